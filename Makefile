@@ -1,0 +1,46 @@
+# make app: the app on 127.0.0.1:8501 (PORT=... to change). make test: every check. Both need nothing but Python.
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app demo install test lint types browser check clean
+
+app: demo
+	$(BIN)/python -m avhcurate serve --port $(PORT)
+
+demo: install
+	$(BIN)/python -m avhcurate demo
+
+install: $(VENV)/installed
+
+test: $(VENV)/tested browser lint types check
+
+check:
+	$(BIN)/python -m pytest -q
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/mypy
+
+# A browser for the browser tests: taken from the system, or by apt where that can be had; without one they say so.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
+	if command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then exit 0; fi; \
+	echo "No Chromium here and none could be installed: the browser tests will be skipped."
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -e .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(BIN)/python -m pip install -q -e ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) workspace build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

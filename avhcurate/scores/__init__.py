@@ -1,0 +1,33 @@
+"""The maths: flat functions over NumPy arrays or torch tensors on any device; the same kind comes out as went in.
+
+>>> import numpy as np
+>>> features, class_weights = np.array([[1.0, 1.0]]), np.array([[1.0, 0.0], [-1.0, 0.0]])
+>>> avh(features, class_weights, np.array([0])).round(6)  # 45 of 45 + 135 degrees
+array([0.25])
+"""
+
+from avhcurate.scores.angular import angles, avc, norm, prototype_distance
+from avhcurate.scores.blocks import angular_gap, avh, per_sample, prototypes, relative_avh, target_angle
+from avhcurate.scores.softmax import confidence, el2n, entropy, loss, margin, max_confidence
+from avhcurate.scores.table import SCORES, Score
+
+__all__ = [
+    "SCORES",
+    "Score",
+    "angles",
+    "angular_gap",
+    "avc",
+    "avh",
+    "confidence",
+    "el2n",
+    "entropy",
+    "loss",
+    "margin",
+    "max_confidence",
+    "norm",
+    "per_sample",
+    "prototype_distance",
+    "prototypes",
+    "relative_avh",
+    "target_angle",
+]

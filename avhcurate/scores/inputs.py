@@ -1,0 +1,83 @@
+"""What the score functions accept: float arrays of one kind, whole class weights, labels within range."""
+
+from types import ModuleType
+from typing import Any
+
+import array_api_compat
+
+from avhcurate.errors import CurateError
+
+#: An array of NumPy, PyTorch or another library of the array API standard; the same kind comes out as went in.
+Array = Any
+
+
+def namespace(*arrays: Array) -> ModuleType:
+    """The array library of the arguments; a mistake is named when they are of different kinds or no arrays."""
+    try:
+        return array_api_compat.array_namespace(*arrays)
+    except TypeError as error:
+        kinds = ", ".join(sorted({type(array).__name__ for array in arrays}))
+        raise CurateError(f"give NumPy arrays or torch tensors, all of one kind: got {kinds}") from error
+
+
+def matrix(xp: ModuleType, array: Array, name: str) -> Array:
+    """`array` as a floating matrix; integers and half precision become float32, float64 stays."""
+    if array.ndim != 2:
+        raise CurateError(f"{name} must have two dimensions, got shape {tuple(array.shape)}")
+    return array if array.dtype in (xp.float32, xp.float64) else xp.astype(array, xp.float32)
+
+
+def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Array]:
+    """Checks features (N, D) against class weights (K, D), which must be finite and not zero."""
+    xp = namespace(features, class_weights)
+    features, class_weights = matrix(xp, features, "features"), matrix(xp, class_weights, "class_weights")
+    if features.dtype != class_weights.dtype:
+        features, class_weights = xp.astype(features, xp.float64), xp.astype(class_weights, xp.float64)
+    if features.shape[1] != class_weights.shape[1]:
+        raise CurateError(
+            f"features are {features.shape[1]} wide and class_weights {class_weights.shape[1]}: "
+            "give the input of the last linear layer and that layer's weight"
+        )
+    if class_weights.shape[0] == 0:
+        raise CurateError("class_weights has no rows: at least one class is needed")
+    largest = xp.max(xp.abs(class_weights), axis=1)
+    for row in range(class_weights.shape[0]):
+        if not 0 < float(largest[row]) < float("inf"):
+            raise CurateError(f"row {row} of class_weights is zero or not finite, so no angle to it exists")
+    return xp, features, class_weights
+
+
+def label_indices(xp: ModuleType, labels: Array, *, like: Array, num_classes: int) -> Array:
+    """Labels (N,) as int64 beside `like`; -1 means no label, anything else outside [0, K) is refused."""
+    labels = xp.asarray(labels, device=array_api_compat.device(like))
+    if labels.shape != (like.shape[0],):
+        raise CurateError(f"labels must have shape ({like.shape[0]},), got {tuple(labels.shape)}")
+    if labels.shape[0] and not xp.isdtype(labels.dtype, "integral"):
+        raise CurateError(f"labels must be class indices (integers, -1 for none), got {labels.dtype}")
+    labels = xp.astype(labels, xp.int64)
+    outside = xp.nonzero((labels < -1) | (labels >= num_classes))[0]
+    if outside.shape[0]:
+        first = int(outside[0])
+        raise CurateError(
+            f"{outside.shape[0]} labels lie outside 0 to {num_classes - 1}, the first is {int(labels[first])} "
+            f"at position {first}: check that labels and class weights belong together"
+        )
+    return labels
+
+
+def at_label(xp: ModuleType, values: Array, labels: Array) -> Array:
+    """values[i, labels[i]], NaN where there is no label."""
+    index = xp.where(labels < 0, xp.zeros_like(labels), labels)
+    taken = xp.take_along_axis(values, index[:, None], axis=1)[:, 0]
+    return where_labelled(xp, taken, labels)
+
+
+def where_labelled(xp: ModuleType, values: Array, labels: Array) -> Array:
+    """`values` (N,) with NaN where there is no label."""
+    return xp.where(labels < 0, xp.full_like(values, float("nan")), values)
+
+
+def is_label(xp: ModuleType, labels: Array, num_classes: int) -> Array:
+    """Boolean (N, K): True at each sample's label."""
+    classes = xp.arange(num_classes, device=array_api_compat.device(labels))
+    return classes[None, :] == labels[:, None]

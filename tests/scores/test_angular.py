@@ -1,0 +1,226 @@
+"""Angles, AVH and AVC against a float64 reference, their invariances, and what happens at the edges."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate import scores
+from avhcurate.errors import CurateError
+
+KINDS = [np.asarray, torch.from_numpy]
+
+
+def reference_angles(features, class_weights):
+    """Kahan's formula on unit vectors in float64, one pair at a time."""
+    result = np.empty((len(features), len(class_weights)))
+    for i, x in enumerate(np.asarray(features, dtype=np.float64)):
+        for k, w in enumerate(np.asarray(class_weights, dtype=np.float64)):
+            u, v = x / np.sqrt((x**2).sum()), w / np.sqrt((w**2).sum())
+            result[i, k] = 2 * np.arctan2(np.sqrt(((u - v) ** 2).sum()), np.sqrt(((u + v) ** 2).sum()))
+    return result
+
+
+def random_problem(seed=0, n=40, k=7, d=33, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    return (
+        rng.normal(size=(n, d)).astype(dtype),
+        rng.normal(size=(k, d)).astype(dtype),
+        rng.normal(size=(n, k)).astype(dtype) * 3,
+        rng.integers(0, k, n),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tilt", [0.0, 1e-7, 1e-5, 1e-3, 0.1, 0.45])
+@pytest.mark.parametrize("side", [1, -1])
+def test_angles_are_accurate_to_a_microradian_in_float32_near_parallel_and_opposite(kind, tilt, side):
+    rng = np.random.default_rng(1)
+    class_weights = rng.normal(size=(3, 2048))
+    across = rng.normal(size=(3, 2048))
+    across -= (across * class_weights).sum(1, keepdims=True) / (class_weights**2).sum(1, keepdims=True) * class_weights
+    across *= np.linalg.norm(class_weights, axis=1, keepdims=True) / np.linalg.norm(across, axis=1, keepdims=True)
+    features = (side * (np.cos(tilt) * class_weights + np.sin(tilt) * across) * 17).astype(np.float32)
+    class_weights = class_weights.astype(np.float32)
+    got = np.asarray(scores.angles(kind(features), kind(class_weights)))
+    assert np.abs(got - reference_angles(features, class_weights)).max() < 1e-6
+
+
+def test_angles_survive_lengths_whose_squares_overflow_or_vanish():
+    features, class_weights, _, _ = random_problem()
+    expected = scores.angles(features, class_weights)
+    for scale in (1e-30, 1e30):
+        np.testing.assert_allclose(scores.angles(features * np.float32(scale), class_weights), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_angular_score_equals_its_definition(kind):
+    features, class_weights, logits, labels = random_problem(dtype=np.float64)
+    theta = reference_angles(features, class_weights)
+    rows = np.arange(len(labels))
+    target = theta[rows, labels]
+    others = theta.copy()
+    others[rows, labels] = np.inf
+    closeness = np.pi - theta
+    expected = {
+        "avh": target / theta.sum(1),
+        "relative_avh": target / theta.mean(1),
+        "target_angle": target,
+        "angular_gap": target - others.min(1),
+        "avc": (closeness / closeness.sum(1, keepdims=True))[rows, logits.argmax(1)],
+        "norm": np.sqrt((features**2).sum(1)),
+    }
+    got = scores.per_sample(kind(features), kind(class_weights), kind(logits), kind(labels))
+    for key, value in expected.items():
+        np.testing.assert_allclose(np.asarray(got[key]), value, atol=1e-12, err_msg=key)
+    for function in (scores.avh, scores.relative_avh, scores.target_angle, scores.angular_gap):
+        value = function(kind(features), kind(class_weights), kind(labels))
+        np.testing.assert_allclose(np.asarray(value), expected[function.__name__], atol=1e-12)
+    np.testing.assert_allclose(scores.avc(features, class_weights).sum(1), 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
+def test_scaling_rotating_and_permuting_change_no_angle_score(scale, seed):
+    features, class_weights, logits, labels = random_problem(seed, dtype=np.float64)
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(33, 33)))
+    order = np.random.default_rng(seed + 1).permutation(len(class_weights))
+    keys = ["avh", "relative_avh", "target_angle", "angular_gap", "avc"]
+    before = scores.per_sample(features, class_weights, logits, labels, keys=keys)
+    after = scores.per_sample(
+        scale * features @ rotation,
+        class_weights[order] @ rotation * np.linspace(0.5, 2, len(order))[:, None],
+        logits[:, order],
+        np.argsort(order)[labels],
+        keys=keys,
+    )
+    for key in keys:
+        np.testing.assert_allclose(after[key], before[key], atol=1e-9, err_msg=key)
+
+
+def test_blocks_do_not_change_the_result_and_predicted_is_the_largest_logit():
+    features, class_weights, logits, labels = random_problem(n=101)
+    whole = scores.per_sample(features, class_weights, logits, labels)
+    blocks = scores.per_sample(features, class_weights, logits, labels, block_size=10)
+    assert (whole["predicted"] == logits.argmax(1)).all()
+    for key, value in whole.items():
+        np.testing.assert_allclose(blocks[key], value, rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+def test_torch_and_numpy_agree_and_keep_their_kind():
+    features, class_weights, logits, labels = random_problem()
+    numpy = scores.per_sample(features, class_weights, logits, labels)
+    tensors = scores.per_sample(*map(torch.from_numpy, (features, class_weights, logits, labels)))
+    for key, value in tensors.items():
+        assert isinstance(value, torch.Tensor)
+        np.testing.assert_allclose(value.numpy(), numpy[key], rtol=2e-5, atol=2e-6, err_msg=key)
+
+
+def test_half_precision_is_lifted_to_float32():
+    features, class_weights, _, labels = random_problem()
+    half = scores.avh(
+        torch.from_numpy(features).bfloat16(), torch.from_numpy(class_weights).bfloat16(), torch.from_numpy(labels)
+    )
+    assert half.dtype == torch.float32
+    np.testing.assert_allclose(half.numpy(), scores.avh(features, class_weights, labels), atol=1e-3)
+
+
+def test_a_zero_or_non_finite_embedding_has_no_angle_and_leaves_the_others_alone():
+    features, class_weights, _, labels = random_problem()
+    expected = scores.avh(features, class_weights, labels)
+    spoilt = features.copy()
+    spoilt[3], spoilt[5, 0], spoilt[7, 0] = 0, np.nan, np.inf
+    got = scores.avh(spoilt, class_weights, labels)
+    assert np.isnan(got[[3, 5, 7]]).all()
+    rest = np.delete(np.arange(len(got)), [3, 5, 7])
+    np.testing.assert_allclose(got[rest], expected[rest], rtol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf])
+def test_a_zero_or_non_finite_class_weight_is_refused_by_row(bad):
+    features, class_weights, _, _ = random_problem()
+    class_weights[4] = bad
+    with pytest.raises(CurateError, match="row 4"):
+        scores.angles(features, class_weights)
+
+
+def test_one_class_is_defined():
+    features = np.array([[1.0, 0.0], [0.0, 2.0]])
+    got = scores.per_sample(features, np.array([[1.0, 0.0]]), np.array([[1.0], [2.0]]), np.array([0, 0]))
+    assert got["avh"].tolist() == [1.0, 1.0]
+    assert got["avc"].tolist() == [1.0, 1.0]
+    assert got["confidence"].tolist() == [1.0, 1.0]
+    assert got["loss"].tolist() == got["el2n"].tolist() == got["entropy"].tolist() == [0.0, 0.0]
+    assert np.isnan(got["angular_gap"]).all()
+    assert np.isnan(got["margin"]).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_samples_give_empty_columns(kind):
+    features, class_weights, logits, labels = random_problem(n=0)
+    got = scores.per_sample(kind(features), kind(class_weights), kind(logits), kind(labels))
+    assert {key for key, score in scores.SCORES.items() if score.function} < set(got)
+    assert {tuple(value.shape) for value in got.values()} == {(0,)}
+    assert scores.angles(kind(features), kind(class_weights)).shape == (0, 7)
+
+
+@pytest.mark.parametrize("label", [7, -2, 1000])
+def test_a_label_out_of_range_is_refused_with_its_place(label):
+    features, class_weights, _, labels = random_problem()
+    labels[11] = label
+    with pytest.raises(CurateError, match=f"0 to 6, the first is {label} at position 11"):
+        scores.avh(features, class_weights, labels)
+
+
+def test_without_a_label_the_label_scores_are_missing_and_the_rest_stand():
+    features, class_weights, logits, labels = random_problem()
+    full = scores.per_sample(features, class_weights, logits, labels)
+    labels[2] = -1
+    got = scores.per_sample(features, class_weights, logits, labels)
+    for key, score in scores.SCORES.items():
+        if score.function is not None:
+            assert np.isnan(got[key][2]) == score.needs_label, key
+            np.testing.assert_array_equal(np.delete(got[key], 2), np.delete(full[key], 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f, w, z, y: (f[:, :5], w, z, y), "5 wide"),
+        (lambda f, w, z, y: (f[0], w, z, y), "two dimensions"),
+        (lambda f, w, z, y: (f, w[:0], z, y), "no rows"),
+        (lambda f, w, z, y: (f, w, z[:, :3], y), "logits must have shape"),
+        (lambda f, w, z, y: (f, w, z, y[:4]), "labels must have shape"),
+        (lambda f, w, z, y: (f, w, z, y + 0.5), "class indices"),
+        (lambda f, w, z, y: (f, torch.from_numpy(w), z, y), "all of one kind"),
+        (lambda f, w, z, y: (f.tolist(), w, z, y), "NumPy arrays or torch tensors"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(change, message):
+    with pytest.raises(CurateError, match=message):
+        scores.per_sample(*change(*random_problem()))
+
+
+def test_prototype_distance_is_the_cosine_distance_to_the_class_mean():
+    features, _, _, labels = random_problem(dtype=np.float64)
+    features[0] = np.nan
+    means = scores.prototypes(features, labels, 8)
+    got = scores.prototype_distance(features, means, labels)
+    assert np.isnan(got[0])
+    assert (means[7] == 0).all()
+    for i in range(1, len(labels)):
+        mean = np.nanmean(features[labels == labels[i]], axis=0)
+        cosine = features[i] @ mean / np.sqrt((features[i] ** 2).sum() * (mean**2).sum())
+        assert got[i] == pytest.approx(1 - cosine, abs=1e-12)
+
+
+def test_memory_stays_within_blocks_of_samples_by_classes():
+    import tracemalloc
+
+    features, class_weights, _, labels = random_problem(n=60_000, k=1000, d=8)
+    tracemalloc.start()
+    scores.avh(features, class_weights, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60_000 * 1000 * 4 / 2
