@@ -1,0 +1,1 @@
+"""Pure statistics: rank correlations with HSF, tests that compare them, nearest neighbours by angle."""

@@ -1,0 +1,74 @@
+"""Average ranks and Spearman correlations, fast enough for a million samples and for thousands of resamples."""
+
+import math
+
+import numpy as np
+
+#: A dot product of standard ranks is off by less; the closest that 10,000 untied ranks can come to 1 is 1.2e-11.
+_ROUNDING = 1e-12
+
+
+def average_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties sharing their average, (n,) -> (n,) float64. Values must not be NaN.
+
+    >>> average_ranks(np.array([30.0, 10.0, 30.0]))
+    array([2.5, 1. , 2.5])
+    """
+    order = np.argsort(values)
+    starts = _tie_starts(values[order])
+    sizes = np.diff(starts, append=len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
+    return ranks
+
+
+def standard_ranks(values: np.ndarray) -> np.ndarray | None:
+    """Average ranks centred and scaled to length 1, so that a dot product is a Spearman; None for constant values."""
+    ranks = average_ranks(values)
+    ranks -= (len(values) + 1) / 2
+    length = np.sqrt(np.dot(ranks, ranks))
+    if length == 0:
+        return None
+    ranks /= length
+    return ranks
+
+
+class Resampled:
+    """Ranks of one variable in bootstrap resamples, without sorting again: a resample only changes the tie counts."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        order = np.argsort(values)
+        starts = _tie_starts(values[order])
+        self.codes = np.empty(len(values), np.int64)
+        self.codes[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
+
+    def standard_ranks(self, times: np.ndarray) -> np.ndarray | None:
+        """As the function, for the resample that holds sample i `times[i]` times; None when it is constant.
+
+        The squared length, and a dot product, weigh each sample by its `times`.
+        """
+        counts = np.bincount(self.codes, weights=times)
+        ranks = np.cumsum(counts) - counts / 2 - counts.sum() / 2
+        length = np.sqrt(np.dot(counts, ranks * ranks))
+        return (ranks / length)[self.codes] if length > 0 else None
+
+
+def resample(n: int, rng: np.random.Generator) -> np.ndarray:
+    """How often each of n samples occurs when n are drawn with replacement, (n,) int64."""
+    return np.bincount(rng.integers(n, size=n), minlength=n)
+
+
+def spearman(x: np.ndarray | None, y: np.ndarray | None, times: np.ndarray | None = None) -> float:
+    """Spearman of two standard ranks, of a resample when `times` is given; NaN when either is constant."""
+    if x is None or y is None:
+        return float("nan")
+    rho = float(np.dot(x if times is None else x * times, y))
+    # Rounding must not turn perfect agreement, which has no Fisher z, into one of 18.
+    return math.copysign(1.0, rho) if abs(rho) > 1 - _ROUNDING else rho
+
+
+def _tie_starts(ordered: np.ndarray) -> np.ndarray:
+    """Where each run of equal values begins."""
+    new = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return np.flatnonzero(new)

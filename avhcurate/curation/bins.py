@@ -1,0 +1,106 @@
+"""HSF bins: left-closed, the last closed on both ends; default, edited or quantile edges, labels and indices."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avhcurate.errors import CurateError
+
+DEFAULT_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+#: An HSF this close below an edge lies on it. HSF is a ratio of small whole numbers: 3/5 must fall into [0.6, 0.8) even
+#: where the edge came as 0.6000000000000001 or the HSF through float32 (error up to 3e-8), while a true HSF of up to
+#: 1000 votes keeps 1e-7 away from any edge of four decimals.
+_TOLERANCE = 1e-7
+#: Edges must be further apart than this.
+_NARROWEST = 1e-6
+
+
+def check_edges(edges: Sequence[float] | None = None) -> tuple[float, ...]:
+    """Bin edges as floats (None: the default), refused unless there are two or more, rising, within [0, 1].
+
+    Edges need not reach 0 and 1: an HSF outside them is in no bin.
+
+    >>> check_edges([0, 0.5, 1])
+    (0.0, 0.5, 1.0)
+    """
+    try:
+        values = DEFAULT_EDGES if edges is None else tuple(float(edge) for edge in edges)
+    except (TypeError, ValueError) as error:
+        raise CurateError(f"bin edges must be numbers, such as 0,0.5,1: {edges!r}") from error
+    if len(values) < 2:
+        raise CurateError(f"bins need two edges or more, such as 0,0.5,1; there were {len(values)}")
+    if not all(0 <= edge <= 1 for edge in values):
+        raise CurateError(f"bin edges must lie between 0 and 1, as HSF does: {_listed(values)}")
+    if np.min(np.diff(values)) <= _NARROWEST:
+        raise CurateError(f"bin edges must rise, by more than {_NARROWEST} at each step: {_listed(values)}")
+    return values
+
+
+def parse_edges(text: str) -> tuple[float, ...]:
+    """Edges from text such as "0,0.5,1", checked.
+
+    >>> parse_edges("0, .5, 1")
+    (0.0, 0.5, 1.0)
+    """
+    return check_edges(text.split(","))  # type: ignore[arg-type]  # check_edges converts and says what it cannot
+
+
+def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarray:
+    """Bin of each HSF, (N,) int64 in 0..bins-1; -1 without HSF (NaN) or outside the edges.
+
+    Raises CurateError for an HSF outside [0, 1].
+
+    >>> bin_index([0.0, 0.2, 3 / 5, 1.0, float("nan")])
+    array([ 0,  1,  3,  4, -1])
+    """
+    values, bounds = np.asarray(hsf, float), np.array(check_edges(edges))
+    if ((values < -_TOLERANCE) | (values > 1 + _TOLERANCE)).any():
+        raise CurateError("HSF is a share of votes and must lie between 0 and 1")
+    index = np.searchsorted(bounds - _TOLERANCE, values, side="right") - 1
+    index[index == len(bounds) - 1] = len(bounds) - 2
+    index[np.isnan(values) | (values > bounds[-1] + _TOLERANCE)] = -1
+    return index
+
+
+def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
+    """Names of the bins, as tables and figures show them.
+
+    >>> bin_labels([0, 0.2, 1])
+    ('[0, 0.2)', '[0.2, 1]')
+    """
+    bounds = check_edges(edges)
+    # Three digits, or as many as tell the edges apart: quantile edges may lie close together.
+    names = next(n for n in ([f"{e:.{d}g}" for e in bounds] for d in range(3, 18)) if len(set(n)) == len(n))
+    last = len(bounds) - 2
+    return tuple(f"[{names[i]}, {names[i + 1]}{']' if i == last else ')'}" for i in range(last + 1))
+
+
+def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
+    """Edges of `count` bins that hold about equally many samples, and a sentence when ties left fewer (else "").
+
+    HSF is tied: where several quantiles fall on one value, their edges are merged, so bins become fewer and unequal.
+    Edges are attained values (quantiles taken from below), from the smallest HSF to the largest.
+
+    >>> quantile_edges([0.1, 0.2, 0.3, 0.4, 0.5], 2)
+    ((0.1, 0.3, 0.5), '')
+    """
+    values = np.asarray(hsf, float)
+    values = values[~np.isnan(values)]
+    if count < 1:
+        raise CurateError(f"the number of quantile bins must be 1 or more; it was {count}")
+    if not values.size or np.ptp(values) <= _NARROWEST:
+        raise CurateError("quantile bins need at least two different HSF values: give edges instead")
+    wanted = np.quantile(values, np.linspace(0, 1, count + 1), method="lower")
+    edges = [wanted[0]]
+    for edge in wanted[1:]:
+        if edge - edges[-1] > _NARROWEST:
+            edges.append(edge)
+    left = len(edges) - 1
+    note = f"ties in HSF merged {count} quantile bins into {left}" if left < count else ""
+    return check_edges([float(edge) for edge in edges]), note
+
+
+def _listed(edges: Sequence[float]) -> str:
+    return ", ".join(f"{edge:g}" for edge in edges)

@@ -1,0 +1,116 @@
+"""The gap between humans and the network: samples hard for one and easy for the other, from HSF and any score."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+from avhcurate.errors import CurateError
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where the two ends of a scale begin: at or below `low`, and at or above `high`.
+
+    `quantile` False: values of the scale. True: shares of the samples, in [0, 1]; the ends then begin at attained
+    values, and samples tied with such a value belong to its end.
+    """
+
+    low: float
+    high: float
+    quantile: bool = False
+
+    def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
+        """Both cuts as values; refused where the ends would meet, since a sample could then be in both."""
+        if not self.low < self.high:
+            raise CurateError(f"the {name} cuts must rise, low before high; they were {self.low:g} and {self.high:g}")
+        if not self.quantile:
+            return float(self.low), float(self.high)
+        if self.low < 0 or self.high > 1:
+            raise CurateError(f"the {name} quantiles must lie between 0 and 1: {self.low:g} and {self.high:g}")
+        if not values.size:
+            return float("nan"), float("nan")
+        low = float(np.quantile(values, self.low, method="lower"))
+        high = float(np.quantile(values, self.high, method="higher"))
+        if low == high:
+            raise CurateError(
+                f"the {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties: give values instead"
+            )
+        return low, high
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """The two sets of the human-network gap; a sample is never in both.
+
+    samples: with both HSF and the score; only they are compared.
+    hard_for_humans: row numbers of samples with low HSF that the network finds easy, widest gap first.
+    hard_for_network: row numbers of samples with high HSF that the network finds hard, widest gap first.
+    gap: (N,) difficulty for humans minus difficulty for the network, both as mid-rank shares of the compared samples,
+        in (-1, 1): +1 is hardest for humans and easiest for the network; NaN where not compared.
+    hsf_cuts, score_cuts: the values at which the sets begin, ends included.
+    """
+
+    samples: int
+    hard_for_humans: np.ndarray
+    hard_for_network: np.ndarray
+    gap: np.ndarray
+    hsf_cuts: tuple[float, float]
+    score_cuts: tuple[float, float]
+    harder: Literal["high", "low"]
+
+    def table(self) -> pd.DataFrame:
+        """Both sets one after the other: `row, set, gap`."""
+        rows = np.concatenate([self.hard_for_humans, self.hard_for_network])
+        names = ["hard_for_humans"] * len(self.hard_for_humans) + ["hard_for_network"] * len(self.hard_for_network)
+        return pd.DataFrame({"row": rows, "set": pd.array(names, dtype="str"), "gap": self.gap[rows]})
+
+
+def disagree(
+    hsf: ArrayLike,
+    score: ArrayLike,
+    *,
+    harder: Literal["high", "low"],
+    hsf_cuts: Cuts = Cuts(0.2, 0.8),
+    score_cuts: Cuts = Cuts(0.2, 0.8, quantile=True),
+) -> Disagreement:
+    """Samples hard for humans but easy for the network, and the reverse: hsf (N,), score (N,), NaN for none.
+
+    `harder` says which end of the score means a harder sample. Hard for humans is HSF at or below `hsf_cuts.low`, easy
+    at or above `hsf_cuts.high`; the network's easy and hard ends lie beyond `score_cuts`. Raises CurateError where cuts
+    do not rise or quantiles coincide.
+
+    >>> found = disagree([0.1, 0.9, 0.9, 0.1], [0.05, 0.05, 0.95, 0.95], harder="high", score_cuts=Cuts(0.1, 0.9))
+    >>> found.hard_for_humans, found.hard_for_network, found.gap[[0, 2]]
+    (array([0]), array([2]), array([ 0.5, -0.5]))
+    """
+    human, network = np.asarray(hsf, float), np.asarray(score, float)
+    if human.shape != network.shape or human.ndim != 1:
+        raise CurateError(f"hsf {human.shape} and score {network.shape} must hold one value a sample each")
+    if harder not in ("high", "low"):
+        raise CurateError(f'harder must be "high" or "low", not {harder!r}')
+    both = ~(np.isnan(human) | np.isnan(network))
+    hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
+    # From here on larger is harder for the network, whichever way the score runs.
+    difficulty, (easy, hard) = (network, score_at) if harder == "high" else (-network, (-score_at[1], -score_at[0]))
+    gap = np.full(len(human), np.nan)
+    gap[both] = _rank_share(-human[both]) - _rank_share(difficulty[both])
+    humans = np.flatnonzero(both & (human <= hsf_at[0]) & (difficulty <= easy))
+    machine = np.flatnonzero(both & (human >= hsf_at[1]) & (difficulty >= hard))
+    return Disagreement(
+        samples=int(both.sum()),
+        hard_for_humans=humans[np.argsort(-gap[humans], kind="stable")],
+        hard_for_network=machine[np.argsort(gap[machine], kind="stable")],
+        gap=gap,
+        hsf_cuts=hsf_at,
+        score_cuts=score_at,
+        harder=harder,
+    )
+
+
+def _rank_share(values: np.ndarray) -> np.ndarray:
+    """Mid-rank of each value as a share of all, in (0, 1)."""
+    return (rankdata(values) - 0.5) / max(1, len(values))

@@ -1,0 +1,284 @@
+"""Class-balanced pseudo-labels: which samples self-training may use, with which label (paper: self-training).
+
+Thresholds. Of the n_k samples whose softmax argmax is k, a portion p is to be trusted: lambda_k is the m-th highest
+softmax probability of k among them, beta_k the m-th highest AVC of k, m = max(1, floor(p n_k)). A class that is never
+predicted has no threshold (NaN), takes no part in the argmax below and selects nothing.
+
+Label and gate. The candidate label is k = argmax_c p_c / lambda_c over the predicted classes, the lowest index in a
+tie. It is used when
+
+- `confidence` (CBST, Zou et al. 2018): p_k >= lambda_k;
+- `avc` (Chen et al. 2020): AVC_k >= beta_k, the label still from softmax;
+- `lrent` (CRST, Zou et al. 2019): sum_c (p_c / lambda_c)^(1/alpha) >= 1, where the regularised loss of the soft label
+  y_c ~ (p_c / lambda_c)^(1/alpha) is no worse than that of no label. Every sample that `confidence` selects, and a few
+  that lie just under two thresholds at once.
+
+The papers write p_k > lambda_k. A threshold is itself the value of a sample, so `>` would drop that sample and empty
+every class of one; CBST's code keeps it, and so does this. Ties with the threshold are all kept: which of them stand
+first in a file must not matter. `m` is at least 1, where CBST's code gives a class with floor(p n_k) = 0 nothing.
+
+The portion is met before relabelling: the argmax over p / lambda moves samples between classes, by design towards rare
+ones, so the selected share of a class may differ from p. A larger portion lowers every lambda, so `confidence` and
+`lrent` select a superset; `avc` need not, since a sample whose label moves meets another class's gate.
+
+Arithmetic is float64 and on log-probabilities, where confident samples stay apart that softmax rounds to 1.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import logsumexp, softmax
+
+from avhcurate.errors import CurateError
+
+Rule = Literal["confidence", "avc", "lrent"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+
+#: Gives (logits, avc) of consecutive samples, (n, K) each; called once a pass, with the same values every time.
+Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
+
+#: Elements of a block that `array_blocks` cuts: 16 MB in float64, of which a pass holds a handful.
+_BLOCK = 1 << 21
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of N samples are selected, with which label, and why. Per sample, (N,); -1 or NaN where there is none.
+
+    predicted: softmax argmax, -1 where the logits are not usable (NaN).
+    candidate: label by the class-balanced argmax, whether or not it is used.
+    confidence, avc: softmax probability and AVC of the candidate label.
+    threshold: lambda of the candidate's class, for `avc` its beta.
+    rank_in_class: 1 for the best score at the gate among samples with the same candidate; ties share the best rank; 0
+        where there is nothing to rank.
+    selected: whether the candidate is used as a pseudo-label.
+    Per class, (K,): lambdas and betas, NaN for a class never predicted.
+    """
+
+    rule: Rule
+    portion: float
+    alpha: float
+    predicted: np.ndarray
+    candidate: np.ndarray
+    confidence: np.ndarray
+    avc: np.ndarray
+    threshold: np.ndarray
+    rank_in_class: np.ndarray
+    selected: np.ndarray
+    lambdas: np.ndarray
+    betas: np.ndarray
+    log_lambdas: np.ndarray
+
+    def table(self) -> pd.DataFrame:
+        """`pseudo_label, confidence, avc, threshold, rank_in_class, selected`, N rows; only selected ones have a label.
+
+        The other columns are about the candidate label, so that one sees by how much a sample missed the gate.
+        """
+        known = self.candidate >= 0
+        return pd.DataFrame(
+            {
+                "pseudo_label": pd.arrays.IntegerArray(np.where(self.selected, self.candidate, 0), ~self.selected),
+                "confidence": self.confidence,
+                "avc": self.avc,
+                "threshold": self.threshold,
+                "rank_in_class": pd.arrays.IntegerArray(self.rank_in_class, ~known | (self.rank_in_class == 0)),
+                "selected": self.selected,
+            }
+        )
+
+    def classes(self, labels: ArrayLike | None = None) -> pd.DataFrame:
+        """One row a class: `label, predicted, candidates, selected, lambda, beta, note`, counts and thresholds.
+
+        `note` says why a class selects nothing. With true labels (N,), -1 for none, also `labelled, correct, accuracy`
+        of the selected samples of the class.
+        """
+        size = len(self.lambdas)
+        predicted, candidates = (_count(values, size) for values in (self.predicted, self.candidate))
+        selected = _count(self.candidate[self.selected], size)
+        notes = [_note(*row) for row in zip(predicted, candidates, selected, strict=True)]
+        table = pd.DataFrame(
+            {
+                "label": np.arange(size),
+                "predicted": predicted,
+                "candidates": candidates,
+                "selected": selected,
+                "lambda": self.lambdas,
+                "beta": self.betas,
+                "note": pd.array(notes, dtype="str"),
+            }
+        )
+        if labels is None:
+            return table
+        labels = np.asarray(labels)
+        if labels.shape != self.candidate.shape:
+            raise CurateError(f"labels have the shape {labels.shape}, for {len(self.candidate)} samples: give one each")
+        judged = self.selected & (labels >= 0)
+        labelled = _count(self.candidate[judged], size)
+        correct = _count(self.candidate[judged & (labels == self.candidate)], size)
+        accuracy = np.divide(correct, labelled, out=np.full(size, np.nan), where=labelled > 0)
+        return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
+
+
+def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, alpha: float = 0.25) -> Selection:
+    """Class-balanced selection from logits and AVC, (N, K) each; memory-mapped arrays are read in blocks.
+
+    Logits may be log-probabilities: `np.log(probs)` does where only those are known. portion in (0, 1]; alpha > 0
+    weighs the entropy in `lrent`. Raises CurateError for an unknown rule and numbers out of range.
+
+    >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
+    >>> select(np.log(probs), probs, rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
+    [0, <NA>, <NA>, 1]
+    """
+    return select_blocks(array_blocks(logits, avc), rule=rule, portion=portion, alpha=alpha)
+
+
+def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float = 0.25) -> Selection:
+    """As `select`, from blocks of samples, in two passes: thresholds, then labels. Memory: a block and O(N + K)."""
+    _check(rule, portion, alpha)
+    predicted, log_top, avc_top, num_classes = _predictions(blocks)
+    log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
+    betas = _thresholds(predicted, avc_top, num_classes, portion)
+    lambdas = np.exp(log_lambdas)
+    parts = [_candidates(logits, avc, log_lambdas, alpha) for logits, avc in blocks()]
+    candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
+    candidate[predicted < 0] = -1
+    unknown = candidate < 0
+    threshold = (betas if rule == "avc" else lambdas)[candidate]
+    passes = {"confidence": ratio >= 0, "avc": avc >= betas[candidate], "lrent": entropic >= 0}[rule]
+    ranked_by = {"confidence": log_prob, "avc": avc, "lrent": entropic}[rule]
+    return Selection(
+        rule=rule,
+        portion=portion,
+        alpha=alpha,
+        predicted=predicted,
+        candidate=candidate,
+        confidence=np.where(unknown, np.nan, np.exp(log_prob)),
+        avc=np.where(unknown, np.nan, avc),
+        threshold=np.where(unknown, np.nan, threshold),
+        rank_in_class=_ranks(candidate, np.where(unknown, np.nan, ranked_by)),
+        selected=passes & ~unknown,
+        lambdas=lambdas,
+        betas=betas,
+        log_lambdas=log_lambdas,
+    )
+
+
+def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Soft labels of the selected samples, block by block: row numbers (s,) and labels (s, K) float32, rows sum to 1.
+
+    y_c ~ (p_c / lambda_c)^(1/alpha) (LRENT); 0 for classes never predicted.
+    """
+    start = 0
+    for logits, _ in blocks():
+        chosen = np.flatnonzero(selection.selected[start : start + len(logits)])
+        ratios = _log_ratios(_log_softmax(logits[chosen]), selection.log_lambdas)
+        yield start + chosen, softmax(ratios / selection.alpha, axis=1).astype(np.float32)
+        start += len(logits)
+
+
+def array_blocks(logits: np.ndarray, avc: np.ndarray) -> Blocks:
+    """Blocks of two arrays (N, K), memory-mapped or not."""
+    if logits.ndim != 2 or logits.shape != avc.shape or not logits.shape[1]:
+        raise CurateError(f"logits {logits.shape} and avc {avc.shape} must both have the shape (samples, classes)")
+    rows = max(1, _BLOCK // logits.shape[1])
+    return lambda: ((logits[i : i + rows], avc[i : i + rows]) for i in range(0, max(1, len(logits)), rows))
+
+
+def _check(rule: str, portion: float, alpha: float) -> None:
+    if rule not in RULES:
+        raise CurateError(f"there is no rule {rule!r}: choose one of {', '.join(RULES)}")
+    if not 0 < portion <= 1:
+        raise CurateError(f"the portion must be above 0 and at most 1, such as 0.2; it was {portion}")
+    if not 0 < alpha < np.inf:
+        raise CurateError(f"alpha must be above 0, such as 0.25; it was {alpha}")
+
+
+def _predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """First pass: the softmax argmax of each sample (-1 unusable), its log-probability and AVC; number of classes."""
+    parts = []
+    num_classes = 0
+    for logits, avc in blocks():
+        log_probs = _log_softmax(logits)
+        predicted = np.argmax(log_probs, axis=1)
+        log_top, avc_top = (_at(values, predicted) for values in (log_probs, avc))
+        parts.append((np.where(np.isnan(log_probs).any(axis=1), -1, predicted), log_top, avc_top))
+        num_classes = logits.shape[1]
+    if not parts:
+        raise CurateError("there are no samples to select from")
+    predicted, log_top, avc_top = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return predicted, log_top, avc_top, num_classes
+
+
+def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, portion: float) -> np.ndarray:
+    """Per class the m-th highest score of the samples predicted so, m = max(1, floor(portion n)); NaN for none."""
+    usable = (predicted >= 0) & ~np.isnan(scores)
+    predicted, scores = predicted[usable], scores[usable]
+    ordered = scores[np.lexsort((-scores, predicted))]
+    sizes = np.bincount(predicted, minlength=num_classes)
+    # 0.29 * 100 is 28.999999999999996: the nudge makes it the 29 that was meant.
+    taken = np.maximum(1, np.floor(portion * sizes + 1e-9).astype(np.int64))
+    last = np.cumsum(sizes) - sizes + taken - 1
+    thresholds = np.full(num_classes, np.nan)
+    thresholds[sizes > 0] = ordered[last[sizes > 0]]
+    return thresholds
+
+
+def _candidates(
+    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Second pass over a block: candidate label, its log p and AVC, its log(p / lambda), and the gate of `lrent`."""
+    log_probs = _log_softmax(logits)
+    ratios = _log_ratios(log_probs, log_lambdas)
+    candidate = np.argmax(ratios, axis=1)
+    entropic = logsumexp(ratios / alpha, axis=1)
+    return candidate, _at(log_probs, candidate), _at(avc, candidate), _at(ratios, candidate), entropic
+
+
+def _log_ratios(log_probs: np.ndarray, log_lambdas: np.ndarray) -> np.ndarray:
+    """log(p / lambda), minus infinity for classes never predicted."""
+    return log_probs - np.where(np.isnan(log_lambdas), np.inf, log_lambdas)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities in float64. Near p = 1, log p keeps the digits of 1 - p: a sample is not rounded to certain."""
+    logits = np.asarray(logits, np.float64)
+    top = np.argmax(logits, axis=1)[:, None]
+    shifted = logits - np.take_along_axis(logits, top, axis=1)
+    others = np.exp(shifted)
+    np.put_along_axis(others, top, 0, axis=1)
+    return shifted - np.log1p(others.sum(axis=1, keepdims=True))
+
+
+def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(values, columns[:, None], axis=1)[:, 0].astype(np.float64)
+
+
+def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Rank of each score among those with the same candidate, 1 for the highest, ties share the best; 0 for NaN."""
+    ranked = np.flatnonzero(~np.isnan(scores))
+    order = ranked[np.lexsort((-scores[ranked], candidate[ranked]))]
+    label, value = candidate[order], scores[order]
+    new_label = np.append(True, label[1:] != label[:-1])[: len(order)]
+    new_value = new_label | np.append(True, value[1:] != value[:-1])[: len(order)]
+    position = np.arange(len(order))
+    tie_start = np.maximum.accumulate(np.where(new_value, position, 0))
+    label_start = np.maximum.accumulate(np.where(new_label, position, 0))
+    ranks = np.zeros(len(candidate), np.int64)
+    ranks[order] = tie_start - label_start + 1
+    return ranks
+
+
+def _count(labels: np.ndarray, size: int) -> np.ndarray:
+    return np.bincount(labels[labels >= 0], minlength=size)
+
+
+def _note(predicted: int, candidates: int, selected: int) -> str:
+    if selected:
+        return ""
+    if not predicted:
+        return "never predicted"
+    return "no candidate passes the gate" if candidates else "all its samples suit another class better"
