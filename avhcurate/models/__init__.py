@@ -1,0 +1,1 @@
+"""Networks: found by name, given weights, their last linear layer located, run over images."""

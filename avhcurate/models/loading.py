@@ -1,0 +1,180 @@
+"""A model by name, with its weights, its last linear layer and its preprocessing: `load_model`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from avhcurate.errors import CurateError
+from avhcurate.models.architecture import Architecture
+from avhcurate.models.head import FeatureTap, Head, check_head, expose_head, find_head
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.models.registry import find_architecture
+from avhcurate.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
+
+
+class ModelSpec(BaseModel):
+    """What the user says about a model: `--model NAME` and its options; None means the model's own.
+
+    weights: a safetensors file or PyTorch checkpoint, or "random" for untrained weights drawn from `seed`.
+    head: the linear layer whose input is the features and whose output the logits.
+    resize, crop: pixels; mean, std: one number or three, in units of [0, 1] pixel values.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    weights: Literal["random"] | Path | None = None
+    head: str | None = None
+    resize: int | None = None
+    crop: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A classifier ready to run: `module` takes normalised (N, C, S, S) float32 and returns logits (N, K).
+
+    `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
+    the features (N, D). `classes` are the names that its weights were published with, if any.
+    """
+
+    name: str
+    module: nn.Module
+    head: nn.Linear
+    head_name: str
+    preprocess: Preprocess
+    weights_sha256: str
+    weights_source: str
+    classes: tuple[str, ...] | None
+
+    @property
+    def class_weights(self) -> np.ndarray:
+        """(K, D) float32."""
+        return self.head.weight.detach().float().cpu().numpy()
+
+    @property
+    def bias(self) -> np.ndarray:
+        """(K,) float32; zeros when the head has none."""
+        if self.head.bias is None:
+            return np.zeros(self.head.out_features, np.float32)
+        return self.head.bias.detach().float().cpu().numpy()
+
+    def with_features(self) -> FeatureTap:
+        """The same network returning (features (N, D), logits (N, K)) in one pass; may be traced or compiled."""
+        return FeatureTap(self.module, self.head)
+
+
+def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedModel:
+    """Builds, loads and checks a model. `num_classes`: that of the dataset, to be refused when the head has others.
+
+    Without `num_classes` the class count is that of the weights. The global random state is left as it was. Raises
+    CurateError, naming the thing and the next step, for all that the user can mend.
+    """
+    weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
+    try:
+        with torch.random.fork_rng(devices=[]), _one_thread():
+            architecture = find_architecture(spec.name, sha256=weights.sha256 if weights else None)
+            if spec.weights is None and not architecture.keeps_weights:
+                weights = _published_weights(spec.name, architecture)
+            torch.default_generator.manual_seed(spec.seed)
+            return _loaded(spec, _overridden(architecture, spec), weights, num_classes)
+    except CurateError as error:
+        if spec.name in str(error):
+            raise
+        raise CurateError(f"{spec.name}: {error}") from error.__cause__
+
+
+def _loaded(
+    spec: ModelSpec, architecture: Architecture, weights: Weights | None, num_classes: int | None
+) -> LoadedModel:
+    module, preprocess = architecture.module(num_classes), architecture.preprocess
+    if architecture.any_channels and _input_channels(module) == 1:
+        preprocess = preprocess.greyscale()
+    images = _probe(preprocess)
+    head = find_head(module, images, name=spec.head)
+    if weights:
+        tensors = architecture.adapt(without_prefixes(weights.tensors, module.state_dict()))
+        module = _fitting(module, architecture, head, tensors, num_classes)
+        load_weights(module, tensors, source=weights.source)
+    else:
+        weights = own_weights(module, "random" if spec.weights == "random" else f"as {spec.name} makes them")
+    module, linear = expose_head(module, head)
+    _refuse_other_classes(linear.out_features, num_classes)
+    check_head(module, linear, images, name=head.name)
+    published = architecture.pretrained and (spec.weights is None or architecture.recognised)
+    return LoadedModel(
+        name=spec.name,
+        module=module,
+        head=linear,
+        head_name=head.name,
+        preprocess=preprocess,
+        weights_sha256=weights.sha256,
+        weights_source=weights.source,
+        classes=architecture.pretrained.classes if architecture.pretrained and published else None,
+    )
+
+
+def _overridden(architecture: Architecture, spec: ModelSpec) -> Architecture:
+    given = architecture.preprocess.overridden(resize=spec.resize, crop=spec.crop, mean=spec.mean, std=spec.std)
+    return replace(architecture, preprocess=given)
+
+
+def _published_weights(name: str, architecture: Architecture) -> Weights:
+    if architecture.pretrained is None:
+        raise CurateError(
+            f"{name} comes without weights: {architecture.without_weights} (--weights random: for timing)"
+        )
+    return architecture.pretrained.load()
+
+
+def _fitting(
+    module: nn.Module,
+    architecture: Architecture,
+    head: Head,
+    tensors: dict[str, Tensor],
+    num_classes: int | None,
+) -> nn.Module:
+    """The module itself, or one built anew with as many classes as the head has in the weights."""
+    rows = tensors.get(f"{head.name}.weight")
+    built = module.state_dict().get(f"{head.name}.weight")
+    if rows is None or built is None or len(rows) == len(built):
+        return module
+    _refuse_other_classes(len(rows), num_classes)
+    return architecture.module(len(rows))
+
+
+def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
+    if num_classes is not None and rows != num_classes:
+        raise CurateError(
+            f"the model tells {rows} classes apart and the dataset has {num_classes}: "
+            f"give weights that were trained for these {num_classes} by --weights FILE"
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For the few small passes that check a model: on a busy machine threads wait long for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _input_channels(module: nn.Module) -> int | None:
+    return next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+
+
+def _probe(preprocess: Preprocess) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, preprocess.channels, preprocess.crop, preprocess.crop, generator=generator)

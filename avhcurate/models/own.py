@@ -1,0 +1,55 @@
+"""The project's own networks: what follows `avhcurate:`."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import nn
+
+from avhcurate.errors import CurateError
+from avhcurate.models import digits
+from avhcurate.models.architecture import Architecture, Pretrained
+from avhcurate.models.cifar import DEPTHS, CifarResNet
+from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.models.weights import Weights, read_weights
+
+#: Per-channel statistics of the CIFAR-10 training images, in units of [0, 1] pixel values.
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def _cifar(depth: int) -> Architecture:
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        return CifarResNet(depth, num_classes or 10)
+
+    return Architecture(
+        build,
+        Preprocess(resize=32, crop=32, mean=CIFAR_MEAN, std=CIFAR_STD),
+        without_weights="train them by `python -m avhcurate.training.cifar` and give the file by --weights FILE",
+    )
+
+
+def _digits() -> Architecture:
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        return digits.DigitsNet(num_classes or 10)
+
+    return Architecture(
+        build,
+        Preprocess(resize=8, crop=8, mean=digits.MEAN, std=digits.STD),
+        Pretrained(_digits_weights, tuple("0123456789")),
+    )
+
+
+def _digits_weights() -> Weights:
+    if not DIGITS_WEIGHTS.is_file():
+        raise CurateError(
+            f"there is no {DIGITS_WEIGHTS}: run from a clone of the repository, which carries it, or make it by "
+            "`python -m avhcurate.training.digits`"
+        )
+    return read_weights(DIGITS_WEIGHTS)
+
+
+#: What each name stands for; called when the name is asked for.
+OWN: dict[str, Callable[[], Architecture]] = {
+    "digits": _digits,
+    **{f"resnet{depth}": partial(_cifar, depth) for depth in DEPTHS},
+}

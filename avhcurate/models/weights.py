@@ -1,0 +1,165 @@
+"""Weights from files that cannot run code: safetensors, or PyTorch checkpoints read with `weights_only`."""
+
+import hashlib
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from avhcurate.errors import CurateError
+
+#: Where training scripts put the tensors in a checkpoint; the first that is there is taken.
+CONTAINERS = ("state_dict", "model_state_dict", "model", "ema", "state_dict_ema", "model_ema")
+
+#: What wrappers put before each name: DataParallel and DistributedDataParallel; Lightning modules.
+_PREFIXES = ("module.", "model.")
+
+#: torch.compile's wrapper, at the front or around an inner layer.
+_COMPILED = "_orig_mod."
+
+#: Tensors that inference does not use: missing or left over, they do no harm.
+_COUNTERS = ("num_batches_tracked", "n_averaged")
+
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Named tensors, the SHA-256 of where they came from, and a word on that for the record."""
+
+    tensors: dict[str, Tensor]
+    sha256: str
+    source: str
+
+
+def read_weights(path: Path) -> Weights:
+    """Reads a safetensors file or a PyTorch checkpoint; the content decides which, not the name.
+
+    Raises CurateError when the file is missing, holds Python code, or holds no tensors.
+    """
+    if not path.is_file():
+        raise CurateError(f"weights file {path} {'is a folder' if path.is_dir() else 'does not exist'}: give a file")
+    with open(path, "rb") as stream:
+        start = stream.read(9)
+        stream.seek(0)
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if start[8:] == b"{":
+        return Weights(_read_safetensors(path), sha256, path.name)
+    if start.startswith((b"PK", b"\x80")):
+        tensors, container = _unwrapped(_read_checkpoint(path), path)
+        return Weights(tensors, sha256, f"{path.name} [{container}]" if container else path.name)
+    raise CurateError(f"weights file {path} is neither safetensors nor a PyTorch checkpoint: save it as one of them")
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Puts the tensors into `module`, all or none.
+
+    Raises CurateError, with names and counts, when tensors are missing, unexpected or of another shape.
+    """
+    expected: OrderedDict[str, Tensor] = module.state_dict()  # type: ignore[assignment]
+    problems = _problems(expected, tensors)
+    if problems:
+        raise CurateError(f"{source} does not fit the model: {'; '.join(problems)}")
+    state = OrderedDict((name, tensor) for name, tensor in tensors.items() if name in expected)
+    # Layers such as MNASNet's ask for the version they were saved with, which safetensors has no place for.
+    state._metadata = expected._metadata  # type: ignore[attr-defined]
+    module.load_state_dict(state, strict=False)
+
+
+def own_weights(module: nn.Module, source: str) -> Weights:
+    """The tensors that a module already holds, hashed over names, types, shapes and bytes."""
+    tensors = {name: tensor for name, tensor in module.state_dict().items() if isinstance(tensor, Tensor)}
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return Weights(tensors, digest.hexdigest(), source)
+
+
+def without_prefixes(tensors: Mapping[str, Tensor], expected: Iterable[str]) -> dict[str, Tensor]:
+    """The tensors under the names of `expected`: without what wrappers put before them.
+
+    >>> list(without_prefixes({"module._orig_mod.fc.weight": torch.zeros(1)}, ["fc.weight"]))
+    ['fc.weight']
+    """
+    expected = list(expected)
+    renamed = dict(tensors)
+    if not any(_COMPILED in name for name in expected):
+        renamed = {name.replace(_COMPILED, ""): tensor for name, tensor in renamed.items()}
+    foreign = [prefix for prefix in _PREFIXES if not any(name.startswith(prefix) for name in expected)]
+    while prefix := next((p for p in foreign if _all_start_with(renamed, p)), None):
+        renamed = {name.removeprefix(prefix): tensor for name, tensor in renamed.items()}
+    return renamed
+
+
+def _all_start_with(names: Iterable[str], prefix: str) -> bool:
+    counted = [name for name in names if not name.endswith(_COUNTERS)]
+    return bool(counted) and all(name.startswith(prefix) for name in counted)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise CurateError(f"weights file {path} is damaged ({error}): copy or download it again") from None
+
+
+def _read_checkpoint(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        what = f"Python objects ({found[1]})" if found else "more than tensors"
+        raise CurateError(
+            f"weights file {path} holds {what}, which could run code and is not loaded: "
+            "save the tensors alone, by torch.save(model.state_dict(), FILE) or as safetensors"
+        ) from None
+    except Exception as error:
+        raise CurateError(
+            f"weights file {path} cannot be read ({_first_line(error)}): save model.state_dict()"
+        ) from None
+
+
+def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors in a checkpoint, and the keys that led to them."""
+    if isinstance(content, Mapping):
+        for key in CONTAINERS:
+            if isinstance(content.get(key), Mapping):
+                tensors, inner = _unwrapped(content[key], path)
+                return tensors, f"{key}.{inner}" if inner else key
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+        if tensors:
+            return tensors, ""
+        keys = ", ".join(str(key) for key in list(content)[:8])
+        raise CurateError(f"weights file {path} holds no tensors by name, only: {keys}. Save model.state_dict()")
+    raise CurateError(
+        f"weights file {path} holds a {type(content).__name__}, not a state dict: save model.state_dict()"
+    )
+
+
+def _problems(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> list[str]:
+    missing = [name for name in expected if name not in tensors and not name.endswith(_COUNTERS)]
+    unexpected = [name for name in tensors if name not in expected and not name.endswith(_COUNTERS)]
+    shapes = [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in tensors and isinstance(tensor, Tensor) and tensor.shape != tensors[name].shape
+    ]
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    return [f"{len(names)} {kind} ({_few(names)})" for kind, names in kinds if names]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
