@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp, softmax
 
 from avhcurate.errors import CurateError
+from avhcurate.scores.softmax import log_probs
 
 Rule = Literal["confidence", "avc", "lrent"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -244,13 +245,7 @@ def _log_ratios(log_probs: np.ndarray, log_lambdas: np.ndarray) -> np.ndarray:
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities in float64. Near p = 1, log p keeps the digits of 1 - p: a sample is not rounded to certain."""
-    logits = np.asarray(logits, np.float64)
-    top = np.argmax(logits, axis=1)[:, None]
-    shifted = logits - np.take_along_axis(logits, top, axis=1)
-    others = np.exp(shifted)
-    np.put_along_axis(others, top, 0, axis=1)
-    return shifted - np.log1p(others.sum(axis=1, keepdims=True))
+    return np.asarray(log_probs(np, np.asarray(logits, np.float64)))
 
 
 def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:

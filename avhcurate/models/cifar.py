@@ -3,6 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+#: Per-channel statistics of the CIFAR-10 training images, in units of [0, 1] pixel values.
+MEAN = (0.4914, 0.4822, 0.4465)
+STD = (0.2470, 0.2435, 0.2616)
+
 #: Depths of He et al. 2016, section 4.2: depth = 6 n + 2 with n blocks a stage.
 DEPTHS = (20, 32, 44, 56)
 

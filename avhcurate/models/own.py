@@ -6,24 +6,20 @@ from functools import partial
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import digits
+from avhcurate.models import cifar, digits
 from avhcurate.models.architecture import Architecture, Pretrained
-from avhcurate.models.cifar import DEPTHS, CifarResNet
 from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.weights import Weights, read_weights
 
-#: Per-channel statistics of the CIFAR-10 training images, in units of [0, 1] pixel values.
-CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-
 
 def _cifar(depth: int) -> Architecture:
     def build(num_classes: int | None, side: int) -> nn.Module:
-        return CifarResNet(depth, num_classes or 10)
+        return cifar.CifarResNet(depth, num_classes or 10)
 
     return Architecture(
         build,
-        Preprocess(resize=32, crop=32, mean=CIFAR_MEAN, std=CIFAR_STD),
+        Preprocess(resize=32, crop=32, mean=cifar.MEAN, std=cifar.STD),
         without_weights="train them by `python -m avhcurate.training.cifar` and give the file by --weights FILE",
     )
 
@@ -51,5 +47,5 @@ def _digits_weights() -> Weights:
 #: What each name stands for; called when the name is asked for.
 OWN: dict[str, Callable[[], Architecture]] = {
     "digits": _digits,
-    **{f"resnet{depth}": partial(_cifar, depth) for depth in DEPTHS},
+    **{f"resnet{depth}": partial(_cifar, depth) for depth in cifar.DEPTHS},
 }

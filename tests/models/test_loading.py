@@ -14,13 +14,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import torchvision_zoo
+from avhcurate.models import cifar, torchvision_zoo
 from avhcurate.models.cifar import CifarResNet
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
-from avhcurate.models.own import CIFAR_MEAN, CIFAR_STD
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture, model_names
-from avhcurate.training import cifar
 
 FACTORIES = '''
 """A user's file."""
@@ -211,7 +209,6 @@ def test_the_projects_digits_model_is_grey_and_knows_ten_digits():
 
 
 def test_cifar_networks_are_prepared_as_they_were_trained():
-    assert (CIFAR_MEAN, CIFAR_STD) == (cifar.MEAN, cifar.STD)
     assert find_architecture("avhcurate:resnet20").preprocess == Preprocess(32, 32, cifar.MEAN, cifar.STD)
 
 

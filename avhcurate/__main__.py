@@ -1,0 +1,5 @@
+"""`python -m avhcurate`."""
+
+from avhcurate.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""A simulated panel of human observers: each sees a noisy, blurred, shifted view and answers by what it remembers.
+
+No network takes part, so how hard an image is for the panel is independent of how hard it is for a CNN. The answers are
+simulated: whatever shows them says so.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from avhcurate.errors import CurateError
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Who answers. Each observer draws its own value from every (low, high) range, uniformly.
+
+    common: images of each class that all of them grew up with; what is unlike these is hard for everyone.
+    memories: how many of these an observer remembers, whole numbers, both ends possible.
+    blur: standard deviation of its eyes' Gaussian blur, pixels.
+    noise: standard deviation of the noise on each pixel of each view, in units of the image's range [0, 1].
+    shift: how far off centre a view falls, pixels, drawn anew for each view, the same for every observer.
+    lapse: share of views answered at random.
+
+    The defaults suit 8 x 8 digits: they spread the human selection frequency over the whole of [0, 1].
+    """
+
+    observers: int = 50
+    common: int = 10
+    memories: tuple[int, int] = (2, 5)
+    blur: tuple[float, float] = (0.2, 0.8)
+    noise: tuple[float, float] = (0.05, 0.2)
+    shift: float = 0.3
+    lapse: tuple[float, float] = (0.0, 0.04)
+    seed: int = 0
+
+
+def panel_answers(images: np.ndarray, labels: np.ndarray, panel: Panel | None = None) -> np.ndarray:
+    """The class that each observer chose for each image, (observers, N) int64.
+
+    images (N, H, W) in [0, 1], labels (N,) in 0..K-1. An observer answers with the class of the remembered image
+    nearest to its view; what it remembers is blurred by the same eyes, and never holds the very image it is shown.
+
+    Raises CurateError when there are fewer than two images, or shapes do not fit.
+    """
+    if images.ndim != 3 or labels.shape != images.shape[:1] or len(images) < 2:
+        raise CurateError(
+            f"a panel needs at least two images (N, H, W) with labels (N,): got {images.shape} and {labels.shape}"
+        )
+    panel = panel or Panel()
+    rng = np.random.default_rng(panel.seed)
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    common = [_some(m, panel.common, rng) for m in members]
+    pixels = images.astype(np.float64)
+    return np.stack([_observe(pixels, labels, common, panel, own) for own in rng.spawn(panel.observers)])
+
+
+def answer_counts(answers: np.ndarray, num_classes: int) -> np.ndarray:
+    """Votes for each class: answers (observers, N) to counts (N, K) int64.
+
+    >>> answer_counts(np.array([[0, 2], [0, 1], [1, 2]]), 3).tolist()
+    [[2, 1, 0], [0, 1, 2]]
+    """
+    return (answers[:, :, None] == np.arange(num_classes)).sum(axis=0)
+
+
+def _observe(
+    images: np.ndarray, labels: np.ndarray, common: list[np.ndarray], panel: Panel, rng: np.random.Generator
+) -> np.ndarray:
+    blur, noise, lapse = rng.uniform(*panel.blur), rng.uniform(*panel.noise), rng.uniform(*panel.lapse)
+    n = len(images)
+    seen = gaussian_filter(images, (0, blur, blur), mode="constant")
+    views = _shift(seen, rng.uniform(-panel.shift, panel.shift, (2, n))) + rng.normal(0, noise, images.shape)
+    memories = int(rng.integers(*panel.memories, endpoint=True))
+    remembered = np.concatenate([_some(images_of_class, memories, rng) for images_of_class in common])
+    distances = _squared_distances(views.reshape(n, -1), seen[remembered].reshape(len(remembered), -1))
+    distances[remembered, np.arange(len(remembered))] = np.inf
+    answers = labels[remembered[distances.argmin(axis=1)]]
+    return np.where(rng.random(n) < lapse, rng.choice(np.unique(labels), n), answers)
+
+
+def _some(members: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.choice(members, min(size, len(members)), replace=False)
+
+
+def _shift(images: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Each image moved by its own (down, right) pixels, offsets (2, N), by linear interpolation over a black border."""
+    down, right = (_interpolation(o, side) for o, side in zip(offsets, images.shape[1:], strict=True))
+    return down @ images @ right.transpose(0, 2, 1)
+
+
+def _interpolation(offsets: np.ndarray, side: int) -> np.ndarray:
+    """(N, side, side): row i takes its value from position i - offset, weighting the two pixels around it."""
+    positions = np.arange(side)[None, :] - offsets[:, None]
+    return np.clip(1 - np.abs(positions[:, :, None] - np.arange(side)), 0, None)
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1)

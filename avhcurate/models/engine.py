@@ -1,0 +1,212 @@
+"""Runs a network over a stream of batches: decode and forward pass side by side, results in order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avhcurate.errors import CurateError
+from avhcurate.models.head import FeatureTap
+from avhcurate.models.loading import LoadedModel
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.models.runtime import (
+    cure_allocator,
+    find_device,
+    find_precision,
+    fold_batch_norm,
+    freeze,
+    precision_name,
+)
+
+Item = TypeVar("Item")
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+
+#: Most forward passes at once on a CPU: each holds its own activations.
+_MOST_WORKERS = 16
+
+#: Batches under way or waiting, a thread: enough to keep all busy while the calling thread writes a shard.
+_AHEAD = 4
+
+#: Pixels that a batch holds by default: 16 images of 224 x 224 on a CPU, where more no longer pays, 64 on a GPU.
+_BATCH_PIXELS = {"cpu": 16 * 224 * 224, "other": 64 * 224 * 224}
+_BATCH_LIMITS = (4, 256)
+
+
+@dataclass(frozen=True)
+class Embedded(Generic[Payload]):
+    """What came of one batch: `features` (n, D) and `logits` (n, K), float32 whatever the network's precision."""
+
+    payload: Payload
+    features: np.ndarray
+    logits: np.ndarray
+
+
+class Network:
+    """A classifier made ready to run on a device at a precision: uint8 images in, features and logits out.
+
+    On a CPU it is traced and frozen where that gives the same numbers (`frozen`); otherwise it runs as it is. The
+    head is applied in float32 to the features, whatever the precision of the layers before it.
+    """
+
+    def __init__(
+        self, model: LoadedModel, *, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+    ) -> None:
+        cure_allocator()
+        self.device, self.dtype = find_device(device), find_precision(precision)
+        self.precision = precision_name(precision)
+        self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
+        module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
+        module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        graph = None
+        if self.device.type == "cpu":
+            graph = freeze(module, self._example(model.preprocess), precision=self.dtype)
+        self.frozen = graph is not None
+        self._module = graph or module
+        self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
+        self._bias = torch.from_numpy(model.bias).to(self.device)
+
+    @property
+    def device_name(self) -> str:
+        """The device in words, for a record."""
+        kind = self.device.type
+        return f"{kind} ({torch.cuda.get_device_name(self.device)})" if kind == "cuda" else kind
+
+    def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work."""
+        batch = torch.from_numpy(images)
+        if self.device.type == "cuda":
+            batch = batch.pin_memory()
+        try:
+            with torch.inference_mode():
+                features = self._module(batch.to(self.device, non_blocking=True))
+                return features, F.linear(features, self._class_weights, self._bias)
+        except torch.OutOfMemoryError as error:
+            raise CurateError(
+                f"{self.device} has too little memory for {len(images)} images at once: give a smaller --batch-size"
+            ) from error
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
+        features, logits = self.launch(images)
+        return features.cpu().numpy(), logits.cpu().numpy()
+
+    def _example(self, preprocess: Preprocess) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        shape = (self.batch_size, preprocess.crop, preprocess.crop, preprocess.channels)
+        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+class _Features(nn.Module):
+    """uint8 images (N, S, S, C) to float32 features (N, D): normalisation, the network, the input of its head."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, tap: FeatureTap, preprocess: Preprocess, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.tap = tap.to(dtype)
+        self.dtype = dtype
+        mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
+        self.register_buffer("scale", (1 / (255 * std))[:, None, None])
+        self.register_buffer("shift", (-mean / std)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        # The view of NHWC memory is channels last already; normalised in float32, then rounded once.
+        pixels = images.permute(0, 3, 1, 2).float() * self.scale + self.shift
+        features, _ = self.tap(pixels.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        return features.float()
+
+
+def _own_copy(model: LoadedModel) -> FeatureTap:
+    """The network with its features, apart from `model`, whose weights must stay float32 and on the CPU."""
+    name = next(name for name, layer in model.module.named_modules() if layer is model.head)
+    shape = (2, model.preprocess.channels, model.preprocess.crop, model.preprocess.crop)
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    module = fold_batch_norm(model.module, images)
+    head = module.get_submodule(name)
+    assert isinstance(head, nn.Linear)
+    return FeatureTap(module, head)
+
+
+def default_batch_size(side: int, device: torch.device) -> int:
+    """Images of `side` pixels a batch.
+
+    >>> default_batch_size(224, torch.device("cpu")), default_batch_size(32, torch.device("cpu"))
+    (16, 256)
+    """
+    pixels = _BATCH_PIXELS["cpu" if device.type == "cpu" else "other"]
+    low, high = _BATCH_LIMITS
+    return max(low, min(high, pixels // side**2))
+
+
+def embed(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    """Runs the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
+
+    On a CPU each core takes a batch of its own through everything, decode and forward pass alike: none waits for
+    another, and none is idle while there are batches. A GPU, or a network that cannot be frozen, is fed from the
+    calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
+    `items` is iterated in the calling thread. Closing the iterator ends the threads.
+    """
+    return _each_core(network, items, prepare) if network.frozen else _one_feeds(network, items, prepare)
+
+
+def _each_core(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    def run(item: Item) -> Embedded[Payload]:
+        images, payload = prepare(item)
+        return Embedded(payload, *network(images))
+
+    cores = torch.get_num_threads()
+    workers = min(cores, _MOST_WORKERS)
+    with closing(_in_order(run, items, workers=workers, intra_op=cores // workers)) as results:
+        yield from results
+
+
+def _one_feeds(
+    network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
+) -> Generator[Embedded[Payload], None, None]:
+    ahead: tuple[Payload, tuple[Tensor, Tensor]] | None = None
+    with closing(_in_order(prepare, items, workers=torch.get_num_threads(), intra_op=1)) as prepared:
+        for images, payload in prepared:
+            launched = network.launch(images)
+            # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
+            if ahead is not None:
+                yield _landed(*ahead)
+            ahead = payload, launched
+    if ahead is not None:
+        yield _landed(*ahead)
+
+
+def _landed(payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
+    features, logits = tensors
+    return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
+
+
+def _in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, intra_op: int
+) -> Generator[Result, None, None]:
+    """`function` of every item, in order, by threads that use `intra_op` threads each inside an operator."""
+    before = torch.get_num_threads()
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, "avhcurate", initializer=torch.set_num_threads, initargs=(intra_op,))
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= _AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)

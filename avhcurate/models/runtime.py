@@ -1,0 +1,154 @@
+"""What makes a network fast on this machine without changing what it computes: memory, device, precision, graph."""
+
+import copy
+import ctypes
+import sys
+import warnings
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from avhcurate.errors import CurateError
+
+#: The element type of weights and activations by the name of a precision; "auto" is float32 on every device.
+PRECISIONS = {
+    "auto": torch.float32,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+#: glibc's mallopt parameters (malloc.h).
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
+
+#: Largest share of the features' length by which a frozen graph may miss the module it was traced from.
+_TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+
+
+def cure_allocator() -> bool:
+    """Keeps freed activations in the process; True when the C library took the settings.
+
+    glibc returns large blocks to the system after each layer, and the next layer then faults every page anew; the
+    arenas of other threads cannot hold blocks above 64 MiB at all, so all threads share the main one. Call it before
+    the first forward pass. Elsewhere than on glibc it does nothing.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    gib = 1 << 30
+    settings = ((_ARENA_MAX, 1), (_MMAP_THRESHOLD, gib), (_TRIM_THRESHOLD, 2 * gib - 1), (_TOP_PAD, gib // 4))
+    return all(libc.mallopt(parameter, value) == 1 for parameter, value in settings)
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes a GPU where there is one. Raises CurateError when it is not there."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, here in present.items() if here))
+    if not present.get(name.partition(":")[0], False):
+        have = ", ".join(kind for kind, here in present.items() if here)
+        raise CurateError(f"--device {name}: there is no such device here; choose from auto, {have}")
+    return torch.device(name)
+
+
+def find_precision(name: str) -> torch.dtype:
+    """The element type of that name. Raises CurateError for an unknown one.
+
+    >>> find_precision("auto")
+    torch.float32
+    """
+    if name not in PRECISIONS:
+        raise CurateError(f"--precision {name}: choose from {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def precision_name(name: str) -> str:
+    """The precision that a name stands for. Raises CurateError for an unknown one.
+
+    >>> precision_name("auto")
+    'float32'
+    """
+    return str(find_precision(name)).removeprefix("torch.")
+
+
+def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
+    """A copy of a float32 module at rest, with each batch norm folded into the convolution whose output it takes.
+
+    In reduced precision the product of the two is then rounded once, not twice. It is a plain copy where folding would
+    change what comes out for `images`, say because a convolution's output is used twice.
+    """
+    folded = copy.deepcopy(module)
+    with torch.no_grad():
+        try:
+            for convolution, norm, name in _convolutions_with_norm(folded, images):
+                _fold(convolution, norm)
+                folded.set_submodule(name, nn.Identity())
+            alike = _alike(folded(images), module(images), _TOLERANCES[torch.float32])
+        # A stranger's module may do anything when a part of it is replaced.
+        except Exception:
+            alike = False
+    return folded if alike else copy.deepcopy(module)
+
+
+def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
+    """Each convolution with the batch norm that takes its output, and that one's name."""
+    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}
+    found: list[tuple[nn.Conv2d, nn.BatchNorm2d, str]] = []
+
+    def keep(layer: nn.Conv2d, output: Tensor) -> None:
+        # The tensor is kept, so that no later one has its identity.
+        outputs[id(output)] = layer, output
+
+    def pair(norm: nn.BatchNorm2d, name: str, taken: Tensor) -> None:
+        if id(taken) in outputs and norm.running_mean is not None:
+            found.append((outputs[id(taken)][0], norm, name))
+
+    hooks = []
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            hooks.append(layer.register_forward_hook(lambda layer, _, output: keep(layer, output)))
+        elif type(layer) is nn.BatchNorm2d:
+            hooks.append(layer.register_forward_hook(lambda layer, taken, _, name=name: pair(layer, name, taken[0])))
+    module(images)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    convolution.weight, convolution.bias = fuse_conv_bn_weights(
+        convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+
+
+def freeze(module: nn.Module, example: Tensor, *, precision: torch.dtype) -> nn.Module | None:
+    """The module as a frozen TorchScript graph, without what its output does not need.
+
+    `module` takes batches like `example` and returns one tensor. None when it cannot be traced, or when the graph does
+    not give the module's own output for batches of other sizes. The graph may be run by several threads at once.
+    """
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            graph = torch.jit.freeze(torch.jit.trace(module, example[:2], check_trace=False))
+            # Runs before the first real batch also settle which of its plans the interpreter will use.
+            alike = all(_alike(graph(part), module(part), _TOLERANCES[precision]) for part in _parts(example))
+    # Tracing runs a stranger's code under rules that it does not know: any failure means the module runs as it is.
+    except Exception:
+        return None
+    return graph if alike else None
+
+
+def _parts(example: Tensor) -> list[Tensor]:
+    return [example[:1], example[: max(1, len(example) // 2)], example, example, example]
+
+
+def _alike(a: Tensor, b: Tensor, tolerance: float) -> bool:
+    if a.shape != b.shape:
+        return False
+    error, size = torch.linalg.vector_norm(a.float() - b.float()), torch.linalg.vector_norm(b.float())
+    return bool(error <= tolerance * size)

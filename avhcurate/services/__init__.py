@@ -1,0 +1,1 @@
+"""Verbs that join the layers below: import, vote, score, correlate, select, export."""

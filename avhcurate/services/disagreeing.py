@@ -1,0 +1,86 @@
+"""Both sets of the human-network gap: hard for people and easy for the network, and the reverse."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from avhcurate.curation.disagreement import Cuts, Disagreement
+from avhcurate.curation.disagreement import disagree as find_sets
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.services.exporting import csv_text
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.files import write_atomic
+from avhcurate.storage.table import COLUMNS
+
+#: Name of each set in files, and in words.
+SETS = {
+    "hard_for_humans": "Hard for humans, easy for the network",
+    "hard_for_network": "Hard for the network, easy for humans",
+}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """`sets` is the finding; `ids` are the ids of each set, widest gap first; `points` holds `id, hsf, score`."""
+
+    key: str
+    sets: Disagreement
+    ids: dict[str, list[int]]
+    points: pd.DataFrame
+    simulated: bool
+
+
+def disagree(
+    table: DatasetTable,
+    *,
+    key: str = "avh",
+    filters: Filters | None = None,
+    hsf_cuts: Cuts | None = None,
+    score_cuts: Cuts | None = None,
+) -> Gap:
+    """The samples in view on which people and the network differ by score `key`.
+
+    Default: HSF at or below 0.2 (at or above 0.8), and the easiest (hardest) fifth by the score. Refused without
+    votes or without a run.
+    """
+    if key not in SCORES:
+        raise CurateError(f"no score is called {key}: choose from {', '.join(SCORES)}")
+    name = table.dataset.name
+    if table.run is None or table.dataset.record.votes is None:
+        missing = "model run" if table.run is None else "human votes"
+        command = f"score {name} --model MODEL" if table.run is None else f"votes {name} FILE"
+        raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
+    points = table.frame(filters or Filters(), columns=["id", "hsf", key])
+    sets = find_sets(
+        points["hsf"],
+        points[key],
+        harder=SCORES[key].harder,
+        hsf_cuts=hsf_cuts or Cuts(0.2, 0.8),
+        score_cuts=score_cuts or Cuts(0.2, 0.8, quantile=True),
+    )
+    rows = {"hard_for_humans": sets.hard_for_humans, "hard_for_network": sets.hard_for_network}
+    ids = {name: points["id"].iloc[found].astype(int).tolist() for name, found in rows.items()}
+    return Gap(key, sets, ids, points, table.simulated)
+
+
+def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
+    """Both sets as one table: `set, gap`, then the columns of an export; marked when the votes are simulated."""
+    parts = [pd.DataFrame({"id": ids, "set": name}) for name, ids in gap.ids.items()]
+    chosen = pd.concat(parts, ignore_index=True)
+    widths = pd.DataFrame({"id": gap.points["id"].astype("int64"), "gap": gap.sets.gap})
+    chosen = chosen.astype({"id": "int64"}).merge(widths, on="id")
+    some = Filters(excluded=None, ids=tuple(chosen["id"]))
+    rows = table.frame(some, columns=[*COLUMNS, *table.user_columns])
+    rows["tags"] = rows["tags"].map(";".join)
+    result = chosen.merge(rows, on="id", how="left")
+    return result.assign(hsf_source="simulated") if gap.simulated else result
+
+
+def write_csv(table: DatasetTable, gap: Gap, out: Path, *, force: bool = False) -> None:
+    """Writes `gap_table`; an existing file is refused unless `force`."""
+    if out.exists() and not force:
+        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
+    write_atomic(out, csv_text(gap_table(table, gap)))

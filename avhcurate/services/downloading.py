@@ -1,0 +1,131 @@
+"""Public datasets by name: fetched through torchvision or Hugging Face datasets, kept as Parquet with image bytes."""
+
+import inspect
+import io
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.errors import CurateError
+from avhcurate.storage.columns import listed
+from avhcurate.storage.workspace import Workspace
+
+_ROWS = 1000
+
+
+def prepare_download(workspace: Workspace, source: str) -> Path:
+    """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
+
+    What was fetched before is not fetched again. Files that torchvision and datasets need on the way stay in
+    `downloads/SCHEME/files`, where a user without a network can put them.
+    """
+    scheme, _, name = source.partition(":")
+    if scheme not in _FETCH or not name:
+        return Path(source).expanduser()
+    folder = workspace.downloads / scheme / "parquet" / (re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "unnamed")
+    if folder.is_dir():
+        return folder
+    root = workspace.downloads / scheme / "files"
+    root.mkdir(parents=True, exist_ok=True)
+    staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    staged.mkdir(parents=True)
+    try:
+        _FETCH[scheme](name, staged, root)
+        os.rename(staged, folder)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+def _fetch_torchvision(name: str, out: Path, root: Path) -> None:
+    import torchvision.datasets
+
+    kinds = torchvision.datasets.__all__
+    if name not in kinds:
+        raise CurateError(f"torchvision has no dataset {name!r}: it has {listed(kinds, 90)}")
+    kind = getattr(torchvision.datasets, name)
+    for split, arguments in _torchvision_parts(kind):
+        try:
+            dataset = kind(root=str(root), download=True, **arguments)
+        except ValueError:  # no such split in this dataset
+            continue
+        except Exception as problem:
+            raise CurateError(
+                f"torchvision:{name} could not be fetched ({_words(problem)}): connect to the network, or put its "
+                f"files under {root}"
+            ) from problem
+        _write_images(out / f"{split}-00000-of-00001.parquet", dataset, split)
+
+
+def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
+    """How a dataset of torchvision is divided: MNIST and CIFAR by `train`, SVHN and DTD by `split`, others not."""
+    options = inspect.signature(kind).parameters
+    if "download" not in options:
+        raise CurateError(f"torchvision does not download {kind.__name__}: get its files and import them as a folder")
+    if "train" in options:
+        return [("train", {"train": True}), ("test", {"train": False})]
+    if "split" in options:
+        return [(split, {"split": split}) for split in ("train", "trainval", "val", "test")]
+    return [("all", {})]
+
+
+def _write_images(path: Path, dataset: Any, split: str) -> None:
+    """One Parquet file in the Hugging Face layout from (PIL image, class index) pairs, a row group at a time."""
+    label: dict[str, Any] = {"dtype": "int64", "_type": "Value"}
+    if classes := getattr(dataset, "classes", None):
+        label = {"names": [str(name) for name in classes], "_type": "ClassLabel"}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": label}}})}
+    schema = pa.schema([("image", _IMAGE), ("label", pa.int64())], metadata)
+    with pq.ParquetWriter(path, schema, compression="none") as writer:
+        for start in range(0, len(dataset), _ROWS):
+            pairs = [dataset[index] for index in range(start, min(start + _ROWS, len(dataset)))]
+            if not all(hasattr(image, "save") and isinstance(label, int) for image, label in pairs):
+                raise CurateError(
+                    f"{type(dataset).__name__} does not pair each image with one class: it cannot be imported"
+                )
+            images = [
+                {"bytes": _png(image), "path": f"{split}/{start + row:07d}.png"} for row, (image, _) in enumerate(pairs)
+            ]
+            writer.write_table(pa.table({"image": images, "label": [label for _, label in pairs]}, schema))
+
+
+def _png(image: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _fetch_hugging_face(repository: str, out: Path, root: Path) -> None:
+    try:
+        import datasets
+    except ImportError as problem:
+        raise CurateError(
+            "hf: sources need Hugging Face datasets: run `pip install 'avhcurate[datasets]'`, or download the Parquet "
+            "files and import their folder"
+        ) from problem
+    try:
+        parts = datasets.load_dataset(repository, cache_dir=str(root))
+    except Exception as problem:
+        raise CurateError(
+            f"hf:{repository} could not be fetched ({_words(problem)}): check the name and the network, or download "
+            "its Parquet files and import their folder"
+        ) from problem
+    for split, part in parts.items():
+        embedded = part.with_format("arrow").map(datasets.table.embed_table_storage, batched=True, batch_size=_ROWS)
+        embedded.to_parquet(str(out / f"{split}-00000-of-00001.parquet"))
+
+
+def _words(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:200] or type(problem).__name__
+
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_FETCH: dict[str, Callable[[str, Path, Path], None]] = {"torchvision": _fetch_torchvision, "hf": _fetch_hugging_face}

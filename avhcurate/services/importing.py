@@ -1,0 +1,157 @@
+"""Imports a dataset: reads what the user has, without its pixels, into the workspace."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.errors import CurateError
+from avhcurate.services.downloading import prepare_download
+from avhcurate.services.voting import attach_column, attach_sheet, carry_votes, from_column
+from avhcurate.storage.columns import listed
+from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.files import write_parquet
+from avhcurate.storage.fingerprints import fingerprint_table
+from avhcurate.storage.sources import Options, Reading, read_source
+from avhcurate.storage.votes import read_votes
+from avhcurate.storage.workspace import Workspace, check_name
+
+
+def import_dataset(
+    workspace: Workspace,
+    name: str,
+    source: Path | str,
+    *,
+    label_column: str | None = None,
+    image_column: str | None = None,
+    split_column: str | None = None,
+    votes: str | Path | None = None,
+    force: bool = False,
+) -> DatasetFolder:
+    """Imports `source` as dataset `name`; the record's messages say what the user should know.
+
+    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes,
+    `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. Importing the same again changes
+    nothing; what has changed is refused unless `force`, which drops the runs and thumbnails of the version before
+    but keeps votes and annotations, by path. A dataset is imported whole, with its votes, or not at all.
+    """
+    check_name(name)
+    votes_file, votes_column = _votes_file_or_column(votes)
+    sheet = None if votes_file is None else read_votes(votes_file)
+    options = Options(image_column, label_column, split_column, votes_column)
+    reading = read_source(prepare_download(workspace, str(source)), options)
+    fingerprint = _fingerprint(reading)
+    with workspace.lock(name):
+        before = _existing(workspace, name, force=force)
+        same = before is not None and before.record.fingerprint == fingerprint
+        if before is not None and not same and not force:
+            raise CurateError(_what_changed(before, reading))
+        if before is not None and same:
+            _refresh(before, reading, str(source))
+            if votes_column is not None and reading.votes is not None:
+                attach_column(before, reading.votes, votes_column, force=force)
+            if sheet is not None:
+                attach_sheet(before, sheet, str(votes), force=force)
+            return before
+        staged = workspace.create(name)
+        staged.write(_record(name, reading, str(source), fingerprint, before), _with_ids(reading.samples))
+        _attach(staged, reading, before, asked=votes_column is not None)
+        if sheet is not None:
+            attach_sheet(staged, sheet, str(votes), force=force)
+        return workspace.adopt(name, staged)
+
+
+def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:
+    """A file where one of that name exists or the name looks like one, else a column of the source."""
+    if votes is None:
+        return None, None
+    path = Path(votes)
+    if path.exists() or path.suffix.casefold() in (".npy", ".csv", ".tsv", ".json", ".parquet"):
+        if not path.is_file():
+            raise CurateError(f"--votes {path} is not a file: give a file of votes or a column of the source")
+        return path, None
+    return None, str(votes)
+
+
+def _fingerprint(reading: Reading) -> str:
+    """Of everything that decides what a sample is: paths, labels, the user's columns, sizes; not of where it lies."""
+    return fingerprint_table(
+        reading.samples.drop_columns(["_file"]), reading.kind, "\n".join(reading.classes), *reading.evidence
+    )
+
+
+def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder | None:
+    if name not in workspace.names():
+        return None
+    folder = workspace.dataset(name)
+    try:
+        _ = folder.record
+    except CurateError:
+        if not force:
+            raise
+        return None
+    return folder
+
+
+def _refresh(folder: DatasetFolder, reading: Reading, source: str) -> None:
+    """The same samples, perhaps moved: only where they lie is written anew."""
+    files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
+    if files != reading.samples["_file"].cast(files.type):
+        write_parquet(folder.samples_path, _with_ids(reading.samples))
+    record = folder.record
+    if record.source != source:
+        folder.write_record(record.model_copy(update={"source": source}))
+
+
+def _record(name: str, reading: Reading, source: str, fingerprint: str, before: DatasetFolder | None) -> DatasetRecord:
+    messages = list(reading.messages)
+    if before is not None and before.record.classes != reading.classes:
+        messages.append("the class list differs from the import before: relabels made then are by the old numbers")
+    return DatasetRecord(
+        name=name,
+        source=source,
+        kind=reading.kind,
+        classes=reading.classes,
+        classes_declared=reading.classes_declared,
+        samples=len(reading.samples),
+        fingerprint=fingerprint,
+        image_column=reading.image_column,
+        skipped=reading.skipped,
+        messages=messages,
+    )
+
+
+def _attach(staged: DatasetFolder, reading: Reading, before: DatasetFolder | None, *, asked: bool) -> None:
+    """Votes of a new version: those of the source's column, unless others were attached to the version before."""
+    known = None if before is None else before.record.votes
+    if before is not None and known is not None and not from_column(known) and not asked:
+        carry_votes(before, staged)
+    elif reading.votes is not None and reading.votes_column is not None:
+        attach_column(staged, reading.votes, reading.votes_column)
+
+
+def _with_ids(samples: pa.Table) -> pa.Table:
+    return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
+
+
+def _what_changed(before: DatasetFolder, reading: Reading) -> str:
+    """One line on how a source differs from what was imported under this name."""
+    record = before.record
+    old = pq.read_table(before.samples_path, columns=["path", "split", "label"]).to_pandas().set_index("path")
+    new = reading.samples.select(["path", "split", "label"]).to_pandas().set_index("path")
+    both = old.index.intersection(new.index)
+    changes = {
+        "added": len(new) - len(both),
+        "gone": len(old) - len(both),
+        "with another label": int((old["label"].fillna(-1)[both] != new["label"].fillna(-1)[both]).sum()),
+        "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
+    }
+    parts = [f"{number} samples {what}" for what, number in changes.items() if number]
+    if record.classes != reading.classes:
+        parts.append(f"classes {listed(record.classes, 4)} became {listed(reading.classes, 4)}")
+    what = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
+    return (
+        f"dataset {record.name!r} exists and the source has changed since ({what}): "
+        "--force imports it anew and drops its model runs, or choose another name"
+    )

@@ -1,0 +1,88 @@
+"""Starts the command line as a job in a process of its own, finds it again, cancels and resumes it."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.storage.jobs import Cancelled, JobRecord, Jobs, Progress
+
+__all__ = ["Cancelled", "JobRecord", "Progress", "cancel", "current", "resume", "run", "run_started", "start"]
+
+#: Tells the process which job it is.
+_JOB_VARIABLE = "AVHCURATE_JOB"
+
+
+def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "") -> JobRecord:
+    """Runs `avhcurate ARGV` in the background and returns its record; refused while another job runs.
+
+    The process outlives the server that started it; its output goes to log.txt beside progress.json.
+    """
+    jobs = Jobs(workspace)
+    running = jobs.newest()
+    if running and running.active:
+        raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
+    record = jobs.create(verb, dataset, list(argv))
+    command = [sys.executable, "-m", "avhcurate", *argv, "--workspace", str(workspace)]
+    environment = {**os.environ, _JOB_VARIABLE: record.id}
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    with open(jobs.folder(record.id) / "log.txt", "wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+    threading.Thread(target=_await, args=(jobs, record.id, process), daemon=True).start()
+    return record
+
+
+def current(workspace: Path) -> JobRecord | None:
+    """The newest job of the workspace, finished ones too."""
+    return Jobs(workspace).newest()
+
+
+def cancel(workspace: Path, job: JobRecord) -> None:
+    """Asks a job to stop; it does so after the batch under way and can be resumed."""
+    Jobs(workspace).request_cancel(job.id)
+
+
+def resume(workspace: Path, job: JobRecord) -> JobRecord:
+    """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
+    return start(workspace, job.argv, verb=job.verb, dataset=job.dataset)
+
+
+@contextmanager
+def run(
+    workspace: Path, verb: str, dataset: str, argv: Sequence[str], *, on_report: Callable[[JobRecord], None] | None
+) -> Iterator[Progress]:
+    """Makes the calling process the workspace's job: the one that `start` created, or a new one from a shell."""
+    jobs = Jobs(workspace)
+    known = jobs.read(os.environ.get(_JOB_VARIABLE, "")) if os.environ.get(_JOB_VARIABLE) else None
+    record = known or jobs.create(verb, dataset, list(argv))
+    with jobs.running(record, on_report=on_report) as progress:
+        yield progress
+
+
+@contextmanager
+def run_started(workspace: Path) -> Iterator[None]:
+    """Makes the calling process the job that `start` created; from a shell it is none, and just does its work."""
+    jobs = Jobs(workspace)
+    record = jobs.read(os.environ[_JOB_VARIABLE]) if _JOB_VARIABLE in os.environ else None
+    if record is None:
+        yield
+        return
+    with jobs.running(record):
+        yield
+
+
+def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:
+    """Reaps the process, and gives a job that ended before it could say why the last line of its log."""
+    process.wait()
+    record = jobs.read(job)
+    if record and record.state == "starting":
+        lines = (jobs.folder(job) / "log.txt").read_text(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else f"the process ended with code {process.returncode}"
+        jobs.write(record.model_copy(update={"state": "failed", "message": reason}))

@@ -1,0 +1,178 @@
+"""Class-balanced pseudo-labels from a model run: selected by rule, compared, written with a manifest."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate import scores
+from avhcurate.curation import selection
+from avhcurate.curation.filters import Filters
+from avhcurate.curation.selection import Rule, Selection
+from avhcurate.errors import CurateError
+from avhcurate.services.exporting import csv_text
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.files import write_atomic, write_parquet
+
+#: Elements of one (block, K) matrix.
+_BLOCK = 1 << 20
+
+COLUMNS = (
+    "id", "path", "pseudo_label", "pseudo_label_name", "confidence", "avc", "threshold", "rank_in_class", "selected",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """`selection` is about the samples `ids` (n,); `labels` (n,) are the given ones, -1 for none, for reports only."""
+
+    selection: Selection
+    ids: np.ndarray
+    labels: np.ndarray
+    classes: pd.DataFrame
+
+    @property
+    def selected(self) -> np.ndarray:
+        """Ids of the selected samples."""
+        return self.ids[self.selection.selected]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of selected samples whose pseudo-label is their given label; None where no selected one has a label."""
+        judged = self.selection.selected & (self.labels >= 0)
+        if not judged.any():
+            return None
+        return float((self.selection.candidate[judged] == self.labels[judged]).mean())
+
+
+def select(
+    table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
+) -> PseudoLabels:
+    """Selects from the samples in view that the model has scored; the given labels play no part in it."""
+    if table.run is None:
+        name = table.dataset.name
+        raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
+    frame = table.frame(filters or Filters(), columns=["id", "label", "predicted"])
+    frame = frame[frame["predicted"].notna()]
+    if frame.empty:
+        raise CurateError("no scored sample satisfies the filters: widen them")
+    ids = frame["id"].to_numpy(np.int64)
+    labels = frame["label"].fillna(-1).to_numpy(np.int64)
+    found = selection.select_blocks(_blocks(table, ids), rule=rule, portion=portion)
+    classes = found.classes(labels)
+    classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
+    return PseudoLabels(found, ids, labels, classes)
+
+
+def pseudo_label_table(
+    table: DatasetTable, found: PseudoLabels, *, soft: bool = False, all: bool = False
+) -> pd.DataFrame:
+    """The contract's columns, a row a selected sample; with `all` also the others, whose label is null.
+
+    `soft` adds `soft_label`, a list of K probabilities that sum to 1.
+    """
+    result = found.selection.table().assign(id=found.ids)
+    chosen = np.ones(len(result), bool) if all else found.selection.selected
+    paths = table.frame(Filters(excluded=None, ids=tuple(found.ids[chosen].tolist())), columns=["id", "path"])
+    result = result[chosen].merge(paths.astype({"id": "int64"}), on="id", how="left")
+    result["pseudo_label_name"] = [None if k is pd.NA else _name(table, int(k)) for k in result["pseudo_label"]]
+    result = result[list(COLUMNS)]
+    if soft:
+        vectors: dict[int, list[float]] = {}
+        for rows, values in selection.soft_labels(found.selection, _blocks(table, found.ids)):
+            vectors.update(zip(found.ids[rows].tolist(), values.tolist(), strict=True))
+        result["soft_label"] = pd.Series([vectors.get(int(id)) for id in result["id"]], dtype=object)
+    return result
+
+
+def write_pseudo_labels(
+    table: DatasetTable, found: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
+) -> int:
+    """Writes the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; returns how many samples are selected."""
+    if out.suffix not in (".csv", ".jsonl", ".parquet"):
+        raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
+    if out.exists() and not force:
+        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
+    rows = pseudo_label_table(table, found, soft=soft, all=all)
+    manifest = json.dumps(describe_selection(table, found), indent=2)
+    write_atomic(out.with_name(out.name + ".manifest.json"), manifest + "\n")
+    if out.suffix == ".parquet":
+        write_parquet(out, rows)
+    else:
+        write_atomic(out, as_text(rows, out.suffix))
+    return len(found.selected)
+
+
+def as_text(rows: pd.DataFrame, suffix: str) -> str:
+    """The table as CSV (soft labels as JSON lists) or as JSON lines."""
+    if suffix == ".jsonl":
+        text: str = rows.to_json(orient="records", lines=True, force_ascii=False)
+        return text
+    if "soft_label" in rows:
+        rows = rows.assign(soft_label=rows["soft_label"].map(lambda values: json.dumps(values) if values else None))
+    return csv_text(rows)
+
+
+def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, Any]:
+    """The manifest: what was selected from what, by which rule and thresholds, with which model."""
+    assert table.run is not None  # it was selected from
+    record, run, chosen = table.dataset.record, table.run.record, found.selection
+    counts = found.classes.replace({np.nan: None}).to_dict("records")
+    return {
+        "rule": chosen.rule,
+        "portion": chosen.portion,
+        "alpha": chosen.alpha if chosen.rule == "lrent" else None,
+        "samples": len(found.ids),
+        "selected": len(found.selected),
+        "classes": [str(name) for name in table.classes],
+        "per_class": [{key: _plain(value) for key, value in row.items()} for row in counts],
+        "accuracy_against_given_labels": found.accuracy,
+        "model": run.model,
+        "run": table.run.root.name,
+        "weights_sha256": run.weights_sha256,
+        "precision": run.precision,
+        "dataset": record.name,
+        "dataset_fingerprint": record.fingerprint,
+        "versions": {name: version(name) for name in ("avhcurate", "numpy", "torch")},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
+    """Ids that both select, and those that only one does: `both, first, second`, each in order of id."""
+    a, b = first.selected, second.selected
+    return {
+        "both": np.intersect1d(a, b).tolist(),
+        "first": np.setdiff1d(a, b).tolist(),
+        "second": np.setdiff1d(b, a).tolist(),
+    }
+
+
+def _blocks(table: DatasetTable, ids: np.ndarray) -> selection.Blocks:
+    """Logits and AVC of the samples, worked out anew from the run's features a block at a time."""
+    assert table.run is not None
+    features = table.run.features()
+    class_weights, bias = np.asarray(table.run.class_weights()), np.asarray(table.run.bias())
+    step = max(1, _BLOCK // max(features.shape[1], len(class_weights)))
+
+    def blocks() -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, len(ids), step):
+            block = np.asarray(features[ids[start : start + step]], np.float64)
+            yield block @ class_weights.T.astype(np.float64) + bias, scores.avc(block, class_weights.astype(np.float64))
+
+    return blocks
+
+
+def _name(table: DatasetTable, label: int) -> str:
+    """Name of a class; its number where the model knows more classes than the dataset names."""
+    return table.classes[label] if label < len(table.classes) else str(label)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,1 @@
+"""The code that touches the disk: workspace, datasets, images, thumbnails, votes, runs, annotations."""

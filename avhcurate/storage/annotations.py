@@ -1,0 +1,165 @@
+"""What people decide about samples: an append-only log of tags, relabels and exclusions, in SQLite or PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from avhcurate.errors import CurateError
+
+ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
+
+_METADATA = sa.MetaData()
+_EVENTS = sa.Table(
+    "events",
+    _METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.String, nullable=False, index=True),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("value", sa.String),
+    sa.Column("samples", sa.Integer, nullable=False),
+    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id"), unique=True),
+    sqlite_autoincrement=True,
+)
+_EVENT_SAMPLES = sa.Table(
+    "event_samples",
+    _METADATA,
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("path", sa.String, primary_key=True),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the log: `who` did `action` with `value` to a number of `samples`."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    value: str | None
+    samples: int
+    undone: bool
+
+
+class AnnotationLog:
+    """The log of one workspace. Nothing is updated or deleted: undo is an entry that reverts another.
+
+    `url` is a SQLAlchemy address. Samples are named by their path, which outlives a re-import.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = sa.create_engine(url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _configure_sqlite)
+        _METADATA.create_all(self._engine)
+
+    def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
+        """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
+        if action not in ACTIONS:
+            raise CurateError(f"no action is called {action}: choose from {', '.join(ACTIONS)}")
+        if not len(paths):
+            raise CurateError("no samples are chosen: select some first")
+        with self._engine.begin() as connection:
+            event = self._insert(connection, dataset, action, value, len(paths), who, reverts=None)
+            connection.execute(_EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
+        return event
+
+    def undo(self, dataset: str, *, who: str) -> Event | None:
+        """Reverts the newest entry of `who` that still stands, and returns it; None when there is none."""
+        with self._engine.begin() as connection:
+            newest = connection.execute(
+                self._standing(dataset).where(_EVENTS.c.who == who).order_by(_EVENTS.c.id.desc()).limit(1)
+            ).one_or_none()
+            if newest is None:
+                return None
+            self._insert(connection, dataset, "undo", None, newest.samples, who, reverts=newest.id)
+        return _event(newest, undone=True)
+
+    def history(self, dataset: str, *, limit: int = 100) -> list[Event]:
+        """The newest entries first, undone ones among them and marked; undo entries themselves left out."""
+        reverted = sa.select(_EVENTS.c.reverts).where(_EVENTS.c.reverts.is_not(None))
+        query = (
+            sa.select(_EVENTS, _EVENTS.c.id.in_(reverted).label("undone"))
+            .where(_EVENTS.c.dataset == dataset, _EVENTS.c.reverts.is_(None))
+            .order_by(_EVENTS.c.id.desc())
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [_event(row, undone=bool(row.undone)) for row in connection.execute(query)]
+
+    def version(self, dataset: str) -> int:
+        """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
+        with self._engine.connect() as connection:
+            query = sa.select(sa.func.max(_EVENTS.c.id)).where(_EVENTS.c.dataset == dataset)
+            return connection.execute(query).scalar() or 0
+
+    def state(self, dataset: str) -> pd.DataFrame:
+        """What stands now: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
+        standing = self._standing(dataset).subquery()
+        query = (
+            sa.select(standing.c.action, standing.c.value, _EVENT_SAMPLES.c.path)
+            .join(_EVENT_SAMPLES, _EVENT_SAMPLES.c.event == standing.c.id)
+            .order_by(standing.c.id)
+        )
+        with self._engine.connect() as connection:
+            rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
+        return fold(rows)
+
+    def _standing(self, dataset: str) -> sa.Select[Any]:
+        reverted = sa.select(_EVENTS.c.reverts).where(_EVENTS.c.reverts.is_not(None))
+        return sa.select(_EVENTS).where(
+            _EVENTS.c.dataset == dataset, _EVENTS.c.reverts.is_(None), _EVENTS.c.id.not_in(reverted)
+        )
+
+    @staticmethod
+    def _insert(
+        connection: sa.Connection,
+        dataset: str,
+        action: str,
+        value: str | None,
+        samples: int,
+        who: str,
+        *,
+        reverts: int | None,
+    ) -> int:
+        row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action, "value": value}
+        result = connection.execute(_EVENTS.insert().values(**row, samples=samples, reverts=reverts))
+        (key,) = result.inserted_primary_key or (0,)
+        return int(key)
+
+
+def fold(rows: pd.DataFrame) -> pd.DataFrame:
+    """The state that entries `action, value, path`, oldest first, leave behind: for each thing the last one stands.
+
+    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", None, "a"), ("include", None, "a")],
+    ...                     columns=["action", "value", "path"])
+    >>> fold(rows).to_dict("records")
+    [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
+    """
+    is_tag, is_relabel = rows["action"].isin(["tag", "untag"]), rows["action"] == "relabel"
+    is_exclusion = rows["action"].isin(["exclude", "include"])
+    last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
+    tags = last_tags[last_tags["action"] == "tag"].groupby("path")["value"].agg(sorted)
+    labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]
+    exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
+    state = pd.DataFrame({"path": rows["path"].unique()})
+    state["tags"] = [found if isinstance(found, list) else [] for found in state["path"].map(tags)]
+    state["curated_label"] = pd.to_numeric(state["path"].map(labels)).astype("Int64")
+    state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
+    return state
+
+
+def _event(row: Any, *, undone: bool) -> Event:
+    return Event(row.id, row.at, row.who, row.action, row.value, row.samples, undone)
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

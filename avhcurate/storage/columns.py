@@ -1,0 +1,194 @@
+"""Which column of a source is which: images, labels, splits, votes."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.errors import CurateError
+
+_BYTES_NAMES = ("image", "img", "picture", "photo", "bytes", "image_bytes", "data", "jpg", "jpeg", "png", "webp")
+_PATH_NAMES = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file"),
+    *("image_filename", "img", "img_path", "url", "image_url", "uri", "src"),
+)
+_LABEL_NAMES = (
+    *("label", "labels", "class", "class_id", "class_index", "class_idx", "class_label", "category", "category_id"),
+    *("target", "targets", "y", "cls", "fine_label", "coarse_label", "label_id", "label_index", "ground_truth"),
+)
+_NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
+_VOTES = re.compile(r"(^|_)(counts|votes)$", re.IGNORECASE)
+_LOOKS_LIKE_IMAGE = r"(?i)(\.(jpe?g|jfif|png|gif|webp|bmp|tiff?|pp?m|pgm|avif|jp2)$)|^[a-z][a-z0-9+.-]+://"
+
+
+def find_bytes_column(schema: pa.Schema, wanted: str | None = None) -> tuple[str, str]:
+    """Column that holds encoded images and the leaf to read: ("image", "image.bytes"), or ("png", "png").
+
+    Raises `CurateError` when there is none, or several of equal claim.
+    """
+    candidates = {field.name: leaf for field in schema if (leaf := bytes_leaf(field))}
+    if wanted is not None:
+        check_column(wanted, schema.names, "--image-column")
+        if wanted not in candidates:
+            raise CurateError(f"column {wanted!r} holds no image bytes; columns that do: {listed(candidates)}")
+        return wanted, candidates[wanted]
+    structs = [name for name, leaf in candidates.items() if leaf != name]
+    known = [name for name in candidates if name.casefold() in _BYTES_NAMES]
+    best = next((names for names in (structs, known, list(candidates)) if names), [])
+    name = _only(best, "hold image bytes", "--image-column", preferred="image")
+    if name is None:
+        raise CurateError(f"no column holds image bytes; the columns are {listed(schema.names)}")
+    return name, candidates[name]
+
+
+def bytes_leaf(field: pa.Field) -> str | None:
+    """What to read of a column that may hold encoded images; None when it cannot."""
+    if is_binary(field.type):
+        return field.name
+    if pa.types.is_struct(field.type) and any(child.name == "bytes" and is_binary(child.type) for child in field.type):
+        return f"{field.name}.bytes"
+    return None
+
+
+def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
+    """Column of a manifest that names the images: by its own name, or by the look of its first values."""
+    if wanted is not None:
+        return check_column(wanted, table.column_names, "--image-column")
+    texts = [field.name for field in table.schema if is_text(field.type) or pa.types.is_null(field.type)]
+    named = [name for name in texts if name.casefold() in _PATH_NAMES]
+    looks = [name for name in texts if _looks_like_images(table[name])]
+    both = [name for name in named if name in looks]
+    best = next((names for names in (both, looks, named) if names), [])
+    column = _only(best, "name images", "--image-column")
+    if column is None:
+        raise CurateError(
+            f"no column names the images: the columns are {listed(table.column_names)}; choose one with --image-column"
+        )
+    return column
+
+
+def _looks_like_images(column: pa.ChunkedArray) -> bool:
+    first = column.drop_null()[:100]
+    return len(first) > 0 and bool(
+        pc.all(pc.match_substring_regex(pc.utf8_trim_whitespace(first), _LOOKS_LIKE_IMAGE)).as_py()
+    )
+
+
+def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
+    """Column of the given labels; None when nothing looks like one."""
+    if wanted is not None:
+        return check_column(wanted, schema.names, "--label-column")
+    possible = [field.name for field in schema if _may_be_label(field.type)]
+    declared = [name for name in possible if name in class_names(schema)]
+    named = [name for name in possible if name.casefold() in _LABEL_NAMES]
+    names = [name for name in possible if name.casefold() in _NAME_NAMES]
+    exact = [name for name in possible if name.casefold() == "label"]
+    best = next((found for found in (exact, declared, named, names) if found), [])
+    return _only(best, "could be the label", "--label-column")
+
+
+def find_name_column(schema: pa.Schema, label: str) -> str | None:
+    """Column of class names that goes with a column of integer labels."""
+    wanted = (f"{label}_name", f"{label}_text", *_NAME_NAMES)
+    texts = {field.name.casefold(): field.name for field in schema if is_text(field.type) and field.name != label}
+    return next((texts[name.casefold()] for name in wanted if name.casefold() in texts), None)
+
+
+def find_split_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
+    """Column that says train, test and so on: one called split, unless another is wanted."""
+    if wanted is not None:
+        return check_column(wanted, schema.names, "--split-column")
+    return next((field.name for field in schema if field.name.casefold() == "split"), None)
+
+
+def find_votes_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
+    """Column of vote counts: lists of integers whose name ends in counts or votes, when there is exactly one."""
+    counts = [field.name for field in schema if is_list(field.type) and pa.types.is_integer(field.type.value_type)]
+    if wanted is not None:
+        if wanted not in counts:
+            raise CurateError(
+                f"there is no column {wanted!r} of vote counts (a list of integers a sample), nor a file of that name; "
+                f"columns of counts: {listed(counts)}"
+            )
+        return wanted
+    named = [name for name in counts if _VOTES.search(name)]
+    return named[0] if len(named) == 1 else None
+
+
+def class_names(schema: pa.Schema) -> dict[str, list[str]]:
+    """Class names by column, as Hugging Face declares them in the schema's metadata (ClassLabel)."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: [str(item) for item in feature["names"]]
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
+        }
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def declared_classes(schema: pa.Schema, label: str) -> list[str] | None:
+    """The complete class list, from ClassLabel names or from a `classes` entry (comma separated, or a JSON list)."""
+    if label in (declared := class_names(schema)):
+        return declared[label]
+    text = (schema.metadata or {}).get(b"classes", b"").decode(errors="replace").strip()
+    if text.startswith("["):
+        try:
+            return [str(name) for name in json.loads(text)] or None
+        except ValueError:
+            return None
+    return [name.strip() for name in text.split(",")] if text else None
+
+
+def check_column(wanted: str, names: Sequence[str], option: str) -> str:
+    """The column itself when the source has it; `CurateError` naming those it has."""
+    if wanted not in names:
+        raise CurateError(f"{option} {wanted!r} is not in the source; its columns are {listed(names)}")
+    return wanted
+
+
+def _only(names: Sequence[str], what: str, option: str, preferred: str | None = None) -> str | None:
+    """The only name, or the preferred among several; None when there is none, `CurateError` when it is open."""
+    if preferred is not None:
+        names = [name for name in names if name.casefold() == preferred] or names
+    if len(names) > 1:
+        raise CurateError(f"several columns {what}: {listed(names)}; choose one with {option}")
+    return names[0] if names else None
+
+
+def is_binary(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return is_text(kind.value_type)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _may_be_label(kind: pa.DataType) -> bool:
+    return is_text(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def listed(names: Iterable[str], most: int = 12) -> str:
+    """Names in a sentence, the first few of them.
+
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    names = [str(name) for name in names]
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return ", ".join(names) or "none"

@@ -1,0 +1,269 @@
+"""Images of a dataset by id: their bytes, wherever they lie, streamed within bounded memory."""
+
+import os
+import re
+import stat
+import threading
+import urllib.error
+import urllib.request
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.storage.columns import find_bytes_column
+from avhcurate.storage.decoding import MAX_PIXELS, BrokenImage, decode, encode_thumbnail
+
+__all__ = ["MAX_PIXELS", "BrokenImage", "ImageSource", "decode", "encode_thumbnail"]
+
+#: Encoded images above this size are not read at all.
+MAX_BYTES = 512 << 20
+
+#: Rows read from Parquet at once hold about this much, unless one row alone is larger.
+_CHUNK_BYTES = 32 << 20
+#: What `read_one` keeps of Parquet files, in bytes of images and in open files.
+_KEPT_BYTES = 128 << 20
+_KEPT_FILES = 8
+_TIMEOUT_S = 30
+#: How the addresses of http(s) and fsspec begin.
+URL_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]+://"
+_URL = re.compile(URL_PATTERN)
+
+
+class ImageSource:
+    """Encoded images by id. Safe to use from several threads.
+
+    `places` has a row a sample in order of id: `_file` (absolute path or URL of the image, or of the Parquet file
+    that holds it) and `_row` (row in that Parquet file, else null). `image_column` names the column that holds the
+    bytes; where it is None, the only candidate is taken.
+    """
+
+    def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None) -> None:
+        table = places if isinstance(places, pa.Table) else pa.Table.from_pandas(places[["_file", "_row"]])
+        self._files = table["_file"]
+        self._rows = table["_row"].fill_null(-1).to_numpy().astype(np.int64)
+        self._image_column = image_column
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, _ParquetImages] = OrderedDict()
+        self._chunks: OrderedDict[tuple[str, int], _Chunk] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, ids: Iterable[int]) -> Iterator[bytes | BrokenImage]:
+        """The bytes of each id in turn, or why there are none.
+
+        Ascending ids stream through each Parquet row group once; only groups that hold a wanted row are read, and of
+        them only the images.
+        """
+        cursor: _Cursor | None = None
+        for id in ids:
+            file, row = self._place(int(id))
+            try:
+                if row < 0:
+                    yield read_file(file)
+                    continue
+                if cursor is None or cursor.images.path != file:
+                    cursor = _Cursor(_ParquetImages(file, self._image_column))
+                yield cursor.get(row)
+            except BrokenImage as problem:
+                yield problem
+
+    def read_one(self, id: int) -> bytes:
+        """The bytes of one image; neighbours in a Parquet file stay at hand for the next call."""
+        file, row = self._place(id)
+        if row < 0:
+            return read_file(file)
+        with self._lock:
+            return self._kept_chunk(file, row).get(row)
+
+    def local_file(self, id: int) -> Path | None:
+        """The image's own file on this machine; None for an image on the web or within a Parquet file."""
+        file, row = self._place(id)
+        return None if row >= 0 or is_url(file) else Path(file)
+
+    def _place(self, id: int) -> tuple[str, int]:
+        if not 0 <= id < len(self._rows):
+            raise IndexError(f"id {id} is not in 0..{len(self._rows) - 1}")
+        return self._files[id].as_py(), int(self._rows[id])
+
+    def _kept_chunk(self, file: str, row: int) -> "_Chunk":
+        for key, chunk in self._chunks.items():
+            if key[0] == file and row in chunk:
+                self._chunks.move_to_end(key)
+                return chunk
+        chunk = next(chunk for chunk in self._kept_file(file).chunks(row) if row in chunk)
+        self._chunks[file, chunk.start] = chunk
+        while len(self._chunks) > 1 and sum(kept.images.nbytes for kept in self._chunks.values()) > _KEPT_BYTES:
+            self._chunks.popitem(last=False)
+        return chunk
+
+    def _kept_file(self, file: str) -> "_ParquetImages":
+        if file not in self._open:
+            self._open[file] = _ParquetImages(file, self._image_column)
+            if len(self._open) > _KEPT_FILES:
+                self._open.popitem(last=False)
+        self._open.move_to_end(file)
+        return self._open[file]
+
+
+class _Chunk(NamedTuple):
+    """Neighbouring rows of a Parquet file: the row of the first, and the binary array."""
+
+    start: int
+    images: pa.Array
+
+    def __contains__(self, row: object) -> bool:
+        return isinstance(row, int) and self.start <= row < self.start + len(self.images)
+
+    def get(self, row: int) -> bytes:
+        data = self.images[row - self.start].as_py()
+        if data is None:
+            raise BrokenImage("no bytes in the row")
+        return data
+
+
+class _ParquetImages:
+    """The column of image bytes of one Parquet file."""
+
+    def __init__(self, path: str, image_column: str | None) -> None:
+        self.path = path
+        self._broken: dict[int, str] = {}
+        try:
+            # A plain buffered stream: neither the whole row group in memory, nor a map that dies with the file.
+            self._parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+            self._column, self._leaf = find_bytes_column(self._parquet.schema_arrow, image_column)
+        except Exception as problem:
+            raise BrokenImage(f"{Path(path).name} cannot be read: {_words(problem)}") from problem
+        metadata = self._parquet.metadata
+        rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+
+    def group(self, row: int) -> int:
+        """The row group that holds the row."""
+        if not 0 <= row < self._starts[-1]:
+            raise BrokenImage(f"row {row} is no longer in {Path(self.path).name}")
+        return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    def chunks(self, row: int) -> Iterator[_Chunk]:
+        """The row group that holds `row`, from its first row on, in pieces of bounded size; asked beyond, it raises."""
+        group = self.group(row)
+        if group in self._broken:
+            raise BrokenImage(self._broken[group])
+        start = int(self._starts[group])
+        try:
+            for batch in self._parquet.iter_batches(
+                self._rows_at_once(group), row_groups=[group], columns=[self._leaf]
+            ):
+                images = batch.column(0)
+                images = images if self._leaf == self._column else images.field("bytes")
+                yield _Chunk(start, images)
+                start += len(images)
+        except (pa.ArrowException, OSError) as problem:
+            # Remembered, lest each row of a damaged group reads all before the damage again.
+            self._broken[group] = f"{Path(self.path).name} is damaged: {_words(problem)}"
+            raise BrokenImage(self._broken[group]) from problem
+        raise BrokenImage(f"{Path(self.path).name} holds fewer rows than it says")
+
+    def _rows_at_once(self, group: int) -> int:
+        metadata = self._parquet.metadata.row_group(group)
+        size = sum(
+            metadata.column(index).total_uncompressed_size
+            for index in range(metadata.num_columns)
+            if metadata.column(index).path_in_schema == self._leaf
+        )
+        return max(1, min(metadata.num_rows, metadata.num_rows * _CHUNK_BYTES // max(size, 1)))
+
+
+class _Cursor:
+    """Reads rows of one file forward; a row that lies behind begins its row group anew."""
+
+    def __init__(self, images: _ParquetImages) -> None:
+        self.images = images
+        self._group = -1
+        self._chunk = _Chunk(0, pa.array([], pa.binary()))
+        self._ahead: Iterator[_Chunk] = iter(())
+
+    def get(self, row: int) -> bytes:
+        group = self.images.group(row)
+        if group != self._group or row < self._chunk.start:
+            self._group, self._ahead = group, self.images.chunks(row)
+            self._chunk = _Chunk(row, pa.array([], pa.binary()))
+        while row not in self._chunk:
+            self._group = -1  # until the chunk is there: what fails now shall fail for the same reason next time
+            self._chunk = next(self._ahead)
+            self._group = group
+        return self._chunk.get(row)
+
+
+def is_url(place: str) -> bool:
+    """True for http(s) and fsspec URLs, False for paths of this machine.
+
+    >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
+    (True, False)
+    """
+    return _URL.match(place) is not None
+
+
+def read_file(place: str) -> bytes:
+    """The bytes of a file or URL; `BrokenImage` saying why when there are none."""
+    try:
+        if not is_url(place):
+            return _read_local(place)
+        if place.startswith(("http://", "https://")):
+            return _read_http(place)
+        return _read_fsspec(place)
+    except BrokenImage:
+        raise
+    except Exception as problem:
+        raise BrokenImage(f"cannot be read: {_words(problem)}") from problem
+
+
+def _read_local(path: str) -> bytes:
+    # O_NONBLOCK: opening a named pipe would wait for ever.
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise BrokenImage("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise BrokenImage(f"file of {status.st_size >> 20} MiB, at most {MAX_BYTES >> 20} are read")
+        with open(file, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(file)
+
+
+def _read_http(url: str) -> bytes:
+    request = urllib.request.Request(url, headers={"User-Agent": "avhcurate"})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+            data = answer.read(MAX_BYTES + 1)
+    except urllib.error.HTTPError as problem:
+        raise BrokenImage(f"HTTP {problem.code} {problem.reason}") from problem
+    if len(data) > MAX_BYTES:
+        raise BrokenImage(f"answer above {MAX_BYTES >> 20} MiB")
+    return data
+
+
+def _read_fsspec(url: str) -> bytes:
+    import fsspec
+
+    with fsspec.open(url, "rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise BrokenImage(f"file above {MAX_BYTES >> 20} MiB")
+    return data
+
+
+def _words(problem: Exception) -> str:
+    if isinstance(problem, FileNotFoundError):
+        return "file not found"
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror.lower()
+    return " ".join(str(problem).split())[:120] or type(problem).__name__

@@ -1,0 +1,274 @@
+"""One table a dataset and model run: samples, scores, votes and annotations joined in an in-memory DuckDB."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.curation.filters import Filters, quote
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.storage.predicates import check_predicate
+
+#: The columns of the contract in its order; the user's own follow.
+COLUMNS = (
+    "id", "path", "split", "label", "label_name", "predicted", "predicted_name", "confidence", "max_confidence", "avh",
+    "relative_avh", "target_angle", "angular_gap", "avc", "margin", "entropy", "loss", "el2n", "norm",
+    "prototype_distance", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label",
+    "curated_label_name",
+)  # fmt: skip
+
+#: Columns that the table has besides, for conditions; an export leaves them out unless asked.
+EXTRA = ("excluded", "problem")
+
+_INTEGERS = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+
+_HSF_COLUMNS = {
+    "hsf": "DOUBLE",
+    "hsf_low": "DOUBLE",
+    "hsf_high": "DOUBLE",
+    "votes": "INTEGER",
+    "_hsf_bin": "INTEGER",
+    "hsf_bin": "VARCHAR",
+}
+
+
+class SampleTable:
+    """Reads of one joined table; safe to share between threads, every read on a cursor of its own.
+
+    `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
+    HSF columns, `classes` the names by label.
+    """
+
+    def __init__(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self._connection = duckdb.connect(config={"threads": 2})
+        self._lock = threading.Lock()
+        self._create(samples, scores, votes)
+        self.annotate(pd.DataFrame(columns=_STATE.names))
+        self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        described = self._connection.execute("DESCRIBE samples").fetchall()
+        self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
+        self.columns = tuple(self.types)
+        self.user_columns = tuple(name for name in self.columns if name not in COLUMNS + EXTRA)
+        self.size = self.count()
+
+    def _create(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None) -> None:
+        connection = self._connection
+        own = [
+            row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
+        ]
+        user = [name for name in own if name not in COLUMNS + EXTRA and not name.startswith("_")]
+        connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
+        select = [
+            "s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name",
+            *(_score_columns(connection, scores)),
+            *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
+            *(f"s.{quote(name)}" for name in user),
+        ]  # fmt: skip
+        joined = "" if scores is None else "LEFT JOIN read_parquet($scores) r USING (id)"
+        parameters: dict[str, Any] = {"classes": list(self.classes), "samples": str(samples)}
+        if scores is not None:
+            parameters["scores"] = str(scores)
+        connection.execute(
+            f"CREATE TABLE base AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
+            "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
+            parameters,
+        )
+        connection.execute("CREATE TABLE class_names AS SELECT CAST($1 AS VARCHAR[]) AS names", [list(self.classes)])
+        connection.unregister("incoming_votes")
+
+    def annotate(self, state: pd.DataFrame) -> None:
+        """Takes over what people decided: `path, tags, curated_label, excluded`, as the annotation log gives it."""
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.register("incoming_state", _state_table(state))
+            cursor.execute(
+                "BEGIN; CREATE OR REPLACE TABLE annotations AS SELECT b.id, a.tags, a.curated_label, a.excluded "
+                "FROM incoming_state a JOIN base b USING (path);"
+                f"CREATE OR REPLACE VIEW samples AS {_VIEW}; COMMIT"
+            )
+            cursor.unregister("incoming_state")
+
+    def count(self, filters: Filters | None = None) -> int:
+        """Number of samples that satisfy the filters; without filters, of all, excluded ones too."""
+        return int(self._rows("SELECT count(*) FROM samples", filters)[0][0])
+
+    def page(
+        self,
+        filters: Filters | None = None,
+        *,
+        sort: str = "id",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 60,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
+        order = f"ORDER BY {self._column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
+        tail = f"{order} LIMIT {int(limit)} OFFSET {int(offset)}"
+        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", filters, tail))
+
+    def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
+        query = f"SELECT {self._list(columns)} FROM samples"
+        return _to_pandas(self._read(query, filters, "ORDER BY id"))
+
+    def batches(
+        self, filters: Filters | None = None, *, columns: Sequence[str] | None = None, rows: int = 50_000
+    ) -> Iterator[pa.RecordBatch]:
+        """The same rows as Arrow batches, for exports that must not hold the whole table."""
+        query = f"SELECT {self._list(columns)} FROM samples"
+        with _users_mistakes():
+            yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
+
+    def paths(self, filters: Filters | None = None) -> list[str]:
+        """Paths of the samples that satisfy the filters, by id."""
+        return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
+
+    def paths_of(self, ids: Sequence[int]) -> list[str]:
+        """Paths of the samples with these ids; an unknown id is refused."""
+        chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
+        query = f"SELECT path FROM {chosen} JOIN base USING (id) ORDER BY place"
+        paths = [row[0] for row in self._connection.cursor().execute(query, [list(ids)]).fetchall()]
+        if len(paths) < len(ids):
+            raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
+        return paths
+
+    def sample(self, id: int) -> dict[str, Any]:
+        """One sample's row; an unknown id is refused."""
+        table = self._connection.cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
+        if not table.num_rows:
+            raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {self.size - 1}")
+        row: dict[str, Any] = table.to_pylist()[0]
+        return {name: value for name, value in row.items() if not name.startswith("_")}
+
+    def percentiles(self, id: int) -> dict[str, float]:
+        """For each score that the sample has, the share of samples whose value is not larger, in (0, 1]."""
+        row = self.sample(id)
+        keys = [key for key in SCORES if row[key] is not None]
+        if not keys:
+            return {}
+        shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
+        query = f"SELECT {shares} FROM base s, (SELECT * FROM base WHERE id = ?) o"
+        return dict(zip(keys, self._connection.cursor().execute(query, [id]).fetchall()[0], strict=True))
+
+    def histogram(
+        self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
+    ) -> pd.DataFrame:
+        """Counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
+        name = self._column(column)
+        if limits is None:
+            found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters)[0]
+            if found[0] is None:
+                return pd.DataFrame({"low": [], "high": [], "n": []})
+            limits = (float(found[0]), float(found[1]))
+        low, high = limits
+        width = (high - low) / bins or 1.0
+        bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
+        condition = f"{name} IS NOT NULL"
+        query = f"SELECT {bucket} AS bucket, count(*) FROM samples"
+        counts = dict(self._rows(query, filters, "GROUP BY bucket", condition))
+        edges = [low + i * width for i in range(bins + 1)]
+        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": [counts.get(i, 0) for i in range(bins)]})
+
+    def group_counts(self, column: str, filters: Filters | None = None) -> pd.DataFrame:
+        """How many samples have each value of a column: `value, n`, most first; tags count one by one."""
+        name = f"unnest({self._column(column)})" if column == "tags" else self._column(column)
+        query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
+        return _to_pandas(self._read(query, filters, ") GROUP BY value ORDER BY n DESC, value"))
+
+    def _rows(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> list[tuple[Any, ...]]:
+        with _users_mistakes():
+            return self._relation(query, filters, tail, condition).fetchall()
+
+    def _read(self, query: str, filters: Filters | None, tail: str = "") -> pa.Table:
+        with _users_mistakes():
+            return self._relation(query, filters, tail).to_arrow_table()
+
+    def _relation(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> duckdb.DuckDBPyRelation:
+        filters = Filters(excluded=None) if filters is None else filters
+        for column, _, _ in filters.ranges:
+            self._column(column)
+        predicate, parameters = filters.to_sql()
+        if filters.where:
+            check_predicate(filters.where, self.columns)
+            predicate += f" AND ({filters.where}\n)"
+        return self._connection.cursor().sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
+
+    def _column(self, name: str) -> str:
+        if name not in self.types:
+            raise CurateError(f"no column is called {name}: choose from {', '.join(self.columns)}")
+        return quote(name)
+
+    def _list(self, columns: Sequence[str] | None) -> str:
+        return ", ".join(self._column(name) for name in columns or self.columns)
+
+
+@contextmanager
+def _users_mistakes() -> Iterator[None]:
+    """Turns what DuckDB says of a condition that does not fit the columns into a mistake that the user can mend."""
+    try:
+        yield
+    except (duckdb.BinderException, duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
+
+
+_NAME = "list_extract($classes, {} + 1)"
+
+_VIEW = """
+SELECT b.*, coalesce(a.tags, []) AS tags, coalesce(a.curated_label, b.label)::INTEGER AS curated_label,
+    list_extract((SELECT names FROM class_names), coalesce(a.curated_label, b.label)::INTEGER + 1)
+        AS curated_label_name, coalesce(a.excluded, false) AS excluded
+FROM base b LEFT JOIN annotations a USING (id)
+"""
+
+_STATE = pa.schema(
+    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
+)
+
+
+def _score_columns(connection: duckdb.DuckDBPyConnection, scores: Path | None) -> list[str]:
+    """SQL of the model's columns: NaN becomes null, and all are null before a model was run."""
+    if scores is None:
+        nulls = [f"CAST(NULL AS DOUBLE) AS {key}" for key in SCORES]
+        return ["NULL::INTEGER AS predicted", "NULL::VARCHAR AS predicted_name", *nulls, "NULL::VARCHAR AS problem"]
+    found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
+    kinds = {name: kind for name, kind, *_ in found}
+    columns = ["r.predicted::INTEGER AS predicted", f"{_NAME.format('r.predicted')} AS predicted_name"]
+    for key in SCORES:
+        kind = kinds.get(key)
+        columns.append(
+            f"CASE WHEN isnan(r.{key}) THEN NULL ELSE r.{key} END AS {key}"
+            if kind
+            else f"CAST(NULL AS DOUBLE) AS {key}"
+        )
+    return [*columns, "r.problem" if "problem" in kinds else "NULL::VARCHAR AS problem"]
+
+
+def _state_table(state: pd.DataFrame) -> pa.Table:
+    """Column by column, since an empty column of lists has no type that Arrow could take over."""
+    columns = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _STATE]
+    return pa.table(columns, schema=_STATE)
+
+
+def _or_empty(frame: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in columns}) if frame is None else frame[list(columns)]
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas(types_mapper=_INTEGERS.get)

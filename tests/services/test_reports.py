@@ -1,0 +1,132 @@
+"""Correlation, disagreement and selection over a real table: their numbers, files and marks."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.services import correlating, disagreeing, selecting
+
+
+def test_the_correlation_table_equals_scipy_in_every_group(digits):
+    found = correlating.correlate(digits)
+    frame = digits.frame(Filters())
+    assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
+    assert set(found.table["score"]) == set(SCORES)
+    for row in found.table.itertuples():
+        group = frame if row.bin == "all" else frame[frame["hsf_bin"] == row.bin]
+        group = group[group[row.score].notna() & group["hsf"].notna()]
+        assert row.n == len(group)
+        expected = stats.spearmanr(group[row.score].astype("float64"), group["hsf"]).statistic
+        assert row.spearman == pytest.approx(expected, abs=1e-9)
+    by_bin = found.table[found.table["score"] == "avh"].set_index("bin")["n"]
+    assert by_bin["all"] == by_bin.drop("all").sum() == frame["hsf"].notna().sum()
+
+
+def test_filters_narrow_the_correlations(digits):
+    some = correlating.correlate(digits, keys=["avh"], filters=Filters(splits=("test",)))
+    assert some.table["n"].iloc[0] == digits.count(Filters(splits=("test",)))
+    assert list(some.table["score"].unique()) == ["avh"]
+
+
+def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
+    found = correlating.correlate(digits, keys=["avh", "confidence"])
+    correlating.write_csv(found, tmp_path / "c.csv")
+    written = pd.read_csv(tmp_path / "c.csv")
+    assert set(written["hsf_source"]) == {"simulated"}
+    assert list(written.columns[:8]) == list(found.table.columns)
+    latex = correlating.to_latex(found)
+    assert "SIMULATED" in latex
+    assert latex.count(r"\\") == 4
+    with pytest.raises(CurateError, match="--force"):
+        correlating.write_csv(found, tmp_path / "c.csv")
+
+
+def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
+    gap = disagreeing.disagree(digits, key="avh")
+    rows = disagreeing.gap_table(digits, gap)
+    humans, network = (rows[rows["set"] == name] for name in disagreeing.SETS)
+    low, high = gap.sets.score_cuts
+    assert (humans["hsf"] <= 0.2).all()
+    assert (humans["avh"] <= low).all()
+    assert (network["hsf"] >= 0.8).all()
+    assert (network["avh"] >= high).all()
+    assert not set(humans["id"]) & set(network["id"])
+    assert len(rows) == sum(len(ids) for ids in gap.ids.values()) > 0
+    assert rows["hsf_source"].unique().tolist() == ["simulated"]
+
+
+@pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
+def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(digits, tmp_path, rule):
+    found = selecting.select(digits, rule=rule, portion=0.3)
+    out = tmp_path / "pseudo.csv"
+    count = selecting.write_pseudo_labels(digits, found, out, soft=True)
+    rows = pd.read_csv(out)
+    manifest = json.loads((tmp_path / "pseudo.csv.manifest.json").read_text())
+    assert list(rows.columns) == [*selecting.COLUMNS, "soft_label"]
+    assert count == len(rows) == manifest["selected"] == sum(row["selected"] for row in manifest["per_class"])
+    assert rows["selected"].all()
+    assert rows["pseudo_label"].notna().all()
+    soft = np.array([json.loads(text) for text in rows["soft_label"]])
+    np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
+    assert manifest["classes"] == list(digits.classes)
+    truth = digits.frame(columns=["id", "label"]).set_index("id")["label"]
+    share = (rows["pseudo_label"].to_numpy() == truth[rows["id"]].to_numpy()).mean()
+    assert manifest["accuracy_against_given_labels"] == pytest.approx(share)
+
+
+def test_the_run_features_give_the_scores_that_the_table_holds(digits):
+    """Selection works the logits and AVC out again: they must be those of the scoring pass."""
+    found = selecting.select(digits, rule="avc", portion=1.0)
+    frame = digits.frame(Filters())
+    assert (found.selection.predicted == frame["predicted"].to_numpy()).all()
+    same = found.selection.candidate == found.selection.predicted
+    np.testing.assert_allclose(found.selection.avc[same], frame["avc"].to_numpy()[same], rtol=1e-4)
+
+
+def test_with_all_the_unselected_have_no_label(digits, tmp_path):
+    found = selecting.select(digits, rule="avc", portion=0.2)
+    table = selecting.pseudo_label_table(digits, found, all=True)
+    assert len(table) == 1797
+    assert table.loc[~table["selected"], "pseudo_label"].isna().all()
+    out = tmp_path / "pseudo.parquet"
+    selecting.write_pseudo_labels(digits, found, out, all=True)
+    assert len(pd.read_parquet(out)) == 1797
+
+
+def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
+    before = selecting.select(digits, rule="avc", portion=0.3)
+    frame = digits.frame
+
+    def shuffled(filters=None, *, columns=None):
+        found = frame(filters, columns=columns)
+        return found.assign(label=found["label"].sample(frac=1, random_state=0).to_numpy())
+
+    monkeypatch.setattr(digits, "frame", shuffled)
+    after = selecting.select(digits, rule="avc", portion=0.3)
+    assert (before.selected == after.selected).all()
+    assert (before.selection.candidate == after.selection.candidate).all()
+
+
+def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
+    a = selecting.select(digits, rule="avc", portion=0.3)
+    b = selecting.select(digits, rule="confidence", portion=0.3)
+    parts = selecting.overlap(a, b)
+    assert sorted(parts["both"] + parts["first"]) == a.selected.tolist()
+    assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
+
+
+def test_what_is_missing_is_named(digits, workspace, tmp_path):
+    with pytest.raises(CurateError, match="hardness"):
+        correlating.correlate(digits, keys=["hardness"])
+    with pytest.raises(CurateError, match="hardness"):
+        disagreeing.disagree(digits, key="hardness")
+    with pytest.raises(CurateError, match="widen"):
+        correlating.correlate(digits, filters=Filters(where="avh > 5"))
+    with pytest.raises(CurateError, match=r"\.csv"):
+        selecting.write_pseudo_labels(digits, selecting.select(digits), tmp_path / "out.txt")

@@ -1,0 +1,127 @@
+"""The command line end to end: what it prints, what it writes, and how it ends."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from avhcurate import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Calls the command line in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["avhcurate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of two classes and a votes file about it."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, tone in (("dark", 40), ("light", 200)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.clip(rng.normal(tone, 30, (40, 50, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.png")
+            rows += [(f"{name}/{i}.png", annotator, "dark" if annotator <= i else name) for annotator in range(5)]
+    (tmp_path / "photos" / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    votes = pd.DataFrame(rows, columns=["sample", "annotator", "label"])
+    votes.to_csv(tmp_path / "votes.csv", index=False)
+    (tmp_path / "nets.py").write_text(
+        "import torch\n"
+        "def tiny(num_classes=2):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1),\n"
+        "                               torch.nn.Flatten(), torch.nn.Linear(8, num_classes))\n"
+    )
+    return tmp_path
+
+
+def test_from_a_folder_to_a_label_file(run, photos, monkeypatch):
+    """The main job: own images, own model, own votes, and out with the labels."""
+    monkeypatch.chdir(photos)
+    space = ("--workspace", photos / "space")
+    code, out, _ = run("import", "photos", photos / "photos", "--votes", photos / "votes.csv", *space)
+    assert (code, "13 samples" in out or "12 samples" in out) == (0, True)
+    code, out, err = run("score", "photos", "--model", "nets:tiny", "--crop", "32", "--weights", "random", *space)
+    assert code == 0, err
+    assert "1 skipped" in out
+    code, out, _ = run("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")
+    table = pd.DataFrame(json.loads(out)["rows"])
+    assert code == 0
+    assert table.loc[(table["score"] == "avh") & (table["bin"] == "all"), "n"].item() == 12
+    assert len(pd.read_csv(photos / "c.csv")) == len(table)
+    assert run("disagree", "photos", *space)[0] == 0
+    code, _, _ = run("select", "photos", "--rule", "avc", "--portion", "0.5", "--out", photos / "p.csv", *space)
+    assert code == 0
+    assert pd.read_csv(photos / "p.csv")["pseudo_label_name"].isin(["dark", "light"]).all()
+    code, _, _ = run(
+        "export", "photos", "--where", "hsf < 0.6", "--format", "csv", "--out", photos / "labels.csv", *space
+    )
+    assert code == 0
+    assert (pd.read_csv(photos / "labels.csv")["hsf"] < 0.6).all()
+
+
+def test_the_digits_correlate_and_say_that_their_votes_are_simulated(run, demo_root):
+    code, out, _ = run("correlate", "digits", "--workspace", demo_root)
+    assert code == 0
+    assert "SIMULATED" in out
+    assert "noise ceiling" in out
+    assert "n=1797" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["correlate", "nothing"], "nothing"),
+        (["correlate", "digits", "--scores", "hardness"], "hardness"),
+        (["correlate", "digits", "--bins", "1,0"], "rise"),
+        (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
+        (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
+        (["export", "digits", "--format", "csv", "--out", "x.csv", "--where", "1; DROP TABLE samples"], "predicate"),
+        (["select", "digits", "--rule", "avc", "--portion", "2", "--out", "x.csv"], "portion"),
+        (["import", "digits2", "/no/such/folder"], "/no/such/folder"),
+        (["score", "digits", "--model", "torchvision:resnet5000"], "resnet"),
+        (["score", "digits", "--model", "avhcurate:digits", "--mean", "grey"], "--mean"),
+        (["score", "digits", "--model", "avhcurate:digits", "--precision", "float8"], "float8"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(run, own_demo_root, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments, "--workspace", own_demo_root)
+    assert code == 2
+    assert message in err
+    assert err.strip().count("\n") == 0
+    assert "Traceback" not in out + err
+
+
+def test_an_unknown_option_is_exit_code_2(run):
+    assert run("correlate", "digits", "--nothing")[0] == 2
+
+
+def test_a_fault_of_ours_is_exit_code_1(demo_root):
+    code = "import avhcurate.services.tables as t, sys; t.open_table = None; sys.argv = ['a', 'correlate', 'digits'];"
+    ended = subprocess.run([sys.executable, "-c", code + "from avhcurate.cli import main; main()"], capture_output=True)
+    assert ended.returncode == 1
+
+
+def test_scoring_again_is_instant_and_changes_nothing(run, own_demo_root):
+    arguments = ("score", "digits", "--model", "avhcurate:digits", "--json", "--workspace", own_demo_root)
+    before = sorted(path.stat().st_mtime_ns for path in own_demo_root.rglob("scores.parquet"))
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert json.loads(out)["samples"] == 1797
+    assert sorted(path.stat().st_mtime_ns for path in own_demo_root.rglob("scores.parquet")) == before
