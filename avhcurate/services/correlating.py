@@ -66,7 +66,7 @@ def correlate(
 
 
 def noise_ceiling(table: DatasetTable) -> Reliability:
-    """Split-half reliability of all votes of the dataset, and the best Spearman that a score could reach beside them."""
+    """Split-half reliability of the dataset's votes, all of them, and the best Spearman a score could reach."""
     votes = table.dataset.votes()
     if votes is None:
         raise CurateError(

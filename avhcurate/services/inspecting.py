@@ -44,13 +44,13 @@ def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
 
 def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) -> pd.DataFrame:
     """The rows of some samples in the order of `ids`, excluded ones too."""
-    some = Filters(excluded=None, ids=tuple(int(id) for id in ids))
-    return table.frame(some, columns=columns).set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
+    rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=columns)
+    return rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
 
 
 def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray, np.ndarray]:
     assert table.run is not None  # a prediction came from a run
-    features = np.asarray(table.run.features()[id : id + 1], np.float64)
+    features = table.run.features_of(np.array([id])).astype(np.float64)
     class_weights = np.asarray(table.run.class_weights(), np.float64)
     logits = features @ class_weights.T + np.asarray(table.run.bias(), np.float64)
     odds = np.exp(logits[0] - logits[0].max())

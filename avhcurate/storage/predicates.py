@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import duckdb
@@ -51,6 +52,7 @@ def check_predicate(text: str, columns: Iterable[str]) -> None:
     _check(bare["where_clause"], {column.lower(): column for column in columns if not column.startswith("_")})
 
 
+@lru_cache(maxsize=256)
 def _parse(condition: str) -> dict[str, Any]:
     query = "SELECT json_serialize_sql(?)"
     with duckdb.connect() as connection:

@@ -1,4 +1,4 @@
-"""One table a dataset and model run: samples, scores, votes and annotations joined in an in-memory DuckDB."""
+"""One table a dataset and model run: samples, scores, votes and annotations in an in-memory DuckDB."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class SampleTable:
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
         self._create(samples, scores, votes)
-        self.annotate(pd.DataFrame(columns=_STATE.names))
+        self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         described = self._connection.execute("DESCRIBE samples").fetchall()
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
@@ -80,25 +80,31 @@ class SampleTable:
         parameters: dict[str, Any] = {"classes": list(self.classes), "samples": str(samples)}
         if scores is not None:
             parameters["scores"] = str(scores)
+        select += [f"{default} AS {name}" for name, default in _UNDECIDED.items()]
         connection.execute(
-            f"CREATE TABLE base AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
+            f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
             "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
             parameters,
         )
-        connection.execute("CREATE TABLE class_names AS SELECT CAST($1 AS VARCHAR[]) AS names", [list(self.classes)])
         connection.unregister("incoming_votes")
 
     def annotate(self, state: pd.DataFrame) -> None:
-        """Takes over what people decided: `path, tags, curated_label, excluded`, as the annotation log gives it."""
+        """Takes over what people decided: `path, tags, curated_label, excluded`, as the annotation log gives it.
+
+        Only rows whose state may have changed are written: a join at every read costs more the more samples there are.
+        """
+        defaults = {name: default.replace("s.", "samples.") for name, default in _UNDECIDED.items()}
+        undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
         with self._lock:
             cursor = self._connection.cursor()
-            cursor.register("incoming_state", _state_table(state))
-            cursor.execute(
-                "BEGIN; CREATE OR REPLACE TABLE annotations AS SELECT b.id, a.tags, a.curated_label, a.excluded "
-                "FROM incoming_state a JOIN base b USING (path);"
-                f"CREATE OR REPLACE VIEW samples AS {_VIEW}; COMMIT"
-            )
-            cursor.unregister("incoming_state")
+            cursor.register("incoming", _state_table(state))
+            names = {"classes": list(self.classes)}
+            cursor.execute("BEGIN")
+            cursor.execute(f"UPDATE samples SET {undone} WHERE path IN (SELECT path FROM decided)", names)
+            cursor.execute(_DECIDE, names)
+            cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
+            cursor.execute("COMMIT")
+            cursor.unregister("incoming")
 
     def count(self, filters: Filters | None = None) -> int:
         """Number of samples that satisfy the filters; without filters, of all, excluded ones too."""
@@ -116,8 +122,10 @@ class SampleTable:
     ) -> pd.DataFrame:
         """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
         order = f"ORDER BY {self._column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
-        tail = f"{order} LIMIT {int(limit)} OFFSET {int(offset)}"
-        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", filters, tail))
+        # First which rows, reading the columns of the conditions alone; then the few rows whole.
+        ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
+        chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
+        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
 
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
@@ -139,7 +147,7 @@ class SampleTable:
     def paths_of(self, ids: Sequence[int]) -> list[str]:
         """Paths of the samples with these ids; an unknown id is refused."""
         chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
-        query = f"SELECT path FROM {chosen} JOIN base USING (id) ORDER BY place"
+        query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
         paths = [row[0] for row in self._connection.cursor().execute(query, [list(ids)]).fetchall()]
         if len(paths) < len(ids):
             raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
@@ -160,7 +168,7 @@ class SampleTable:
         if not keys:
             return {}
         shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
-        query = f"SELECT {shares} FROM base s, (SELECT * FROM base WHERE id = ?) o"
+        query = f"SELECT {shares} FROM samples s, (SELECT * FROM samples WHERE id = ?) o"
         return dict(zip(keys, self._connection.cursor().execute(query, [id]).fetchall()[0], strict=True))
 
     def histogram(
@@ -230,11 +238,21 @@ def _users_mistakes() -> Iterator[None]:
 
 _NAME = "list_extract($classes, {} + 1)"
 
-_VIEW = """
-SELECT b.*, coalesce(a.tags, []) AS tags, coalesce(a.curated_label, b.label)::INTEGER AS curated_label,
-    list_extract((SELECT names FROM class_names), coalesce(a.curated_label, b.label)::INTEGER + 1)
-        AS curated_label_name, coalesce(a.excluded, false) AS excluded
-FROM base b LEFT JOIN annotations a USING (id)
+#: The annotation columns of a sample about which nobody has decided anything.
+_UNDECIDED = {
+    "tags": "[]::VARCHAR[]",
+    "curated_label": "s.label::INTEGER",
+    "curated_label_name": _NAME.format("s.label"),
+    "excluded": "FALSE",
+}
+
+_DECIDE = f"""
+UPDATE samples SET
+    tags = coalesce(i.tags, []),
+    curated_label = coalesce(i.curated_label, label)::INTEGER,
+    curated_label_name = {_NAME.format("coalesce(i.curated_label, label)::INTEGER")},
+    excluded = coalesce(i.excluded, FALSE)
+FROM incoming i WHERE i.path = samples.path
 """
 
 _STATE = pa.schema(

@@ -1,5 +1,6 @@
 """The joined table: DuckDB's rows against pandas, missing values, predicates and annotations."""
 
+import contextlib
 import math
 
 import numpy as np
@@ -127,10 +128,8 @@ def test_a_where_predicate_narrows_and_never_widens(table, text):
 
 @pytest.mark.parametrize("text", ["path > 5", "avh = 'cat'", "read_text('x') = ''", "1); DROP TABLE base; --"])
 def test_a_predicate_that_does_not_fit_is_a_users_mistake_and_harms_nothing(table, text):
-    try:
+    with contextlib.suppress(CurateError):
         table.count(Filters(where=text))
-    except CurateError:
-        pass
     assert table.count() == N
 
 
