@@ -115,13 +115,16 @@ class _Features(nn.Module):
         self.tap = tap.to(dtype)
         self.dtype = dtype
         mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
-        self.register_buffer("scale", (1 / (255 * std))[:, None, None])
-        self.register_buffer("shift", (-mean / std)[:, None, None])
+        self.shape = (preprocess.crop, preprocess.crop, preprocess.channels)
+        self.register_buffer("scale", (1 / (255 * std)).repeat(preprocess.crop))
+        self.register_buffer("shift", (-mean / std).repeat(preprocess.crop))
 
     def forward(self, images: Tensor) -> Tensor:
-        # The view of NHWC memory is channels last already; normalised in float32, then rounded once.
-        pixels = images.permute(0, 3, 1, 2).float() * self.scale + self.shift
-        features, _ = self.tap(pixels.to(self.dtype).contiguous(memory_format=torch.channels_last))
+        # Whole rows at once: an inner loop over three channels takes eight times as long. Rounded once, at the end.
+        pixels = torch.addcmul(self.shift, images.flatten(2).float(), self.scale).to(self.dtype)
+        # NHWC memory seen as NCHW is channels last already.
+        nchw = pixels.unflatten(2, self.shape[1:]).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        features, _ = self.tap(nchw)
         return features.float()
 
 

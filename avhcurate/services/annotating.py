@@ -21,7 +21,7 @@ def annotate(
     the disk when this returns.
     """
     filters = chosen if isinstance(chosen, Filters) else None
-    paths = table.paths(filters) if filters else table.paths_of(list(chosen))  # type: ignore[arg-type]
+    paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
     table.log.append(table.dataset.name, action, _checked(table, action, value), paths, who=who or user())
     table.refresh()
     return len(paths)
@@ -54,7 +54,7 @@ def _checked(table: DatasetTable, action: str, value: str | int | None) -> str |
             raise CurateError(f"a tag has 1 to {_LONGEST_TAG} printable characters")
         return tag
     if action == "relabel" and value is not None:
-        if not 0 <= int(value) < len(table.classes):
+        if str(value) not in map(str, range(len(table.classes))):
             raise CurateError(f"there is no class {value}: labels run from 0 to {len(table.classes) - 1}")
-        return str(int(value))
+        return str(value)
     return None

@@ -15,7 +15,7 @@ from avhcurate.curation.reliability import Reliability
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.files import write_atomic
+from avhcurate.storage.files import check_free, write_atomic
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def contract_table(found: Correlations) -> pd.DataFrame:
 
 def write_csv(found: Correlations, out: Path, *, force: bool = False) -> None:
     """Writes the contract's columns; an existing file is refused unless `force`."""
-    if out.exists() and not force:
-        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
+    check_free(out, force=force)
     write_atomic(out, contract_table(found).to_csv(index=False))
 
 
@@ -116,7 +115,7 @@ def _checked(table: DatasetTable, keys: Sequence[str] | None) -> list[str]:
     name = table.dataset.name
     if table.run is None:
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
-    if table.dataset.record.votes is None:
+    if table.votes is None:
         raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
     chosen = list(SCORES) if keys is None else list(keys)
     unknown = [key for key in chosen if key not in SCORES]

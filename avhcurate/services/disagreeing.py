@@ -12,7 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.services.exporting import csv_text
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.files import write_atomic
+from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.table import COLUMNS
 
 #: Name of each set in files, and in words.
@@ -49,7 +49,7 @@ def disagree(
     if key not in SCORES:
         raise CurateError(f"no score is called {key}: choose from {', '.join(SCORES)}")
     name = table.dataset.name
-    if table.run is None or table.dataset.record.votes is None:
+    if table.run is None or table.votes is None:
         missing = "model run" if table.run is None else "human votes"
         command = f"score {name} --model MODEL" if table.run is None else f"votes {name} FILE"
         raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
@@ -81,6 +81,5 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
 
 def write_csv(table: DatasetTable, gap: Gap, out: Path, *, force: bool = False) -> None:
     """Writes `gap_table`; an existing file is refused unless `force`."""
-    if out.exists() and not force:
-        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
+    check_free(out, force=force)
     write_atomic(out, csv_text(gap_table(table, gap)))

@@ -17,8 +17,8 @@ __all__ = ["Cancelled", "JobRecord", "Progress", "cancel", "current", "resume", 
 _JOB_VARIABLE = "AVHCURATE_JOB"
 
 
-def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "") -> JobRecord:
-    """Runs `avhcurate ARGV` in the background and returns its record; refused while another job runs.
+def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:
+    """Runs `avhcurate ARGV` in the background, in `cwd` or else here; refused while another job runs.
 
     The process outlives the server that started it; its output goes to log.txt beside progress.json.
     """
@@ -26,14 +26,21 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "")
     running = jobs.newest()
     if running and running.active:
         raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
-    record = jobs.create(verb, dataset, list(argv))
-    command = [sys.executable, "-m", "avhcurate", *argv, "--workspace", str(workspace)]
+    record = jobs.create(verb, dataset, list(argv), cwd=cwd)
+    command = [sys.executable, "-m", "avhcurate", *argv, "--workspace", str(workspace.absolute())]
     environment = {**os.environ, _JOB_VARIABLE: record.id}
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    place = record.cwd if Path(record.cwd).is_dir() else None
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+            command,
+            cwd=place,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            start_new_session=True,
         )
     threading.Thread(target=_await, args=(jobs, record.id, process), daemon=True).start()
     return record
@@ -51,7 +58,7 @@ def cancel(workspace: Path, job: JobRecord) -> None:
 
 def resume(workspace: Path, job: JobRecord) -> JobRecord:
     """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
-    return start(workspace, job.argv, verb=job.verb, dataset=job.dataset)
+    return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)
 
 
 @contextmanager

@@ -66,14 +66,14 @@ def score_dataset(
     asked to stop, after which the same call resumes, and CurateError for what the user can mend.
     """
     dataset = workspace.dataset(name)
-    labels = dataset.labels()
+    labels, fingerprint = dataset.labels(), dataset.record.fingerprint
     if not len(labels):
         raise CurateError(f"dataset {name!r} has no samples: import it again")
     ids = evenly_spread(len(labels), limit)
     limit = None if len(ids) == len(labels) else limit
     precision = precision_name(precision)
     model = _fitting_model(spec, dataset, labels)
-    run = RunFolder(dataset.root / "runs" / run_name(model, dataset.record.fingerprint, precision, limit))
+    run = RunFolder(dataset.root / "runs" / run_name(model, fingerprint, precision, limit))
     report = on_progress or _silent
     with _alone(run):
         if run.complete:
@@ -83,7 +83,7 @@ def score_dataset(
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
             run.create(record, model.class_weights, model.bias, rows=len(labels))
-        scoring = _Scoring(dataset, run, model, network, ids, labels, report, should_stop or _never)
+        scoring = _Scoring(dataset, run, model, network, ids, labels, report, should_stop or _never, fingerprint)
         scoring.run_network()
         scoring.finish()
     return run
@@ -148,6 +148,7 @@ class _Scoring:
     labels: np.ndarray
     report: OnProgress
     should_stop: Callable[[], bool]
+    fingerprint: str
 
     def run_network(self) -> None:
         """The pass over the images of every shard that is not committed."""
@@ -169,6 +170,7 @@ class _Scoring:
 
     def finish(self) -> None:
         """The distances to the class prototypes, the comparison with float32, the table, the record."""
+        self._refuse_another_import()
         skipped = self._skipped()
         agreement = None if self.network.precision == "float32" else self._rank_agreement()
         self._tell(len(self.ids), "class prototypes")
@@ -183,6 +185,11 @@ class _Scoring:
         }
         self.run.finish((self._with_distance(shard, prototypes) for shard in self._shards()), changes)
         self.report(len(self.ids), len(self.ids), "")
+
+    def _refuse_another_import(self) -> None:
+        """Stops when the dataset was replaced meanwhile: what was seen here belongs to other samples."""
+        if self.dataset.record.fingerprint != self.fingerprint:
+            raise CurateError(f"dataset {self.dataset.name!r} was imported anew while it was scored: score it again")
 
     def _shards(self) -> range:
         return range(-(-len(self.ids) // SHARD))
@@ -206,6 +213,7 @@ class _Scoring:
 
     def _commit(self, shard: int, parts: list[Embedded[_Seen]], seconds: float) -> None:
         """Writes thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
+        self._refuse_another_import()
         ids = self._ids_of(shard)
         features = np.concatenate([part.features for part in parts])
         logits = np.concatenate([part.logits for part in parts])

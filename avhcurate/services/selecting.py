@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from avhcurate.curation.selection import Rule, Selection
 from avhcurate.errors import CurateError
 from avhcurate.services.exporting import csv_text
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.files import write_atomic, write_parquet
+from avhcurate.storage.files import check_free, write_atomic, write_parquet
 
 #: Elements of one (block, K) matrix.
 _BLOCK = 1 << 20
@@ -30,12 +30,16 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """`selection` is about the samples `ids` (n,); `labels` (n,) are the given ones, -1 for none, for reports only."""
+    """`selection` is about the samples `ids` (n,) that satisfy `filters`; `labels` (n,) are the given ones.
+
+    Labels are -1 for none, and for reports only.
+    """
 
     selection: Selection
     ids: np.ndarray
     labels: np.ndarray
     classes: pd.DataFrame
+    filters: Filters = field(default_factory=Filters)
 
     @property
     def selected(self) -> np.ndarray:
@@ -58,7 +62,8 @@ def select(
     if table.run is None:
         name = table.dataset.name
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
-    frame = table.frame(filters or Filters(), columns=["id", "label", "predicted"])
+    filters = filters or Filters()
+    frame = table.frame(filters, columns=["id", "label", "predicted"])
     frame = frame[frame["predicted"].notna()]
     if frame.empty:
         raise CurateError("no scored sample satisfies the filters: widen them")
@@ -67,7 +72,7 @@ def select(
     found = selection.select_blocks(_blocks(table, ids), rule=rule, portion=portion)
     classes = found.classes(labels)
     classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
-    return PseudoLabels(found, ids, labels, classes)
+    return PseudoLabels(found, ids, labels, classes, filters)
 
 
 def pseudo_label_table(
@@ -97,11 +102,12 @@ def write_pseudo_labels(
     """Writes the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; returns how many samples are selected."""
     if out.suffix not in (".csv", ".jsonl", ".parquet"):
         raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
-    if out.exists() and not force:
-        raise CurateError(f"{out} exists: choose another name or give --force to replace it")
+    beside = out.with_name(out.name + ".manifest.json")
+    for path in (out, beside):
+        check_free(path, force=force)
     rows = pseudo_label_table(table, found, soft=soft, all=all)
     manifest = json.dumps(describe_selection(table, found), indent=2)
-    write_atomic(out.with_name(out.name + ".manifest.json"), manifest + "\n")
+    write_atomic(beside, manifest + "\n")
     if out.suffix == ".parquet":
         write_parquet(out, rows)
     else:
@@ -129,8 +135,10 @@ def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, An
         "portion": chosen.portion,
         "alpha": chosen.alpha if chosen.rule == "lrent" else None,
         "samples": len(found.ids),
+        "filters": found.filters.to_query(),
+        "hsf_edges": list(table.edges),
         "selected": len(found.selected),
-        "classes": [str(name) for name in table.classes],
+        "classes": [str(name) for name in found.classes["label_name"]],
         "per_class": [{key: _plain(value) for key, value in row.items()} for row in counts],
         "accuracy_against_given_labels": found.accuracy,
         "model": run.model,

@@ -1,6 +1,7 @@
 """Opens a dataset with one model run as a single table, and keeps its annotations up to date."""
 
 import os
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,8 +10,8 @@ import pandas as pd
 from avhcurate.curation import bins, hsf
 from avhcurate.errors import CurateError
 from avhcurate.storage.annotations import AnnotationLog
-from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.runs import RunFolder
+from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.runs import RunFolder, RunRecord
 from avhcurate.storage.table import SampleTable
 from avhcurate.storage.workspace import Workspace
 
@@ -23,9 +24,15 @@ class DatasetTable(SampleTable):
     ) -> None:
         self.dataset, self.run, self.log = dataset, run, log
         self.edges = tuple(bins.check_edges(edges))
+        self._refreshing = threading.Lock()
         record = dataset.record
+        #: What is known of the votes that this table holds, whatever is attached to the dataset later.
+        self.votes = record.votes
         super().__init__(
-            dataset.samples_path, run.scores_path if run else None, hsf_columns(dataset, self.edges), record.classes
+            dataset.samples_path,
+            run.scores_path if run else None,
+            hsf_columns(dataset, self.edges),
+            class_names(record, run.record if run else None),
         )
         self._version = -1
         self.refresh()
@@ -38,15 +45,16 @@ class DatasetTable(SampleTable):
     @property
     def simulated(self) -> bool:
         """Whether the votes come from a simulated panel and not from people."""
-        votes = self.dataset.record.votes
-        return bool(votes and votes.simulated)
+        return bool(self.votes and self.votes.simulated)
 
     def refresh(self) -> None:
         """Takes over annotations written since, here or by another process."""
-        version = self.log.version(self.dataset.name)
-        if version != self._version:
-            self.annotate(self.log.state(self.dataset.name))
-            self._version = version
+        # One at a time: else a thread with an older state may write it after, and keep the number of, a newer one.
+        with self._refreshing:
+            version = self.log.version(self.dataset.name)
+            if version != self._version:
+                self.annotate(self.log.state(self.dataset.name))
+                self._version = version
 
 
 def open_table(
@@ -63,6 +71,17 @@ def open_table(
             f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
     return DatasetTable(dataset, run, open_log(workspace), edges)
+
+
+def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
+    """Names by label: the dataset's, then the model's where labels alone do not say how many classes there are."""
+    if run is None or dataset.classes_declared:
+        return dataset.classes
+    numbers = [str(number) for number in range(run.num_classes)]
+    names = run.classes if len(run.classes) == run.num_classes else numbers
+    more = zip(names, numbers, strict=True)
+    unique = [f"{name} ({number})" if name in dataset.classes else name for name, number in more]
+    return dataset.classes + unique[len(dataset.classes) :]
 
 
 def open_log(workspace: Workspace) -> AnnotationLog:

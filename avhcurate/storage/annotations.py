@@ -57,7 +57,12 @@ class AnnotationLog:
         self._engine = sa.create_engine(url)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
-        _METADATA.create_all(self._engine)
+        with self._engine.begin() as connection:
+            # Two processes may open a new log at once: only the database itself can tell what is missing.
+            for table in _METADATA.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+                for index in table.indexes:
+                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
     def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
         """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
@@ -72,6 +77,12 @@ class AnnotationLog:
 
     def undo(self, dataset: str, *, who: str) -> Event | None:
         """Reverts the newest entry of `who` that still stands, and returns it; None when there is none."""
+        try:
+            return self._undo(dataset, who)
+        except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
+            return self._undo(dataset, who)
+
+    def _undo(self, dataset: str, who: str) -> Event | None:
         with self._engine.begin() as connection:
             newest = connection.execute(
                 self._standing(dataset).where(_EVENTS.c.who == who).order_by(_EVENTS.c.id.desc()).limit(1)
@@ -161,5 +172,5 @@ def _event(row: Any, *, undone: bool) -> Event:
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
     # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

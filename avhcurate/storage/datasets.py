@@ -110,14 +110,14 @@ class DatasetFolder:
         column = pq.read_table(self.samples_path, columns=["label"])["label"]
         return column.fill_null(-1).to_numpy()
 
-    def votes(self) -> pd.DataFrame | None:
-        """Human votes, a row a sample that has any, by id; None when none are attached.
+    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+        """Human votes, a row a sample that has any, by id, or those of one sample; None when none are attached.
 
         k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
         """
         if self.record.votes is None:
             return None
-        return pq.read_table(self.votes_path).to_pandas()
+        return pq.read_table(self.votes_path, filters=None if id is None else [("id", "=", id)]).to_pandas()
 
     def images(self) -> ImageSource:
         """The images' bytes, by id."""

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from avhcurate.errors import CurateError
+
 
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Replaces `path` by `content`; a crash at any moment leaves the old file or the new one."""
@@ -38,6 +40,16 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size:
         pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
         flush(stream)
     os.replace(temporary, path)
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuses a place for a result where a link or a folder is, or without `force` a file."""
+    if path.is_symlink():
+        raise CurateError(f"{path} is a link: give a name of its own")
+    if path.is_dir():
+        raise CurateError(f"{path} is a folder: give the name of a file")
+    if path.exists() and not force:
+        raise CurateError(f"{path} exists: choose another name or give --force to replace it")
 
 
 def temporary_name(path: Path) -> Path:

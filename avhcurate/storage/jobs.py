@@ -22,17 +22,25 @@ _INTERVAL = 0.3
 _START_LIMIT = 60.0
 
 
+#: Seconds to wait for the lock: whoever looks whether a job is alive holds it for a moment.
+_PATIENCE = 1.0
+
+
 class Cancelled(Exception):
     """The work stopped because somebody asked it to; what was committed stays."""
 
 
 class JobRecord(BaseModel):
-    """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds."""
+    """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
+
+    `cwd` is the folder from which the paths in `argv` count.
+    """
 
     id: str
     verb: str
     dataset: str = ""
     argv: list[str] = []
+    cwd: str = ""
     state: State = "starting"
     done: int = 0
     total: int = 0
@@ -56,11 +64,19 @@ class Jobs:
         self.root = root / "jobs"
         self._lock = FileLock(self.root / "lock", timeout=0)
 
-    def create(self, verb: str, dataset: str, argv: list[str]) -> JobRecord:
-        """Writes the record of a job that is about to start."""
+    def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "") -> JobRecord:
+        """Writes the record of a job that is about to start, in `cwd` or else here."""
         now = time.time()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
-        record = JobRecord(id=f"{stamp}-{verb}", verb=verb, dataset=dataset, argv=argv, started=now, updated=now)
+        record = JobRecord(
+            id=f"{stamp}-{verb}",
+            verb=verb,
+            dataset=dataset,
+            argv=argv,
+            cwd=cwd or os.getcwd(),
+            started=now,
+            updated=now,
+        )
         self.write(record)
         return record
 
@@ -98,7 +114,7 @@ class Jobs:
         """Holds the workspace's lock while the block works and records how it ended."""
         self.root.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            self._lock.acquire(timeout=_PATIENCE)
         except Timeout:
             other = next((job for job in self._all() if job.active and job.id != record.id), None)
             name = f"`{other.verb} {other.dataset}`" if other else "another job"

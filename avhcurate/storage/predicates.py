@@ -44,6 +44,13 @@ def check_predicate(text: str, columns: Iterable[str]) -> None:
     """
     if len(text) > _LONGEST:
         raise CurateError(f"the predicate is {len(text)} characters long: {_LONGEST} is the most")
+    try:
+        _check_condition(text, columns)
+    except RecursionError:
+        raise CurateError("the predicate is nested too deeply: write it with fewer brackets or NOTs") from None
+
+
+def _check_condition(text: str, columns: Iterable[str]) -> None:
     # Parsed bare and within brackets: text that closes a bracket or adds a clause passes only one of the two.
     bare, _ = _parse(text), _parse(f"({text}\n)")
     extras = [name for name in ("group_expressions", "having", "qualify", "sample", "modifiers") if bare.get(name)]

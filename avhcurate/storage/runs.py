@@ -185,6 +185,8 @@ class RunFolder:
             temporary.unlink(missing_ok=True)
         write_json(self.root / "run.json", record)
         shutil.rmtree(self.root / "scores", ignore_errors=True)
+        for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
+            leftover.unlink(missing_ok=True)
 
     def _shard_path(self, shard: int) -> Path:
         return self.root / "scores" / f"shard-{shard:05d}.parquet"

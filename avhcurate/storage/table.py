@@ -37,7 +37,7 @@ _HSF_COLUMNS = {
     "hsf": "DOUBLE",
     "hsf_low": "DOUBLE",
     "hsf_high": "DOUBLE",
-    "votes": "INTEGER",
+    "votes": "BIGINT",
     "_hsf_bin": "INTEGER",
     "hsf_bin": "VARCHAR",
 }
@@ -65,16 +65,14 @@ class SampleTable:
 
     def _create(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None) -> None:
         connection = self._connection
-        own = [
-            row[0] for row in connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
-        ]
-        user = [name for name in own if name not in COLUMNS + EXTRA and not name.startswith("_")]
+        own = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
+        user = [_user_column(name, kind) for name, kind, *_ in own if name not in COLUMNS + EXTRA and name[:1] != "_"]
         connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
             "s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name",
             *(_score_columns(connection, scores)),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
-            *(f"s.{quote(name)}" for name in user),
+            *user,
         ]  # fmt: skip
         joined = "" if scores is None else "LEFT JOIN read_parquet($scores) r USING (id)"
         parameters: dict[str, Any] = {"classes": list(self.classes), "samples": str(samples)}
@@ -148,7 +146,7 @@ class SampleTable:
         """Paths of the samples with these ids; an unknown id is refused."""
         chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
         query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
-        paths = [row[0] for row in self._connection.cursor().execute(query, [list(ids)]).fetchall()]
+        paths = [row[0] for row in self._connection.cursor().execute(query, [[int(id) for id in ids]]).fetchall()]
         if len(paths) < len(ids):
             raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
         return paths
@@ -176,15 +174,15 @@ class SampleTable:
     ) -> pd.DataFrame:
         """Counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
         name = self._column(column)
+        condition = f"isfinite({name}::DOUBLE)"
         if limits is None:
-            found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters)[0]
+            found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)[0]
             if found[0] is None:
                 return pd.DataFrame({"low": [], "high": [], "n": []})
             limits = (float(found[0]), float(found[1]))
-        low, high = limits
+        low, high = map(float, limits)
         width = (high - low) / bins or 1.0
         bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
-        condition = f"{name} IS NOT NULL"
         query = f"SELECT {bucket} AS bucket, count(*) FROM samples"
         counts = dict(self._rows(query, filters, "GROUP BY bucket", condition))
         edges = [low + i * width for i in range(bins + 1)]
@@ -232,9 +230,11 @@ def _users_mistakes() -> Iterator[None]:
     """Turns what DuckDB says of a condition that does not fit the columns into a mistake that the user can mend."""
     try:
         yield
-    except (duckdb.BinderException, duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+    except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
         raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
 
+
+_FLOATS = ("FLOAT", "DOUBLE")
 
 _NAME = "list_extract($classes, {} + 1)"
 
@@ -276,6 +276,12 @@ def _score_columns(connection: duckdb.DuckDBPyConnection, scores: Path | None) -
             else f"CAST(NULL AS DOUBLE) AS {key}"
         )
     return [*columns, "r.problem" if "problem" in kinds else "NULL::VARCHAR AS problem"]
+
+
+def _user_column(name: str, kind: str) -> str:
+    """SQL of a column of the user's: what is no number is missing, as in every score."""
+    column = f"s.{quote(name)}"
+    return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS {quote(name)}" if kind in _FLOATS else column
 
 
 def _state_table(state: pd.DataFrame) -> pa.Table:

@@ -54,7 +54,10 @@ def _read_csv(path: Path, text_column: str | None) -> pa.Table:
     except UnicodeDecodeError as problem:
         raise CurateError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from problem
     delimiter = max(",;\t", key=head.count)
-    columns = next(csv.reader([head], delimiter=delimiter), [])
+    try:
+        columns = next(csv.reader([head], delimiter=delimiter), [])
+    except csv.Error as problem:
+        raise CurateError(f"{path} cannot be read as CSV: {problem} in its first line") from problem
     if not any(columns):
         raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
     _refuse_repeated(path, columns)

@@ -31,6 +31,9 @@ _SELECTED = ("selected", "ticked", "is_selected")
 _TIMES = ("count", "counts", "votes", "times")
 _CHECK = ("is_attn_check",)
 
+#: Answers that a table of counts may stand for: some gigabytes of memory.
+_MOST_ANSWERS = 50_000_000
+
 _FORMS = (
     "a count matrix (.npy, or a list column of a Parquet file), a long CSV or Parquet (sample, annotator, label; or "
     "sample, annotator, class, selected), or a Label Studio JSON export"
@@ -162,11 +165,11 @@ def _one_row_an_answer(table: pa.Table, answers: pd.DataFrame) -> tuple[np.ndarr
         times = next((name for name in _in_order(table, _TIMES) if not is_text(table[name].type)), None)
         if times is None:
             return rows, answers
-        rows = np.repeat(rows, _numbers(table[times], times))
+        rows = np.repeat(rows, _times(table[times], times))
         return rows, answers[["label"]].take(rows).reset_index(drop=True)
     if "shown" not in table.column_names:
         return rows, answers
-    shown, ticked = _numbers(table["shown"], "shown"), answers["selected"].to_numpy(np.int64)
+    shown, ticked = _times(table["shown"], "shown"), _numbers(table[_first(table, _SELECTED)], "selected")
     if (ticked > shown).any():
         row = int(np.argmax(ticked > shown))
         raise CurateError(f"row {row + 1} was selected {ticked[row]} times but shown {shown[row]} times: correct it")
@@ -174,6 +177,16 @@ def _one_row_an_answer(table: pa.Table, answers: pd.DataFrame) -> tuple[np.ndarr
     turn = np.arange(len(rows)) - np.repeat(np.cumsum(shown) - shown, shown)
     answers = answers.drop(columns="annotator", errors="ignore").take(rows).reset_index(drop=True)
     return rows, answers.assign(selected=turn < ticked[rows])
+
+
+def _times(column: pa.ChunkedArray, title: str) -> np.ndarray:
+    """Counts that stand for as many answers, which are taken one by one."""
+    counts = _numbers(column, title)
+    if counts.sum() > _MOST_ANSWERS:
+        raise CurateError(
+            f"column {title!r} stands for {counts.sum()} answers, more than {_MOST_ANSWERS}: is it a count?"
+        )
+    return counts
 
 
 def _numbers(column: pa.ChunkedArray, title: str) -> np.ndarray:
@@ -187,7 +200,12 @@ def _without_attention_checks(table: pa.Table) -> tuple[pa.Table, list[str]]:
     column = _first(table, _CHECK)
     if column is None:
         return table, []
-    check = pc.fill_null(pc.cast(table[column], pa.bool_()), False)
+    try:
+        check = pc.fill_null(pc.cast(table[column], pa.bool_()), False)
+    except pa.ArrowException as problem:
+        raise CurateError(
+            f"column {column!r} is neither true nor false in each row ({problem}): correct it"
+        ) from problem
     return table.filter(pc.invert(check)), [f"{pc.sum(check).as_py() or 0} attention checks were left out"]
 
 
@@ -223,14 +241,21 @@ def _read_label_studio(path: Path) -> VoteSheet:
     """Choices of a Label Studio export: one answer for each annotation that was not cancelled."""
     try:
         tasks = json.loads(path.read_bytes())
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise CurateError(f"{path.name} is not JSON ({problem}): export it from Label Studio as JSON") from problem
     if not isinstance(tasks, list) or not all(isinstance(task, dict) and "annotations" in task for task in tasks):
         raise CurateError(f"{path.name} is no Label Studio export: a list of tasks with `annotations` was expected")
+    try:
+        return _sheet_of_tasks(tasks, path.name)
+    except (AttributeError, TypeError) as problem:
+        raise CurateError(f"{path.name} is no Label Studio export ({problem}): export it anew as JSON") from problem
+
+
+def _sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
     left_out = {"cancelled": 0, "without one choice": 0}
     rows = [(task.get("data") or {}, *answer) for task in tasks for answer in _choices(task, left_out)]
     if not rows:
-        raise CurateError(f"{path.name} holds no choices among its {len(tasks)} tasks: annotate with a Choices control")
+        raise CurateError(f"{title} holds no choices among its {len(tasks)} tasks: annotate with a Choices control")
     messages = [f"{number} annotations {why} were left out" for why, number in left_out.items() if number]
     samples = {
         name: pa.chunked_array([pa.array([_sample_text(data.get(name)) for data, *_ in rows], pa.string())])

@@ -1,5 +1,8 @@
 """Curation through the table: what is decided shows at once, for chosen ids and for filters, and undo takes it back."""
 
+import threading
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,3 +88,39 @@ def test_the_notebook_table_is_a_data_frame_with_the_contracts_columns(demo_root
     assert isinstance(table, pd.DataFrame)
     assert len(table) == 1797
     assert table["relative_avh"].dropna().to_numpy() == pytest.approx(10 * table["avh"].dropna().to_numpy(), rel=1e-5)
+
+
+def test_an_id_given_twice_counts_once_and_may_be_of_numpy(own_digits):
+    assert annotate(own_digits, list(np.array([3, 5, 3])), "tag", "odd") == 2
+    assert own_digits.count(Filters(tags=("odd",))) == 2
+
+
+def test_a_label_that_is_no_class_is_refused(own_digits):
+    for value in ("cat", 10, -1, 1.5):
+        with pytest.raises(CurateError, match="no class"):
+            annotate(own_digits, [0], "relabel", value)
+
+
+def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):
+    state, entered, go_on = own_digits.log.state, threading.Event(), threading.Event()
+
+    def slow_state(dataset):
+        found = state(dataset)
+        if threading.current_thread() is slow:
+            entered.set()
+            go_on.wait(5)
+        return found
+
+    monkeypatch.setattr(own_digits.log, "state", slow_state)
+    own_digits.log.append("digits", "tag", "one", own_digits.paths_of([0]), who="me")
+    slow = threading.Thread(target=own_digits.refresh)
+    slow.start()
+    entered.wait(5)
+    own_digits.log.append("digits", "tag", "two", own_digits.paths_of([0]), who="me")
+    fast = threading.Thread(target=own_digits.refresh)
+    fast.start()
+    fast.join(0.3)
+    go_on.set()
+    slow.join()
+    fast.join()
+    assert own_digits.sample(0)["tags"] == ["one", "two"]

@@ -1,18 +1,27 @@
 """Exports read back by the tools that people use, and what an export must never do."""
 
+import io
 import json
 import os
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.services import exporting
 from avhcurate.services.annotating import annotate
 from avhcurate.services.exporting import export, export_bytes
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.tables import open_table
+from avhcurate.services.voting import attach_votes
 from avhcurate.storage.table import COLUMNS
+from avhcurate.storage.workspace import Workspace
 
 VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
 
@@ -134,3 +143,93 @@ def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
     assert written[0].parent.parent == out
     assert os.path.realpath(written[0]) == str(source / "a.png")
     assert not (tmp_path / "escape").exists()
+
+
+def imported(tmp_path, table):
+    """The table of a dataset made of Parquet with images, opened."""
+    pq.write_table(table, tmp_path / "source.parquet")
+    workspace = Workspace(tmp_path / "workspace")
+    import_dataset(workspace, "own", tmp_path / "source.parquet")
+    return open_table(workspace, "own")
+
+
+def images(count):
+    stream = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(stream, "PNG")
+    return [{"bytes": stream.getvalue(), "path": None}] * count
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "folder", "hf"])
+def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, format):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.jpg").write_bytes(b"mine")
+    with pytest.raises(CurateError, match="photos"):
+        export(digits, VIEW, format, tmp_path / "photos", force=True)
+    assert [file.name for file in (tmp_path / "photos").iterdir()] == ["precious.jpg"]
+
+
+def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tmp_path):
+    (tmp_path / "a.csv.manifest.json").write_text("mine")
+    with pytest.raises(CurateError, match="manifest"):
+        export(digits, VIEW, "csv", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv.manifest.json").read_text() == "mine"
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "_HF_BATCH", 2048)
+    monkeypatch.setattr(exporting, "_HF_BATCHES", 1)
+    count = 5000
+    splits = [[None, "train", "a b", "a-b"][number % 4] for number in range(count)]
+    table = imported(tmp_path, pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}))
+    assert export(table, Filters(), "hf", tmp_path / "hf") == count
+    files = sorted((tmp_path / "hf" / "data").iterdir())
+    assert [file.name for file in files] == [
+        f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)
+    ]
+    ids = np.concatenate([pq.read_table(file, columns=["id"])["id"].to_numpy() for file in files])
+    assert sorted(ids) == list(range(count))
+
+
+def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path):
+    names = ["a:b", "a*b", "Cat", "cat"]
+    table = imported(tmp_path, pa.table({"image": images(4), "label": names}))
+    export(table, Filters(), "folder", tmp_path / "out")
+    folder = ImageFolder(tmp_path / "out")
+    assert len(folder.classes) == len({name.casefold() for name in folder.classes}) == len(names)
+    assert len(folder) == len(names)  # though no image has a name of its own
+
+
+def test_json_lines_hold_no_number_that_is_none_in_json(tmp_path):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    values = [float("nan"), float("inf"), 1.5]
+    table = imported(tmp_path, pa.table({"image": images(3), "label": [0, 0, 0], "area": values}))
+    lines = export_bytes(table, Filters(), "jsonl").decode().splitlines()
+    assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
+    assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
+    assert table.histogram("area")["n"].sum() == 1
+
+
+def test_columns_that_an_export_adds_are_not_taken_by_the_users(tmp_path):
+    taken = {"image": images(2), "label": [0, 1], "hsf_source": ["x", "y"], "gap": [1, 2]}
+    table = imported(tmp_path, pa.table(taken))
+    assert table.user_columns == ("user_hsf_source", "user_gap")
+
+
+def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_digits, tmp_path):
+    np.save(tmp_path / "people.npy", np.eye(10, dtype=int)[own_digits.dataset.labels()])
+    workspace = Workspace(own_digits.dataset.root.parents[1])
+    attach_votes(workspace, "digits", tmp_path / "people.npy", force=True)
+    assert "simulated" in export_bytes(own_digits, VIEW, "csv").decode()
+    assert own_digits.simulated
+    assert not open_table(workspace, "digits").simulated
+
+
+def test_the_manifest_says_what_its_hsf_bins_and_versions_are(digits, tmp_path):
+    export(digits, VIEW, "csv", tmp_path / "a.csv")
+    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
+    assert manifest["hsf_edges"] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert manifest["run"] == digits.run.name
+    assert manifest["versions"]["avhcurate"]

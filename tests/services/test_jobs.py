@@ -3,9 +3,12 @@
 import time
 
 import pytest
+from PIL import Image
 
 from avhcurate.errors import CurateError
 from avhcurate.services import jobs
+from avhcurate.storage.jobs import Jobs
+from avhcurate.storage.workspace import Workspace
 
 
 def wait_for(workspace, done):
@@ -25,3 +28,33 @@ def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
     job = wait_for(tmp_path, lambda job: not job.active)
     assert job.state == "failed"
     assert "nothing" in job.message
+
+
+def test_an_import_is_a_job_only_when_it_was_started_as_one(tmp_path):
+    (tmp_path / "images" / "cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "cat" / "a.png")
+    root = tmp_path / "workspace"
+    jobs.start(root, ["import", "pets", str(tmp_path / "images")], verb="import", dataset="pets")
+    assert wait_for(root, lambda job: not job.active).state == "done"
+    assert Workspace(root).names() == ["pets"]
+    with jobs.run_started(root):
+        assert not jobs.current(root).active
+
+
+def test_votes_that_cannot_be_attached_say_why(tmp_path):
+    jobs.start(tmp_path, ["votes", "nothing", str(tmp_path / "none.csv")], verb="votes", dataset="nothing")
+    job = wait_for(tmp_path, lambda job: not job.active)
+    assert job.state == "failed"
+    assert "none.csv" in job.message
+
+
+def test_a_job_is_resumed_in_the_folder_that_its_paths_count_from(tmp_path, monkeypatch):
+    (tmp_path / "here" / "images" / "cat").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "here" / "images" / "cat" / "a.png")
+    root = tmp_path / "workspace"
+    monkeypatch.chdir(tmp_path / "here")
+    job = Jobs(root).create("import", "pets", ["import", "pets", "images"])
+    Jobs(root).write(job.model_copy(update={"state": "cancelled"}))
+    monkeypatch.chdir(tmp_path)
+    jobs.resume(root, job)
+    assert wait_for(root, lambda job: not job.active).state == "done"

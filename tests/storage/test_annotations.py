@@ -125,3 +125,10 @@ def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
     kept = AnnotationLog(url).state("d")["tags"][0]
     assert {line.strip() for line in acknowledged if line.endswith("\n")} <= set(kept)
     assert len(kept) <= len(acknowledged) + 1
+
+
+def test_several_processes_may_open_a_new_log_at_once(tmp_path):
+    code = "import sys; from avhcurate.storage.annotations import AnnotationLog as L; [L(url) for url in sys.argv[1:]]"
+    urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(12)]
+    started = [subprocess.Popen([sys.executable, "-c", code, *urls]) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]

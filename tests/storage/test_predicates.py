@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.storage.predicates import check_predicate
 
@@ -86,3 +87,15 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
     except (duckdb.BinderException, duckdb.ConversionException, duckdb.OutOfRangeException):
         return
     assert rows == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "regexp_matches(path, '(')", "id % 0 = 1", "avh::nonsense = 1", "path LIKE 'a' ESCAPE 'ab'",
+        "regexp_matches(path, 'a', 'zz')", "NOT " * 900 + "excluded", "path = '\ud800'",
+    ],
+)  # fmt: skip
+def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
+    with pytest.raises(CurateError):
+        digits.count(Filters(where=text))

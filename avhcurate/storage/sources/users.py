@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 from avhcurate.storage.columns import class_names, is_text, listed
 from avhcurate.storage.table import COLUMNS, EXTRA
 
-_TAKEN = frozenset((*COLUMNS, *EXTRA))
+#: Names of the table, and of what exports put beside its columns.
+_TAKEN = frozenset((*COLUMNS, *EXTRA, "hsf_source", "image", "set", "gap"))
 
 
 def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:

@@ -1,0 +1,10 @@
+"""The server: the Streamlit app with the routes that serve pictures. Run it with `streamlit run app.py`."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.ui.mistakes import show_mistake
+from avhcurate.ui.routes import routes
+
+app = st.App(Path(__file__).parent / "avhcurate" / "ui" / "main.py", routes=routes(), on_script_error=show_mistake)

@@ -1,0 +1,94 @@
+"""A page's own choices: each lives in the address as PAGE.CHOICE, its default left out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from avhcurate.ui import state
+from avhcurate.ui.frame import mirrored
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.state import View
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Choice(Generic[_T]):
+    """One choice of a page: `read` turns the address's text into a value and raises ValueError where it cannot."""
+
+    name: str
+    default: _T
+    read: Callable[[str], _T]
+    write: Callable[[_T], str] = str
+
+    def of(self, view: View) -> _T:
+        """What is chosen; the default, with a notice, where the address says what nobody can read."""
+        text = view.chosen(self.name)
+        try:
+            return self.read(text) if text else self.default
+        except ValueError:
+            st.warning(
+                plain(f"The address has {self.name}={text[:40]}, which is not understood: it was ignored."),
+                icon=":material/link_off:",
+            )
+            return self.default
+
+    def key(self, value: _T) -> str:
+        """Key of the widget that shows the choice, set to `value`; its callback is `keep`."""
+        return mirrored(self.name, value)
+
+    def keep(self) -> None:
+        """Takes over what the widget says."""
+        self.put(st.session_state[self.name])
+
+    def put(self, value: _T) -> None:
+        """Writes a value into the address; to be called in a widget's callback."""
+        state.write(state.current().choosing(self.name, "" if value == self.default else self.write(value)))
+
+
+def one_of(name: str, options: Sequence[str], default: str) -> Choice[str]:
+    """A choice among texts."""
+
+    def read(text: str) -> str:
+        if text not in options:
+            raise ValueError(text)
+        return text
+
+    return Choice(name, default, read)
+
+
+def some_of(name: str, options: Sequence[str], default: Sequence[str]) -> Choice[list[str]]:
+    """A choice of some texts, in the order chosen."""
+
+    def read(text: str) -> list[str]:
+        found = text.split(",")
+        if not set(found) <= set(options):
+            raise ValueError(text)
+        return list(dict.fromkeys(found))
+
+    return Choice(name, list(default), read, ",".join)
+
+
+def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:
+    """A number from `low` to `high`."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return Choice(name, default, read, lambda value: f"{value:g}")
+
+
+def switch(name: str) -> Choice[bool]:
+    """Off unless switched on."""
+
+    def read(text: str) -> bool:
+        if text != "1":
+            raise ValueError(text)
+        return True
+
+    return Choice(name, False, read, lambda _: "1")

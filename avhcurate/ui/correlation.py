@@ -1,0 +1,245 @@
+"""Parts of the Correlation page: the table, what it says in words, and the comparison of two scores."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.plots.correlation import agreement
+from avhcurate.scores import SCORES
+from avhcurate.services.correlating import Correlations
+from avhcurate.ui.choices import one_of, some_of, switch
+from avhcurate.ui.explain import score_name
+
+FIRST = one_of("correlation.first", list(SCORES), "avh")
+SECOND = one_of("correlation.second", list(SCORES), "confidence")
+SHOWN = some_of("correlation.scores", list(SCORES), ["avh", "confidence"])
+BOOTSTRAP = switch("correlation.bootstrap")
+
+#: A difference whose p-value is at least this is called unclear.
+_CLEAR = 0.05
+#: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
+MOST_TO_BOOTSTRAP = 10_000
+_MINUS = "−"  # the sign as tables print it
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The test of two scores, first against second: agreements with people, difference of Fisher z, p."""
+
+    n: int
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    between: float
+
+
+def pair_of(found: Correlations, first: str, second: str) -> Pair:
+    """The comparison of any two scores, in the order asked."""
+    pairs = found.pairs
+    rows = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
+    if len(rows):
+        row = rows.iloc[0]
+        return Pair(
+            int(row["n"]), row["first_agreement"], row["second_agreement"], row["difference"], row["ci_low"],
+            row["ci_high"], row["p_value"], row["between"],
+        )  # fmt: skip
+    row = pairs[(pairs["first"] == second) & (pairs["second"] == first)].iloc[0]
+    return Pair(
+        int(row["n"]), row["second_agreement"], row["first_agreement"], -row["difference"], -row["ci_high"],
+        -row["ci_low"], row["p_value"], row["between"],
+    )  # fmt: skip
+
+
+def verdict(pair: Pair, first: str, second: str, *, simulated: bool = False) -> str:
+    """Which of two scores follows people (or the simulated panel) more closely, in one sentence."""
+    one, other, people = score_name(first), score_name(second), _people(simulated)
+    if pair.p_value != pair.p_value:
+        return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
+    if abs(pair.difference) < 1e-9:
+        return (
+            f"**{one}** and **{other}** order these {pair.n:,} samples alike: both follow {people} at {pair.first:.3f}."
+        )
+    at = {one: signed(pair.first, 3), other: signed(pair.second, 3)}
+    test = f"({p_text(pair.p_value)}, n {pair.n:,})"
+    if pair.p_value >= _CLEAR:
+        return f"No clear difference: **{one}** follows {people} at {at[one]}, **{other}** at {at[other]} {test}."
+    better, worse = (one, other) if pair.difference > 0 else (other, one)
+    return f"**{better}** follows {people} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
+
+
+def reading(found: Correlations) -> str:
+    """What the table says, in a few plain sentences, whichever score wins."""
+    rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
+    if rows.empty:
+        return "No score has a correlation with HSF here: there are too few samples, or none of them varies."
+    rows = rows.sort_values("agreement", ascending=False, kind="stable")
+    values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
+    best, top = next(iter(values.items()))
+    people = _people(found.simulated)
+    avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
+    unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
+    sentences = [f"**{score_name(best)}** follows {people} most closely, at {signed(top, 2)}{unclear}{avh}."]
+    if {"avh", "confidence"} <= set(values):
+        sentences.append(_avh_or_confidence(pair_of(found, "avh", "confidence")))
+    if not found.ceiling.reason and found.ceiling.ceiling > 0 and top > 0:
+        sentences.append(
+            f"The votes are noisy themselves: no score could be expected above {found.ceiling.ceiling:.2f}, "
+            f"and the best reaches {top / found.ceiling.ceiling:.0%} of that."
+        )
+    against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
+    if against:
+        goes = "go" if len(against) > 1 else "goes"
+        sentences.append(f"{_listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
+    return " ".join(filter(None, sentences))
+
+
+def _people(simulated: bool) -> str:
+    return "the simulated panel" if simulated else "people"
+
+
+def _place(values: Mapping[str, float], key: str) -> str:
+    """Rank of a score; those that agree with people alike, to three digits, share it."""
+    place = 1 + sum(value > values[key] + 5e-4 for value in values.values())
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place if place not in (11, 12, 13) else 0, "th")
+    return f"comes {place}{ending} of {len(values)}"
+
+
+def _avh_or_confidence(pair: Pair) -> str:
+    if pair.p_value != pair.p_value:
+        return ""
+    if pair.p_value >= _CLEAR:
+        return f"Between AVH and confidence there is no clear difference ({p_text(pair.p_value)})."
+    does = "better" if pair.difference > 0 else "worse"
+    values = f"{signed(pair.first, 2)} against {signed(pair.second, 2)}"
+    return f"AVH does {does} than confidence here: {values} ({p_text(pair.p_value)})."
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def p_text(p: float) -> str:
+    """A p-value as a reader wants it, on one line.
+
+    >>> p_text(0.04321).split(), p_text(1e-9).split()
+    (['p', '=', '0.043'], ['p', '<', '0.001'])
+    """
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def table_html(found: Correlations) -> str:
+    """The table of the paper with intervals: a row a score, a column for all and each bin, n in the header.
+
+    A cell's colour says the correlation's sign and size; cells of few samples are marked and say why.
+    """
+    groups = list(dict.fromkeys(found.table["bin"]))
+    counts = found.table.groupby("bin", sort=False)["n"].max()
+    head = "".join(f"<th>{escape('all' if g == 'all' else g)}<small>n {counts[g]:,}</small></th>" for g in groups)
+    body = "".join(_rows(found, groups))
+    heading = f"<tr><th>Score</th><th>Hard end</th>{head}</tr>"
+    return f"{_CSS}<div class='avh-table'><table><thead>{heading}</thead><tbody>{body}</tbody></table></div>"
+
+
+def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
+    table = found.table.assign(remark=found.remarks)
+    table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
+    for key, rows in table.groupby("score", sort=False):
+        score = SCORES[str(key)]
+        by_bin = {row.bin: row for row in rows.itertuples()}
+        cells = "".join(_cell(by_bin[group]) for group in groups)
+        end = "↑ high" if score.harder == "high" else "↓ low"
+        name = f"<th scope='row' title='{escape(score.sentence)}'>{escape(score.name)}</th>"
+        yield f"<tr>{name}<td>{end}</td>{cells}</tr>"
+
+
+def _cell(row: Any) -> str:
+    remark = escape(row.remark)
+    kind = " class='few'" if remark else ""
+    if pd.isna(row.spearman):
+        return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
+    notes = [] if pd.isna(row.ci_low) else [f"{signed(row.ci_low, 2)} to {signed(row.ci_high, 2)}"]
+    notes += [f"n {row.n:,}"] if row.fewer else []
+    color = "76,110,245" if row.spearman > 0 else "232,89,12"
+    style = f"background:rgba({color},{min(0.55, 0.75 * abs(row.spearman)):.2f})"
+    z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
+    title = escape(f"{p_text(row.p_value)}{z}{f'; {row.remark}' if remark else ''}")
+    mark = "*" if remark else ""
+    value = f"{signed(row.spearman, 3)}{mark}<small>{' · '.join(notes)}</small>"
+    return f"<td{kind} style='{style}' title='{title}'>{value}</td>"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with a true minus sign.
+
+    >>> signed(-0.3, 2), signed(0.25, 2)
+    ('−0.30', '0.25')
+    """
+    text = f"{abs(value):.{digits}f}"
+    return f"{_MINUS}{text}" if value < 0 and float(text) else text
+
+
+_CSS = """
+<style>
+.avh-table { overflow-x: auto; }
+.avh-table table { border-collapse: separate; border-spacing: 2px; width: 100%; font-variant-numeric: tabular-nums;
+  font-size: 0.875rem; line-height: 1.25; }
+.avh-table th, .avh-table td { padding: 4px 8px; text-align: center; border-radius: 4px; white-space: nowrap; }
+.avh-table thead th { font-weight: 600; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent);
+  border-radius: 0; vertical-align: bottom; }
+.avh-table th:first-child { text-align: left; font-weight: 600; padding-left: 0; }
+.avh-table td:nth-child(2) { opacity: 0.65; font-size: 0.8125rem; }
+.avh-table small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
+.avh-table .few { outline: 1px dashed color-mix(in srgb, currentColor 35%, transparent); outline-offset: -1px; }
+.avh-table td:nth-child(3) { font-weight: 600; }
+</style>
+"""
+
+
+def ceiling_sentence(found: Correlations) -> str:
+    """The noise ceiling and the reliability behind it, with intervals, or why there is none."""
+    ceiling = found.ceiling
+    if ceiling.reason:
+        return f"No noise ceiling: {ceiling.reason}."
+    return (
+        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}], from a "
+        f"split-half reliability of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] of HSF "
+        f"(Spearman-Brown, {ceiling.samples:,} samples with two votes or more, the whole dataset)."
+    )
+
+
+def marks_sentence(found: Correlations) -> str:
+    """What the dashed cells mean, when there are any."""
+    marked = found.remarks != ""
+    if not marked.any():
+        return ""
+    bins = found.table["bin"][marked]
+    texts = [f"{remark}: {', '.join(dict.fromkeys(rows))}" for remark, rows in bins.groupby(found.remarks[marked])]
+    return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."
+
+
+def compare(found: Correlations, first: str, second: str) -> None:
+    """Two scores to choose, and the test between them."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for choice, value, label in ((FIRST, first, "Compare"), (SECOND, second, "with")):
+            st.selectbox(
+                label, list(SCORES), key=choice.key(value), format_func=score_name, on_change=choice.keep, width=200
+            )
+    if first == second:
+        st.caption("Choose two different scores.")
+        return
+    pair = pair_of(found, first, second)
+    st.markdown(verdict(pair, first, second, simulated=found.simulated))
+    if pair.p_value == pair.p_value:
+        st.caption(
+            f"Difference of Fisher z {signed(pair.difference, 3)} [{signed(pair.low, 3)}, {signed(pair.high, 3)}]; "
+            f"the two scores correlate at {signed(pair.between, 3)} with each other. Meng, Rosenthal and Rubin's test "
+            "for two correlations on the same samples; p-values are not corrected for the number of pairs you try."
+        )

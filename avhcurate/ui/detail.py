@@ -1,0 +1,218 @@
+"""The detail view of one sample: the image, people beside the network, every score, its neighbours."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.plots.detail import class_bars
+from avhcurate.scores import SCORES
+from avhcurate.services.annotating import annotate
+from avhcurate.services.inspecting import Inspection, inspect, neighbours, rows_of
+from avhcurate.ui import state
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.components.grid import Tile, image_grid
+from avhcurate.ui.explain import explain_scores
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.routes import picture_url
+from avhcurate.ui.signin import who
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+_NEIGHBOURS = 8
+
+
+def show_details(frame: Opened, ids: Sequence[int], *, first: int = 0, of: int | None = None) -> None:
+    """Opens the details of the view's sample, if it names one; previous and next step through `ids`.
+
+    Where `ids` are one page of the view's samples in its order, `first` is the place of their first and `of` how many
+    there are: stepping then turns the page.
+    """
+    if frame.view.sample is not None:
+        _dialog(frame, tuple(ids), first, len(ids) if of is None else of)
+
+
+def open_sample(id: int | None) -> None:
+    """Puts a sample into the address, so that its details open with the next run; None closes them."""
+    state.change(sample=id)
+
+
+def _close() -> None:
+    open_sample(None)
+
+
+@st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
+def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
+    # Read anew: stepping changes the address and runs this function alone, unless it turned the page.
+    view = state.current()
+    if view.sample is None or view.page != frame.view.page:
+        st.rerun()
+    id = view.sample
+    try:
+        frame.table.refresh()
+        found = inspect(frame.table, id)
+    except CurateError as error:
+        show_mistake(error)
+        return
+    _header(frame, found.row, ids, first, of)
+    picture, facts = st.columns([2, 3], gap="medium")
+    with picture:
+        _picture(frame, found.row)
+        _curate(frame, found.row)
+        if found.softmax is not None:
+            _neighbours(frame, id)
+    with facts:
+        _compare(frame, found)
+        _scores(found)
+
+
+def _header(frame: Opened, row: dict[str, Any], ids: tuple[int, ...], first: int, of: int) -> None:
+    place = first + ids.index(row["id"]) if row["id"] in ids else None
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"`{row['path'].replace('`', '')}`")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            if place is not None:
+                st.caption(f"{place + 1:,} of {of:,}")
+            for label, shortcut, step in (("Previous", "Left", -1), ("Next", "Right", 1)):
+                possible = place is not None and 0 <= place + step < of
+                st.button(
+                    label,
+                    icon=f":material/{'chevron_left' if step < 0 else 'chevron_right'}:",
+                    icon_position="left" if step < 0 else "right",
+                    shortcut=shortcut,
+                    key=f"detail.{label}",
+                    disabled=not possible,
+                    on_click=_step_to,
+                    args=(frame, ids, first, place + step if place is not None and possible else first),
+                )
+
+
+def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> None:
+    """Opens the sample at a place of the view's order, on its page."""
+    if 0 <= place - first < len(ids):
+        open_sample(ids[place - first])
+        return
+    view = frame.view
+    found = frame.table.page(
+        view.filters, sort=view.sort, descending=view.descending, offset=place, limit=1, columns=["id"]
+    )
+    state.change(page=place // view.per_page + 1, sample=int(found["id"][0]))
+
+
+def _picture(frame: Opened, row: dict[str, Any]) -> None:
+    source = picture_url(frame.table.dataset.name, row["id"], version=frame.version, full=True)
+    image_grid(
+        [Tile(row["id"], source, "", alt=f"Image {row['id']}, label {row['label_name'] or 'none'}")],
+        key="detail.picture",
+        tile_size=360,
+        selectable=False,
+        label="Image",
+    )
+    if row["problem"]:
+        st.warning(f"The image could not be read: {row['problem']}", icon=":material/broken_image:")
+
+
+def _curate(frame: Opened, row: dict[str, Any]) -> None:
+    table, id = frame.table, row["id"]
+    st.selectbox(
+        "Label",
+        range(len(table.classes)),
+        index=None,
+        format_func=table.classes.__getitem__,
+        key=mirrored("detail.label", row["curated_label"]),
+        placeholder="no label",
+        on_change=_relabel,
+        args=(frame, id),
+    )
+    tags = [entry["value"] for entry in table.group_counts("tags").to_dict("records")]
+    st.multiselect(
+        "Tags",
+        list(dict.fromkeys([*tags, *row["tags"]])),
+        key=mirrored("detail.tags", list(row["tags"])),
+        accept_new_options=True,
+        placeholder="Add a tag",
+        on_change=_set_tags,
+        args=(frame, id, row["tags"]),
+    )
+    st.toggle("Excluded", key=mirrored("detail.excluded", row["excluded"]), on_change=_exclude, args=(frame, id))
+
+
+def _relabel(frame: Opened, id: int) -> None:
+    attempt(annotate, frame.table, [id], "relabel", st.session_state["detail.label"], who=who(), done="Relabelled")
+
+
+def _exclude(frame: Opened, id: int) -> None:
+    action = "exclude" if st.session_state["detail.excluded"] else "include"
+    attempt(annotate, frame.table, [id], action, who=who())
+
+
+def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
+    after = st.session_state["detail.tags"]
+    for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
+        for tag in sorted(tags):
+            attempt(annotate, frame.table, [id], action, tag, who=who())
+
+
+def _compare(frame: Opened, found: Inspection) -> None:
+    row, simulated = found.row, frame.table.simulated
+    facts = [("Given label", row["label_name"] or "none"), ("Predicted", row["predicted_name"] or "not scored")]
+    if row["hsf"] is not None:
+        facts.append((f"HSF{' (simulated)' if simulated else ''}", f"{row['hsf']:.2f}"))
+        facts.append(("95 % interval", f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"))
+    with st.container(horizontal=True, gap="medium"):
+        for name, value in facts:
+            with st.container(width="content", gap=None):
+                st.caption(name)
+                st.text(value)
+    if found.softmax is None and found.votes is None:
+        return
+    figure = class_bars(
+        frame.table.classes, votes=found.votes, softmax=found.softmax, avc=found.avc, simulated=simulated
+    )
+    show_chart(figure, key="detail.bars")
+
+
+def _scores(found: Inspection) -> None:
+    keys = [key for key in SCORES if found.row[key] is not None]
+    if not keys:
+        return
+    scores = pd.DataFrame(
+        {
+            "Score": [SCORES[key].name for key in keys],
+            "Value": [found.row[key] for key in keys],
+            "Percentile": [100 * found.percentiles[key] for key in keys],
+            "Harder": ["↑ high" if SCORES[key].harder == "high" else "↓ low" for key in keys],
+        }
+    )
+    st.dataframe(
+        scores,
+        hide_index=True,
+        height=28 * (len(keys) + 1) + 3,
+        row_height=28,
+        key="detail.scores",
+        column_config={
+            "Value": st.column_config.NumberColumn(format="%.4g"),
+            "Percentile": st.column_config.ProgressColumn(
+                format="%.0f", min_value=0, max_value=100, help="Share of samples whose value is not larger."
+            ),
+            "Harder": st.column_config.TextColumn(width="small", help="Which end means a harder sample."),
+        },
+    )
+    explain_scores(keys, label="What these scores mean", key="detail.explain")
+
+
+def _neighbours(frame: Opened, id: int) -> None:
+    st.markdown("**Nearest by angle**")
+    try:
+        near = neighbours(frame.table, id, count=_NEIGHBOURS)
+    except CurateError as error:
+        st.caption(plain(str(error)))
+        return
+    rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns("avh")).assign(angle=near.angles)
+    tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
+    event = image_grid(tiles, key="detail.near", tile_size=88, selectable=False, label="Nearest neighbours by angle")
+    if event.opened is not None and event.opened != id:
+        open_sample(event.opened)
+        st.rerun(scope="fragment")

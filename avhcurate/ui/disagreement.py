@@ -1,0 +1,302 @@
+"""Parts of the Disagreement page: score and cuts, the chart to click on, the two sets with their actions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.curation.disagreement import Cuts
+from avhcurate.plots.disagreement import MOST_POINTS, gap_scatter
+from avhcurate.scores import SCORES
+from avhcurate.services.annotating import annotate, undo
+from avhcurate.services.disagreeing import SETS, Gap, gap_table
+from avhcurate.services.exporting import csv_text
+from avhcurate.services.inspecting import rows_of
+from avhcurate.services.tables import DatasetTable
+from avhcurate.ui import state
+from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.explain import explain_scores, format_score, score_name
+from avhcurate.ui.findings import GapPoints
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.state import View
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+_PAGE = 24
+_TILE = 110
+_TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
+_JSON = "application/jsonl"
+
+
+def _read_cuts(text: str) -> Cuts:
+    kind, low, high = text.split(":")
+    cuts = Cuts(float(low), float(high), {"value": False, "quantile": True}[kind])
+    if not cuts.low <= cuts.high or (cuts.quantile and not 0 <= cuts.low <= cuts.high <= 1):
+        raise ValueError(text)
+    return cuts
+
+
+def _reading(text: str) -> Cuts:
+    try:
+        return _read_cuts(text)
+    except KeyError as error:
+        raise ValueError(text) from error
+
+
+def _write_cuts(cuts: Cuts) -> str:
+    return f"{'quantile' if cuts.quantile else 'value'}:{cuts.low:.6g}:{cuts.high:.6g}"
+
+
+SCORE = one_of("gap.score", list(SCORES), "avh")
+HSF_CUTS = Choice("gap.hsf", Cuts(0.2, 0.8), _reading, _write_cuts)
+SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _reading, _write_cuts)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the page compares: a score, and where both scales are cut."""
+
+    key: str
+    hsf_cuts: Cuts
+    score_cuts: Cuts
+
+    @property
+    def name(self) -> str:
+        return score_name(self.key)
+
+
+def question(view: View) -> Question:
+    """What the address asks."""
+    return Question(SCORE.of(view), HSF_CUTS.of(view), SCORE_CUTS.of(view))
+
+
+def toolbar(here: Opened, asked: Question) -> None:
+    """Score, and the cuts of both scales."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.selectbox(
+            "Score",
+            list(SCORES),
+            key=SCORE.key(asked.key),
+            format_func=score_name,
+            on_change=_choose_score,
+            width=160,
+        )
+        low, high = sorted((min(1.0, max(0.0, asked.hsf_cuts.low)), min(1.0, max(0.0, asked.hsf_cuts.high))))
+        st.slider(
+            "HSF: hard below, easy above",
+            0.0,
+            1.0,
+            step=0.05,
+            key=mirrored("gap.hsf", (low, high)),
+            on_change=_cut_hsf,
+            width=215,
+        )
+        st.segmented_control(
+            f"Cut {asked.name} by",
+            ["quantile", "value"],
+            key=mirrored("gap.by", "quantile" if asked.score_cuts.quantile else "value"),
+            on_change=_change_kind,
+            args=(here.table, asked),
+            required=True,
+        )
+        _score_slider(here, asked)
+        explain_scores([asked.key, "hsf"], label="About", key="gap.explain")
+
+
+def _score_slider(here: Opened, asked: Question) -> None:
+    cuts = asked.score_cuts
+    if cuts.quantile:
+        ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{asked.name} quantiles"
+    else:
+        found = here.table.histogram(asked.key, filters=here.filters, bins=1)
+        if found.empty or not found["low"][0] < found["high"][0]:
+            st.caption(f"{asked.name} has one value or none here.")
+            return
+        ends = (float(found["low"][0]), float(found["high"][0]))
+        step, form, label = (ends[1] - ends[0]) / 500, "%.4g", f"{asked.name} values"
+    low, high = (min(max(cut, ends[0]), ends[1]) for cut in (cuts.low, cuts.high))
+    st.slider(
+        label,
+        *ends,
+        step=step,
+        format=form,
+        key=mirrored(f"gap.cuts.{asked.key}.{cuts.quantile}", (low, high)),
+        on_change=_cut_score,
+        args=(f"gap.cuts.{asked.key}.{cuts.quantile}", cuts.quantile),
+        width=215,
+    )
+
+
+def chart(asked: Question, found: GapPoints) -> int | None:
+    """HSF against the score; returns the id of a point that was just clicked."""
+    gap, shown = found.gap, found.drawn
+    names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
+    figure = gap_scatter(
+        shown,
+        gap.sets,
+        score=asked.name,
+        names=names,
+        simulated=gap.simulated,
+        percentiles=asked.score_cuts.quantile,
+    )
+    # A new key drops the click once it is answered, else every later run would open the sample again.
+    turn = st.session_state.setdefault("gap.turn", 0)
+    event = st.plotly_chart(
+        figure,
+        key=f"gap.chart.{turn}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"HSF against {asked.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+    )
+    parts = [f"{gap.sets.samples:,} samples have both HSF and {asked.name}."]
+    if len(shown) < gap.sets.samples:
+        parts.append(f"{len(shown):,} of them are drawn, both sets as far as they fit and a random part of the rest.")
+        parts.append(f"Every n counts all; the limit is {MOST_POINTS:,} points.")
+    st.caption(" ".join([*parts, "Click a point to open it."]))
+    clicked = clicked_id(event)
+    if clicked is not None:
+        st.session_state["gap.turn"] = turn + 1
+    return clicked
+
+
+def clicked_id(event: object) -> int | None:
+    """The id that a chart's selection carries as custom data; None for whatever else a browser sends.
+
+    >>> clicked_id({"selection": {"points": [{"customdata": {"0": 7}}]}}), clicked_id({"selection": {"points": []}})
+    (7, None)
+    """
+    try:
+        carried = event["selection"]["points"][0]["customdata"]  # type: ignore[index]
+        first = carried["0"] if isinstance(carried, dict) else carried[0]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return int(first) if isinstance(first, int | float) and not isinstance(first, bool) and first == first else None
+
+
+def gallery(here: Opened, asked: Question, gap: Gap, name: str) -> tuple[list[int], int | None]:
+    """One set of the gap as a grid with its n and actions; returns the ids on show and the one just opened."""
+    ids = gap.ids[name]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{SETS[name]}**", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            if ids:
+                _actions(here, gap, name)
+    st.caption(_sentence(asked, gap, name))
+    if not ids:
+        st.markdown("No sample lies beyond both cuts: move them inwards.")
+        return [], None
+    pages = -(-len(ids) // _PAGE)
+    key = f"gap.page.{name}.{hash((here.table.dataset.name, repr(asked), repr(here.filters)))}"
+    page = min(int(st.session_state.get(key) or 1), pages)
+    shown = ids[(page - 1) * _PAGE : page * _PAGE]
+    rows = rows_of(here.table, shown, columns=tile_columns(asked.key))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=asked.key)
+    tiles = [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
+    event = image_grid(
+        tiles, key=f"gap.{name}", tile_size=_TILE, view=f"{key} {page}", selectable=False, label=SETS[name]
+    )
+    if pages > 1:
+        st.pagination(pages, key=key, max_visible_pages=5)
+    return shown, event.opened
+
+
+def _sentence(asked: Question, gap: Gap, name: str) -> str:
+    found, low_is_easy = gap.sets, gap.sets.harder == "high"
+    hard_for_humans = name == "hard_for_humans"
+    hsf = f"HSF ≤ {found.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {found.hsf_cuts[1]:.2g}"
+    below = hard_for_humans == low_is_easy
+    cut = found.score_cuts[0 if below else 1]
+    share = len(gap.ids[name]) / found.samples if found.samples else 0
+    where = f"{hsf} and {asked.name} {'≤' if below else '≥'} {format_score(asked.key, cut)}"
+    return f"n {len(gap.ids[name]):,} of {found.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
+
+
+def _actions(here: Opened, gap: Gap, name: str) -> None:
+    n = len(gap.ids[name])
+    with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}"):
+        st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
+        with st.container(horizontal=True):
+            st.button(
+                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(here.table, gap, name)
+            )
+            st.button(
+                "Undo",
+                icon=":material/undo:",
+                key=f"gap.undo.{name}",
+                help="Takes back what you last tagged, relabelled or excluded.",
+                on_click=_undo,
+                args=(here.table,),
+            )
+    with st.popover("Export", icon=":material/download:", key=f"gap.export.{name}"):
+        form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
+        st.download_button(
+            f"Download {n:,} samples",
+            data=partial(export_set, here.table, gap, name, form),
+            file_name=f"{here.table.dataset.name}-{_TAGS[name]}.{form}",
+            mime="text/csv" if form == "csv" else _JSON,
+            icon=":material/download:",
+            type="primary",
+            key=f"gap.download.{name}",
+            on_click="ignore",
+        )
+        if gap.simulated:
+            st.caption("HSF comes from simulated votes; the file says so.")
+
+
+def export_set(table: DatasetTable, gap: Gap, name: str, form: str) -> bytes:
+    """One set of the gap as CSV or JSON lines."""
+    rows = gap_table(table, gap)
+    rows = rows[rows["set"] == name]
+    text = csv_text(rows) if form == "csv" else rows.to_json(orient="records", lines=True, force_ascii=False)
+    return str(text).encode()
+
+
+# --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _choose_score() -> None:
+    """Cuts by value mean nothing for another score."""
+    SCORE.keep()
+    if not SCORE_CUTS.of(state.current()).quantile:
+        SCORE_CUTS.put(SCORE_CUTS.default)
+
+
+def _cut_hsf() -> None:
+    low, high = st.session_state["gap.hsf"]
+    HSF_CUTS.put(Cuts(low, high))
+
+
+def _cut_score(key: str, quantile: bool) -> None:
+    low, high = st.session_state[key]
+    SCORE_CUTS.put(Cuts(low, high, quantile))
+
+
+def _change_kind(table: DatasetTable, asked: Question) -> None:
+    """Starts the other way of cutting where this one stands, as far as that can be said."""
+    if st.session_state["gap.by"] == "quantile":
+        SCORE_CUTS.put(SCORE_CUTS.default)
+        return
+    filters = state.current().filters
+    values = table.frame(filters, columns=[asked.key])[asked.key].dropna().to_numpy(float)
+    if len(values):
+        low, high = np.quantile(values, [asked.score_cuts.low, asked.score_cuts.high])
+        SCORE_CUTS.put(Cuts(float(low), float(high)))
+
+
+def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
+    tag = st.session_state[f"gap.tag_name.{name}"]
+    attempt(annotate, table, gap.ids[name], "tag", tag, done=f"Tagged {len(gap.ids[name]):,} samples “{tag}”")
+
+
+def _undo(table: DatasetTable) -> None:
+    event = undo(table)
+    if event:
+        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")
+
+
+def details_of(shown: Sequence[Sequence[int]], sample: int | None) -> list[int]:
+    """The ids that the details step through: those of the grid that holds the sample."""
+    return next((list(ids) for ids in shown if sample in ids), [])

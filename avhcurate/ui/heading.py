@@ -1,0 +1,20 @@
+"""How a page begins: its title, what it is about in one line, which samples it takes, and whose votes they are."""
+
+import streamlit as st
+
+from avhcurate.ui.frame import Opened
+
+SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
+
+
+def subtitle(here: Opened, story: str, *, votes: bool = True) -> None:
+    """The line under a title: the story, the samples in view, and that the votes are simulated where they are."""
+    st.caption("  \n".join([story, f"{in_view(here)}{f' {SIMULATED}' if votes and here.table.simulated else ''}"]))
+
+
+def in_view(here: Opened) -> str:
+    """Which samples a page is about, in words."""
+    size = here.table.size
+    if here.count == size:
+        return f"All {size:,} samples."
+    return f"**{here.count:,}** of {size:,} samples: the filters on the left apply."

@@ -1,0 +1,168 @@
+"""The workspace's job on a page: how far it is, how it ended, cancel and resume; found again in any tab."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.services import jobs
+from avhcurate.services.jobs import JobRecord
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui import state
+from avhcurate.ui.frame import attempt
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.state import View
+
+#: Seconds between two looks, while a job runs and while none does.
+_OFTEN, _SELDOM = 1.0, 5.0
+#: Session state: the job last seen at work, jobs put out of sight, jobs asked to stop, what to say next.
+_SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.say"
+
+_DOING = {
+    "score": "Scoring {}",
+    "import": "Importing {}",
+    "votes": "Attaching votes to {}",
+    "demo": "Preparing the digits demo",
+}
+_STOPPED = {
+    "failed": ("failed", ":material/error:"),
+    "cancelled": ("was cancelled", ":material/cancel:"),
+    "interrupted": ("was interrupted", ":material/power_off:"),
+}
+#: Verbs that look now and then whether they shall stop.
+_CAN_STOP = ("score", "demo")
+
+
+def job_panel(workspace: Workspace) -> JobRecord | None:
+    """Shows the newest job while it runs, or why it stopped, and keeps itself up to date; returns the job.
+
+    When the job ends, however that comes about, the whole page runs again.
+    """
+    job = jobs.current(workspace.root)
+    _notice_the_end(workspace, job)
+    watch = st.fragment(_watch, run_every=_OFTEN if job and job.active else _SELDOM)
+    watch(workspace.root, _phase(job))
+    return job
+
+
+def describe(job: JobRecord) -> str:
+    """What a job does, in words.
+
+    >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
+    'Scoring pets with x:y'
+    """
+    what = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
+    model = dict(zip(job.argv, job.argv[1:], strict=False)).get("--model", "")
+    model = model or next((part.partition("=")[2] for part in job.argv if part.startswith("--model=")), "")
+    return f"{what} with {model}" if model else what
+
+
+def progress_text(job: JobRecord) -> str:
+    """How far a job is: done, rate, time left, and what it says.
+
+    >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
+    '500 of 2,000 · 50 images/s · 30 s left'
+    """
+    parts = [f"{job.done:,} of {job.total:,}"] if job.total else []
+    parts += [f"{job.rate:,.0f} images/s" if job.rate >= 10 else f"{job.rate:.1f} images/s"] if job.rate else []
+    parts += [f"{duration(job.eta_s)} left"] if job.eta_s is not None and job.done < job.total else []
+    return " · ".join([*parts, *([job.message] if job.message else [])]) or "Starting …"
+
+
+def duration(seconds: float) -> str:
+    """A length of time to two units.
+
+    >>> duration(8.4), duration(75), duration(7500)
+    ('8 s', '1 min 15 s', '2 h 5 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _phase(job: JobRecord | None) -> str:
+    """Changes when a job begins or ends."""
+    return "" if job is None else f"{job.id} {'active' if job.active else job.state}"
+
+
+def _watch(root: Path, drawn: str) -> None:
+    job = jobs.current(root)
+    if _phase(job) != drawn:
+        st.rerun()
+    if job is None or job.id in st.session_state.get(_HIDDEN, ()):
+        return
+    if job.active:
+        _show_active(root, job)
+    elif job.state in _STOPPED:
+        _show_stopped(root, job)
+
+
+def _show_active(root: Path, job: JobRecord) -> None:
+    asked = job.id in st.session_state.get(_ASKED, ())
+    with st.container(border=True, key="jobs.active"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
+            if job.verb in _CAN_STOP:
+                st.button(
+                    "Stopping …" if asked else "Cancel",
+                    key="jobs.cancel",
+                    icon=":material/cancel:",
+                    disabled=asked,
+                    on_click=_cancel,
+                    args=(root, job),
+                )
+        share = job.done / job.total if job.total else 0.0
+        text = "Stopping after the batch under way; committed shards stay." if asked else progress_text(job)
+        st.progress(min(share, 1.0), text=plain(text))
+
+
+def _show_stopped(root: Path, job: JobRecord) -> None:
+    how, icon = _STOPPED[job.state]
+    with st.container(border=True, key="jobs.stopped"):
+        st.markdown(
+            f"{icon} **{plain(describe(job))}** {how}{f' at {job.done:,} of {job.total:,}' if job.total else ''}."
+        )
+        if job.state == "failed" and job.message:
+            st.error(plain(_reason(job)))
+        elif job.state == "interrupted":
+            st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
+        with st.container(horizontal=True):
+            resumes = job.verb == "score" and job.done > 0
+            st.button(
+                "Resume" if resumes or job.state != "failed" else "Try again",
+                key="jobs.resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=attempt,
+                args=(jobs.resume, root, job),
+            )
+            st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
+
+
+def _reason(job: JobRecord) -> str:
+    """The message without the program's own name before it."""
+    return job.message.removeprefix("avhcurate: ")
+
+
+def _cancel(root: Path, job: JobRecord) -> None:
+    attempt(jobs.cancel, root, job)
+    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
+
+
+def _hide(job: str) -> None:
+    st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
+
+
+def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
+    """Says so when the job that this session saw at work is done, and turns to a dataset that it brought."""
+    if said := st.session_state.pop(_SAY, None):
+        st.toast(plain(said), icon=":material/check_circle:")
+    if job is not None and job.active:
+        st.session_state[_SEEN] = job.id
+    elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":
+        st.session_state[_SAY] = f"{describe(job)}: done in {duration(job.updated - job.started)}"
+        if job.dataset in workspace.names() and state.current().dataset != job.dataset:
+            state.write(View(dataset=job.dataset))
+        st.rerun()

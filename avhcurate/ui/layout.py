@@ -1,0 +1,21 @@
+"""Where things go: side by side where there is room, one below the other where there is not."""
+
+from typing import Any
+
+import streamlit as st
+
+#: Pixels below which half a page is too narrow for a chart.
+_HALF = 380
+
+
+def halves() -> tuple[Any, Any]:
+    """Two cells of equal width, or one below the other in a narrow window."""
+    grid = st.grid(2, min_column_width=_HALF, gap=("small", "large"))
+    return grid.cell(), grid.cell()
+
+
+def fact(name: str, value: str, note: str) -> None:
+    """A number with its name above it and a note below."""
+    with st.container(width="content", gap=None):
+        st.metric(name, value, width="content")
+        st.caption(note or "&nbsp;")

@@ -1,0 +1,46 @@
+"""The main script: sign-in, navigation, the shared frame, then the page."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.storage.workspace import find_workspace
+from avhcurate.ui import frame
+from avhcurate.ui.mistakes import show_mistake
+from avhcurate.ui.signin import ask_to_sign_in, show_account
+
+_HERE = Path(__file__).parent
+PAGES = _HERE.parents[1] / "pages"
+#: File, title, icon and what the page is for, in the order of the navigation.
+STORIES = (
+    ("home", "Home", "home", "What is loaded, counts and balance, and scoring jobs."),
+    ("gallery", "Gallery", "grid_view", "Look at samples by score; tag, relabel, exclude and export them."),
+    ("disagreement", "Disagreement", "compare_arrows", "Where people and the network find different things hard."),
+    ("correlation", "Correlation", "show_chart", "How each score follows human judgement, overall and per bin."),
+    ("pseudo_labels", "Pseudo-labels", "label", "Class-balanced selection for self-training, by confidence or by AVC."),
+    ("toy", "Toy", "scatter_plot", "AVH and norm against the exact Bayes error, on a network trained live."),
+)
+
+
+def main() -> None:
+    st.set_page_config(page_title="AVH Curate", page_icon=str(_HERE / "icon.svg"), layout="wide")
+    pages = [
+        st.Page(PAGES / f"{file}.py", title=title, icon=f":material/{icon}:", help=purpose)
+        for file, title, icon, purpose in STORIES
+        if (PAGES / f"{file}.py").exists()
+    ]
+    st.logo(_HERE / "logo.svg", size="large")
+    page = st.navigation(pages, position="hidden")
+    ask_to_sign_in()
+    try:
+        frame.draw(find_workspace(), pages)
+        with st.sidebar:
+            show_account()
+        page.run()
+    except CurateError as error:
+        show_mistake(error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import streamlit as st
+
+from avhcurate.curation.bins import DEFAULT_EDGES, parse_edges
+from avhcurate.curation.filters import NONE, Filters
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+
+PAGE_SIZES = (60, 120, 240, 400)
+TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
+_FILTER_KEYS = ("bin", "class", "predicted", "split", "tag", "range", "mistakes", "excluded", "where")
+NO_FILTERS = Filters()
+_OWN = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at: names, ids and choices, never data.
+
+    An empty `dataset` or `run` means the first dataset and the newest run. `own` holds what single pages ask for,
+    as (PAGE.CHOICE, value) pairs. `sample` is the image whose details are open.
+    """
+
+    dataset: str = ""
+    run: str = ""
+    edges: tuple[float, ...] = DEFAULT_EDGES
+    filters: Filters = NO_FILTERS
+    sort: str = "avh"
+    descending: bool = True
+    page: int = 1
+    per_page: int = PAGE_SIZES[0]
+    tile: str = "M"
+    sample: int | None = None
+    own: tuple[tuple[str, str], ...] = ()
+
+    def to_query(self) -> dict[str, str]:
+        """The view as URL parameters, defaults left out.
+
+        >>> View(dataset="digits", filters=Filters(hsf_bins=(0,)), descending=False).to_query()
+        {'dataset': 'digits', 'bin': '0', 'order': 'asc'}
+        """
+        default = View()
+        query = {
+            "dataset": self.dataset,
+            "run": self.run,
+            "edges": ",".join(f"{edge:g}" for edge in self.edges) if self.edges != default.edges else "",
+            **self.filters.to_query(),
+            "sort": self.sort if self.sort != default.sort else "",
+            "order": "" if self.descending else "asc",
+            "page": str(self.page) if self.page > 1 else "",
+            "per": str(self.per_page) if self.per_page != default.per_page else "",
+            "tile": self.tile if self.tile != default.tile else "",
+            "sample": "" if self.sample is None else str(self.sample),
+            **dict(self.own),
+        }
+        return {key: value for key, value in query.items() if value}
+
+    def chosen(self, name: str, default: str = "") -> str:
+        """What a page's own choice is set to."""
+        return dict(self.own).get(name, default)
+
+    def choosing(self, name: str, value: str) -> "View":
+        """The same view with a page's own choice set, or taken out when `value` is empty."""
+        own = dict(self.own) | {name: value}
+        return replace(self, own=tuple(sorted((key, text) for key, text in own.items() if text)))
+
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """URL parameters for a link to another page: the same data and filters, from the start."""
+        return replace(self, page=1, sample=None).to_query()
+
+
+def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
+    """The view of URL parameters, and a notice for each that could not be read; those are left out.
+
+    >>> parse({"page": "2", "tile": "huge"})[1]
+    ['The address has tile=huge, which is not understood: it was ignored.']
+    """
+    view, refused = View(), []
+    filters: dict[str, str] = {}
+    for key, text in query.items():
+        if key in _FILTER_KEYS:
+            try:
+                Filters.from_query({key: text})
+                filters[key] = text
+            except CurateError:
+                refused.append((key, text))
+            continue
+        try:
+            view = replace(view, **_READ[key](text)) if key in _READ else _own(view, key, text)
+        except (ValueError, KeyError, CurateError):
+            refused.append((key, text))
+    view = replace(view, filters=Filters.from_query(filters))
+    return view, [_refusal(key, text) for key, text in refused]
+
+
+class Fits(Protocol):
+    """What a view must fit: the parts of a sample table that it names."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def edges(self) -> tuple[float, ...]: ...
+
+
+def fit(view: View, table: Fits) -> tuple[View, list[str]]:
+    """The view without what the table does not have, and a notice for each thing left out."""
+    filters, notices = view.filters, []
+
+    def keep(name: str, values: Sequence[Any], possible: Any, what: str) -> None:
+        nonlocal filters
+        good = tuple(value for value in values if value in possible)
+        if len(good) < len(values):
+            lost = ", ".join(str(value) for value in values if value not in good)
+            notices.append(f"This dataset has no {what} {lost}: the filter was left out.")
+            filters = filters.with_(**{name: good})
+
+    classes = {NONE, *range(len(table.classes))}
+    keep("hsf_bins", filters.hsf_bins, {NONE, *range(len(table.edges) - 1)}, "HSF bin")
+    keep("classes", filters.classes, classes, "class")
+    keep("predicted", filters.predicted, classes, "class")
+    known = tuple(item for item in filters.ranges if item[0] in table.columns and item[0] in (*SCORES, "hsf", "votes"))
+    if len(known) < len(filters.ranges):
+        notices.append("This dataset has no such score: the range filter was left out.")
+        filters = filters.with_(ranges=known)
+    view = replace(view, filters=filters)
+    if view.sort not in table.columns:
+        notices.append(f"There is no column {view.sort} to sort by.")
+        view = replace(view, sort=View().sort)
+    return view, notices
+
+
+def read() -> tuple[View, list[str]]:
+    """The view that the browser's address asks for."""
+    return parse(st.query_params.to_dict())
+
+
+def current() -> View:
+    """The view that the browser's address asks for, without its notices."""
+    return read()[0]
+
+
+def write(view: View) -> None:
+    """Puts the view into the address; to be called in a widget's callback, before the page runs."""
+    if (query := view.to_query()) != st.query_params.to_dict():
+        st.query_params.from_dict(query)
+
+
+def change(**changes: Any) -> None:
+    """Changes fields of the view; a change of what is listed goes back to its first page."""
+    if {"dataset", "run", "edges", "filters", "sort", "descending", "per_page"} & set(changes):
+        changes = {"page": 1, "sample": None} | changes
+    write(replace(current(), **changes))
+
+
+def _refusal(key: str, text: str) -> str:
+    return f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored."
+
+
+def _own(view: View, key: str, text: str) -> View:
+    if not _OWN.fullmatch(key):
+        raise KeyError(key)
+    return view.choosing(key, text)
+
+
+def _one_of(field: str, choices: Sequence[Any], kind: type) -> Any:
+    def read_choice(text: str) -> dict[str, Any]:
+        value = kind(text)
+        if value not in choices:
+            raise ValueError(text)
+        return {field: value}
+
+    return read_choice
+
+
+def _whole(field: str, least: int) -> Any:
+    def read_whole(text: str) -> dict[str, Any]:
+        if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) < least:
+            raise ValueError(text)
+        return {field: int(text)}
+
+    return read_whole
+
+
+_READ = {
+    "dataset": lambda text: {"dataset": text},
+    "run": lambda text: {"run": text},
+    "edges": lambda text: {"edges": parse_edges(text)},
+    "sort": lambda text: {"sort": text},
+    "order": lambda text: {"descending": {"asc": False, "desc": True}[text]},
+    "page": _whole("page", 1),
+    "per": _one_of("per_page", PAGE_SIZES, int),
+    "tile": _one_of("tile", tuple(TILE_SIZES), str),
+    "sample": _whole("sample", 0),
+}

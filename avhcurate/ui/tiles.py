@@ -1,0 +1,73 @@
+"""Rows of the sample table as tiles of the image grid."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.explain import format_score, score_name
+from avhcurate.ui.routes import picture_url
+
+#: Columns that a tile is made of, besides the score shown on it.
+TILE_COLUMNS = (
+    "id", "label_name", "predicted", "label", "predicted_name", "curated_label", "curated_label_name", "hsf", "tags",
+    "excluded", "problem",
+)  # fmt: skip
+
+
+def tile_columns(score: str) -> list[str]:
+    """What to ask the table for; `score` is the column shown on the tiles."""
+    return list(dict.fromkeys([*TILE_COLUMNS, score]))
+
+
+def make_tiles(rows: pd.DataFrame, dataset: str, version: str, *, score: str) -> list[Tile]:
+    """A tile a row, in order: given label and score, then prediction and HSF; tags as badges."""
+    return [_tile(row, dataset, version, score) for row in rows.to_dict("records")]
+
+
+def _tile(row: dict[Any, Any], dataset: str, version: str, score: str) -> Tile:
+    label, predicted = _text(row["label_name"]) or "no label", _text(row["predicted_name"])
+    curated = _text(row["curated_label_name"])
+    relabelled = curated and _known(row["curated_label"]) and _text(row["label_name"]) != curated
+    comparable = _known(row["predicted"]) and _known(row["curated_label"])
+    id = int(row["id"])
+    value = format_score(score, _number(row[score]))
+    hsf = _number(row["hsf"])
+    words = [f"image {id}", f"label {curated or label}"]
+    words += [f"predicted {predicted}"] if predicted else []
+    words += [f"{score_name(score)} {value}", *([f"HSF {hsf:.2f}"] if hsf is not None else [])]
+    return Tile(
+        id=id,
+        src=picture_url(dataset, id, version=version),
+        title=curated or label,
+        score="" if score == "id" else value,
+        sub=f"predicted {predicted}" if predicted else "",
+        note="" if hsf is None or score == "hsf" else f"HSF {hsf:.2f}",
+        badges=tuple(_badges(row, f"was {label}" if relabelled else "")),
+        differs=bool(comparable and row["predicted"] != row["curated_label"]),
+        muted=bool(row["excluded"]),
+        alt=", ".join(words),
+    )
+
+
+def _badges(row: dict[Any, Any], relabelled: str) -> Iterable[str]:
+    if row["excluded"]:
+        yield "excluded"
+    if _text(row["problem"]):
+        yield "unreadable"
+    if relabelled:
+        yield relabelled
+    yield from row["tags"]
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value is not pd.NA
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if _known(value) and value == value else None

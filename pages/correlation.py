@@ -1,0 +1,78 @@
+"""Correlation: how each score follows human judgement, over all samples and within each HSF bin."""
+
+import streamlit as st
+
+from avhcurate.plots.correlation import per_bin, ranking
+from avhcurate.scores import SCORES
+from avhcurate.services.correlating import contract_table, to_latex
+from avhcurate.ui import correlation, findings, frame
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.correlation import BOOTSTRAP, FIRST, MOST_TO_BOOTSTRAP, SECOND, SHOWN
+from avhcurate.ui.explain import explain_scores, score_name
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.layout import halves
+
+st.title("Correlation")
+here = frame.with_votes()
+subtitle(here, "Spearman correlation of every score with human selection frequency, over all samples and within bins.")
+if not here.count:
+    nothing_matches()
+    st.stop()
+
+wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
+found = findings.correlations(here.table, here.filters, bootstrap=wanted and possible)
+st.markdown(correlation.reading(found))
+
+name = f"{here.table.dataset.name}-correlation"
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.toggle(
+        "Bootstrap intervals",
+        key=BOOTSTRAP.key(wanted and possible),
+        on_change=BOOTSTRAP.keep,
+        disabled=not possible,
+        help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
+        "Wright's standard error. Takes some seconds; above 10,000 samples run `avhcurate correlate --bootstrap`.",
+    )
+    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
+        explain_scores([*SCORES, "hsf"], label="About the scores", key="correlation.explain")
+        for label, suffix, mime, text in (
+            ("CSV", "csv", "text/csv", contract_table(found).to_csv(index=False)),
+            ("LaTeX", "tex", "application/x-tex", to_latex(found)),
+        ):
+            st.download_button(
+                label, text, f"{name}.{suffix}", mime, key=f"correlation.{suffix}", icon=":material/download:",
+                on_click="ignore",
+            )  # fmt: skip
+
+st.html(correlation.table_html(found))
+st.caption("  \n".join(filter(None, [correlation.ceiling_sentence(found), correlation.marks_sentence(found)])))
+
+left, right = halves()
+with left:
+    st.markdown("**All samples**")
+    ceiling = found.ceiling
+    ends = None if ceiling.reason else (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high)
+    show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated), key="correlation.ranking")
+with right:
+    st.markdown("**Within HSF bins**")
+    shown = SHOWN.of(here.view)
+    st.multiselect(
+        "Scores",
+        list(SCORES),
+        key=SHOWN.key(shown),
+        format_func=score_name,
+        max_selections=5,
+        on_change=SHOWN.keep,
+        label_visibility="collapsed",
+        placeholder="Choose scores",
+    )
+    if shown:
+        show_chart(per_bin(found.table, shown, simulated=found.simulated), key="correlation.bins")
+st.caption(
+    "Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what people find hard. "
+    f"Lines are 95 % {'bootstrap' if wanted and possible else 'analytic'} intervals. Bin edges: More filters, left."
+)
+
+st.subheader("Two scores")
+correlation.compare(found, FIRST.of(here.view), SECOND.of(here.view))

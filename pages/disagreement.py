@@ -1,0 +1,34 @@
+"""Disagreement: HSF against a score, and the samples on which people and the network differ most."""
+
+import streamlit as st
+
+from avhcurate.services.disagreeing import SETS
+from avhcurate.ui import disagreement, findings, frame
+from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.layout import halves
+
+st.title("Disagreement")
+here = frame.with_votes()
+subtitle(here, "What is hard for people and easy for the network, and the reverse.")
+if not here.count:
+    nothing_matches()
+    st.stop()
+
+asked = disagreement.question(here.view)
+disagreement.toolbar(here, asked)
+found = findings.gap(here.table, here.filters, key=asked.key, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
+opened = [disagreement.chart(asked, found)]
+
+shown = []
+for column, name in zip(halves(), SETS, strict=True):
+    with column:
+        ids, chosen = disagreement.gallery(here, asked, found.gap, name)
+        shown.append(ids)
+        opened.append(chosen)
+
+if (sample := next((id for id in opened if id is not None), None)) is not None:
+    open_sample(sample)
+    st.rerun()
+show_details(here, disagreement.details_of(shown, here.view.sample))

@@ -1,0 +1,36 @@
+"""Gallery: look at samples in the order of a score, select some, and tag, relabel, exclude or export them."""
+
+import streamlit as st
+
+from avhcurate.ui import frame, gallery
+from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.selection import selectable_grid, selection
+from avhcurate.ui.state import TILE_SIZES
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+here = frame.with_data()
+view, table = here.view, here.table
+
+st.title("Gallery")
+page = gallery.toolbar(here)
+if not here.count:
+    gallery.nothing_matches()
+    st.stop()
+
+rows = table.page(
+    view.filters,
+    sort=view.sort,
+    descending=view.descending,
+    offset=(page - 1) * view.per_page,
+    limit=view.per_page,
+    columns=tile_columns(view.sort),
+)
+tiles = make_tiles(rows, table.dataset.name, here.version, score=view.sort)
+kept = selection(f"{table.dataset.name} {here.version}", view.filters)
+chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
+gallery.action_bar(here, chosen, page)
+
+if opened is not None:
+    open_sample(opened)
+    st.rerun()
+show_details(here, chosen.shown, first=(page - 1) * view.per_page, of=here.count)

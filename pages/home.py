@@ -1,0 +1,47 @@
+"""Home: what is loaded, how it is spread, and the jobs that bring more: score, import, attach votes."""
+
+import streamlit as st
+
+from avhcurate.ui import frame, overview, starting
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.mistakes import plain
+
+here = frame.here()
+if here.table is None:
+    st.title("Welcome")
+    st.caption("See where people and an image classifier disagree, and leave with a label file.")
+    job = job_panel(here.workspace)
+    if job is None or not job.active:
+        frame.empty_workspace(here)
+        st.markdown("**Import images**")
+        starting.import_form(here.workspace.root, busy=False)
+    st.stop()
+
+here = frame.with_data()
+table, root = here.table, here.workspace.root
+record = table.dataset.record
+st.title(plain(record.name))
+subtitle(here, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
+job = job_panel(here.workspace)
+
+overview.facts(table)
+overview.messages(table)
+st.space("small")
+overview.spread(here)
+st.space("small")
+overview.runs(table)
+
+st.space("small")
+with st.container(border=True):
+    ACTIONS = {"Score with a model": "score", "Attach votes": "votes", "Import images": "import"}
+    action = st.segmented_control(
+        "What to do next", list(ACTIONS), default=next(iter(ACTIONS)), required=True, key=f"home.action.{record.name}"
+    )
+    busy = job is not None and job.active
+    if ACTIONS[action] == "score":
+        starting.score_form(root, table, busy=busy)
+    elif ACTIONS[action] == "votes":
+        starting.votes_form(root, table, busy=busy)
+    else:
+        starting.import_form(root, busy=busy)

@@ -1,0 +1,53 @@
+"""Pseudo-labels: class-balanced selection for self-training, how right it is, and what AVC changes in it."""
+
+import streamlit as st
+
+from avhcurate.ui import disagreement, findings, frame, pseudo_labels
+from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.layout import halves
+from avhcurate.ui.pseudo_labels import NAMES, PORTION, RULE
+
+st.title("Pseudo-labels")
+here = frame.with_run()
+subtitle(here, "Class-balanced labels for self-training. The given labels play no part in them; they only judge.")
+if not here.count:
+    nothing_matches()
+    st.stop()
+
+rule, portion = RULE.of(here.view), PORTION.of(here.view)
+found = findings.pseudo_labels(here.table, here.filters, rule=rule, portion=portion)
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    pseudo_labels.toolbar(rule, portion)
+    pseudo_labels.export_menu(here.table, found)
+pseudo_labels.facts(found)
+
+left, right = halves()
+with left:
+    st.markdown(f"**Selected of the candidates of each class** · {NAMES[rule]}")
+    pseudo_labels.class_chart(found)
+with right:
+    st.markdown("**Accuracy against portion**")
+    curve = st.container()
+with st.expander("Thresholds and counts per class"):
+    pseudo_labels.class_table(found)
+
+by_avc, by_softmax, ids = pseudo_labels.versus(here, portion)
+st.subheader("Where the gates differ")
+st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
+left, right = halves()
+with left:
+    title = "Selected by AVC and not by softmax"
+    one, first = pseudo_labels.only_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
+with right:
+    title = "Selected by softmax and not by AVC"
+    other, second = pseudo_labels.only_one(here, title, by_softmax, ids["second"], score="avc", name="softmax")
+
+if (sample := first if first is not None else second) is not None:
+    open_sample(sample)
+    st.rerun()
+show_details(here, disagreement.details_of([one, other], here.view.sample))
+# Last, so that the rest of the page does not wait for it.
+with curve:
+    pseudo_labels.portion_chart(here, rule, portion)

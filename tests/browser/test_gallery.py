@@ -1,0 +1,222 @@
+"""The gallery in a real browser: selecting, filtering, details, tags, export and links, as a user meets them."""
+
+import io
+import re
+
+import pandas as pd
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+#: On two busy cores a rerun may take seconds.
+expect.set_options(timeout=20_000)
+
+SELECTED = ".tile[aria-selected=true]"
+
+
+@pytest.fixture
+def gallery(page, app):
+    """Opens the gallery with the given parameters and waits for its tiles."""
+
+    def opened(query="", address=app):
+        page.goto(f"{address}/gallery?{query}")
+        page.locator(".tile img").first.wait_for()
+        return page
+
+    return opened
+
+
+def tiles(page):
+    return page.locator("[aria-label=Samples] .tile")
+
+
+def ids(page, selector=".tile"):
+    return page.locator(f"[aria-label=Samples] {selector}").evaluate_all("all => all.map(t => Number(t.dataset.id))")
+
+
+def says_selected(page, number):
+    if number:
+        expect(page.get_by_text(f"{number} selected", exact=True)).to_be_visible()
+    else:
+        expect(page.get_by_role("button", name="Select page")).to_be_visible()
+    expect(page.locator(f"[aria-label=Samples] {SELECTED}")).to_have_count(number)
+
+
+def test_clicks_select_one_a_range_and_single_tiles(gallery):
+    page = gallery()
+    tile = tiles(page)
+    tile.nth(2).click()
+    says_selected(page, 1)
+    tile.nth(6).click(modifiers=["Shift"])
+    says_selected(page, 5)
+    tile.nth(9).click(modifiers=["Control"])
+    says_selected(page, 6)
+    tile.nth(4).click(modifiers=["Control"])
+    says_selected(page, 5)
+    order = ids(page)
+    assert set(ids(page, SELECTED)) == {order[i] for i in (2, 3, 5, 6, 9)}
+    tile.nth(12).hover()
+    tile.nth(12).locator(".check").click()
+    says_selected(page, 6)
+    tile.nth(0).click()
+    says_selected(page, 1)
+
+
+def test_the_keyboard_moves_extends_toggles_and_clears(gallery):
+    page = gallery()
+    tiles(page).nth(1).click()
+    says_selected(page, 1)
+    page.keyboard.press("ArrowRight")
+    says_selected(page, 1)
+    assert page.evaluate(
+        "document.activeElement.shadowRoot?.activeElement?.dataset.id ?? document.activeElement.dataset.id"
+    ) == str(ids(page)[2])
+    page.keyboard.press("Space")
+    says_selected(page, 2)
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    says_selected(page, 3)
+    page.keyboard.press("Control+a")
+    says_selected(page, 60)
+    page.keyboard.press("Escape")
+    says_selected(page, 0)
+
+
+def test_only_one_tile_is_in_the_tab_order_and_each_says_what_it_is(gallery):
+    page = gallery()
+    assert page.locator("[aria-label=Samples] .tile[tabindex='0']").count() == 1
+    assert re.fullmatch(
+        r"image \d+, label \d, predicted \d, AVH [\d.]+, HSF [\d.]+", tiles(page).first.get_attribute("aria-label")
+    )
+    assert page.locator("[role=grid] > [role=row] > [role=gridcell]").count() == 60
+
+
+def test_a_selection_outlives_a_page_turn(gallery):
+    page = gallery()
+    tiles(page).nth(0).click()
+    says_selected(page, 1)
+    first = ids(page)[0]
+    page.get_by_role("button", name="Page 2", exact=True).click()
+    expect(page).to_have_url(re.compile("page=2"))
+    expect(page.locator(f".tile[data-id='{first}']")).to_have_count(0)
+    expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
+
+
+def test_filtering_by_an_hsf_bin_narrows_the_grid_and_the_address(gallery):
+    page = gallery()
+    page.get_by_role("button", name="0–0.2").click()
+    expect(page).to_have_url(re.compile("bin=0"))
+    expect(page.get_by_text("1,797 of 1,797")).to_have_count(0)
+    expect(tiles(page).first.locator(".note")).to_have_text(re.compile(r"HSF 0\.[01]"))
+    notes = page.locator("[aria-label=Samples] .note").all_text_contents()
+    assert notes
+    assert all(float(note.removeprefix("HSF ")) < 0.2 for note in notes)
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.get_by_text("1,797 of 1,797")).to_be_visible()
+
+
+def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, serve):
+    query = "dataset=digits&bin=3,4&class=7&sort=loss&order=asc&tile=S&nonsense=1"
+    page = gallery(query, serve(demo_root))
+    expect(page.get_by_text("which is not understood")).to_be_visible()
+    expect(page.get_by_role("link", name="Gallery")).to_be_visible()
+    losses = [float(text) for text in page.locator("[aria-label=Samples] .score").all_text_contents()]
+    assert losses == sorted(losses)
+    assert set(page.locator("[aria-label=Samples] .title").all_text_contents()) == {"7"}
+
+
+def test_the_detail_view_opens_steps_and_closes(gallery):
+    page = gallery()
+    order = ids(page)
+    tiles(page).nth(3).dblclick()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("4 of 1,797")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"sample={order[3]}"))
+    expect(dialog.get_by_text("Nearest by angle")).to_be_visible()
+    expect(dialog.locator(".js-plotly-plot")).to_be_visible()
+    dialog.get_by_role("button", name="Next").click()
+    expect(page).to_have_url(re.compile(f"sample={order[4]}"))
+    expect(dialog.get_by_text("5 of 1,797")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("sample="))
+
+
+def test_stepping_beyond_the_page_turns_it(gallery):
+    page = gallery("page=2")
+    tiles(page).first.dblclick()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("61 of 1,797")).to_be_visible()
+    dialog.get_by_role("button", name="Previous").click()
+    expect(dialog.get_by_text("60 of 1,797", exact=True)).to_be_visible()
+    expect(page).not_to_have_url(re.compile("page=2"))
+
+
+def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gallery):
+    page = gallery()
+    page.get_by_role("button", name="0–0.2").click()
+    expect(page.get_by_text("52 of 1,797")).to_be_visible()
+    page.get_by_role("link", name="Home").click()
+    expect(page.get_by_role("heading", name="digits")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/\?bin=0"))
+    expect(page.get_by_text("52 of 1,797 samples match")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
+    expect(page.get_by_text("52 of 1,797 samples match")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("1,797 of 1,797 samples match")).to_be_visible()
+
+
+def test_a_link_to_a_sample_opens_its_details(gallery):
+    page = gallery("sample=42")
+    expect(page.get_by_role("dialog").get_by_label(re.compile("Image 42,"))).to_be_visible()
+
+
+def test_tagging_and_undo(page, own_demo_root, serve, gallery):
+    gallery("", serve(own_demo_root))
+    tiles(page).nth(0).click()
+    tiles(page).nth(1).click(modifiers=["Shift"])
+    says_selected(page, 2)
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("combobox", name="Tag").fill("smudged")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Add tag").click()
+    expect(page.locator(".badge", has_text="smudged")).to_have_count(2)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".badge", has_text="smudged")).to_have_count(0)
+
+
+def test_the_selection_and_the_filtered_view_download(gallery):
+    page = gallery("class=3")
+    tiles(page).nth(0).click()
+    tiles(page).nth(2).click(modifiers=["Shift"])
+    says_selected(page, 3)
+    chosen = ids(page, SELECTED)
+    page.get_by_role("button", name="Export").click()
+    for number, what in ((3, "Selection"), (183, "Filtered view")):
+        page.get_by_role("radio", name=what).click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Download {number} samples").click()
+        rows = pd.read_csv(io.BytesIO(download.value.path().read_bytes()))
+        assert len(rows) == number
+        assert set(rows["label_name"]) == {3}
+        if number == 3:
+            assert set(rows["id"]) == set(chosen)
+
+
+def test_select_all_that_match_acts_on_the_predicate(page, own_demo_root, serve, gallery):
+    gallery("class=0", serve(own_demo_root))
+    page.get_by_role("button", name="Select all 178 that match").click()
+    expect(page.get_by_text("178 selected")).to_be_visible()
+    page.get_by_role("button", name="Exclude", exact=True).click()
+    expect(page.get_by_text("No sample matches")).to_be_visible()
+
+
+def test_pictures_come_from_the_route_and_are_lazy(gallery, app):
+    page = gallery("per=400")
+    expect(tiles(page)).to_have_count(400)
+    image = tiles(page).first.locator("img")
+    assert image.get_attribute("src").startswith("/images/digits/")
+    assert image.evaluate("i => i.complete && i.naturalWidth > 0")
+    assert not tiles(page).nth(399).locator("img").evaluate("i => i.complete")

@@ -1,0 +1,31 @@
+"""The toy in a real browser: trained when asked for, and its epochs stepped through."""
+
+import re
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+
+def test_the_toy_is_trained_and_its_epochs_are_stepped_through(page, serve, tmp_path):
+    page.goto(f"{serve(tmp_path)}/toy?toy.epochs=10&toy.width=16")
+    expect(page.get_by_text("follows the Bayes error at")).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot")).to_have_count(3)
+    drawn = page.locator(".js-plotly-plot").first.evaluate("plot => plot.data.map(trace => trace.type)")
+    assert drawn.count("heatmap") == 3
+    norm = page.get_by_test_id("stMetric").filter(has_text="Mean norm").get_by_test_id("stMetricValue")
+    last = norm.inner_text()
+    slider = page.locator(".st-key-toy-epoch input[type=range]")
+    expect(slider).to_have_value("10")
+    slider.focus()
+    slider.press("Home")
+    expect(page).to_have_url(re.compile(r"toy\.epoch=0"))
+    expect(norm).not_to_have_text(last)
+    first = norm.inner_text()
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"toy\.epoch=1\b"))
+    expect(norm).not_to_have_text(first)
+    slider.press("End")
+    expect(page).not_to_have_url(re.compile(r"toy\.epoch="))
+    expect(norm).to_have_text(last)
+    assert float(first) < float(last)

@@ -1,0 +1,97 @@
+"""Fixtures of the page tests: any page opened at an address, and workspaces in the states that pages must bear."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.services.importing import import_dataset
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.workspace import Workspace
+
+MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
+
+
+@pytest.fixture
+def open_page(monkeypatch):
+    """Opens a page on a workspace at an address, and checks that no run of the script raised."""
+
+    def run(page, root, **query):
+        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
+        app = AppTest.from_file(str(MAIN), default_timeout=60)
+        if page != "home":
+            app.run()
+            app.switch_page(f"../../pages/{page}.py")
+        for key, value in query.items():
+            app.query_params[key.replace("__", ".")] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run
+
+
+@pytest.fixture
+def grids():
+    """The grids on a page by their label: what the browser would be sent."""
+
+    def read(app):
+        sent = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+        return {data["label"]: data for data in sent}
+
+    return read
+
+
+@pytest.fixture
+def words():
+    """Everything that a page says in text."""
+
+    def read(app):
+        kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.error, app.warning, app.code)
+        texts = [element.value for kind in kinds for element in kind]
+        texts += [node.proto.body for node in app.get("html")]
+        return "\n".join(texts)
+
+    return read
+
+
+@pytest.fixture
+def asked():
+    """A parameter of the address, "" where it is absent."""
+
+    def read(app, name):
+        value = app.query_params.get(name, "")
+        return value if isinstance(value, str) else value[-1]
+
+    return read
+
+
+@pytest.fixture
+def unscored_root(tmp_path):
+    """A workspace with two classes of files that are no images; neither votes nor a run."""
+    for name in ("cat", "oil filter"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "a.png").write_bytes(b"no image")
+    root = tmp_path / "unscored"
+    import_dataset(Workspace(root), "pets", tmp_path / "images")
+    return root
+
+
+def _votes_become(root, change):
+    folder = DatasetFolder(root / "datasets" / "digits")
+    record = folder.record
+    folder.write_record(record.model_copy(update={"votes": change(record.votes)}))
+    return root
+
+
+@pytest.fixture
+def voteless_root(own_demo_root):
+    """The scored digits without votes."""
+    return _votes_become(own_demo_root, lambda _: None)
+
+
+@pytest.fixture
+def human_root(own_demo_root):
+    """The digits as if their votes came from people."""
+    return _votes_become(own_demo_root, lambda votes: votes.model_copy(update={"simulated": False, "note": ""}))

@@ -1,0 +1,155 @@
+"""The Correlation page without a browser: the table, what it says in words, comparisons and its empty states."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from avhcurate.curation.filters import Filters
+from avhcurate.curation.reliability import of_ticks
+from avhcurate.scores import SCORES
+from avhcurate.services.correlating import Correlations, correlate
+from avhcurate.ui.correlation import Pair, pair_of, reading, signed, table_html, verdict
+
+
+def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):
+    text = words(open_page("correlation", demo_root))
+    frame = digits.frame(Filters(), columns=["hsf", *SCORES])
+    for key, score in SCORES.items():
+        rho = spearmanr(frame[key], frame["hsf"]).statistic
+        assert score.name in text
+        assert signed(float(rho), 3) in text
+    for count in np.histogram(frame["hsf"] + 1e-9, bins=[0, 0.2, 0.4, 0.6, 0.8, 1.1])[0]:
+        assert f"<small>n {count:,}</small>" in text
+    assert "Noise ceiling" in text
+
+
+def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):
+    said = words(open_page("correlation", demo_root))
+    assert "Simulated votes" in said
+    assert "follows the simulated panel" in said
+    said = words(open_page("correlation", human_root))
+    assert "follows people" in said
+    assert "imulated" not in said
+
+
+def test_the_filters_and_the_bin_edges_of_the_frame_apply(open_page, demo_root, words):
+    text = words(open_page("correlation", demo_root, edges="0,0.5,1", **{"class": "1"}))
+    assert "**182** of 1,797 samples" in text
+    assert "[0.5, 1]" in text
+    assert "n 182" in text
+
+
+def test_two_scores_are_chosen_and_compared(open_page, demo_root, words, asked):
+    app = open_page("correlation", demo_root)
+    app.selectbox(key="correlation.first").set_value("norm").run()
+    app.selectbox(key="correlation.second").set_value("entropy").run()
+    assert asked(app, "correlation.first") == "norm"
+    assert "**Entropy** follows the simulated panel more closely than **Norm**" in words(app)
+    app.selectbox(key="correlation.second").set_value("norm").run()
+    assert "two different scores" in words(app)
+
+
+def test_bootstrap_intervals_are_a_switch_in_the_address(open_page, demo_root, words):
+    analytic = words(open_page("correlation", demo_root, **{"class": "1"}))
+    app = open_page("correlation", demo_root, correlation__bootstrap="1", **{"class": "1"})
+    assert app.toggle(key="correlation.bootstrap").value
+    assert "bootstrap intervals" in words(app)
+    assert words(app) != analytic
+
+
+def test_scores_of_the_figure_are_chosen(open_page, demo_root, asked):
+    app = open_page("correlation", demo_root)
+    app.multiselect(key="correlation.scores").set_value(["loss"]).run()
+    assert asked(app, "correlation.scores") == "loss"
+    app.multiselect(key="correlation.scores").set_value([]).run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("query", [{"correlation__first": "x"}, {"correlation__scores": "avh,x"}])
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, query):
+    assert "not understood" in open_page("correlation", demo_root, **query).warning[0].value
+
+
+def test_one_sample_alone_is_no_fault(open_page, demo_root, words):
+    text = words(open_page("correlation", demo_root, where="id = 5"))
+    assert "too few samples" in text
+    assert "fewer than 3 samples" in text
+
+
+def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
+    assert "avhcurate votes digits" in words(open_page("correlation", voteless_root))
+    assert "avhcurate score pets" in words(open_page("correlation", unscored_root))
+    assert "No dataset yet" in words(open_page("correlation", workspace.root))
+
+
+# --- the words -----------------------------------------------------------------------------------------------
+
+
+def finding(rows, pairs=(), simulated=False):
+    """A finding made by hand: rows of (score, spearman, low, high)."""
+    table = pd.DataFrame(
+        [(key, "all", 100, rho, low, high, np.arctanh(rho), 0.001) for key, rho, low, high in rows],
+        columns=["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"],
+    )
+    columns = [
+        "first",
+        "second",
+        "n",
+        "first_agreement",
+        "second_agreement",
+        "between",
+        "difference",
+        "ci_low",
+        "ci_high",
+    ]
+    compared = pd.DataFrame(list(pairs), columns=[*columns, "p_value"])
+    ceiling = of_ticks([10, 0, 9, 1, 5, 2], [10] * 6)
+    return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, (0.0, 1.0), 100, simulated)
+
+
+AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", -0.2, -0.3, -0.1)]
+
+
+def test_the_reading_is_honest_when_avh_loses():
+    pairs = [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, 0.002)]
+    text = reading(finding(AVH_LOSES, pairs))
+    assert text.startswith("**Confidence** follows people most closely, at 0.50; AVH comes 2nd of 3, at 0.30.")
+    assert "AVH does worse than confidence here: 0.30 against 0.50" in text
+    assert "Norm goes against what people say" in text
+
+
+def test_the_reading_says_so_when_avh_wins_or_nothing_is_clear():
+    pairs = [("avh", "confidence", 100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 0.2)]
+    rows = [("avh", -0.5, -0.6, -0.4), ("confidence", 0.4, 0.3, 0.5)]
+    text = reading(finding(rows, pairs))
+    assert text.startswith("**AVH** follows people most closely, at 0.50.")
+    assert "no clear difference" in text
+    weak = reading(finding([("avh", -0.05, -0.2, 0.1)]))
+    assert "its interval reaches 0" in weak
+
+
+def test_a_pair_may_be_asked_for_in_either_order():
+    found = finding(AVH_LOSES, [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, 0.002)])
+    there, back = pair_of(found, "avh", "confidence"), pair_of(found, "confidence", "avh")
+    assert (there.first, there.difference, there.low) == (back.second, -back.difference, -back.high)
+    assert verdict(there, "avh", "confidence") == verdict(back, "confidence", "avh")
+    assert "**Confidence** follows people more closely than **AVH**: 0.500 against 0.300" in verdict(
+        there, "avh", "confidence"
+    )
+
+
+def test_scores_that_order_samples_alike_or_not_at_all_are_called_so():
+    pair = Pair(100, 0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 1.0)
+    assert "samples alike" in verdict(pair, "avh", "relative_avh")
+    assert "cannot be compared" in verdict(replace(pair, p_value=float("nan")), "avh", "loss")
+
+
+def test_cells_of_few_samples_are_marked_and_say_why(digits):
+    found = correlate(digits, keys=["avh"], filters=Filters(where="id < 9"))
+    html = table_html(found)
+    assert "class='few'" in html
+    assert "fewer than 10 samples" in html
+    assert "class='few'" not in table_html(correlate(digits, keys=["avh"]))

@@ -1,0 +1,144 @@
+"""The Disagreement page without a browser: the two sets, their cuts, their actions and its empty states."""
+
+import io
+
+import pandas as pd
+import pytest
+
+from avhcurate.curation.disagreement import Cuts
+from avhcurate.curation.filters import Filters
+from avhcurate.services.disagreeing import SETS, disagree
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.disagreement import export_set
+
+HUMANS, NETWORK = SETS.values()
+
+
+def digits_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_root, grids, words):
+    app = open_page("disagreement", demo_root, gap__hsf="value:0.4:0.8")
+    gap = disagree(digits_of(demo_root), hsf_cuts=Cuts(0.4, 0.8))
+    shown = grids(app)
+    for name, title in SETS.items():
+        assert [tile["id"] for tile in shown[title]["tiles"]] == gap.ids[name][:24]
+        assert f"n {len(gap.ids[name]):,} of 1,797" in words(app)
+    assert not any(data["selectable"] for data in shown.values())
+
+
+def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):
+    assert "Simulated votes" in words(open_page("disagreement", demo_root))
+    assert "imulated" not in words(open_page("disagreement", human_root))
+
+
+def test_the_filters_of_the_frame_apply(open_page, demo_root, grids, words):
+    app = open_page("disagreement", demo_root, **{"class": "0,3"})
+    table = digits_of(demo_root)
+    gap = disagree(table, filters=Filters(classes=(0, 3)))
+    assert [tile["id"] for tile in grids(app)[NETWORK]["tiles"]] == gap.ids["hard_for_network"][:24]
+    assert f"**{gap.sets.samples:,}** of 1,797 samples" in words(app)
+
+
+def test_another_score_and_cuts_by_value_come_from_the_address(open_page, demo_root, grids):
+    app = open_page("disagreement", demo_root, gap__score="confidence", gap__cuts="value:0.999:0.9999")
+    gap = disagree(digits_of(demo_root), key="confidence", score_cuts=Cuts(0.999, 0.9999))
+    assert gap.ids["hard_for_network"]
+    assert [tile["id"] for tile in grids(app)[NETWORK]["tiles"]] == gap.ids["hard_for_network"][:24]
+    assert app.segmented_control(key="gap.by").value == "value"
+
+
+def test_a_slider_changes_the_address_and_the_sets(open_page, demo_root, grids, asked):
+    app = open_page("disagreement", demo_root)
+    before = len(grids(app)[HUMANS]["tiles"])
+    app.slider(key="gap.hsf").set_value((0.6, 0.8)).run()
+    assert asked(app, "gap.hsf") == "value:0.6:0.8"
+    assert len(grids(app)[HUMANS]["tiles"]) > before
+
+
+def test_changing_to_values_starts_where_the_quantiles_stand(open_page, demo_root, asked):
+    app = open_page("disagreement", demo_root)
+    app.segmented_control(key="gap.by").set_value("value").run()
+    assert not app.exception
+    assert asked(app, "gap.cuts").startswith("value:0.0")
+    app.selectbox(key="gap.score").set_value("loss").run()
+    assert not asked(app, "gap.cuts"), "cuts by value mean nothing for another score"
+
+
+def test_cuts_that_meet_are_a_message(open_page, demo_root):
+    app = open_page("disagreement", demo_root)
+    app.slider(key="gap.hsf").set_value((0.5, 0.5)).run()
+    assert not app.exception
+    assert "must rise" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [("gap__score", "hardness"), ("gap__hsf", "2:1"), ("gap__cuts", "quantile:0.9:0.1"), ("gap__cuts", "x:0:1")],
+)
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, grids, choice, text):
+    app = open_page("disagreement", demo_root, **{choice: text})
+    assert "not understood" in app.warning[0].value
+    assert grids(app)[NETWORK]["tiles"]
+
+
+def test_the_details_step_through_the_set_that_holds_the_sample(open_page, demo_root, grids):
+    id = grids(open_page("disagreement", demo_root))[NETWORK]["tiles"][3]["id"]
+    app = open_page("disagreement", demo_root, sample=str(id))
+    assert any(caption.value.startswith("4 of 24") for caption in app.caption)
+
+
+def test_a_click_on_a_point_opens_the_details_once(open_page, demo_root, asked):
+    app = open_page("disagreement", demo_root)
+    app.session_state["gap.chart.0"] = {"selection": {"points": [{"customdata": {"0": 42, "1": 0.1}}]}}
+    app.run()
+    assert asked(app, "sample") == "42"
+    assert app.session_state["gap.turn"] == 1
+
+
+def test_a_set_is_tagged_whole_and_undone(open_page, own_demo_root):
+    app = open_page("disagreement", own_demo_root)
+    table = digits_of(own_demo_root)
+    gap = disagree(table)
+    app.button(key="gap.add.hard_for_network").click().run()
+    table.refresh()
+    tagged = table.frame(Filters(tags=("hard-for-network",)), columns=["id"])["id"]
+    assert sorted(tagged) == sorted(gap.ids["hard_for_network"])
+    app.button(key="gap.undo.hard_for_network").click().run()
+    table.refresh()
+    assert table.count(Filters(tags=("hard-for-network",))) == 0
+
+
+def test_an_empty_tag_is_refused_with_a_message(open_page, demo_root):
+    app = open_page("disagreement", demo_root)
+    app.text_input(key="gap.tag_name.hard_for_network").set_value(" ")
+    app.button(key="gap.add.hard_for_network").click().run()
+    assert "a tag has" in app.error[0].value
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_export_holds_its_set_and_says_that_votes_are_simulated(digits, form):
+    gap = disagree(digits)
+    data = io.BytesIO(export_set(digits, gap, "hard_for_network", form))
+    rows = pd.read_csv(data) if form == "csv" else pd.read_json(data, lines=True)
+    assert rows["id"].tolist() == gap.ids["hard_for_network"]
+    assert rows["gap"].is_monotonic_increasing
+    assert set(rows["hsf_source"]) == {"simulated"}
+
+
+def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, voteless_root, words):
+    assert "avhcurate votes digits" in words(open_page("disagreement", voteless_root))
+    assert "avhcurate score pets" in words(open_page("disagreement", unscored_root))
+    assert "No dataset yet" in words(open_page("disagreement", workspace.root))
+
+
+def test_an_empty_set_says_so(open_page, demo_root, grids, words):
+    app = open_page("disagreement", demo_root, gap__hsf="value:0:0.8")
+    assert HUMANS not in grids(app)
+    assert "No sample lies beyond both cuts" in words(app)
+
+
+def test_filters_that_leave_nothing_say_how_to_go_on(open_page, demo_root, words):
+    assert "No sample matches" in words(open_page("disagreement", demo_root, where="avh > 1"))

@@ -1,0 +1,151 @@
+"""The gallery page without a browser: what it shows, and that its actions reach the annotations and can be undone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services.annotating import annotate
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+
+MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
+
+
+@pytest.fixture
+def open_gallery(monkeypatch):
+    """Opens the gallery on a workspace, at an address."""
+
+    def run(workspace, **query):
+        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
+        app = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        app.switch_page("../../pages/gallery.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run
+
+
+@pytest.fixture
+def demo(demo_root):
+    return Workspace(demo_root)
+
+
+@pytest.fixture
+def own(own_demo_root):
+    return Workspace(own_demo_root)
+
+
+def grid(app, label="Samples"):
+    found = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+    return next(data for data in found if data["label"] == label)
+
+
+def choose(app, count):
+    """Does what the browser does when the first `count` tiles are selected."""
+    data = grid(app)
+    ids = [tile["id"] for tile in data["tiles"][:count]]
+    app.session_state["samples"] = {"selection": {"scope": data["scope"], "ids": ids}}
+    app.run()
+    return ids
+
+
+def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(open_gallery, demo):
+    app = open_gallery(demo, sort="loss", order="asc", per="120")
+    tiles = grid(app)["tiles"]
+    assert len(tiles) == 120
+    table = open_table(demo, "digits")
+    expected = table.page(sort="loss", limit=120)
+    assert [tile["id"] for tile in tiles] == expected["id"].tolist()
+    assert tiles[0]["title"] == expected["label_name"][0]
+    assert tiles[0]["sub"] == f"predicted {expected['predicted_name'][0]}"
+    assert tiles[0]["note"] == f"HSF {expected['hsf'][0]:.2f}"
+    assert tiles[0]["src"].startswith(f"/images/digits/{tiles[0]['id']}?v=")
+
+
+def test_a_page_beyond_the_last_shows_the_last(open_gallery, demo):
+    assert len(grid(open_gallery(demo, page="999"))["tiles"]) == 1797 % 60
+
+
+def test_filters_that_leave_nothing_say_how_to_go_on(open_gallery, demo):
+    app = open_gallery(demo, where="avh > 1")
+    assert any("No sample matches" in heading.value for heading in app.subheader)
+    app.button(key="gallery.clear").click().run()
+    assert grid(app)["tiles"]
+
+
+def test_tag_relabel_exclude_and_undo(open_gallery, own):
+    annotate(open_table(own, "digits"), [0], "tag", "odd", who="somebody else")
+    app = open_gallery(own)
+    ids = choose(app, 2)
+    app.selectbox(key="gallery.tag_name").set_value("odd")
+    app.button(key="gallery.add_tag").click().run()
+    assert [tile["badges"] for tile in grid(app)["tiles"][:3]] == [["odd"], ["odd"], []]
+    app.selectbox(key="gallery.new_label").set_value(7)
+    app.button(key="gallery.set_label").click().run()
+    assert [tile["title"] for tile in grid(app)["tiles"][:2]] == ["7", "7"]
+    app.button(key="gallery.exclude").click().run()
+    assert not set(ids) & {tile["id"] for tile in grid(app)["tiles"]}
+    for _ in range(3):
+        app.button(key="gallery.undo").click().run()
+    assert [tile["id"] for tile in grid(app)["tiles"][:2]] == ids
+    assert grid(app)["tiles"][0]["badges"] == []
+    assert app.button(key="gallery.undo").disabled
+
+
+def test_an_empty_tag_is_refused_with_a_message(open_gallery, demo):
+    app = open_gallery(demo)
+    choose(app, 1)
+    app.button(key="gallery.add_tag").click().run()
+    assert "a tag has" in app.error[0].value
+
+
+def test_everything_that_matches_is_a_predicate(open_gallery, own):
+    annotate(open_table(own, "digits"), Filters(classes=(4,)), "tag", "four")
+    app = open_gallery(own, **{"class": "4"})
+    app.button(key="gallery.everything").click().run()
+    data = grid(app)
+    assert data["selected"] == [tile["id"] for tile in data["tiles"]]
+    app.selectbox(key="gallery.tag_name").set_value("four")
+    app.button(key="gallery.remove_tag").click().run()
+    assert open_table(own, "digits").count(Filters(tags=("four",))) == 0
+
+
+def test_a_selection_is_void_under_other_filters(open_gallery, demo):
+    app = open_gallery(demo)
+    choose(app, 3)
+    assert app.button(key="gallery.none")
+    app.multiselect(key="filter.classes").set_value([1]).run()
+    assert grid(app)["selected"] == []
+    with pytest.raises(KeyError):
+        app.button(key="gallery.none")
+
+
+def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_gallery, demo):
+    app = open_gallery(demo, sample="42")
+    near = grid(app, "Nearest neighbours by angle")["tiles"]
+    assert len(near) == 8
+    assert 42 not in [tile["id"] for tile in near]
+    scores = app.dataframe[0].value
+    assert set(scores["Score"]) >= {"AVH", "AVC", "Confidence", "Loss", "Norm"}
+    assert scores["Percentile"].between(0, 100).all()
+
+
+def test_a_sample_that_does_not_exist_is_a_message(open_gallery, demo):
+    app = open_gallery(demo, sample="99999")
+    assert "no sample 99999" in app.error[0].value
+
+
+def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, tmp_path):
+    (tmp_path / "images" / "<b>cat<b>").mkdir(parents=True)
+    (tmp_path / "images" / "<b>cat<b>" / "a.png").write_bytes(b"no image")
+    import_dataset(workspace, "pets", tmp_path / "images")
+    app = open_gallery(workspace, sample="0")
+    tile = grid(app)["tiles"][0]
+    assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")

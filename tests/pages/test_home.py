@@ -1,0 +1,215 @@
+"""The Home page without a browser: what is loaded, the job panel in every state, and the forms that start jobs."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.services import jobs
+from avhcurate.storage.jobs import Jobs
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.starting import import_command, score_command, votes_command
+
+
+def metrics(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def job(root, state, **more):
+    """Leaves a job's record behind, as one that ended so would."""
+    kept = Jobs(root)
+    record = kept.create("score", "digits", ["score", "digits", "--model=torchvision:resnet50"])
+    kept.write(record.model_copy(update={"state": state, **more}))
+    return record
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Keeps what would have been started, and starts nothing."""
+    started = []
+
+    def start(root, argv, *, verb, dataset="", **_):
+        started.append((argv, verb, dataset))
+
+    monkeypatch.setattr(jobs, "start", start)
+    return started
+
+
+def test_it_says_what_is_loaded(open_page, demo_root, words):
+    app = open_page("home", demo_root)
+    assert app.title[0].value == "digits"
+    assert metrics(app) == {"Samples": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
+    runs = app.dataframe[0].value.iloc[0]
+    assert (runs["Model"], runs["State"], runs["Samples"], runs["Precision"]) == (
+        "avhcurate:digits", "complete", 1797, "float32",
+    )  # fmt: skip
+    assert "50 a sample, k-way" in words(app)
+
+
+def test_human_votes_are_not_called_simulated(open_page, human_root, words):
+    app = open_page("home", human_root)
+    assert metrics(app)["Human votes"] == "89,850"
+    assert "imulated" not in words(app)
+
+
+def test_figures_take_the_samples_in_view(open_page, demo_root, digits, words):
+    app = open_page("home", demo_root, **{"class": "4"})
+    count = digits.count(Filters(classes=(4,)))
+    assert f"**{count}** of 1,797 samples" in words(app)
+    assert sum(chart_of(app, "home.classes", "x")) == count
+    assert sum(chart_of(app, "home.hsf", "y")) == count
+
+
+def chart_of(app, key, axis):
+    """The numbers of a chart's first trace, as the browser would decode them."""
+    node = next(node for node in app.get("plotly_chart") if node.proto.id.endswith(key))
+    numbers = json.loads(node.proto.spec)["data"][0][axis]
+    if isinstance(numbers, dict):
+        numbers = np.frombuffer(base64.b64decode(numbers["bdata"]), numbers["dtype"]).tolist()
+    return numbers
+
+
+def test_without_votes_or_a_run_it_says_so_and_offers_both(open_page, unscored_root, words):
+    app = open_page("home", unscored_root)
+    text = words(app)
+    assert "No votes are attached" in text
+    assert metrics(app)["Model runs"] == "0"
+    assert not app.dataframe
+    app.segmented_control(key="home.action.pets").set_value("Attach votes").run()
+    assert app.text_input(key="home.votes_file")
+
+
+def test_an_empty_workspace_offers_the_demo_and_an_import(open_page, workspace, no_process):
+    app = open_page("home", workspace.root)
+    assert app.title[0].value == "Welcome"
+    assert app.button(key="frame.demo")
+    app.text_input(key="home.name").set_value("pets")
+    app.text_input(key="home.source").set_value("/data/pets")
+    submit(app, "Import").click().run()
+    assert no_process == [(["import", "pets", "/data/pets"], "import", "pets")]
+
+
+def submit(app, label):
+    return next(button for button in app.button if button.label == label)
+
+
+def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process):
+    app = open_page("home", demo_root)
+    assert app.selectbox(key="home.model").value == "avhcurate:digits", "the last run's model comes first"
+    app.text_input(key="home.weights").set_value("/w.safetensors")
+    app.selectbox(key="home.precision").set_value("bfloat16")
+    app.number_input(key="home.limit").set_value(100)
+    submit(app, "Start scoring").click().run()
+    ((argv, verb, dataset),) = no_process
+    options = ["--model=avhcurate:digits", "--weights=/w.safetensors", "--precision=bfloat16", "--limit=100"]
+    assert argv == ["score", "digits", *options]
+    assert (verb, dataset) == ("score", "digits")
+
+
+def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_process):
+    app = open_page("home", demo_root)
+    app.segmented_control(key="home.action.digits").set_value("Attach votes").run()
+    app.text_input(key="home.votes_file").set_value("/votes.csv")
+    app.checkbox(key="home.votes_simulated").set_value(True)
+    submit(app, "Attach votes").click().run()
+    assert no_process[-1] == (["votes", "digits", "/votes.csv", "--simulated"], "votes", "digits")
+    app.segmented_control(key="home.action.digits").set_value("Import images").run()
+    submit(app, "Import").click().run()
+    assert "cannot name a dataset" in app.error[0].value
+    assert len(no_process) == 1
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "interrupted"])
+def test_a_stopped_job_says_why_and_can_be_resumed_or_put_away(open_page, own_demo_root, no_process, words, state):
+    record = job(own_demo_root, state, message="no such *file*" if state == "failed" else "", done=500, total=1000)
+    app = open_page("home", own_demo_root)
+    text = words(app)
+    assert "Scoring digits with torchvision" in text
+    assert "at 500 of 1,000" in text
+    if state == "failed":
+        assert app.error[0].value == r"no such \*file\*"
+    app.button(key="jobs.resume").click().run()
+    assert no_process == [(record.argv, "score", "digits")]
+    app.button(key="jobs.dismiss").click().run()
+    assert "Scoring digits with" not in words(app)
+
+
+def test_a_job_whose_process_is_gone_was_interrupted(open_page, own_demo_root, words):
+    job(own_demo_root, "running", done=5, total=10)
+    assert "was interrupted" in words(open_page("home", own_demo_root))
+
+
+def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_root, words):
+    kept = Jobs(own_demo_root)
+    record = kept.create("score", "digits", ["score", "digits", "--model=avhcurate:digits"])
+    with kept.running(record) as progress:
+        progress.report(0, 1797)
+        time.sleep(0.35)
+        progress.report(400, 1797, "forward")
+        app = open_page("home", own_demo_root)
+        bar = app.get("progress")[0].proto
+        assert bar.value == 100 * 400 // 1797
+        assert "400 of 1,797" in bar.text
+        assert "left" in bar.text
+        assert submit(app, "Start scoring").disabled
+        app.button(key="jobs.cancel").click().run()
+        assert progress.should_stop()
+        assert app.button(key="jobs.cancel").disabled
+        assert "Stopping after the batch" in app.get("progress")[0].proto.text
+    app.run()
+    assert not app.get("progress")
+    assert not submit(app, "Start scoring").disabled
+
+
+def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_page, own_demo_root, tmp_path):
+    kept = Jobs(own_demo_root)
+    with kept.running(kept.create("import", "more", ["import", "more", "x"])):
+        app = open_page("home", own_demo_root)
+        assert app.title[0].value == "digits"
+        source, target = (own_demo_root / "datasets" / name for name in ("digits", "more"))
+        shutil.copytree(source, target)
+        record = (target / "dataset.json").read_text().replace('"name": "digits"', '"name": "more"')
+        (target / "dataset.json").write_text(record)
+    app.run()
+    assert not app.exception
+    assert app.title[0].value == "more"
+    assert "Importing more: done" in app.toast[0].value.replace("\\", "")
+
+
+def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
+    folder = Workspace(own_demo_root).dataset("digits").runs()[0]
+    folder.scores_path.unlink()
+    app = open_page("home", own_demo_root)
+    assert "resume" in app.dataframe[0].value["State"][0]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: score_command("pets", " "),
+        lambda: import_command("../pets", "/x"),
+        lambda: import_command("pets", "--force"),
+        lambda: import_command("pets", ""),
+        lambda: votes_command("pets", "-x"),
+    ],
+)
+def test_what_cannot_be_started_is_refused_before(call):
+    with pytest.raises(CurateError):
+        call()
+
+
+def test_the_pages_never_load_torch():
+    code = (
+        "import sys\n"
+        "from avhcurate.ui import correlation, detail, disagreement, frame, main, overview, pseudo_labels, starting\n"
+        "print([name for name in ('torch', 'torchvision', 'umap', 'sklearn') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,134 @@
+"""The Pseudo-labels page without a browser: what it selects, judges, compares and exports; its empty states."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.curation.hsf import wilson
+from avhcurate.services.selecting import overlap, select
+from avhcurate.ui import findings
+from avhcurate.ui.pseudo_labels import file_of, manifest_of
+
+BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
+
+
+def metrics(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def test_numbers_are_those_of_the_service(open_page, demo_root, digits, words):
+    app = open_page("pseudo_labels", demo_root, pseudo__rule="confidence", pseudo__portion="1")
+    found = select(digits, rule="confidence", portion=1.0)
+    assert metrics(app)["Selected"] == f"{len(found.selected):,}"
+    assert metrics(app)["Accuracy"] == f"{100 * found.accuracy:.1f} %"
+    judged = len(found.selected)
+    low, high = wilson([round(found.accuracy * judged)], [judged])
+    assert f"{100 * low[0]:.1f}–{100 * high[0]:.1f} %, n {judged:,}" in words(app)
+    classes = app.dataframe[0].value
+    assert classes["Selected"].tolist() == found.classes["selected"].tolist()
+    np.testing.assert_allclose(classes["λ"], found.classes["lambda"])
+
+
+def test_rule_and_portion_live_in_the_address(open_page, demo_root, asked):
+    app = open_page("pseudo_labels", demo_root)
+    before = metrics(app)["Selected"]
+    app.segmented_control(key="pseudo.rule").set_value("lrent").run()
+    app.slider(key="pseudo.portion").set_value(0.5).run()
+    assert (asked(app, "pseudo.rule"), asked(app, "pseudo.portion")) == ("lrent", "0.5")
+    assert int(metrics(app)["Selected"].replace(",", "")) > int(before.replace(",", ""))
+
+
+def test_galleries_hold_what_only_one_rule_selects(open_page, demo_root, digits, grids, words):
+    app = open_page("pseudo_labels", demo_root)
+    ids = overlap(*(select(digits, rule=rule, portion=0.2) for rule in ("avc", "confidence")))
+    shown = grids(app)
+    for title, only in ((BY_AVC, ids["first"]), (BY_SOFTMAX, ids["second"])):
+        tiles = [tile["id"] for tile in shown[title]["tiles"]]
+        assert set(tiles) <= set(only)
+        assert len(tiles) == min(24, len(only))
+        assert f"n {len(only):,} · accuracy" in words(app)
+    scores = [float(tile["score"]) for tile in shown[BY_AVC]["tiles"]]
+    assert scores == sorted(scores), "what softmax doubts most comes first"
+
+
+def test_tiles_name_the_pseudo_label_and_mark_it_where_it_differs(open_page, demo_root, digits, grids):
+    app = open_page("pseudo_labels", demo_root, pseudo__portion="1", where="predicted <> label")
+    found = select(digits, rule="avc", portion=1.0, filters=Filters(where="predicted <> label"))
+    labels = dict(zip(found.ids.tolist(), found.selection.candidate.tolist(), strict=True))
+    tiles = [tile for title in (BY_AVC, BY_SOFTMAX) if title in grids(app) for tile in grids(app)[title]["tiles"]]
+    for tile in tiles:
+        assert tile["sub"] == f"as {labels[tile['id']]}"
+        assert tile["differs"] == (tile["title"] != str(labels[tile["id"]]))
+
+
+def test_the_filters_of_the_frame_apply_and_simulated_votes_are_called_so(open_page, demo_root, words):
+    text = words(open_page("pseudo_labels", demo_root, split="test"))
+    assert "**896** of 1,797 samples" in text
+    assert "of 896 scored samples" in text
+    assert "Simulated votes" in text
+
+
+def test_a_split_named_train_is_pointed_out(open_page, demo_root, words):
+    assert "filter by split to judge it" in words(open_page("pseudo_labels", demo_root))
+    assert "filter by split to judge it" not in words(open_page("pseudo_labels", demo_root, split="test"))
+
+
+def test_the_curve_agrees_with_single_selections(digits):
+    curve = findings.portion_curve(digits, Filters(splits=("test",))).set_index(["rule", "portion"])
+    for rule, portion in (("confidence", 0.5), ("avc", 1.0), ("lrent", 0.1)):
+        found = select(digits, rule=rule, portion=portion, filters=Filters(splits=("test",)))
+        assert curve.loc[(rule, portion), "selected"] == len(found.selected)
+        assert curve.loc[(rule, portion), "accuracy"] == pytest.approx(found.accuracy)
+    assert (curve["low"] <= curve["accuracy"]).all()
+    assert (curve["accuracy"] <= curve["high"]).all()
+
+
+def test_accuracy_of_some_ids_counts_only_selected_ones_with_a_label(digits):
+    found = select(digits, rule="confidence", portion=0.3)
+    n, share, low, high = findings.accuracy(found, found.ids[:100].tolist())
+    assert n == found.selection.selected[:100].sum()
+    assert low <= share <= high
+    assert findings.accuracy(found, [])[0] == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_is_the_file_that_the_command_line_writes(digits, form):
+    found = select(digits, rule="avc", portion=0.2)
+    data = io.BytesIO(file_of(digits, found, form, soft=True, everything=False))
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda file: pd.read_json(file, lines=True)}
+    rows = read[form](data)
+    assert rows["id"].tolist() == found.selected.tolist()
+    soft = rows["soft_label"].map(json.loads) if form == "csv" else rows["soft_label"]
+    np.testing.assert_allclose([sum(values) for values in soft], 1, atol=1e-5)
+
+
+def test_all_samples_may_be_exported_and_the_manifest_says_how(digits):
+    found = select(digits, rule="avc", portion=0.2)
+    rows = pd.read_csv(io.BytesIO(file_of(digits, found, "csv", soft=False, everything=True)))
+    assert len(rows) == len(found.ids)
+    assert rows["pseudo_label"].notna().sum() == len(found.selected)
+    manifest = json.loads(manifest_of(digits, found))
+    assert (manifest["rule"], manifest["portion"], manifest["selected"]) == ("avc", 0.2, len(found.selected))
+
+
+@pytest.mark.parametrize("query", [{"pseudo__rule": "best"}, {"pseudo__portion": "7"}, {"pseudo__portion": "nan"}])
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, query):
+    app = open_page("pseudo_labels", demo_root, **query)
+    assert "not understood" in app.warning[0].value
+    assert app.slider(key="pseudo.portion").value == 0.2
+
+
+def test_it_needs_a_run_but_no_votes(open_page, workspace, unscored_root, voteless_root, words):
+    text = words(open_page("pseudo_labels", voteless_root))
+    assert "Where the gates differ" in text
+    assert "Simulated" not in text
+    assert "avhcurate score pets" in words(open_page("pseudo_labels", unscored_root))
+    assert "No dataset yet" in words(open_page("pseudo_labels", workspace.root))
+
+
+def test_filters_that_leave_nothing_say_how_to_go_on(open_page, demo_root, words):
+    assert "No sample matches" in words(open_page("pseudo_labels", demo_root, where="avh > 1"))

@@ -1,0 +1,133 @@
+"""The Toy page without a browser: what it shows of a result, its settings in the address, the wait for a training."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.services import toy
+from avhcurate.services.toy import ToySettings
+
+MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
+QUICK = {"toy.epochs": "5", "toy.width": "8"}
+SETTINGS = ToySettings(epochs=5, width=8)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A workspace without a dataset, with results of the default settings and of quick ones."""
+    root = tmp_path_factory.mktemp("toy")
+    for settings in (ToySettings(), SETTINGS, ToySettings("plane", classes=7, epochs=5, width=8)):
+        toy.run(toy.folder_of(root), settings)
+    return root
+
+
+@pytest.fixture
+def open_toy(monkeypatch):
+    """Opens the page on a workspace, at an address."""
+
+    def run(root, **query):
+        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
+        app = AppTest.from_file(str(MAIN), default_timeout=30).run()
+        app.switch_page("../../pages/toy.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run
+
+
+def figure(app, number):
+    return json.loads(app.get("plotly_chart")[number].proto.spec)
+
+
+def says(app, text):
+    return any(text in element.value for element in (*app.markdown, *app.caption))
+
+
+def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root):
+    app = open_toy(root)
+    result = toy.read(toy.folder_of(root), ToySettings())
+    assert app.slider(key="toy.epoch").value == 40
+    titles = [note["text"] for note in figure(app, 0)["layout"]["annotations"]]
+    assert titles == ["Training data", "AVH", "Norm |x|", "Exact Bayes error"]
+    assert sum(trace["type"] == "heatmap" for trace in figure(app, 0)["data"]) == 3
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["AVH with Bayes error"] == f"{result.curves['avh_samples'].iloc[-1]:.2f}"
+    assert shown["Norm with Bayes error"] == f"{result.curves['norm_samples'].iloc[-1]:.2f}".replace("-", "−")
+    assert says(app, "AVH** follows the Bayes error at")
+    assert says(app, "unlike in the paper") or says(app, "as in the paper")
+
+
+def test_the_epoch_slider_changes_figures_and_address(open_toy, root):
+    app = open_toy(root)
+    last = {metric.label: metric.value for metric in app.metric}
+    app.slider(key="toy.epoch").set_value(0).run()
+    assert app.query_params["toy.epoch"] == "0"
+    first = {metric.label: metric.value for metric in app.metric}
+    assert float(first["Mean AVH"]) > float(last["Mean AVH"])
+    assert float(first["Mean norm"]) < float(last["Mean norm"])
+    app.slider(key="toy.epoch").set_value(40).run()
+    assert "toy.epoch" not in app.query_params
+    assert {metric.label: metric.value for metric in app.metric} == last
+
+
+def test_an_address_sets_every_setting(open_toy, root):
+    app = open_toy(root, **QUICK, **{"toy.space": "plane", "toy.classes": "7", "toy.epoch": "99"})
+    assert app.slider(key="toy.classes").value == 7
+    assert app.slider(key="toy.epoch").value == 5
+    scatters = [trace for trace in figure(app, 0)["data"] if trace["type"] == "scatter"]
+    assert len(scatters) == 7
+    looks = {(trace["marker"]["color"], trace["marker"]["symbol"]) for trace in scatters}
+    assert len(looks) == 7
+
+
+def test_an_address_that_makes_no_sense_is_ignored_with_a_notice(open_toy, root):
+    app = open_toy(root, **QUICK, **{"toy.overlap": "99", "toy.loss": "hinge", "toy.epoch": "x"})
+    notices = " ".join(warning.value for warning in app.warning)
+    assert all(name in notices for name in ("toy.overlap", "toy.loss", "toy.epoch"))
+    assert len(app.metric) == 5
+
+
+def test_a_change_trains_in_the_background_and_shows_the_result(open_toy, tmp_path):
+    app = open_toy(tmp_path, **QUICK)
+    assert says(app, "Training the network")
+    settings = ToySettings(epochs=5, width=8)
+    deadline = time.monotonic() + 60
+    while not toy.ensure(tmp_path, settings) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    app.run()
+    assert not says(app, "Training the network")
+    assert len(app.metric) == 5
+    values = np.asarray(toy.read(toy.folder_of(tmp_path), settings).curves["avh"])
+    assert {metric.label: metric.value for metric in app.metric}["Mean AVH"] == f"{values[-1]:.3f}"
+
+
+def test_a_damaged_result_is_trained_again(open_toy, tmp_path):
+    path = toy.result_path(toy.folder_of(tmp_path), SETTINGS)
+    path.parent.mkdir()
+    path.write_bytes(b"nothing")
+    app = open_toy(tmp_path, **QUICK)
+    assert says(app, "Training the network")
+    deadline = time.monotonic() + 60
+    while not toy.ensure(tmp_path, SETTINGS) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert len(app.run().metric) == 5
+
+
+def test_a_training_that_fails_says_why_and_can_be_tried_again(open_toy, tmp_path):
+    (tmp_path / "toy").write_text("a file where the folder should be")
+    app = open_toy(tmp_path, **QUICK)
+    deadline = time.monotonic() + 60
+    while not app.error and time.monotonic() < deadline:
+        time.sleep(0.2)
+        app.run()
+    assert "failed" in app.error[0].value
+    (tmp_path / "toy").unlink()
+    app.button(key="toy.retry").click().run()
+    assert says(app, "Training the network") or app.metric

@@ -1,0 +1,153 @@
+"""The frame in the sidebar: what it offers, how it keeps the address, and what it says when there is nothing."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.services.importing import import_dataset
+from avhcurate.storage.workspace import Workspace
+
+MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
+
+
+@pytest.fixture
+def demo(demo_root):
+    return Workspace(demo_root)
+
+
+@pytest.fixture
+def open_app(monkeypatch):
+    """Runs the app's main script on a workspace, at an address."""
+
+    def run(workspace, **query):
+        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
+        app = AppTest.from_file(str(MAIN), default_timeout=30)
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return run
+
+
+def matching(app):
+    return next(caption.value for caption in app.sidebar.caption if "samples match" in caption.value)
+
+
+def test_an_empty_workspace_says_what_to_do(open_app, workspace):
+    app = open_app(workspace)
+    assert any("demo" in button.label.lower() for button in app.button)
+    assert any("avhcurate import" in code.value for code in app.code)
+
+
+def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
+    app = open_app(demo)
+    assert "**1,797** of 1,797" in matching(app)
+    app.multiselect(key="filter.classes").set_value([3]).run()
+    assert app.query_params["class"] == "3"
+    assert "**183** of 1,797" in matching(app)
+
+
+def test_an_address_sets_every_widget(open_app, demo):
+    app = open_app(demo, **{"bin": "0,1", "class": "3,8", "excluded": "with", "range": "avh:0.05:inf", "mistakes": "1"})
+    assert app.get_by_key("filter.bins").value == [0, 1]
+    assert app.multiselect(key="filter.classes").value == [3, 8]
+    assert app.multiselect(key="filter.scores").value == ["avh"]
+    assert app.slider(key="filter.range.avh").value[0] == pytest.approx(0.05)
+    assert app.toggle(key="filter.mistakes").value is True
+    assert app.get_by_key("filter.excluded").value == "Show"
+
+
+def test_a_slider_at_its_end_is_no_bound(open_app, demo):
+    app = open_app(demo, range="avh:0.05:0.06")
+    slider = app.slider(key="filter.range.avh")
+    slider.set_value((slider.min, 0.06)).run()
+    assert app.query_params["range"] == "avh:-inf:0.06"
+
+
+def test_clear_all_leaves_no_filter(open_app, demo):
+    app = open_app(demo, **{"bin": "0", "class": "3", "where": "avh > 0"})
+    app.button(key="frame.clear").click().run()
+    assert not {"bin", "class", "where"} & set(app.query_params)
+    assert "**1,797** of 1,797" in matching(app)
+
+
+def test_simulated_votes_are_called_simulated(open_app, demo):
+    app = open_app(demo)
+    assert any("Simulated votes" in text.value for text in app.sidebar.markdown)
+    assert app.get_by_key("filter.bins").label == "HSF bin (simulated)"
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"dataset": "gone"}, "There is no dataset gone here"),
+        ({"run": "gone"}, "has no finished run gone"),
+        ({"bin": "77"}, "no HSF bin 77"),
+        ({"class": "eleven"}, "not understood"),
+        ({"page": "1e9"}, "not understood"),
+        ({"edges": "1,0"}, "not understood"),
+    ],
+)
+def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, query, said):
+    app = open_app(demo, **query)
+    assert said in app.warning[0].value.replace("\\", "")
+    assert "**1,797** of 1,797" in matching(app)
+
+
+@pytest.mark.parametrize("where", ["avh >", "nothing = 1", "id IN (SELECT 1)", "1; DROP TABLE samples"])
+def test_a_condition_that_is_none_is_an_error_message_and_does_not_hide_the_samples(open_app, demo, where):
+    app = open_app(demo, where=where)
+    assert app.error
+    assert "**1,797** of 1,797" in matching(app)
+
+
+def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo):
+    app = open_app(demo)
+    app.text_input(key="filter.edges").set_value("0, 0.5, 1").run()
+    assert app.query_params["edges"] == "0,0.5,1"
+    assert len(app.get_by_key("filter.bins").options) == 2
+    app.text_input(key="filter.edges").set_value("nonsense").run()
+    assert app.error
+    assert app.query_params["edges"] == "0,0.5,1"
+
+
+def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, workspace, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "a.png").write_bytes(b"")
+    import_dataset(workspace, "pets", tmp_path / "images")
+    app = open_app(workspace)
+    assert any("Not scored yet" in text.value for text in app.sidebar.markdown)
+    with pytest.raises(KeyError):
+        app.get_by_key("filter.bins")
+    with pytest.raises(KeyError):
+        app.multiselect(key="filter.scores")
+
+
+def test_a_dataset_whose_record_is_damaged_is_a_message_and_the_others_stay_within_reach(open_app, own_demo_root):
+    workspace = Workspace(own_demo_root)
+    (workspace.datasets / "broken").mkdir()
+    (workspace.datasets / "broken" / "dataset.json").write_text("{")
+    app = open_app(workspace, dataset="broken")
+    assert "cannot be read" in app.error[0].value
+    assert app.page_link
+    app.selectbox(key="frame.dataset").select("digits").run()
+    assert not app.error
+    assert "**1,797** of 1,797" in matching(app)
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_with_sign_in_configured_nothing_is_shown_before_it(monkeypatch, demo, signed_in):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo.root))
+    app = AppTest.from_file(str(MAIN), default_timeout=30)
+    app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback", "cookie_secret": "s" * 40}
+    app.user = {"is_logged_in": signed_in, "email": "ada@example.org"}
+    app.run()
+    assert not app.exception
+    assert bool(app.sidebar.selectbox) is signed_in
+    assert [button.label for button in app.button if "Sign " in button.label] == [
+        "Sign out" if signed_in else "Sign in"
+    ]

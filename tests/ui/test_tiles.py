@@ -1,0 +1,52 @@
+"""A row of the table as a tile: what is written under the picture."""
+
+import pandas as pd
+import pytest
+
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+ROW = {
+    "id": 5, "label": 1, "label_name": "cat", "predicted": 0, "predicted_name": "dog", "curated_label": 1,
+    "curated_label_name": "cat", "hsf": 0.25, "tags": ["dim"], "excluded": False, "problem": None, "avh": 0.08,
+}  # fmt: skip
+
+
+def tile(**changes):
+    rows = pd.DataFrame([ROW | changes]).astype({"label": "Int32", "predicted": "Int32", "curated_label": "Int32"})
+    return make_tiles(rows, "pets", "v1", score="avh")[0]
+
+
+def test_a_tile_is_made_of_the_columns_that_it_asks_for():
+    assert set(tile_columns("avh")) == set(ROW)
+
+
+def test_label_score_prediction_and_hsf_are_on_the_tile():
+    found = tile()
+    assert (found.title, found.score, found.sub, found.note) == ("cat", "0.0800", "predicted dog", "HSF 0.25")
+    assert found.src == "/images/pets/5?v=v1"
+    assert found.differs
+    assert found.alt == "image 5, label cat, predicted dog, AVH 0.0800, HSF 0.25"
+
+
+def test_a_relabelled_sample_shows_the_new_label_and_what_it_was():
+    found = tile(curated_label=0, curated_label_name="dog")
+    assert (found.title, found.differs) == ("dog", False)
+    assert found.badges == ("was cat", "dim")
+
+
+def test_an_excluded_sample_is_muted_and_says_so():
+    found = tile(excluded=True)
+    assert found.muted
+    assert found.badges[0] == "excluded"
+
+
+@pytest.mark.parametrize("missing", [None, pd.NA, float("nan")])
+def test_what_is_missing_is_left_out_and_never_zero(missing):
+    found = tile(hsf=missing, avh=missing, predicted=None, predicted_name=None)
+    assert (found.score, found.note, found.sub, found.differs) == ("–", "", "", False)
+
+
+def test_a_sample_without_label_or_with_a_broken_image_says_so():
+    found = tile(label=None, label_name=None, curated_label=None, curated_label_name=None, problem="truncated", tags=[])
+    assert found.title == "no label"
+    assert found.badges == ("unreadable",)
