@@ -1,0 +1,96 @@
+"""Takes the screenshots of the README from the running app on the embedded digits: `python docs/screenshots.py`."""
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+#: Name of the picture, address, and what must be on the page before it is taken.
+VIEWS = (
+    ("gallery", "gallery?dataset=digits", "[aria-label=Samples] .tile img"),
+    ("details", "gallery?dataset=digits&sample=5", "[role=dialog] .js-plotly-plot"),
+    ("disagreement", "disagreement?dataset=digits", ".js-plotly-plot"),
+    ("correlation", "correlation?dataset=digits", ".js-plotly-plot"),
+    ("pseudo_labels", "pseudo_labels?dataset=digits", ".js-plotly-plot"),
+)
+
+
+@contextmanager
+def served(workspace: Path) -> Iterator[str]:
+    """The app on a free port of this machine, on a workspace that holds the demo."""
+    environment = {**os.environ, "AVHCURATE_WORKSPACE": str(workspace)}
+    subprocess.run([sys.executable, "-m", "avhcurate", "demo"], cwd=ROOT, env=environment, check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield _once_it_answers(f"http://127.0.0.1:{port}")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _once_it_answers(address: str) -> str:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            return address
+        except OSError:
+            time.sleep(0.5)
+    raise SystemExit(f"no answer from {address}")
+
+
+def take(page: Page, address: str, name: str, path: str, ready: str, out: Path) -> None:
+    """Opens one view, waits until it rests, and writes OUT/NAME.png."""
+    page.goto(f"{address}/{path}")
+    page.locator(ready).first.wait_for(timeout=60_000)
+    page.locator("[data-testid=stStatusWidget]").wait_for(state="hidden", timeout=60_000)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=out / f"{name}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--width", type=int, default=1440)
+    parser.add_argument("--height", type=int, default=900)
+    parser.add_argument("--dark", action="store_true")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    size = {"width": arguments.width, "height": arguments.height}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder)) as address,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=FLAGS) as browser,
+    ):
+        page = browser.new_page(viewport=size, color_scheme="dark" if arguments.dark else "light")
+        for name, path, ready in VIEWS:
+            take(page, address, name, path, ready, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
