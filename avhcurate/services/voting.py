@@ -89,8 +89,10 @@ def attach(
         note=note,
         messages=messages,
     )
-    write_parquet(folder.votes_path, votes)
+    write_parquet(folder.votes_path(after), votes)
     folder.write_record(record.model_copy(update={"votes": after}))
+    if before is not None and folder.votes_path(before) != folder.votes_path(after):
+        folder.votes_path(before).unlink(missing_ok=True)
     return after
 
 
@@ -115,7 +117,7 @@ def carry_votes(old: DatasetFolder, new: DatasetFolder) -> VotesRecord | None:
     if before is None or old.record.classes != record.classes:
         return None
     was, now = (pq.read_table(folder.samples_path, columns=["path", "label"]) for folder in (old, new))
-    votes = pq.read_table(old.votes_path)
+    votes = pq.read_table(old.votes_path(before))
     was = was.take(votes["id"])
     ids = pc.index_in(was["path"], value_set=now["path"].combine_chunks()).cast(pa.int64())
     kept = pc.is_valid(ids)

@@ -66,7 +66,7 @@ def versions_here() -> dict[str, str]:
 class DatasetFolder:
     """The folder of one dataset.
 
-    Files: `dataset.json`, `samples.parquet`, `votes.parquet` (once votes are attached), `thumbnails/`, `runs/`.
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once votes are attached, `thumbnails/`, `runs/`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -83,9 +83,9 @@ class DatasetFolder:
     def samples_path(self) -> Path:
         return self.root / "samples.parquet"
 
-    @property
-    def votes_path(self) -> Path:
-        return self.root / "votes.parquet"
+    def votes_path(self, votes: VotesRecord) -> Path:
+        """Named by its content: a record that is killed before it is written still speaks of the votes before."""
+        return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
 
     @property
     def record(self) -> DatasetRecord:
@@ -115,9 +115,10 @@ class DatasetFolder:
 
         k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
         """
-        if self.record.votes is None:
+        record = self.record.votes
+        if record is None:
             return None
-        return pq.read_table(self.votes_path, filters=None if id is None else [("id", "=", id)]).to_pandas()
+        return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)]).to_pandas()
 
     def images(self) -> ImageSource:
         """The images' bytes, by id."""
@@ -155,11 +156,9 @@ class DatasetFolder:
         runs = [RunFolder(record.parent) for record in (self.root / "runs").glob("*/run.json")]
         return sorted(runs, key=lambda run: (run.record.started, run.root.name))
 
-    def write(self, record: DatasetRecord, samples: pa.Table, votes: pa.Table | None = None) -> None:
+    def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         """Writes the dataset, its record last."""
         write_parquet(self.samples_path, samples)
-        if votes is not None:
-            write_parquet(self.votes_path, votes)
         self.write_record(record)
 
     def write_record(self, record: DatasetRecord) -> None:

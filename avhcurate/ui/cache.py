@@ -21,5 +21,5 @@ def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: s
 def _stamp(workspace: Workspace, dataset: str) -> str:
     """Changes when the dataset is imported again, gets votes, or a run of a model is finished."""
     folder = workspace.datasets / dataset
-    files = [folder / "dataset.json", folder / "votes.parquet", *sorted(folder.glob("runs/*/run.json"))]
+    files = [folder / "dataset.json", *sorted(folder.glob("runs/*/run.json"))]
     return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())

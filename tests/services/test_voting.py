@@ -378,3 +378,25 @@ def test_a_table_of_votes_that_makes_no_sense_is_refused_before_it_takes_memory(
     (tmp_path / "votes.csv").write_text(content)
     with pytest.raises(CurateError):
         read_votes(tmp_path / "votes.csv")
+
+
+def test_votes_killed_before_their_record_is_written_leave_those_before(own_demo_root, tmp_path, monkeypatch):
+    """The file of votes and the record that says whether they are simulated are never of different votes."""
+    workspace = Workspace(own_demo_root)
+    before = workspace.dataset("digits").votes()
+    np.save(tmp_path / "real.npy", np.ones((1797, 10), int))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DatasetFolder, "write_record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        attach_votes(workspace, "digits", tmp_path / "real.npy", force=True)
+    monkeypatch.undo()
+    folder = workspace.dataset("digits")
+    assert folder.record.votes.simulated
+    assert folder.votes()["counts"].map(list).tolist() == before["counts"].map(list).tolist()
+    attach_votes(workspace, "digits", tmp_path / "real.npy", force=True)
+    assert not folder.record.votes.simulated
+    assert folder.votes()["counts"].map(sum).eq(10).all()
+    assert len(list(folder.root.glob("votes-*.parquet"))) == 1
