@@ -66,7 +66,7 @@ def versions_here() -> dict[str, str]:
 class DatasetFolder:
     """The folder of one dataset.
 
-    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once votes are attached, `thumbnails/`, `runs/`.
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`.
     """
 
     def __init__(self, root: Path | str) -> None:
