@@ -180,7 +180,10 @@ def _one_feeds(
     network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
 ) -> Generator[Embedded[Payload], None, None]:
     ahead: tuple[Payload, tuple[Tensor, Tensor]] | None = None
-    with closing(_in_order(prepare, items, workers=torch.get_num_threads(), intra_op=1)) as prepared:
+    cores = torch.get_num_threads()
+    # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
+    intra_op = cores if network.device.type == "cpu" else 1
+    with closing(_in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
         for images, payload in prepared:
             launched = network.launch(images)
             # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
