@@ -16,8 +16,10 @@ install: $(VENV)/installed
 
 test: $(VENV)/tested browser lint types check
 
+# The browser tests run apart: their driver keeps an event loop, and their clicks change the workspace they share.
 check:
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not browser"
+	$(BIN)/python -m pytest -q tests/browser
 
 lint:
 	$(BIN)/ruff check .

@@ -102,7 +102,10 @@ def test_a_model_that_does_not_end_with_a_linear_layer_is_refused_naming_what_it
     "end", [nn.Softmax(dim=1), lambda logits: (logits, logits), nn.ReLU(inplace=True)], ids=["softmax", "tuple", "relu"]
 )
 def test_a_named_head_gives_the_logits_whatever_comes_after(end):
+    torch.manual_seed(0)
     net = Net(end)
+    with torch.no_grad():
+        net.head.bias[0] = -10.0  # so that a softmax or ReLU after the head would show
     module, head, name = exposed(net, name="head")
     features, logits = features_and_logits(module, head)
     assert name == "head"
