@@ -125,3 +125,25 @@ def test_scoring_again_is_instant_and_changes_nothing(run, own_demo_root):
     assert code == 0
     assert json.loads(out)["samples"] == 1797
     assert sorted(path.stat().st_mtime_ns for path in own_demo_root.rglob("scores.parquet")) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["score"], "Missing argument 'NAME'"),
+        (["score", "digits", "--model", "avhcurate:digits", "--limit", "many"], "'--limit'"),
+        (["scor"], "'score'"),
+        (["export", "digits", "--fromat", "csv"], "--format"),
+    ],
+)
+def test_a_call_that_does_not_fit_is_said_in_one_line(run, call, said):
+    code, out, err = run(*call)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert "--help" in err
+
+
+def test_without_a_verb_there_is_the_help(run):
+    code, out, err = run()
+    assert code == 2
+    assert "correlate" in out + err

@@ -1,0 +1,33 @@
+"""The command line: each verb reads its arguments, calls one service and prints what came of it."""
+
+import sys
+from typing import NoReturn
+
+from typer.exceptions import TyperException
+
+# ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
+from avhcurate.cli import data, score, analysis, labels, toy, serve  # noqa: F401
+from avhcurate.cli.app import app
+from avhcurate.errors import CurateError
+
+
+def main() -> NoReturn:
+    """Runs the command line: 0 on success, 2 for a mistake of the user's in one line, 1 for a fault of ours."""
+    from avhcurate.storage.jobs import Cancelled
+
+    try:
+        app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
+    except TyperException as error:
+        hint = error.ctx.command_path if getattr(error, "ctx", None) else "avhcurate"
+        print(f"avhcurate: {' '.join(error.format_message().split())} (see `{hint} --help`)", file=sys.stderr)
+        raise SystemExit(2) from None
+    except CurateError as error:
+        print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        print(f"avhcurate: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (Cancelled, KeyboardInterrupt):
+        print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(0)

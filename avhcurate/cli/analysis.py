@@ -1,0 +1,88 @@
+"""Verbs that compare scores with human votes: correlate, disagree."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    NameArgument,
+    WorkspaceOption,
+    open_run_table,
+    print_json,
+    print_votes_note,
+)
+
+
+@app.command()
+def correlate(
+    name: NameArgument,
+    model: ModelOption = None,
+    scores: Annotated[str | None, typer.Option(help="Scores to show, as avh,confidence [all].")] = None,
+    bins: Annotated[str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1 [0,0.2,...,1].")] = None,
+    bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spearman correlation of every score with HSF, over all samples and per bin."""
+    from avhcurate.curation.bins import parse_edges
+    from avhcurate.services import correlating
+
+    table = open_run_table(workspace, name, model)
+    keys = [key.strip() for key in scores.split(",")] if scores else None
+    edges = parse_edges(bins) if bins else None
+    found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap)
+    if csv:
+        correlating.write_csv(found, csv, force=force)
+    if as_json:
+        print_json(
+            {"rows": correlating.contract_table(found), "pairs": found.pairs, "noise_ceiling": found.ceiling.ceiling}
+        )
+        return
+    print_votes_note(table)
+    wide = found.table.assign(bin=found.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
+    order = list(dict.fromkeys(found.table["score"]))
+    wide = wide.loc[order, list(dict.fromkeys(found.table["bin"]))]
+    counts = found.table[found.table["score"] == order[0]].set_index("bin")["n"]
+    wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
+    print(wide.round(3).to_string(na_rep="-"))
+    if not found.ceiling.reason:
+        print(f"\nnoise ceiling {found.ceiling.ceiling:.3f} (reliability of HSF {found.ceiling.reliability:.3f})")
+    for remark, rows in found.table[found.remarks != ""].groupby(found.remarks):
+        print(f"{remark}: {', '.join(dict.fromkeys(rows['bin']))}")
+
+
+@app.command()
+def disagree(
+    name: NameArgument,
+    model: ModelOption = None,
+    score: Annotated[str, typer.Option(help="Score that says what is hard for the network.")] = "avh",
+    csv: Annotated[Path | None, typer.Option(help="Write both sets to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Samples hard for humans and easy for the network, and the reverse."""
+    from avhcurate.services import disagreeing
+
+    table = open_run_table(workspace, name, model)
+    gap = disagreeing.disagree(table, key=score)
+    if csv:
+        disagreeing.write_csv(table, gap, csv, force=force)
+    rows = disagreeing.gap_table(table, gap)
+    if as_json:
+        print_json({"samples": gap.sets.samples, "rows": rows})
+        return
+    print_votes_note(table)
+    for key, title in disagreeing.SETS.items():
+        found = rows[rows["set"] == key]
+        print(f"{title}: {len(found)} of {gap.sets.samples}")
+        columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", score]))
+        if len(found):
+            print(found[columns].head(10).to_string(index=False) + "\n")

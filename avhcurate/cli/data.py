@@ -1,0 +1,87 @@
+"""Verbs that bring data in: demo, import, votes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    NameArgument,
+    WorkspaceOption,
+    open_workspace,
+    print_dataset,
+    print_messages,
+)
+
+
+@app.command()
+def demo(workspace: WorkspaceOption = None) -> None:
+    """Import, score and attach simulated votes to the embedded handwritten digits."""
+    from avhcurate.services import jobs
+    from avhcurate.services.demo import prepare_demo
+    from avhcurate.terminal import Reporter
+
+    space = open_workspace(workspace)
+    with Reporter() as reporter, jobs.run(space.root, "demo", "digits", ["demo"], on_report=reporter) as progress:
+        folder = prepare_demo(space, on_progress=progress.report, should_stop=progress.should_stop)
+    print_dataset(folder)
+    print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
+
+
+@app.command("import")
+def import_(
+    name: NameArgument,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of classes, a CSV or Parquet manifest, Parquet with images, torchvision:NAME or hf:REPO.",
+        ),
+    ],
+    label_column: Annotated[str | None, typer.Option(help="Column of the labels [found].")] = None,
+    image_column: Annotated[str | None, typer.Option(help="Column of the images or their paths [found].")] = None,
+    split_column: Annotated[str | None, typer.Option(help="Column of the splits [found].")] = None,
+    votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column that holds them.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import images with their labels; nothing is written beside them."""
+    from avhcurate.services import jobs
+    from avhcurate.services.importing import import_dataset
+
+    columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
+    space = open_workspace(workspace)
+    with jobs.run_started(space.root):
+        folder = import_dataset(space, name, source, **columns, votes=votes, force=force)
+    print_dataset(folder, as_json=as_json)
+
+
+@app.command()
+def votes(
+    name: NameArgument,
+    file: Annotated[
+        Path, typer.Argument(help="Counts (.npy, list column), a long CSV or Parquet, or Label Studio JSON.")
+    ],
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Mark the votes as simulated wherever they show.")
+    ] = False,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Attach human votes to a dataset."""
+    from avhcurate.services import jobs
+    from avhcurate.services.voting import attach_votes
+
+    space = open_workspace(workspace)
+    with jobs.run_started(space.root):
+        record = attach_votes(space, name, file, simulated=simulated, force=force)
+    if as_json:
+        print(record.model_dump_json())
+        return
+    print(f"{record.total} votes on {record.samples} samples of {name}")
+    print_messages(record.messages)

@@ -1,0 +1,86 @@
+"""What verbs share: options, how they open things, and how they print."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from avhcurate.services.tables import DatasetTable
+    from avhcurate.storage.datasets import DatasetFolder
+    from avhcurate.storage.workspace import Workspace
+
+WorkspaceOption = Annotated[
+    Path | None, typer.Option("--workspace", help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].")
+]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+
+
+def open_workspace(option: Path | None) -> "Workspace":
+    from avhcurate.storage.workspace import find_workspace
+
+    return find_workspace(option)
+
+
+def open_run_table(workspace: Path | None, name: str, model: str | None) -> "DatasetTable":
+    from avhcurate.services.tables import open_table
+
+    return open_table(open_workspace(workspace), name, model)
+
+
+def arguments() -> list[str]:
+    """The arguments of this call without the workspace, as a job resumes with them."""
+    kept, skip = [], False
+    for argument in sys.argv[1:]:
+        if skip or argument == "--workspace":
+            skip = not skip
+        elif not argument.startswith("--workspace="):
+            kept.append(argument)
+    return kept
+
+
+def numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise CurateError(f"{option} takes numbers, as 0.5 or 0.5,0.5,0.5, not {text!r}") from None
+
+
+def print_dataset(folder: "DatasetFolder", *, as_json: bool = False) -> None:
+    record = folder.record
+    if as_json:
+        print(record.model_dump_json())
+        return
+    print(f"{record.name}: {record.samples} samples, {len(record.classes)} classes, {record.skipped} files skipped")
+    if record.votes:
+        kind = "simulated votes" if record.votes.simulated else "human votes"
+        print(f"{record.votes.total} {kind} on {record.votes.samples} samples")
+    print_messages([*record.messages, *(record.votes.messages if record.votes else [])])
+
+
+def print_messages(messages: list[str]) -> None:
+    for message in messages:
+        print(f"note: {message}", file=sys.stderr)
+
+
+def print_votes_note(table: "DatasetTable") -> None:
+    run = table.run.root.name if table.run else "no run"
+    print(f"{table.dataset.name}, {run}" + (", SIMULATED human votes" if table.simulated else ""))
+
+
+def print_json(value: dict[str, Any]) -> None:
+    def plain(item: "pd.DataFrame | Any") -> Any:
+        return json.loads(item.to_json(orient="records")) if hasattr(item, "to_json") else item
+
+    print(json.dumps({key: plain(item) for key, item in value.items()}))

@@ -1,0 +1,69 @@
+"""The verb that runs a model over a dataset."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import JsonOption, NameArgument, WorkspaceOption, arguments, numbers, open_workspace
+
+
+@app.command()
+def score(
+    name: NameArgument,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, avhcurate:NAME or PACKAGE.MODULE:FACTORY."
+        ),
+    ],
+    weights: Annotated[
+        Path | None, typer.Option(help="Safetensors or checkpoint; 'random' for untrained weights.")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="Name of the last linear layer [found].")] = None,
+    resize: Annotated[int | None, typer.Option(help="Shorter side in pixels [the model's].")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the centre crop in pixels [the model's].")] = None,
+    mean: Annotated[str | None, typer.Option(help="One or three numbers, as 0.5 or 0.5,0.5,0.5 [the model's].")] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Score only so many samples, spread evenly.", min=1)] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a model over a dataset and store every score; the same call again resumes."""
+    from avhcurate.models.loading import ModelSpec
+    from avhcurate.services import jobs
+    from avhcurate.services.scoring import score_dataset
+    from avhcurate.terminal import Reporter
+
+    spec = ModelSpec(
+        name=model,
+        weights="random" if weights == Path("random") else weights,
+        head=head,
+        resize=resize,
+        crop=crop,
+        mean=numbers("--mean", mean),
+        std=numbers("--std", std),
+    )
+    space = open_workspace(workspace)
+    with Reporter() as reporter, jobs.run(space.root, "score", name, arguments(), on_report=reporter) as progress:
+        run = score_dataset(
+            space,
+            name,
+            spec,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            limit=limit,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    record = run.record
+    if as_json:
+        print(record.model_dump_json())
+        return
+    print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")
