@@ -8,7 +8,8 @@ One run measures in turn, and repeatedly, so that whatever else the machine does
   scoring  `score_dataset`: reading, decode, forward, thumbnails, scores, shards on disk; the first pass of a dataset
   loop     Pillow and torchvision transforms in a DataLoader, batches of 32, float32, nothing tuned; gradients on or off
 
-A loop runs in a process of its own, because scoring changes the allocator of its process.
+A loop runs in a process of its own, because scoring changes the allocator of its process. Beside the rates stand the
+milliseconds of CPU that an image takes: on a machine that others use too, they are the steadier measure.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,6 +51,14 @@ LOOP_BATCH = 32
 CORES = torch.get_num_threads()
 
 
+@dataclass(frozen=True)
+class Speed:
+    """Images a second, and milliseconds of CPU an image, over all threads."""
+
+    rate: float
+    cpu_ms: float
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="what `avhcurate import` takes")
@@ -67,7 +77,7 @@ def main() -> None:
         record = score_once(options.data, _spec(options), options.precision)
         print(json.dumps({"rate": record.rate, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
     elif options.only:
-        print(json.dumps({"rate": loop_rate(options, gradients=options.only == "loop")}))
+        print(json.dumps(asdict(loop_speed(options, gradients=options.only == "loop"))))
     else:
         with tempfile.TemporaryDirectory() as folder:
             (print_memory if options.memory else print_speed)(options, Path(folder))
@@ -80,24 +90,28 @@ def print_speed(options: argparse.Namespace, folder: Path) -> None:
     model = load_model(spec)
     encoded = read_images(data, 300)
     forward = Forward(model, options.precision)
-    ways: dict[str, Callable[[], float]] = {
-        "forward": forward.rate,
-        "decode": lambda: decode_rate(encoded, model),
-        "scoring": lambda: float(score_once(data, spec, options.precision).rate or 0),
-        "loop, gradients on": lambda: _in_process(options, data, "loop")["rate"],
-        "loop, gradients off": lambda: _in_process(options, data, "loop-no-grad")["rate"],
+    ways: dict[str, Callable[[], Speed]] = {
+        "forward": forward.speed,
+        "decode": lambda: decode_speed(encoded, model),
+        "scoring": lambda: scoring_speed(data, spec, options.precision),
+        "loop, gradients on": lambda: Speed(**_in_process(options, data, "loop")),
+        "loop, gradients off": lambda: Speed(**_in_process(options, data, "loop-no-grad")),
     }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, list[Speed]] = {name: [] for name in ways}
     for _ in range(options.repeats):
         for name, measure in ways.items():
-            rates[name].append(measure())
-    middle = {name: statistics.median(values) for name, values in rates.items()}
+            found[name].append(measure())
+    middle = {name: statistics.median(speed.rate for speed in runs) for name, runs in found.items()}
+    cpu = {name: statistics.median(speed.cpu_ms for speed in runs) for name, runs in found.items()}
     middle["limit"] = 1 / (1 / middle["forward"] + 1 / middle["decode"])
+    cpu["limit"] = cpu["forward"] + cpu["decode"]
     print(f"{options.model}, {options.precision}, {options.images} images, {CORES} cores; forward: {forward.way}\n")
-    print("| images/s | median | of the limit | single runs |\n|---|---|---|---|")
+    print("| | images/s | of the limit | CPU ms an image | of the limit | images/s of single runs |")
+    print("|---|---|---|---|---|---|")
     for name in ("forward", "decode", "limit", "scoring", "loop, gradients on", "loop, gradients off"):
-        single = ", ".join(f"{rate:.0f}" for rate in rates.get(name, []))
-        print(f"| {name} | {middle[name]:.1f} | {middle[name] / middle['limit']:.1%} | {single} |")
+        single = ", ".join(f"{speed.rate:.0f}" for speed in found.get(name, []))
+        share = f"{middle[name] / middle['limit']:.1%} | {cpu[name]:.2f} | {cpu['limit'] / cpu[name]:.1%}"
+        print(f"| {name} | {middle[name]:.1f} | {share} | {single} |")
     for name in ("loop, gradients on", "loop, gradients off"):
         print(f"\nscoring / {name}: {middle['scoring'] / middle[name]:.1f}")
 
@@ -119,8 +133,8 @@ class Forward:
         graphs = {"frozen": self._graph(model), "optimised": torch.jit.optimize_for_inference(self._graph(model))}
         ways = list(itertools.product(graphs, BATCHES, {1, CORES}))
         found = {way: self._measure(graphs[way[0]], *way[1:], seconds=1.0) for way in ways}
-        graph, batch, streams = max(found, key=lambda way: found[way])
-        self.rate = lambda: self._measure(graphs[graph], batch, streams, seconds=SECONDS)
+        graph, batch, streams = max(found, key=lambda way: found[way].rate)
+        self.speed = lambda: self._measure(graphs[graph], batch, streams, seconds=SECONDS)
         self.way = f"{graph} graph, batches of {batch}, {streams} at once on {CORES // streams} threads each"
 
     def _graph(self, model: LoadedModel) -> nn.Module:
@@ -134,39 +148,47 @@ class Forward:
     def _batch(self, size: int) -> Tensor:
         return torch.randn(size, *self._shape).to(self._dtype).contiguous(memory_format=torch.channels_last)
 
-    def _measure(self, graph: nn.Module, batch: int, streams: int, *, seconds: float) -> float:
-        """Images a second of `streams` threads that each run batches on their share of the cores."""
+    def _measure(self, graph: nn.Module, batch: int, streams: int, *, seconds: float) -> Speed:
+        """Speed of `streams` threads that each run batches on their share of the cores."""
         counts = [0] * streams
         barrier = threading.Barrier(streams)
 
-        def run(stream: int) -> float:
+        def run(stream: int) -> tuple[float, float]:
             torch.set_num_threads(CORES // streams)
             images = self._batch(batch)
             with torch.inference_mode():
                 for _ in range(3):
                     graph(images)
                 barrier.wait()
-                started = time.perf_counter()
+                started, used = time.perf_counter(), time.process_time()
                 while time.perf_counter() - started < seconds:
                     graph(images)
                     counts[stream] += batch
-            return time.perf_counter() - started
+            return time.perf_counter() - started, time.process_time() - used
 
         with ThreadPoolExecutor(streams) as pool:
-            times = list(pool.map(run, range(streams)))
+            taken = list(pool.map(run, range(streams)))
         torch.set_num_threads(CORES)
-        return sum(count / taken for count, taken in zip(counts, times, strict=True))
+        rate = sum(count / seconds for count, (seconds, _) in zip(counts, taken, strict=True))
+        return Speed(rate, 1000 * max(used for _, used in taken) / sum(counts))
 
 
-def decode_rate(encoded: list[bytes], model: LoadedModel) -> float:
-    """Images a second from bytes to the network's uint8 input, in a thread a core."""
+def decode_speed(encoded: list[bytes], model: LoadedModel) -> Speed:
+    """From bytes to the network's uint8 input, in a thread a core."""
     with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         for _ in pool.map(lambda data: model.preprocess.prepare(decode(data)), encoded * 4, chunksize=16):
             pass
-        taken = time.perf_counter() - started
+        taken, used = time.perf_counter() - started, time.process_time() - used
     torch.set_num_threads(CORES)
-    return 4 * len(encoded) / taken
+    return Speed(4 * len(encoded) / taken, 1000 * used / (4 * len(encoded)))
+
+
+def scoring_speed(data: Path, spec: ModelSpec, precision: str) -> Speed:
+    """A scoring run, its CPU with all around the pass over the images: import, loading, freezing, finishing."""
+    used = time.process_time()
+    record = score_once(data, spec, precision)
+    return Speed(record.rate or 0.0, 1000 * (time.process_time() - used) / record.samples)
 
 
 def score_once(data: Path, spec: ModelSpec, precision: str) -> RunRecord:
@@ -177,8 +199,8 @@ def score_once(data: Path, spec: ModelSpec, precision: str) -> RunRecord:
         return score_dataset(workspace, "benchmark", spec, precision=precision).record
 
 
-def loop_rate(options: argparse.Namespace, *, gradients: bool) -> float:
-    """Images a second of the loop that one writes first; the labels' scores are not even computed."""
+def loop_speed(options: argparse.Namespace, *, gradients: bool) -> Speed:
+    """The loop that one writes first; the labels' scores are not even computed."""
     from io import BytesIO
 
     from PIL import Image
@@ -210,11 +232,12 @@ def loop_rate(options: argparse.Namespace, *, gradients: bool) -> float:
     predicted = []
     with torch.set_grad_enabled(gradients):
         module(next(iter(loader)))
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         for images in loader:
             probs = module(images).softmax(dim=1)
             predicted.append(probs.argmax(dim=1).tolist())
-        return len(loader.dataset) / (time.perf_counter() - started)
+        taken, used = time.perf_counter() - started, time.process_time() - used
+    return Speed(len(loader.dataset) / taken, 1000 * used / len(loader.dataset))
 
 
 def repeated(source: Path, count: int, folder: Path) -> Path:
