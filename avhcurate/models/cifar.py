@@ -1,4 +1,4 @@
-"""CIFAR ResNets: three stages of basic blocks on 32 x 32 images, a linear head on the pooled features."""
+"""CIFAR ResNets: three or four stages of basic blocks on small images, a linear head on the pooled features."""
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,29 @@ class CifarResNet(nn.Module):
             _stage(2 * width, 4 * width, blocks, stride=2),
         )
         self.head = nn.Linear(4 * width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(torch.relu(self.bn(self.conv(x))))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+class CifarResNet18(nn.Module):
+    """ResNet-18 for small images: (N, 3, H, W) to logits (N, K); features are the pooled last stage, (N, 8 * width).
+
+    A 3 x 3 convolution of stride 1 stands where the original has one of 7 x 7, stride 2, and a pool.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 64) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+        self.stages = nn.Sequential(
+            _stage(width, width, 2, stride=1),
+            _stage(width, 2 * width, 2, stride=2),
+            _stage(2 * width, 4 * width, 2, stride=2),
+            _stage(4 * width, 8 * width, 2, stride=2),
+        )
+        self.head = nn.Linear(8 * width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.stages(torch.relu(self.bn(self.conv(x))))

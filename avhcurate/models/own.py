@@ -6,7 +6,7 @@ from functools import partial
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import cifar, digits
+from avhcurate.models import cifar, digits, small
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.preprocess import Preprocess
@@ -20,7 +20,20 @@ def _cifar(depth: int) -> Architecture:
     return Architecture(
         build,
         Preprocess(resize=32, crop=32, mean=cifar.MEAN, std=cifar.STD),
-        without_weights="train them by `python -m avhcurate.training.cifar` and give the file by --weights FILE",
+        without_weights="train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
+    )
+
+
+def _small(network: Callable[[int], nn.Module]) -> Architecture:
+    """A network for RGB images of any size from 16 pixels a side; 32 unless the user says otherwise."""
+
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        return network(num_classes or 10)
+
+    return Architecture(
+        build,
+        Preprocess(resize=32, crop=32, mean=cifar.MEAN, std=cifar.STD),
+        without_weights="train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
     )
 
 
@@ -48,4 +61,8 @@ def _digits_weights() -> Weights:
 OWN: dict[str, Callable[[], Architecture]] = {
     "digits": _digits,
     **{f"resnet{depth}": partial(_cifar, depth) for depth in cifar.DEPTHS},
+    "resnet18": partial(_small, cifar.CifarResNet18),
+    "cnn9": partial(_small, small.Cnn9),
+    "alexnet-small": partial(_small, small.AlexNetSmall),
+    "vgg-small": partial(_small, small.VggSmall),
 }

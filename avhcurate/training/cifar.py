@@ -5,22 +5,24 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 
 from avhcurate.models.cifar import DEPTHS, MEAN, STD, CifarResNet
-from avhcurate.models.runtime import cure_allocator
-from avhcurate.training.classifier import Epoch, Recipe, fit, save_weights
+from avhcurate.training.looks import Look
+from avhcurate.training.pictures import Pictures
+from avhcurate.training.recipe import Recipe
+from avhcurate.training.saving import save_weights
+from avhcurate.training.trainer import train
 
 
-def read_images(path: Path) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of a Parquet file in the Hugging Face layout."""
+def read_pictures(path: Path) -> Pictures:
+    """Images (N, 3, 32, 32) and labels of a Parquet file in the Hugging Face layout."""
     table = pq.read_table(path, columns=["image", "label"])
     encoded = table["image"].combine_chunks().field("bytes")
     decoded = [
         decode_image(torch.frombuffer(bytearray(b.as_py()), dtype=torch.uint8), ImageReadMode.RGB) for b in encoded
     ]
-    return torch.stack(decoded), torch.from_numpy(table["label"].to_numpy().astype("int64"))
+    return Pictures(torch.stack(decoded), torch.from_numpy(table["label"].to_numpy().astype("int64")), MEAN, STD)
 
 
 def main() -> None:
@@ -33,23 +35,32 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=20, choices=DEPTHS)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
 
-    cure_allocator()
     torch.manual_seed(arguments.seed)
     module = CifarResNet(arguments.depth)
-    recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, precision=torch.bfloat16)
+    recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, precision="bfloat16")
+    found: list[Look] = []
 
-    def report(epoch: Epoch) -> None:
+    def report(look: Look) -> None:
+        found.append(look)
         print(
-            f"epoch {epoch.number:3d}  loss {epoch.loss:.4f}  held out {epoch.accuracy:.4f}  {epoch.seconds:.0f} s",
+            f"epoch {look.epoch:3.0f}  loss {look.train_loss:.4f}  held out {look.accuracy:.4f}  {look.seconds:.0f} s",
             flush=True,
         )
-        save_weights(module, arguments.out, {"epoch": str(epoch.number), "accuracy": f"{epoch.accuracy:.4f}"})
 
-    images, labels = read_images(arguments.train)
-    mean, std = torch.tensor(MEAN), torch.tensor(STD)
-    fit(module, images, labels, recipe, mean=mean, std=std, held_out=read_images(arguments.test), on_epoch=report)
+    train(
+        module,
+        read_pictures(arguments.train),
+        recipe,
+        held_out=read_pictures(arguments.test),
+        device=arguments.device,
+        on_look=report,
+        checkpoint=arguments.out.with_suffix(".checkpoint"),
+    )
+    save_weights(module, arguments.out, {"epochs": str(recipe.epochs), "accuracy": f"{found[-1].accuracy:.4f}"})
+    arguments.out.with_suffix(".checkpoint").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

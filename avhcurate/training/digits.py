@@ -14,7 +14,11 @@ from sklearn.datasets import load_digits
 
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.embedded import DIGITS_WEIGHTS
-from avhcurate.training.classifier import Recipe, accuracy, fit, save_weights
+from avhcurate.training import trainer
+from avhcurate.training.looks import accuracy
+from avhcurate.training.pictures import Pictures
+from avhcurate.training.recipe import Recipe
+from avhcurate.training.saving import save_weights
 
 EPOCHS = 30
 SEED = 0
@@ -78,11 +82,11 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
     train, test = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
     recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, seed=seed)
     with _deterministic(seed):
-        mean, std = torch.tensor(MEAN), torch.tensor(STD)
         module = DigitsNet()
-        fit(module, images[train], labels[train], recipe, mean=mean, std=std)
+        known, other = (Pictures(images[chosen], labels[chosen], MEAN, STD) for chosen in (train, test))
+        trainer.train(module, known, recipe, device="cpu")
         module.float()
-        right = [accuracy(module, images[i], labels[i], mean=mean.float(), std=std.float()) for i in (train, test)]
+        right = [accuracy(module, half) for half in (known, other)]
     return Trained(module, *right)
 
 

@@ -1,0 +1,139 @@
+"""Images of a dataset, decoded once to the squares that a network wants, mapped from one file."""
+
+import hashlib
+import json
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from avhcurate.errors import CurateError
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.decoding import BrokenImage, decode
+
+#: Images decoded by one thread at once, and chunks under way a thread.
+_CHUNK, _AHEAD = 64, 3
+#: Encoded images of a chunk hold at most about this much.
+_CHUNK_BYTES = 16 << 20
+#: Room that stays free on the disk beside the images.
+_SPARE = 256 << 20
+
+_MISSING, _WHOLE, _BROKEN = 0, 1, 2
+
+
+class DecodedImages:
+    """The squares of one dataset for one preprocessing: (N, S, S, C) uint8 in a file that grows as rows are needed.
+
+    `FOLDER/KEY.npy` holds the pixels and `FOLDER/KEY.state` a byte a sample: not there, whole or broken. A row counts
+    once its byte says so, which is written after its pixels: what is cut short is done again.
+    """
+
+    def __init__(self, folder: Path, dataset: DatasetFolder, preprocess: Preprocess) -> None:
+        self.dataset, self.preprocess = dataset, preprocess
+        record = dataset.record
+        # Statistics are applied later, on the device.
+        shape = vars(replace(preprocess, mean=(0.0,) * preprocess.channels, std=(1.0,) * preprocess.channels))
+        key = json.dumps({"dataset": record.fingerprint} | shape, sort_keys=True)
+        name = f"{dataset.name}-{preprocess.crop}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        self.path, self._state_path = folder / f"{name}.npy", folder / f"{name}.state"
+        self.shape = (record.samples, preprocess.crop, preprocess.crop, preprocess.channels)
+
+    def missing(self, ids: np.ndarray) -> np.ndarray:
+        """Those of the ids that are not decoded yet."""
+        return ids if not self._state_path.exists() else ids[self._state("r")[ids] == _MISSING]
+
+    def decode(self, ids: np.ndarray, *, on_done: Callable[[int], None]) -> None:
+        """Decodes what is missing of `ids` (ascending); `on_done(n)` after every n images, and may raise to stop."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.path.with_suffix(".lock")):
+            ids = self.missing(ids)
+            if not len(ids):
+                return
+            self._check_room(len(ids))
+            fresh = not self._state_path.exists()
+            images = np.lib.format.open_memmap(self.path, "w+" if fresh else "r+", np.uint8, self.shape)
+            state = self._state("w+" if fresh else "r+")
+            chunks = self._chunks(ids)
+            try:
+                for chunk, squares, whole in _in_threads(self._prepare, chunks):
+                    images[chunk] = squares
+                    images.flush()
+                    state[chunk] = np.where(whole, _WHOLE, _BROKEN)
+                    state.flush()
+                    on_done(len(chunk))
+            except OSError as error:
+                raise CurateError(f"{self.path} could not be written ({error}): make room on the disk") from error
+
+    def whole(self, ids: np.ndarray) -> np.ndarray:
+        """Whether each of the ids has an image, (n,) bool."""
+        return np.asarray(self._state("r")[ids]) == _WHOLE
+
+    def images(self) -> np.ndarray:
+        """All squares as (N, C, S, S) uint8, mapped from the file; zeros where none is decoded."""
+        return np.load(self.path, mmap_mode="r").transpose(0, 3, 1, 2)
+
+    def _state(self, mode: str) -> np.memmap:
+        return np.memmap(self._state_path, np.uint8, mode, shape=(self.shape[0],))  # type: ignore[call-overload]
+
+    def _check_room(self, count: int) -> None:
+        needed = count * int(np.prod(self.shape[1:])) + _SPARE
+        free = shutil.disk_usage(self.path.parent).free
+        if needed > free:
+            raise CurateError(
+                f"the decoded images of {self.dataset.name!r} take {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+                f"free at {self.path.parent}: make room, or train at a smaller --crop"
+            )
+
+    def _chunks(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
+        encoded = self.dataset.images().read(ids.tolist())
+        start, content, held = 0, [], 0
+        for position in range(len(ids)):
+            data = next(encoded)
+            content.append(data)
+            held += len(data) if isinstance(data, bytes) else 0
+            if len(content) == _CHUNK or held >= _CHUNK_BYTES or position == len(ids) - 1:
+                yield ids[start : position + 1], content
+                start, content, held = position + 1, [], 0
+
+    def _prepare(self, item: tuple[np.ndarray, list[bytes | BrokenImage]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Squares (n, S, S, C), black for a broken image, and which are whole."""
+        chunk, content = item
+        squares, whole = np.zeros((len(chunk), *self.shape[1:]), np.uint8), np.zeros(len(chunk), bool)
+        for position, data in enumerate(content):
+            if isinstance(data, BrokenImage):
+                continue
+            try:
+                squares[position] = self.preprocess.prepare(decode(data))
+                whole[position] = True
+            # A damaged image, or one too large for the memory: one must never end a training of a million.
+            except Exception:
+                continue
+        return chunk, squares, whole
+
+
+def _in_threads(
+    function: Callable[[tuple[np.ndarray, list[bytes | BrokenImage]]], tuple[np.ndarray, np.ndarray, np.ndarray]],
+    items: Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]],
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """`function` of every item, in order, a few ahead of the caller."""
+    workers = torch.get_num_threads()
+    pending: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray]]] = deque()
+    pool = ThreadPoolExecutor(workers, "avhcurate", initializer=torch.set_num_threads, initargs=(1,))
+    before = torch.get_num_threads()
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= _AHEAD * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)

@@ -1,0 +1,95 @@
+"""A network on its way: its head found, its loss on logits or on directions, features and logits in one pass."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avhcurate.models.head import Head, find_head
+from avhcurate.training.losses import AVHLoss, CosineLoss, DirectionalLoss
+from avhcurate.training.pictures import Pictures
+from avhcurate.training.recipe import Recipe
+
+_LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}
+
+
+class Learner(nn.Module):
+    """Returns features (N, D) and the loss's logits (N, K): the head's own, or those of the directional loss.
+
+    The head is a linear layer or, which is the same, a 1 x 1 convolution over one pixel; `module` keeps its names.
+    """
+
+    def __init__(self, module: nn.Module, head: Head, loss: DirectionalLoss | None) -> None:
+        super().__init__()
+        self.module, self.loss = module, loss
+        self.head_name, self.direct = head.name, head.direct
+        self._taken: tuple[Tensor, Tensor] | None = None
+        self.hook = self.head.register_forward_hook(self._take)
+
+    @property
+    def head(self) -> nn.Module:
+        return self.module.get_submodule(self.head_name)
+
+    @property
+    def class_weights(self) -> Tensor:
+        """(K, D), in the graph."""
+        return self.head.weight.flatten(1)  # type: ignore[operator]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        self.module(images)
+        taken, self._taken = self._taken, None
+        assert taken is not None
+        features, logits = taken
+        return features, logits if self.loss is None else self.loss.logits(features, self.class_weights)
+
+    def _take(self, head: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        # A copy where the network goes on with the output: it may work in place.
+        self._taken = inputs[0].flatten(1), (output if self.direct else output.clone()).flatten(1)
+
+
+def make_learner(module: nn.Module, pictures: Pictures, recipe: Recipe, *, head: str | None = None) -> Learner:
+    """The module with its head found and what shall be trained of it set.
+
+    A directional loss leaves the head's bias at zero. Raises CurateError when the network has no linear head.
+    """
+    kind = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
+    probe = torch.randn(2, *pictures.shape, generator=torch.Generator().manual_seed(0), dtype=kind)
+    found = find_head(module.eval(), probe, name=head)
+    loss = None
+    if recipe.loss in _LOSSES:
+        loss = _LOSSES[recipe.loss](scale=recipe.scale, learn_scale=recipe.learn_scale).to(kind)
+    module.requires_grad_(not recipe.freeze)
+    layer = module.get_submodule(found.name).requires_grad_(True)
+    if loss is not None and isinstance(layer.bias, Tensor):
+        with torch.no_grad():
+            layer.bias.zero_()
+        layer.bias.requires_grad_(False)
+    return Learner(module, found, loss)
+
+
+def parameter_groups(learner: Learner, recipe: Recipe) -> list[dict[str, Any]]:
+    """What the optimizer trains: the network with weight decay, the scale of the loss without."""
+    groups: list[dict[str, Any]] = [{"params": [p for p in learner.module.parameters() if p.requires_grad]}]
+    if learner.loss is not None and learner.loss.log_scale.requires_grad:
+        groups.append({"params": [learner.loss.log_scale], "weight_decay": 0.0})
+    return groups
+
+
+def set_to_train(learner: nn.Module) -> None:
+    """Training mode, in which norms that are frozen keep their statistics."""
+    learner.train()
+    for layer in learner.modules():
+        frozen = isinstance(layer, nn.modules.batchnorm._BatchNorm) and not any(
+            p.requires_grad for p in layer.parameters()
+        )
+        if frozen and layer.affine:
+            layer.eval()
+
+
+def settle_head(learner: Learner) -> None:
+    """After a directional loss: class weights of length 1, so that the network's own logits rank as the angles do."""
+    if learner.loss is not None:
+        weight = learner.head.weight
+        with torch.no_grad():
+            weight.copy_(F.normalize(weight.flatten(1), dim=1).view_as(weight))  # type: ignore[arg-type,operator]

@@ -1,0 +1,81 @@
+"""Several processes that train one network together, as `torchrun` starts them; alone, everything here is trivial."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+
+T = TypeVar("T")
+
+#: How long the others wait while the first decodes a large dataset.
+_PATIENCE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The number of this process and of all."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def gather(self, value: T) -> list[T]:
+        """What every process has, in order of rank."""
+        if self.size == 1:
+            return [value]
+        values: list[T | None] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values  # type: ignore[return-value]
+
+    def told(self, value: T) -> T:
+        """What the leader says."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
+
+
+def group_size() -> int:
+    """How many processes `torchrun` started, 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def leads() -> bool:
+    """Whether this process is alone or the first of `torchrun`'s."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The device of this process: on CUDA a GPU for each process of a machine."""
+    if device.type != "cuda" or group_size() == 1:
+        return device
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(own)
+    return own
+
+
+@contextmanager
+def joined() -> Iterator[Group]:
+    """The group of `torchrun`'s processes while the block works: gloo for the CPU, NCCL for GPUs."""
+    if group_size() == 1:
+        yield Group()
+        return
+    ours = not dist.is_initialized()
+    if ours:
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(backend, timeout=_PATIENCE)
+    try:
+        yield Group(dist.get_rank(), dist.get_world_size())
+    finally:
+        if ours:
+            dist.destroy_process_group()

@@ -1,0 +1,123 @@
+"""Images to train on or to look at, in memory or mapped from disk, and their augmentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.v2 import functional as colours
+
+from avhcurate.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images (N, C, H, W) uint8, labels (N,) int64 with -1 for none, and per-channel statistics (C,).
+
+    `images` is a tensor, or an array that may be mapped from disk. `mean` and `std` are in units of [0, 1] pixel
+    values. With `rows` (M,) the pictures are those rows of `images`, and `labels` are (M,).
+    """
+
+    images: Tensor | np.ndarray
+    labels: Tensor | np.ndarray
+    mean: Sequence[float] | Tensor
+    std: Sequence[float] | Tensor
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        channels, height, width = self.images.shape[1:]
+        return int(channels), int(height), int(width)
+
+    def take(self, index: Tensor) -> Tensor:
+        """Images (n, C, H, W) uint8 of some of the pictures, in memory."""
+        if isinstance(self.images, Tensor):
+            return self.images[index if self.rows is None else torch.from_numpy(self.rows)[index]]
+        rows = index.numpy() if self.rows is None else self.rows[index.numpy()]
+        return torch.from_numpy(np.asarray(self.images[rows]))
+
+    def part(self, chosen: np.ndarray) -> "Pictures":
+        """Some of the pictures, by position, without copying any."""
+        rows = chosen if self.rows is None else self.rows[chosen]
+        return replace(self, labels=torch.as_tensor(self.labels)[torch.from_numpy(chosen)], rows=rows)
+
+    def labels_of(self, index: Tensor) -> Tensor:
+        """Labels (n,) int64 of some of the pictures."""
+        return torch.as_tensor(self.labels)[index].long()
+
+    def statistics(self, device: torch.device, kind: torch.dtype) -> tuple[Tensor, Tensor]:
+        """`mean` and `std` as tensors (C,)."""
+        mean, std = (torch.as_tensor(values).to(device=device, dtype=kind) for values in (self.mean, self.std))
+        return mean, std
+
+
+class Draws(NamedTuple):
+    """What chance decides about n images: offsets of crops (n, 1), mirrored (n,), colour factors (n, 3)."""
+
+    top: Tensor | None = None
+    left: Tensor | None = None
+    mirrored: Tensor | None = None
+    factors: Tensor | None = None
+
+    def part(self, chosen: slice) -> "Draws":
+        """Those of some of the images."""
+        return Draws(*(None if draw is None else draw[chosen] for draw in self))
+
+
+def draw(n: int, recipe: Recipe, generator: torch.Generator) -> Draws:
+    """One draw a sample for what the recipe wants."""
+    top = left = mirrored = factors = None
+    if recipe.crop_padding:
+        top, left = torch.randint(0, 2 * recipe.crop_padding + 1, (2, n, 1), generator=generator)
+    if recipe.flip:
+        mirrored = torch.rand(n, generator=generator) < 0.5
+    if recipe.jitter:
+        factors = 1 + recipe.jitter * (2 * torch.rand(n, 3, generator=generator) - 1)
+    return Draws(top, left, mirrored, factors)
+
+
+def changed(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
+    """The images as the draws have them, on whatever device they are."""
+    n, channels, height, width = images.shape
+    device = images.device
+    if draws.top is not None and draws.left is not None:
+        pad = recipe.crop_padding
+        rows = (draws.top + torch.arange(height))[:, None, :, None].to(device)
+        columns = (draws.left + torch.arange(width))[:, None, None, :].to(device)
+        padded = F.pad(images, (pad, pad, pad, pad))
+        samples, planes = torch.arange(n, device=device), torch.arange(channels, device=device)
+        images = padded[samples[:, None, None, None], planes[:, None, None], rows, columns]
+    if draws.mirrored is not None:
+        images = torch.where(draws.mirrored.to(device)[:, None, None, None], images.flip(3), images)
+    return images if draws.factors is None else _coloured(images, draws.factors.to(device))
+
+
+def _coloured(images: Tensor, factors: Tensor) -> Tensor:
+    """Brightness, contrast and saturation by a factor each, as torchvision's transforms have them, a draw a sample."""
+    brightness, contrast, saturation = factors.float()[:, :, None, None, None].unbind(1)
+    pixels = (images.float() * brightness).clamp(0, 255)
+    pixels = _blended(pixels, _grey(pixels).mean((1, 2, 3), keepdim=True), contrast)
+    if images.shape[1] == 3:
+        pixels = _blended(pixels, _grey(pixels), saturation)
+    return pixels.round().to(torch.uint8)
+
+
+def _grey(pixels: Tensor) -> Tensor:
+    return colours.rgb_to_grayscale(pixels) if pixels.shape[1] == 3 else pixels
+
+
+def _blended(pixels: Tensor, other: Tensor, factor: Tensor) -> Tensor:
+    return (factor * pixels + (1 - factor) * other).clamp(0, 255)
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """uint8 pixels to zero mean and unit deviation, in the type of `mean`, channels last in memory."""
+    scaled = images.to(mean.dtype).div_(255).sub_(mean[:, None, None]).div_(std[:, None, None])
+    return scaled.contiguous(memory_format=torch.channels_last)

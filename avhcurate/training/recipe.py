@@ -1,0 +1,139 @@
+"""How a network is trained, as a value: loss, steps, schedule, precision, augmentation, seed."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from avhcurate.errors import CurateError
+from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
+
+#: Of a "step" schedule without drops of its own: where the rate falls, as shares of the training.
+_USUAL_DROPS = (0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; what decides the numbers besides the network and the data.
+
+    learning_rate: the peak, of which `share` gives a part at each step.
+    schedule: "one-cycle" rises linearly over the share `warmup` of the training and falls linearly to zero;
+        "step" multiplies by `drop_factor` at each epoch of `drops`, half and three quarters of the way where there
+        are none; "cosine" falls as half a cosine wave after a rise over `warmup`; "constant" stays.
+    loss: "softmax" cross-entropy on the network's logits; "avh" or "cosine", on `scale` times minus the angle or the
+        cosine to each class, in which the head's bias plays no part; `learn_scale` trains the scale too.
+    precision: that of autocast in the forward pass, "float32", "bfloat16" or "float16".
+    clip: largest length of the gradient, None for any. ema: decay a step of the average of the weights that is looked
+        at and kept in the end, None for none; early on it is lower, so that the first weights are forgotten.
+    freeze: train the head alone.
+    crop_padding: pixels by which crops may wander, 0 for none; flip: mirror images; jitter: largest change of
+        brightness, contrast and saturation, in [0, 1).
+
+    Raises CurateError, naming the value, for what makes no sense.
+    """
+
+    epochs: int
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "one-cycle"
+    warmup: float = 0.15
+    drops: tuple[float, ...] = ()
+    drop_factor: float = 0.1
+    loss: str = "softmax"
+    scale: float = 20.0
+    learn_scale: bool = False
+    label_smoothing: float = 0.0
+    precision: str = "float32"
+    clip: float | None = None
+    ema: float | None = None
+    freeze: bool = False
+    crop_padding: int = 4
+    flip: bool = True
+    jitter: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        # So that 1 and 1.0 are one recipe also in its fingerprint.
+        for name in _FLOATS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "drops", tuple(float(epoch) for epoch in self.drops))
+        for name, known in (("schedule", SCHEDULES), ("loss", LOSSES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in known:
+                raise CurateError(f"{name} {getattr(self, name)!r}: choose from {', '.join(known)}")
+        for name, low, high in _LIMITS:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise CurateError(f"{_words(name)} is {value:g}: give a number from {low:g} to {high:g}")
+        if self.drops and self.schedule != "step":
+            raise CurateError(f"drops belong to the schedule step, not {self.schedule}: give --schedule step")
+        if any(not 0 < epoch < self.epochs for epoch in self.drops):
+            raise CurateError(f"the rate is to drop at {self.drops}, but epochs lie between 0 and {self.epochs}")
+
+    def share(self, step: int, steps: int) -> float:
+        """Share of the peak rate at a step of all `steps`.
+
+        >>> Recipe(epochs=4, schedule="step", drops=(2,), drop_factor=0.5).share(20, 40)
+        0.5
+        """
+        if self.schedule == "step":
+            return self.drop_factor ** sum(step * self.epochs / steps >= drop for drop in self.rate_drops)
+        if self.schedule == "constant":
+            return 1.0
+        return (one_cycle if self.schedule == "one-cycle" else warm_cosine)(step / steps, self.warmup)
+
+    @property
+    def rate_drops(self) -> tuple[float, ...]:
+        """Epochs at which the rate drops."""
+        if self.schedule != "step":
+            return ()
+        return self.drops or tuple(share * self.epochs for share in _USUAL_DROPS)
+
+
+def one_cycle(progress: float, warmup: float) -> float:
+    """Share of the peak rate at `progress` in [0, 1]: linear up to `warmup`, then linear down to zero.
+
+    >>> one_cycle(0.1, 0.2), one_cycle(0.2, 0.2), one_cycle(0.6, 0.2)
+    (0.5, 1.0, 0.5)
+    """
+    return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
+
+
+def warm_cosine(progress: float, warmup: float) -> float:
+    """Share of the peak rate at `progress` in [0, 1]: linear up to `warmup`, then half a cosine wave down to zero.
+
+    >>> warm_cosine(0.1, 0.2), warm_cosine(0.2, 0.2), round(warm_cosine(0.6, 0.2), 6)
+    (0.5, 1.0, 0.5)
+    """
+    if progress < warmup:
+        return progress / warmup
+    return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
+
+
+_LIMITS: tuple[tuple[str, float, float], ...] = (
+    ("epochs", 1, 100_000),
+    ("batch_size", 2, 1 << 20),
+    ("learning_rate", 0, 1e6),
+    ("momentum", 0, 0.9999),
+    ("weight_decay", 0, 1e3),
+    ("warmup", 0, 0.95),
+    ("drop_factor", 0, 1),
+    ("scale", 1e-3, 1e6),
+    ("label_smoothing", 0, 0.99),
+    ("clip", 1e-12, 1e12),
+    ("ema", 0, 0.999999),
+    ("crop_padding", 0, 4096),
+    ("jitter", 0, 0.99),
+    ("seed", 0, 2**62),
+)
+_FLOATS = [name for name, *_ in _LIMITS if name not in ("epochs", "batch_size", "crop_padding", "seed")]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def as_numbers(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values, for a record or a fingerprint."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(recipe).items()}

@@ -1,0 +1,494 @@
+"""The one trainer: SGD over pictures by a recipe, looks on the way, and checkpoints that resume to the same bits."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
+
+from avhcurate.errors import CurateError
+from avhcurate.models.runtime import cure_allocator, find_device, find_precision
+from avhcurate.storage.jobs import Cancelled
+from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
+from avhcurate.training.looks import Look, Looks, observe
+from avhcurate.training.parallel import Group, joined, own_device
+from avhcurate.training.pictures import Pictures, changed, draw, normalise
+from avhcurate.training.recipe import Recipe, as_numbers
+from avhcurate.training.saving import read_checkpoint, write_checkpoint
+
+OnProgress = Callable[[int, int, str], None]
+
+#: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
+_TOGETHER = 16
+
+#: Seconds between checkpoints at the ends of short epochs.
+_SOON = 1.0
+
+
+def train(
+    module: nn.Module,
+    data: Pictures,
+    recipe: Recipe,
+    *,
+    held_out: Pictures | None = None,
+    head: str | None = None,
+    device: str | torch.device = "auto",
+    looks: Looks | None = None,
+    on_look: Callable[[Look], None] | None = None,
+    on_progress: OnProgress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    sync_batchnorm: bool = False,
+) -> nn.Module:
+    """Trains `module` in place on `data` and returns it on the CPU, at rest.
+
+    `held_out` is only looked at: `on_look` gets a Look after every epoch, or when `looks` says. `head` names the last
+    linear layer where it is not what the module returns. Order, augmentation and dropout come from `recipe.seed`
+    alone; the global random state is left as it was.
+
+    A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
+    raised because `should_stop()` says so; where one is found the training goes on from it, to the same bits on a
+    CPU as if it had never stopped, and looks made before it are not repeated. `on_progress(done, total, message)` is in
+    samples. Started by `torchrun`, the processes share each batch and the first alone calls and writes.
+
+    Raises CurateError, naming epoch and step, when the loss is no longer finite, and for what the user can mend.
+    """
+    cure_allocator()
+    place = own_device(find_device(device) if isinstance(device, str) else device)
+    with joined() as group, _own_chance(recipe.seed + group.rank, place):
+        training = _Training(
+            make_learner(module, data, recipe, head=head),
+            data,
+            recipe,
+            held_out,
+            place,
+            group,
+            looks or Looks(),
+            on_look or _ignore,
+            on_progress or _ignore,
+            should_stop or _never,
+            checkpoint,
+            checkpoint_seconds,
+        )
+        with _enough_memory(place):
+            training.prepare(sync_batchnorm=sync_batchnorm)
+            training.run()
+        return training.finished()
+
+
+@dataclass
+class _Running:
+    """Sums over the samples trained on since the last look; what is pending may still lie on the device."""
+
+    loss: float = 0.0
+    right: float = 0.0
+    samples: int = 0
+    pending: list[tuple[int, Tensor, Tensor, int]] = field(default_factory=list)
+
+
+class _Average:
+    """The exponential moving average of a learner's weights and buffers."""
+
+    def __init__(self, learner: Learner, decay: float) -> None:
+        self._most, self._decay = decay, 0.0
+        self.model = AveragedModel(learner, multi_avg_fn=self._mix, use_buffers=True)
+
+    @property
+    def learner(self) -> Learner:
+        learner = self.model.module
+        assert isinstance(learner, Learner)
+        return learner
+
+    def update(self, learner: Learner, step: int) -> None:
+        """Takes in the weights after step number `step`; the first replace what they started from."""
+        self._decay = min(self._most, (1 + step) / (10 + step))
+        self.model.update_parameters(learner)
+
+    @torch.no_grad()
+    def _mix(self, average: Any, current: Any, _: Any) -> None:
+        if average[0].is_floating_point():
+            torch._foreach_lerp_(average, current, 1 - self._decay)
+        else:
+            torch._foreach_copy_(average, current)
+
+
+@dataclass
+class _Training:
+    """One training under way."""
+
+    learner: Learner
+    data: Pictures
+    recipe: Recipe
+    held_out: Pictures | None
+    device: torch.device
+    group: Group
+    looks: Looks
+    on_look: Callable[[Look], None]
+    on_progress: OnProgress
+    should_stop: Callable[[], bool]
+    checkpoint: Path | None
+    checkpoint_seconds: float
+
+    def prepare(self, *, sync_batchnorm: bool) -> None:
+        """Everything that the steps need, as the checkpoint left it where there is one."""
+        recipe, n = self.recipe, len(self.data)
+        if n < 2 * self.group.size:
+            raise CurateError(f"there are {n} samples to train on: give at least {2 * self.group.size}")
+        self.steps_per_epoch = len(self._split(torch.arange(n)))
+        self.total = recipe.epochs * self.steps_per_epoch
+        self.due = self.looks.steps(recipe.epochs, self.steps_per_epoch)
+        self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if sync_batchnorm:
+            self._share_batch_norm()
+        self.average = _Average(self.learner, recipe.ema) if recipe.ema is not None else None
+        self.optimizer = torch.optim.SGD(
+            parameter_groups(self.learner, recipe),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+        )
+        scaled = recipe.precision == "float16" and self.device.type in ("cuda", "cpu")
+        self.scaler = torch.amp.GradScaler(self.device.type if scaled else "cpu", enabled=scaled)
+        self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        self.epoch_state = self.generator.get_state()
+        self.step, self.seconds, self.running = 0, 0.0, _Running()
+        self.looked = -1
+        self.written = self.since = time.perf_counter()
+        self._load()
+        self.forward: nn.Module = self.learner
+        if self.group.size > 1:
+            ids = [self.device] if self.device.type == "cuda" else None
+            self.forward = DistributedDataParallel(self.learner, device_ids=ids)
+
+    def run(self) -> None:
+        """The steps that are left, with looks and checkpoints between them."""
+        self._tell()
+        self._look_if_due()
+        set_to_train(self.learner)
+        self.written = self.since = time.perf_counter()
+        while self.step < self.total:
+            batches = self._split(self._order())[self.step % self.steps_per_epoch :]
+            for index, images in self._loaded(batches):
+                self._learn(index, images)
+                self.step += 1
+                if self.average:
+                    self.average.update(self.learner, self.step)
+                self._after_step()
+
+    def finished(self) -> nn.Module:
+        """The module with the weights that the training came to."""
+        module = self.learner.module
+        if self.average:
+            module.load_state_dict(self.average.learner.module.state_dict())
+        settle_head(self.learner)
+        self.learner.hook.remove()
+        return module.eval().to("cpu")
+
+    def _order(self) -> Tensor:
+        """The samples in the order of this epoch; in an epoch that was cut short, the one that it began with."""
+        generator = self.generator
+        if self.step % self.steps_per_epoch:
+            generator = torch.Generator()
+            generator.set_state(self.epoch_state)
+        else:
+            self.epoch_state = generator.get_state()
+        return torch.randperm(len(self.data), generator=generator)
+
+    def _split(self, order: Tensor) -> list[Tensor]:
+        """Batches; what is left over joins the last where it is too little for batch norm in every process."""
+        batches = list(order.split(self.recipe.batch_size))
+        if len(batches) > 1 and len(batches[-1]) < 2 * self.group.size:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def _own(self) -> slice:
+        """The part of a batch that this process takes."""
+        return slice(self.group.rank, None, self.group.size)
+
+    def _loaded(self, batches: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each batch with this process's images; read ahead where they come from disk or go to a GPU."""
+
+        def load(index: Tensor) -> Tensor:
+            images = self.data.take(index[self._own()])
+            return images.pin_memory() if self.device.type == "cuda" else images
+
+        if self.device.type == "cpu" and not isinstance(self.data.images, np.memmap):
+            yield from ((index, load(index)) for index in batches)
+            return
+        with ThreadPoolExecutor(1, "avhcurate") as pool:
+            ahead = pool.submit(load, batches[0])
+            for index, following in zip(batches, [*batches[1:], None], strict=True):
+                images = ahead.result()
+                if following is not None:
+                    ahead = pool.submit(load, following)
+                yield index, images
+
+    def _learn(self, index: Tensor, images: Tensor) -> None:
+        """One step."""
+        rate = self._rate(self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        # Every process draws for the whole batch, so that all stay in step and take what one process would.
+        draws = draw(len(index), self.recipe, self.generator).part(self._own())
+        batch = normalise(changed(images.to(self.device, non_blocking=True), self.recipe, draws), self.mean, self.std)
+        labels = self.data.labels_of(index[self._own()]).to(self.device, non_blocking=True)
+        with self._autocast():
+            _, logits = self.forward(batch)
+            loss = self._loss(logits, labels, len(index))
+        right = (logits.detach().argmax(1) == labels).sum()
+        self.running.pending.append((self.step, loss.detach(), right, len(index)))
+        if len(self.running.pending) >= (1 if self.device.type == "cpu" and self.group.size == 1 else _TOGETHER):
+            self._settle()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.recipe.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_((p for p in self.learner.parameters() if p.requires_grad), self.recipe.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _loss(self, logits: Tensor, labels: Tensor, whole: int) -> Tensor:
+        """Mean over the batch; in a group, such that the mean of the processes' gradients is the whole batch's."""
+        smoothing = self.recipe.label_smoothing
+        if self.group.size == 1:
+            return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        total = F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum")
+        return total * self.group.size / whole
+
+    def _rate(self, step: int) -> float:
+        return self.recipe.learning_rate * self.recipe.share(step, self.total)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.recipe.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, find_precision(self.recipe.precision))
+
+    def _after_step(self) -> None:
+        """A look, a checkpoint, a stop, where it is time."""
+        epoch_ends = self.step % self.steps_per_epoch == 0
+        self._tell()
+        self._look_if_due()
+        waited = time.perf_counter() - self.written
+        write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
+        stop = False
+        if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
+            write, stop = self.group.told((write, self.should_stop() if self.group.leads else False))
+        elif self.group.size > 1:
+            write = False
+        if write or stop or self.step == self.total:
+            self._save()
+        if stop and self.step < self.total:
+            raise Cancelled(f"cancelled in epoch {self._epoch()} of {self.recipe.epochs}: the same command resumes")
+
+    def _look_if_due(self) -> None:
+        if self.step not in self.due or self.step <= self.looked:
+            return
+        self._pause()
+        self._settle()
+        self._refuse_weights_that_are_no_numbers()
+        samples = self._observed() if self.held_out is not None else {}
+        running, self.running = self.running, _Running()
+        self.looked = self.step
+        if self.group.leads:
+            seen = running.samples
+            look = Look(
+                epoch=self.step / self.steps_per_epoch,
+                step=self.step,
+                seconds=self.seconds,
+                learning_rate=self._rate(max(self.step - 1, 0)),
+                train_loss=running.loss / seen if seen else None,
+                train_accuracy=running.right / seen if seen else None,
+                samples=samples,
+            )
+            self.on_look(look)
+        set_to_train(self.learner)
+        self.since = time.perf_counter()
+
+    def _observed(self) -> dict[str, np.ndarray]:
+        """Columns of the held-out pictures, each process having looked at a part of them."""
+        assert self.held_out is not None
+        learner = self.average.learner if self.average else self.learner
+        parts = np.array_split(np.arange(len(self.held_out)), self.group.size)
+        found = self.group.gather(observe(learner, self.held_out.part(parts[self.group.rank]), self.device))
+        found = [part for part in found if part]
+        return {key: np.concatenate([part[key] for part in found]) for key in found[0]} if found else {}
+
+    def _settle(self) -> None:
+        """Fetches the pending losses, adds them up, and stops when one is no number."""
+        pending, self.running.pending = self.running.pending, []
+        if not pending:
+            return
+        steps, losses, right, sizes = zip(*pending, strict=True)
+        values = torch.stack(losses).cpu().double()
+        weights = torch.tensor(sizes, dtype=torch.float64)
+        # In a group each loss is this process's sum over the whole batch's size, times the number of processes.
+        sums = torch.stack([(values * weights).sum() / self.group.size, torch.stack(right).sum().cpu().double()])
+        if self.group.size > 1:
+            dist.all_reduce(sums)
+        loss, hits = sums.tolist()
+        if not math.isfinite(loss):
+            bad = next((s for s, v in zip(steps, values.tolist(), strict=True) if not math.isfinite(v)), steps[-1])
+            raise CurateError(self._diverged(f"the loss is {loss if len(steps) > 1 else values[0].item()}", bad))
+        self.running.loss += loss
+        self.running.right += hits
+        self.running.samples += sum(sizes)
+
+    def _refuse_weights_that_are_no_numbers(self) -> None:
+        finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
+        if not bool(torch.stack(finite).all()):
+            raise CurateError(self._diverged("the weights are no longer numbers", self.step - 1))
+
+    def _diverged(self, what: str, step: int) -> str:
+        epoch, within = divmod(step, self.steps_per_epoch)
+        kept = "; the last checkpoint is whole" if self.checkpoint and self.checkpoint.exists() else ""
+        half = ", or take --precision float32 or bfloat16" if self.recipe.precision == "float16" else ""
+        return (
+            f"{what} in epoch {epoch + 1}, step {within}: lower the learning rate (now {self._rate(step):g}), "
+            f"or limit the gradient by --clip 1{half}{kept}"
+        )
+
+    def _pause(self) -> None:
+        """Adds the time since the last pause to the training's seconds."""
+        now = time.perf_counter()
+        self.seconds += now - self.since
+        self.since = now
+
+    def _tell(self) -> None:
+        if self.group.leads:
+            epoch, within = divmod(self.step, self.steps_per_epoch)
+            n = len(self.data)
+            done = epoch * n + min(within * self.recipe.batch_size, n)
+            self.on_progress(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
+
+    def _epoch(self) -> int:
+        """Number of the epoch that the last step belongs to, or the first."""
+        return max(1, math.ceil(self.step / self.steps_per_epoch))
+
+    def _share_batch_norm(self) -> None:
+        check_sync_batchnorm(self.device)
+        self.learner.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.learner.module)
+
+    # Checkpoints
+
+    def _of(self) -> str:
+        """What a checkpoint must have been made by to go on from it."""
+        inputs = {
+            "recipe": as_numbers(self.recipe),
+            "samples": len(self.data),
+            "pictures": self.data.shape,
+            "processes": self.group.size,
+            "weights": {name: list(tensor.shape) for name, tensor in self.learner.state_dict().items()},
+        }
+        return json.dumps(inputs, sort_keys=True)
+
+    def _save(self) -> None:
+        if self.checkpoint is None:
+            return
+        self._pause()
+        self._settle()
+        self._refuse_weights_that_are_no_numbers()
+        chance = self.group.gather(_chance(self.device))
+        if self.group.leads:
+            state = {
+                "of": self._of(),
+                "step": self.step,
+                "seconds": self.seconds,
+                "looked": self.looked,
+                "running": [self.running.loss, self.running.right, self.running.samples],
+                "learner": self.learner.state_dict(),
+                "average": self.average.model.state_dict() if self.average else {},
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+                "order": self.generator.get_state(),
+                "epoch": self.epoch_state,
+                "chance": chance,
+            }
+            write_checkpoint(self.checkpoint, state)
+        self.written = self.since = time.perf_counter()
+
+    def _load(self) -> None:
+        state = read_checkpoint(self.checkpoint) if self.checkpoint else None
+        if state is None:
+            return
+        if state["of"] != self._of():
+            raise CurateError(
+                f"the checkpoint {self.checkpoint} is of a training with other settings, data or number of processes: "
+                "give those again, or delete it to train from the beginning"
+            )
+        self.learner.load_state_dict(state["learner"])
+        if self.average:
+            self.average.model.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.generator.set_state(state["order"])
+        self.epoch_state = state["epoch"]
+        self.step, self.seconds, self.looked = state["step"], state["seconds"], state["looked"]
+        loss, right, samples = state["running"]
+        self.running = _Running(loss, right, samples)
+        _set_chance(state["chance"][self.group.rank], self.device)
+
+
+def check_sync_batchnorm(device: torch.device) -> None:
+    """Raises CurateError where batch norm cannot be shared between processes."""
+    if device.type != "cuda":
+        raise CurateError("--sync-batchnorm needs CUDA devices: leave it out")
+
+
+def _chance(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's global generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_chance(states: dict[str, Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if "mps" in states and device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])
+
+
+@contextmanager
+def _own_chance(seed: int, device: torch.device) -> Iterator[None]:
+    """A seed of one's own for what draws from the global generators, as dropout does; they are left as they were."""
+    before = _chance(device)
+    try:
+        torch.manual_seed(seed)
+        yield
+    finally:
+        _set_chance(before, device)
+
+
+@contextmanager
+def _enough_memory(device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CurateError(f"{device} has too little memory for this batch: give a smaller --batch-size") from error
+
+
+def _ignore(*_: Any) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,141 @@
+"""The small networks: their size counted by hand, the images they take, and where their features may point."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from avhcurate.models.cifar import CifarResNet18
+from avhcurate.models.loading import ModelSpec, load_model
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.models.registry import find_architecture
+from avhcurate.models.small import AlexNetSmall, Cnn9, VggSmall
+
+NETWORKS = {"cnn9": Cnn9, "vgg-small": VggSmall, "alexnet-small": AlexNetSmall, "resnet18": CifarResNet18}
+WIDTHS = {"cnn9": 256, "vgg-small": 256, "alexnet-small": 512, "resnet18": 512}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Networks this small are only slowed down by a second thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def images(n=2, side=32, seed=0):
+    return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def size(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def convolution(channels, width, *, kernel=3, norm=True):
+    """Parameters of a convolution with a scale and a shift a channel, or with a bias."""
+    return kernel * kernel * channels * width + (2 * width if norm else width)
+
+
+def linear(inputs, outputs):
+    return (inputs + 1) * outputs
+
+
+def features(name, pixels, **options):
+    model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random", **options))
+    with torch.inference_mode():
+        return model.with_features()(pixels)
+
+
+def test_cnn9_has_the_layers_of_the_paper():
+    chain = [3, 64, 64, 64, 128, 128, 128, 256, 256, 256]
+    expected = sum(convolution(*ends) for ends in pairwise(chain))
+    assert size(Cnn9(7)) == expected + linear(256, 256) + linear(256, 7) == 1_988_935
+    assert [layer.out_channels for layer in Cnn9().modules() if isinstance(layer, nn.Conv2d)] == chain[1:]
+
+
+def test_a_narrower_cnn9_keeps_its_embedding():
+    chain = [3, 32, 32, 32, 64, 64, 64, 128, 128, 128]
+    expected = sum(convolution(*ends) for ends in pairwise(chain))
+    assert size(Cnn9(7, width=32)) == expected + linear(128, 256) + linear(256, 7)
+
+
+def test_vgg_small_has_the_size_counted_by_hand():
+    chain = [3, 32, 32, 64, 64, 128, 128, 256, 256]
+    expected = sum(convolution(*ends) for ends in pairwise(chain))
+    assert size(VggSmall(10)) == expected + linear(256, 256) + linear(256, 10)
+
+
+def test_alexnet_small_has_the_size_counted_by_hand():
+    convolutions = (
+        convolution(3, 64, kernel=5, norm=False)
+        + convolution(64, 192, kernel=5, norm=False)
+        + convolution(192, 384, norm=False)
+        + convolution(384, 256, norm=False)
+        + convolution(256, 256, norm=False)
+    )
+    assert size(AlexNetSmall(10)) == convolutions + linear(4 * 256, 512) + linear(512, 512) + linear(512, 10)
+
+
+def test_resnet18_has_the_size_counted_by_hand():
+    count, width_in = convolution(3, 64), 64
+    for width in (64, 128, 256, 512):
+        shortcut = convolution(width_in, width, kernel=1) if width != width_in else 0
+        count += convolution(width_in, width) + 3 * convolution(width, width) + shortcut
+        width_in = width
+    assert size(CifarResNet18(10)) == count + linear(512, 10) == 11_173_962
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("side", [16, 33, 64])
+def test_a_network_takes_images_of_any_size_from_16_pixels(name, side):
+    x, logits = features(name, images(side=side), crop=side, resize=side)
+    assert x.shape == (2, WIDTHS[name])
+    assert logits.shape == (2, 10)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_head_is_found_by_name_and_fits_the_dataset(name):
+    model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random"), num_classes=7)
+    assert model.head_name == "head"
+    assert model.class_weights.shape == (7, WIDTHS[name])
+
+
+def test_only_the_features_of_cnn9_may_point_away_from_the_positive():
+    negative = {name: float((features(name, images(16))[0] < 0).float().mean()) for name in NETWORKS}
+    assert 0.2 < negative.pop("cnn9") < 0.8
+    assert set(negative.values()) == {0.0}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_step_down_the_gradient_lowers_the_loss(name):
+    """The signal reaches every layer, the first one too, from weights as drawn."""
+    torch.manual_seed(0)
+    module, labels = NETWORKS[name](10).eval(), torch.arange(8)
+    loss = nn.functional.cross_entropy(module(images(8)), labels)
+    loss.backward()
+    assert all(parameter.grad.abs().max() > 0 for parameter in module.parameters())
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter -= 1e-3 * parameter.grad
+        assert nn.functional.cross_entropy(module(images(8)), labels) < loss
+
+
+def test_their_size_is_32_pixels_unless_it_is_said():
+    assert {name: find_architecture(f"avhcurate:{name}").preprocess.crop for name in NETWORKS} == dict.fromkeys(
+        NETWORKS, 32
+    )
+    model = load_model(ModelSpec(name="avhcurate:cnn9", weights="random", resize=72, crop=64, mean=(0.5,)))
+    assert model.preprocess == Preprocess(72, 64, (0.5, 0.5, 0.5), model.preprocess.std)
+
+
+def test_parameters_keep_their_names():
+    """Weights that were saved load by them."""
+    assert [name for name in Cnn9().state_dict() if "num_batches" not in name][:7] == [
+        "blocks.0.0.weight", "blocks.0.1.weight", "blocks.0.1.bias", "blocks.0.1.running_mean",
+        "blocks.0.1.running_var", "blocks.0.3.weight", "blocks.0.4.weight",
+    ]  # fmt: skip
+    for module in (Cnn9(), VggSmall(), AlexNetSmall(), CifarResNet18()):
+        assert list(module.state_dict())[-2:] == ["head.weight", "head.bias"]

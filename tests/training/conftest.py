@@ -1,0 +1,36 @@
+"""Small data and networks that trainings share, and one thread: on a busy machine tiny passes wait for each other."""
+
+import pytest
+import torch
+
+from avhcurate.models.digits import MEAN, STD, DigitsNet
+from avhcurate.training.digits import read_digits
+from avhcurate.training.pictures import Pictures
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def digit_halves():
+    """The digits' training half and the other, as pictures."""
+    digits = read_digits()
+    images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
+    chosen = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
+    return tuple(Pictures(images[half], labels[half], MEAN, STD) for half in chosen)
+
+
+@pytest.fixture
+def digits_net():
+    """Makes a new DigitsNet from a seed."""
+
+    def make(seed=0):
+        torch.manual_seed(seed)
+        return DigitsNet()
+
+    return make

@@ -1,0 +1,477 @@
+"""The trainer: what it learns, what repeats to the bit, what resumes to the bit, what it refuses."""
+
+import copy
+import hashlib
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.optim import SGD
+
+from avhcurate import scores
+from avhcurate.errors import CurateError
+from avhcurate.models.loading import ModelSpec, load_model
+from avhcurate.storage.jobs import Cancelled
+from avhcurate.training.looks import Looks, accuracy
+from avhcurate.training.pictures import Pictures, normalise
+from avhcurate.training.recipe import Recipe
+from avhcurate.training.saving import checkpoint_step, read_checkpoint, save_weights
+from avhcurate.training.trainer import train
+
+
+def stripes(n=40):
+    """Pictures of a bright left or right half, one class each."""
+    labels = torch.arange(n) % 2
+    images = torch.zeros(n, 1, 4, 4, dtype=torch.uint8)
+    images[labels == 0, :, :, :2] = 200
+    images[labels == 1, :, :, 2:] = 200
+    return Pictures(images, labels, (0.5,), (0.25,))
+
+
+def linear(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+
+
+class Wavering(nn.Module):
+    """A small network with all that keeps state between steps: batch norm, and dropout from the global generator."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6)
+        self.drop, self.head = nn.Dropout(0.3), nn.Linear(6 * 64, 10)
+
+    def forward(self, x):
+        return self.head(self.drop(torch.relu(self.norm(self.conv(x))).flatten(1)))
+
+
+def wavering(seed=0):
+    torch.manual_seed(seed)
+    return Wavering()
+
+
+def bits(module):
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+PLAIN = Recipe(epochs=5, batch_size=8, crop_padding=0, flip=False)
+
+#: Everything at once: what a checkpoint must carry.
+FULL = Recipe(
+    epochs=3, batch_size=100, learning_rate=0.05, crop_padding=1, jitter=0.2, ema=0.9, clip=1.0, loss="avh",
+    learn_scale=True, precision="bfloat16", schedule="cosine", seed=5,
+)  # fmt: skip
+
+
+def test_training_learns_what_tells_the_classes_apart():
+    looks, module = [], linear()
+    returned = train(module, stripes(), PLAIN, held_out=stripes(), device="cpu", on_look=looks.append)
+    assert returned is module
+    assert not module.training
+    assert [look.epoch for look in looks] == [1, 2, 3, 4, 5]
+    assert [look.step for look in looks] == [5, 10, 15, 20, 25]
+    assert looks[-1].train_loss < looks[0].train_loss
+    assert looks[-1].accuracy == looks[-1].train_accuracy == accuracy(module, stripes()) == 1.0
+
+
+def test_training_follows_the_type_of_the_module():
+    module = train(linear().double(), stripes(), PLAIN, device="cpu")
+    assert module[1].weight.dtype == torch.float64
+
+
+def test_one_step_is_nesterov_sgd_by_hand():
+    """Against torch's own optimizer on the whole data as one batch, at the rates of the schedule."""
+    data = stripes()
+    recipe = replace(PLAIN, epochs=3, batch_size=40, schedule="step", drops=(2,), drop_factor=0.5, learning_rate=0.2)
+    module, other = linear(), linear()
+    train(module, data, recipe, device="cpu")
+    optimizer = SGD(other.parameters(), lr=0.2, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    pixels = normalise(data.images, torch.tensor(data.mean), torch.tensor(data.std))
+    for rate in (0.2, 0.2, 0.1):
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(other(pixels), data.labels).backward()
+        optimizer.step()
+    torch.testing.assert_close(module[1].weight, other[1].weight)
+
+
+def test_order_augmentation_and_dropout_come_from_the_seed_alone(digit_halves):
+    known, _ = digit_halves
+    recipe = Recipe(epochs=1, batch_size=100, crop_padding=1, jitter=0.2, seed=3)
+    found = []
+    for draws, seed in ((0, 3), (17, 3), (0, 4)):
+        module = wavering()
+        torch.rand(draws)
+        before = torch.get_rng_state()
+        found.append(bits(train(module, known, replace(recipe, seed=seed), device="cpu")))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert found[0] == found[1] != found[2]
+
+
+def test_held_out_samples_never_enter_a_batch(digit_halves):
+    """Labels that no batch may hold would fail the loss, and their pixels are not seen in training mode."""
+    known, held = digit_halves
+    marked = replace(held, images=torch.full_like(held.images, 255))
+    seen = []
+
+    class Watching(Wavering):
+        def forward(self, x):
+            seen.append((self.training, float(x.min())))
+            return super().forward(x)
+
+    train(Watching(), known, Recipe(epochs=1, crop_padding=0), held_out=marked, device="cpu")
+    brightest = (1 - held.mean[0]) / held.std[0]
+    resting = [least for training, least in seen if not training]
+    assert all(least < brightest - 0.1 for training, least in seen if training)
+    assert any(least == pytest.approx(brightest, abs=1e-4) for least in resting)
+
+
+def test_looks_are_the_scores_of_the_network_as_it_then_is(digit_halves, digits_net):
+    known, held = digit_halves
+    looks = []
+    recipe = Recipe(epochs=2, batch_size=64, crop_padding=1, flip=False, learning_rate=0.05)
+    timing = Looks(early=(0, 0.5), every=2)
+    module = train(digits_net(), known, recipe, held_out=held, device="cpu", looks=timing, on_look=looks.append)
+    assert [look.step for look in looks] == [0, 8, 30]
+    assert looks[0].train_loss is None
+    assert looks[0].accuracy == pytest.approx(accuracy(digits_net(), held))
+    features = []
+    module.head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    with torch.inference_mode():
+        mean, std = torch.tensor(held.mean), torch.tensor(held.std)
+        logits = module(normalise(held.images, mean, std))
+    weights = module.head.weight.detach()
+    expected = scores.per_sample(features[0].numpy(), weights.numpy(), logits.numpy(), held.labels.numpy())
+    for key in ("loss", "confidence", "margin", "avh", "norm", "el2n"):
+        np.testing.assert_allclose(looks[-1].samples[key], expected[key], rtol=1e-4, atol=1e-5)
+    assert (looks[-1].samples["correct"] == (logits.argmax(1) == held.labels).numpy()).all()
+
+
+def test_the_running_loss_and_accuracy_are_means_over_the_samples_since_the_last_look(digit_halves):
+    """At rate 0 nothing moves, so both are those of the untrained network over the samples of each stretch."""
+    known, _ = digit_halves
+    looks = []
+    recipe = Recipe(epochs=2, batch_size=100, crop_padding=0, flip=False, learning_rate=0.0)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    timing = Looks(early=(0.5,))
+    train(module, known, recipe, device="cpu", looks=timing, on_look=looks.append)
+    with torch.inference_mode():
+        pixels = normalise(known.images, torch.tensor(known.mean), torch.tensor(known.std))
+        loss = nn.functional.cross_entropy(module(pixels), known.labels).item()
+    # The leftover sample joined the ninth batch: 400 of 901 samples were seen at the first look.
+    assert [look.step for look in looks] == [4, 9, 18]
+    assert looks[2].train_loss == pytest.approx(loss, rel=1e-5)
+    assert looks[2].train_accuracy == pytest.approx(accuracy(module, known))
+    mixed = (400 * looks[0].train_loss + 501 * looks[1].train_loss) / 901
+    assert mixed == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_average_is_that_of_a_hand_computation():
+    """Weights after each step, taken by shorter trainings at a constant rate, averaged in float64."""
+    data, steps = stripes(), 6
+    recipe = replace(PLAIN, batch_size=40, schedule="constant", epochs=steps)
+    after = [train(linear(), data, replace(recipe, epochs=n), device="cpu")[1].weight for n in range(1, steps + 1)]
+    expected = after[0].double()
+    for step in range(2, steps + 1):
+        decay = min(0.3, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * after[step - 1].double()
+    looks = []
+    averaged = train(linear(), data, replace(recipe, ema=0.3), held_out=data, device="cpu", on_look=looks.append)
+    torch.testing.assert_close(averaged[1].weight.double(), expected, rtol=1e-5, atol=1e-6)
+    with torch.inference_mode():
+        pixels = normalise(data.images, torch.tensor(data.mean), torch.tensor(data.std))
+        logits = averaged(pixels)
+    margin = logits.gather(1, data.labels[:, None]) - logits.gather(1, 1 - data.labels[:, None])
+    np.testing.assert_allclose(looks[-1].samples["margin"], margin[:, 0], rtol=1e-4)
+
+
+def test_the_average_takes_in_buffers_too(digit_halves):
+    known, _ = digit_halves
+    recipe = Recipe(epochs=1, batch_size=300, crop_padding=0, learning_rate=0.0)
+    plain = train(wavering(), known, recipe, device="cpu")
+    averaged = train(wavering(), known, replace(recipe, ema=0.9), device="cpu")
+    assert not torch.equal(plain.norm.running_mean, averaged.norm.running_mean)
+    assert int(averaged.norm.num_batches_tracked) == 3
+
+
+@pytest.mark.parametrize("loss", ["avh", "cosine"])
+def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, tmp_path):
+    known, held = digit_halves
+    looks = []
+    recipe = Recipe(epochs=6, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, loss=loss, clip=1.0)
+    module = train(digits_net(), known, recipe, held_out=held, device="cpu", on_look=looks.append)
+    assert looks[-1].accuracy >= 0.9
+    # The network alone, whose logits know nothing of the loss, ranks as the angles do: no bias, equal lengths.
+    assert accuracy(module, held) == looks[-1].accuracy
+    assert torch.equal(module.head.bias, torch.zeros(10))
+    torch.testing.assert_close(module.head.weight.norm(dim=1), torch.ones(10))
+    save_weights(module, tmp_path / "weights.safetensors")
+    loaded = load_model(ModelSpec(name="avhcurate:digits", weights=tmp_path / "weights.safetensors"))
+    assert not loaded.bias.any()
+
+
+def test_a_learnt_scale_moves_and_comes_back_with_the_checkpoint(digit_halves, digits_net, tmp_path):
+    known, _ = digit_halves
+    recipe = replace(FULL, ema=None)
+    train(digits_net(), known, recipe, device="cpu", checkpoint=tmp_path / "c.pt")
+    scale = read_checkpoint(tmp_path / "c.pt")["learner"]["loss.log_scale"].exp()
+    assert scale.item() != pytest.approx(20, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "recipe", [FULL, replace(FULL, loss="softmax", learn_scale=False, ema=None)], ids=["all", "softmax"]
+)
+def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_halves, recipe, tmp_path):
+    known, held = digit_halves
+    timing = Looks(early=(0, 0.5))
+
+    def run(stops, file):
+        looks = []
+        for stop in [*stops, None]:
+            begun = checkpoint_step(file)
+            looks = [look for look in looks if look.step <= begun]
+            done = max(begun, 0)
+
+            def should_stop(stop=stop):
+                nonlocal done
+                done += 1
+                return stop is not None and done >= stop
+
+            try:
+                module = train(
+                    wavering(), known, recipe, held_out=held, device="cpu", looks=timing, on_look=looks.append,
+                    checkpoint=file, should_stop=should_stop,
+                )  # fmt: skip
+            except Cancelled:
+                assert checkpoint_step(file) == stop
+        return bits(module), looks
+
+    undisturbed, cut = run([], tmp_path / "one.pt"), run([2, 9, 16, 17, 18], tmp_path / "two.pt")
+    assert undisturbed[0] == cut[0]
+    assert [look.step for look in undisturbed[1]] == [look.step for look in cut[1]] == [0, 4, 9, 18, 27]
+    for one, two in zip(undisturbed[1], cut[1], strict=True):
+        assert one.train_loss == two.train_loss
+        for key, values in one.samples.items():
+            np.testing.assert_array_equal(values, two.samples[key])
+
+
+def test_images_mapped_from_disk_train_to_the_same_bits(digit_halves, tmp_path):
+    """Rows of a file in another order and layout, as the cache of a dataset holds them, read ahead by a thread."""
+    known, _ = digit_halves
+    stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (2 * len(known), 8, 8, 1))
+    rows = np.arange(len(known))[::-1] * 2
+    stored[rows] = known.images.permute(0, 2, 3, 1).numpy()
+    mapped = Pictures(np.load(tmp_path / "images.npy", mmap_mode="r").transpose(0, 3, 1, 2), known.labels, known.mean,
+                      known.std, rows)  # fmt: skip
+    recipe = replace(FULL, epochs=1)
+    found = [bits(train(wavering(), data, recipe, held_out=data, device="cpu")) for data in (known, mapped)]
+    assert found[0] == found[1]
+
+
+#: Starts from one import of torch, which takes seconds: a child for each moment, killed before or after that rename.
+KILLED = """
+    import os, signal, sys
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from avhcurate.models.digits import MEAN, STD, DigitsNet
+    from avhcurate.training.digits import read_digits
+    from avhcurate.training.pictures import Pictures
+    from avhcurate.training.recipe import Recipe
+    from avhcurate.training.saving import save_weights
+    from avhcurate.training.trainer import train
+
+    def die_at_rename(number, before):
+        rename, count = os.replace, 0
+
+        def killing(source, target):
+            nonlocal count
+            count += 1
+            if count == number and before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            rename(source, target)
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.replace = killing
+
+    def run(folder):
+        digits = read_digits()
+        pictures = Pictures(torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels), MEAN, STD)
+        torch.manual_seed(0)
+        recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, ema=0.9)
+        module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
+        save_weights(module, folder / "weights.safetensors")
+
+    for moment in ("", "1 before", "4 after", "9 before", "9 after", "18 after"):
+        folder = Path(sys.argv[1]) / (moment or "whole")
+        for attempt in ("killed", "again") if moment else ("whole",):
+            child = os.fork()
+            if child == 0:
+                if attempt == "killed":
+                    die_at_rename(int(moment.split()[0]), moment.endswith("before"))
+                run(folder)
+                os._exit(0)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_resumes_to_the_same_file(tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 5
+    files = {path.parent.name: path.read_bytes() for path in tmp_path.glob("*/weights.safetensors")}
+    assert len(files) == 6
+    assert set(files.values()) == {files["whole"]}
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    file = tmp_path / "c.pt"
+    train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
+    with pytest.raises(CurateError, match="other settings"):
+        train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
+
+
+def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):
+    file = tmp_path / "c.pt"
+    looks = []
+    first = train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
+    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_look=looks.append)
+    assert bits(first) == bits(second)
+    assert looks == []
+
+
+def test_a_loss_that_is_no_number_ends_training_with_epoch_and_step_and_what_to_lower(tmp_path):
+    file = tmp_path / "c.pt"
+    with pytest.raises(CurateError, match=r"nan in epoch 1, step 0: lower the learning rate \(now 0\)"):
+        train(linear(), replace(stripes(), std=(0.0,)), PLAIN, device="cpu")
+    wild = replace(PLAIN, learning_rate=1e6, momentum=0.99, weight_decay=1e3, schedule="constant", epochs=50)
+    with pytest.raises(CurateError, match=r"in epoch \d+, step \d: lower the learning rate") as caught:
+        train(linear(), stripes(), wild, device="cpu", checkpoint=file, checkpoint_seconds=0.0)
+    assert "the last checkpoint is whole" in str(caught.value)
+    assert all(tensor.isfinite().all() for tensor in read_checkpoint(file)["learner"].values())
+
+
+def test_a_frozen_body_keeps_every_bit_its_statistics_too(digit_halves, digits_net):
+    known, _ = digit_halves
+    module = digits_net()
+    before = copy.deepcopy(module.state_dict())
+    train(module, known, Recipe(epochs=1, crop_padding=0, freeze=True), device="cpu")
+    moved = {name for name, tensor in module.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == {"head.weight", "head.bias"}
+
+
+def test_a_head_that_is_a_pointwise_convolution_trains_and_keeps_its_names():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(1, 4, 2, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1), nn.Flatten())
+    names = list(module.state_dict())
+    data, looks = stripes(), []
+    recipe = replace(PLAIN, epochs=3, loss="avh", clip=1.0)
+    train(module, data, recipe, held_out=data, device="cpu", on_look=looks.append)
+    assert list(module.state_dict()) == names
+    assert looks[-1].accuracy == accuracy(module, data)
+
+
+def test_a_network_without_a_linear_head_is_refused():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 2), nn.ReLU())
+    with pytest.raises(CurateError, match="linear"):
+        train(module, stripes(), PLAIN, device="cpu")
+
+
+def test_too_few_samples_are_refused():
+    with pytest.raises(CurateError, match="1 samples to train on"):
+        train(linear(), stripes(1), PLAIN, device="cpu")
+
+
+def test_float16_trains_with_a_scaled_loss(digit_halves, digits_net, tmp_path):
+    known, held = digit_halves
+    looks = []
+    recipe = Recipe(epochs=2, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, precision="float16")
+    file = tmp_path / "c.pt"
+    train(digits_net(), known, recipe, held_out=held, device="cpu", on_look=looks.append, checkpoint=file)
+    assert looks[-1].train_loss < looks[0].train_loss
+    assert read_checkpoint(file)["scaler"]["scale"] > 1
+
+
+#: One training alone and one by two processes as `torchrun` would start them, all from one import of torch.
+PARALLEL = """
+    import os, signal, socket, sys
+    from pathlib import Path
+    import torch
+    torch.set_num_threads(1)
+    from avhcurate.models.digits import MEAN, STD
+    from avhcurate.storage.jobs import Cancelled
+    from avhcurate.training.digits import read_digits
+    from avhcurate.training.looks import Looks
+    from avhcurate.training.pictures import Pictures
+    from avhcurate.training.recipe import Recipe
+    from avhcurate.training.trainer import train
+
+    digits = read_digits()
+    images, labels = torch.from_numpy(digits.images)[:100, None], torch.from_numpy(digits.labels)[:100]
+    pictures = Pictures(images, labels, MEAN, STD)
+
+    def run(checkpoint, stop, looks):
+        torch.manual_seed(0)
+        module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        recipe = Recipe(epochs=2, batch_size=33, crop_padding=1, loss="avh", clip=1.0, ema=0.5)
+        return train(module, pictures, recipe, held_out=pictures, device="cpu", looks=Looks(early=(0,)),
+                     on_look=looks.append, checkpoint=checkpoint, should_stop=lambda: stop)
+
+    def work(folder, leads):
+        looks = []
+        whole = run(folder / "whole.pt", False, looks)
+        assert [look.step for look in looks] == ([0, 3, 6] if leads else [])
+        try:
+            run(folder / "cut.pt", leads, [])
+            raise AssertionError("not cancelled")
+        except Cancelled:
+            pass
+        again = run(folder / "cut.pt", False, [])
+        for one, two in zip(whole.parameters(), again.parameters(), strict=True):
+            assert torch.equal(one, two)
+        if leads:
+            torch.save({key: torch.from_numpy(v) for key, v in looks[-1].samples.items()}, folder / "look.pt")
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for name, rank, size in (("alone", 0, 1), ("pair", 0, 2), ("pair", 1, 2)):
+        child = os.fork()
+        if child == 0:
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+            work(Path(sys.argv[1]) / name, rank == 0)
+            os._exit(0)
+        children.append(child)
+    for _ in range(3):
+        ended, status = os.wait()
+        children.remove(ended)
+        if status:  # the others would wait for it
+            [os.kill(child, signal.SIGKILL) for child in children]
+            sys.exit(1)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(tmp_path):
+    """The same batches and augmentation, so the same weights but for rounding; looks come whole and in order."""
+    command = [sys.executable, "-c", textwrap.dedent(PARALLEL), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0, ended.stderr
+    alone, pair = (torch.load(tmp_path / name / "look.pt") for name in ("alone", "pair"))
+    for key in ("avh", "norm", "loss", "margin"):
+        torch.testing.assert_close(alone[key], pair[key], rtol=1e-3, atol=1e-4)
+    assert len(pair["correct"]) == 100
