@@ -16,7 +16,7 @@ from avhcurate.curation import bins, hsf
 from avhcurate.curation.filters import Filters
 from avhcurate.scores import SCORES
 from avhcurate.storage.files import write_parquet
-from avhcurate.storage.table import SampleTable
+from avhcurate.storage.table import DYNAMICS, SampleTable
 
 CLASSES = 100
 VOTES = 10
@@ -34,7 +34,7 @@ def make(folder: Path, samples: int) -> SampleTable:
         folder / "samples.parquet",
         pd.DataFrame({"id": ids, "path": names, "split": "train", "label": labels, "_file": "", "_row": ids}),
     )
-    scores = {key: hardness + rng.normal(size=samples).astype("float32") for key in SCORES}
+    scores = {key: hardness + rng.normal(size=samples).astype("float32") for key in SCORES if key not in DYNAMICS}
     write_parquet(folder / "scores.parquet", pd.DataFrame({"id": ids, "predicted": labels, **scores, "problem": None}))
     selected = rng.binomial(VOTES, 1 / (1 + np.exp(hardness - 1)))
     votes = hsf.from_ticks(selected, np.full(samples, VOTES)).assign(id=ids)

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from avhcurate.plots.correlation import per_bin, ranking
-from avhcurate.scores import SCORES
 from avhcurate.services.correlating import contract_table, to_latex
 from avhcurate.ui import correlation, findings, frame
 from avhcurate.ui.charts import show_chart
@@ -35,7 +34,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         "Wright's standard error. Takes some seconds; above 10,000 samples run `avhcurate correlate --bootstrap`.",
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
-        explain_scores([*SCORES, "hsf"], label="About the scores", key="correlation.explain")
+        explain_scores([*here.table.scores, "hsf"], label="About the scores", key="correlation.explain")
         for label, suffix, mime, text in (
             ("CSV", "csv", "text/csv", contract_table(found).to_csv(index=False)),
             ("LaTeX", "tex", "application/x-tex", to_latex(found)),
@@ -56,10 +55,10 @@ with left:
     show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated), key="correlation.ranking")
 with right:
     st.markdown("**Within HSF bins**")
-    shown = SHOWN.of(here.view)
+    shown = [key for key in SHOWN.of(here.view) if key in here.table.scores]
     st.multiselect(
         "Scores",
-        list(SCORES),
+        here.table.scores,
         key=SHOWN.key(shown),
         format_func=score_name,
         max_selections=5,

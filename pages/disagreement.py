@@ -16,7 +16,7 @@ if not here.count:
     nothing_matches()
     st.stop()
 
-asked = disagreement.question(here.view)
+asked = disagreement.question(here)
 disagreement.toolbar(here, asked)
 found = findings.gap(here.table, here.filters, key=asked.key, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
 opened = [disagreement.chart(asked, found)]

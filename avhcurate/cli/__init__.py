@@ -6,7 +6,7 @@ from typing import NoReturn
 from typer.exceptions import TyperException
 
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
-from avhcurate.cli import data, score, analysis, labels, toy, serve  # noqa: F401
+from avhcurate.cli import data, score, train, analysis, labels, votes_out, toy, degrade, serve  # noqa: F401
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
@@ -18,7 +18,8 @@ def main() -> NoReturn:
     try:
         app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
     except TyperException as error:
-        hint = error.ctx.command_path if getattr(error, "ctx", None) else "avhcurate"
+        context = getattr(error, "ctx", None)
+        hint = context.command_path if context else "avhcurate"
         print(f"avhcurate: {' '.join(error.format_message().split())} (see `{hint} --help`)", file=sys.stderr)
         raise SystemExit(2) from None
     except CurateError as error:

@@ -13,6 +13,7 @@ from avhcurate.cli.options import (
     WorkspaceOption,
     open_workspace,
     print_dataset,
+    print_json,
     print_messages,
 )
 
@@ -64,10 +65,14 @@ def import_(
 def votes(
     name: NameArgument,
     file: Annotated[
-        Path, typer.Argument(help="Counts (.npy, list column), a long CSV or Parquet, or Label Studio JSON.")
+        Path, typer.Argument(help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.")
     ],
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Mark the votes as simulated wherever they show.")
+    ] = False,
+    log: Annotated[
+        bool,
+        typer.Option("--log", help="Add each answer with its annotator to the log of those given in the app."),
     ] = False,
     force: ForceOption = False,
     workspace: WorkspaceOption = None,
@@ -77,6 +82,9 @@ def votes(
     from avhcurate.services import jobs
     from avhcurate.services.voting import attach_votes
 
+    if log:
+        _log_votes(name, file, simulated, workspace, as_json)
+        return
     space = open_workspace(workspace)
     with jobs.run_started(space.root):
         record = attach_votes(space, name, file, simulated=simulated, force=force)
@@ -85,3 +93,18 @@ def votes(
         return
     print(f"{record.total} votes on {record.samples} samples of {name}")
     print_messages(record.messages)
+
+
+def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, as_json: bool) -> None:
+    from avhcurate.errors import CurateError
+    from avhcurate.services.ballots_in import log_votes
+    from avhcurate.services.tables import open_table
+
+    if simulated:
+        raise CurateError("simulated votes are never mixed with people's: attach them without --log")
+    found = log_votes(open_table(open_workspace(workspace), name), file)
+    if as_json:
+        print_json({"answers": found.answers, "annotators": found.annotators, "known": found.known})
+        return
+    print(f"{found.answers} answers by {found.annotators} annotators about {name} written into the log")
+    print_messages([*([f"{found.known} were in it already"] if found.known else []), *found.messages])

@@ -6,12 +6,14 @@ that a perfect score could be expected to reach. Correlations are Spearman's, be
 CIFAR-10H that gives 0.70 and a ceiling of 0.84, where Pearson's would give 0.93 and 0.96.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from scipy.stats import hypergeom
+from scipy.stats import hypergeom, rankdata
 
 from avhcurate.curation.hsf import check_level, selections, ticks
 from avhcurate.errors import CurateError
@@ -80,6 +82,72 @@ def of_ticks(
     centre, reach = np.arctanh(half), ndtri((1 + level) / 2) * np.std(np.arctanh(resampled), ddof=1)
     value, low, high = (_spearman_brown(float(r)) for r in (half, np.tanh(centre - reach), np.tanh(centre + reach)))
     return Reliability(samples, skipped, half, value, low, high, value**0.5, low**0.5, high**0.5, splits, seed, level)
+
+
+def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -> pd.DataFrame:
+    """How HSF moved as votes came in: votes in order of coming, (A,) sample codes and whether each was for the label.
+
+    Columns `votes, samples, mean_change, spearman`, a row for each number of votes (some of them where there are more
+    than `points`): over the samples with at least so many, the mean of |HSF of the first so many - HSF of all|, and
+    their Spearman correlation, NaN for fewer than three samples or no variation. Both end at full agreement because the
+    last row holds every vote: how flat the curve is before says whether more votes would move HSF still.
+
+    >>> as_votes_came([0, 1, 0, 1], [True, False, False, False])[["votes", "samples", "mean_change"]].values.tolist()
+    [[1.0, 2.0, 0.25], [2.0, 2.0, 0.0]]
+    """
+    codes, hits = np.asarray(sample), np.asarray(selected, bool).astype(np.int64)
+    if codes.shape != hits.shape or codes.ndim != 1:
+        raise CurateError(f"sample {codes.shape} and selected {hits.shape} must hold one value a vote each")
+    order = np.argsort(codes, kind="stable")
+    _, starts, shown = np.unique(codes[order], return_index=True, return_counts=True)
+    before = np.concatenate([[0], np.cumsum(hits[order])])
+    totals = before[starts + shown] - before[starts]
+    firsts = ((v, before[starts + np.minimum(v, shown)] - before[starts]) for v in _steps(shown, points))
+    return _curve(firsts, totals, shown)
+
+
+def as_votes_would_come(selected: ArrayLike, shown: ArrayLike, *, points: int = 50, seed: int = 0) -> pd.DataFrame:
+    """As `as_votes_came` where only counts are known, (N,) each: the votes come in an order drawn at random."""
+    ticked, seen = ticks(selected, shown)
+    ticked, seen = ticked[seen > 0], seen[seen > 0]
+    return _curve(_drawn(ticked, seen, _steps(seen, points), np.random.default_rng(seed)), ticked, seen)
+
+
+def _drawn(
+    ticked: np.ndarray, seen: np.ndarray, steps: list[int], rng: np.random.Generator
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Ticks among the first votes of each sample when its votes come in a random order, at each step."""
+    hits, drawn = np.zeros(len(seen), np.int64), np.zeros(len(seen), np.int64)
+    for votes in steps:
+        more = np.minimum(votes, seen) - drawn
+        left = ticked - hits
+        hits = hits + rng.hypergeometric(left, seen - drawn - left, more)
+        drawn = drawn + more
+        yield votes, hits
+
+
+def _steps(shown: np.ndarray, points: int) -> list[int]:
+    """Numbers of votes from 1 to the most that a sample has, evenly on a log scale where there are many."""
+    most = int(shown.max()) if len(shown) else 0
+    if most <= points:
+        return list(range(1, most + 1))
+    return sorted({round(float(v)) for v in np.geomspace(1, most, points)})
+
+
+def _curve(firsts: Iterable[tuple[int, np.ndarray]], totals: np.ndarray, shown: np.ndarray) -> pd.DataFrame:
+    final = np.divide(totals, shown, out=np.full(len(shown), np.nan), where=shown > 0)
+    rows = []
+    for votes, hits in firsts:
+        enough = shown >= votes
+        early, late = hits[enough] / votes, final[enough]
+        rows.append((votes, len(early), float(np.abs(early - late).mean()), _spearman(early, late)))
+    return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float:
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
 
 
 def _reason(selected: np.ndarray, shown: np.ndarray) -> str:

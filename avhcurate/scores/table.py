@@ -38,7 +38,8 @@ class Score:
     """One score: how it is called, computed, read and cited.
 
     `harder` says which end means a harder sample; `low` and `high` are its bounds as text, since some depend on K.
-    `function` is None for a score that needs a second pass over the data.
+    `function` is None for a score that needs more than one pass over the data: a second one, or the epochs of a
+    training (`training`), in which case a table has it only where its run comes from a recorded training.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Score:
     needs_label: bool
     reference: str
     function: Callable[[Batch], Array] | None
+    training: bool = False
 
     @property
     def sign(self) -> int:
@@ -139,6 +141,41 @@ _ALL = (
         "Cosine distance to the mean embedding of the label's class.",
         "0", "2", "", "high", True, "nearest class mean",
         None,
+    ),
+    Score(
+        "aum", "AUM", r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
+        "Margin, mean over the epochs of the training.",
+        "-∞", "∞", "", "low", True, "Pleiss et al. 2020", None, training=True,
+    ),
+    Score(
+        "confidence_mean", "Mean confidence", r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
+        "Probability of the given label, mean over the epochs: one axis of the data map.",
+        "0", "1", "", "low", True, "Swayamdipta et al. 2020", None, training=True,
+    ),
+    Score(
+        "variability", "Variability", r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
+        "Deviation of the label's probability over the epochs: the other axis of the data map; large = ambiguous.",
+        "0", "1/2", "", "high", True, "Swayamdipta et al. 2020", None, training=True,
+    ),
+    Score(
+        "correctness", "Correctness", r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
+        "Share of the epochs in which the label was predicted.",
+        "0", "1", "", "low", True, "Swayamdipta et al. 2020", None, training=True,
+    ),
+    Score(
+        "forgetting", "Forgetting", r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
+        "How often a right prediction turned wrong from one epoch to the next; missing where none was ever right.",
+        "0", "T/2", "", "high", True, "Toneva et al. 2019", None, training=True,
+    ),
+    Score(
+        "el2n_mean", "Mean EL2N", r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
+        "EL2N, mean over the epochs.",
+        "0", "√2", "", "high", True, "Paul et al. 2021", None, training=True,
+    ),
+    Score(
+        "learning_speed", "Learning speed", r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
+        "Share of the epochs, counted back from the last, through which the label was predicted without a break.",
+        "0", "1", "", "low", True, "iteration learned of Baldock et al. 2021", None, training=True,
     ),
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.curation.reliability import Reliability
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.services.tables import DatasetTable
+from avhcurate.services.tables import DatasetTable, check_scores
 from avhcurate.storage.files import check_free, write_atomic
 
 
@@ -43,9 +43,9 @@ def correlate(
     bootstrap: bool = False,
     seed: int = 0,
 ) -> Correlations:
-    """Spearman of the scores (default: all) with HSF over the samples that satisfy `filters`, all and per bin.
+    """Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
 
-    Refused without votes, without a run, and when no sample has both.
+    Default: every score that the table has. Refused without votes, without a run, and when no sample has both.
     """
     chosen = _checked(table, keys)
     edges = bins.check_edges(edges or table.edges)
@@ -67,7 +67,7 @@ def correlate(
 
 def noise_ceiling(table: DatasetTable) -> Reliability:
     """Split-half reliability of the dataset's votes, all of them, and the best Spearman a score could reach."""
-    votes = table.dataset.votes()
+    votes = table.vote_counts()
     if votes is None:
         raise CurateError(
             f"dataset {table.dataset.name} has no human votes: run `avhcurate votes {table.dataset.name} FILE`"
@@ -117,10 +117,8 @@ def _checked(table: DatasetTable, keys: Sequence[str] | None) -> list[str]:
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
     if table.votes is None:
         raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
-    chosen = list(SCORES) if keys is None else list(keys)
-    unknown = [key for key in chosen if key not in SCORES]
-    if unknown or not chosen:
-        raise CurateError(f"no score is called {', '.join(unknown) or '(none given)'}: choose from {', '.join(SCORES)}")
+    chosen = list(table.scores) if keys is None else list(keys)
+    check_scores(table, chosen)
     return chosen
 
 

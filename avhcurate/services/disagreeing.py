@@ -11,9 +11,8 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.services.exporting import csv_text
-from avhcurate.services.tables import DatasetTable
+from avhcurate.services.tables import DatasetTable, check_scores
 from avhcurate.storage.files import check_free, write_atomic
-from avhcurate.storage.table import COLUMNS
 
 #: Name of each set in files, and in words.
 SETS = {
@@ -46,13 +45,12 @@ def disagree(
     Default: HSF at or below 0.2 (at or above 0.8), and the easiest (hardest) fifth by the score. Refused without
     votes or without a run.
     """
-    if key not in SCORES:
-        raise CurateError(f"no score is called {key}: choose from {', '.join(SCORES)}")
     name = table.dataset.name
     if table.run is None or table.votes is None:
         missing = "model run" if table.run is None else "human votes"
         command = f"score {name} --model MODEL" if table.run is None else f"votes {name} FILE"
         raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
+    check_scores(table, [key])
     points = table.frame(filters or Filters(), columns=["id", "hsf", key])
     sets = find_sets(
         points["hsf"],
@@ -73,7 +71,7 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
     widths = pd.DataFrame({"id": gap.points["id"].astype("int64"), "gap": gap.sets.gap})
     chosen = chosen.astype({"id": "int64"}).merge(widths, on="id")
     some = Filters(excluded=None, ids=tuple(chosen["id"]))
-    rows = table.frame(some, columns=[*COLUMNS, *table.user_columns])
+    rows = table.frame(some, columns=[*table.standard, *table.user_columns])
     rows["tags"] = rows["tags"].map(";".join)
     result = chosen.merge(rows, on="id", how="left")
     return result.assign(hsf_source="simulated") if gap.simulated else result

@@ -23,7 +23,6 @@ from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.files import check_free, temporary_name, write_atomic
 from avhcurate.storage.images import BrokenImage
 from avhcurate.storage.sources.folder import IMAGE_SUFFIXES
-from avhcurate.storage.table import COLUMNS
 
 #: Batches of so many samples in one Parquet file of a Hugging Face export; a batch of images is held in memory.
 _HF_BATCHES = 10
@@ -68,8 +67,8 @@ def export(
 
 
 def export_columns(table: DatasetTable) -> list[str]:
-    """The columns of an export: the contract's, where the votes come from when there are any, the user's own."""
-    return [*COLUMNS, *table.user_columns]
+    """The columns of an export: the contract's, with the scores of a training when there are any, the user's own."""
+    return [*table.standard, *table.user_columns]
 
 
 def export_bytes(table: DatasetTable, filters: Filters, format: str, *, only: Sequence[int] | None = None) -> bytes:
@@ -96,6 +95,7 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "model": run.model if run else None,
         "run": run.name if run else None,
         "weights_sha256": run.weights_sha256 if run else None,
+        "training": table.training.name if table.training else None,
         "votes": votes.model_dump(mode="json") if votes else None,
         "versions": {name: version(name) for name in ("avhcurate", "pyarrow")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

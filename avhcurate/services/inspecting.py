@@ -58,7 +58,7 @@ def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:
-    frame = table.dataset.votes(id)
+    frame = table.vote_counts(id)
     counts = [] if frame is None or "counts" not in frame else frame["counts"].tolist()
     total = int(np.sum(counts[0])) if counts else 0
     return np.asarray(counts[0]) / total if total else None

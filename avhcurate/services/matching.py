@@ -70,18 +70,19 @@ def _match_numbers(column: pa.ChunkedArray, samples: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Names:
-    """What samples are called: their paths, and the file names that one sample alone has."""
+    """What samples are called: their paths, and the file names, with and without ending, that one sample alone has."""
 
     paths: pa.Array
     file_names: pa.Array
     ids_of_file_names: np.ndarray
+    stems: pa.Array
+    ids_of_stems: np.ndarray
 
     @classmethod
     def of(cls, paths: pa.ChunkedArray) -> "_Names":
-        table = pa.table({"name": _file_name(paths), "id": np.arange(len(paths))})
-        grouped = table.group_by("name").aggregate([("id", "min"), ("id", "count")])
-        single = grouped.filter(pc.equal(grouped["id_count"], 1))
-        return cls(paths.combine_chunks(), single["name"].combine_chunks(), single["id_min"].to_numpy())
+        names = _file_name(paths)
+        stems = pc.replace_substring_regex(names, r"\.[^.]*$", "")
+        return cls(paths.combine_chunks(), *_single(names), *_single(stems))
 
     def match(self, column: pa.ChunkedArray) -> np.ndarray:
         """The id that each value means, -1 where it means none or may mean several."""
@@ -89,7 +90,22 @@ class _Names:
         exact = pc.index_in(column, value_set=self.paths).fill_null(-1).to_numpy().astype(np.int64)
         place = pc.index_in(_file_name(column), value_set=self.file_names).fill_null(-1).to_numpy()
         by_name = np.where(place >= 0, np.append(self.ids_of_file_names, -1)[place], -1)
+        by_name = np.where(by_name >= 0, by_name, self._match_stems(column))
         return np.where(exact >= 0, exact, by_name)
+
+    def _match_stems(self, column: pa.ChunkedArray) -> np.ndarray:
+        """As ImageNetV2 calls its images: a file name without ending. Bare numbers are ids, not names."""
+        named = pc.match_substring_regex(column, r"^[^.]*[^\d.][^.]*$")
+        place = pc.index_in(pc.if_else(named, column, None), value_set=self.stems).fill_null(-1).to_numpy()
+        return np.where(place >= 0, np.append(self.ids_of_stems, -1)[place], -1)
+
+
+def _single(names: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """The names that one sample alone has, and its id."""
+    grouped = pa.table({"name": names, "id": np.arange(len(names))}).group_by("name")
+    grouped = grouped.aggregate([("id", "min"), ("id", "count")])
+    single = grouped.filter(pc.equal(grouped["id_count"], 1))
+    return single["name"].combine_chunks(), single["id_min"].to_numpy()
 
 
 def _file_name(paths: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,40 +1,56 @@
-"""Opens a dataset with one model run as a single table, and keeps its annotations up to date."""
+"""Opens a dataset with one model run as a single table, and keeps its annotations and votes up to date."""
 
 import os
+import re
 import threading
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.curation import bins, hsf
+from avhcurate.curation import bins
 from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.services.tallying import Tally
 from avhcurate.storage.annotations import AnnotationLog
-from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.ballots import BallotBox
+from avhcurate.storage.datasets import DatasetFolder, DatasetRecord, VotesRecord
 from avhcurate.storage.runs import RunFolder, RunRecord
 from avhcurate.storage.table import SampleTable
+from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
 
 class DatasetTable(SampleTable):
-    """The joined table of a dataset and a model run (None before any), with the log of what people decide."""
+    """The joined table of a dataset and a model run (None before any), with what people decide and how they vote."""
 
     def __init__(
-        self, dataset: DatasetFolder, run: RunFolder | None, log: AnnotationLog, edges: Sequence[float] | None = None
+        self,
+        dataset: DatasetFolder,
+        run: RunFolder | None,
+        log: AnnotationLog,
+        box: BallotBox,
+        edges: Sequence[float] | None = None,
     ) -> None:
-        self.dataset, self.run, self.log = dataset, run, log
+        self.dataset, self.run, self.log, self.box = dataset, run, log, box
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
         record = dataset.record
-        #: What is known of the votes that this table holds, whatever is attached to the dataset later.
-        self.votes = record.votes
+        #: The training that the run's weights come from, whose scores the table has; None where there is none.
+        self.training = training_of(dataset, run) if run else None
+        #: Counts the votes behind the HSF columns.
+        self.tally = Tally(dataset, box)
         super().__init__(
             dataset.samples_path,
             run.scores_path if run else None,
-            hsf_columns(dataset, self.edges),
+            self.tally.frame(np.flatnonzero(self.tally.counts.votes), self.edges) if self.votes else None,
             class_names(record, run.record if run else None),
+            dynamics=self.training.dynamics_path if self.training else None,
         )
-        self._version = -1
+        #: Number of the newest annotation that this table holds.
+        self.annotated = -1
         self.refresh()
 
     @property
@@ -43,18 +59,29 @@ class DatasetTable(SampleTable):
         return self.frame()
 
     @property
+    def votes(self) -> VotesRecord | None:
+        """What is known of the votes that HSF is made of: those attached when this was opened, and collected ones."""
+        return self.tally.record
+
+    def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
+        """Those votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without any."""
+        return self.tally.votes(id)
+
+    @property
     def simulated(self) -> bool:
         """Whether the votes come from a simulated panel and not from people."""
         return bool(self.votes and self.votes.simulated)
 
     def refresh(self) -> None:
-        """Takes over annotations written since, here or by another process."""
+        """Takes over annotations and votes written since, here or by another process."""
         # One at a time: else a thread with an older state may write it after, and keep the number of, a newer one.
         with self._refreshing:
             version = self.log.version(self.dataset.name)
-            if version != self._version:
+            if version != self.annotated:
                 self.annotate(self.log.state(self.dataset.name))
-                self._version = version
+                self.annotated = version
+            if len(changed := self.tally.update()):
+                self.recount(self.tally.frame(changed, self.edges))
 
 
 def open_table(
@@ -70,7 +97,49 @@ def open_table(
         raise CurateError(
             f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
-    return DatasetTable(dataset, run, open_log(workspace), edges)
+    return DatasetTable(dataset, run, open_log(workspace), open_box(workspace), edges)
+
+
+def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
+    """The finished training whose weights the run scored; of several, the one that looked at most samples."""
+    weights, fingerprint = run.record.weights_sha256, dataset.record.fingerprint
+    try:
+        finished = [training for training in dataset.trainings() if training.complete]
+    except CurateError:  # a damaged training must not keep the dataset from opening: its own page says what is wrong
+        return None
+    matching = [
+        training
+        for training in finished
+        if (training.record.weights_sha256, training.record.recorded_fingerprint) == (weights, fingerprint)
+    ]
+    return max(matching, key=lambda training: training.record.recorded_samples, default=None)
+
+
+def titles(dataset: DatasetFolder) -> dict[str, str]:
+    """What each run and each training is called where several are listed, by its name: the model's name, with loss and
+    seed where a training made the weights. Those that would be called alike bear the digits that tell them apart.
+    """
+    try:
+        trainings = {training.name: training.record for training in dataset.trainings()}
+    except CurateError:  # as in `training_of`
+        trainings = {}
+    learnt = {
+        name: f"{record.model.rpartition(':')[2]} · {record.loss} · seed {record.seed}"
+        for name, record in trainings.items()
+    }
+    of_weights = {record.weights_sha256: learnt[name] for name, record in trainings.items() if record.weights_sha256}
+    records = {run.name: run.record for run in dataset.runs()}
+    scored = {name: of_weights.get(record.weights_sha256, record.model) for name, record in records.items()}
+    return _told_apart(learnt) | _told_apart(scored)
+
+
+def _told_apart(called: dict[str, str]) -> dict[str, str]:
+    """
+    >>> _told_apart({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
+    {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
+    """
+    alike = Counter(called.values())
+    return {n: f"{title} ({n.rpartition('-')[2]})" if alike[title] > 1 else title for n, title in called.items()}
 
 
 def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
@@ -84,24 +153,42 @@ def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
     return dataset.classes + unique[len(dataset.classes) :]
 
 
+def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
+    """Passes when the table has these scores, one or more; says of another why it has not."""
+    missing = [key for key in keys if key not in table.scores]
+    if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
+        raise CurateError(
+            f"{', '.join(trained)} come from the epochs of a training, and this run has none: "
+            "run `avhcurate train`, or choose the run of a training by --model"
+        )
+    if missing or not keys:
+        names = ", ".join(missing) or "(none given)"
+        raise CurateError(f"no score is called {names}: choose from {', '.join(table.scores)}")
+
+
 def open_log(workspace: Workspace) -> AnnotationLog:
     """The annotation log: of AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
+    return AnnotationLog(_address(workspace))
+
+
+def open_box(workspace: Workspace) -> BallotBox:
+    """The ballots, in the same database; one box for all who ask in this process, since it keeps them in memory."""
+    url, path = _address(workspace), workspace.annotations_path
+    if not url.endswith(str(path)):
+        return _box(url, 0)
+    path.touch()
+    return _box(url, path.stat().st_ino)  # a workspace that was removed and made anew has another file of that name
+
+
+@lru_cache(maxsize=8)
+def _box(url: str, _file: int) -> BallotBox:
+    return BallotBox(url)
+
+
+def _address(workspace: Workspace) -> str:
     url = os.environ.get("AVHCURATE_DATABASE_URL")
-    if not url:
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{workspace.annotations_path}"
-    return AnnotationLog(url)
-
-
-def hsf_columns(dataset: DatasetFolder, edges: Sequence[float]) -> pd.DataFrame | None:
-    """`id, hsf, hsf_low, hsf_high, votes, hsf_bin, _hsf_bin` of the samples with votes; None without votes."""
-    votes = dataset.votes()
-    if votes is None:
-        return None
-    if "counts" in votes:
-        table = hsf.from_counts(np.stack(votes["counts"].to_list()), dataset.labels()[votes["id"]])
-    else:
-        table = hsf.from_ticks(votes["selected"], votes["shown"])
-    index = pd.Series(bins.bin_index(table["hsf"], edges))
-    names = dict(enumerate(bins.bin_labels(edges)))
-    return table.assign(id=votes["id"].to_numpy(), hsf_bin=index.map(names), _hsf_bin=index.where(index >= 0))
+    if url:
+        # By its plain names SQLAlchemy means another driver than the one that comes with the extra.
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{workspace.annotations_path}"

@@ -47,6 +47,8 @@ def attach_sheet(
 ) -> VotesRecord:
     """Attaches votes that were read already; the caller holds the dataset's lock."""
     votes, messages = tally(sheet, folder)
+    if sheet.simulated and not simulated:
+        simulated, messages = True, [*messages, "the file says that its votes are simulated"]
     return attach(folder, votes, source=source, messages=messages, simulated=simulated, note=note, force=force)
 
 

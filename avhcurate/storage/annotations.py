@@ -9,6 +9,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
+from avhcurate.storage.database import create_missing, open_engine
 
 ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 
@@ -54,15 +55,10 @@ class AnnotationLog:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url)
+        self._engine = open_engine(url)
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
-        with self._engine.begin() as connection:
-            # Two processes may open a new log at once: only the database itself can tell what is missing.
-            for table in _METADATA.sorted_tables:
-                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-                for index in table.indexes:
-                    connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        create_missing(self._engine, _METADATA)
 
     def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
         """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""

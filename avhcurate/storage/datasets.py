@@ -18,6 +18,7 @@ from avhcurate.storage.files import write_json, write_parquet
 from avhcurate.storage.images import ImageSource
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.thumbnails import ThumbnailStore
+from avhcurate.storage.trainings import TrainingFolder
 
 
 class VotesRecord(BaseModel):
@@ -66,7 +67,8 @@ def versions_here() -> dict[str, str]:
 class DatasetFolder:
     """The folder of one dataset.
 
-    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`.
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
+    `training/`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -155,6 +157,19 @@ class DatasetFolder:
         """The model runs, complete or not, oldest first."""
         runs = [RunFolder(record.parent) for record in (self.root / "runs").glob("*/run.json")]
         return sorted(runs, key=lambda run: (run.record.started, run.root.name))
+
+    def training(self, name: str) -> TrainingFolder:
+        """The training of that name whose looks are at samples of this dataset; an unknown one is refused."""
+        found = self.trainings()
+        if (one := next((training for training in found if training.name == name), None)) is not None:
+            return one
+        known = ", ".join(training.name for training in found) or "none"
+        raise CurateError(f"dataset {self.name!r} has no training {name!r}; it has {known}")
+
+    def trainings(self) -> list[TrainingFolder]:
+        """The trainings whose looks are at samples of this dataset, complete or not, oldest first."""
+        trainings = [TrainingFolder(record.parent) for record in (self.root / "training").glob("*/training.json")]
+        return sorted(trainings, key=lambda training: (training.record.started, training.root.name))
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         """Writes the dataset, its record last."""

@@ -23,6 +23,9 @@ COLUMNS = (
     "curated_label_name",
 )  # fmt: skip
 
+#: The scores of a training's epochs, which a table has behind the others where its run comes from a training.
+DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
+
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
 
@@ -47,30 +50,45 @@ class SampleTable:
     """Reads of one joined table; safe to share between threads, every read on a cursor of its own.
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
-    HSF columns, `classes` the names by label.
+    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`.
     """
 
-    def __init__(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None, classes: Sequence[str]) -> None:
+    def __init__(
+        self,
+        samples: Path,
+        scores: Path | None,
+        votes: pd.DataFrame | None,
+        classes: Sequence[str],
+        *,
+        dynamics: Path | None = None,
+    ) -> None:
         self.classes = tuple(classes)
+        trained = DYNAMICS if dynamics else ()
+        #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
+        self.scores = tuple(key for key in SCORES if scores and (key in trained or key not in DYNAMICS))
+        behind = COLUMNS.index("prototype_distance") + 1
+        #: The contract's columns in its order, with the scores of a training where there are any.
+        self.standard = (*COLUMNS[:behind], *trained, *COLUMNS[behind:])
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
-        self._create(samples, scores, votes)
+        self._create(samples, scores, votes, dynamics)
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         described = self._connection.execute("DESCRIBE samples").fetchall()
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
         self.columns = tuple(self.types)
-        self.user_columns = tuple(name for name in self.columns if name not in COLUMNS + EXTRA)
+        self.user_columns = tuple(name for name in self.columns if name not in self.standard + EXTRA)
         self.size = self.count()
 
-    def _create(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None) -> None:
-        connection = self._connection
+    def _create(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None, dynamics: Path | None) -> None:
+        connection, taken = self._connection, self.standard + EXTRA
         own = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
-        user = [_user_column(name, kind) for name, kind, *_ in own if name not in COLUMNS + EXTRA and name[:1] != "_"]
+        user = [_user_column(name, kind) for name, kind, *_ in own if name not in taken and name[:1] != "_"]
         connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
             "s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name",
             *(_score_columns(connection, scores)),
+            *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
             *user,
         ]  # fmt: skip
@@ -78,6 +96,9 @@ class SampleTable:
         parameters: dict[str, Any] = {"classes": list(self.classes), "samples": str(samples)}
         if scores is not None:
             parameters["scores"] = str(scores)
+        if dynamics is not None:
+            joined += " LEFT JOIN read_parquet($dynamics) d USING (id)"
+            parameters["dynamics"] = str(dynamics)
         select += [f"{default} AS {name}" for name, default in _UNDECIDED.items()]
         connection.execute(
             f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
@@ -102,6 +123,15 @@ class SampleTable:
             cursor.execute(_DECIDE, names)
             cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
             cursor.execute("COMMIT")
+            cursor.unregister("incoming")
+
+    def recount(self, votes: pd.DataFrame) -> None:
+        """Takes over new HSF columns of some samples: `id` and the columns given at first; missing ones become null."""
+        changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in _HSF_COLUMNS.items())
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.register("incoming", pa.Table.from_pandas(votes[["id", *_HSF_COLUMNS]], preserve_index=False))
+            cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
             cursor.unregister("incoming")
 
     def count(self, filters: Filters | None = None) -> int:
@@ -162,7 +192,7 @@ class SampleTable:
     def percentiles(self, id: int) -> dict[str, float]:
         """For each score that the sample has, the share of samples whose value is not larger, in (0, 1]."""
         row = self.sample(id)
-        keys = [key for key in SCORES if row[key] is not None]
+        keys = [key for key in self.scores if row[key] is not None]
         if not keys:
             return {}
         shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
@@ -237,6 +267,7 @@ def _users_mistakes() -> Iterator[None]:
 _FLOATS = ("FLOAT", "DOUBLE")
 
 _NAME = "list_extract($classes, {} + 1)"
+_NUMBER = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
 
 #: The annotation columns of a sample about which nobody has decided anything.
 _UNDECIDED = {
@@ -262,26 +293,23 @@ _STATE = pa.schema(
 
 def _score_columns(connection: duckdb.DuckDBPyConnection, scores: Path | None) -> list[str]:
     """SQL of the model's columns: NaN becomes null, and all are null before a model was run."""
+    keys = [key for key in SCORES if key not in DYNAMICS]
     if scores is None:
-        nulls = [f"CAST(NULL AS DOUBLE) AS {key}" for key in SCORES]
+        nulls = [f"CAST(NULL AS DOUBLE) AS {key}" for key in keys]
         return ["NULL::INTEGER AS predicted", "NULL::VARCHAR AS predicted_name", *nulls, "NULL::VARCHAR AS problem"]
     found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
     kinds = {name: kind for name, kind, *_ in found}
     columns = ["r.predicted::INTEGER AS predicted", f"{_NAME.format('r.predicted')} AS predicted_name"]
-    for key in SCORES:
-        kind = kinds.get(key)
-        columns.append(
-            f"CASE WHEN isnan(r.{key}) THEN NULL ELSE r.{key} END AS {key}"
-            if kind
-            else f"CAST(NULL AS DOUBLE) AS {key}"
-        )
+    for key in keys:
+        number = _NUMBER.format(f"r.{key}") if key in kinds else "CAST(NULL AS DOUBLE)"
+        columns.append(f"{number} AS {key}")
     return [*columns, "r.problem" if "problem" in kinds else "NULL::VARCHAR AS problem"]
 
 
 def _user_column(name: str, kind: str) -> str:
     """SQL of a column of the user's: what is no number is missing, as in every score."""
     column = f"s.{quote(name)}"
-    return f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS {quote(name)}" if kind in _FLOATS else column
+    return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
 
 
 def _state_table(state: pd.DataFrame) -> pa.Table:

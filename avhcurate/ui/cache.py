@@ -19,7 +19,8 @@ def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: s
 
 
 def _stamp(workspace: Workspace, dataset: str) -> str:
-    """Changes when the dataset is imported again, gets votes, or a run of a model is finished."""
+    """Changes when the dataset is imported again, gets votes, or a run or a training is finished."""
     folder = workspace.datasets / dataset
-    files = [folder / "dataset.json", *sorted(folder.glob("runs/*/run.json"))]
+    patterns = ("runs/*/run.json", "training/*/training.json")
+    files = [folder / "dataset.json", *(file for pattern in patterns for file in sorted(folder.glob(pattern)))]
     return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())

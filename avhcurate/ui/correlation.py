@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -77,6 +78,10 @@ def verdict(pair: Pair, first: str, second: str, *, simulated: bool = False) -> 
 def reading(found: Correlations) -> str:
     """What the table says, in a few plain sentences, whichever score wins."""
     rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
+    of_training = np.array([SCORES[key].training for key in rows["score"]], bool)
+    if rows["n"][of_training].max() == rows["n"].max():
+        of_training[:] = False
+    rows, recorded = rows[~of_training], rows[of_training]  # over fewer samples, they cannot be ranked with the others
     if rows.empty:
         return "No score has a correlation with HSF here: there are too few samples, or none of them varies."
     rows = rows.sort_values("agreement", ascending=False, kind="stable")
@@ -92,6 +97,13 @@ def reading(found: Correlations) -> str:
         sentences.append(
             f"The votes are noisy themselves: no score could be expected above {found.ceiling.ceiling:.2f}, "
             f"and the best reaches {top / found.ceiling.ceiling:.0%} of that."
+        )
+    if len(recorded):
+        leader = recorded.sort_values("agreement").iloc[-1]
+        sentences.append(
+            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it looked at, "
+            f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
+            "`aum IS NOT NULL` compares all scores on those."
         )
     against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
     if against:
@@ -226,12 +238,14 @@ def marks_sentence(found: Correlations) -> str:
 
 
 def compare(found: Correlations, first: str, second: str) -> None:
-    """Two scores to choose, and the test between them."""
+    """Two scores to choose, and the test between them; one that the table does not have gives way to the default."""
+    scores = list(dict.fromkeys(found.table["score"]))
+    first, second = (
+        value if value in scores else choice.default for choice, value in ((FIRST, first), (SECOND, second))
+    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for choice, value, label in ((FIRST, first, "Compare"), (SECOND, second, "with")):
-            st.selectbox(
-                label, list(SCORES), key=choice.key(value), format_func=score_name, on_change=choice.keep, width=200
-            )
+            st.selectbox(label, scores, key=choice.key(value), format_func=score_name, on_change=choice.keep, width=200)
     if first == second:
         st.caption("Choose two different scores.")
         return

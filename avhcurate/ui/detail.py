@@ -175,7 +175,7 @@ def _compare(frame: Opened, found: Inspection) -> None:
 
 
 def _scores(found: Inspection) -> None:
-    keys = [key for key in SCORES if found.row[key] is not None]
+    keys = list(found.percentiles)
     if not keys:
         return
     scores = pd.DataFrame(

@@ -21,7 +21,6 @@ from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
 from avhcurate.ui.findings import GapPoints
 from avhcurate.ui.frame import Opened, attempt, mirrored
-from avhcurate.ui.state import View
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 _PAGE = 24
@@ -67,9 +66,10 @@ class Question:
         return score_name(self.key)
 
 
-def question(view: View) -> Question:
-    """What the address asks."""
-    return Question(SCORE.of(view), HSF_CUTS.of(view), SCORE_CUTS.of(view))
+def question(here: Opened) -> Question:
+    """What the address asks; AVH where the run does not have the score."""
+    view, key = here.view, SCORE.of(here.view)
+    return Question(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
 
 
 def toolbar(here: Opened, asked: Question) -> None:
@@ -77,7 +77,7 @@ def toolbar(here: Opened, asked: Question) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.selectbox(
             "Score",
-            list(SCORES),
+            here.table.scores,
             key=SCORE.key(asked.key),
             format_func=score_name,
             on_change=_choose_score,

@@ -22,7 +22,7 @@ def format_score(key: str, value: float | None) -> str:
     """
     if value is None or value != value:
         return "–"
-    if key in ("votes", "id"):
+    if key in ("votes", "id", "forgetting"):
         return f"{value:.0f}"
     if key == "hsf":
         return f"{value:.2f}"

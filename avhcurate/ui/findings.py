@@ -32,8 +32,9 @@ def stamp(table: DatasetTable) -> str:
     parts = [
         str(table.dataset.root),
         record.fingerprint,
-        record.votes.fingerprint if record.votes else "",
+        table.votes.fingerprint if table.votes else "",
         f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
+        f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
         ",".join(map(repr, table.edges)),
         str(table.log.version(record.name)),
     ]

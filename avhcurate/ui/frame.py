@@ -12,7 +12,7 @@ from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.services import jobs
-from avhcurate.services.tables import DatasetTable
+from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui import cache, state
 from avhcurate.ui.explain import score_name
@@ -88,7 +88,7 @@ def with_run() -> Opened:
 def with_votes() -> Opened:
     """The frame with a scored dataset that has human votes; without, says how to attach them and ends the page."""
     frame = with_run()
-    if frame.table.dataset.record.votes is None:
+    if frame.table.votes is None:
         name = frame.table.dataset.name
         with st.container(border=True):
             st.subheader("No human votes are attached yet", icon=":material/how_to_vote:")
@@ -143,14 +143,18 @@ def mirrored(key: str, value: Any) -> str:
 # --- for main.py ---------------------------------------------------------------------------------------------
 
 
-def draw(workspace: Workspace, pages: Sequence[Any]) -> Frame:
-    """Draws the sidebar, opens what the view asks for and leaves the frame for the page."""
+def draw(workspace: Workspace, pages: Sequence[Any], *, blind: bool = False) -> Frame:
+    """Draws the sidebar, opens what the view asks for and leaves the frame for the page.
+
+    `blind`: for a page on which people judge images, so that nothing of a model or of other people's votes shows; the
+    filters stay in the address for the pages after it.
+    """
     view, notices = state.read()
     frame = Frame(workspace, view)
     with st.sidebar:
         links = st.container(gap="xsmall")
         try:
-            frame = _draw_data_and_filters(workspace, view, notices)
+            frame = _draw_data_and_filters(workspace, view, notices, blind)
         finally:
             # Drawn last, so that they carry the view as fitted; also beside a dataset that cannot be opened.
             for page in pages:
@@ -163,11 +167,13 @@ def draw(workspace: Workspace, pages: Sequence[Any]) -> Frame:
     return frame
 
 
-def _draw_data_and_filters(workspace: Workspace, view: View, notices: list[str]) -> Frame:
+def _draw_data_and_filters(workspace: Workspace, view: View, notices: list[str], blind: bool) -> Frame:
     names = workspace.names()
     if not names:
         return Frame(workspace, view)
-    view, table = _choose_data(workspace, names, view, notices)
+    view, table = _choose_data(workspace, names, view, notices, blind)
+    if blind:
+        return Frame(workspace, view, table, table.size)
     view, found = state.fit(view, table)
     notices += found
     if table.run is None and view.sort in SCORES:
@@ -175,7 +181,9 @@ def _draw_data_and_filters(workspace: Workspace, view: View, notices: list[str])
     return _draw_filters(workspace, view, table)
 
 
-def _choose_data(workspace: Workspace, names: list[str], view: View, notices: list[str]) -> tuple[View, DatasetTable]:
+def _choose_data(
+    workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
+) -> tuple[View, DatasetTable]:
     if view.dataset and view.dataset not in names:
         notices.append(f"There is no dataset {view.dataset} here: showing {names[0]}.")
         view = replace(view, dataset="", run="", sample=None)
@@ -189,12 +197,15 @@ def _choose_data(workspace: Workspace, names: list[str], view: View, notices: li
         notices.append(f"{chosen} has no finished run {view.run}: showing the newest.")
         view = replace(view, run="")
     table = cache.table(workspace, chosen, view.run, view.edges)
+    if blind:
+        return view, table
     if runs:
+        called = titles(folder)
         st.selectbox(
             "Model run",
             list(runs),
             key=mirrored("frame.run", table.run.root.name if table.run else None),
-            format_func=lambda name: runs[name].model,
+            format_func=lambda name: called[name],
             on_change=_switch_run,
             label_visibility="collapsed",
         )
@@ -203,16 +214,15 @@ def _choose_data(workspace: Workspace, names: list[str], view: View, notices: li
 
 
 def _describe(table: DatasetTable) -> None:
-    record = table.dataset.record
     badges = []
     if table.simulated:
         badges.append(":orange-badge[:material/smart_toy: Simulated votes]")
-    elif record.votes is None:
+    elif table.votes is None:
         badges.append(":gray-badge[No human votes]")
     if table.run is None:
         badges.append(":gray-badge[Not scored yet]")
     if badges:
-        note = record.votes.note if record.votes and record.votes.note else None
+        note = table.votes.note if table.votes and table.votes.note else None
         st.markdown(" ".join(badges), help=note)
 
 
@@ -236,7 +246,7 @@ def _draw_filters(workspace: Workspace, view: View, table: DatasetTable) -> Fram
         count = table.count(view.filters)
     matching.caption(f"**{count:,}** of {table.size:,} samples match")
     filters = view.filters
-    if table.dataset.record.votes is not None:
+    if table.votes is not None:
         _hsf_filter(table, filters)
     _class_filter("Class", "classes", table, filters)
     _value_filter("Split", "splits", table, filters.splits, "no split")
@@ -301,8 +311,7 @@ def _value_filter(label: str, field: str, table: DatasetTable, chosen: tuple[str
 
 
 def _range_filters(table: DatasetTable, filters: Filters) -> None:
-    scores = list(SCORES) if table.run else []
-    options = [*scores, *(["hsf"] if table.dataset.record.votes else [])]
+    options = [*table.scores, *(["hsf"] if table.votes else [])]
     if not options:
         return
     st.multiselect(
@@ -360,7 +369,7 @@ def _more_filters(table: DatasetTable, filters: Filters) -> None:
         on_change=_set_filter,
         args=("where", "filter.where"),
     )
-    if table.dataset.record.votes is not None:
+    if table.votes is not None:
         st.text_input(
             "HSF bin edges",
             help="Rising numbers from 0 to 1. Bins hold their lower edge; the last holds both.",

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.curation.filters import Filters
-from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate, history, undo, user
 from avhcurate.services.exporting import export_bytes
 from avhcurate.services.tables import DatasetTable
@@ -56,7 +55,7 @@ def toolbar(here: Opened) -> int:
             format_func=lambda number: f"{number} a page",
             width=140,
         )
-        if view.sort in SCORES or view.sort == "hsf":
+        if view.sort in (*here.table.scores, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
     return min(view.page, pages(here))
 
@@ -74,9 +73,8 @@ def pages(here: Opened) -> int:
 
 def sort_columns(table: DatasetTable) -> list[str]:
     """What the gallery can sort by: the scores when a model was run, HSF when there are votes, the position."""
-    scored = list(SCORES) if table.run else []
-    voted = ["hsf", "votes"] if table.dataset.record.votes else []
-    return [*scored, *voted, "id"]
+    voted = ["hsf", "votes"] if table.votes else []
+    return [*table.scores, *voted, "id"]
 
 
 def nothing_matches() -> None:

@@ -22,6 +22,8 @@ _DOING = {
     "import": "Importing {}",
     "votes": "Attaching votes to {}",
     "demo": "Preparing the digits demo",
+    "degrade": "Degrading images of {}",
+    "train": "Training for {}",
 }
 _STOPPED = {
     "failed": ("failed", ":material/error:"),
@@ -29,7 +31,7 @@ _STOPPED = {
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
 #: Verbs that look now and then whether they shall stop.
-_CAN_STOP = ("score", "demo")
+_CAN_STOP = ("score", "demo", "degrade", "train")
 
 
 def job_panel(workspace: Workspace) -> JobRecord | None:
@@ -129,7 +131,7 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
         elif job.state == "interrupted":
             st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
         with st.container(horizontal=True):
-            resumes = job.verb == "score" and job.done > 0
+            resumes = job.verb in ("score", "degrade", "train") and job.done > 0
             st.button(
                 "Resume" if resumes or job.state != "failed" else "Try again",
                 key="jobs.resume",

@@ -18,9 +18,15 @@ STORIES = (
     ("gallery", "Gallery", "grid_view", "Look at samples by score; tag, relabel, exclude and export them."),
     ("disagreement", "Disagreement", "compare_arrows", "Where people and the network find different things hard."),
     ("correlation", "Correlation", "show_chart", "How each score follows human judgement, overall and per bin."),
+    ("annotate", "Annotate", "how_to_vote", "Judge images, blind to the model and to others: every answer is a vote."),
+    ("annotators", "Annotators", "groups", "How far the votes are, how good the annotators, how reliable HSF is."),
     ("pseudo_labels", "Pseudo-labels", "label", "Class-balanced selection for self-training, by confidence or by AVC."),
+    ("training_dynamics", "Training dynamics", "timeline", "AVH, norm, accuracy and loss as a network learns."),
+    ("degradation", "Degradation", "blur_on", "Whether scores follow contrast, noise, blur and JPEG step by step."),
     ("toy", "Toy", "scatter_plot", "AVH and norm against the exact Bayes error, on a network trained live."),
 )
+#: Pages on which people judge images: the frame shows nothing there of what a model or others think of them.
+BLIND = {"annotate"}
 
 
 def main() -> None:
@@ -34,7 +40,7 @@ def main() -> None:
     page = st.navigation(pages, position="hidden")
     ask_to_sign_in()
     try:
-        frame.draw(find_workspace(), pages)
+        frame.draw(find_workspace(), pages, blind=page.url_path in BLIND)
         with st.sidebar:
             show_account()
         page.run()

@@ -19,7 +19,7 @@ _BARS = 20
 
 def facts(table: DatasetTable) -> None:
     """Samples, classes, votes and runs in a row."""
-    record, votes = table.dataset.record, table.dataset.record.votes
+    record, votes = table.dataset.record, table.votes
     runs = [run for run in table.dataset.runs() if run.complete]
     with st.container(horizontal=True, gap="medium"):
         skipped = f"{record.skipped:,} skipped at import" if record.skipped else "none skipped"
@@ -40,7 +40,7 @@ def spread(here: Opened) -> None:
     left, right = halves()
     with left:
         st.markdown("**Human selection frequency**" + (" · simulated votes" if table.simulated else ""))
-        if table.dataset.record.votes is None:
+        if table.votes is None:
             st.caption("No votes are attached. Attach a file of votes below to see how often people chose the label.")
         else:
             bars = table.histogram("hsf", filters=filters, bins=_BARS, limits=(0.0, 1.0))
@@ -115,7 +115,7 @@ def _run_row(run: RunFolder) -> dict[str, object]:
 def messages(table: DatasetTable) -> None:
     """What the import and the votes' reading had to say, and images that could not be read."""
     record = table.dataset.record
-    said = [*record.messages, *(record.votes.messages if record.votes else [])]
+    said = [*record.messages, *(table.votes.messages if table.votes else [])]
     problems = table.group_counts("problem", Filters(excluded=None, where="problem IS NOT NULL"))
     if len(problems):
         broken = int(problems["n"].sum())

@@ -36,6 +36,11 @@ def picture_url(dataset: str, id: int, *, version: str, full: bool = False) -> s
     return f"{_prefix()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
+def health_url() -> str:
+    """Address that answers while the server does."""
+    return f"{_prefix()}/health"
+
+
 def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
     if sign_in_configured() and not signed_in(request.cookies):
@@ -59,7 +64,7 @@ def health(_: Request) -> Response:
 
 def routes() -> list[Route]:
     """The routes, below `server.baseUrlPath` like Streamlit's own."""
-    return [Route(f"{_prefix()}/images/{{dataset}}/{{id:int}}", image), Route(f"{_prefix()}/health", health)]
+    return [Route(f"{_prefix()}/images/{{dataset}}/{{id:int}}", image), Route(health_url(), health)]
 
 
 def _prefix() -> str:

@@ -10,7 +10,6 @@ import streamlit as st
 from avhcurate.curation.bins import DEFAULT_EDGES, parse_edges
 from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
-from avhcurate.scores import SCORES
 
 PAGE_SIZES = (60, 120, 240, 400)
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
@@ -107,6 +106,9 @@ class Fits(Protocol):
     def columns(self) -> tuple[str, ...]: ...
 
     @property
+    def scores(self) -> tuple[str, ...]: ...
+
+    @property
     def classes(self) -> tuple[str, ...]: ...
 
     @property
@@ -129,7 +131,7 @@ def fit(view: View, table: Fits) -> tuple[View, list[str]]:
     keep("hsf_bins", filters.hsf_bins, {NONE, *range(len(table.edges) - 1)}, "HSF bin")
     keep("classes", filters.classes, classes, "class")
     keep("predicted", filters.predicted, classes, "class")
-    known = tuple(item for item in filters.ranges if item[0] in table.columns and item[0] in (*SCORES, "hsf", "votes"))
+    known = tuple(item for item in filters.ranges if item[0] in (*table.scores, "hsf", "votes"))
     if len(known) < len(filters.ranges):
         notices.append("This dataset has no such score: the range filter was left out.")
         filters = filters.with_(ranges=known)

@@ -114,3 +114,44 @@ def test_cifar10h_has_the_reliability_and_ceiling_of_the_literature(shared_data)
     assert found.samples == 10_000
     assert found.reliability == pytest.approx(0.70, abs=0.01)
     assert found.ceiling == pytest.approx(0.84, abs=0.01)
+
+
+# -- as votes come in
+
+
+def test_the_curve_is_that_of_counting_the_first_votes_by_hand():
+    rng = np.random.default_rng(6)
+    sample, hit = rng.integers(30, size=200), rng.random(200) < 0.6
+    curve = reliability.as_votes_came(sample, hit).set_index("votes")
+    for votes in (1, 3, 5):
+        rows = [hit[sample == s] for s in np.unique(sample) if (sample == s).sum() >= votes]
+        early, late = np.array([r[:votes].mean() for r in rows]), np.array([r.mean() for r in rows])
+        assert curve.loc[votes, "samples"] == len(rows)
+        assert curve.loc[votes, "mean_change"] == pytest.approx(np.abs(early - late).mean())
+        assert curve.loc[votes, "spearman"] == pytest.approx(spearmanr(early, late).statistic)
+
+
+def test_hsf_settles_as_votes_come_in():
+    _, selected, shown = votes_of(300, 30, seed=7, a=2, b=1)
+    curve = reliability.as_votes_would_come(selected, shown)
+    assert (curve["votes"].iloc[0], curve["votes"].iloc[-1]) == (1, 30)
+    assert (np.diff(curve["mean_change"]) < 4e-3).all()
+    assert curve["mean_change"].iloc[-1] == 0
+    assert curve["spearman"].iloc[-1] == pytest.approx(1)
+
+
+def test_a_drawn_order_is_like_a_real_one():
+    rng = np.random.default_rng(8)
+    _, selected, shown = votes_of(3000, 12, seed=9, a=2, b=1)
+    votes = np.concatenate([rng.permutation([1] * k + [0] * (12 - k)) for k in selected])
+    real = reliability.as_votes_came(np.repeat(np.arange(3000), 12), votes == 1)
+    drawn = reliability.as_votes_would_come(selected, shown)
+    np.testing.assert_allclose(real["mean_change"], drawn["mean_change"], atol=0.01)
+    np.testing.assert_allclose(real["spearman"], drawn["spearman"], atol=0.03)
+
+
+def test_many_votes_give_few_points():
+    curve = reliability.as_votes_would_come([400, 10], [1000, 1000], points=20)
+    assert len(curve) <= 20
+    assert curve["votes"].iloc[-1] == 1000
+    assert len(reliability.as_votes_came([], [])) == 0

@@ -1,35 +1,12 @@
 """Fixtures of the page tests: any page opened at an address, and workspaces in the states that pages must bear."""
 
 import json
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from avhcurate.services.importing import import_dataset
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.workspace import Workspace
-
-MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
-
-
-@pytest.fixture
-def open_page(monkeypatch):
-    """Opens a page on a workspace at an address, and checks that no run of the script raised."""
-
-    def run(page, root, **query):
-        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
-        app = AppTest.from_file(str(MAIN), default_timeout=60)
-        if page != "home":
-            app.run()
-            app.switch_page(f"../../pages/{page}.py")
-        for key, value in query.items():
-            app.query_params[key.replace("__", ".")] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return run
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from avhcurate.ui.correlation import Pair, pair_of, reading, signed, table_html,
 
 def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):
     text = words(open_page("correlation", demo_root))
-    frame = digits.frame(Filters(), columns=["hsf", *SCORES])
-    for key, score in SCORES.items():
+    frame = digits.frame(Filters(), columns=["hsf", *digits.scores])
+    for key in digits.scores:
         rho = spearmanr(frame[key], frame["hsf"]).statistic
-        assert score.name in text
+        assert SCORES[key].name in text
         assert signed(float(rho), 3) in text
     for count in np.histogram(frame["hsf"] + 1e-9, bins=[0, 0.2, 0.4, 0.6, 0.8, 1.1])[0]:
         assert f"<small>n {count:,}</small>" in text

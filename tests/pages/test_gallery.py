@@ -1,10 +1,8 @@
 """The gallery page without a browser: what it shows, and that its actions reach the annotations and can be undone."""
 
 import json
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.annotating import annotate
@@ -12,24 +10,10 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 
-MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
-
 
 @pytest.fixture
-def open_gallery(monkeypatch):
-    """Opens the gallery on a workspace, at an address."""
-
-    def run(workspace, **query):
-        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
-        app = AppTest.from_file(str(MAIN), default_timeout=30).run()
-        app.switch_page("../../pages/gallery.py")
-        for key, value in query.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return run
+def open_gallery(open_page):
+    return lambda workspace, **query: open_page("gallery", workspace.root, **query)
 
 
 @pytest.fixture

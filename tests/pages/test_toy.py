@@ -2,16 +2,13 @@
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from avhcurate.services import toy
 from avhcurate.services.toy import ToySettings
 
-MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
 QUICK = {"toy.epochs": "5", "toy.width": "8"}
 SETTINGS = ToySettings(epochs=5, width=8)
 
@@ -26,20 +23,8 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture
-def open_toy(monkeypatch):
-    """Opens the page on a workspace, at an address."""
-
-    def run(root, **query):
-        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
-        app = AppTest.from_file(str(MAIN), default_timeout=30).run()
-        app.switch_page("../../pages/toy.py")
-        for key, value in query.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return run
+def open_toy(open_page):
+    return lambda root, **query: open_page("toy", root, **query)
 
 
 def figure(app, number):

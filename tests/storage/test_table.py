@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.storage.table import COLUMNS, SampleTable
+from avhcurate.storage.table import COLUMNS, DYNAMICS, SampleTable
 
+#: The scores of a run that comes from no training.
+PLAIN = [key for key in SCORES if key not in DYNAMICS]
 N, CLASSES = 400, ("cat", "dog", "eel")
 
 
@@ -29,9 +31,9 @@ def make_table(folder):
         }
     )  # fmt: skip
     scores = pd.DataFrame({"id": np.arange(N), "predicted": rng.integers(0, 3, N).astype("int32")})
-    for key in SCORES:
+    for key in PLAIN:
         scores[key] = rng.choice(np.linspace(0, 1, 30), N).astype("float32")
-    scores.loc[5, list(SCORES)] = np.nan
+    scores.loc[5, PLAIN] = np.nan
     scores["problem"] = None
     hsf = rng.integers(0, 11, N) / 10
     votes = pd.DataFrame({"id": np.arange(N), "hsf": hsf, "hsf_low": hsf, "hsf_high": hsf, "votes": 10})
@@ -59,7 +61,7 @@ def test_the_columns_are_the_contracts_then_the_users_and_none_that_are_private(
 
 def test_missing_values_are_null_and_never_zero(table):
     frame = table.frame().set_index("id")
-    assert frame.loc[5, list(SCORES)].isna().all()
+    assert frame.loc[5, PLAIN].isna().all()
     assert pd.isna(frame.loc[7, "label"])
     assert frame.loc[7, "label_name"] is None or pd.isna(frame.loc[7, "label_name"])
     assert frame.loc[0, ["hsf", "votes", "hsf_bin"]].isna().all()
@@ -164,8 +166,33 @@ def test_unknown_ids_and_columns_are_named(table):
     assert table.paths_of([2, 1]) == ["images/2.png", "images/1.png"]
 
 
+def test_the_scores_of_a_training_join_by_id_behind_the_others_and_win_over_a_users_column(tmp_path):
+    make_table(tmp_path)
+    samples = pd.read_parquet(tmp_path / "samples.parquet").assign(aum="the user's own")
+    samples.to_parquet(tmp_path / "samples.parquet")
+    ids = np.arange(0, N, 2)[::-1]
+    values = {key: np.linspace(0, number + 1, len(ids), dtype="float32") for number, key in enumerate(DYNAMICS)}
+    pd.DataFrame({"id": ids, **values}).assign(forgetting=np.nan).to_parquet(tmp_path / "dynamics.parquet")
+    files = (tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
+    with_training = SampleTable(*files, dynamics=tmp_path / "dynamics.parquet")
+    assert with_training.scores == tuple(SCORES)
+    assert with_training.user_columns == ("Taken On",)
+    assert [name for name in with_training.standard if name not in DYNAMICS] == list(COLUMNS)
+    frame = with_training.frame().set_index("id")
+    np.testing.assert_array_equal(frame.loc[ids, "aum"], values["aum"])
+    assert frame.loc[np.arange(1, N, 2), list(DYNAMICS)].isna().all(axis=None)
+    assert frame["forgetting"].isna().all()
+    assert with_training.count(Filters(where="learning_speed > 1")) == (values["learning_speed"] > 1).sum()
+    without = SampleTable(*files)
+    assert without.scores == tuple(PLAIN)
+    assert without.standard == COLUMNS
+    assert without.user_columns == ("Taken On", "aum")
+    assert set(without.frame()["aum"]) == {"the user's own"}
+
+
 def test_before_any_model_the_scores_are_null(tmp_path):
     make_table(tmp_path)
     table = SampleTable(tmp_path / "samples.parquet", None, None, CLASSES)
+    assert table.scores == ()
     assert table.frame()[["avh", "predicted", "hsf"]].isna().all(axis=None)
     assert table.count(Filters(ranges=(("avh", 0.0, 1.0),))) == 0

@@ -17,19 +17,8 @@ def demo(demo_root):
 
 
 @pytest.fixture
-def open_app(monkeypatch):
-    """Runs the app's main script on a workspace, at an address."""
-
-    def run(workspace, **query):
-        monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
-        app = AppTest.from_file(str(MAIN), default_timeout=30)
-        for key, value in query.items():
-            app.query_params[key] = value
-        app.run()
-        assert not app.exception
-        return app
-
-    return run
+def open_app(open_page):
+    return lambda workspace, **query: open_page("home", workspace.root, **query)
 
 
 def matching(app):

@@ -37,7 +37,9 @@ VIEWS = st.builds(
     sample=st.none() | st.integers(0, 10**9),
     own=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
 )
-TABLE = SimpleNamespace(columns=("avh", "loss", "hsf", "id"), classes=("cat", "dog"), edges=(0.0, 0.5, 1.0))
+TABLE = SimpleNamespace(
+    columns=("avh", "loss", "hsf", "id"), scores=("avh", "loss"), classes=("cat", "dog"), edges=(0.0, 0.5, 1.0)
+)
 
 
 @given(VIEWS)

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.storage.columns import class_names, is_text, listed
-from avhcurate.storage.table import COLUMNS, EXTRA
+from avhcurate.storage.table import COLUMNS, DYNAMICS, EXTRA
 
 #: Names of the table, and of what exports put beside its columns.
-_TAKEN = frozenset((*COLUMNS, *EXTRA, "hsf_source", "image", "set", "gap"))
+_TAKEN = frozenset((*COLUMNS, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
 
 
 def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:

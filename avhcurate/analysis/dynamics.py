@@ -1,0 +1,80 @@
+"""Scores of how a sample was learnt, from one pass over the epochs of a training.
+
+Epochs come one after the other and are folded into a few numbers a sample: memory does not grow with their number.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from avhcurate.errors import CurateError
+
+#: What an epoch must say of each sample.
+NEEDED = ("correct", "confidence", "margin", "el2n")
+#: The scores, in the order of the table of scores.
+KEYS = ("aum", "confidence_mean", "variability", "correctness", "forgetting", "el2n_mean", "learning_speed")
+
+
+class Dynamics:
+    """The scores of `n` samples over the epochs added so far, oldest first.
+
+    Sources: AUM, Pleiss et al., NeurIPS 2020. Mean and deviation of confidence, and correctness: the data map of
+    Swayamdipta et al., EMNLP 2020. Forgetting: Toneva et al., ICLR 2019. EL2N over epochs: Paul et al., NeurIPS 2021.
+    Learning speed: the "iteration learned" of Baldock et al., NeurIPS 2021, asked of the given label.
+
+    >>> dynamics = Dynamics(2)
+    >>> for right, p in (([True, False], [0.8, 0.1]), ([True, True], [0.6, 0.7])):
+    ...     dynamics.add({"correct": right, "confidence": p, "margin": p, "el2n": p})
+    >>> found = dynamics.scores()
+    >>> found["correctness"].tolist(), found["learning_speed"].tolist(), found["forgetting"].tolist()
+    ([1.0, 0.5], [1.0, 0.5], [0.0, 0.0])
+    """
+
+    def __init__(self, n: int) -> None:
+        self.epochs = 0
+        self._margin, self._el2n = np.zeros(n), np.zeros(n)
+        # Mean and squared deviations by Welford's rule: sums of squares would lose the digits of a small deviation.
+        self._confidence, self._squares = np.zeros(n), np.zeros(n)
+        self._right, self._streak, self._forgotten = (np.zeros(n, np.int32) for _ in range(3))
+        self._before = np.zeros(n, bool)
+
+    def add(self, epoch: Mapping[str, np.ndarray]) -> None:
+        """Takes one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label."""
+        columns = {key: np.asarray(epoch[key], bool if key == "correct" else np.float64) for key in NEEDED}
+        for key, values in columns.items():
+            if values.shape != self._right.shape:
+                raise CurateError(f"{key} has {values.shape} values for {len(self._right)} samples: give one a sample")
+        correct, confidence = columns["correct"], columns["confidence"]
+        self.epochs += 1
+        self._margin += columns["margin"]
+        self._el2n += columns["el2n"]
+        off = confidence - self._confidence
+        self._confidence += off / self.epochs
+        self._squares += off * (confidence - self._confidence)
+        self._right += correct
+        self._streak = np.where(correct, self._streak + 1, 0).astype(np.int32)
+        self._forgotten += self._before & ~correct
+        self._before = correct
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """`KEYS`, each (n,) float32, NaN where not defined.
+
+        aum: mean margin. confidence_mean, variability: mean and (population) standard deviation of the probability of
+        the given label. correctness: share of epochs in which the sample was right. forgetting: how often it went from
+        right to wrong between two epochs; NaN when it was never right. el2n_mean: mean EL2N. learning_speed: length of
+        the unbroken run of right epochs that reaches the last one, over the epochs: 1 when right in every epoch, 0 when
+        wrong at the end. All are NaN without an epoch and for a sample without a label.
+        """
+        if not self.epochs:
+            return {key: np.full(len(self._right), np.nan, np.float32) for key in KEYS}
+        none = np.isnan(self._confidence)
+        found = {
+            "aum": self._margin / self.epochs,
+            "confidence_mean": self._confidence,
+            "variability": np.sqrt(self._squares / self.epochs),
+            "correctness": self._right / self.epochs,
+            "forgetting": np.where(self._right > 0, self._forgotten, np.nan),
+            "el2n_mean": self._el2n / self.epochs,
+            "learning_speed": self._streak / self.epochs,
+        }
+        return {key: np.where(none, np.nan, found[key]).astype(np.float32) for key in KEYS}

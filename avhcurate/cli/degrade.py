@@ -1,0 +1,75 @@
+"""The verb that degrades a run's images and says how each score follows the level."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    NameArgument,
+    WorkspaceOption,
+    arguments,
+    open_workspace,
+    print_json,
+)
+
+
+@app.command()
+def degrade(
+    name: NameArgument,
+    model: ModelOption = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of the run's weights, where they came from a file.")
+    ] = None,
+    kinds: Annotated[str | None, typer.Option(help="As contrast,noise,blur,jpeg [all].")] = None,
+    limit: Annotated[int, typer.Option(help="Degrade so many samples, spread evenly; 0 for all.", min=0)] = 1000,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (the run's), float32, bfloat16 or float16.")] = "auto",
+    batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Degrade a scored dataset's images and correlate every score with the level; the same call again resumes."""
+    from avhcurate.services import degrading, jobs
+    from avhcurate.services.tables import open_table
+    from avhcurate.storage.files import check_free
+    from avhcurate.terminal import Reporter
+
+    space = open_workspace(workspace)
+    if csv:
+        check_free(csv, force=force)  # now, not after the work
+    with Reporter() as reporter, jobs.run(space.root, "degrade", name, arguments(), on_report=reporter) as progress:
+        folder = degrading.degrade_dataset(
+            space,
+            name,
+            model,
+            weights="random" if weights == Path("random") else weights,
+            kinds=[kind.strip() for kind in kinds.split(",")] if kinds is not None else None,
+            limit=limit or None,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            seed=seed,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    record = folder.record
+    found = degrading.read(open_table(space, name, record.run), folder)
+    summary = degrading.summarise(found)
+    if csv:
+        degrading.write_csv(summary, csv, force=force)
+    if as_json:
+        print_json({"record": record.model_dump(mode="json"), "rows": summary})
+        return
+    print(f"{name}, {record.run}: {found.images} images at {record.steps} steps, {record.skipped} skipped")
+    print("median Spearman with the level, and the share of images that go the expected way")
+    cells = summary["median"].map("{:.2f}".format) + summary["expected"].map(" {:4.0%}".format)
+    wide = summary.assign(cell=cells).pivot(index="score", columns="kind", values="cell")
+    print(wide.loc[list(degrading.KEYS), found.kinds].to_string(na_rep="-"))

@@ -1,0 +1,194 @@
+"""The verb that trains a network."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    JsonOption,
+    NameArgument,
+    WorkspaceOption,
+    arguments,
+    numbers,
+    open_workspace,
+    print_json,
+)
+from avhcurate.errors import CurateError
+
+
+class Loss(StrEnum):
+    """Losses of `train`."""
+
+    softmax = "softmax"
+    avh = "avh"
+    cosine = "cosine"
+
+
+class Schedule(StrEnum):
+    """Schedules of the learning rate."""
+
+    one_cycle = "one-cycle"
+    step = "step"
+    cosine = "cosine"
+    constant = "constant"
+
+
+class Precision(StrEnum):
+    """Precisions of the forward pass."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+@app.command()
+def train(
+    name: NameArgument,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="avhcurate:NAME, torchvision:NAME, timm:NAME, efficientnet-lite0/1/2 or PACKAGE.MODULE:FACTORY."
+        ),
+    ],
+    loss: Annotated[Loss, typer.Option(help="softmax, or avh or cosine on directions alone.")] = Loss.softmax,
+    epochs: Annotated[int, typer.Option(help="Passes over the training samples.", min=1)] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images a step, all processes together.", min=2)] = 128,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak rate [0.05; 0.01 from weights].", min=0)] = None,
+    schedule: Annotated[Schedule, typer.Option(help="How the rate moves.")] = Schedule.one_cycle,
+    warmup: Annotated[float, typer.Option(help="Share of the training in which the rate rises.")] = 0.15,
+    drops: Annotated[str | None, typer.Option(help="Epochs at which a step schedule drops, as 30,45.")] = None,
+    drop_factor: Annotated[float, typer.Option(help="What the rate is multiplied by at a drop.")] = 0.1,
+    momentum: Annotated[float, typer.Option(help="Of SGD with Nesterov's momentum.")] = 0.9,
+    weight_decay: Annotated[float, typer.Option(help="Of all parameters of the network.")] = 5e-4,
+    scale: Annotated[float, typer.Option(help="Scale of the avh and cosine losses.")] = 20.0,
+    learn_scale: Annotated[bool, typer.Option("--learn-scale", help="Train that scale too.")] = False,
+    label_smoothing: Annotated[float, typer.Option(help="Share of the label spread over all classes.")] = 0.0,
+    clip: Annotated[float, typer.Option(help="Longest gradient, 0 for any.", min=0)] = 1.0,
+    ema: Annotated[float, typer.Option(help="Decay a step of averaged weights, as 0.999; 0 for none.", min=0)] = 0.0,
+    precision: Annotated[Precision, typer.Option(help="Of the forward pass.")] = Precision.float32,
+    weights: Annotated[Path | None, typer.Option(help="Start from this file; the head may differ.")] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from the published weights.")] = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the head alone.")] = False,
+    head: Annotated[str | None, typer.Option(help="Name of the last linear layer [found].")] = None,
+    resize: Annotated[int | None, typer.Option(help="Shorter side in pixels [the model's].")] = None,
+    crop: Annotated[int | None, typer.Option(help="Side of the centre crop in pixels [the model's].")] = None,
+    mean: Annotated[str | None, typer.Option(help="One or three numbers [the model's].")] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
+    crop_padding: Annotated[int | None, typer.Option(help="Pixels by which crops wander [an eighth].", min=0)] = None,
+    flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror images [where in colour].")] = None,
+    jitter: Annotated[float, typer.Option(help="Largest change of brightness, contrast, saturation.")] = 0.0,
+    held_out: Annotated[str | None, typer.Option(help="Dataset to look at, of the same classes.")] = None,
+    train_where: Annotated[str, typer.Option(help="Train on samples that satisfy this SQL condition.")] = "",
+    held_out_where: Annotated[str, typer.Option(help="Look at samples that satisfy this SQL condition.")] = "",
+    split_seed: Annotated[int, typer.Option(help="Seed of the tenth held out where there is no split.")] = 0,
+    seeds: Annotated[str, typer.Option(help="Seeds of weights and order, one training each, as 0,1,2.")] = "0",
+    early: Annotated[str, typer.Option(help="Looks early on, in epochs; 'none' for none.")] = "0,0.25,0.5,0.75",
+    every: Annotated[int, typer.Option(help="Epochs between looks.", min=1)] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    sync_batchnorm: Annotated[
+        bool, typer.Option("--sync-batchnorm", help="Batch norm over all processes of torchrun.")
+    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network, look at held-out samples on the way, score them; the same call again resumes."""
+    from avhcurate.services.training import RATE, TUNING_RATE, TrainSettings
+    from avhcurate.training.recipe import Recipe
+
+    if weights and pretrained:
+        raise CurateError("--weights and --pretrained: give one of them")
+    start: Path | str | None = weights.absolute() if weights else "pretrained" if pretrained else None
+    usual = RATE if start is None else TUNING_RATE
+    recipe = Recipe(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=usual if learning_rate is None else learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        schedule=schedule.value,
+        warmup=warmup,
+        drops=numbers("--drops", drops) or (),
+        drop_factor=drop_factor,
+        loss=loss.value,
+        scale=scale,
+        learn_scale=learn_scale,
+        label_smoothing=label_smoothing,
+        precision=precision.value,
+        clip=clip or None,
+        ema=ema or None,
+        freeze=freeze,
+        jitter=jitter,
+    )
+    settings = TrainSettings(
+        model,
+        recipe,
+        weights=start,
+        crop_padding=crop_padding,
+        flip=flip,
+        head=head,
+        resize=resize,
+        crop=crop,
+        mean=numbers("--mean", mean),
+        std=numbers("--std", std),
+        held_out=held_out,
+        train_where=train_where,
+        held_out_where=held_out_where,
+        split_seed=split_seed,
+        early=() if early == "none" else numbers("--early", early) or (),
+        every=every,
+        device=device,
+        sync_batchnorm=sync_batchnorm,
+        tensorboard=tensorboard,
+    )
+    found = _trained(open_workspace(workspace), name, settings, _whole("--seeds", seeds))
+    if found and as_json:
+        print_json({"trainings": found})
+    elif found:
+        _print(found)
+
+
+def _trained(space: Any, name: str, settings: Any, seeds: list[int]) -> list[dict[str, Any]]:
+    """What the trainings came to; nothing in a process of `torchrun` that is not the first."""
+    from avhcurate.services import jobs
+    from avhcurate.services.training import summary, train_seeds
+    from avhcurate.terminal import Reporter
+    from avhcurate.training import parallel
+
+    if not parallel.leads():
+        try:
+            train_seeds(space, name, settings, seeds)
+        except (jobs.Cancelled, CurateError):
+            raise SystemExit(130) from None  # the first process says why
+        return []
+    with Reporter() as reporter, jobs.run(space.root, "train", name, arguments(), on_report=reporter) as progress:
+        trainings = train_seeds(
+            space, name, settings, seeds, on_progress=progress.report, should_stop=progress.should_stop
+        )
+    return [summary(training) for training in trainings]
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    first = found[0]
+    print(
+        f"{first['model']} trained on {first['trained_samples']} samples of {first['trained_on']}, "
+        f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss\n"
+    )
+    print(f"{'training':<56} {'accuracy':>9} {'mean AVH':>9} {'loss':>8} {'seconds':>8}")
+    for row in found:
+        print(
+            f"{row['training']:<56} {row['accuracy']:>9.4f} {row['avh']:>9.4f} {row['loss']:>8.4f} "
+            f"{row['seconds']:>8.1f}"
+        )
+    print(f"\nweights {found[-1]['weights']}")
+    print(f"Now try:\n  avhcurate correlate {first['recorded_on']}\n  avhcurate serve")
+
+
+def _whole(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None

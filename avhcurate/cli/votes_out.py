@@ -1,0 +1,36 @@
+"""Votes out: the answers behind HSF as files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import ForceOption, JsonOption, NameArgument, WorkspaceOption, open_run_table, print_json
+
+
+@app.command("votes-out")
+def votes_out(
+    name: NameArgument,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="long-csv, long-parquet, counts (.npy or .parquet), label-studio or imagenetv2 (ticks only)."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="File to write; a manifest stands beside it.")],
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take out the votes that HSF is made of, imported and collected ones; `votes` reads each of these files again."""
+    from avhcurate.services import ballots_out
+
+    table = open_run_table(workspace, name, None)
+    count = ballots_out.write_votes(table, format, out, force=force)
+    if as_json:
+        print_json({"answers": count, "out": str(out), "format": format, "simulated": table.simulated})
+        return
+    print(f"{count} answers about {name} written to {out}")
+    if table.simulated:
+        print("The votes are simulated; the file says so.")

@@ -1,0 +1,314 @@
+"""What an annotator is shown: grids of tiles with controls for one class, and attention checks among single images.
+
+`select` (ImageNetV2): one class and a shuffled grid of candidates, positive controls (known members of the class) and
+negative controls (known members of the most similar other class). `classify` (CIFAR-10H): single images, about a fifth
+of them attention checks: images whose class is beyond doubt. Answers to controls judge the annotator and are no votes.
+
+The last grid of a class has too few candidates. It is padded with further known members and non-members in turn, so
+that it looks like any other; padded tiles are marked `padding` and count as nothing, neither vote nor control.
+
+Rows are positions of samples, (n,) int64. Everything is drawn from the seed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from avhcurate.errors import CurateError
+from avhcurate.scores.angular import angles
+
+#: What a tile or image is there for. Only `none` is a vote.
+CONTROLS = ("none", "positive", "negative", "attention", "padding")
+
+
+@dataclass(frozen=True)
+class GridDesign:
+    """How many tiles of each sort a grid has; ImageNetV2's numbers."""
+
+    candidates: int = 42
+    positives: int = 3
+    negatives: int = 3
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1 or self.positives < 0 or self.negatives < 0:
+            raise CurateError(
+                f"a grid needs one candidate or more and no negative number of controls; it was {self.candidates} + "
+                f"{self.positives} + {self.negatives}"
+            )
+
+    @property
+    def size(self) -> int:
+        return self.candidates + self.positives + self.negatives
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One task of the design `select`: the class asked about, its tiles in order, and what each is there for.
+
+    rows: (size,) samples, none twice. control: (size,) of `none`, `positive`, `negative`, `padding`.
+    """
+
+    label: int
+    rows: np.ndarray
+    control: np.ndarray
+
+    @property
+    def candidates(self) -> np.ndarray:
+        """The rows whose answers are votes."""
+        return self.rows[self.control == "none"]
+
+
+def next_grid(
+    label: int,
+    candidates: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    *,
+    seen: ArrayLike = (),
+    design: GridDesign | None = None,
+    seed: int = 0,
+) -> Grid | None:
+    """The next grid of a class for an annotator, who has `seen` some rows for it already; None when nothing is left.
+
+    candidates: rows to be asked about, in the order of a queue: the first ones not seen are taken. positives and
+    negatives: pools of rows, from which controls and padding are drawn at random. A row is in a grid at most once, and
+    never when it was seen, so that an annotator meets an image at most once a class. When a pool runs out, the grid has
+    fewer controls, and when both do, fewer tiles.
+
+    >>> grid = next_grid(0, range(10), range(10, 20), range(20, 30), design=GridDesign(6, 1, 1), seed=3)
+    >>> sorted(grid.candidates.tolist()), len(grid.rows)
+    ([0, 1, 2, 3, 4, 5], 8)
+    """
+    design = design or GridDesign()
+    rng = np.random.default_rng(seed)
+    used = set(_rows(seen).tolist())
+    chosen = _take(_rows(candidates), design.candidates, used)
+    if not len(chosen):
+        return None
+    positive = _take(rng.permutation(_rows(positives)), design.positives, used)
+    negative = _take(rng.permutation(_rows(negatives)), design.negatives, used)
+    padding = _padding(positives, negatives, design.candidates - len(chosen), used, rng)
+    parts = {"none": chosen, "positive": positive, "negative": negative, "padding": padding}
+    rows = np.concatenate(list(parts.values()))
+    control = np.repeat(np.array(list(parts)), [len(part) for part in parts.values()])
+    order = rng.permutation(len(rows))
+    return Grid(label, rows[order], control[order])
+
+
+def class_grids(
+    label: int,
+    candidates: ArrayLike,
+    positives: ArrayLike,
+    negatives: ArrayLike,
+    *,
+    design: GridDesign | None = None,
+    seed: int = 0,
+) -> list[Grid]:
+    """Every grid of a class, as they are given to each of several annotators: candidates shuffled, each in one grid.
+
+    Controls of the grids are drawn beforehand and are no candidates of this plan, so that somebody who does all grids
+    meets no image twice. At most half of the pool of positives is kept back from the candidates for it; with a smaller
+    pool the later grids have fewer controls.
+    """
+    design = design or GridDesign()
+    rng = np.random.default_rng(seed)
+    asked, members = np.unique(_rows(candidates)), rng.permutation(np.unique(_rows(positives)))
+    wanted = design.positives * -(-len(asked) // design.candidates) + design.candidates // 2
+    overlap = np.isin(members, asked)
+    # Members that nobody asks about cost no votes: they are the first to serve as controls.
+    members = np.concatenate([members[~overlap], members[overlap][: (overlap.sum() + 1) // 2]])[:wanted]
+    asked = rng.permutation(np.setdiff1d(asked, members))
+    others = np.setdiff1d(_rows(negatives), np.concatenate([asked, members]))
+    grids: list[Grid] = []
+    seen = np.array([], np.int64)
+    for start in range(0, len(asked), design.candidates):
+        rows = asked[start : start + design.candidates]
+        own = int(rng.integers(2**32))
+        grid = next_grid(label, rows, members, others, seen=seen, design=design, seed=own)
+        assert grid is not None
+        grids.append(grid)
+        seen = np.concatenate([seen, grid.rows])
+    return grids
+
+
+def similar_classes(vectors: np.ndarray) -> np.ndarray:
+    """The other classes of each class, the most similar first: (K, D) class weights or prototypes -> (K, K - 1).
+
+    Similar means a small angle between the vectors. Classes without a vector (NaN or zero) come last.
+
+    >>> similar_classes(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])).tolist()
+    [[1, 2], [0, 2], [1, 0]]
+    """
+    vectors = np.asarray(vectors, np.float64)
+    if vectors.ndim != 2 or len(vectors) < 2:
+        raise CurateError(
+            f"similar classes need a vector for each of two classes or more, not the shape {vectors.shape}"
+        )
+    known = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
+    apart = np.full((len(vectors), len(vectors)), np.inf)
+    if known.any():
+        apart[np.ix_(known, known)] = angles(vectors[known], vectors[known])
+    np.fill_diagonal(apart, -1.0)
+    return np.argsort(apart, axis=1, kind="stable")[:, 1:]
+
+
+def prototypes(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Mean direction of each class's embeddings, (N, D) and (N,) -> (K, D); NaN for a class without samples.
+
+    >>> prototypes(np.array([[2.0, 0.0], [0.0, 5.0], [0.0, 1.0]]), np.array([0, 1, 1]), 3).tolist()
+    [[1.0, 0.0], [0.0, 1.0], [nan, nan]]
+    """
+    features = np.asarray(features, np.float64)
+    means = np.full((num_classes, features.shape[1]), np.nan)
+    for label in range(num_classes):
+        own = features[labels == label]
+        lengths = np.linalg.norm(own, axis=1, keepdims=True)
+        own = own[lengths[:, 0] > 0] / lengths[lengths[:, 0] > 0]
+        if len(own):
+            means[label] = own.mean(axis=0)
+    return means
+
+
+@dataclass(frozen=True)
+class KnownMembers:
+    """Samples whose label is beyond doubt, which can be controls: `rows` (n,), surest first, and by what rule."""
+
+    rows: np.ndarray
+    rule: str
+
+
+def known_members(
+    labels: ArrayLike,
+    label: int,
+    *,
+    hsf: ArrayLike | None = None,
+    votes: ArrayLike | None = None,
+    score: ArrayLike | None = None,
+    harder: Literal["high", "low"] = "high",
+    least_votes: int = 5,
+    share: float = 0.1,
+    needed: int = 1,
+) -> KnownMembers:
+    """Samples of a class that anybody should recognise: by unanimous votes, else by the easiest end of a score.
+
+    labels (N,), hsf and votes (N,) where there are votes, score (N,) where a model was run, NaN for none. Samples whose
+    `least_votes` votes or more all agree with the label are taken; where these are fewer than `needed`, the easiest
+    `share` of the class by the score are added (AVH: the lowest). Without votes and score any sample of the class
+    serves, and `rule` says so. Controls chosen by a model are images that the model finds easy: say so where it shows.
+    """
+    given = np.asarray(labels)
+    members = np.flatnonzero(given == label)
+    unanimous = np.array([], np.int64)
+    if hsf is not None and votes is not None:
+        share_for, number = np.asarray(hsf, float)[members], np.asarray(votes, float)[members]
+        agreed = (share_for == 1) & (number >= least_votes)
+        unanimous = members[agreed][np.argsort(-number[agreed], kind="stable")]
+    if len(unanimous) >= max(1, needed):
+        return KnownMembers(unanimous, f"{least_votes} votes or more, all for the label")
+    if score is not None:
+        values = np.asarray(score, float)[members]
+        order = np.argsort(values if harder == "high" else -values, kind="stable")  # NaN last either way
+        easiest = members[order[: max(needed, int(np.ceil(share * np.isfinite(values).sum())))]]
+        easiest = easiest[np.isfinite(np.asarray(score, float)[easiest])]
+        if len(easiest):
+            rows = np.concatenate([unanimous, np.setdiff1d(easiest, unanimous, assume_unique=True)])
+            return KnownMembers(rows, f"the easiest {share:.0%} of the class for the model")
+    if len(unanimous):
+        return KnownMembers(unanimous, f"{least_votes} votes or more, all for the label")
+    return KnownMembers(members, "any sample of the class, since neither votes nor a model say which are sure")
+
+
+def negative_pool(order: ArrayLike, known: Sequence[ArrayLike], *, needed: int) -> np.ndarray:
+    """Known members of the most similar other class; of the next ones too where it has fewer than `needed`.
+
+    order: the other classes of the class asked about, as a row of `similar_classes`; known: rows for each class.
+
+    >>> negative_pool([2, 1], [[0], [1, 2, 3], [7]], needed=2).tolist()
+    [7, 1, 2, 3]
+    """
+    pool: list[int] = []
+    for label in np.asarray(order):
+        if len(pool) >= needed:
+            break
+        pool.extend(_rows(known[int(label)]).tolist())
+    return np.array(pool, np.int64)
+
+
+def is_check(position: int, *, share: float = 0.2, seed: int = 0) -> bool:
+    """Whether the image at a position (from 0) of an annotator's session is an attention check.
+
+    One of every 1 / share images is, at a random place among them, so that nobody can count them out. share in
+    [0, 0.5]; 0 means none. The answer depends on the seed and the position alone.
+
+    >>> sum(is_check(position, share=0.2, seed=1) for position in range(1000))
+    200
+    """
+    if not 0 <= share <= 0.5:
+        raise CurateError(f"the share of attention checks must lie between 0 and 0.5; it was {share:g}")
+    if not share:
+        return False
+    block = int(np.floor((position + 1e-9) * share))
+    # A block may begin one position later than its quotient says where share is no unit fraction.
+    while np.ceil(block / share - 1e-9) > position:
+        block -= 1
+    first, end = (int(np.ceil(edge / share - 1e-9)) for edge in (block, block + 1))
+    return bool(first + np.random.default_rng([seed, block]).integers(end - first) == position)
+
+
+def with_checks(
+    rows: ArrayLike, known: ArrayLike, *, share: float = 0.2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to be classified with attention checks mixed in: (rows in order, which of them are checks), (m,) each.
+
+    known: rows of known class. A row that is asked about is no check of the same session; none comes twice. When the
+    pool runs out there are no more checks.
+
+    >>> shown, checks = with_checks(range(8), [10, 11, 12], share=0.2, seed=0)
+    >>> len(shown), int(checks.sum()), shown[~checks].tolist()
+    (10, 2, [0, 1, 2, 3, 4, 5, 6, 7])
+    """
+    asked = _rows(rows)
+    rng = np.random.default_rng(seed)
+    spare = iter(rng.permutation(np.setdiff1d(_rows(known), asked)).tolist())
+    shown: list[int] = []
+    checks: list[bool] = []
+    waiting = iter(asked.tolist())
+    row = next(waiting, None)
+    while row is not None:
+        check = next(spare, None) if is_check(len(shown), share=share, seed=seed) else None
+        shown.append(row if check is None else check)
+        checks.append(check is not None)
+        if check is None:
+            row = next(waiting, None)
+    return np.array(shown, np.int64), np.array(checks, bool)
+
+
+def _padding(
+    positives: ArrayLike, negatives: ArrayLike, number: int, used: set[int], rng: np.random.Generator
+) -> np.ndarray:
+    """Further rows of both pools in turn, of the other where one is empty."""
+    if number <= 0:
+        return np.array([], np.int64)
+    pools = [_take(rng.permutation(_rows(pool)), number, used.copy()) for pool in (positives, negatives)]
+    longest = max(len(pool) for pool in pools)
+    turns = [int(pool[turn]) for turn in range(longest) for pool in pools if turn < len(pool)]
+    return _take(np.array(turns, np.int64), number, used)
+
+
+def _take(rows: np.ndarray, number: int, used: set[int]) -> np.ndarray:
+    """The first rows that are not used yet, and marks them used."""
+    taken: list[int] = []
+    for row in rows.tolist():
+        if len(taken) >= number:
+            break
+        if row not in used:
+            used.add(row)
+            taken.append(row)
+    return np.array(taken, np.int64)
+
+
+def _rows(values: ArrayLike) -> np.ndarray:
+    return np.asarray(list(values) if isinstance(values, range | tuple | list) else values, np.int64).ravel()

@@ -1,0 +1,506 @@
+"""Degrades a run's images at every kind and level, scores them all, and says how each score follows the level."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import Timeout
+
+from avhcurate import scores
+from avhcurate.analysis import degradation as analysis
+from avhcurate.curation.bins import bin_labels
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.models import degradation as pixels
+from avhcurate.scores import SCORES
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.degradation import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
+from avhcurate.storage.files import check_free, write_atomic
+from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
+from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.runs import RunFolder
+from avhcurate.storage.workspace import Workspace
+
+# Torch takes seconds to import, and a page that only reads results shall not wait for it.
+if TYPE_CHECKING:
+    from avhcurate.models.engine import Network
+    from avhcurate.models.loading import LoadedModel, ModelSpec
+    from avhcurate.models.preprocess import Preprocess
+
+#: Samples that are degraded unless told otherwise, spread evenly over the run's.
+DEFAULT_LIMIT = 1000
+
+#: Scores of degraded images: all that need no second pass over the dataset.
+KEYS = tuple(key for key, score in SCORES.items() if score.function is not None)
+
+#: Columns kept in float64, as the run keeps them: float32 would tie what the order of confidence tells apart.
+_DOUBLE = ("confidence", "max_confidence")
+
+OnProgress = Callable[[int, int, str], None]
+
+
+def degrade_dataset(
+    workspace: Workspace,
+    name: str,
+    model: str | None = None,
+    *,
+    weights: Literal["random"] | Path | None = None,
+    kinds: Iterable[str] | None = None,
+    limit: int | None = DEFAULT_LIMIT,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    seed: int = 0,
+    on_progress: OnProgress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> DegradationFolder:
+    """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
+
+    `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file. Each
+    image is decoded once. `precision` auto is that of the run, so that level 0 repeats the run's own scores. What is
+    stored is named by a fingerprint of all that decides its numbers: the same call again resumes what was cut short,
+    and does nothing where all is done.
+
+    `on_progress(done, total, message)` counts degraded images. Raises Cancelled when asked to stop, and CurateError
+    for what the user can mend: no run, other weights than the run's, a dataset imported anew.
+    """
+    from avhcurate.models.runtime import precision_name
+
+    chosen = pixels.check_kinds(pixels.KINDS if kinds is None else kinds)
+    dataset = workspace.dataset(name)
+    run = _run_of(dataset, model, weights)
+    loaded = _model_of(run, weights)
+    record = run.record
+    levels = pixels.strengths(chosen, loaded.preprocess.crop)
+    ids = _ids(run, limit)
+    settings = {
+        "weights": record.weights_sha256,
+        "strengths": levels,
+        "seed": seed,
+        "precision": record.precision if precision == "auto" else precision_name(precision),
+        "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
+    }
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    folder = DegradationFolder(run.root / FOLDER / digest[:12])
+    work = _Work(
+        dataset, folder, loaded, ids, dataset.labels(), levels, seed, record.dataset_fingerprint,
+        on_progress or _silent, should_stop or _never,
+    )  # fmt: skip
+    work.refuse_another_import()
+    with _alone(folder):
+        if folder.complete:
+            work.report(work.total, work.total, "complete already")
+            return folder
+        network = _network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
+        if not folder.begun:
+            folder.create(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
+        work.run_network(network)
+        work.finish()
+    return folder
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """The scores of a degradation: `rows` as `analysis.degradation` takes them, of the images in view alone.
+
+    `bins`: ids by HSF bin, bins without images left out.
+    """
+
+    record: DegradationRecord
+    rows: pd.DataFrame
+    bins: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """Images in view, before degradation."""
+        return int(self.rows["id"].nunique())
+
+    @property
+    def kinds(self) -> list[str]:
+        return list(self.record.strengths)
+
+
+def newest(run: RunFolder, *, complete: bool = True) -> DegradationFolder | None:
+    """The degradation of a run that was begun last; None where there is none."""
+    found = [folder for folder in degradations(run) if folder.complete or not complete]
+    return found[-1] if found else None
+
+
+def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
+    """The scores of the images that satisfy the filters, with whether each prediction is the given label."""
+    record = folder.record
+    rows = pq.read_table(folder.scores_path).to_pandas()
+    rows = rows[rows["problem"].isna()].drop(columns="problem")
+    known = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"])
+    rows = rows[rows["id"].isin(known["id"])].reset_index(drop=True)
+    labels = rows["id"].map(known.set_index("id")["label"].astype("float64"))
+    correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
+    seen = known[known["id"].isin(rows["id"])]
+    of_bin = {name: seen["id"][seen["hsf_bin"] == name].to_numpy() for name in bin_labels(table.edges)}
+    bins = {name: ids for name, ids in of_bin.items() if len(ids)}
+    return Degraded(record, rows.assign(correct=correct), bins)
+
+
+def summarise(found: Degraded, keys: Sequence[str] = KEYS) -> pd.DataFrame:
+    """Per score and kind the median Spearman with the level and its company: see `analysis.degradation.summarise`."""
+    return analysis.summarise(found.rows, {key: SCORES[key].sign for key in keys})
+
+
+def write_csv(table: pd.DataFrame, out: Path, *, force: bool = False) -> None:
+    """Writes a summary; an existing file is refused unless `force`."""
+    check_free(out, force=force)
+    write_atomic(out, table.to_csv(index=False))
+
+
+def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
+    """One image at every kind and level, as the network saw it: encoded pictures by (kind, level), made anew.
+
+    PNG for images of up to 64 pixels a side, JPEG for larger ones. Raises CurateError when it cannot be read.
+    """
+    try:
+        rgb = decode(table.dataset.images().read_one(id))
+    except IndexError as error:
+        raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {table.size - 1}") from error
+    except BrokenImage as broken:
+        raise CurateError(f"image {id} cannot be read: {broken.reason}") from broken
+    square = _preprocess(record.preprocess).prepare(rgb)
+    made = pixels.variants(square, record.strengths, seed=record.seed, id=id)
+    shown = np.repeat(made, 3, axis=3) if made.shape[3] == 1 else made
+    steps = pixels.steps(record.strengths)
+    return {step: encode_thumbnail(picture) for step, picture in zip(steps, shown, strict=True)}
+
+
+# --- which run, which network ------------------------------------------------------------------------------------
+
+
+def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"] | Path | None) -> RunFolder:
+    """The newest complete run of that name or model, of these weights where they are a file."""
+    run = dataset.run(model)
+    if not run.complete:
+        raise CurateError(
+            f"the run {run.name} is not finished: run `avhcurate score {dataset.name} ...` again to resume it"
+        )
+    if isinstance(weights, Path):
+        from avhcurate.models.weights import read_weights
+
+        sha256 = read_weights(weights).sha256
+        same = [r for r in dataset.runs() if r.complete and r.record.model == run.record.model]
+        run = next((r for r in reversed(same) if r.record.weights_sha256 == sha256), run)
+    return run
+
+
+def _model_of(run: RunFolder, weights: Literal["random"] | Path | None) -> "LoadedModel":
+    """The network of a run, rebuilt from its record; refused unless weights, head and preprocessing are the run's."""
+    from avhcurate.models.loading import ModelSpec, load_model
+
+    record = run.record
+    preprocess = _preprocess(record.preprocess)
+    if weights is None and record.weights_source == "random":
+        weights = "random"
+    spec = ModelSpec(
+        name=record.model,
+        weights=weights,
+        resize=preprocess.resize,
+        crop=preprocess.crop,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        seed=record.seed,
+    )
+    try:
+        loaded = load_model(spec, num_classes=record.num_classes)
+        found = loaded.head_name == record.head
+    except CurateError:
+        found = False
+    if not found:
+        loaded = _with_head(spec, run)
+    if loaded.weights_sha256 != record.weights_sha256:
+        raise CurateError(
+            f"these weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
+            f"{run.name} ({record.weights_source}, {record.weights_sha256[:12]}): give that run's file by --weights, "
+            "or score the dataset with these first"
+        )
+    if loaded.preprocess != preprocess:
+        raise CurateError(
+            f"run {run.name} was made by a version of the program that prepared images otherwise: score it again"
+        )
+    return loaded
+
+
+def _with_head(spec: "ModelSpec", run: RunFolder) -> "LoadedModel":
+    """The network with the last layer that the record names; what it knows of the weights helps where they miss."""
+    from avhcurate.models.loading import load_model
+
+    record = run.record
+    try:
+        return load_model(spec.model_copy(update={"head": record.head}), num_classes=record.num_classes)
+    except CurateError as error:
+        if isinstance(spec.weights, Path):
+            raise
+        raise CurateError(f"{error}. Run {run.name} took its weights from {record.weights_source}") from error
+
+
+def _preprocess(kept: Mapping[str, Any]) -> "Preprocess":
+    from avhcurate.models.preprocess import Preprocess
+
+    return Preprocess(**{**kept, "mean": tuple(kept["mean"]), "std": tuple(kept["std"])})
+
+
+def _network(model: "LoadedModel", *, device: str, precision: str, batch_size: int | None) -> "Network":
+    """The network, which takes any number of images and runs them in batches of its own size."""
+    import torch
+
+    from avhcurate.models.engine import Network
+
+    class InBatches(Network):
+        def launch(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+            starts = range(0, len(images), self.batch_size)
+            parts = [super(InBatches, self).launch(images[start : start + self.batch_size]) for start in starts]
+            features, logits = zip(*parts, strict=True)
+            return torch.cat(features), torch.cat(logits)
+
+    return InBatches(model, device=device, precision=precision, batch_size=batch_size)
+
+
+def _ids(run: RunFolder, limit: int | None) -> np.ndarray:
+    """Ids of the run's scored samples, `limit` of them spread evenly."""
+    from avhcurate.services.scoring import evenly_spread
+
+    table = pq.read_table(run.scores_path, columns=["id", "problem"])
+    ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
+    if not len(ids):
+        raise CurateError(f"run {run.name} has scored no image that could be degraded")
+    return ids[evenly_spread(len(ids), limit)]
+
+
+def _record(
+    folder: DegradationFolder,
+    run: RunFolder,
+    network: "Network",
+    levels: Mapping[str, Sequence[float]],
+    *,
+    seed: int,
+    samples: int,
+    limit: int | None,
+) -> DegradationRecord:
+    record = run.record
+    return DegradationRecord(
+        name=folder.name,
+        run=run.name,
+        model=record.model,
+        weights_sha256=record.weights_sha256,
+        weights_source=record.weights_source,
+        dataset_fingerprint=record.dataset_fingerprint,
+        preprocess=record.preprocess,
+        side=record.preprocess["crop"],
+        strengths={kind: list(of_kind) for kind, of_kind in levels.items()},
+        seed=seed,
+        precision=network.precision,
+        device=network.device_name,
+        batch_size=network.batch_size,
+        samples=samples,
+        limit=limit,
+        versions={"python": platform.python_version()}
+        | {package: version(package) for package in ("avhcurate", "torch", "torchvision", "numpy", "scipy", "pillow")},
+        started=_now(),
+    )
+
+
+# --- the pass over the images ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Encoded images of one shard, in order of id; `problems` by id, once they are decoded."""
+
+    shard: int
+    ids: np.ndarray
+    encoded: list[bytes | BrokenImage]
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One degradation under way: `ids` of its samples, `labels` of the whole dataset."""
+
+    dataset: DatasetFolder
+    folder: DegradationFolder
+    model: "LoadedModel"
+    ids: np.ndarray
+    labels: np.ndarray
+    levels: Mapping[str, Sequence[float]]
+    seed: int
+    fingerprint: str
+    report: OnProgress
+    should_stop: Callable[[], bool]
+
+    @property
+    def steps(self) -> list[tuple[str, int]]:
+        return pixels.steps(self.levels)
+
+    @property
+    def total(self) -> int:
+        return len(self.ids) * len(self.steps)
+
+    def refuse_another_import(self) -> None:
+        """Stops when the dataset was replaced meanwhile: what was seen here belongs to other samples."""
+        if self.dataset.record.fingerprint != self.fingerprint:
+            raise CurateError(f"dataset {self.dataset.name!r} was imported anew since it was scored: score it again")
+
+    def run_network(self, network: "Network") -> None:
+        """The pass over the images of every shard that is not committed."""
+        from avhcurate.models.engine import Embedded, embed
+
+        missing = [shard for shard in self._shards() if not self.folder.has_shard(shard)]
+        done = len(self.ids) - sum(len(self._ids_of(shard)) for shard in missing)
+        self._tell(done)
+        parts: list[Embedded[_Batch]] = []
+        started = time.perf_counter()
+        with closing(embed(network, self._batches(missing, network.batch_size), self._prepare)) as results:
+            for part in results:
+                parts.append(part)
+                batch = part.payload
+                done += len(batch.ids)
+                if batch.ids[-1] == self._ids_of(batch.shard)[-1]:
+                    seconds = time.perf_counter() - started
+                    features = np.concatenate([part.features for part in parts])
+                    logits = np.concatenate([part.logits for part in parts])
+                    problems = {id: why for part in parts for id, why in part.payload.problems.items()}
+                    self._commit(batch.shard, features, logits, problems, seconds)
+                    parts, started = [], time.perf_counter()
+                self._tell(done)
+
+    def finish(self) -> None:
+        """One table of all shards, and the record."""
+        self.refuse_another_import()
+        seconds = sum(self.folder.shard_seconds(shard) for shard in self._shards())
+        skipped = sum(self._skipped(shard) for shard in self._shards())
+        if skipped == len(self.ids):
+            raise CurateError(
+                f"none of the {skipped} images of dataset {self.dataset.name!r} could be read: check that they still "
+                "lie where they were imported from"
+            )
+        changes = {
+            "finished": _now(), "seconds": round(seconds, 3), "rate": round(self.total / seconds, 2),
+            "skipped": skipped,
+        }  # fmt: skip
+        self.folder.finish((self.folder.shard(shard) for shard in self._shards()), changes)
+        self.report(self.total, self.total, "")
+
+    def _shards(self) -> range:
+        return range(-(-len(self.ids) // SHARD))
+
+    def _ids_of(self, shard: int) -> np.ndarray:
+        return self.ids[shard * SHARD : (shard + 1) * SHARD]
+
+    def _skipped(self, shard: int) -> int:
+        table = self.folder.shard(shard)
+        return len(self._ids_of(shard)) - len(set(table.filter(table["problem"].is_null())["id"].to_pylist()))
+
+    def _tell(self, done: int) -> None:
+        self.report(done * len(self.steps), self.total, "")
+        if self.should_stop():
+            raise Cancelled(f"cancelled after {done} of {len(self.ids)} samples: the same command resumes")
+
+    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Batch]:
+        """Batches that do not cross shards, so that a resume has those of a job undisturbed."""
+        size = max(1, batch_size // len(self.steps))
+        encoded = self.dataset.images().read(int(id) for shard in shards for id in self._ids_of(shard))
+        for shard in shards:
+            ids = self._ids_of(shard)
+            for start in range(0, len(ids), size):
+                part = ids[start : start + size]
+                yield _Batch(shard, part, [next(encoded) for _ in part])
+
+    def _prepare(self, batch: _Batch) -> tuple[np.ndarray, _Batch]:
+        """What a decode thread does: each image decoded once and degraded at every step, black where it is broken."""
+        preprocess, steps = self.model.preprocess, len(self.steps)
+        shape = (preprocess.crop, preprocess.crop, preprocess.channels)
+        images = np.zeros((len(batch.ids), steps, *shape), np.uint8)
+        for place, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
+            try:
+                if isinstance(encoded, BrokenImage):
+                    raise encoded
+                square = preprocess.prepare(decode(encoded))
+                images[place] = pixels.variants(square, self.levels, seed=self.seed, id=id)
+            except BrokenImage as broken:
+                batch.problems[id] = broken.reason
+            # Out of memory, say: one image must never end a run of thousands.
+            except Exception as error:
+                batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
+        batch.encoded.clear()
+        return images.reshape(-1, *shape), batch
+
+    def _commit(
+        self, shard: int, features: np.ndarray, logits: np.ndarray, problems: Mapping[int, str], seconds: float
+    ) -> None:
+        """Writes the scores of a shard."""
+        self.refuse_another_import()
+        ids = self._ids_of(shard)
+        kinds, levels = (np.array(part) for part in zip(*self.steps, strict=True))
+        of_row, at = np.repeat(ids, len(kinds)), np.tile(np.arange(len(kinds)), len(ids))
+        why = [problems.get(id) for id in of_row.tolist()]
+        for row in np.flatnonzero(~np.isfinite(features).all(axis=1)):
+            why[row] = why[row] or "the network's features are not finite"
+        usable = np.array([text is None for text in why])
+        found = scores.per_sample(
+            features[usable], self.model.class_weights, logits[usable], self.labels[of_row[usable]], keys=KEYS
+        )
+        columns = {
+            "id": pa.array(of_row, pa.int64()),
+            "kind": pa.array(kinds[at], pa.string()),
+            "level": pa.array(levels[at], pa.int32()),
+            "predicted": _spread(found["predicted"], usable, pa.int32()),
+        }
+        for key in KEYS:
+            columns[key] = _spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+        table = pa.table(columns | {"problem": pa.array(why, pa.string())})
+        # Of an image that could not be read one row is enough; a level that the network chokes on keeps its own.
+        kept = (at == 0) | ~np.isin(of_row, list(problems))
+        self.folder.write_shard(shard, table.filter(pa.array(kept)), seconds=seconds)
+
+
+def _spread(values: np.ndarray, usable: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """The values of the usable rows in their places, null elsewhere and for NaN."""
+    full = np.zeros(len(usable), kind.to_pandas_dtype())
+    full[usable] = values
+    return pa.array(full, kind, mask=~usable | np.isnan(full))
+
+
+@contextmanager
+def _alone(folder: DegradationFolder) -> Iterator[None]:
+    """Holds the folder's lock; refused when another process has it."""
+    try:
+        with folder.lock():
+            yield
+    except Timeout:
+        raise CurateError(
+            f"degradation {folder.name} is being written by another process: wait for it or cancel it"
+        ) from None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _silent(done: int, total: int, message: str) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False

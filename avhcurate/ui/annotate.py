@@ -1,0 +1,198 @@
+"""Parts of the Annotate page: the grid to tick, the card to classify, what can be set meanwhile, and the end."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.services import collecting
+from avhcurate.services.collecting import Grid, Settings
+from avhcurate.ui import state
+from avhcurate.ui.choices import Choice
+from avhcurate.ui.components.classify import Item, classify_card
+from avhcurate.ui.components.outbox import read_message
+from avhcurate.ui.components.ticks import Picture, tick_grid
+from avhcurate.ui.desk import Desk, desk_of
+from avhcurate.ui.frame import Opened, mirrored
+from avhcurate.ui.identity import leave
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.routes import health_url, picture_url
+from avhcurate.ui.signin import who
+from avhcurate.ui.state import TILE_SIZES, View
+
+#: Images handed out at once: shown now, and fetched beforehand.
+_AHEAD = 8
+#: What an annotator is told where the collection says nothing of its own (the rule of ImageNetV2's tasks).
+RULE = (
+    "An image counts when it holds at least one object of the class, whatever the clutter, however small or hidden. "
+    "Drawings do not count."
+)
+
+
+#: A class that the annotator asked for; "" for those of the collection in turn.
+CLASS: Choice[str] = Choice("annotate.class", "", str)
+
+
+def heading(here: Opened, me: str, settings: Settings) -> None:
+    """Title, who annotates, and what can be set while annotating, in one row."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Annotate", anchor=False)
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+            if settings.design == "select":
+                _class_choice(here, settings)
+                _size_choice(here.view)
+            st.markdown(f":material/person: **{plain(me)}**", width="content")
+            if not who():
+                st.button("Change", type="tertiary", key="annotate.leave", on_click=leave, help="Annotate as another")
+
+
+def _class_choice(here: Opened, settings: Settings) -> None:
+    names = here.table.classes
+    possible = [names[label] for label in settings.classes or range(len(names))]
+    chosen = CLASS.of(here.view)
+    st.selectbox(
+        "Class",
+        ["", *possible],
+        key=CLASS.key(chosen if chosen in possible else ""),
+        format_func=lambda name: name or "Classes in turn",
+        on_change=CLASS.keep,
+        label_visibility="collapsed",
+        width=190,
+    )
+
+
+def _size_choice(view: View) -> None:
+    key = mirrored("annotate.tile", view.tile)
+    st.segmented_control(
+        "Tile size", list(TILE_SIZES), key=key, on_change=_set_size, label_visibility="collapsed", required=True
+    )
+
+
+def _set_size() -> None:
+    state.change(tile=st.session_state["annotate.tile"])
+
+
+# --- the work ------------------------------------------------------------------------------------------------
+
+
+def work(here: Opened, me: str, settings: Settings) -> None:
+    """The task on hand, drawn anew by itself after each answer, without the rest of the page."""
+    desk = _desk(here, me, settings)
+    (_tick if settings.design == "select" else _classify)(here, settings, desk)
+
+
+def _desk(here: Opened, me: str, settings: Settings) -> Desk:
+    return desk_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{me}", me)
+
+
+def _hear(here: Opened, desk: Desk, key: str) -> None:
+    """Passes on what the browser has sent, before anything is drawn; a message that was heard before says nothing."""
+    sent: Any = st.session_state.get(key) or {}
+    message = read_message(sent.get("outbox"), desk.scope)
+    if message.turn != desk.word.echo:
+        desk.hear(here.table, message)
+
+
+@st.fragment
+def _classify(here: Opened, settings: Settings, desk: Desk) -> None:
+    table = here.table
+    _hear(here, desk, "annotate.card")
+    questions = desk.questions(table, ahead=_AHEAD)
+    made = desk.progress(table, now=not questions)
+    if not questions and not made.answers:
+        _nothing_left(here, desk)
+        return
+    name = table.dataset.name
+    classify_card(
+        [Item(one.id, one.task, picture_url(name, one.id, version=here.version, full=True)) for one in questions],
+        table.classes,
+        key="annotate.card",
+        scope=desk.scope,
+        word=desk.word,
+        done=made.answers,
+        goal=made.answers + made.left,
+        finished=not questions,
+        least_ms=collecting.FASTEST_MS,
+        health=health_url(),
+        about=_definitions(table.classes, settings),
+    )
+    if not questions:
+        _nothing_left(here, desk)
+
+
+@st.fragment
+def _tick(here: Opened, settings: Settings, desk: Desk) -> None:
+    table, wanted = here.table, CLASS.of(here.view)
+    _hear(here, desk, "annotate.grid")
+    label = table.classes.index(wanted) if wanted in table.classes else None
+    grid = collecting.next_grid(table, desk.annotator, label=label)
+    made = desk.progress(table, now=grid is None)
+    if grid is not None:
+        _question(grid, settings, made.tasks, made.left)
+    elif wanted:
+        st.info(f"Every image of {plain(wanted)} has your answer.", icon=":material/task_alt:")
+        st.button("Go on with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
+    else:
+        _nothing_left(here, desk)
+    if grid is None and not desk.submitted:
+        return
+    tick_grid(
+        _pictures(here, grid) if grid else [],
+        key="annotate.grid",
+        scope=desk.scope,
+        task=grid.task if grid else "",
+        name=grid.class_name if grid else "",
+        ticked=grid.ticked if grid else (),
+        word=desk.word,
+        size=TILE_SIZES[here.view.tile],
+        can_go_back=desk.submitted > 0,
+        health=health_url(),
+    )
+
+
+def _pictures(here: Opened, grid: Grid) -> list[Picture]:
+    name, version = here.table.dataset.name, here.version
+    return [
+        Picture(id, picture_url(name, id, version=version), picture_url(name, id, version=version, full=True))
+        for id in grid.ids
+    ]
+
+
+def _question(grid: Grid, settings: Settings, grids: int, left: int) -> None:
+    """The class in question with its definition, the rule, and how far the annotator is."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
+        st.caption(f"Grid {grids + 1:,} · {left:,} images left for you", width="content")
+    if grid.definition:
+        st.markdown(f"**{plain(grid.definition)}**")
+    st.caption(plain(settings.rule or RULE))
+
+
+def _definitions(classes: Sequence[str], settings: Settings) -> list[str]:
+    told = dict(settings.definitions)
+    return [told.get(name, "") for name in classes]
+
+
+def _nothing_left(here: Opened, desk: Desk) -> None:
+    """The end of the work for this annotator, with what the collection has come to."""
+    made = collecting.progress(here.table, desk.annotator)
+    with st.container(border=True):
+        st.subheader("Nothing is left for you", icon=":material/celebration:")
+        st.write(
+            f"You have given {made.answers:,} answers. Thank you." if made.answers else "There is nothing to answer."
+        )
+        rest = made.samples - made.done
+        st.caption(
+            f"{made.done:,} of {made.samples:,} images have all the votes that are wanted."
+            + (f" The other {rest:,} are with other annotators, or wait for one." if rest else "")
+        )
+
+
+def ready(here: Opened) -> Settings | None:
+    """The dataset's collection; None where it has none, or one that cannot be asked about any more, with the reason."""
+    try:
+        return collecting.settings(here.table)
+    except CurateError as error:
+        st.warning(plain(str(error)))
+        return None

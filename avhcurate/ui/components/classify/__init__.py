@@ -1,0 +1,106 @@
+"""The classify card: one image and K classes, answered by number keys or search, faster than the server answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.ui.components.outbox import SCRIPT, Word
+
+_FOLDER = Path(__file__).parent
+_HTML = """
+<section class="card" tabindex="-1" aria-label="Classify images">
+  <div class="top"><span class="count"></span><progress class="bar" aria-label="Progress"></progress>
+    <span class="save" aria-hidden="true"></span></div>
+  <p class="banner" role="alert" hidden></p>
+  <div class="stage"><p class="wait"></p></div>
+  <div class="below"><p class="status" role="status"></p>
+    <button class="undo" type="button">Take back <kbd>⌫</kbd></button></div>
+  <div class="choices"></div>
+  <p class="hint"><span class="keys">Press the key of a class · </span>
+    <span class="find">Type, <kbd>arrows</kbd> to choose, <kbd>enter</kbd> to answer · </span>
+    <kbd>backspace</kbd> takes the last answer back</p>
+</section>
+"""
+#: With at most so many classes each has a button and a number key.
+MOST_BUTTONS = 10
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to ask about: the sample's id, the opaque name of the task, and the picture's address."""
+
+    id: int
+    task: str
+    src: str
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "avhcurate_classify_card",
+        html=_HTML,
+        css=(_FOLDER / "classify.css").read_text(encoding="utf-8"),
+        js=SCRIPT + (_FOLDER / "classify.js").read_text(encoding="utf-8"),
+    )
+
+
+def classify_card(
+    items: Sequence[Item],
+    classes: Sequence[str],
+    *,
+    key: str,
+    scope: str,
+    word: Word,
+    done: int,
+    goal: int,
+    finished: bool,
+    least_ms: int,
+    health: str,
+    about: Sequence[str] = (),
+) -> None:
+    """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
+
+    What was answered is in the component's state as `outbox` with the next run; see `read_message`. `scope` names
+    dataset, design and annotator. `word` says which answers are done with. `done` of `goal` is the progress.
+    """
+    _component()(
+        key=key,
+        data={
+            "scope": scope,
+            "items": [asdict(item) for item in items],
+            "classes": list(classes),
+            "keys": number_keys(classes),
+            "about": list(about) if any(about) else [],
+            "done": done,
+            "goal": goal,
+            "finished": finished,
+            "least_ms": least_ms,
+            "health": health,
+            **word.payload(),
+        },
+        on_outbox_change=_nothing,
+    )
+
+
+def number_keys(classes: Sequence[str]) -> list[str]:
+    """The key of each class; none where there are more classes than number keys.
+
+    Classes that are called by one digit or letter each, as written characters are, have that as their key.
+
+    >>> number_keys(["cat", "dog"]), number_keys(["0", "1"]), number_keys(["c"] * 11)
+    (['1', '2'], ['0', '1'], [])
+    """
+    own = [name.lower() for name in classes]
+    if all(len(name) == 1 and name.isascii() and name.isalnum() for name in own) and len(set(own)) == len(own):
+        return own
+    return list("1234567890"[: len(classes)]) if len(classes) <= MOST_BUTTONS else []
+
+
+def _nothing() -> None:
+    """Streamlit asks for a callback before it hands a component's state out."""

@@ -1,0 +1,134 @@
+// Answers on their way: numbered, kept in the browser until Python has them, and sent again until then.
+
+const PATIENCE_MS = 3000;
+const LONGEST_PATIENCE_MS = 15000;
+const PREFIX = "avhcurate:outbox:";
+
+// `scope` names the dataset, design and annotator; `health` is an address that answers while the server does;
+// `changed` is called when an entry goes or the connection is lost or found.
+function createOutbox(scope, health, changed) {
+  const mount = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
+  const storage = usableStorage();
+  const queue = new Map(); // nonce -> entry, in the order given
+  let send = null;
+  let turn = 0;
+  let awaited = null;
+  let timer = null;
+  let patience = PATIENCE_MS;
+  let lost = false;
+
+  // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
+  const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
+
+  function usableStorage() {
+    try {
+      window.localStorage.setItem(PREFIX, "1");
+      window.localStorage.removeItem(PREFIX);
+      return window.localStorage;
+    } catch {
+      return null;
+    }
+  }
+
+  function recall() {
+    if (!storage) return;
+    const found = Object.keys(storage).filter((key) => key.startsWith(keyOf("")));
+    const entries = found.map((key) => JSON.parse(storage.getItem(key)));
+    for (const entry of entries.sort((a, b) => a.at - b.at)) queue.set(entry.nonce, entry);
+  }
+
+  function put(entry) {
+    const nonce = `${mount}-${++turn}`;
+    const kept = { ...entry, nonce, at: Date.now() };
+    queue.set(nonce, kept);
+    try {
+      storage?.setItem(keyOf(nonce), JSON.stringify(kept));
+    } catch {
+      // A full storage costs only what a reload would have kept.
+    }
+    if (awaited === null) flush();
+    return nonce;
+  }
+
+  function flush() {
+    if (!queue.size || !send) return;
+    awaited = `${mount}-${++turn}`;
+    send.setStateValue("outbox", { scope, turn: awaited, entries: [...queue.values()] });
+    wait();
+  }
+
+  function wait() {
+    clearTimeout(timer);
+    timer = setTimeout(look, patience);
+  }
+
+  // Nothing came back: is the server there? Either way the answers are sent again.
+  async function look() {
+    const there = await fetch(health, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    patience = there ? Math.min(LONGEST_PATIENCE_MS, patience * 2) : PATIENCE_MS;
+    if (lost !== !there) {
+      lost = !there;
+      changed();
+    }
+    if (!queue.size) awaited = null;
+    else if (there) flush();
+    else wait();
+  }
+
+  const offline = () => {
+    lost = true;
+    changed();
+    wait();
+  };
+  window.addEventListener("offline", offline);
+  window.addEventListener("online", look);
+  recall();
+
+  return {
+    put,
+    entries: () => [...queue.values()],
+    lost: () => lost,
+    size: () => queue.size,
+    // Python's word on what it has: `taken` nonces are done with, whatever became of them.
+    hear(component, echo, taken) {
+      const first = send === null;
+      send = component;
+      for (const nonce of taken) {
+        if (queue.delete(nonce)) storage?.removeItem(keyOf(nonce));
+      }
+      if (awaited !== null && echo === awaited) {
+        awaited = null;
+        lost = false;
+        patience = PATIENCE_MS;
+        clearTimeout(timer);
+      }
+      if (first || awaited === null) flush();
+    },
+    destroy() {
+      clearTimeout(timer);
+      window.removeEventListener("offline", offline);
+      window.removeEventListener("online", look);
+    },
+  };
+}
+
+function lostText(outbox) {
+  const n = outbox.size();
+  const kept = n ? `${n} answer${n === 1 ? " is" : "s are"} kept in this browser and sent when it is back.` : "";
+  return `No connection to the server. ${kept}`;
+}
+
+function element(tag, className, parent) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (parent) parent.appendChild(node);
+  return node;
+}
+
+// Where a key press means something to somebody else: a field, a menu, a dialog.
+function typingElsewhere(event, root) {
+  const path = event.composedPath();
+  if (path.includes(root)) return false;
+  if (document.querySelector("[role=dialog]")) return true;
+  return path.some((node) => node.matches?.("input, textarea, select, [contenteditable=true], [role=listbox]"));
+}

@@ -1,0 +1,142 @@
+"""What the task components send: answers with a nonce each, read strictly, since a browser may send anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+#: What a component's own script begins with: the queue of answers, and helpers that both cards share.
+SCRIPT = (Path(__file__).parent / "outbox.js").read_text(encoding="utf-8")
+
+#: Answers that one message may hold, and the length of a nonce or a task's name.
+_MOST, _LONGEST = 500, 120
+#: A day in milliseconds: a longer time to an answer says nothing.
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A class chosen for the image that was on screen."""
+
+    nonce: str
+    id: int
+    task: str
+    choice: int
+    ms: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A whole grid: the tiles that were on screen, and the ticked ones."""
+
+    nonce: str
+    task: str
+    ids: tuple[int, ...]
+    ticked: tuple[int, ...]
+    ms: int
+
+
+@dataclass(frozen=True)
+class Back:
+    """The answer with the nonce `of` is taken back; "" stands for the newest one."""
+
+    nonce: str
+    of: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The image of a task could not be drawn."""
+
+    nonce: str
+    task: str
+
+
+Entry = Answer | Sheet | Back | Broken
+
+
+@dataclass(frozen=True)
+class Message:
+    """Everything that the browser has not been told to forget, oldest first; `turn` is to be echoed."""
+
+    turn: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An answer that did not count, and why."""
+
+    nonce: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Word:
+    """Python's word on the last message: its turn, the nonces that are done with, and those refused among them."""
+
+    echo: str = ""
+    taken: tuple[str, ...] = ()
+    refused: tuple[Refused, ...] = field(default=())
+
+    def payload(self) -> dict[str, Any]:
+        return {
+            "echo": self.echo,
+            "taken": list(self.taken),
+            "refused": [{"nonce": one.nonce, "why": one.why} for one in self.refused],
+        }
+
+
+def read_message(sent: Any, scope: str) -> Message:
+    """The message in a component's state; one of another scope, and entries that make no sense, do not count.
+
+    >>> read_message({"scope": "a", "turn": "t", "entries": [{"kind": "back", "nonce": "n", "of": "m"}, 7]}, "a")
+    Message(turn='t', entries=(Back(nonce='n', of='m'),))
+    >>> read_message({"scope": "a", "turn": "t", "entries": []}, "b")
+    Message(turn='', entries=())
+    """
+    if not isinstance(sent, Mapping) or sent.get("scope") != scope or not _is_name(sent.get("turn")):
+        return Message()
+    entries: Any = sent.get("entries")
+    found = [_entry(one) for one in entries[:_MOST]] if _is_list(entries) else []
+    return Message(sent["turn"], tuple(one for one in found if one is not None))
+
+
+def _entry(sent: Any) -> Entry | None:
+    if not isinstance(sent, Mapping) or not _is_name(sent.get("nonce")):
+        return None
+    told: dict[str, Any] = {name: sent.get(name) for name in ("nonce", "id", "task", "choice", "ids", "ticked", "of")}
+    nonce, task, ms = told["nonce"], told["task"], _milliseconds(sent.get("ms"))
+    match sent.get("kind"):
+        case "answer" if _is_name(task) and _is_count(told["id"]) and _is_count(told["choice"]) and ms is not None:
+            return Answer(nonce, told["id"], task, told["choice"], ms)
+        case "grid" if _is_name(task) and _is_ids(told["ids"]) and _is_ids(told["ticked"]) and ms is not None:
+            return Sheet(nonce, task, tuple(told["ids"]), tuple(told["ticked"]), ms)
+        case "back" if isinstance(told["of"], str) and len(told["of"]) <= _LONGEST:
+            return Back(nonce, told["of"])
+        case "broken" if _is_name(task):
+            return Broken(nonce, task)
+    return None
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _milliseconds(value: Any) -> int | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_MS
+    return int(value) if known else None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _is_ids(value: Any) -> bool:
+    return _is_list(value) and len(value) <= _MOST and all(map(_is_count, value)) and len(set(value)) == len(value)

@@ -1,0 +1,85 @@
+"""The tick grid: a class in question and its tiles, each a check-box, submitted whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.ui.components.outbox import SCRIPT, Word
+
+_FOLDER = Path(__file__).parent
+_HTML = """
+<section class="sheet" aria-label="Tick images">
+  <p class="banner" role="alert" hidden></p>
+  <div class="board" role="group" aria-label="Images to tick"></div>
+  <div class="foot"><span class="count" aria-live="polite"></span><p class="status" role="status"></p>
+    <button class="back" type="button" hidden>Back to the last grid</button>
+    <button class="submit" type="button">Submit</button></div>
+  <p class="hint"><kbd>click</kbd> or <kbd>space</kbd> tick · <kbd>arrows</kbd> move · <kbd>Z</kbd> look closer ·
+    <kbd>enter</kbd> submit</p>
+  <div class="peek" hidden><img alt="A closer look"></div>
+</section>
+"""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A tile: the sample's id, the address of its thumbnail and of the large picture."""
+
+    id: int
+    src: str
+    large: str
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "avhcurate_tick_grid",
+        html=_HTML,
+        css=(_FOLDER / "ticks.css").read_text(encoding="utf-8"),
+        js=SCRIPT + (_FOLDER / "ticks.js").read_text(encoding="utf-8"),
+    )
+
+
+def tick_grid(
+    pictures: Sequence[Picture],
+    *,
+    key: str,
+    scope: str,
+    task: str,
+    name: str,
+    ticked: Sequence[int],
+    word: Word,
+    size: int,
+    can_go_back: bool,
+    health: str,
+) -> None:
+    """Draw the tiles, `size` pixels wide, with `ticked` ones ticked; `name` is the class, for a question in words.
+
+    The browser owns the ticks while `task` stays the same. What was submitted is in the component's state as `outbox`
+    with the next run; see `read_message`.
+    """
+    _component()(
+        key=key,
+        data={
+            "scope": scope,
+            "task": task,
+            "name": name,
+            "tiles": [asdict(picture) for picture in pictures],
+            "ticked": list(ticked),
+            "size": size,
+            "can_go_back": can_go_back,
+            "health": health,
+            **word.payload(),
+        },
+        on_outbox_change=_nothing,
+    )
+
+
+def _nothing() -> None:
+    """Streamlit asks for a callback before it hands a component's state out."""

@@ -1,0 +1,173 @@
+"""The data map on the Training dynamics page: a map to draw regions on, and the images that lie in one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curation.bins import bin_labels
+from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, thin_out
+from avhcurate.scores import SCORES
+from avhcurate.services.inspecting import rows_of
+from avhcurate.ui import gallery, state
+from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui.disagreement import clicked_id
+from avhcurate.ui.explain import score_name
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
+from avhcurate.ui.selection import selectable_grid, selection
+from avhcurate.ui.state import TILE_SIZES
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+COLOR = one_of("dynamics.color", list(COLORS), "correctness")
+#: What the images of a region can be ordered by, hardest first.
+SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
+SORT = one_of("dynamics.sort", SORTS, "variability")
+REGION: Choice[Region | None] = Choice(
+    "dynamics.region", None, read_region, lambda region: write_region(region) if region else ""
+)
+
+_TOOLS = {"Box": "select", "Lasso": "lasso", "Click": "pan"}
+#: Session state: grows with each answered selection; a chart of another key has none.
+_TURN = "dynamics.turn"
+#: Share of the samples in a region that a button selects.
+_TENTH = 0.1
+
+ABOUT = r"""
+Each point is a held-out sample. Over the looks at the end of each epoch, **confidence** is the mean of the probability
+that the network gave to the sample's label, **variability** its standard deviation, **correctness** the share of
+epochs in which it was right (Swayamdipta et al. 2020; there over the samples learnt from, here over held-out ones).
+
+Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
+them. Far to the right lie those on which it changes its mind.
+"""
+
+
+def toolbar(here: Opened, points: pd.DataFrame) -> str:
+    """Colour and tool, and the regions that a button selects; returns the tool."""
+    colors = [key for key in COLORS if key != "hsf_bin" or here.table.votes is not None]
+    color = COLOR.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Colour",
+            colors,
+            key=COLOR.key(color if color in colors else COLOR.default),
+            format_func=COLORS.__getitem__,
+            on_change=COLOR.keep,
+            required=True,
+        )
+        tool = st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key="dynamics.tool")
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
+            for label, region in corners(points).items():
+                st.button(label, key=f"dynamics.corner.{label}", on_click=_select, args=(region,))
+            if REGION.of(here.view) is not None:
+                st.button("Clear", icon=":material/close:", type="tertiary", key="dynamics.clear", on_click=_select)
+        with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
+            st.markdown(ABOUT)
+    return str(tool)
+
+
+def corners(points: pd.DataFrame) -> dict[str, Region]:
+    """Regions worth a look, each with about a tenth of the samples."""
+    varied = float(points["variability"].quantile(1 - _TENTH, interpolation="higher"))
+    doubted = float(points["confidence_mean"].quantile(_TENTH, interpolation="lower"))
+    return {
+        "Most varied tenth": Region((varied, math.inf), (-math.inf, math.inf)),
+        "Least believed tenth": Region((-math.inf, math.inf), (-math.inf, doubted)),
+    }
+
+
+def chart(here: Opened, points: pd.DataFrame, tool: str) -> int | None:
+    """Draws the map and takes over a region drawn on it; returns the id of a point just clicked."""
+    color, region = COLOR.of(here.view), REGION.of(here.view)
+    drawn = thin_out(points, most=MOST_POINTS)
+    figure = data_map(
+        drawn,
+        points,
+        color=color,
+        bins=bin_labels(here.table.edges) if color == "hsf_bin" else (),
+        outline=region.outline(-0.02, 1.02) if region else None,
+        dragmode=_TOOLS[tool],
+        simulated=here.table.simulated,
+    )
+    # A new key drops the selection once it is answered, else the browser sends its points with every later run.
+    turn = st.session_state.setdefault(_TURN, 0)
+    event = st.plotly_chart(
+        figure,
+        key=f"dynamics.map.{turn}",
+        on_select="rerun",
+        selection_mode=("points", "box", "lasso"),
+        config={"displayModeBar": False, "doubleClick": False},
+        alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
+    )
+    said = f"{len(points):,} held-out samples"
+    if len(drawn) < len(points):
+        said += f", {len(drawn):,} of them drawn: where the map is crowded, a random part. A selection takes all"
+    st.caption(f"{said}. {_HOW[tool]} The histograms count all samples.")
+    if (new := drawn_region(event)) is not None:
+        _select(new)
+        st.rerun()
+    clicked = clicked_id(event)
+    if clicked is not None:
+        st.session_state[_TURN] = turn + 1
+    return clicked
+
+
+_HOW = {
+    "Box": "Draw a box on the map or on a histogram to see the images in it.",
+    "Lasso": "Draw a line around points to see their images.",
+    "Click": "Click a point to open its image.",
+}
+
+
+def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
+    """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened.
+
+    `about` names what the map is of: a selection of images made on another is void.
+    """
+    region = REGION.of(here.view)
+    if region is None:
+        return [], None
+    inside = points[region.holds(points["variability"], points["confidence_mean"])]
+    sort = SORT.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
+        options = [key for key in SORTS if key in points and points[key].notna().any()]
+        st.selectbox(
+            "Order",
+            options,
+            key=SORT.key(sort if sort in options else options[0]),
+            format_func=lambda key: f"Hardest first by {score_name(key)}",
+            on_change=SORT.keep,
+            label_visibility="collapsed",
+            width=290,
+        )
+    if inside.empty:
+        st.markdown("No sample lies there: draw another region.")
+        return [], None
+    ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
+    ids = ordered["id"].astype(int).tolist()
+    view = here.view
+    part = replace(here, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
+    page = min(view.page, gallery.pages(part))
+    shown = ids[(page - 1) * view.per_page : page * view.per_page]
+    values = dict(zip(ids, ordered[sort], strict=True))
+    rows = rows_of(here.table, shown, columns=tile_columns("avh")).assign(**{sort: [values[id] for id in shown]})
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=sort)
+    kept = selection(f"{about} {write_region(region)}", part.filters)
+    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
+    gallery.action_bar(part, chosen, page)
+    return shown, opened
+
+
+def _harder(key: str) -> str:
+    return SCORES[key].harder if key in SCORES else "low"
+
+
+def _select(region: Region | None = None) -> None:
+    """Puts a region into the address, and starts on its first page with an empty chart selection."""
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    text = write_region(region) if region else ""
+    state.write(replace(state.current(), page=1, sample=None).choosing(REGION.name, text))

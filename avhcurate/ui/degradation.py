@@ -1,0 +1,473 @@
+"""Parts of the Degradation page: starting the job, what came of it in words, figures and a table, and one example."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.analysis import degradation as analysis
+from avhcurate.analysis.degradation import ACCURACY, ORIGINAL
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.models.degradation import KINDS
+from avhcurate.plots.degradation import agreement_boxes, curve_panels, measure_name
+from avhcurate.scores import SCORES
+from avhcurate.services import degrading, jobs
+from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
+from avhcurate.services.inspecting import rows_of
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.degradation import DegradationFolder, degradations
+from avhcurate.ui import findings, state
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.choices import Choice, some_of, switch
+from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.correlation import signed
+from avhcurate.ui.explain import explain_scores, format_score, score_name
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+SHOWN_KINDS = some_of("degradation.kinds", list(KINDS), list(KINDS))
+MEASURES = some_of("degradation.scores", [*KEYS, ACCURACY], ["avh", "confidence", "norm", ACCURACY])
+BY_BIN = switch("degradation.bins")
+#: Which degradation of the run is looked at; "" for the newest.
+MADE: Choice[str] = Choice("degradation.made", "", str)
+
+#: Images shown of those whose AVH does not rise.
+_UNLIKE = 8
+#: The scores that the page speaks of: what they should do as images get worse.
+_SPOKEN = {"avh": "rises", "confidence": "falls", "norm": "falls"}
+
+_ABOUT = """
+Images of this run are degraded step by step, and the same network scores every step. People find a harsher level
+harder (Geirhos et al. 2018), so the level stands in for human hardness where there are no votes, and a good score of
+hardness **rises with it in every single image**: that is the Spearman correlation of the score with the level, over
+the levels of one image.
+
+Degradation acts on the square that the network takes: decoded, resized and cropped, not yet normalised. So levels mean
+the same for photographs of any size. Level 0 is the image itself, shared by all kinds.
+"""
+
+
+# --- starting it -------------------------------------------------------------------------------------------------
+
+
+def degrade_command(
+    dataset: str, run: str, *, kinds: Sequence[str] = (), limit: int | None = None, weights: str = ""
+) -> list[str]:
+    """Arguments of `avhcurate degrade`, defaults left out; `limit` None takes all.
+
+    >>> degrade_command("pets", "resnet-1", kinds=["blur"], limit=1000)
+    ['degrade', 'pets', '--model=resnet-1', '--kinds=blur']
+    """
+    if not kinds:
+        raise CurateError("which degradations? Choose one or more")
+    argv = ["degrade", dataset, f"--model={run}"]
+    argv += [f"--kinds={','.join(kinds)}"] if set(kinds) != set(KINDS) else []
+    argv += [] if limit == DEFAULT_LIMIT else [f"--limit={limit or 0}"]
+    return [*argv, *([f"--weights={weights.strip()}"] if weights.strip() else [])]
+
+
+def start_form(here: Opened, *, busy: bool) -> None:
+    """Which degradations of how many images, and the button that starts the job."""
+    assert here.table.run is not None
+    record = here.table.run.record
+    with st.form("degradation.start", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.pills(
+                "Degradations", list(KINDS), selection_mode="multi", default=list(KINDS), key="degradation.start_kinds",
+                format_func=lambda key: KINDS[key].name,
+            )  # fmt: skip
+            st.number_input(
+                "Images", min_value=1, value=min(DEFAULT_LIMIT, record.samples), step=100, width=140,
+                key="degradation.start_limit", placeholder="all", help="Spread evenly over the run's; empty for all.",
+            )  # fmt: skip
+            st.form_submit_button(
+                "Degrade images", icon=":material/play_arrow:", type="primary", disabled=busy,
+                help="A job is running: wait for it or cancel it." if busy else None,
+                on_click=attempt, args=(partial(_start, here.workspace.root, here.table),),
+            )  # fmt: skip
+        with st.expander("More"):
+            st.text_input(
+                "Weights", key="degradation.start_weights", placeholder=f"those of the run: {record.weights_source}",
+                help="Path on the server of the run's weights, where they came from a file.", width=360,
+            )  # fmt: skip
+
+
+def _start(root: Path, table: DatasetTable) -> None:
+    said = st.session_state
+    assert table.run is not None
+    argv = degrade_command(
+        table.dataset.name,
+        table.run.name,
+        kinds=said["degradation.start_kinds"],
+        limit=said["degradation.start_limit"],
+        weights=said["degradation.start_weights"],
+    )
+    jobs.start(root, argv, verb="degrade", dataset=table.dataset.name)
+
+
+def about() -> None:
+    """What the page is about, kind by kind, in a popover."""
+    with st.popover("About the degradations", icon=":material/help:", type="tertiary", key="degradation.about"):
+        st.markdown(_ABOUT)
+        for kind in KINDS.values():
+            st.markdown(f"**{kind.name}** — {kind.sentence} Levels: {', '.join(map(kind.text, kind.strengths))}.")
+            st.caption(kind.reference)
+
+
+def empty(here: Opened, *, busy: bool) -> None:
+    """What to do before anything was degraded."""
+    with st.container(border=True):
+        st.subheader("No image of this run has been degraded yet", icon=":material/blur_on:")
+        st.markdown(_ABOUT)
+        start_form(here, busy=busy)
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """A degradation and what it says of the images in view."""
+
+    folder: DegradationFolder
+    degraded: Degraded
+    summary: pd.DataFrame
+    rhos: pd.DataFrame
+    typical: int | None
+
+
+def chosen(here: Opened) -> DegradationFolder | None:
+    """The degradation that the address asks for, else the newest; None where there is none."""
+    assert here.table.run is not None
+    made = {folder.name: folder for folder in degradations(here.table.run) if folder.complete}
+    return made.get(MADE.of(here.view)) or next(reversed(made.values()), None)
+
+
+def choose_made(here: Opened, folder: DegradationFolder) -> None:
+    """A choice among several degradations of the run."""
+    assert here.table.run is not None
+    made = {other.name: other.record for other in degradations(here.table.run) if other.complete}
+    if len(made) < 2:
+        return
+    newest = next(reversed(made))
+
+    def text(name: str) -> str:
+        record = made[name]
+        kinds = "all kinds" if len(record.strengths) == len(KINDS) else ", ".join(record.strengths)
+        return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
+
+    st.selectbox(
+        "Degradation", list(reversed(made)), key=MADE.key(folder.name), format_func=text, width=330,
+        on_change=lambda: MADE.put("" if st.session_state[MADE.name] == newest else st.session_state[MADE.name]),
+    )  # fmt: skip
+
+
+def found(here: Opened, folder: DegradationFolder) -> Found:
+    """Everything that the page needs of the images in view, worked out once."""
+    stamp = f"{findings.stamp(here.table)}\n{folder.root}\n{folder.scores_path.stat().st_mtime_ns}"
+    return _found(stamp, here.filters.to_query(), here.table, folder, here.filters)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …")
+def _found(
+    stamp: str, query: dict[str, str], _table: DatasetTable, _folder: DegradationFolder, _filters: Filters
+) -> Found:
+    degraded = degrading.read(_table, _folder, _filters)
+    rows = degraded.rows
+    return Found(
+        _folder,
+        degraded,
+        degrading.summarise(degraded),
+        analysis.level_correlations(rows, KEYS),
+        analysis.typical(rows, "avh"),
+    )
+
+
+def toolbar(here: Opened, got: Found) -> tuple[list[str], list[str], bool]:
+    """Kinds, measures and whether to part the HSF bins."""
+    made = got.degraded.kinds
+    kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made
+    measures, by_bin = MEASURES.of(here.view), BY_BIN.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.pills(
+            "Degradations", made, selection_mode="multi", key=SHOWN_KINDS.key(kinds), on_change=_keep_kinds,
+            args=(made,), format_func=lambda key: KINDS[key].name,
+        )  # fmt: skip
+        st.multiselect(
+            "Curves", [*KEYS, ACCURACY], key=MEASURES.key(measures), on_change=MEASURES.keep,
+            format_func=measure_name, max_selections=6, width=420, placeholder="Choose scores",
+        )  # fmt: skip
+        if got.degraded.bins:
+            st.toggle("By HSF bin", key=BY_BIN.key(by_bin), on_change=BY_BIN.keep)
+        choose_made(here, got.folder)
+        about()
+    return kinds, measures, by_bin and bool(got.degraded.bins)
+
+
+def _keep_kinds(made: Sequence[str]) -> None:
+    wanted = st.session_state[SHOWN_KINDS.name]
+    SHOWN_KINDS.put([kind for kind in KINDS if kind in wanted] if wanted and len(wanted) < len(made) else list(KINDS))
+
+
+def curves(got: Found, kinds: Sequence[str], measures: Sequence[str], *, by_bin: bool, simulated: bool) -> None:
+    """Means over the images at every level."""
+    if not measures:
+        st.caption("Choose a score to see its curves.")
+        return
+    rows = got.degraded.rows
+    rows = rows[rows["kind"].isin([ORIGINAL, *kinds])]
+    table = analysis.curves(rows, measures, got.degraded.bins if by_bin else None)
+    strengths = {kind: got.degraded.record.strengths[kind] for kind in kinds}
+    show_chart(curve_panels(table, strengths), key="degradation.curves")
+    first = table[(table["level"] == 0) & (table["kind"] == kinds[0]) & (table["measure"] == measures[0])]
+    sizes = ", ".join(f"{group} n {n:,}" for group, n in zip(first["group"], first["n"], strict=True))
+    votes = " of simulated votes" if simulated and by_bin else ""
+    of = f"HSF bins{votes}: {sizes}" if by_bin else f"n {got.degraded.images:,} images at every level"
+    st.caption(f"Means over the images with 95 % intervals; milder levels on the left. {of}.")
+
+
+def boxes(got: Found, kinds: Sequence[str]) -> None:
+    """The spread of each image's correlation with the level."""
+    show_chart(agreement_boxes(got.rhos, kinds, KEYS), key="degradation.boxes")
+    st.caption(
+        "Each image's own Spearman correlation of the score with the level, turned by the score's hard end: at 1 the "
+        "score finds the image harder at every step. Boxes hold half of the images, whiskers nine tenths."
+    )
+
+
+def reading(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
+    """What the scores do as images get worse, in a few plain sentences, whatever it is."""
+    rows = summary[summary["kind"].isin(kinds) & (summary["n"] > 0)]
+    sentences: list[str] = []
+    for key, does in _SPOKEN.items():
+        of_score = rows[rows["score"] == key]
+        if len(of_score):
+            share, middle = _range(of_score["expected"], _percent), _range(of_score["median"], lambda x: signed(x, 2))
+            images = f"{of_score['n'].max():,} images" if not sentences else "images"
+            sentences.append(
+                f"**{score_name(key)}** {does} with the level in {share} of {images} (median Spearman {middle})."
+            )
+    if not sentences:
+        return "No score has a correlation with the level here: there are no labels, or no score varies."
+    avh = rows[rows["score"] == "avh"]
+    against = avh[avh["expected_low"] <= 0.5]["kind"].tolist()
+    if len(avh) and not against:
+        sentences.append("So AVH follows every degradation here, as the paper expects.")
+    elif len(avh):
+        named = ", ".join(KINDS[kind].name.lower() for kind in against)
+        sentences.append(f"Unlike in the paper, AVH does not rise in a clear majority of images under {named}.")
+    best = rows.assign(agreement=rows["median"] * rows["score"].map({key: SCORES[key].sign for key in KEYS}))
+    # Relative AVH orders the steps of an image as AVH does.
+    means = best[best["score"] != "relative_avh"].groupby("score", sort=False)["agreement"].mean()
+    tied = [score_name(str(key)) for key in means.index[means > means.max() - 5e-3]]
+    if len(tied) <= 3:
+        names = tied[0] if len(tied) == 1 else f"{', '.join(tied[:-1])} and {tied[-1]}"
+        follow = "follow" if len(tied) > 1 else "follows"
+        sentences.append(f"Over these kinds {names} {follow} the level most closely, at {means.max():.2f}.")
+    return " ".join(sentences)
+
+
+def _range(values: pd.Series, text: Any) -> str:
+    low, high = text(values.min()), text(values.max())
+    return low if low == high else f"{low} to {high}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def table_html(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
+    """A row a score, a column a kind: median Spearman with its interval, and the share that goes the expected way."""
+    counts = summary.groupby("kind", sort=False)["n"].max()
+    head = "".join(f"<th>{escape(KINDS[kind].name)}<small>n {counts[kind]:,}</small></th>" for kind in kinds)
+    body = "".join(_table_rows(summary, kinds, counts))
+    heading = f"<tr><th>Score</th><th>As images get worse</th>{head}</tr>"
+    return f"{_CSS}<div class='avh-degraded'><table><thead>{heading}</thead><tbody>{body}</tbody></table></div>"
+
+
+def _table_rows(summary: pd.DataFrame, kinds: Sequence[str], counts: pd.Series) -> Iterator[str]:
+    by_cell = summary.set_index(["score", "kind"])
+    for key in KEYS:
+        score = SCORES[key]
+        cells = "".join(_cell(by_cell.loc[(key, kind)], score.sign, int(counts[kind])) for kind in kinds)
+        does = "should rise" if score.sign > 0 else "should fall"
+        name = f"<th scope='row' title='{escape(score.sentence)}'>{escape(score.name)}</th>"
+        yield f"<tr>{name}<td>{does}</td>{cells}</tr>"
+
+
+def _cell(row: Any, sign: int, whole: int) -> str:
+    if not row["n"]:
+        return "<td>–<small>no image has a correlation</small></td>"
+    color = "76,110,245" if row["median"] * sign > 0 else "232,89,12"
+    style = f"background:rgba({color},{0.5 * abs(row['median']):.2f})"
+    notes = [] if pd.isna(row["ci_low"]) else [f"{signed(row['ci_low'], 2)} to {signed(row['ci_high'], 2)}"]
+    notes += [f"n {row['n']:,}"] if row["n"] < whole else []
+    interval = f"{_percent(row['expected_low'])} to {_percent(row['expected_high'])}"
+    title = f"{_percent(row['expected'])} of {row['n']:,} images go the expected way ({interval})"
+    if row["constant"]:
+        title += f"; {row['constant']:,} do not vary"
+    small = f"<small>{' · '.join(notes)}</small>" if notes else ""
+    return (
+        f"<td style='{style}' title='{escape(title)}'><b>{signed(row['median'], 2)}</b>"
+        f"<span>{_percent(row['expected'])}</span>{small}</td>"
+    )
+
+
+def table(got: Found, kinds: Sequence[str], *, name: str) -> None:
+    """The table of all scores, with its download."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("All scores")
+        with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
+            explain_scores(KEYS, label="About the scores", key="degradation.explain")
+            st.download_button(
+                "CSV", got.summary.to_csv(index=False), f"{name}-degradation.csv", "text/csv", key="degradation.csv",
+                icon=":material/download:", on_click="ignore",
+            )  # fmt: skip
+    st.html(table_html(got.summary, kinds))
+    constant = int(got.summary["constant"].max()) if len(got.summary) else 0
+    still = " Images whose score is the same at every level are left out of n." if constant else ""
+    st.caption(
+        "Median over images of the Spearman correlation with the level, signs kept, and the share of images that go "
+        "the expected way. Below: the median's 95 % interval by order statistics; point at a cell for the share's."
+        + still
+    )
+
+
+# --- one image ---------------------------------------------------------------------------------------------------
+
+
+def example(here: Opened, got: Found, kinds: Sequence[str]) -> None:
+    """One image at every level, with what the network makes of it: that of the address, or a typical one."""
+    wanted = here.view.sample
+    if wanted is not None and wanted >= here.table.size:
+        st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")
+        wanted = None
+    id = got.typical if wanted is None else wanted
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("One image", width="content")
+        st.number_input(
+            "Sample", 0, here.table.size - 1, value=None, step=1, key=mirrored("degradation.sample", wanted), width=140,
+            placeholder="typical", on_change=_keep_sample,
+            help="The id of any image of the dataset. Without one: the image whose AVH stays closest to the mean.",
+        )  # fmt: skip
+        if wanted is not None:
+            st.button("A typical one", key="degradation.typical", on_click=state.change, kwargs={"sample": None})
+    if id is None:
+        st.caption("No image here has an AVH at every level: type the id of one.")
+        return
+    try:
+        pictures = _pictures(f"{here.version} {got.folder.root}", id, here.table, got.folder)
+    except CurateError as error:
+        st.warning(plain(str(error)), icon=":material/broken_image:")
+        return
+    rows = got.degraded.rows[got.degraded.rows["id"] == id].set_index(["kind", "level"])
+    label = here.table.sample(id)["label_name"] or "no label"
+    chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
+    seen = "" if len(rows) else " It is not among the images in view, so it has no scores here."
+    st.caption(
+        plain(f"Image {id}, {label}{chosen_by}.{seen}") + " Each picture with its relative AVH and the predicted class."
+    )
+    st.html(_EXAMPLE_CSS + "".join(_strips(here, got, kinds, pictures, rows)))
+
+
+@st.cache_data(max_entries=24, show_spinner="Degrading the example …")
+def _pictures(stamp: str, id: int, _table: DatasetTable, _folder: DegradationFolder) -> dict[tuple[str, int], bytes]:
+    return degrading.example(_table, _folder.record, id)
+
+
+def _strips(
+    here: Opened, got: Found, kinds: Sequence[str], pictures: dict[tuple[str, int], bytes], rows: pd.DataFrame
+) -> Iterator[str]:
+    small, scored = got.degraded.record.side <= 64, rows.to_dict("index")
+    for kind in kinds:
+        ticks = KINDS[kind].ticks(got.degraded.record.strengths[kind])
+        figures = []
+        for level, tick in enumerate(ticks):
+            step = (kind, level) if level else (ORIGINAL, 0)
+            words = _caption(here, scored[step]) if step in scored else ""
+            text = "as it is" if level == 0 else f"{KINDS[kind].unit} {tick}"
+            figures.append(
+                f"<figure><img src='{_data_url(pictures[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
+                f"class='{'pixels' if small else ''}'><figcaption>{'as it is' if level == 0 else escape(tick)}"
+                f"{words}</figcaption></figure>"
+            )
+        yield (
+            f"<p class='avh-strip-name'>{escape(KINDS[kind].name)} <small>{escape(KINDS[kind].unit)}</small></p>"
+            f"<div class='avh-strip'>{''.join(figures)}</div>"
+        )
+
+
+def _caption(here: Opened, row: Mapping[Any, Any]) -> str:
+    predicted = "" if pd.isna(row["predicted"]) else here.table.classes[int(row["predicted"])]
+    wrong = " class='wrong'" if row["correct"] == 0 else ""
+    # Over many classes AVH itself is too small a number to tell steps apart.
+    value, name = format_score("relative_avh", row["relative_avh"]), escape(predicted)
+    return f"<b>{value}</b><span{wrong} title='{name}'>{name}</span>"
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _keep_sample() -> None:
+    state.change(sample=st.session_state["degradation.sample"])
+
+
+def unlike(here: Opened, got: Found, kinds: Sequence[str]) -> None:
+    """The images whose AVH follows the level least; a click makes one the example."""
+    rhos = got.rhos[got.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
+    mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
+    if mean.empty:
+        return
+    st.markdown("**Images whose AVH follows the level least** · their mean Spearman over the kinds; click for one")
+    rows = rows_of(here.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
+    rows = rows.loc[mean.index].assign(rho=mean.round(2))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="rho")
+    event = image_grid(
+        tiles, key="degradation.unlike", tile_size=96, selectable=False, label="Images whose AVH follows least"
+    )
+    if event.opened is not None and event.opened != here.view.sample:
+        state.change(sample=event.opened)
+        st.rerun()
+
+
+_CSS = """
+<style>
+.avh-degraded { overflow-x: auto; }
+.avh-degraded table { border-collapse: separate; border-spacing: 2px; width: 100%; font-size: 0.875rem;
+  line-height: 1.25; font-variant-numeric: tabular-nums; }
+.avh-degraded th, .avh-degraded td { padding: 4px 8px; text-align: center; border-radius: 4px; white-space: nowrap; }
+.avh-degraded thead th { font-weight: 600; vertical-align: bottom; border-radius: 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+.avh-degraded th:first-child { text-align: left; font-weight: 600; padding-left: 0; }
+.avh-degraded td:nth-child(2) { opacity: 0.65; font-size: 0.8125rem; }
+.avh-degraded small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
+.avh-degraded span { margin-left: 0.6em; opacity: 0.8; }
+.avh-degraded b { font-weight: 600; }
+</style>
+"""
+
+_EXAMPLE_CSS = """
+<style>
+.avh-strip-name { margin: 0.5rem 0 0.25rem; font-weight: 600; font-size: 0.9rem; }
+.avh-strip-name small { font-weight: 400; opacity: 0.65; margin-left: 0.4em; }
+.avh-strip { display: flex; gap: 8px; overflow-x: auto; padding-bottom: 4px; }
+.avh-strip figure { margin: 0; flex: 1 1 0; min-width: 84px; max-width: 150px; }
+.avh-strip img { width: 100%; aspect-ratio: 1; display: block; border-radius: 6px; background: #8883; }
+.avh-strip img.pixels { image-rendering: pixelated; }
+.avh-strip figcaption { font-size: 0.75rem; line-height: 1.3; padding-top: 3px; font-variant-numeric: tabular-nums; }
+.avh-strip figcaption b { float: right; font-weight: 600; }
+.avh-strip figcaption span { display: block; opacity: 0.72; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }
+.avh-strip figcaption span.wrong { color: #e8590c; opacity: 1; }
+</style>
+"""

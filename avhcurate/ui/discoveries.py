@@ -1,0 +1,101 @@
+"""The paper's five discoveries on the Training dynamics page: what trainings and models say of each, with figures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services import dynamics
+from avhcurate.services.dynamics import Reading
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.trainings import TrainingFolder
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.training_dynamics import stamp
+
+_VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
+    "holds": ("green", "check_circle"),
+    "does not hold": ("orange", "cancel"),
+    "too little data": ("gray", "hourglass_empty"),
+}
+
+
+def readings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """The paper's five discoveries, each with what these trainings, and all models of the dataset, say of it."""
+    key = "\n".join(str(stamp(here, training)) for training in chosen)
+    found = _found_readings(key, here.table, chosen, here.filters)
+    with st.container(border=True, gap="small"):
+        for reading in found:
+            _reading(reading)
+    models = _found_models(key, here.table, chosen, here.filters)
+    if len(models):
+        with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
+            _models(models, simulated=here.table.simulated)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the discoveries …")
+def _found_readings(
+    key: str, _table: DatasetTable, _chosen: Sequence[TrainingFolder], _filters: Filters
+) -> list[Reading]:
+    return dynamics.readings(_table, _chosen, filters=_filters)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _found_models(key: str, _table: DatasetTable, _chosen: Sequence[TrainingFolder], _filters: Filters) -> pd.DataFrame:
+    return dynamics.by_model(_table, _chosen, filters=_filters)
+
+
+def _reading(reading: Reading) -> None:
+    color, icon = _VERDICTS[reading.verdict]
+    verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
+    verdict.badge(reading.verdict, color=color, icon=f":material/{icon}:")
+    told.markdown(f"**{reading.discovery} · {plain(reading.title)}**  \n{plain(reading.sentence)}")
+    if reading.figures:
+        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{reading.discovery}"):
+            rows, key = figures_table(reading.figures), f"dynamics.table.{reading.discovery}"
+            st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
+
+
+def figures_table(figures: Mapping[str, float]) -> pd.DataFrame:
+    """Figures as rows, the ends of an interval beside its value.
+
+    >>> figures_table({"rho": 0.5, "rho, low": 0.25, "rho, high": 0.75, "n": 7.0}).values.tolist()
+    [['rho', '0.5', '0.25 to 0.75'], ['n', '7', '']]
+    """
+    ends = {name for name in figures if name.endswith((", low", ", high"))}
+    rows = []
+    for name, value in figures.items():
+        if name not in ends:
+            low, high = figures.get(f"{name}, low"), figures.get(f"{name}, high")
+            interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
+            rows.append((name, f"{value:.4g}", interval))
+    return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])
+
+
+def _models(models: pd.DataFrame, *, simulated: bool) -> None:
+    """Every model on the same samples: how good it is, and how its AVH and its norm follow HSF."""
+    hsf = "HSF (simulated votes)" if simulated else "HSF"
+    rows = models[["model", "n", "accuracy", "avh", "norm"]].assign(
+        **{f"{key}_hsf": [_with_interval(row, key) for row in models.to_dict("records")] for key in ("avh", "norm")}
+    )
+    names = {"model": "Model", "n": "Samples", "accuracy": "Accuracy", "avh": "Mean AVH", "norm": "Mean norm"}
+    names |= {"avh_hsf": f"AVH with {hsf}", "norm_hsf": f"Norm with {hsf}"}
+    st.dataframe(
+        rows.assign(accuracy=100 * rows["accuracy"]).rename(columns=names),
+        hide_index=True,
+        key="dynamics.models",
+        column_config={
+            "Samples": st.column_config.NumberColumn(format="localized"),
+            "Accuracy": st.column_config.NumberColumn(format="%.1f %%"),
+            "Mean AVH": st.column_config.NumberColumn(format="%.4f"),
+            "Mean norm": st.column_config.NumberColumn(format="%.2f"),
+        },
+    )
+    st.caption("All on the same samples. Correlations are Spearman's, with 95 % intervals; AVH should lie below 0.")
+
+
+def _with_interval(row: Mapping[Any, Any], key: str) -> str:
+    value, low, high = (row[f"{key}_{part}"] for part in ("spearman", "low", "high"))
+    return "–" if value != value else f"{value:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")

@@ -1,0 +1,223 @@
+"""Parts of the Annotators page about the votes themselves: exclusion by a rule, agreement, reliability, more votes."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.curation.agreement import Agreement
+from avhcurate.curation.annotators import ExclusionRule
+from avhcurate.errors import CurateError
+from avhcurate.plots.annotators import hsf_course
+from avhcurate.services import collecting, judging
+from avhcurate.services.annotating import user
+from avhcurate.services.ballots_out import write_votes
+from avhcurate.services.judging import Change, Quality
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.ballots import Design
+from avhcurate.ui import findings
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.explain import score_name
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.signin import who
+
+_MEANING = """
+- **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
+  chance. Intervals are 95 %, bootstrapped over images.
+- **Reliability**: how closely HSF from all votes would follow HSF from as many other votes (split halves, stepped up by
+  Spearman-Brown).
+- **Noise ceiling**: its square root, the highest Spearman with HSF that a perfect score could be expected to reach.
+- Images that are hard for people lower agreement without anybody being careless: it describes images and annotators.
+"""
+
+#: What each format is called, how its file ends, and its media type.
+_FORMATS = {
+    "long-csv": ("CSV", ".csv", "text/csv"),
+    "long-parquet": ("Parquet", ".parquet", "application/vnd.apache.parquet"),
+    "counts": ("Counts", ".parquet", "application/vnd.apache.parquet"),
+    "label-studio": ("Label Studio", ".json", "application/json"),
+    "imagenetv2": ("ImageNetV2", ".json", "application/json"),
+}
+
+
+def judge(table: DatasetTable, design: Design) -> Quality:
+    """What the collected votes say about themselves, worked out again when a vote, a ruling or the dataset is new."""
+    return _judge(stamp_of(table), design, table)
+
+
+def stamp_of(table: DatasetTable) -> str:
+    """Changes with whatever a finding about the collected votes depends on."""
+    return f"{findings.stamp(table)}\n{table.box.ledger(table.dataset.name).version}"
+
+
+@st.cache_resource(max_entries=8, show_spinner="Looking at the votes …")
+def _judge(stamp: str, design: Design, _table: DatasetTable) -> Quality:
+    return judging.judge(_table, design)
+
+
+# --- exclusion by a rule -----------------------------------------------------------------------------------------
+
+
+def rule(here: Opened, quality: Quality) -> None:
+    """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
+    with st.expander("Exclude by a rule", icon=":material/rule:"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            limits = ExclusionRule(
+                control_accuracy=_limit("Controls right, at least", "control_accuracy", "from 5 controls on"),
+                agreement=_limit("Agreement, at least", "agreement", "from 20 compared votes on"),
+                too_fast=_limit("Impossibly fast, at most", "too_fast", "from 10 timed answers on"),
+            )
+        if limits == ExclusionRule():
+            st.caption("Fill in a limit to see who would be left out. Nobody is until you say so.")
+            return
+        found = judging.suspects(here.table, quality, limits)
+        if found.empty:
+            st.caption("Every annotator who counts keeps this rule.")
+            return
+        names, reasons = found["annotator"].tolist(), found["reason"].tolist()
+        told = (f"- **{plain(name)}**: {plain(why)}" for name, why in zip(names, reasons, strict=True))
+        st.markdown("\n".join(told))
+        change = judging.without(here.table, quality, names)
+        st.markdown(f":material/preview: {described(change)}")
+        st.button(
+            f"Exclude {len(found)} annotator{'s' if len(found) > 1 else ''}",
+            key="annotators.apply",
+            icon=":material/block:",
+            on_click=_apply,
+            args=(here, limits),
+        )
+
+
+def _limit(label: str, key: str, help: str) -> float | None:
+    value = st.number_input(
+        label, 0, 100, None, step=5, key=f"annotators.rule.{key}", placeholder="% (off)", help=f"In percent, {help}.",
+        width=210,
+    )  # fmt: skip
+    return None if value is None else value / 100
+
+
+def described(change: Change) -> str:
+    """What leaving somebody out does to HSF, in a sentence or two.
+
+    >>> print(described(Change(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
+    HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. 1 sample is left without a vote.
+    """
+    if not change.votes:
+        return "HSF stays as it is: they gave no vote that counts."
+    parts = [
+        f"HSF of {change.samples:,} samples changes, by {change.mean:.2f} on the mean and at most {change.most:.2f}"
+    ]
+    parts[0] += f"; {change.votes:,} votes go."
+    if change.bare:
+        parts.append(f"{change.bare:,} sample{'s are' if change.bare > 1 else ' is'} left without a vote.")
+    if change.spearman == change.spearman:
+        parts.append(f"Spearman with HSF as it is: {change.spearman:.3f}.")
+    return " ".join(parts)
+
+
+def _apply(here: Opened, limits: ExclusionRule) -> None:
+    attempt(collecting.apply_rule, here.table, limits, who=who() or user(), done="The rule is applied")
+
+
+# --- agreement and reliability -----------------------------------------------------------------------------------
+
+
+def agreement(quality: Quality) -> None:
+    """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
+    found = quality.reliability
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Agreement and reliability")
+        with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
+            st.markdown(_MEANING)
+    left, right = halves()
+    with left:
+        with st.container(horizontal=True, gap="medium"):
+            for one in (quality.kappa, quality.alpha):
+                fact(one.name, _value(one.value), _note(one))
+        with st.container(horizontal=True, gap="medium"):
+            for name, value, low, high in (
+                ("Reliability of HSF", found.reliability, found.low, found.high),
+                ("Noise ceiling", found.ceiling, found.ceiling_low, found.ceiling_high),
+            ):
+                note = found.reason or f"{low:.2f}–{high:.2f}, {found.samples:,} samples with two votes"
+                fact(name, _value(value), note)
+    with right:
+        st.markdown("**How HSF moved as votes came in**")
+        if len(quality.course) < 2:
+            st.caption("A curve needs samples with two votes or more.")
+        else:
+            show_chart(hsf_course(quality.course), key="annotators.course")
+
+
+def _value(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"
+
+
+def _note(found: Agreement) -> str:
+    if found.reason:
+        return found.reason
+    return f"{found.low:.2f}–{found.high:.2f}, {found.samples:,} images, {found.answers:,} answers"
+
+
+def planning(here: Opened) -> None:
+    """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
+    st.subheader("How many more votes?")
+    if here.table.run is None:
+        st.caption("A correlation needs scores: score the dataset with a model first.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Until the 95 % interval of", width="content")
+        scores = list(here.table.scores)
+        score = st.selectbox(
+            "Score", scores, format_func=score_name, key="annotators.score", label_visibility="collapsed", width=170
+        )
+        st.markdown("with HSF is at most", width="content")
+        width = st.number_input(
+            "Width", 0.01, 1.0, 0.1, step=0.01, key="annotators.width", label_visibility="collapsed", width=130
+        )
+        st.markdown("wide:", width="content")
+    try:
+        st.markdown(plain(judging.need(here.table, score=score, width=width).text))
+    except CurateError as error:
+        show_mistake(error)
+
+
+# --- export ------------------------------------------------------------------------------------------------------
+
+
+def export_menu(here: Opened) -> None:
+    """The answers behind HSF as a file of the format chosen."""
+    table = here.table
+    if table.votes is None:
+        return
+    st.subheader("Take the votes out")
+    st.caption("Every answer that HSF is made of, with its annotator and time where they are known.")
+    possible = [name for name in _FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = st.segmented_control(
+            "Format", possible, default=possible[0], format_func=lambda name: _FORMATS[name][0], required=True,
+            key="annotators.format", label_visibility="collapsed",
+        )  # fmt: skip
+        _, suffix, mime = _FORMATS[name]
+        st.download_button(
+            "Download",
+            data=partial(file_of, table, name),
+            file_name=f"{table.dataset.name}-votes-{name}{suffix}",
+            mime=mime,
+            icon=":material/download:",
+            key="annotators.download",
+            on_click="ignore",
+        )
+    if table.simulated:
+        st.caption("These votes are simulated; the file says so.")
+
+
+def file_of(table: DatasetTable, format: str) -> bytes:
+    """The bytes of the votes in a format of `services.ballots_out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"votes{_FORMATS[format][1]}"
+        write_votes(table, format, path)
+        return path.read_bytes()

@@ -1,0 +1,69 @@
+"""Part of the Annotators page: what HSF is made of, with collected, imported and simulated votes apart."""
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.services import collecting
+from avhcurate.services.annotating import user
+from avhcurate.services.collecting import SOURCES, Source
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.signin import who
+
+_ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
+
+
+def source_line(here: Opened, source: Source) -> None:
+    """What HSF is made of, with a choice where there is one; collected, imported and simulated votes stand apart."""
+    available = collecting.sources(here.table)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f":material/how_to_vote: {plain(source.text)}", width="stretch")
+        with st.popover("What HSF is made of", icon=":material/tune:", key="annotators.source"):
+            _source_form(here, source, available)
+    unused = [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]
+    if unused:
+        st.caption(f"Kept apart and not counted: {' and '.join(unused)}.")
+
+
+def _source_form(here: Opened, source: Source, available: dict[str, int]) -> None:
+    rows = [{"Votes": _ORIGINS.get(key, key), "Number": number} for key, number in available.items()]
+    if rows:
+        number = st.column_config.NumberColumn(format="localized")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, key="annotators.available", column_config={"Number": number})
+    options = ["auto", *(key for key in SOURCES if key in available)]
+    with st.form("annotators.choose", border=False):
+        st.radio(
+            "Source",
+            options,
+            index=options.index(source.chosen) if source.chosen in options else 0,
+            format_func=_origin,
+            key="annotators.chosen",
+        )
+        st.number_input(
+            "Least control accuracy",
+            0.0,
+            1.0,
+            source.control_filter,
+            step=0.05,
+            placeholder="off",
+            key="annotators.control_filter",
+            help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
+        )
+        st.form_submit_button("Use", type="primary", on_click=_choose, args=(here,))
+    st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
+
+
+def _origin(key: str) -> str:
+    name, text = _ORIGINS.get(key, "Automatic"), SOURCES[key]
+    return f"{name}: {text}"
+
+
+def _choose(here: Opened) -> None:
+    attempt(
+        collecting.choose_source,
+        here.table,
+        chosen=st.session_state["annotators.chosen"],
+        control_filter=st.session_state["annotators.control_filter"],
+        who=who() or user(),
+        done="HSF is made of it now",
+    )

@@ -1,0 +1,250 @@
+"""Parts of the Training dynamics page: which trainings, their curves, the points of the map, where to go from here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.analysis.dynamics import KEYS
+from avhcurate.curation.bins import bin_labels
+from avhcurate.curation.filters import Filters
+from avhcurate.plots.dynamics import Course, courses
+from avhcurate.scores import SCORES
+from avhcurate.services import dynamics
+from avhcurate.services.tables import DatasetTable, titles
+from avhcurate.storage.trainings import TrainingFolder
+from avhcurate.ui import findings, state
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui.explain import explain_scores
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.jobs import duration
+from avhcurate.ui.mistakes import plain
+
+_AXES = {"even": "Even", "start": "Start stretched"}
+AXIS = one_of("dynamics.axis", tuple(_AXES), "even")
+#: Trainings side by side; more columns would be too narrow.
+MOST = 4
+#: Seconds between two looks at a training under way.
+_OFTEN = 2.0
+_PAGES = Path(__file__).parents[2] / "pages"
+#: Scores of the dynamics that the links lead to.
+_LINKED = ("forgetting", "aum", "variability", "learning_speed")
+
+
+def choice(names: Sequence[str]) -> Choice[list[str]]:
+    """The trainings to show, by name: the newest unless the address says otherwise."""
+
+    def read(text: str) -> list[str]:
+        found = list(dict.fromkeys(text.split(",")))[:MOST]
+        if not set(found) <= set(names):
+            raise ValueError(text)
+        return found
+
+    return Choice("dynamics.trainings", list(names[:1]), read, ",".join)
+
+
+def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Which of `found` are shown side by side."""
+    by_name = {training.name: training for training in found}
+    called = titles(here.table.dataset)
+    which = choice(list(by_name))
+    chosen = which.of(here.view)
+    st.multiselect(
+        "Trainings",
+        list(by_name),
+        key=which.key(chosen),
+        format_func=called.__getitem__,
+        on_change=which.keep,
+        max_selections=MOST,
+        placeholder="The newest",
+        help=f"Up to {MOST}, side by side. Newest first.",
+        width="stretch",
+    )
+    return [by_name[name] for name in chosen]
+
+
+def describe(training: TrainingFolder) -> str:
+    """What a training learnt from, what it was looked at on, and how far it came, in a line."""
+    record = training.record
+    looks = training.observations()
+    where = f" ({record.trained_where})" if record.trained_where else ""
+    on = f"{record.recorded_samples:,} of {record.recorded}"
+    on += f" ({record.recorded_where})" if record.recorded_where else ""
+    parts = [
+        record.model,
+        f"learnt from {record.trained_samples:,} samples of {record.dataset}{where}",
+        f"looked at {on}",
+        f"{record.parameters:,} parameters" if record.parameters else "",
+    ]
+    reached = float(looks["epoch"].max()) if len(looks) else 0.0
+    seconds = float(looks["seconds"].max()) if len(looks) else 0.0
+    so_far = f"{record.epochs} epochs" if training.complete else f"epoch {reached:.3g} of {record.epochs}"
+    parts.append(f"{so_far} in {duration(seconds)} on {record.device}")
+    return plain(" · ".join(filter(None, parts)))
+
+
+def none_in_view(here: Opened, chosen: Sequence[TrainingFolder]) -> bool:
+    """Whether the filters leave none of the samples that the trainings looked at; says so."""
+    ids = here.table.frame(here.filters, columns=["id"])["id"].to_numpy()
+    if any(np.isin(training.ids(), ids).any() for training in chosen):
+        return False
+    with st.container(border=True):
+        st.subheader("None of the samples in view was looked at", icon=":material/filter_alt_off:")
+        st.markdown("  \n".join(describe(training) for training in chosen))
+        st.button("Clear all filters", key="dynamics.unfilter", on_click=state.change, kwargs={"filters": Filters()})
+    return True
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def curves(here: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+    """The curves of the trainings; while one is under way (`live`) they grow."""
+    watch = st.fragment(_curves, run_every=_OFTEN if live else None)
+    watch(here, [training.name for training in chosen], live)
+
+
+def _curves(here: Opened, names: list[str], live: bool) -> None:
+    folder = here.table.dataset
+    found = dynamics.trainings(here.workspace, folder.name)
+    by_name = {training.name: training for training in found}
+    if live and choice(list(by_name)).of(state.current()) != names:
+        st.rerun()  # the next seed of the job has begun
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Curves over the epochs", width="content")
+        axis = AXIS.of(state.current())
+        st.segmented_control(
+            "Epoch axis",
+            list(_AXES),
+            key=AXIS.key(axis),
+            format_func=_AXES.__getitem__,
+            on_change=AXIS.keep,
+            label_visibility="collapsed",
+            required=True,
+        )
+    st.caption("  \n".join(describe(by_name[name]) for name in names))
+    called = titles(folder)
+    drawn = [_course(here, by_name[name], called[name]) for name in names]
+    if not any(len(course.curves) for course in drawn):
+        st.markdown(":material/hourglass_empty: The first look at the held-out samples is still to come.")
+        return
+    voted = here.table.votes is not None
+    figure = courses(
+        drawn,
+        bin_labels(here.table.edges) if voted else (),
+        stretched=axis == "start",
+        simulated=here.table.simulated,
+    )
+    show_chart(figure, key="dynamics.curves")
+    st.caption(
+        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). "
+        + ("Colours go from the HSF bin that is hardest for people to the easiest. " if voted else "")
+        + "Click a name in the legend to hide its curves."
+    )
+
+
+def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
+    looks = training.observations()
+    found = _found_curves(*stamp(here, training), here.table, training, here.filters)
+    settled = dynamics.settled(found) if training.complete else {}  # where its way ends is not known before
+    return Course(title, found, fitted=looks, drops=training.record.drops, settled=settled)
+
+
+def stamp(here: Opened, training: TrainingFolder) -> tuple[str, dict[str, str], str]:
+    """Changes with whatever is worked out from a training's looks."""
+    looks = training.observations()
+    seen = f"{training.root} {len(looks)} {looks['step'].max() if len(looks) else ''} {training.complete}"
+    return findings.stamp(here.table), here.filters.to_query(), seen
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _found_curves(
+    stamp: str, query: dict[str, str], seen: str, _table: DatasetTable, _training: TrainingFolder, _filters: Filters
+) -> pd.DataFrame:
+    return dynamics.curves(_table, _training, filters=_filters)
+
+
+# --- the data map's points -----------------------------------------------------------------------------------
+
+
+def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
+    """The training that the map is of, of several the one that the address names."""
+    if len(chosen) == 1:
+        return chosen[0]
+    by_name = {training.name: training for training in chosen}
+    called = titles(here.table.dataset)
+    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
+    name = which.of(here.view) if here.view.chosen(which.name) in by_name else chosen[0].name
+    st.segmented_control(
+        "Map of",
+        list(by_name),
+        key=which.key(name),
+        format_func=called.__getitem__,
+        on_change=which.keep,
+        required=True,
+        label_visibility="collapsed",
+    )
+    return by_name[name]
+
+
+def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
+    """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
+    return _found_points(*stamp(here, training), here.table, training, here.filters)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading every epoch …")
+def _found_points(
+    stamp: str, query: dict[str, str], seen: str, _table: DatasetTable, _training: TrainingFolder, _filters: Filters
+) -> pd.DataFrame:
+    return dynamics.data_map(_table, _training, filters=_filters)
+
+
+# --- where to go from here -----------------------------------------------------------------------------------
+
+
+def links(here: Opened, training: TrainingFolder) -> None:
+    """Links to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
+    run = run_of(here.table, training)
+    if run is None:
+        st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
+        return
+    view = replace(here.view, run=run, own=())
+    if here.table.run is None or here.table.run.root.name != run:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Predictions and scores of another run are open on the left.", width="content")
+            st.button(
+                "Open this training's run", key="dynamics.run", type="tertiary", icon=":material/model_training:",
+                on_click=state.change, kwargs={"run": run},
+            )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(":material/grid_view: All samples by", width="content")
+        for key in _LINKED:
+            score = SCORES[key]
+            query = replace(view, sort=key, descending=score.harder == "high").elsewhere
+            st.page_link(
+                _PAGES / "gallery.py",
+                label=score.name,
+                icon=":material/grid_view:",
+                query_params=query,
+                width="content",
+            )
+        st.markdown("or", width="content")
+        st.page_link(
+            _PAGES / "correlation.py",
+            label="how each follows people",
+            icon=":material/show_chart:",
+            query_params=view.elsewhere,
+            width="content",
+        )
+        explain_scores(list(KEYS), label="About these scores", key="dynamics.explain")
+
+
+def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
+    """Name of the complete run of the network that this training made; None before there is one."""
+    weights = training.record.weights_sha256 if training.complete else None
+    runs = [run for run in table.dataset.runs() if run.complete and run.record.weights_sha256 == weights]
+    return runs[-1].root.name if runs else None

@@ -1,0 +1,44 @@
+"""Degradation: contrast, noise, blur and JPEG in steps, and whether each score rises or falls with them."""
+
+import streamlit as st
+
+from avhcurate.ui import degradation, frame
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.mistakes import plain
+
+st.title("Degradation")
+here = frame.with_run()
+subtitle(here, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
+job = job_panel(here.workspace)
+busy = job is not None and job.active
+folder = degradation.chosen(here)
+if folder is None:
+    degradation.empty(here, busy=busy)
+    st.stop()
+
+found = degradation.found(here, folder)
+if not found.degraded.images:
+    nothing_matches()
+    st.stop()
+
+kinds, measures, by_bin = degradation.toolbar(here, found)
+st.markdown(degradation.reading(found.summary, kinds))
+degradation.curves(found, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
+st.subheader("Image by image")
+degradation.boxes(found, kinds)
+degradation.table(found, kinds, name=here.table.dataset.name)
+degradation.example(here, found, kinds)
+degradation.unlike(here, found, kinds)
+
+record = folder.record
+st.caption(
+    plain(
+        f"{record.samples:,} images of run {record.run}, {record.skipped} skipped, {record.steps} steps each, "
+        f"{record.side} x {record.side} pixels, seed {record.seed}, {record.precision} on {record.device}, "
+        f"{record.seconds:,.0f} s, {record.started:%d %B %Y}."
+    )
+)
+with st.expander("Degrade again: other kinds or more images"):
+    degradation.start_form(here, busy=busy)

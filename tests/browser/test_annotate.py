@@ -1,0 +1,334 @@
+"""Annotating in a real browser: both designs by keys and mouse, no answer lost or doubled, and HSF follows."""
+
+import random
+import statistics
+
+import pytest
+from PIL import Image
+
+from avhcurate.services import collecting
+from avhcurate.services.collecting import Settings
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+#: On two busy cores a rerun may take seconds.
+expect.set_options(timeout=20_000)
+
+CLASSIFY = {"design": "classify", "control_share": 0.0}
+SELECT = {"design": "select", "candidates": 6, "positives": 2, "negatives": 2, "classes": (3,)}
+#: Notes, for each key pressed, after how many milliseconds another picture was drawn.
+WATCH = """() => {
+  const stage = () => [...document.querySelectorAll('*')].map(n => n.shadowRoot?.querySelector('.stage')).find(Boolean);
+  window.times = [];
+  window.addEventListener('keydown', () => {
+    const start = performance.now(), before = stage().querySelector('img.on')?.src;
+    const look = () => {
+      const image = stage().querySelector('img.on');
+      if (image && image.src !== before && image.complete && image.naturalWidth) {
+        window.times.push(performance.now() - start);
+      } else if (performance.now() - start < 5000) requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+  }, true);
+}"""
+
+
+@pytest.fixture
+def work(page, own_demo_root, serve):
+    """Sets up a collection on a copy of the digits and opens it as ada; returns its table and the address."""
+
+    def opened(query="", **settings):
+        table = open_table(Workspace(own_demo_root), "digits")
+        collecting.configure(table, Settings(**settings), who="lead")
+        address = serve(own_demo_root)
+        page.goto(f"{address}/annotate?annotate.name=ada{query}")
+        page.locator(".stage img.on, .tile img").first.wait_for()
+        return table, address
+
+    return opened
+
+
+def ballots(table):
+    table.refresh()
+    return collecting.ballots(table, controls=True)
+
+
+def saved(page, selector=".card"):
+    expect(page.locator(selector)).to_have_attribute("data-unsaved", "0")
+
+
+def current(page):
+    return int(page.locator(".card").get_attribute("data-item"))
+
+
+def look(page):
+    """Waits until the picture could have been seen."""
+    page.locator(".stage img.on").wait_for()
+    page.wait_for_timeout(collecting.FASTEST_MS + 30)
+
+
+def press(page, *keys):
+    """Presses keys as somebody who looks at each picture first; returns the pictures that were on screen."""
+    seen = []
+    for key in keys:
+        look(page)
+        seen.append(current(page))
+        page.keyboard.press(key)
+    return seen
+
+
+# --- classify ----------------------------------------------------------------------------------------------------
+
+
+def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work):
+    table, address = work(**CLASSIFY)
+    labels = table.dataset.labels()
+    first = current(page)
+    seen = press(page, str(labels[first]), "4", "9")
+    assert len(set(seen)) == 3
+    saved(page)
+    found = ballots(table)
+    assert found["id"].tolist() == seen
+    assert found["label"].tolist() == [labels[first], 4, 9]
+    assert (found["reaction_ms"] >= collecting.FASTEST_MS).all()
+    page.goto(f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
+    expect(page.locator("[aria-label=Samples] .tile")).to_have_count(3)
+    notes = dict(
+        zip(
+            page.locator("[aria-label=Samples] .tile").evaluate_all("all => all.map(t => Number(t.dataset.id))"),
+            page.locator("[aria-label=Samples] .note").all_text_contents(),
+            strict=True,
+        )
+    )
+    said = dict(zip(seen, found["label"], strict=True))
+    assert notes == {id: f"HSF {1.0 if said[id] == labels[id] else 0.0:.2f}" for id in seen}
+
+
+def test_backspace_takes_the_answer_back_and_the_picture_comes_again(page, work):
+    table, _ = work(**CLASSIFY)
+    first, second = press(page, "1", "2")
+    look(page)
+    page.keyboard.press("Backspace")
+    expect(page.get_by_text("Taken back: 2. Choose again.")).to_be_visible()
+    assert press(page, "7") == [second]
+    look(page)
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+    assert press(page, "5", "6") == [first, second]
+    saved(page)
+    assert ballots(table)[["id", "label"]].values.tolist() == [[first, 5], [second, 6]]
+
+
+def test_a_mouse_does_what_the_keys_do(page, work):
+    table, _ = work(**CLASSIFY)
+    look(page)
+    seen = current(page)
+    page.get_by_role("button", name="8", exact=True).click()
+    look(page)
+    page.get_by_role("button", name="Take back").click()
+    assert current(page) == seen
+    look(page)
+    page.get_by_role("button", name="3", exact=True).click()
+    saved(page)
+    assert ballots(table)[["id", "label"]].values.tolist() == [[seen, 3]]
+
+
+def test_thirty_fast_keys_lose_and_double_nothing(page, work):
+    table, _ = work(**CLASSIFY)
+    chosen, seen = [str(random.Random(0).randrange(10)) for _ in range(30)], []
+    for key in chosen:
+        page.wait_for_timeout(collecting.FASTEST_MS + 15)
+        if page.locator(".stage img.on").count():
+            seen.append((current(page), int(key)))
+        page.keyboard.press(key)
+    saved(page)
+    found = ballots(table)
+    answered = int(page.locator(".card").get_attribute("data-answered"))
+    assert len(found) == answered > 0
+    assert found["id"].is_unique
+    assert set(zip(found["id"], found["label"], strict=True)) <= set(seen)
+
+
+def test_a_key_that_nobody_can_have_thought_about_is_held_back_softly(page, work):
+    table, _ = work(**CLASSIFY)
+    look(page)
+    page.evaluate(
+        """() => { for (const key of ['1', '2', '3', '4'])
+             document.body.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, composed: true})) }"""
+    )
+    expect(page.get_by_text("Too quick to have been seen: look again.")).to_be_visible()
+    saved(page)
+    assert ballots(table)["label"].tolist() == [1]
+
+
+def test_the_next_picture_is_there_at_once(page, work, record_property):
+    work(**CLASSIFY)
+    page.evaluate(WATCH)
+    for _ in range(25):
+        look(page)
+        page.keyboard.press("5")
+        page.wait_for_timeout(150)
+    times = sorted(page.evaluate("window.times"))
+    assert len(times) >= 20
+    median, p95 = statistics.median(times), times[int(0.95 * (len(times) - 1))]
+    record_property("key_to_next_image_ms", f"median {median:.0f}, p95 {p95:.0f}")
+    print(f"key to next image: median {median:.0f} ms, p95 {p95:.0f} ms, n {len(times)}")
+    assert p95 < 1000, "250 ms are wanted; more is allowed for a busy machine"
+
+
+def test_answers_wait_in_the_browser_while_there_is_no_connection(page, work):
+    table, _ = work(**CLASSIFY)
+    seen = press(page, "1")
+    saved(page)
+    page.context.set_offline(True)
+    expect(page.get_by_text("No connection to the server.")).to_be_visible()
+    seen += press(page, "2", "3")
+    page.context.set_offline(False)
+    expect(page.get_by_text("No connection to the server.")).to_be_hidden()
+    saved(page)
+    assert ballots(table)["id"].tolist() == seen
+
+
+def test_answers_that_were_not_sent_survive_a_reload(page, work):
+    table, address = work(**CLASSIFY)
+    look(page)
+    item = page.evaluate(
+        """() => {  // as if the tab had been closed between the key and the server
+          const card = [...document.querySelectorAll('*')].map(n => n.shadowRoot?.querySelector('.card')).find(Boolean);
+          return {id: Number(card.dataset.item), scope: card.dataset.scope, task: card.dataset.task};
+        }"""
+    )
+    page.evaluate(
+        """({id, scope, task}) => localStorage.setItem(`avhcurate:outbox:${scope}:kept`, JSON.stringify(
+             {kind: 'answer', nonce: 'kept', id, task, choice: 6, ms: 800, at: Date.now()}))""",
+        item,
+    )
+    page.goto(f"{address}/annotate?annotate.name=ada")
+    page.locator(".stage img.on").wait_for()
+    saved(page)
+    assert ballots(table)[["id", "label"]].values.tolist() == [[item["id"], 6]]
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.includes(':kept')).length") == 0
+
+
+@pytest.fixture
+def many_classes(tmp_path):
+    """A dataset of twelve classes, more than there are number keys."""
+    names = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "oil filter", "owl", "pig", "rat"]
+    for number, name in enumerate(names):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.new("RGB", (40, 30), (20 * number, 90, 200)).save(tmp_path / "images" / name / "a.png")
+    workspace = Workspace(tmp_path / "workspace")
+    import_dataset(workspace, "zoo", tmp_path / "images")
+    table = open_table(workspace, "zoo")
+    collecting.configure(table, Settings(**CLASSIFY), who="lead")
+    return workspace.root, table
+
+
+def test_many_classes_are_searched_by_typing(page, serve, many_classes):
+    root, table = many_classes
+    page.goto(f"{serve(root)}/annotate?annotate.name=ada")
+    search = page.get_by_role("combobox", name="Class", exact=True)
+    expect(search).to_be_focused()
+    look(page)
+    page.keyboard.type("fil")
+    expect(page.get_by_role("option")).to_have_text(["oil filter"])
+    page.keyboard.press("Enter")
+    expect(search).to_have_value("")
+    look(page)
+    page.keyboard.type("o")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[role=option][aria-selected=true]")).to_have_text("owl")
+    page.keyboard.press("Enter")
+    look(page)
+    page.keyboard.press("Backspace")
+    look(page)
+    page.get_by_role("option", name="gnu").click()
+    saved(page)
+    names = table.classes
+    assert [names[label] for label in ballots(table)["label"]] == ["oil filter", "gnu"]
+
+
+# --- select ------------------------------------------------------------------------------------------------------
+
+
+def ids(page, selector=".tile"):
+    return page.locator(f".sheet {selector}").evaluate_all("all => all.map(t => Number(t.dataset.id))")
+
+
+def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
+    table, address = work(**SELECT)
+    tile = page.locator(".sheet .tile")
+    expect(tile).to_have_count(10)
+    tile.nth(0).click()
+    tile.nth(1).click()
+    tile.nth(1).click()
+    expect(tile.nth(0)).to_have_attribute("aria-checked", "true")
+    expect(tile.nth(1)).to_have_attribute("aria-checked", "false")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    page.keyboard.press("Space")
+    expect(page.get_by_text("3: 2 of 10 ticked")).to_be_visible()
+    shown, ticked = ids(page), ids(page, ".tile[aria-checked=true]")
+    assert ticked == [shown[0], shown[2]]
+    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
+    saved(page, ".sheet")
+    found = ballots(table)
+    assert found["id"].tolist() == shown
+    assert found.loc[found["selected"].astype(bool), "id"].tolist() == ticked
+    votes = found[found["control"] == "none"]
+    page.goto(f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
+    expect(page.locator("[aria-label=Samples] .tile")).to_have_count(len(votes))
+    notes = page.locator("[aria-label=Samples] .note").all_text_contents()
+    expected = votes.sort_values("id")["selected"].astype(float)
+    assert notes == [f"HSF {hsf:.2f}" for hsf in expected]
+
+
+def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
+    table, address = work(**SELECT)
+    tile = page.locator(".sheet .tile")
+    tile.nth(4).click()
+    tile.nth(7).click()
+    before = ids(page, ".tile[aria-checked=true]")
+    page.goto(f"{address}/annotate?annotate.name=ada")
+    expect(page.locator(".sheet .tile[aria-checked=true]")).to_have_count(2)
+    assert ids(page, ".tile[aria-checked=true]") == before
+    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    shown = ids(page)
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Back to the last grid").click()
+    expect(page.locator(".sheet .tile[aria-checked=true]")).to_have_count(2)
+    assert ids(page) == shown
+    saved(page, ".sheet")
+    assert ballots(table).empty
+
+
+def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
+    table, _ = work(**SELECT)
+    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing is ticked.")).to_be_visible()
+    assert ballots(table).empty
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
+    saved(page, ".sheet")
+    found = ballots(table)
+    assert len(found) == 10
+    assert not found["selected"].any()
+
+
+def test_one_tile_is_in_the_tab_order_and_all_say_what_they_are(page, work):
+    work(**SELECT)
+    assert page.locator(".sheet .tile[tabindex='0']").count() == 1
+    roles = page.locator(".sheet .tile").evaluate_all("all => all.map(t => t.getAttribute('role'))")
+    assert set(roles) == {"checkbox"}
+    expect(page.get_by_role("checkbox", name="Image 1 of 10")).to_be_focused()
+    page.keyboard.press("z")
+    expect(page.get_by_alt_text("A closer look")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_alt_text("A closer look")).to_be_hidden()

@@ -1,0 +1,317 @@
+"""The Annotate page without a browser: who annotates, what is asked, what becomes of an answer; and it is blind."""
+
+import json
+
+import pytest
+
+from avhcurate.services import collecting
+from avhcurate.services.collecting import Settings
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+
+SMALL = Settings(design="select", candidates=6, positives=2, negatives=2, target=1, classes=(3,))
+
+
+@pytest.fixture
+def collection(own_demo_root):
+    """Sets up a collection on a copy of the digits; returns its workspace and table."""
+
+    def make(**settings):
+        table = open_table(Workspace(own_demo_root), "digits")
+        collecting.configure(table, Settings(**{"design": "classify", "control_share": 0.0} | settings), who="lead")
+        return own_demo_root, table
+
+    return make
+
+
+def sent(app):
+    """What the browser is told by the page's component."""
+    (node,) = app.get("bidi_component")
+    return json.loads(node.proto.json)
+
+
+def say(app, key, *entries, turn="1"):
+    """Lets the browser send entries, each with its place as its nonce unless it has one."""
+    numbered = [{"nonce": f"n{turn}.{place}", **entry} for place, entry in enumerate(entries)]
+    app.session_state[key] = {"outbox": {"scope": sent(app)["scope"], "turn": turn, "entries": numbered}}
+    app.run()
+    assert not app.exception
+    return sent(app)
+
+
+def answer(item, choice, *, ms=900, **more):
+    return {"kind": "answer", "id": item["id"], "task": item["task"], "choice": choice, "ms": ms, **more}
+
+
+def votes(table, **more):
+    table.refresh()
+    return collecting.ballots(table, controls=True, **more)
+
+
+# --- before the work -------------------------------------------------------------------------------------------
+
+
+def test_without_a_dataset_it_says_how_to_get_one(open_page, tmp_path):
+    app = open_page("annotate", tmp_path)
+    assert app.button(key="frame.demo")
+    assert not app.get("bidi_component")
+
+
+def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, words):
+    app = open_page("annotate", own_demo_root)
+    assert "Set up the collection" in words(app)
+    app.number_input(key="annotate.setup.target").set_value(3)
+    next(button for button in app.button if button.label == "Start the collection").click().run()
+    assert not app.exception
+    found = collecting.settings(open_table(Workspace(own_demo_root), "digits"))
+    assert (found.design, found.target) == ("classify", 3)
+    assert "Who are you?" in words(app)
+
+
+def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root):
+    app = open_page("annotate", own_demo_root)
+    app.segmented_control(key="annotate.setup.design").set_value("select").run()
+    app.number_input(key="annotate.setup.candidates").set_value(12)
+    app.multiselect(key="annotate.setup.classes").set_value([1, 7])
+    app.text_area(key="annotate.setup.rule").set_value("Tick the sevens.")
+    next(button for button in app.button if button.label == "Start the collection").click().run()
+    found = collecting.settings(open_table(Workspace(own_demo_root), "digits"))
+    assert (found.design, found.candidates, found.classes) == ("select", 12, (1, 7))
+    assert found.rule == "Tick the sevens."
+
+
+def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, asked, words):
+    root, _ = collection()
+    app = open_page("annotate", root)
+    assert not app.get("bidi_component")
+    app.text_input(key="annotate.typed").set_value("  ")
+    next(button for button in app.button if button.label == "Start").click().run()
+    assert "1 to 60 printable characters" in words(app)
+    app.text_input(key="annotate.typed").set_value("ada")
+    next(button for button in app.button if button.label == "Start").click().run()
+    assert asked(app, "annotate.name") == "ada"
+    assert sent(app)["items"]
+    app.button(key="annotate.leave").click().run()
+    assert asked(app, "annotate.name") == ""
+    assert "Who are you?" in words(app)
+
+
+def test_a_name_that_cannot_be_is_asked_for_anew(open_page, collection, words):
+    root, _ = collection()
+    app = open_page("annotate", root, annotate__name="x" * 80)
+    assert "Who are you?" in words(app)
+    assert any("not understood" in warning.value for warning in app.warning)
+
+
+# --- blind -----------------------------------------------------------------------------------------------------
+
+
+def test_the_frame_shows_no_filter_no_run_and_nothing_of_the_votes(open_page, collection, words):
+    root, _ = collection()
+    app = open_page("annotate", root, annotate__name="ada", bin="0", sort="avh")
+    keys = {widget.key for kind in ("selectbox", "multiselect", "pills", "toggle") for widget in app.get(kind)}
+    assert not [key for key in keys if key and key.startswith("filter.")]
+    assert "frame.run" not in keys
+    text = words(app)
+    assert not any(word in text for word in ("HSF", "AVH", "Simulated", "match", "predicted"))
+    assert "bin=0" in str([link.proto.query_string for link in app.get("page_link")]), "filters wait for other pages"
+
+
+def test_nothing_of_the_model_or_the_label_is_in_what_the_browser_gets(open_page, collection):
+    root, _ = collection(control_share=0.5, queue="hardest")
+    app = open_page("annotate", root, annotate__name="ada")
+    data = sent(app)
+    assert {frozenset(item) for item in data["items"]} == {frozenset({"id", "task", "src"})}
+    assert all(item["src"].startswith("/images/digits/") for item in data["items"])
+    assert set(data) == {
+        *("scope", "items", "classes", "keys", "about", "done", "goal", "finished", "least_ms", "health"),
+        *("echo", "taken", "refused"),
+    }
+
+
+def test_a_grid_does_not_tell_which_tiles_are_controls(open_page, collection):
+    root, _ = collection(**{name: getattr(SMALL, name) for name in ("design", "candidates", "positives", "negatives")})
+    app = open_page("annotate", root, annotate__name="ada")
+    tiles = sent(app)["tiles"]
+    assert len(tiles) == 10
+    assert {frozenset(tile) for tile in tiles} == {frozenset({"id", "src", "large"})}
+
+
+# --- classify --------------------------------------------------------------------------------------------------
+
+
+def test_answers_are_in_the_log_and_the_browser_is_told_so(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    first, second = sent(app)["items"][:2]
+    data = say(app, "annotate.card", answer(first, 4), answer(second, 7, ms=412))
+    found = votes(table)
+    assert found[["id", "label", "reaction_ms", "annotator"]].values.tolist() == [
+        [first["id"], 4, 900, "ada"],
+        [second["id"], 7, 412, "ada"],
+    ]
+    assert (data["echo"], data["taken"], data["refused"]) == ("1", ["n1.0", "n1.1"], [])
+    assert data["done"] == 2
+    assert not {first["id"], second["id"]} & {item["id"] for item in data["items"]}
+
+
+def test_an_answer_that_is_sent_again_counts_once(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    item = sent(app)["items"][0]
+    say(app, "annotate.card", answer(item, 4, nonce="same"))
+    say(app, "annotate.card", answer(item, 4, nonce="same"), turn="2")
+    again = open_page("annotate", root, annotate__name="ada")  # a session that knows nothing of the first
+    data = say(again, "annotate.card", answer(item, 4, nonce="same"), turn="3")
+    assert (data["taken"], data["refused"]) == (["same"], [])
+    assert len(votes(table)) == 1
+
+
+def test_a_stale_and_an_impossibly_fast_answer_are_refused_with_a_reason(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    first, second = sent(app)["items"][:2]
+    other = {"id": second["id"], "task": first["task"]}
+    data = say(app, "annotate.card", answer(other, 1), answer(second, 1, ms=3))
+    assert [one["nonce"] for one in data["refused"]] == ["n1.0", "n1.1"]
+    assert all(one["why"].endswith(".") for one in data["refused"])
+    assert votes(table).empty
+    assert {first["id"], second["id"]} <= {item["id"] for item in data["items"]}, "they are asked about again"
+
+
+def test_backspace_takes_the_last_answer_back_and_another_is_given(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    first, second = sent(app)["items"][:2]
+    say(app, "annotate.card", answer(first, 4), answer(second, 7))
+    data = say(app, "annotate.card", {"kind": "back", "of": "n1.1"}, turn="2")
+    assert votes(table)["id"].tolist() == [first["id"]]
+    again = data["items"][0]
+    assert again["id"] == second["id"]
+    assert data["done"] == 1
+    say(app, "annotate.card", answer(again, 2), turn="3")
+    assert votes(table)[["id", "label"]].values.tolist() == [[first["id"], 4], [second["id"], 2]]
+
+
+def test_backspace_and_a_new_answer_may_come_before_the_browser_knows_the_new_task(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    item = sent(app)["items"][0]
+    data = say(app, "annotate.card", answer(item, 4), {"kind": "back", "of": "n1.0"}, answer(item, 9), turn="1")
+    assert data["refused"] == []
+    assert votes(table)["label"].tolist() == [9]
+
+
+def test_backspace_that_is_sent_again_takes_back_no_second_answer(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    first, second = sent(app)["items"][:2]
+    say(app, "annotate.card", answer(first, 4), answer(second, 7))
+    back = {"kind": "back", "of": "n1.1", "nonce": "b"}
+    say(app, "annotate.card", back, turn="2")
+    say(app, "annotate.card", back, turn="3")
+    again = open_page("annotate", root, annotate__name="ada")
+    say(again, "annotate.card", back, turn="4")
+    assert votes(table)["id"].tolist() == [first["id"]]
+
+
+def test_a_refused_answer_cannot_be_taken_back_in_place_of_another(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    first, second = sent(app)["items"][:2]
+    say(app, "annotate.card", answer(first, 4), answer(second, 7, ms=1), {"kind": "back", "of": "n1.1"})
+    assert votes(table)["id"].tolist() == [first["id"]]
+
+
+def test_a_broken_image_is_not_asked_about_again(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    item = sent(app)["items"][0]
+    data = say(app, "annotate.card", {"kind": "broken", "task": item["task"]})
+    assert item["id"] not in {other["id"] for other in data["items"]}
+    assert data["items"]
+    assert votes(table).empty
+
+
+def test_another_annotators_message_is_not_taken_as_ones_own(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    item = sent(app)["items"][0]
+    entry = {"nonce": "n", **answer(item, 4)}
+    app.session_state["annotate.card"] = {"outbox": {"scope": "digits||classify|bob", "turn": "1", "entries": [entry]}}
+    app.run()
+    assert votes(table).empty
+
+
+# --- select ----------------------------------------------------------------------------------------------------
+
+
+def test_a_grid_shows_class_definition_and_rule(open_page, collection, words):
+    root, _ = collection(
+        design="select", classes=(3,), definitions=(("3", "two open bows"),), rule="Only if you are sure."
+    )
+    text = words(open_page("annotate", root, annotate__name="ada"))
+    assert "Tick every :green[3]" in text
+    assert "two open bows" in text
+    assert "Only if you are sure." in text
+
+
+def test_a_grid_is_submitted_whole_and_can_be_had_back(open_page, collection):
+    root, table = collection(design="select", candidates=6, positives=2, negatives=2, classes=(3,))
+    app = open_page("annotate", root, annotate__name="ada")
+    before = sent(app)
+    ids = [tile["id"] for tile in before["tiles"]]
+    sheet = {"kind": "grid", "task": before["task"], "ids": ids, "ticked": ids[:4], "ms": 9000, "nonce": "g"}
+    data = say(app, "annotate.grid", sheet)
+    found = votes(table)
+    assert found["id"].tolist() == ids
+    assert found["selected"].tolist() == [True] * 4 + [False] * 6
+    assert data["task"] != before["task"]
+    assert data["can_go_back"]
+    data = say(app, "annotate.grid", {"kind": "back", "of": "g"}, turn="2")
+    assert [tile["id"] for tile in data["tiles"]] == ids
+    assert sorted(data["ticked"]) == sorted(ids[:4])
+    assert votes(table).empty
+
+
+def test_a_grid_that_was_filled_in_faster_than_one_can_look_is_refused(open_page, collection):
+    root, table = collection(design="select", candidates=6, positives=2, negatives=2)
+    app = open_page("annotate", root, annotate__name="ada")
+    before = sent(app)
+    ids = [tile["id"] for tile in before["tiles"]]
+    data = say(app, "annotate.grid", {"kind": "grid", "task": before["task"], "ids": ids, "ticked": [], "ms": 12})
+    assert data["refused"]
+    assert data["task"] == before["task"]
+    assert votes(table).empty
+
+
+def test_a_class_can_be_asked_for(open_page, collection, words):
+    root, _ = collection(design="select", candidates=6)
+    app = open_page("annotate", root, annotate__name="ada")
+    app.selectbox(key="annotate.class").set_value("7").run()
+    assert "Tick every :green[7]" in words(app)
+    assert sent(app)["name"] == "7"
+
+
+# --- the end -----------------------------------------------------------------------------------------------------
+
+
+def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page, collection, words):
+    root, table = collection(design="select", candidates=200, positives=0, negatives=0, target=1, classes=(3,))
+    grid = collecting.next_grid(table, "ada")
+    collecting.submit_grid(table, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000)
+    text = words(open_page("annotate", root, annotate__name="ada"))
+    assert "Nothing is left for you" in text
+    assert "have all the votes that are wanted" in text
+
+
+def test_an_annotator_can_have_the_own_answers_removed_for_good(open_page, collection):
+    root, table = collection()
+    app = open_page("annotate", root, annotate__name="ada")
+    say(app, "annotate.card", answer(sent(app)["items"][0], 4))
+    assert app.button(key="annotate.withdraw").disabled
+    app.checkbox(key="annotate.sure").check().run()
+    app.button(key="annotate.withdraw").click().run()
+    assert not app.exception
+    assert votes(table).empty
+    assert sent(app)["done"] == 0

@@ -1,0 +1,231 @@
+"""The Annotators page without a browser: figures are the log's, exclusion moves HSF, withdrawal is for good."""
+
+import io
+import itertools
+import json
+import shutil
+
+import pandas as pd
+import pytest
+
+from avhcurate.services import collecting, judging
+from avhcurate.services.collecting import Settings
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.annotators import table_key
+from avhcurate.ui.quality import file_of
+
+NONCES = itertools.count()
+EACH = 12
+
+
+def give(table, annotator, number, say):
+    labels = table.dataset.labels()
+    for _ in range(number):
+        (question,) = collecting.next_questions(table, annotator, ahead=1)
+        label = say(int(labels[question.id]))
+        nonce = f"n{next(NONCES)}"
+        reply = collecting.answer(table, annotator, question.task, question.id, label, nonce=nonce, reaction_ms=900)
+        assert reply.accepted, reply.reason
+
+
+@pytest.fixture(scope="module")
+def voted_root(demo_root, tmp_path_factory):
+    """The digits with the votes of two who are right and one who never is."""
+    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
+    table = open_table(Workspace(root), "digits")
+    settings = Settings(design="classify", queue="hardest", target=3, control_share=0.5)
+    collecting.configure(table, settings, who="lead")
+    for name in ("ann", "bob"):
+        give(table, name, EACH, lambda label: label)
+    give(table, "mal", EACH, lambda label: (label + 1) % 10)
+    return root
+
+
+@pytest.fixture
+def own_root(voted_root, tmp_path):
+    return shutil.copytree(voted_root, tmp_path / "voted")
+
+
+def table_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+def metrics(app):
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def people(app):
+    return next(frame.value for frame in app.dataframe if "Agreement" in frame.value).set_index("Annotator")
+
+
+def select_rows(app, *rows):
+    names = people(app).reset_index()["Annotator"]
+    app.session_state[table_key(pd.DataFrame({"annotator": names}))] = {
+        "selection": {"rows": list(rows), "columns": [], "cells": []}
+    }
+    app.run()
+    assert not app.exception
+
+
+# --- states ------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_dataset_it_says_how_to_get_one(open_page, tmp_path):
+    assert open_page("annotators", tmp_path).button(key="frame.demo")
+
+
+def test_without_a_collection_it_offers_to_set_one_up(open_page, demo_root, words):
+    app = open_page("annotators", demo_root)
+    assert "No votes are collected yet" in words(app)
+    assert any(button.label == "Start the collection" for button in app.button)
+
+
+def test_before_the_first_answer_it_shows_what_is_wanted(open_page, own_demo_root):
+    table = table_of(own_demo_root)
+    collecting.configure(table, Settings(design="classify", target=4), who="lead")
+    app = open_page("annotators", own_demo_root)
+    assert metrics(app)["Votes collected"] == "0"
+    assert any("Nobody has answered yet" in info.value for info in app.info)
+    assert not app.get("plotly_chart")
+
+
+# --- figures -----------------------------------------------------------------------------------------------------
+
+
+def test_figures_are_those_of_the_log(open_page, voted_root, words):
+    app = open_page("annotators", voted_root)
+    table = table_of(voted_root)
+    made, quality = collecting.progress(table), judging.judge(table, "classify")
+    shown = metrics(app)
+    assert shown["Votes collected"] == f"{made.votes:,}"
+    assert shown["Samples done"] == str(made.done)
+    assert shown["Annotators"] == "3"
+    assert shown["Fleiss' kappa"] == f"{quality.kappa.value:.2f}"
+    assert shown["Krippendorff's alpha"] == f"{quality.alpha.value:.2f}"
+    assert f"{quality.alpha.low:.2f}–{quality.alpha.high:.2f}" in words(app)
+
+
+def test_collected_votes_stand_apart_from_the_simulated_ones(open_page, voted_root, words):
+    app = open_page("annotators", voted_root)
+    text = words(app)
+    table = table_of(voted_root)
+    assert f"{table.votes.total:,} votes that 3 annotators gave in the app" in text
+    assert f"{collecting.sources(table)['simulated']:,} simulated votes" in text
+
+
+def test_a_row_an_annotator_with_intervals(open_page, voted_root):
+    app = open_page("annotators", voted_root)
+    rows = people(app)
+    assert rows["State"].tolist() == ["counts"] * 3
+    assert rows.loc["mal", "Controls right"] == 0
+    assert rows.loc["ann", "Controls right"] == 100
+    assert rows["Controls"].str.contains("n ").all()
+    assert rows.loc["ann", "Median time"] == 0.9
+
+
+def test_the_charts_are_of_the_votes(open_page, voted_root):
+    app = open_page("annotators", voted_root)
+    over_time = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert {trace["name"] for trace in over_time["data"]} == {"ann", "bob", "mal"}
+
+
+# --- exclusion ---------------------------------------------------------------------------------------------------
+
+
+def test_excluding_by_hand_moves_hsf_and_including_moves_it_back(open_page, own_root):
+    app = open_page("annotators", own_root)
+    before = table_of(own_root).frame(columns=["hsf"])["hsf"].mean()
+    select_rows(app, 2)
+    app.text_input(key="annotators.why").set_value("guesses").run()
+    app.button(key="annotators.exclude").click().run()
+    assert not app.exception
+    rows = people(app)
+    assert "guesses" in rows.loc["mal", "State"]
+    assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() > before
+    select_rows(app, 2)
+    app.button(key="annotators.include").click().run()
+    assert table_of(own_root).frame(columns=["hsf"])["hsf"].mean() == pytest.approx(before)
+    history = next(frame.value for frame in app.dataframe if "Action" in frame.value)
+    assert history["Action"].tolist() == ["include", "exclude"]
+
+
+def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_page, own_root, words):
+    app = open_page("annotators", own_root)
+    app.number_input(key="annotators.rule.agreement").set_value(1).run()
+    app.number_input(key="annotators.rule.control_accuracy").set_value(50).run()
+    text = words(app)
+    assert "- **mal**:" in text
+    assert "**ann**" not in text
+    assert "HSF of " in text
+    assert not collecting.annotators(table_of(own_root))["excluded"].any()
+    app.button(key="annotators.apply").click().run()
+    assert not app.exception
+    found = collecting.annotators(table_of(own_root)).set_index("annotator")
+    assert found["excluded"].to_dict() == {"ann": False, "bob": False, "mal": True}
+    assert "Every annotator who counts keeps this rule." in words(app)
+
+
+def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
+    app = open_page("annotators", own_root)
+    app.radio(key="annotators.chosen").set_value("simulated")
+    next(button for button in app.button if button.label == "Use").click().run()
+    assert not app.exception
+    assert table_of(own_root).simulated
+    app.radio(key="annotators.chosen").set_value("auto")
+    app.number_input(key="annotators.control_filter").set_value(0.7)
+    next(button for button in app.button if button.label == "Use").click().run()
+    table = table_of(own_root)
+    assert not table.simulated
+    assert collecting.source(table).left_out == 1
+
+
+def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, words):
+    app = open_page("annotators", own_root)
+    select_rows(app, 2)
+    app.button(key="annotators.withdraw").click().run()
+    assert "cannot be undone" in words(app)
+    assert app.button(key="annotators.really").disabled
+    app.text_input(key="annotators.confirm").set_value("mal").run()
+    app.button(key="annotators.really").click().run()
+    assert not app.exception
+    left = collecting.ballots(table_of(own_root), controls=True)
+    assert set(left["annotator"]) == {"ann", "bob"}
+
+
+# --- planning and export -----------------------------------------------------------------------------------------
+
+
+def test_how_many_more_votes_or_why_not(open_page, voted_root, words):
+    text = words(open_page("annotators", voted_root))
+    assert "How many more votes" in text
+    assert "interval" in text or "collect" in text
+
+
+def test_the_file_of_votes_holds_each_of_them(voted_root):
+    table = table_of(voted_root)
+    rows = pd.read_csv(io.BytesIO(file_of(table, "long-csv")))
+    ballots = collecting.ballots(table, controls=True)
+    assert len(rows) == len(ballots)
+    assert rows.groupby("annotator").size().to_dict() == ballots.groupby("annotator").size().to_dict()
+    assert json.loads(file_of(table, "label-studio"))
+    assert len(pd.read_parquet(io.BytesIO(file_of(table, "counts")))) == table.votes.samples
+
+
+def test_a_collection_that_is_changed_is_changed_for_everybody(open_page, own_root):
+    app = open_page("annotators", own_root)
+    app.number_input(key="annotators.settings.target").set_value(9)
+    next(button for button in app.button if button.label == "Save for everybody").click().run()
+    assert not app.exception
+    assert collecting.settings(table_of(own_root)).target == 9
+
+
+def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
+    table = table_of(own_demo_root)
+    collecting.configure(table, Settings(design="classify", queue="hardest", control_share=0.0), who="lead")
+    for name in ("ann", "bob", "cid"):  # all find nines in place of the eights
+        give(table, name, EACH, lambda label: 9 if label == 8 else label)
+    shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
+    eights = {int(id) for id in judging.judge(table, "classify").votes["id"] if table.dataset.labels()[id] == 8}
+    assert {tile["id"] for tile in shown} == eights != set()
+    assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}

@@ -1,0 +1,154 @@
+"""The Degradation page without a browser: its figures and words, its choices, the empty state and the job it starts."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.models.degradation import KINDS
+from avhcurate.services import jobs
+from avhcurate.services.degrading import KEYS, degrade_dataset, newest, read, summarise
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.correlation import signed
+from avhcurate.ui.degradation import degrade_command, reading, table_html
+
+
+@pytest.fixture(scope="module")
+def root(demo_root, tmp_path_factory):
+    """The digits, 60 of them degraded in all ways, 40 in one; for reading only."""
+    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("degraded") / "demo"))
+    degrade_dataset(Workspace(root), "digits", kinds=["jpeg"], limit=40)
+    degrade_dataset(Workspace(root), "digits", limit=60)
+    return root
+
+
+@pytest.fixture(scope="module")
+def summary(root):
+    table = open_table(Workspace(root), "digits")
+    return summarise(read(table, newest(table.run)))
+
+
+def figure(app, number):
+    return json.loads(app.get("plotly_chart")[number].proto.spec)
+
+
+def test_the_page_shows_curves_spread_table_and_one_image(open_page, root, words, summary, grids):
+    app = open_page("degradation", root)
+    text = words(app)
+    assert len(figure(app, 0)["data"]) == 4 * len(KINDS)
+    assert {trace["type"] for trace in figure(app, 1)["data"]} == {"box"}
+    for row in summary.itertuples():
+        assert signed(row.median, 2) in text
+    assert text.count("<figure>") == len(KINDS) + sum(len(kind.strengths) for kind in KINDS.values()) - 1
+    assert "data:image/png;base64," in text
+    assert "a typical one, whose AVH" in text
+    assert len(grids(app)["Images whose AVH follows least"]["tiles"]) == 8
+    assert "60 images of run" in text
+
+
+def test_the_words_are_those_of_the_figures(open_page, root, words, summary):
+    avh = summary[summary["score"] == "avh"]
+    low, high = f"{100 * avh['expected'].min():.0f} %", f"{100 * avh['expected'].max():.0f} %"
+    assert f"**AVH** rises with the level in {low} to {high} of 60 images" in words(open_page("degradation", root))
+
+
+def test_kinds_and_scores_are_chosen_and_kept_in_the_address(open_page, root, asked):
+    app = open_page("degradation", root)
+    app.multiselect(key="degradation.scores").set_value(["loss"]).run()
+    assert asked(app, "degradation.scores") == "loss"
+    assert len(figure(app, 0)["data"]) == len(KINDS)
+    app = open_page("degradation", root, degradation__kinds="blur,jpeg", degradation__scores="avh,accuracy")
+    assert len(figure(app, 0)["data"]) == 4
+    app.multiselect(key="degradation.scores").set_value([]).run()
+    assert not app.exception
+
+
+def test_hsf_bins_part_the_curves_and_simulated_votes_are_called_so(open_page, root, words):
+    app = open_page("degradation", root, degradation__bins="1", degradation__kinds="noise", degradation__scores="avh")
+    named = [trace["name"] for trace in figure(app, 0)["data"]]
+    assert named == sorted(named)
+    assert len(named) > 1
+    assert "HSF bins of simulated votes" in words(app)
+
+
+def test_filters_apply_and_one_that_leaves_nothing_says_so(open_page, root, words):
+    text = words(open_page("degradation", root, **{"class": "1"}))
+    table = open_table(Workspace(root), "digits")
+    rows = pd.read_parquet(newest(table.run).scores_path, columns=["id"])
+    ones = int((table.dataset.labels()[rows["id"].unique()] == 1).sum())
+    assert f"n {ones:,} images at every level" in text
+    assert "No sample" in words(open_page("degradation", root, where="id < 0"))
+
+
+def test_another_degradation_of_the_run_can_be_looked_at(open_page, root, words, asked):
+    app = open_page("degradation", root)
+    box = app.selectbox(key="degradation.made")
+    assert len(box.options) == 2
+    other = next(name for name in box.options if "jpeg" in name)
+    box.select(other).run()
+    assert asked(app, "degradation.made")
+    assert "40 images of run" in words(app)
+
+
+def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked):
+    app = open_page("degradation", root, sample="3")
+    text = words(app)
+    assert "Image 3, 3" in text
+    assert "no scores here" in text
+    app.button(key="degradation.typical").click().run()
+    assert asked(app, "sample") == ""
+    app.number_input(key="degradation.sample").set_value(5).run()
+    assert asked(app, "sample") == "5"
+    assert "Image 5, 5" in words(app)
+    app = open_page("degradation", root, sample="99999")
+    assert any("no sample 99999" in warning.value for warning in app.warning)
+
+
+def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
+    app = open_page("degradation", own_demo_root)
+    assert "No image of this run has been degraded yet" in words(app)
+    button = next(button for button in app.button if button.label == "Degrade images")
+    button.click().run()
+    run = Workspace(own_demo_root).dataset("digits").run()
+    assert started == [(["degrade", "digits", f"--model={run.name}"], "degrade")]
+
+
+def test_a_workspace_without_a_run_says_how_to_score(open_page, unscored_root, words):
+    assert "No model has scored" in words(open_page("degradation", unscored_root))
+
+
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root):
+    app = open_page("degradation", root, degradation__kinds="fog", degradation__scores="x")
+    assert sum("not understood" in warning.value for warning in app.warning) == 2
+
+
+def test_the_command_leaves_defaults_out_and_keeps_text_from_turning_into_options():
+    argv = degrade_command("pets", "run-1", kinds=["blur", "jpeg"], limit=None, weights="--force")
+    assert argv == ["degrade", "pets", "--model=run-1", "--kinds=blur,jpeg", "--limit=0", "--weights=--force"]
+    assert degrade_command("pets", "run-1", kinds=list(KINDS), limit=1000) == ["degrade", "pets", "--model=run-1"]
+    with pytest.raises(CurateError, match="which degradations"):
+        degrade_command("pets", "run-1")
+
+
+def invented(median, expected):
+    """A summary in which every score has this agreement with the level."""
+    rows = [(key, kind) for key in KEYS for kind in KINDS]
+    table = pd.DataFrame(rows, columns=["score", "kind"])
+    ends = {"ci_low": median, "ci_high": median, "expected_low": expected - 0.05, "expected_high": expected + 0.05}
+    return table.assign(n=50, median=median, expected=expected, constant=0, **ends)
+
+
+def test_the_reading_says_so_when_avh_does_not_follow():
+    text = reading(invented(-0.2, 0.4), list(KINDS))
+    assert "Unlike in the paper" in text
+    assert "contrast, noise, blur, jpeg" in text
+    assert "as the paper expects" in reading(invented(0.9, 0.9), ["blur"])
+    nothing = invented(float("nan"), float("nan")).assign(n=0)
+    assert "No score has a correlation" in reading(nothing, list(KINDS))
+    assert "no image has a correlation" in table_html(nothing, list(KINDS))

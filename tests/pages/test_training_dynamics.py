@@ -1,0 +1,364 @@
+"""The Training dynamics page without a browser: its states, its curves, the map with its regions, the job it starts."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services import dynamics, jobs
+from avhcurate.services.annotating import annotate
+from avhcurate.services.tables import open_table
+from avhcurate.storage.jobs import Jobs
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.regions import read_region
+
+ONE, TWO, CUT = (f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}" for seed in range(3))
+
+
+@pytest.fixture
+def opened(open_page, trained_root):
+    """The page of the trained digits, with some of the trainings."""
+
+    def run(*names, **query):
+        chosen = {"dynamics__trainings": ",".join(names)} if names else {}
+        return open_page("training_dynamics", trained_root, **chosen, **query)
+
+    return run
+
+
+def table_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+def figures(app):
+    return [json.loads(node.proto.spec) for node in app.get("plotly_chart")]
+
+
+def numbers(values):
+    """A column of a figure, which may be packed."""
+    if isinstance(values, dict):
+        import base64
+
+        return np.frombuffer(base64.b64decode(values["bdata"]), values["dtype"])
+    return np.asarray(values, float)
+
+
+def points_on(figure):
+    """Id to place of the points that a map draws."""
+    found = {}
+    for trace in figure["data"]:
+        if trace["type"] == "scattergl":
+            ids = [int(id) for id in trace["ids"]]
+            found |= dict(zip(ids, zip(numbers(trace["x"]), numbers(trace["y"]), strict=True), strict=True))
+    return found
+
+
+def tiles(grids, app):
+    return [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+
+
+def test_without_a_dataset_it_says_how_to_get_one(open_page, workspace, words):
+    assert "No dataset yet" in words(open_page("training_dynamics", workspace.root))
+
+
+def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(open_page, demo_root, words):
+    app = open_page("training_dynamics", demo_root)
+    assert "No training has looked at digits yet" in words(app)
+    assert app.selectbox(key="train.model").value == "avhcurate:digits"
+    assert (app.number_input(key="train.epochs").value, app.number_input(key="train.seeds").value) == (20, 1)
+    assert not app.get("plotly_chart")
+
+
+def test_an_unscored_dataset_without_votes_can_be_trained_too(open_page, unscored_root, words):
+    app = open_page("training_dynamics", unscored_root)
+    assert "No training has looked at pets yet" in words(app)
+    assert app.selectbox(key="train.model").value == "avhcurate:resnet20"
+
+
+def test_the_newest_training_is_shown_and_the_address_shows_others(opened, words):
+    assert "epoch 3 of 10" in words(opened())
+    app = opened(ONE, TWO)
+    assert "learnt from 901 samples" in words(app)
+    assert "learnt from 200 samples" in words(app)
+
+
+def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root):
+    app = opened(ONE)
+    table = table_of(trained_root)
+    expected = dynamics.curves(table, table.dataset.training(ONE))
+    drawn = [trace for trace in figures(app)[0]["data"] if "epoch %{customdata[0]" in trace.get("hovertemplate", "")]
+    names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
+    assert len(drawn) == 4 * len(names)
+    for trace in drawn:
+        rows = expected[expected["bin"] == trace["legendgroup"]]
+        key = {"M": {"A": "avh", "n": "norm", "l": "loss"}, "A": "accuracy"}[trace["hovertemplate"][0]]
+        key = key if isinstance(key, str) else key[trace["hovertemplate"][5]]
+        np.testing.assert_allclose(numbers(trace["y"]), rows[key], atol=1e-5)
+
+
+def test_trainings_side_by_side_are_chosen_from_the_list_and_kept_in_the_address(opened, asked):
+    app = opened(ONE)
+    app.multiselect(key="dynamics.trainings").set_value([ONE, TWO]).run()
+    assert not app.exception
+    assert asked(app, "dynamics.trainings") == f"{ONE},{TWO}"
+    titles = [note["text"] for note in figures(app)[0]["layout"]["annotations"]]
+    assert titles == ["digits · cross-entropy · seed 0", "digits · cross-entropy · seed 1"]
+    assert sum(trace["type"] == "scattergl" for trace in figures(app)[1]["data"]) == 1
+
+
+def test_the_start_can_be_stretched(opened, asked):
+    app = opened(ONE)
+    assert "ticktext" not in figures(app)[0]["layout"]["xaxis"]
+    app.segmented_control(key="dynamics.axis").set_value("start").run()
+    assert asked(app, "dynamics.axis") == "start"
+    assert figures(app)[0]["layout"]["xaxis"]["ticktext"][:2] == ["0", "1"]
+
+
+def test_filters_of_the_frame_narrow_curves_map_and_reading(opened, trained_root):
+    app = opened(ONE, **{"class": "3"})
+    table = table_of(trained_root)
+    threes = set(table.frame(columns=["id", "label"]).query("label == 3")["id"])
+    ids = set(points_on(figures(app)[1]))
+    assert ids == threes & set(table.dataset.training(ONE).ids())
+    first = next(trace for trace in figures(app)[0]["data"] if trace.get("name") == "all samples")
+    assert {int(row[1]) for row in numbers_2d(first["customdata"])} == {len(ids)}
+
+
+def numbers_2d(values):
+    if isinstance(values, dict):
+        shape = [int(part) for part in str(values["shape"]).split(",")]
+        return numbers(values).reshape(shape)
+    return np.asarray(values, float)
+
+
+@pytest.mark.parametrize("query", [{"split": "train"}, {"where": "avh > 1"}], ids=["not recorded", "nothing"])
+def test_filters_that_leave_no_recorded_sample_say_so(opened, words, query):
+    app = opened(ONE, **query)
+    assert "None of the samples in view was looked at" in words(app)
+    assert "looked at 896 of digits" in words(app)
+    app.button(key="dynamics.unfilter").click().run()
+    assert len(figures(app)) == 2
+
+
+def test_the_run_of_the_training_can_be_opened(opened, asked, words, trained_root):
+    assert "of another run" not in words(opened(TWO))
+    app = opened(ONE)
+    assert "of another run" in words(app)
+    app.button(key="dynamics.run").click().run()
+    assert open_table(Workspace(trained_root), "digits", asked(app, "run")).training.name == ONE
+    assert "of another run" not in words(app)
+
+
+def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
+    app = opened(ONE)
+    table = table_of(trained_root)
+    expected = dynamics.readings(table, [table.dataset.training(ONE)])
+    said = words(app)
+    assert [reading.discovery for reading in expected] == [1, 2, 3, 4, 5]
+    for reading in expected:
+        assert f"**{reading.discovery} · {reading.title}**" in said.replace("\\", "")
+    verdicts = [line for line in said.splitlines() if "-badge[:material" in line and "Simulated" not in line]
+    assert [reading.verdict in line for reading, line in zip(expected, verdicts, strict=True)] == [True] * 5
+    tables = [frame.value for frame in app.dataframe if "Figure" in frame.value]
+    shown = {(row["Figure"], row["Value"]) for table in tables for row in table.to_dict("records")}
+    for reading in expected:
+        for name, value in reading.figures.items():
+            if not name.endswith((", low", ", high")):
+                assert (name, f"{value:.4g}") in shown
+
+
+def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):
+    app = opened(CUT)
+    said = words(app)
+    assert "epoch 3 of 10" in said
+    assert "too little data" in said
+    assert "join the sample table when the training is finished" in said
+    assert points_on(figures(app)[1])
+    assert not any(trace.get("legendgroup") == "settled" for trace in figures(app)[0]["data"])
+
+
+def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, open_page, words):
+    root, folder = own_trained
+    folder.truncate(-1)
+    app = open_page("training_dynamics", root)
+    assert "first look at the held-out samples is still to come" in words(app)
+    assert "begins with the first whole epoch" in words(app)
+    assert not figures(app)
+
+
+@pytest.fixture
+def own_trained(own_demo_root, train_digits):
+    """A workspace that may be changed, and its one training, cut short after an epoch."""
+    return own_demo_root, train_digits(own_demo_root, epochs=4, stop_after=1, images=120)
+
+
+def test_without_votes_there_are_no_bins_and_hsf_is_not_offered(voteless_root, train_digits, open_page, words):
+    train_digits(voteless_root, epochs=2, images=120)
+    app = open_page("training_dynamics", voteless_root)
+    groups = {trace.get("legendgroup") for trace in figures(app)[0]["data"]}
+    assert "all" in groups
+    assert not any(str(group).startswith("[") for group in groups)
+    assert app.segmented_control(key="dynamics.color").options == ["Correctness", "AVH"]
+    assert "imulated" not in words(app)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"dynamics.trainings": "nobody"},
+        {"dynamics.axis": "log"},
+        {"dynamics.region": "1:2:3"},
+        {"dynamics.color": "red"},
+        {"dynamics.sort": "id"},
+    ],
+    ids=lambda query: next(iter(query)),
+)
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, trained_root, query):
+    ((name, value),) = query.items()
+    region = {} if name == "dynamics.region" else {"dynamics__region": "0:0:1:1"}
+    app = open_page("training_dynamics", trained_root, **region, **{name.replace(".", "__"): value})
+    assert f"{name}={value}" in " ".join(warning.value for warning in app.warning).replace("\\", "")
+    assert len(figures(app)) == 2
+
+
+def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, trained_root):
+    table = table_of(trained_root)
+    training = table.dataset.training(ONE)
+    drawn = points_on(figures(opened(ONE))[1])
+    scores = training.dynamics()
+    assert set(drawn) == set(training.ids())
+    found = np.array([drawn[id] for id in training.ids()])
+    np.testing.assert_allclose(found[:, 0], scores["variability"], atol=1e-4)
+    np.testing.assert_allclose(found[:, 1], scores["confidence_mean"], atol=1e-4)
+
+
+def test_a_region_in_the_address_shows_its_images_hardest_first(opened, grids, trained_root, words):
+    region = read_region("0.2:0:0.5:0.8")
+    app = opened(ONE, dynamics__region="0.2:0:0.5:0.8")
+    table = table_of(trained_root)
+    points = dynamics.data_map(table, table.dataset.training(ONE))
+    inside = points[region.holds(points["variability"], points["confidence_mean"])]
+    expected = inside.sort_values("variability", ascending=False, kind="stable")["id"].tolist()
+    assert len(expected) > 5
+    assert tiles(grids, app) == expected[:60]
+    assert f"{len(expected):,} of {len(points):,} samples in the region" in words(app)
+
+
+def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(opened, asked, grids):
+    app = opened(ONE)
+    assert "Samples" not in grids(app)
+    box = {"xref": "x", "yref": "y", "x": [0.5, 0.2], "y": [0.0, 0.8]}
+    app.session_state["dynamics.map.0"] = {"selection": {"points": [], "box": [box], "lasso": []}}
+    app.run()
+    assert not app.exception
+    assert asked(app, "dynamics.region") == "0.2:0:0.5:0.8"
+    assert app.session_state["dynamics.turn"] == 1
+    assert tiles(grids, app) == tiles(grids, opened(ONE, dynamics__region="0.2:0:0.5:0.8"))
+
+
+def test_a_lasso_takes_all_samples_inside_it_also_those_not_drawn(opened, asked, grids, monkeypatch):
+    monkeypatch.setattr("avhcurate.ui.data_map.MOST_POINTS", 50)
+    app = opened(ONE)
+    drawn = points_on(figures(app)[1])
+    assert len(drawn) == 50
+    lasso = {"xref": "x", "yref": "y", "x": [0.0, 0.5, 0.5, 0.0], "y": [0.0, 0.0, 1.01, 1.01]}
+    app.session_state["dynamics.map.0"] = {"selection": {"points": [], "box": [], "lasso": [lasso]}}
+    app.run()
+    assert "896 of 896 samples in the region" in " ".join(element.value for element in app.markdown)
+    assert "50 of them drawn" in " ".join(element.value for element in app.caption)
+
+
+def test_a_button_selects_the_most_varied_tenth_and_another_clears_it(opened, asked, grids, words):
+    app = opened(ONE)
+    app.button(key="dynamics.corner.Most varied tenth").click().run()
+    assert asked(app, "dynamics.region").endswith(":inf:inf")
+    assert "90 of 896 samples in the region" in words(app)
+    app.button(key="dynamics.clear").click().run()
+    assert asked(app, "dynamics.region") == ""
+    assert "Samples" not in grids(app)
+
+
+def test_the_order_of_the_images_can_be_changed(opened, asked, grids, trained_root):
+    app = opened(ONE, dynamics__region="-inf:0:inf:0.9")
+    app.selectbox(key="dynamics.sort").set_value("avh").run()
+    assert asked(app, "dynamics.sort") == "avh"
+    table = table_of(trained_root)
+    points = dynamics.data_map(table, table.dataset.training(ONE)).query("confidence_mean <= 0.9")
+    assert tiles(grids, app)[0] == points.sort_values("avh", ascending=False)["id"].iloc[0]
+
+
+def test_a_click_on_a_point_opens_its_sample_once(opened, asked):
+    app = opened(ONE)
+    app.session_state["dynamics.map.0"] = {"selection": {"points": [{"customdata": {"0": 42, "1": 0.1}}]}}
+    app.run()
+    assert asked(app, "sample") == "42"
+    assert app.session_state["dynamics.turn"] == 1
+
+
+def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids):
+    root, folder = own_trained
+    table = table_of(root)
+    annotate(table, [1700], "tag", "odd")
+    app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
+    before = tiles(grids, app)
+    app.button(key="gallery.everything").click().run()
+    app.selectbox(key="gallery.tag_name").set_value("odd")
+    app.button(key="gallery.add_tag").click().run()
+    assert not app.exception
+    table.refresh()
+    assert set(table.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
+    app.session_state["samples"] = {"selection": {"scope": grids(app)["Samples"]["scope"], "ids": before[:2]}}
+    app.run()
+    app.button(key="gallery.exclude").click().run()
+    assert not app.exception
+    assert not set(before[:2]) & set(tiles(grids, app))
+    assert not set(before[:2]) & set(points_on(figures(app)[1]))
+
+
+def test_links_lead_to_the_run_of_the_training_sorted_by_its_scores(opened, trained_root):
+    app = opened(TWO)
+    links = {node.proto.label: node.proto for node in app.get("page_link") if node.proto.label}
+    runs = {run.root.name: run.record.weights_sha256 for run in table_of(trained_root).dataset.runs()}
+    weights = table_of(trained_root).dataset.training(TWO).record.weights_sha256
+    run = next(name for name, found in runs.items() if found == weights)
+    assert f"run={run}" in links["Forgetting"].query_string
+    assert "sort=forgetting" in links["Forgetting"].query_string
+    assert "order=asc" in links["AUM"].query_string
+    assert "dynamics" not in links["Forgetting"].query_string
+
+
+def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_trained, open_page, words):
+    root, _ = own_trained
+    queue = Jobs(root)
+    record = queue.create("train", "digits", ["train", "digits", "--model=avhcurate:digits"])
+    with queue.running(record) as progress:
+        progress.report(120, 480, "epoch 1 of 4")
+        app = open_page("training_dynamics", root)
+        app.button(key="train.another").click().run()
+        assert "Training for digits with avhcurate:digits" in words(app).replace("\\", "")
+        assert app.button(key="jobs.cancel").label == "Cancel"
+        assert next(button for button in app.button if button.label == "Start training").disabled
+        assert "epoch 1 of 4" in words(app)
+
+
+@pytest.mark.slow
+def test_the_form_starts_the_command_line_and_the_page_shows_what_it_trained(open_page, own_demo_root, words):
+    app = open_page("training_dynamics", own_demo_root)
+    app.number_input(key="train.epochs").set_value(1)
+    app.selectbox(key="train.loss").set_value("avh")
+    app.text_input(key="train.train-where").set_value("split = 'train' AND id % 4 = 0")
+    next(button for button in app.button if button.label == "Start training").click().run()
+    job = jobs.current(own_demo_root)
+    assert job.argv == [
+        "train", "digits", "--model=avhcurate:digits", "--loss=avh", "--epochs=1", "--seeds=0",
+        "--train-where=split = 'train' AND id % 4 = 0",
+    ]  # fmt: skip
+    deadline = time.monotonic() + 240
+    while (job := jobs.current(own_demo_root)).active and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert job.state == "done", job.message
+    app = open_page("training_dynamics", own_demo_root)
+    assert "digits · avh · seed 0" in app.multiselect(key="dynamics.trainings").options
+    assert len(figures(app)) == 2

@@ -1,0 +1,68 @@
+"""The scores of a training's epochs on the pages: offered where the open run has them, and nowhere else."""
+
+import pytest
+
+from avhcurate.analysis.dynamics import KEYS
+from avhcurate.scores import SCORES
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+
+NAMES = {SCORES[key].name for key in KEYS}
+
+
+@pytest.fixture
+def trained(trained_root):
+    """Name of a run whose weights come from a training."""
+    dataset = Workspace(trained_root).dataset("digits")
+    weights = dataset.trainings()[0].record.weights_sha256
+    return next(run.name for run in dataset.runs() if run.record.weights_sha256 == weights)
+
+
+def test_the_gallery_sorts_by_them_filters_by_them_and_its_details_list_them(open_page, trained_root, trained, grids):
+    table = open_table(Workspace(trained_root), "digits", trained)
+    expected = table.page(sort="forgetting", descending=True, limit=60)
+    chosen = int(expected["id"][0])
+    app = open_page("gallery", trained_root, run=trained, sort="forgetting", sample=str(chosen))
+    assert {f"Sort by {name}" for name in NAMES} <= set(app.selectbox(key="gallery.sort").options)
+    assert set(app.multiselect(key="filter.scores").options) >= NAMES
+    tiles = grids(app)["Samples"]["tiles"]
+    assert [tile["id"] for tile in tiles] == expected["id"].tolist()
+    assert tiles[0]["score"] == f"{expected['forgetting'][0]:.0f}"
+    assert set(app.dataframe[0].value["Score"]) >= NAMES
+    narrowed = open_page("gallery", trained_root, run=trained, range="learning_speed:0:0.2")
+    assert f"**{int((table.frame()['learning_speed'] <= 0.2).sum()):,}** of" in narrowed.sidebar.caption[0].value
+
+
+def test_correlation_and_disagreement_offer_them(open_page, trained_root, trained, words):
+    app = open_page("correlation", trained_root, run=trained, correlation__first="aum", correlation__scores="aum,avh")
+    text = words(app)
+    assert all(f">{name}</th>" in text for name in NAMES)
+    # Looked at were half of the samples: their scores are not ranked among those of all.
+    assert "of 13, at" in text or "**AVH** follows" in text
+    assert "over the 896 samples that it looked at" in text
+    ranked = words(open_page("correlation", trained_root, run=trained, where="aum IS NOT NULL"))
+    assert "of 20, at" in ranked or "**AVH** follows" in ranked
+    assert app.selectbox(key="correlation.first").value == "aum"
+    assert app.multiselect(key="correlation.scores").value == ["aum", "avh"]
+    app = open_page("disagreement", trained_root, run=trained, gap__score="confidence_mean")
+    assert app.selectbox(key="gap.score").value == "confidence_mean"
+    assert "Mean confidence" in words(app)
+
+
+def test_runs_of_one_model_are_told_apart_by_loss_and_seed(open_page, trained_root):
+    options = open_page("gallery", trained_root).selectbox(key="frame.run").options
+    assert sorted(options) == ["avhcurate:digits", "digits · cross-entropy · seed 0", "digits · cross-entropy · seed 1"]
+
+
+def test_a_run_that_comes_from_no_training_neither_shows_nor_offers_them(open_page, demo_root, words):
+    app = open_page("correlation", demo_root, correlation__first="aum", correlation__scores="aum,avh")
+    assert not any(f">{name}</th>" in words(app) for name in NAMES)
+    assert not NAMES & set(app.selectbox(key="correlation.first").options)
+    assert app.selectbox(key="correlation.first").value == "avh"
+    assert app.multiselect(key="correlation.scores").value == ["avh"]
+    app = open_page("disagreement", demo_root, gap__score="aum")
+    assert app.selectbox(key="gap.score").value == "avh"
+    app = open_page("gallery", demo_root, sort="aum", range="aum:0:1")
+    assert not {f"Sort by {name}" for name in NAMES} & set(app.selectbox(key="gallery.sort").options)
+    assert "no column aum to sort by" in app.warning[0].value
+    assert "the range filter was left out" in app.warning[0].value
