@@ -25,7 +25,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.models import degradation as pixels
 from avhcurate.scores import SCORES
-from avhcurate.services.tables import DatasetTable
+from avhcurate.services.tables import DatasetTable, training_of
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.degradation import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
 from avhcurate.storage.files import check_free, write_atomic
@@ -69,8 +69,8 @@ def degrade_dataset(
 ) -> DegradationFolder:
     """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
 
-    `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file. Each
-    image is decoded once. `precision` auto is that of the run, so that level 0 repeats the run's own scores. What is
+    `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file, unless
+    a training of the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0 repeats the run's own scores. What is
     stored is named by a fingerprint of all that decides its numbers: the same call again resumes what was cut short,
     and does nothing where all is done.
 
@@ -82,6 +82,8 @@ def degrade_dataset(
     chosen = pixels.check_kinds(pixels.KINDS if kinds is None else kinds)
     dataset = workspace.dataset(name)
     run = _run_of(dataset, model, weights)
+    if weights is None and (training := training_of(dataset, run)):
+        weights = training.weights_path
     loaded = _model_of(run, weights)
     record = run.record
     levels = pixels.strengths(chosen, loaded.preprocess.crop)

@@ -232,6 +232,12 @@ def test_a_run_of_weights_from_a_file_needs_the_file_and_is_found_by_it(own_demo
     assert found.record.run == older.name
 
 
+def test_a_run_that_a_training_made_takes_the_weights_from_there(trained_root, tmp_path):
+    workspace = Workspace(Path(shutil.copytree(trained_root, tmp_path / "trained")))
+    run = workspace.dataset("digits").run()
+    assert degrade_dataset(workspace, "digits", kinds=["jpeg"], limit=10).record.run == run.name
+
+
 def test_a_dataset_without_a_run_says_how_to_score_it(demo_root, tmp_path):
     workspace = Workspace(tmp_path / "fresh")
     import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
