@@ -16,9 +16,9 @@ install: $(VENV)/installed
 
 test: $(VENV)/tested browser lint types check
 
-# The browser tests run apart: their driver keeps an event loop, and their clicks change the workspace they share.
+# Two at a time, file by file; idle threads give their core away. The browser tests run apart: their driver keeps an event loop, and their clicks change the workspace they share.
 check:
-	$(BIN)/python -m pytest -q -m "not browser"
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser"
 	$(BIN)/python -m pytest -q tests/browser
 
 lint:

@@ -33,13 +33,16 @@ VIEWS = (
     ("correlation", "correlation?dataset=digits", ".js-plotly-plot"),
     ("pseudo_labels", "pseudo_labels?dataset=digits", ".js-plotly-plot"),
 )
+#: Views of what a training leaves behind, taken after it.
+TRAINED_VIEWS = (("training_dynamics", "training_dynamics?dataset=digits", ".js-plotly-plot"),)
+TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")
 
 
 @contextmanager
 def served(workspace: Path) -> Iterator[str]:
     """The app on a free port of this machine, on a workspace that holds the demo."""
     environment = {**os.environ, "AVHCURATE_WORKSPACE": str(workspace)}
-    subprocess.run([sys.executable, "-m", "avhcurate", "demo"], cwd=ROOT, env=environment, check=True)
+    call(workspace, "demo")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,6 +53,12 @@ def served(workspace: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+def call(workspace: Path, *verb: str) -> None:
+    """Runs a verb of the command line on the workspace."""
+    command = [sys.executable, "-m", "avhcurate", *verb, "--workspace", str(workspace)]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def _once_it_answers(address: str) -> str:
@@ -71,6 +80,22 @@ def take(page: Page, address: str, name: str, path: str, ready: str, out: Path) 
     page.screenshot(path=out / f"{name}.png")
 
 
+def take_annotating(page: Page, address: str, out: Path) -> None:
+    """Sets up a collection of votes, gives a few, and writes OUT/annotate.png."""
+    page.goto(f"{address}/annotate?dataset=digits")
+    page.get_by_role("button", name="Start the collection").click(timeout=60_000)
+    name = page.get_by_role("textbox").first
+    name.wait_for(timeout=60_000)
+    name.fill("Ada")
+    name.press("Enter")
+    page.get_by_text("0 of 1,797 answered").wait_for(timeout=60_000)
+    for answer in range(1, 8):
+        page.keyboard.press(str(answer))
+        page.wait_for_timeout(500)
+    page.get_by_text("all saved").wait_for(timeout=60_000)
+    page.screenshot(path=out / "annotate.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
@@ -90,6 +115,10 @@ def main() -> None:
         page = browser.new_page(viewport=size, color_scheme="dark" if arguments.dark else "light")
         for name, path, ready in VIEWS:
             take(page, address, name, path, ready, arguments.out)
+        call(Path(folder), *TRAINING)
+        for name, path, ready in TRAINED_VIEWS:
+            take(page, address, name, path, ready, arguments.out)
+        take_annotating(page, address, arguments.out)
 
 
 if __name__ == "__main__":

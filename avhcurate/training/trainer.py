@@ -419,6 +419,7 @@ class _Training:
                 "chance": chance,
             }
             write_checkpoint(self.checkpoint, state)
+        self.group.told(None)  # the others go on, and perhaps read it again, only when it is there
         self.written = self.since = time.perf_counter()
 
     def _load(self) -> None:

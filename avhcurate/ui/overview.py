@@ -6,7 +6,7 @@ import streamlit as st
 from avhcurate.curation.bins import bin_labels
 from avhcurate.curation.filters import Filters
 from avhcurate.plots.overview import NO_LABEL, class_balance, hsf_histogram
-from avhcurate.services.tables import DatasetTable
+from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.runs import RunFolder
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
@@ -73,7 +73,8 @@ def runs(table: DatasetTable) -> None:
     if not found:
         return
     st.markdown("**Model runs**")
-    rows = pd.DataFrame([_run_row(run) for run in found])
+    called = titles(table.dataset)
+    rows = pd.DataFrame([_run_row(run, called[run.name]) for run in found])
     empty = [name for name in rows if rows[name].isna().all()]
     st.dataframe(
         rows.drop(columns=empty),
@@ -94,11 +95,11 @@ def runs(table: DatasetTable) -> None:
     )
 
 
-def _run_row(run: RunFolder) -> dict[str, object]:
+def _run_row(run: RunFolder, title: str) -> dict[str, object]:
     record = run.record
     agreement = record.rank_agreement
     return {
-        "Model": record.model,
+        "Model": title,
         "State": "complete" if run.complete else "unfinished: score again to resume",
         "Samples": record.samples,
         "Skipped": record.skipped,

@@ -2,7 +2,9 @@
 
 import copy
 import hashlib
+import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -406,7 +408,7 @@ def test_float16_trains_with_a_scaled_loss(digit_halves, digits_net, tmp_path):
 
 #: One training alone and one by two processes as `torchrun` would start them, all from one import of torch.
 PARALLEL = """
-    import os, signal, socket, sys
+    import os, sys
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
@@ -414,6 +416,7 @@ PARALLEL = """
     from avhcurate.storage.jobs import Cancelled
     from avhcurate.training.digits import read_digits
     from avhcurate.training.looks import Looks
+    from avhcurate.training.parallel import joined
     from avhcurate.training.pictures import Pictures
     from avhcurate.training.recipe import Recipe
     from avhcurate.training.trainer import train
@@ -444,33 +447,28 @@ PARALLEL = """
         if leads:
             torch.save({key: torch.from_numpy(v) for key, v in looks[-1].samples.items()}, folder / "look.pt")
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    children = []
-    for name, rank, size in (("alone", 0, 1), ("pair", 0, 2), ("pair", 1, 2)):
-        child = os.fork()
-        if child == 0:
-            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
-            work(Path(sys.argv[1]) / name, rank == 0)
-            os._exit(0)
-        children.append(child)
-    for _ in range(3):
-        ended, status = os.wait()
-        children.remove(ended)
-        if status:  # the others would wait for it
-            [os.kill(child, signal.SIGKILL) for child in children]
-            sys.exit(1)
+    with joined():  # one group for all: a second one might find the first one's port not free yet
+        work(Path(sys.argv[1]), os.environ["RANK"] == "0")
 """
 
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does(tmp_path):
     """The same batches and augmentation, so the same weights but for rounding; looks come whole and in order."""
-    command = [sys.executable, "-c", textwrap.dedent(PARALLEL), str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0, ended.stderr
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    # Processes of their own, as torchrun makes them: one that is forked may find torch's threads locked for ever.
+    running = []
+    for name, rank, size in (("alone", 0, 1), ("pair", 0, 2), ("pair", 1, 2)):
+        numbers = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+        command = [sys.executable, "-c", textwrap.dedent(PARALLEL), str(tmp_path / name)]
+        running.append(subprocess.Popen(command, env={**os.environ, **place, **numbers}))
+    try:
+        assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    finally:
+        for process in running:
+            process.kill()
     alone, pair = (torch.load(tmp_path / name / "look.pt") for name in ("alone", "pair"))
     for key in ("avh", "norm", "loss", "margin"):
         torch.testing.assert_close(alone[key], pair[key], rtol=1e-3, atol=1e-4)

@@ -162,6 +162,7 @@ def test_the_cookie_of_st_login_opens_the_pictures(guarded):
         create_signed_value(SECRET, "_streamlit_user", "not json").decode(),
         create_signed_value(SECRET, "_streamlit_user", "[1]").decode(),
     ],
+    ids=["garbage", "another secret", "another name", "foreign", "signed out", "not JSON", "no object"],
 )
 def test_a_forged_foreign_or_signed_out_cookie_does_not(guarded, cookie):
     assert _get(guarded, _streamlit_user=cookie).status_code == 401
