@@ -23,7 +23,9 @@ def correlate(
     name: NameArgument,
     model: ModelOption = None,
     scores: Annotated[str | None, typer.Option(help="Scores to show, as avh,confidence [all].")] = None,
-    bins: Annotated[str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1 [0,0.2,...,1].")] = None,
+    bins: Annotated[
+        str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five quantile bins [0,0.2,...,1].")
+    ] = None,
     bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: ForceOption = False,
@@ -31,12 +33,12 @@ def correlate(
     as_json: JsonOption = False,
 ) -> None:
     """Spearman correlation of every score with HSF, over all samples and per bin."""
-    from avhcurate.curation.bins import parse_edges
+    from avhcurate.curation.bins import edges_of
     from avhcurate.services import correlating
 
     table = open_run_table(workspace, name, model)
     keys = [key.strip() for key in scores.split(",")] if scores else None
-    edges = parse_edges(bins) if bins else None
+    edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
     found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap)
     if csv:
         correlating.write_csv(found, csv, force=force)

@@ -1,5 +1,6 @@
 """HSF bins: left-closed, the last closed on both ends; default, edited or quantile edges, labels and indices."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,6 +46,16 @@ def parse_edges(text: str) -> tuple[float, ...]:
     (0.0, 0.5, 1.0)
     """
     return check_edges(text.split(","))  # type: ignore[arg-type]  # check_edges converts and says what it cannot
+
+
+def edges_of(text: str, hsf: ArrayLike) -> tuple[float, ...]:
+    """Edges from text: numbers as for `parse_edges`, or q and a number, for so many bins of about equally many samples.
+
+    >>> edges_of("q2", [0.1, 0.2, 0.3, 0.4, 0.5]), edges_of("0,1", [])
+    ((0.1, 0.3, 0.5), (0.0, 1.0))
+    """
+    count = re.fullmatch(r"\s*q\s*(\d{1,2})\s*", text, re.IGNORECASE)
+    return quantile_edges(hsf, int(count[1]))[0] if count else parse_edges(text)
 
 
 def bin_index(hsf: ArrayLike, edges: Sequence[float] | None = None) -> np.ndarray:

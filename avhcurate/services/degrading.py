@@ -70,9 +70,9 @@ def degrade_dataset(
     """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
 
     `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file, unless
-    a training of the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0 repeats the run's own scores. What is
-    stored is named by a fingerprint of all that decides its numbers: the same call again resumes what was cut short,
-    and does nothing where all is done.
+    a training of the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0
+    repeats the run's own scores. What is stored is named by a fingerprint of all that decides its numbers: the same
+    call again resumes what was cut short, and does nothing where all is done.
 
     `on_progress(done, total, message)` counts degraded images. Raises Cancelled when asked to stop, and CurateError
     for what the user can mend: no run, other weights than the run's, a dataset imported anew.

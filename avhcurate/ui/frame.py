@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curation.bins import bin_labels, parse_edges
+from avhcurate.curation.bins import bin_labels, edges_of
 from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
@@ -372,9 +372,11 @@ def _more_filters(table: DatasetTable, filters: Filters) -> None:
     if table.votes is not None:
         st.text_input(
             "HSF bin edges",
-            help="Rising numbers from 0 to 1. Bins hold their lower edge; the last holds both.",
+            help="Rising numbers from 0 to 1, or q5 for five bins of about equally many samples. Bins hold their lower "
+            "edge; the last holds both.",
             key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in table.edges)),
             on_change=_set_edges,
+            args=(table,),
         )
 
 
@@ -408,9 +410,9 @@ def _set_excluded() -> None:
     state.change(filters=state.current().filters.with_(excluded=_EXCLUDED[st.session_state["filter.excluded"]]))
 
 
-def _set_edges() -> None:
+def _set_edges(table: DatasetTable) -> None:
     try:
-        edges = parse_edges(st.session_state["filter.edges"])
+        edges = edges_of(st.session_state["filter.edges"], table.frame(columns=["hsf"])["hsf"].to_numpy(float))
     except CurateError as error:
         st.session_state[_MISTAKE] = str(error)
     else:

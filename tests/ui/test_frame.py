@@ -103,6 +103,16 @@ def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo):
     assert app.query_params["edges"] == "0,0.5,1"
 
 
+def test_quantile_bins_hold_about_equally_many_samples(open_app, demo):
+    app = open_app(demo)
+    app.text_input(key="filter.edges").set_value("q4").run()
+    assert not app.error
+    assert len(app.get_by_key("filter.bins").options) == 4
+    app.get_by_key("filter.bins").set_value([1]).run()
+    matching_now = int(matching(app).split("**")[1].replace(",", ""))
+    assert 1797 / 4 * 0.8 < matching_now < 1797 / 4 * 1.2
+
+
 def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, workspace, tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "images" / name).mkdir(parents=True)
