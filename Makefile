@@ -19,7 +19,7 @@ test: $(VENV)/tested browser lint types check
 # Two at a time, file by file; idle threads give their core away. The browser tests run apart: their driver keeps an event loop, and their clicks change the workspace they share.
 check:
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -q tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
 
 lint:
 	$(BIN)/ruff check .

@@ -89,10 +89,11 @@ def take_annotating(page: Page, address: str, out: Path) -> None:
     name.fill("Ada")
     name.press("Enter")
     page.get_by_text("0 of 1,797 answered").wait_for(timeout=60_000)
+    page.wait_for_timeout(5000)  # until the first images are there: what is not on screen cannot be answered
     for answer in range(1, 8):
         page.keyboard.press(str(answer))
         page.wait_for_timeout(500)
-    page.get_by_text("all saved").wait_for(timeout=60_000)
+    page.wait_for_timeout(2500)
     page.screenshot(path=out / "annotate.png")
 
 
