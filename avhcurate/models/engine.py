@@ -172,7 +172,7 @@ def _each_core(
 
     cores = torch.get_num_threads()
     workers = min(cores, _MOST_WORKERS)
-    with closing(_in_order(run, items, workers=workers, intra_op=cores // workers)) as results:
+    with closing(in_order(run, items, workers=workers, intra_op=cores // workers)) as results:
         yield from results
 
 
@@ -183,7 +183,7 @@ def _one_feeds(
     cores = torch.get_num_threads()
     # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
     intra_op = cores if network.device.type == "cpu" else 1
-    with closing(_in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
+    with closing(in_order(prepare, items, workers=cores, intra_op=intra_op)) as prepared:
         for images, payload in prepared:
             launched = network.launch(images)
             # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
@@ -199,7 +199,7 @@ def _landed(payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payloa
     return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
 
 
-def _in_order(
+def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, intra_op: int
 ) -> Generator[Result, None, None]:
     """`function` of every item, in order, by threads that use `intra_op` threads each inside an operator."""

@@ -5,7 +5,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import Timeout
 
 from avhcurate import scores
 from avhcurate.analysis import degradation as analysis
@@ -30,8 +29,9 @@ from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.degradation import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
 from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
 from avhcurate.storage.runs import RunFolder
+from avhcurate.storage.shards import spread
 from avhcurate.storage.workspace import Workspace
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
@@ -48,8 +48,6 @@ KEYS = tuple(key for key, score in SCORES.items() if score.function is not None)
 
 #: Columns kept in float64, as the run keeps them: float32 would tie what the order of confidence tells apart.
 _DOUBLE = ("confidence", "max_confidence")
-
-OnProgress = Callable[[int, int, str], None]
 
 
 def degrade_dataset(
@@ -99,10 +97,10 @@ def degrade_dataset(
     folder = DegradationFolder(run.root / FOLDER / digest[:12])
     work = _Work(
         dataset, folder, loaded, ids, dataset.labels(), levels, seed, record.dataset_fingerprint,
-        on_progress or _silent, should_stop or _never,
+        on_progress or silent, should_stop or never,
     )  # fmt: skip
     work.refuse_another_import()
-    with _alone(folder):
+    with folder.alone():
         if folder.complete:
             work.report(work.total, work.total, "complete already")
             return folder
@@ -467,42 +465,15 @@ class _Work:
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),
             "level": pa.array(levels[at], pa.int32()),
-            "predicted": _spread(found["predicted"], usable, pa.int32()),
+            "predicted": spread(found["predicted"], usable, pa.int32()),
         }
         for key in KEYS:
-            columns[key] = _spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+            columns[key] = spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
         table = pa.table(columns | {"problem": pa.array(why, pa.string())})
         # Of an image that could not be read one row is enough; a level that the network chokes on keeps its own.
         kept = (at == 0) | ~np.isin(of_row, list(problems))
         self.folder.write_shard(shard, table.filter(pa.array(kept)), seconds=seconds)
 
 
-def _spread(values: np.ndarray, usable: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """The values of the usable rows in their places, null elsewhere and for NaN."""
-    full = np.zeros(len(usable), kind.to_pandas_dtype())
-    full[usable] = values
-    return pa.array(full, kind, mask=~usable | np.isnan(full))
-
-
-@contextmanager
-def _alone(folder: DegradationFolder) -> Iterator[None]:
-    """Holds the folder's lock; refused when another process has it."""
-    try:
-        with folder.lock():
-            yield
-    except Timeout:
-        raise CurateError(
-            f"degradation {folder.name} is being written by another process: wait for it or cancel it"
-        ) from None
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False

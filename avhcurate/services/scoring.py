@@ -7,14 +7,13 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 
 import numpy as np
 import pyarrow as pa
-from filelock import Timeout
 from scipy import stats
 
 from avhcurate import scores
@@ -26,8 +25,9 @@ from avhcurate.models.runtime import precision_name
 from avhcurate.scores import SCORES
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
 from avhcurate.storage.runs import SHARD, RankAgreement, RunFolder, RunRecord
+from avhcurate.storage.shards import spread
 from avhcurate.storage.workspace import Workspace
 
 #: Encoded images of a batch hold at most about this much, so that huge files do not fill the memory.
@@ -39,8 +39,6 @@ _COMPARED_SCORES = ("avh", "confidence", "avc", "max_confidence")
 
 #: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
 _DOUBLE = ("confidence", "max_confidence")
-
-OnProgress = Callable[[int, int, str], None]
 
 
 def score_dataset(
@@ -74,8 +72,8 @@ def score_dataset(
     precision = precision_name(precision)
     model = _fitting_model(spec, dataset, labels)
     run = RunFolder(dataset.root / "runs" / run_name(model, fingerprint, precision, limit))
-    report = on_progress or _silent
-    with _alone(run):
+    report = on_progress or silent
+    with run.alone():
         if run.complete:
             report(len(ids), len(ids), "complete already")
             return run
@@ -83,7 +81,7 @@ def score_dataset(
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
             run.create(record, model.class_weights, model.bias, rows=len(labels))
-        scoring = _Scoring(dataset, run, model, network, ids, labels, report, should_stop or _never, fingerprint)
+        scoring = _Scoring(dataset, run, model, network, ids, labels, report, should_stop or never, fingerprint)
         scoring.run_network()
         scoring.finish()
     return run
@@ -384,18 +382,11 @@ def _batches_of(
 
 def _table(ids: np.ndarray, usable: np.ndarray, found: dict[str, np.ndarray], problems: dict[int, str]) -> pa.Table:
     """The rows of a shard; a score that is not defined is null."""
-    columns = {"id": pa.array(ids, pa.int64()), "predicted": _spread(found["predicted"], usable, pa.int32())}
+    columns = {"id": pa.array(ids, pa.int64()), "predicted": spread(found["predicted"], usable, pa.int32())}
     for key in SCORES:
         if key in found:
-            columns[key] = _spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+            columns[key] = spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
     return pa.table(columns | {"problem": pa.array([problems.get(id) for id in ids.tolist()], pa.string())})
-
-
-def _spread(values: np.ndarray, usable: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """The values of the usable samples in their places, null elsewhere and for NaN."""
-    full = np.zeros(len(usable), kind.to_pandas_dtype())
-    full[usable] = values
-    return pa.array(full, kind, mask=~usable | np.isnan(full))
 
 
 def _scored_ids(table: pa.Table) -> np.ndarray:
@@ -414,23 +405,5 @@ def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> 
     return RankAgreement(samples=len(same), spearman=spearman, predicted=round(float(same.mean()), 6))
 
 
-@contextmanager
-def _alone(run: RunFolder) -> Iterator[None]:
-    """Holds the run's lock; refused when another process has it."""
-    try:
-        with run.lock():
-            yield
-    except Timeout:
-        raise CurateError(f"run {run.name} is being written by another process: wait for it or cancel it") from None
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import Timeout
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
 from avhcurate.storage.trainings import Observation, TrainingFolder, TrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from avhcurate.training.fresh import FreshModel
     from avhcurate.training.looks import Look
     from avhcurate.training.parallel import Group
-
-OnProgress = Callable[[int, int, str], None]
 
 #: Looks within the first epoch, where angles move most, and one before it.
 EARLY = (0.0, 0.25, 0.5, 0.75)
@@ -116,7 +113,7 @@ def train_model(
     from avhcurate.training import parallel
 
     with parallel.joined() as group:
-        return _Job(workspace, settings, group, on_progress or _silent, should_stop or _never).train(name)
+        return _Job(workspace, settings, group, on_progress or silent, should_stop or never).train(name)
 
 
 def train_seeds(
@@ -131,7 +128,7 @@ def train_seeds(
     """`train_model` with each seed of weights and order in turn; the samples held out are the same."""
     if not seeds or len(set(seeds)) < len(seeds):
         raise CurateError(f"--seeds {','.join(map(str, seeds))}: give different numbers, as 0,1,2")
-    report, found = on_progress or _silent, []
+    report, found = on_progress or silent, []
     for number, seed in enumerate(seeds):
         own = replace(settings, recipe=replace(settings.recipe, seed=seed))
 
@@ -283,7 +280,7 @@ class _Job:
         training = TrainingFolder(
             held.dataset.root / "training" / _name(settings, recipe, model, known, held, num_classes)
         )
-        with _alone(training) if self.group.leads else nullcontext():
+        with training.alone() if self.group.leads else nullcontext():
             if not self.group.told(training.complete):
                 self._run(training, model, recipe, known, held)
             if self.group.leads:
@@ -475,18 +472,6 @@ def _name(
 
 
 @contextmanager
-def _alone(training: TrainingFolder) -> "Iterator[None]":
-    """Holds the training's lock; refused when another process has it."""
-    try:
-        with training.lock():
-            yield
-    except Timeout:
-        raise CurateError(
-            f"training {training.name} is under way in another process: wait for it or cancel it"
-        ) from None
-
-
-@contextmanager
 def _board(training: TrainingFolder, begun: int) -> "Iterator[Any]":
     """A TensorBoard log in the training's folder; what was logged after step `begun` no longer shows."""
     with _summary_writer()(str(training.root / "tensorboard"), purge_step=begun + 1) as writer:
@@ -509,11 +494,3 @@ def _log(board: Any, look: "Look") -> None:
         if value is not None:
             board.add_scalar(key, value, look.step)
     board.flush()
-
-
-def _silent(done: int, total: int, message: str) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False

@@ -15,12 +15,28 @@ Design = Literal["select", "classify"]
 DESIGNS: tuple[Design, ...] = ("select", "classify")
 
 _METADATA = sa.MetaData()
-#: A row an answer to one image. Times are seconds since 1970, so that a million of them are read in one go.
-_BALLOTS = sa.Table(
+
+
+def _log(name: str, *columns: sa.schema.SchemaItem) -> sa.Table:
+    """A log of the datasets, in which what was written since is found by its number.
+
+    Times are seconds since 1970, so that a million of them are read in one go.
+    """
+    return sa.Table(
+        name,
+        _METADATA,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("dataset", sa.String, nullable=False),
+        *columns,
+        sa.Column("at", sa.Double, nullable=False),
+        sa.Index(f"{name}_by_id", "dataset", "id"),
+        sqlite_autoincrement=True,
+    )
+
+
+#: A row an answer to one image.
+_BALLOTS = _log(
     "ballots",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False),
     sa.Column("design", sa.String, nullable=False),
     sa.Column("annotator", sa.String, nullable=False),
     sa.Column("path", sa.String, nullable=False),
@@ -33,57 +49,30 @@ _BALLOTS = sa.Table(
     sa.Column("task", sa.String, nullable=False),
     sa.Column("place", sa.Integer, nullable=False),
     sa.Column("nonce", sa.String, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
     sa.UniqueConstraint("task", "place"),
-    sa.Index("ballots_by_id", "dataset", "id"),
     sa.Index("ballots_by_path", "dataset", "design", "path"),
     sa.Index("ballots_by_annotator", "dataset", "annotator", "id"),
-    sqlite_autoincrement=True,
 )
-_TAKEBACKS = sa.Table(
+_TAKEBACKS = _log(
     "takebacks",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False),
     sa.Column("task", sa.String, nullable=False, unique=True),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Index("takebacks_by_id", "dataset", "id"),
-    sqlite_autoincrement=True,
 )
-_RULINGS = sa.Table(
+_RULINGS = _log(
     "rulings",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False),
     sa.Column("annotator", sa.String, nullable=False),
     sa.Column("action", sa.String, nullable=False),
     sa.Column("why", sa.String, nullable=False),
     sa.Column("who", sa.String, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Index("rulings_by_id", "dataset", "id"),
-    sqlite_autoincrement=True,
 )
-_WITHDRAWALS = sa.Table(
+_WITHDRAWALS = _log(
     "withdrawals",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False),
     sa.Column("answers", sa.Integer, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Index("withdrawals_by_id", "dataset", "id"),
-    sqlite_autoincrement=True,
 )
-_CHOICES = sa.Table(
+_CHOICES = _log(
     "choices",
-    _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("value", sa.String, nullable=False),
     sa.Column("who", sa.String, nullable=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Index("choices_by_id", "dataset", "id"),
-    sqlite_autoincrement=True,
 )
 #: Who has which image now. No part of the log: a row goes when it is answered, or when others have filled its place.
 _LEASES = sa.Table(

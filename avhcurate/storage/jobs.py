@@ -30,6 +30,19 @@ class Cancelled(Exception):
     """The work stopped because somebody asked it to; what was committed stays."""
 
 
+#: Called with samples done, samples in all, and what is going on.
+OnProgress = Callable[[int, int, str], None]
+
+
+def silent(done: int, total: int, message: str) -> None:
+    """Progress that nobody asked for."""
+
+
+def never() -> bool:
+    """Work that nobody stops."""
+    return False
+
+
 class JobRecord(BaseModel):
     """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
 

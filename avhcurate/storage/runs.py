@@ -1,29 +1,20 @@
 """One model run over a dataset: its record, features, class weights and scores, written shard by shard."""
 
 import io
-import itertools
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from filelock import FileLock
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from avhcurate.errors import CurateError
-from avhcurate.storage.files import flush, temporary_name, write_atomic, write_json, write_parquet
+from avhcurate.storage.files import flush, temporary_name, write_atomic
+from avhcurate.storage.shards import ShardedFolder
 
 #: Samples a shard: what a killed run loses at most.
 SHARD = 1024
-
-#: Shards a row group of the finished table.
-_SHARDS_A_GROUP = 64
-_SECONDS = b"seconds"
 
 
 class RankAgreement(BaseModel):
@@ -70,7 +61,7 @@ class RunRecord(BaseModel):
     rank_agreement: RankAgreement | None = None
 
 
-class RunFolder:
+class RunFolder(ShardedFolder[RunRecord]):
     """The folder of one run.
 
     Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
@@ -78,36 +69,7 @@ class RunFolder:
     disk: where the file is, the shard is whole.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-
-    def __repr__(self) -> str:
-        return f"RunFolder({str(self.root)!r})"
-
-    @property
-    def name(self) -> str:
-        return self.root.name
-
-    @property
-    def record(self) -> RunRecord:
-        """The record as it is on disk now."""
-        path = self.root / "run.json"
-        try:
-            return RunRecord.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as problem:
-            raise CurateError(
-                f"the record of run {self.name!r} cannot be read ({path}): remove the folder and score again"
-            ) from problem
-
-    @property
-    def begun(self) -> bool:
-        """True when the run can be resumed."""
-        return (self.root / "run.json").exists()
-
-    @property
-    def complete(self) -> bool:
-        """True when every sample of the run is scored and the table is written."""
-        return self.scores_path.exists() and self.begun and self.record.finished is not None
+    FILE, KIND, WHAT, AGAIN = "run.json", RunRecord, "run", "score again"
 
     @property
     def scores_path(self) -> Path:
@@ -115,7 +77,7 @@ class RunFolder:
 
         A sample that could not be scored has a `problem` and nulls; a score that is not defined is null.
         """
-        return self.root / "scores.parquet"
+        return super().scores_path
 
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
@@ -133,17 +95,12 @@ class RunFolder:
         """(K,) float32."""
         return np.load(self.root / "bias.npy")
 
-    def lock(self) -> FileLock:
-        """Held by whoever writes the run; does not wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.root / "lock", timeout=0)
-
     def create(self, record: RunRecord, class_weights: np.ndarray, bias: np.ndarray, *, rows: int) -> None:
         """Begins the run, with room for the features of `rows` samples; the record is written last."""
         _write_array(self.root / "class_weights.npy", class_weights)
         _write_array(self.root / "bias.npy", bias)
         _reserve(self.root / "features.npy", (rows, record.width))
-        write_json(self.root / "run.json", record)
+        self.write_record(record)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
         """Puts features (n, D) into the rows `ids`, ascending, and on disk."""
@@ -154,56 +111,9 @@ class RunFolder:
                 stream.write(rows.data)
             flush(stream)
 
-    def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
-        """Commits a shard: the rows of its samples, after their features; `seconds` is what it took."""
-        write_parquet(self._shard_path(shard), scores.replace_schema_metadata({_SECONDS: repr(seconds)}))
-
-    def has_shard(self, shard: int) -> bool:
-        """Whether a shard is committed."""
-        return self._shard_path(shard).exists()
-
-    def shard(self, shard: int) -> pa.Table:
-        """The rows of a committed shard."""
-        return pq.read_table(self._shard_path(shard)).replace_schema_metadata(None)
-
-    def shard_seconds(self, shard: int) -> float:
-        """What a committed shard took."""
-        return float(pq.read_schema(self._shard_path(shard)).metadata[_SECONDS])
-
-    def finish(self, shards: Iterable[pa.Table], changes: Mapping[str, Any]) -> None:
-        """Completes the run: the table from its `shards` in order of id, then the record with `changes`."""
-        record = self.record.model_copy(update=dict(changes))
-        temporary = temporary_name(self.scores_path)
-        try:
-            with open(temporary, "wb") as stream:
-                rows = _write_groups(stream, shards)
-                flush(stream)
-            if rows != record.samples:
-                raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
-            os.replace(temporary, self.scores_path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        write_json(self.root / "run.json", record)
-        shutil.rmtree(self.root / "scores", ignore_errors=True)
-        for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
-            leftover.unlink(missing_ok=True)
-
-    def _shard_path(self, shard: int) -> Path:
-        return self.root / "scores" / f"shard-{shard:05d}.parquet"
-
-
-def _write_groups(stream: BinaryIO, shards: Iterable[pa.Table]) -> int:
-    """Writes the shards as one Parquet file, many to a row group; the number of rows."""
-    writer: pq.ParquetWriter | None = None
-    rows, remaining = 0, iter(shards)
-    while group := list(itertools.islice(remaining, _SHARDS_A_GROUP)):
-        table = pa.concat_tables(group)
-        writer = writer or pq.ParquetWriter(stream, table.schema, compression="zstd")
-        writer.write_table(table)
-        rows += len(table)
-    if writer is not None:
-        writer.close()
-    return rows
+    def _check_rows(self, rows: int, record: RunRecord) -> None:
+        if rows != record.samples:
+            raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

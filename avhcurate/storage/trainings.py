@@ -13,12 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from avhcurate.analysis.dynamics import NEEDED, Dynamics
-from avhcurate.errors import CurateError
-from avhcurate.storage.files import write_atomic, write_json, write_parquet
+from avhcurate.storage.files import write_atomic, write_parquet
+from avhcurate.storage.shards import RecordFolder
 
 #: What a look says of each recorded sample; all are float32 but the first, which is bool. NaN where not defined.
 SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
@@ -80,7 +79,7 @@ class Observation:
     samples: Mapping[str, np.ndarray]
 
 
-class TrainingFolder:
+class TrainingFolder(RecordFolder[TrainingRecord]):
     """The folder of one training.
 
     Files: `training.json`, `ids.npy`; a look is `dynamics/STEP.parquet` (a row a recorded sample, in the order of
@@ -89,31 +88,7 @@ class TrainingFolder:
     `checkpoint.pt` and `weights.safetensors` are the trainer's.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-
-    def __repr__(self) -> str:
-        return f"TrainingFolder({str(self.root)!r})"
-
-    @property
-    def name(self) -> str:
-        return self.root.name
-
-    @property
-    def record(self) -> TrainingRecord:
-        """The record as it is on disk now."""
-        path = self.root / "training.json"
-        try:
-            return TrainingRecord.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as problem:
-            raise CurateError(
-                f"the record of training {self.name!r} cannot be read ({path}): remove the folder and train again"
-            ) from problem
-
-    @property
-    def begun(self) -> bool:
-        """True when the training can be resumed."""
-        return (self.root / "training.json").exists()
+    FILE, KIND, WHAT, AGAIN = "training.json", TrainingRecord, "training", "train again"
 
     @property
     def complete(self) -> bool:
@@ -133,17 +108,12 @@ class TrainingFolder:
     def weights_path(self) -> Path:
         return self.root / "weights.safetensors"
 
-    def lock(self) -> FileLock:
-        """Held by whoever trains; does not wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.root / "lock", timeout=0)
-
     def create(self, record: TrainingRecord, ids: np.ndarray) -> None:
         """Begins the training, whose looks are at samples `ids` (n,); the record is written last."""
         stream = io.BytesIO()
         np.save(stream, np.ascontiguousarray(ids, np.int64))
         write_atomic(self.root / "ids.npy", stream.getvalue())
-        write_json(self.root / "training.json", record)
+        self.write_record(record)
 
     def ids(self) -> np.ndarray:
         """Ids of the recorded samples, (n,) int64, in the order of a look's rows."""
@@ -199,7 +169,7 @@ class TrainingFolder:
         scores = {key: pa.array(values, from_pandas=True) for key, values in self.dynamics().items()}
         write_parquet(self.dynamics_path, pa.table({"id": self.ids(), **scores}))
         changes = {"finished": datetime.now(UTC), "weights_sha256": weights_sha256}
-        write_json(self.root / "training.json", self.record.model_copy(update=changes))
+        self.write_record(self.record.model_copy(update=changes))
 
     def _epochs(self) -> list[tuple[int, float]]:
         return [(step, json.loads(self._path(step, "json").read_bytes())["epoch"]) for step in self._steps()]

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +13,13 @@ import torch
 from filelock import FileLock
 
 from avhcurate.errors import CurateError
+from avhcurate.models.engine import in_order
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.decoding import BrokenImage, decode
 
-#: Images decoded by one thread at once, and chunks under way a thread.
-_CHUNK, _AHEAD = 64, 3
+#: Images decoded by one thread at once.
+_CHUNK = 64
 #: Encoded images of a chunk hold at most about this much.
 _CHUNK_BYTES = 16 << 20
 #: Room that stays free on the disk beside the images.
@@ -60,14 +60,15 @@ class DecodedImages:
             fresh = not self._state_path.exists()
             images = np.lib.format.open_memmap(self.path, "w+" if fresh else "r+", np.uint8, self.shape)
             state = self._state("w+" if fresh else "r+")
-            chunks = self._chunks(ids)
+            cores = torch.get_num_threads()
             try:
-                for chunk, squares, whole in _in_threads(self._prepare, chunks):
-                    images[chunk] = squares
-                    images.flush()
-                    state[chunk] = np.where(whole, _WHOLE, _BROKEN)
-                    state.flush()
-                    on_done(len(chunk))
+                with closing(in_order(self._prepare, self._chunks(ids), workers=cores, intra_op=1)) as prepared:
+                    for chunk, squares, whole in prepared:
+                        images[chunk] = squares
+                        images.flush()
+                        state[chunk] = np.where(whole, _WHOLE, _BROKEN)
+                        state.flush()
+                        on_done(len(chunk))
             except OSError as error:
                 raise CurateError(f"{self.path} could not be written ({error}): make room on the disk") from error
 
@@ -116,24 +117,3 @@ class DecodedImages:
             except Exception:
                 continue
         return chunk, squares, whole
-
-
-def _in_threads(
-    function: Callable[[tuple[np.ndarray, list[bytes | BrokenImage]]], tuple[np.ndarray, np.ndarray, np.ndarray]],
-    items: Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]],
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """`function` of every item, in order, a few ahead of the caller."""
-    workers = torch.get_num_threads()
-    pending: deque[Future[tuple[np.ndarray, np.ndarray, np.ndarray]]] = deque()
-    pool = ThreadPoolExecutor(workers, "avhcurate", initializer=torch.set_num_threads, initargs=(1,))
-    before = torch.get_num_threads()
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) >= _AHEAD * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
