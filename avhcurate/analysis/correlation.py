@@ -12,14 +12,14 @@ freedom (Kendall and Stuart), as scipy's.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
-from avhcurate.analysis.ranks import Resampled, resample, spearman, standard_ranks
+from avhcurate.analysis.ranks import Resampled, resample, spearman, standard_ranks, standard_ranks_in_order
 from avhcurate.errors import CurateError
 
 COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
@@ -61,18 +61,19 @@ def correlate(
     check_interval(level, resamples)
     if interval not in ("analytic", "bootstrap"):
         raise CurateError(f'the interval must be "analytic" or "bootstrap", not {interval!r}')
-    found: dict[str, list[list[Any]]] = {name: [] for name in columns}
+    groups = list(_groups(votes, bin_index, bin_labels))
     rng = np.random.default_rng(seed)
-    for label, rows in _groups(votes, bin_index, bin_labels):
-        human = votes[rows]
-        within = {name: values[rows] for name, values in columns.items()}
-        for name, n, rho, p in _each(within, human):
-            if interval == "analytic":
-                low, high = fisher_interval(rho, n, level)
-            else:
-                low, high = _bootstrap_interval(within[name], human, level=level, resamples=resamples, rng=rng)
-            found[name].append([name, label, n, rho, low, high, fisher_z(rho), p])
-    return pd.DataFrame([row for rows in found.values() for row in rows], columns=list(COLUMNS))
+    rows = []
+    for name, label, members, rho, p in _each(columns, votes, groups):
+        n = len(members)
+        if interval == "analytic":
+            low, high = fisher_interval(rho, n, level)
+        else:
+            low, high = _bootstrap_interval(
+                columns[name][members], votes[members], level=level, resamples=resamples, rng=rng
+            )
+        rows.append([name, label, n, rho, low, high, fisher_z(rho), p])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def remarks(table: pd.DataFrame) -> pd.Series:
@@ -137,35 +138,58 @@ def check_interval(level: float, resamples: int) -> None:
         raise CurateError(f"a bootstrap interval needs 100 resamples or more; there were {resamples}")
 
 
-def _groups(
-    hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Name and rows of each group, only rows with HSF. A sample has one bin, so no two bins share one."""
-    voted = np.flatnonzero(~np.isnan(hsf))
-    yield ALL, voted
+def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> Iterator["_Group"]:
+    """Samples with HSF: all of them, then those of each bin. A sample has one bin, so no two bins share one."""
+    voted = ~np.isnan(hsf)
+    yield _Group(ALL, voted)
     if bin_index is None:
         return
     index = np.asarray(bin_index)
     if index.shape != hsf.shape or not np.issubdtype(index.dtype, np.integer):
         raise CurateError(f"bin_index must hold one whole number a sample, {len(hsf)} in all")
-    index = index[voted]
-    if index.size and index.max() >= len(bin_labels):
-        raise CurateError(f"bin {index.max()} has no name: there are {len(bin_labels)} bin_labels")
+    if voted.any() and index[voted].max() >= len(bin_labels):
+        raise CurateError(f"bin {index[voted].max()} has no name: there are {len(bin_labels)} bin_labels")
     for number, label in enumerate(bin_labels):
-        yield label, voted[index == number]
+        yield _Group(label, voted & (index == number))
 
 
-def _each(scores: Mapping[str, np.ndarray], hsf: np.ndarray) -> Iterator[tuple[str, int, float, float]]:
-    """Name, n, rho and p of each score; HSF is ranked again only where another set of samples has the score."""
-    last: tuple[np.ndarray, np.ndarray | None] | None = None
+class _Group(NamedTuple):
+    """A row of the table: `members` (N,) are its samples."""
+
+    label: str
+    members: np.ndarray
+
+
+def _each(
+    scores: Mapping[str, np.ndarray], hsf: np.ndarray, groups: Sequence[_Group]
+) -> Iterator[tuple[str, str, np.ndarray, float, float]]:
+    """Score, group, its samples in the order of the score, rho and p.
+
+    A score is sorted once, for all groups; HSF is ranked again only where another set of samples has the score.
+    """
+    has, humans = None, []
     for name, values in scores.items():
-        has = ~np.isnan(values)
-        if last is None or not np.array_equal(last[0], has):
-            last = has, standard_ranks(hsf[has]) if has.sum() > 2 else None
-        n = int(has.sum())
-        ranks = standard_ranks(values if n == len(values) else values[has]) if last[1] is not None else None
-        rho = spearman(ranks, last[1])
-        yield name, n, rho, _p_value(rho, n, ranks, last[1])
+        now = ~np.isnan(values)
+        if has is None or not np.array_equal(has, now):
+            has, humans = now, [_human_ranks(hsf, group.members & now) for group in groups]
+        voted = np.flatnonzero(groups[0].members & has)
+        order = voted[np.argsort(values[voted])]
+        for group, human in zip(groups, humans, strict=True):
+            members = order[group.members[order]]
+            y = human[members] if human is not None else None
+            x = standard_ranks_in_order(values[members]) if y is not None else None
+            rho = spearman(x, y)
+            yield name, group.label, members, rho, _p_value(rho, len(members), x, y)
+
+
+def _human_ranks(hsf: np.ndarray, members: np.ndarray) -> np.ndarray | None:
+    """Standard ranks of HSF among the members, (N,), 0 elsewhere; None where there is no correlation with it."""
+    found = standard_ranks(hsf[members]) if members.sum() > 2 else None
+    if found is None:
+        return None
+    ranks = np.zeros(len(hsf))
+    ranks[members] = found
+    return ranks
 
 
 def _bootstrap_interval(

@@ -15,17 +15,29 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     array([2.5, 1. , 2.5])
     """
     order = np.argsort(values)
-    starts = _tie_starts(values[order])
-    sizes = np.diff(starts, append=len(values))
     ranks = np.empty(len(values))
-    ranks[order] = np.repeat(starts + (sizes + 1) / 2, sizes)
+    ranks[order] = _ranks_in_order(values[order])
     return ranks
 
 
 def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     """Average ranks centred and scaled to length 1, so that a dot product is a Spearman; None for constant values."""
-    ranks = average_ranks(values)
-    ranks -= (len(values) + 1) / 2
+    return _standardised(average_ranks(values))
+
+
+def standard_ranks_in_order(ordered: np.ndarray) -> np.ndarray | None:
+    """The same of values that are sorted already, ascending: no second sort for a part of sorted samples."""
+    return _standardised(_ranks_in_order(ordered))
+
+
+def _ranks_in_order(ordered: np.ndarray) -> np.ndarray:
+    starts = _tie_starts(ordered)
+    sizes = np.diff(starts, append=len(ordered))
+    return np.repeat(starts + (sizes + 1) / 2, sizes)
+
+
+def _standardised(ranks: np.ndarray) -> np.ndarray | None:
+    ranks -= (len(ranks) + 1) / 2
     length = np.sqrt(np.dot(ranks, ranks))
     if length == 0:
         return None
