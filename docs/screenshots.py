@@ -33,9 +33,23 @@ VIEWS = (
     ("correlation", "correlation?dataset=digits", ".js-plotly-plot"),
     ("pseudo_labels", "pseudo_labels?dataset=digits", ".js-plotly-plot"),
 )
-#: Views of what a training leaves behind, taken after it.
-TRAINED_VIEWS = (("training_dynamics", "training_dynamics?dataset=digits", ".js-plotly-plot"),)
-TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")
+#: Work on the digits, and views of what it leaves behind.
+WORK = (
+    ("project", "digits"),
+    ("suspects", "digits", "--out-of-fold"),
+    (
+        *("self-train", "--source", "digits", "--source-where", "split = 'train' AND id < 200"),
+        *("--target", "digits", "--target-where", "split = 'test'", "--rule", "avc,confidence", "--seeds", "0,1,2"),
+    ),
+    ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2"),
+)
+LATER_VIEWS = (
+    ("map", "map?dataset=digits", "[aria-label=Samples] .tile img, .js-plotly-plot"),
+    ("suspects", "suspects?dataset=digits", "img"),
+    ("self_training", "self_training?dataset=digits", ".js-plotly-plot"),
+    ("models", "models?dataset=digits&models.part=pair", ".js-plotly-plot"),
+    ("training_dynamics", "training_dynamics?dataset=digits", ".js-plotly-plot"),
+)
 
 
 @contextmanager
@@ -116,8 +130,9 @@ def main() -> None:
         page = browser.new_page(viewport=size, color_scheme="dark" if arguments.dark else "light")
         for name, path, ready in VIEWS:
             take(page, address, name, path, ready, arguments.out)
-        call(Path(folder), *TRAINING)
-        for name, path, ready in TRAINED_VIEWS:
+        for verb in WORK:
+            call(Path(folder), *verb)
+        for name, path, ready in LATER_VIEWS:
             take(page, address, name, path, ready, arguments.out)
         take_annotating(page, address, arguments.out)
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.plots.correlation import per_bin, ranking
-from avhcurate.services.correlating import contract_table, to_latex
+from avhcurate.services.correlating import HSF, contract_table, to_latex
 from avhcurate.ui import correlation, findings, frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.correlation import BOOTSTRAP, FIRST, MOST_TO_BOOTSTRAP, SECOND, SHOWN
@@ -13,14 +13,17 @@ from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
 
 st.title("Correlation")
-here = frame.with_votes()
-subtitle(here, "Spearman correlation of every score with human selection frequency, over all samples and within bins.")
+here = frame.with_run() if frame.with_data().table.measures else frame.with_votes()
+what = "human selection frequency" + (" or a measure of the images" if here.table.measures else "")
+subtitle(here, f"Spearman correlation of every score with {what}, over all samples and within bins.")
 if not here.count:
     nothing_matches()
     st.stop()
 
 wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
-found = findings.correlations(here.table, here.filters, bootstrap=wanted and possible)
+against = correlation.choose_against(here)
+found = findings.correlations(here.table, here.filters, bootstrap=wanted and possible, against=against)
+people = None if against == HSF else score_name(against).lower()
 st.markdown(correlation.reading(found))
 
 name = f"{here.table.dataset.name}-correlation"
@@ -34,7 +37,9 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         "Wright's standard error. Takes some seconds; above 10,000 samples run `avhcurate correlate --bootstrap`.",
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
-        explain_scores([*here.table.scores, "hsf"], label="About the scores", key="correlation.explain")
+        explain_scores(
+            [*dict.fromkeys(found.table["score"]), against], label="About the scores", key="correlation.explain"
+        )
         for label, suffix, mime, text in (
             ("CSV", "csv", "text/csv", contract_table(found).to_csv(index=False)),
             ("LaTeX", "tex", "application/x-tex", to_latex(found)),
@@ -52,13 +57,14 @@ with left:
     st.markdown("**All samples**")
     ceiling = found.ceiling
     ends = None if ceiling.reason else (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high)
-    show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated), key="correlation.ranking")
+    show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated, against=people), key="correlation.ranking")
 with right:
-    st.markdown("**Within HSF bins**")
-    shown = [key for key in SHOWN.of(here.view) if key in here.table.scores]
+    st.markdown(f"**Within bins of {score_name(against)}**" if people else "**Within HSF bins**")
+    rows = list(dict.fromkeys(found.table["score"]))
+    shown = [key for key in SHOWN.of(here.view) if key in rows]
     st.multiselect(
         "Scores",
-        here.table.scores,
+        rows,
         key=SHOWN.key(shown),
         format_func=score_name,
         max_selections=5,
@@ -67,10 +73,12 @@ with right:
         placeholder="Choose scores",
     )
     if shown:
-        show_chart(per_bin(found.table, shown, simulated=found.simulated), key="correlation.bins")
+        show_chart(per_bin(found.table, shown, simulated=found.simulated, against=people), key="correlation.bins")
 st.caption(
-    "Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what people find hard. "
-    f"Lines are 95 % {'bootstrap' if wanted and possible else 'analytic'} intervals. Bin edges: More filters, left."
+    f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what "
+    f"{f'has little {people}' if people else 'people find hard'}. "
+    f"Lines are 95 % {'bootstrap' if wanted and possible else 'analytic'} intervals."
+    + ("" if people else " Bin edges: More filters, left.")
 )
 
 st.subheader("Two scores")

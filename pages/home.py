@@ -16,6 +16,8 @@ if here.table is None:
         frame.empty_workspace(here)
         st.markdown("**Import images**")
         starting.import_form(here.workspace.root, busy=False)
+        st.markdown("**Or fetch a public dataset**")
+        starting.fetch_form(here.workspace.root, busy=False)
     st.stop()
 
 here = frame.with_data()
@@ -34,7 +36,12 @@ overview.runs(table)
 
 st.space("small")
 with st.container(border=True):
-    ACTIONS = {"Score with a model": "score", "Attach votes": "votes", "Import images": "import"}
+    ACTIONS = {
+        "Score with a model": "score",
+        "Attach votes": "votes",
+        "Import images": "import",
+        "Fetch public data": "fetch",
+    }
     action = st.segmented_control(
         "What to do next", list(ACTIONS), default=next(iter(ACTIONS)), required=True, key=f"home.action.{record.name}"
     )
@@ -43,5 +50,7 @@ with st.container(border=True):
         starting.score_form(root, table, busy=busy)
     elif ACTIONS[action] == "votes":
         starting.votes_form(root, table, busy=busy)
+    elif ACTIONS[action] == "fetch":
+        starting.fetch_form(root, busy=busy)
     else:
         starting.import_form(root, busy=busy)

@@ -10,6 +10,10 @@ from avhcurate.errors import CurateError
 _BLOCK = 1 << 25
 #: A float32 cosine is off by less than this; candidates within it of the best are measured again in float64.
 _SLACK = 1e-4
+#: The same for rows of length 1, as they are while many rows are searched at once.
+_FINE = 3e-6
+#: Candidates kept beyond the number asked for, while many rows are searched at once.
+_SPARE = 8
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ def nearest(features: np.ndarray, row: int, *, count: int = 12) -> Neighbours:
         raise CurateError(f"there is no sample {row}: the run has features of samples 0 to {len(features) - 1}")
     if count < 1:
         raise CurateError(f"the number of neighbours must be 1 or more; it was {count}")
-    u = _unit(np.asarray(features[row : row + 1], np.float64))[0]
+    u = unit(np.asarray(features[row : row + 1], np.float64))[0]
     if np.isnan(u).any():
         raise CurateError(f"the embedding of sample {row} is zero or not finite and has no direction: choose another")
     ids, angles = np.empty(0, np.int64), np.empty(0)
@@ -46,6 +50,61 @@ def nearest(features: np.ndarray, row: int, *, count: int = 12) -> Neighbours:
         measured = _angles(block[near], u)
         ids, angles = _best(np.append(ids, near + start), np.append(angles, measured), count)
     return Neighbours(ids, angles)
+
+
+def nearest_of(
+    features: np.ndarray, rows: np.ndarray, *, count: int, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each of many rows what `nearest` gives: ids (n, count), -1 where there is none, and angles, NaN there.
+
+    `among` (ascending) names the rows to search, all unless given. The cosines are one matrix product a block, so it is
+    the search for all samples, or for the members of a class; memory is bounded by blocks of `rows` times candidates,
+    and the caller cuts `rows` where they are many.
+
+    >>> nearest_of(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]), np.array([0, 2]), count=1)[0].tolist()
+    [[2], [0]]
+    """
+    u = unit(np.asarray(features[rows], np.float64))
+    pool = np.arange(len(features)) if among is None else np.asarray(among)
+    step = max(1, min(_BLOCK // (features.shape[1] * features.itemsize), _BLOCK // (4 * max(1, len(rows)))))
+    cosines, kept = _candidates(features, rows, u.astype(np.float32), pool, count + _SPARE + 1, step)
+    result, angles = np.full((len(rows), count), -1), np.full((len(rows), count), np.nan)
+    for place, row in enumerate(rows):
+        near = kept[place][np.isfinite(cosines[place])]
+        if len(near) == count + _SPARE + 1 and _crowded(cosines[place], count):  # many copies, say: measure all
+            near = pool[pool != row]
+        ids, measured = np.empty(0, np.int64), np.empty(0)
+        for start in range(0, len(near), step):
+            part = near[start : start + step]
+            found = _angles(np.asarray(features[part]), u[place])
+            ids, measured = _best(np.append(ids, part), np.append(measured, found), count)
+        result[place, : len(ids)], angles[place, : len(ids)] = ids, measured
+    return result, angles
+
+
+def _candidates(
+    features: np.ndarray, rows: np.ndarray, u: np.ndarray, pool: np.ndarray, depth: int, step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `depth` largest float32 cosines of each row with others of `pool`, in no order, and whose they are."""
+    cosines, kept = np.empty((len(rows), 0), np.float32), np.empty((len(rows), 0), np.int64)
+    for start in range(0, len(pool), step):
+        ids = pool[start : start + step]
+        whole = ids[-1] - ids[0] == len(ids) - 1  # a slice of a file is read faster than rows one by one
+        block = unit(np.asarray(features[ids[0] : ids[-1] + 1] if whole else features[ids], np.float32))
+        found = np.nan_to_num(u @ block.T, nan=-np.inf)
+        found[rows[:, None] == ids[None, :]] = -np.inf
+        cosines = np.concatenate([cosines, found], axis=1)
+        kept = np.concatenate([kept, np.broadcast_to(ids, found.shape)], axis=1)
+        if cosines.shape[1] > depth:
+            best = np.argpartition(cosines, -depth, axis=1)[:, -depth:]
+            cosines, kept = np.take_along_axis(cosines, best, 1), np.take_along_axis(kept, best, 1)
+    return cosines, kept
+
+
+def _crowded(cosines: np.ndarray, count: int) -> bool:
+    """Whether candidates that were dropped may be as near as the last of `count` that were kept."""
+    ordered = np.sort(cosines)[::-1]
+    return bool(ordered[-1] >= ordered[count - 1] - _FINE)
 
 
 def _near(block: np.ndarray, u: np.ndarray, count: int, bound: float) -> np.ndarray:
@@ -62,11 +121,11 @@ def _near(block: np.ndarray, u: np.ndarray, count: int, bound: float) -> np.ndar
 
 def _angles(rows: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Angle of each row to the unit vector u, by the chord, accurate near 0 and pi too; NaN without direction."""
-    v = _unit(rows.astype(np.float64))
+    v = unit(rows.astype(np.float64))
     return 2 * np.arctan2(np.linalg.norm(v - u, axis=1), np.linalg.norm(v + u, axis=1))
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit(rows: np.ndarray) -> np.ndarray:
     """Rows scaled to length 1, first by their largest entry so that nothing overflows; NaN for zero or not finite."""
     largest = np.abs(rows).max(axis=1, keepdims=True)
     scaled = rows / np.where(np.isfinite(largest) & (largest > 0), largest, np.nan)

@@ -7,7 +7,10 @@ from typing import NoReturn
 from typer.exceptions import TyperException
 
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
-from avhcurate.cli import data, score, train, analysis, labels, votes_out, toy, degrade, serve  # noqa: F401
+from avhcurate.cli import (  # noqa: F401
+    data, fetch, score, train, self_train, analysis, models, suspects, quality, project, labels, saved, votes_out,
+    toy, degrade, serve,
+)  # fmt: skip
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 

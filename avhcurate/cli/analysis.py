@@ -27,6 +27,9 @@ def correlate(
         str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five quantile bins [0,0.2,...,1].")
     ] = None,
     bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
+    against: Annotated[
+        str, typer.Option(help="What stands for people: hsf, or a measure of `avhcurate quality`, as sharpness.")
+    ] = "hsf",
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: ForceOption = False,
     workspace: WorkspaceOption = None,
@@ -39,7 +42,7 @@ def correlate(
     table = open_run_table(workspace, name, model)
     keys = [key.strip() for key in scores.split(",")] if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
-    found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap)
+    found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
     if csv:
         correlating.write_csv(found, csv, force=force)
     if as_json:
@@ -48,13 +51,15 @@ def correlate(
         )
         return
     print_votes_note(table)
+    if against != correlating.HSF:
+        print(f"against {against} of the images, in bins of equally many samples")
     wide = found.table.assign(bin=found.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
     order = list(dict.fromkeys(found.table["score"]))
     wide = wide.loc[order, list(dict.fromkeys(found.table["bin"]))]
     counts = found.table[found.table["score"] == order[0]].set_index("bin")["n"]
     wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
     print(wide.round(3).to_string(na_rep="-"))
-    if not found.ceiling.reason:
+    if not found.ceiling.reason and against == correlating.HSF:
         print(f"\nnoise ceiling {found.ceiling.ceiling:.3f} (reliability of HSF {found.ceiling.reliability:.3f})")
     for remark, rows in found.table[found.remarks != ""].groupby(found.remarks):
         print(f"{remark}: {', '.join(dict.fromkeys(rows['bin']))}")

@@ -1,5 +1,6 @@
 """Verbs that bring data in: demo, import, votes."""
 
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from avhcurate.cli.options import (
     JsonOption,
     NameArgument,
     WorkspaceOption,
+    arguments,
     open_workspace,
     print_dataset,
     print_json,
@@ -39,25 +41,55 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of classes, a CSV or Parquet manifest, Parquet with images, torchvision:NAME or hf:REPO.",
+            help="A folder of classes, a CSV or Parquet manifest, Parquet with images, list:FILE (lines of path and "
+            "class index), wds:PATTERN (tar shards), torchvision:NAME or hf:REPO[@REVISION][:CONFIG/SPLIT].",
         ),
     ],
     label_column: Annotated[str | None, typer.Option(help="Column of the labels [found].")] = None,
     image_column: Annotated[str | None, typer.Option(help="Column of the images or their paths [found].")] = None,
     split_column: Annotated[str | None, typer.Option(help="Column of the splits [found].")] = None,
     votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column that holds them.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder from which a list's or manifest's paths count [its own].")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names in order of their index: as cat,dog, a file with a name a line, or visda17."),
+    ] = None,
     force: ForceOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import images with their labels; nothing is written beside them."""
+    """Import images with their labels; nothing is written beside them. What a hub sends is resumed by the same call."""
     from avhcurate.services import jobs
     from avhcurate.services.importing import import_dataset
+    from avhcurate.storage.jobs import never, silent
+    from avhcurate.storage.sources import class_list
+    from avhcurate.terminal import Reporter
 
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = open_workspace(workspace)
-    with jobs.run_started(space.root):
-        folder = import_dataset(space, name, source, **columns, votes=votes, force=force)
+    names = class_list(classes)
+    with ExitStack() as opened:
+        job: AbstractContextManager[jobs.Progress | None]
+        if source.startswith(("hf:", "torchvision:")):  # which may take hours, so that a page shows it too
+            reporter = opened.enter_context(Reporter())
+            job = jobs.run(space.root, "import", name, arguments(), on_report=reporter)
+        else:
+            job = jobs.run_started(space.root)
+        progress = opened.enter_context(job)
+        folder = import_dataset(
+            space,
+            name,
+            source,
+            **columns,
+            votes=votes,
+            root=root,
+            classes=names,
+            force=force,
+            on_progress=progress.report if progress else silent,
+            should_stop=progress.should_stop if progress else never,
+        )
     print_dataset(folder, as_json=as_json)
 
 

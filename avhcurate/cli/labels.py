@@ -1,8 +1,8 @@
-"""Verbs that take labels away: select, export."""
+"""Verbs that take labels away: select, export, split."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,15 @@ from avhcurate.cli.options import (
     ModelOption,
     NameArgument,
     WorkspaceOption,
+    numbers,
     open_run_table,
+    open_workspace,
     print_json,
 )
+from avhcurate.errors import CurateError
+
+_FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples of this set; repeatable: of all.")]
 
 
 class Rule(StrEnum):
@@ -24,14 +30,26 @@ class Rule(StrEnum):
     confidence = "confidence"
     avc = "avc"
     lrent = "lrent"
+    mrkld = "mrkld"
+    avc_lrent = "avc-lrent"
+    avc_mrkld = "avc-mrkld"
 
 
 @app.command()
 def select(
     name: NameArgument,
-    rule: Annotated[Rule, typer.Option(help="confidence (CBST), avc (the paper's) or lrent (CRST).")],
-    portion: Annotated[float, typer.Option(help="Share of each class to trust, in (0, 1].")],
-    out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet, or what --format says.")],
+    rule: Annotated[
+        Rule | None, typer.Option(help="confidence (CBST), avc (the paper's), CRST's lrent or mrkld, or both.")
+    ] = None,
+    portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
+    self_training: Annotated[
+        str | None, typer.Option(help="What a round of this self-training selected, by its own rule and portion.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--round", help="Round of --self-training [its last].", min=1)] = None,
+    format: Annotated[
+        str | None, typer.Option(help=f"Of a self-training's round: {_FORMATS} [by the name of --out].")
+    ] = None,
     model: ModelOption = None,
     soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
     all: Annotated[
@@ -46,6 +64,14 @@ def select(
     from avhcurate.curation.filters import Filters
     from avhcurate.services import selecting
 
+    if self_training is not None:
+        given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
+        _check_alone("--self-training", given)
+        _select_round(open_workspace(workspace), name, self_training, number, format, out, all, force, as_json)
+        return
+    _check_alone("--rule", {"--round": number, "--format": format})
+    if rule is None or portion is None:
+        raise CurateError("say what selects: --rule and --portion, or --self-training for a round of one")
     table = open_run_table(workspace, name, model)
     found = selecting.select(table, rule=rule.value, portion=portion, filters=Filters(where=where))
     count = selecting.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
@@ -57,28 +83,118 @@ def select(
         print(f"accuracy against the given labels {found.accuracy:.4f}")
 
 
+def _check_alone(option: str, given: dict[str, Any]) -> None:
+    """Refuses options that do not go with one."""
+    if others := [other for other, value in given.items() if value]:
+        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one or the other out")
+
+
+def _select_round(
+    space: Any,
+    name: str,
+    self_training: str,
+    number: int | None,
+    format: str | None,
+    out: Path,
+    all: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Writes the pseudo-labels of a round of a self-training."""
+    from avhcurate.services import rounds
+
+    folder = rounds.training(space, name, self_training)
+    number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
+    count = rounds.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
+    if as_json:
+        print_json(rounds.describe(folder, number))
+        return
+    print(
+        f"{count} of {folder.record.target_samples} samples selected by {folder.record.rule} in round {number}: {out}"
+    )
+
+
 @app.command()
 def export(
     name: NameArgument,
-    format: Annotated[str, typer.Option(help="csv, jsonl, parquet, folder or hf.")],
+    format: Annotated[str, typer.Option(help=f"{_FORMATS}.")],
     out: Annotated[Path, typer.Option(help="File or folder to write.")],
     model: ModelOption = None,
     where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
+    sets: SetOption = None,
+    view: Annotated[str | None, typer.Option(help="The samples of this saved view.")] = None,
+    image_prefix: Annotated[
+        str | None, typer.Option(help="label-studio: what stands before an image's path; no image is written then.")
+    ] = None,
     with_excluded: Annotated[bool, typer.Option("--with-excluded", help="Also samples marked as excluded.")] = False,
     force: ForceOption = False,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
+    from avhcurate.curation.bins import parse_edges
     from avhcurate.curation.filters import Filters
-    from avhcurate.services import exporting
+    from avhcurate.services import exporting, saved
+    from avhcurate.services.tables import open_table
 
-    table = open_run_table(workspace, name, model)
-    filters = Filters(where=where, excluded=None if with_excluded else False)
-    count = exporting.export(table, filters, format, out, force=force)
+    folder = open_workspace(workspace)
+    query = saved.view(folder, name, view).query if view is not None else {}
+    edges = parse_edges(query["edges"]) if "edges" in query else None
+    table = open_table(folder, name, model or query.get("run"), edges=edges)
+    filters = Filters.from_query(query)
+    filters = filters.with_(
+        where=" AND ".join(f"({one}\n)" for one in (filters.where, where) if one),
+        sets=tuple(dict.fromkeys([*filters.sets, *(sets or ())])),
+        excluded=None if with_excluded else filters.excluded,
+    )
+    count = exporting.export(table, filters, format, out, force=force, image_prefix=image_prefix)
     if as_json:
         print_json({"samples": count, "out": str(out), "format": format})
         return
     print(f"{count} samples of {name} written to {out}")
     if table.simulated:
         print("The HSF columns come from simulated votes; the file says so.")
+
+
+@app.command()
+def split(
+    name: NameArgument,
+    shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
+    out: Annotated[Path | None, typer.Option(help="A .csv, .jsonl or .parquet; with --format a folder.")] = None,
+    by: Annotated[str, typer.Option(help='Alike in all parts: class, hsf, both, or "" for neither.')] = "class,hsf",
+    group: Annotated[str | None, typer.Option(help="Column whose values stay in one part, as duplicates.")] = None,
+    names: Annotated[str | None, typer.Option(help="Names of the parts [train,validation,test].")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another split.", min=0)] = 0,
+    format: Annotated[str | None, typer.Option(help=f"Each part as an export: {_FORMATS}.")] = None,
+    as_sets: Annotated[str | None, typer.Option(help="Save each part as a set of this name and the part's.")] = None,
+    model: ModelOption = None,
+    where: Annotated[str, typer.Option(help="Only samples that satisfy this SQL condition.")] = "",
+    sets: SetOption = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train, validation and test parts, alike by class and HSF bin, with a manifest of counts."""
+    from avhcurate.curation.filters import Filters
+    from avhcurate.services import splitting
+
+    if out is None and as_sets is None:
+        raise CurateError("say where the parts go: --out FILE, --as-sets NAME, or both")
+    table = open_run_table(workspace, name, model)
+    found = splitting.make_split(
+        table,
+        numbers("--shares", shares) or (),
+        by=[key for key in by.split(",") if key],
+        seed=seed,
+        group=group,
+        names=names.split(",") if names else None,
+        filters=Filters(where=where, sets=tuple(sets or ())),
+    )
+    if out is not None:
+        splitting.write_split(table, found, out, format=format, force=force)
+    made = splitting.save_parts(open_workspace(workspace), table, found, as_sets) if as_sets is not None else []
+    if as_json:
+        print_json({"parts": found.counts, "sets": made, "strata": found.strata})
+        return
+    print(", ".join(f"{part} {count}" for part, count in found.counts.items()))
+    print(found.strata.to_string(index=False))

@@ -113,5 +113,27 @@ def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
     return check_edges([float(edge) for edge in edges]), note
 
 
+def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Bin (N,) int64 of any values in `count` bins of about equally many, and the bins' names; -1 without a value.
+
+    Bins are left-closed, the last closed on both ends; ties merge bins, and values that are all equal have one.
+
+    >>> index, labels = quantile_bins([1, 2, 3, 4, float("nan")], 2)
+    >>> index.tolist(), labels
+    ([0, 0, 1, 1, -1], ('[1, 2.5)', '[2.5, 4]'))
+    """
+    known = np.asarray(values, float)
+    edges = np.unique(np.nanquantile(known, np.linspace(0, 1, count + 1)))
+    if len(edges) == 1:
+        edges = np.repeat(edges, 2)
+    last = len(edges) - 2
+    index = np.searchsorted(edges, known, side="right") - 1
+    index = np.where(np.isnan(known), -1, np.minimum(index, last))
+    names = [f"{edge:.3g}" for edge in edges]
+    if len(set(names)) < len(names):  # as many digits as tell them apart
+        names = [f"{edge:.17g}" for edge in edges]
+    return index, tuple(f"[{names[i]}, {names[i + 1]}{']' if i == last else ')'}" for i in range(last + 1))
+
+
 def _listed(edges: Sequence[float]) -> str:
     return ", ".join(f"{edge:g}" for edge in edges)

@@ -18,9 +18,10 @@ class Filters:
     """Conditions that all must hold; an empty one holds for every sample.
 
     `hsf_bins` and `classes` are indices, NONE for samples without; `ranges` are (column, low, high), both ends
-    included; `tags` must all be present; `excluded` False leaves excluded samples out, True shows only them, None
-    takes both; `where` is a SQL predicate, checked before use by `storage.predicates`. `ids` names samples chosen by
-    hand (None: any) and is the one condition that a URL does not carry.
+    included; `tags` must all be present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded
+    samples out, True shows only them, None takes both; `where` is a SQL predicate, checked before use by
+    `storage.predicates`. `ids` names samples chosen by hand (None: any) and is the one condition that a URL does not
+    carry.
     """
 
     hsf_bins: tuple[int, ...] = ()
@@ -28,6 +29,7 @@ class Filters:
     predicted: tuple[int, ...] = ()
     splits: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
     ranges: tuple[tuple[str, float, float], ...] = ()
     mistakes: bool = False
     excluded: bool | None = False
@@ -48,6 +50,9 @@ class Filters:
         for tag in self.tags:
             parts.append("list_contains(tags, ?)")
             parameters.append(tag)
+        for name in self.sets:
+            parts.append("id IN (SELECT id FROM memberships WHERE name = ?)")
+            parameters.append(name)
         for column, low, high in self.ranges:
             for operator, bound in ((">=", low), ("<=", high)):
                 if math.isfinite(bound):
@@ -74,6 +79,7 @@ class Filters:
             "predicted": _join(self.predicted),
             "split": _join(self.splits),
             "tag": _join(self.tags),
+            "set": _join(self.sets),
             "range": _join(f"{key}:{low!r}:{high!r}" for key, low, high in self.ranges),
             "mistakes": "1" if self.mistakes else "",
             "excluded": {False: "", True: "only", None: "with"}[self.excluded],
@@ -90,6 +96,7 @@ class Filters:
             "predicted": ("predicted", lambda text: _split(text, int)),
             "splits": ("split", lambda text: _split(text, str)),
             "tags": ("tag", lambda text: _split(text, str)),
+            "sets": ("set", lambda text: _split(text, str)),
             "ranges": ("range", lambda text: _split(text, _range)),
             "mistakes": ("mistakes", lambda text: text == "1"),
             "excluded": ("excluded", lambda text: {"only": True, "with": None}[text]),

@@ -173,8 +173,9 @@ class _Halves:
     """
 
     def __init__(self, selected: np.ndarray, shown: np.ndarray) -> None:
-        kinds, self.sizes = np.unique(np.stack([selected, shown], axis=1), axis=0, return_counts=True)
-        k, n = kinds[:, :1], kinds[:, 1:]
+        # As one number a kind: whole numbers sort ten times faster than pairs of them.
+        kinds, self.sizes = np.unique(shown * (shown.max() + 1) + selected, return_counts=True)
+        n, k = np.divmod(kinds[:, None], shown.max() + 1)
         first, second = n // 2, n - n // 2
         outcomes = np.arange(first.max() + 1)[None, :]
         chances = hypergeom.pmf(outcomes, n, k, first)

@@ -11,22 +11,29 @@ tie. It is used when
 - `avc` (Chen et al. 2020): AVC_k >= beta_k, the label still from softmax;
 - `lrent` (CRST, Zou et al. 2019): sum_c (p_c / lambda_c)^(1/alpha) >= 1, where the regularised loss of the soft label
   y_c ~ (p_c / lambda_c)^(1/alpha) is no worse than that of no label. Every sample that `confidence` selects, and a few
-  that lie just under two thresholds at once.
+  that lie just under two thresholds at once;
+- `mrkld` (CRST): as `confidence`;
+- `avc-lrent`, `avc-mrkld`: as `avc`.
+
+Target. What training asks of a selected sample is the hard label, with `lrent` and `avc-lrent` the soft label y above,
+and with `mrkld` and `avc-mrkld` the hard label with alpha / K added for every class: the cross-entropy to that is the
+hard label's plus MRKLD's term alpha mean_c(-log p_c).
 
 The papers write p_k > lambda_k. A threshold is itself the value of a sample, so `>` would drop that sample and empty
 every class of one; CBST's code keeps it, and so does this. Ties with the threshold are all kept: which of them stand
 first in a file must not matter. `m` is at least 1, where CBST's code gives a class with floor(p n_k) = 0 nothing.
 
 The portion is met before relabelling: the argmax over p / lambda moves samples between classes, by design towards rare
-ones, so the selected share of a class may differ from p. A larger portion lowers every lambda, so `confidence` and
-`lrent` select a superset; `avc` need not, since a sample whose label moves meets another class's gate.
+ones, so the selected share of a class may differ from p. A larger portion lowers every lambda, so `confidence`,
+`mrkld` and `lrent` select a superset; the gates on AVC need not, since a sample whose label moves meets another class's
+gate.
 
 Arithmetic is float64 and on log-probabilities, where confident samples stay apart that softmax rounds to 1.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,8 +43,34 @@ from scipy.special import logsumexp, softmax
 from avhcurate.errors import CurateError
 from avhcurate.scores.softmax import log_probs
 
-Rule = Literal["confidence", "avc", "lrent"]
+Rule = Literal["confidence", "avc", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
 RULES: tuple[Rule, ...] = get_args(Rule)
+
+
+Gate = Literal["confidence", "avc", "lrent"]
+#: The rules that bear the name of their gate: all others select what one of these does.
+GATES: tuple[Gate, ...] = get_args(Gate)
+
+
+class Way(NamedTuple):
+    """What a rule is made of: its gate, what it asks of a selected sample, and the weight alpha of its regulariser.
+
+    Rules with hard targets use alpha for `soft_labels` alone.
+    """
+
+    gate: Gate
+    targets: Literal["hard", "lrent", "mrkld"]
+    alpha: float
+
+
+WAYS: dict[Rule, Way] = {
+    "confidence": Way("confidence", "hard", 0.25),
+    "avc": Way("avc", "hard", 0.25),
+    "lrent": Way("lrent", "lrent", 0.25),
+    "mrkld": Way("confidence", "mrkld", 0.1),
+    "avc-lrent": Way("avc", "lrent", 0.25),
+    "avc-mrkld": Way("avc", "mrkld", 0.1),
+}
 
 #: Gives (logits, avc) of consecutive samples, (n, K) each; called once a pass, with the same values every time.
 Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
@@ -53,7 +86,7 @@ class Selection:
     predicted: softmax argmax, -1 where the logits are not usable (NaN).
     candidate: label by the class-balanced argmax, whether or not it is used.
     confidence, avc: softmax probability and AVC of the candidate label.
-    threshold: lambda of the candidate's class, for `avc` its beta.
+    threshold: lambda of the candidate's class, for gates on AVC its beta.
     rank_in_class: 1 for the best score at the gate among samples with the same candidate; ties share the best rank; 0
         where there is nothing to rank.
     selected: whether the candidate is used as a pseudo-label.
@@ -124,11 +157,12 @@ class Selection:
         return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
 
 
-def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, alpha: float = 0.25) -> Selection:
+def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
     """Class-balanced selection from logits and AVC, (N, K) each; memory-mapped arrays are read in blocks.
 
     Logits may be log-probabilities: `np.log(probs)` does where only those are known. portion in (0, 1]; alpha > 0
-    weighs the entropy in `lrent`. Raises CurateError for an unknown rule and numbers out of range.
+    weighs the rule's regulariser, that of `WAYS` where not given. Raises CurateError for an unknown rule and numbers
+    out of range.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
     >>> select(np.log(probs), probs, rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
@@ -137,20 +171,22 @@ def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, a
     return select_blocks(array_blocks(logits, avc), rule=rule, portion=portion, alpha=alpha)
 
 
-def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float = 0.25) -> Selection:
+def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
     """As `select`, from blocks of samples, in two passes: thresholds, then labels. Memory: a block and O(N + K)."""
     _check(rule, portion, alpha)
+    gate, alpha = WAYS[rule].gate, WAYS[rule].alpha if alpha is None else alpha
     predicted, log_top, avc_top, num_classes = _predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
     lambdas = np.exp(log_lambdas)
-    parts = [_candidates(logits, avc, log_lambdas, alpha) for logits, avc in blocks()]
+    entropy = alpha if gate == "lrent" else WAYS["lrent"].alpha
+    parts = [_candidates(logits, avc, log_lambdas, entropy) for logits, avc in blocks()]
     candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
     candidate[predicted < 0] = -1
     unknown = candidate < 0
-    threshold = (betas if rule == "avc" else lambdas)[candidate]
-    passes = {"confidence": ratio >= 0, "avc": avc >= betas[candidate], "lrent": entropic >= 0}[rule]
-    ranked_by = {"confidence": log_prob, "avc": avc, "lrent": entropic}[rule]
+    threshold = (betas if gate == "avc" else lambdas)[candidate]
+    passes = {"confidence": ratio >= 0, "avc": avc >= betas[candidate], "lrent": entropic >= 0}[gate]
+    ranked_by = {"confidence": log_prob, "avc": avc, "lrent": entropic}[gate]
     return Selection(
         rule=rule,
         portion=portion,
@@ -171,14 +207,41 @@ def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float = 
 def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Soft labels of the selected samples, block by block: row numbers (s,) and labels (s, K) float32, rows sum to 1.
 
-    y_c ~ (p_c / lambda_c)^(1/alpha) (LRENT); 0 for classes never predicted.
+    y_c ~ (p_c / lambda_c)^(1/alpha) (LRENT), 0 for classes never predicted; of rules with MRKLD their targets, scaled.
     """
+    if WAYS[selection.rule].targets == "mrkld":
+        yield from ((rows, goals / goals.sum(axis=1, keepdims=True)) for rows, goals in targets(selection, blocks))
+        return
     start = 0
     for logits, _ in blocks():
         chosen = np.flatnonzero(selection.selected[start : start + len(logits)])
         ratios = _log_ratios(_log_softmax(logits[chosen]), selection.log_lambdas)
         yield start + chosen, softmax(ratios / selection.alpha, axis=1).astype(np.float32)
         start += len(logits)
+
+
+def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """What training asks of the selected samples: row numbers (s,) and goals t (s, K) float32, to minimise -t . log p.
+
+    Rows sum to 1, with MRKLD to 1 + alpha; the rules' own are told at the top of this file.
+
+    >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+    >>> found = select(np.log(probs), probs, rule="mrkld", portion=0.5)
+    >>> for rows, goals in targets(found, array_blocks(np.log(probs), probs)):
+    ...     print(rows, goals.tolist() == np.float32([[1.05, 0.05], [0.05, 1.05]]).tolist())
+    [0 2] True
+    """
+    kind = WAYS[selection.rule].targets
+    if kind == "lrent":
+        yield from soft_labels(selection, blocks)
+        return
+    size = len(selection.lambdas)
+    goals = np.eye(size, dtype=np.float32) + np.float32(selection.alpha / size if kind == "mrkld" else 0)
+    rows = np.flatnonzero(selection.selected)
+    step = max(1, _BLOCK // size)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        yield block, goals[selection.candidate[block]]
 
 
 def array_blocks(logits: np.ndarray, avc: np.ndarray) -> Blocks:
@@ -189,12 +252,12 @@ def array_blocks(logits: np.ndarray, avc: np.ndarray) -> Blocks:
     return lambda: ((logits[i : i + rows], avc[i : i + rows]) for i in range(0, max(1, len(logits)), rows))
 
 
-def _check(rule: str, portion: float, alpha: float) -> None:
+def _check(rule: str, portion: float, alpha: float | None) -> None:
     if rule not in RULES:
         raise CurateError(f"there is no rule {rule!r}: choose one of {', '.join(RULES)}")
     if not 0 < portion <= 1:
         raise CurateError(f"the portion must be above 0 and at most 1, such as 0.2; it was {portion}")
-    if not 0 < alpha < np.inf:
+    if alpha is not None and not 0 < alpha < np.inf:
         raise CurateError(f"alpha must be above 0, such as 0.25; it was {alpha}")
 
 

@@ -1,12 +1,14 @@
 """The project's own networks: what follows `avhcurate:`."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import cifar, digits, small
+from avhcurate.models import cifar, digits, small, torchvision_zoo
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.preprocess import Preprocess
@@ -37,6 +39,30 @@ def _small(network: Callable[[int], nn.Module]) -> Architecture:
     )
 
 
+def _visda() -> Architecture:
+    """ResNet-101 with the paper's head for VisDA-17, 2048-512-ReLU-K: the features are the 512 outputs of the ReLU.
+
+    Published weights are ImageNet's; of the head they hold nothing, so `hidden` starts as chance makes it.
+    """
+    body = torchvision_zoo.architecture("resnet101")
+
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        module = body.build(num_classes, side)
+        layers = {"hidden": nn.Linear(2048, 512), "relu": nn.ReLU(), "head": nn.Linear(512, num_classes or 12)}
+        module.fc = nn.Sequential(OrderedDict(layers))
+        return module
+
+    def adapt(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        if "fc.weight" not in tensors:
+            return tensors
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            hidden = nn.Linear(2048, 512).state_dict(prefix="fc.hidden.")
+        return {name: value for name, value in tensors.items() if name not in ("fc.weight", "fc.bias")} | hidden
+
+    return Architecture(build, body.preprocess, body.pretrained and Pretrained(body.pretrained.load), adapt=adapt)
+
+
 def _digits() -> Architecture:
     def build(num_classes: int | None, side: int) -> nn.Module:
         return digits.DigitsNet(num_classes or 10)
@@ -65,4 +91,5 @@ OWN: dict[str, Callable[[], Architecture]] = {
     "cnn9": partial(_small, small.Cnn9),
     "alexnet-small": partial(_small, small.AlexNetSmall),
     "vgg-small": partial(_small, small.VggSmall),
+    "resnet101-visda": _visda,
 }

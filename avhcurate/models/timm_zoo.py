@@ -1,4 +1,8 @@
-"""timm's networks, an extra: `timm:NAME` or `timm:NAME.TAG`, with the preprocessing of its data configuration."""
+"""timm's networks, an extra, each with the preprocessing of its data configuration.
+
+Names: `timm:NAME`, `timm:NAME.TAG`, `timm:hf-hub:OWNER/NAME` of the Hugging Face hub, and `timm:local-dir:FOLDER` with
+a `config.json` and weights as the hub has them.
+"""
 
 import difflib
 import math
@@ -11,11 +15,14 @@ from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.weights import Weights, own_weights
 
+_SOURCES = ("hf-hub", "hf_hub", "local-dir")
+
 
 def architecture(name: str) -> Architecture:
-    """Raises CurateError when timm is not installed, or has no network of that name."""
+    """Raises CurateError when timm is not installed, or neither it nor the hub or folder has such a network."""
     timm = _timm()
-    if not timm.is_model(name):
+    elsewhere = name.partition(":")[0] in _SOURCES
+    if not elsewhere and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models())
         hint = f"did you mean {' or '.join('timm:' + n for n in near)}?" if near else "timm.list_models() has them all"
         raise CurateError(f"unknown model 'timm:{name}': {hint}")
@@ -28,21 +35,46 @@ def architecture(name: str) -> Architecture:
             return own_weights(timm.create_model(name, pretrained=True), f"timm {name}")
         except Exception as error:  # timm's sources fail in many ways: hub, connection, no weights at all
             raise CurateError(
-                f"the weights of timm:{name} could not be had ({str(error).splitlines()[0]}): give a file by "
-                "--weights FILE, or take --weights random for timing"
+                f"the weights of timm:{name} could not be had ({_first_line(error)}): connect to the network, give a "
+                "file by --weights FILE, or take --weights random for timing"
             ) from None
 
-    return Architecture(build, _preprocess(timm, name), Pretrained(load))
+    configuration = _configuration_elsewhere(name) if elsewhere else _configuration(timm, name)
+    names = configuration.get("label_names")
+    classes = tuple(map(str, names)) if isinstance(names, list | tuple) else None
+    return Architecture(build, _preprocess(timm, configuration), Pretrained(load, classes))
 
 
-def _preprocess(timm: Any, name: str) -> Preprocess:
+def _configuration(timm: Any, name: str) -> dict[str, Any]:
     try:
-        configuration = timm.get_pretrained_cfg(name)
+        found: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
     except RuntimeError:
         architecture, _, tag = name.partition(".")
         tags = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
         raise CurateError(f"timm:{architecture} has no weights tagged {tag!r}, only: {tags}") from None
-    data = timm.data.resolve_data_config(pretrained_cfg=configuration.to_dict())
+    return found
+
+
+def _configuration_elsewhere(name: str) -> dict[str, Any]:
+    """What the `config.json` beside the weights says, on the hub or in a folder."""
+    from timm.models import _hub
+
+    source, _, place = name.partition(":")
+    read = _hub.load_model_config_from_path if source == "local-dir" else _hub.load_model_config_from_hf
+    try:
+        found: dict[str, Any] = read(place)[0]
+    except Exception as error:  # the hub's client fails in many ways
+        where = "the folder, and the config.json in it" if source == "local-dir" else "the name and the network"
+        raise CurateError(f"timm:{name} could not be had ({_first_line(error)}): check {where}") from None
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def _preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
+    data = timm.data.resolve_data_config(pretrained_cfg=configuration)
     side = data["input_size"][-1]
     return Preprocess(
         # A crop_pct above 1, as VOLO's, would frame the image in black: here it fills the square.

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.analysis.image_quality import RANKED
 from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded, of_hsf
-from avhcurate.scores import SCORES
 
 #: Scores that the ranking points out: the paper's, and the one it is measured against.
 _POINTED_OUT = {"avh": BLUE, "confidence": ORANGE}
@@ -21,7 +21,7 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     >>> agreement(rows)[["agreement", "low", "high"]].values.tolist()
     [[0.3, 0.2, 0.4]]
     """
-    sign = -table["score"].map({key: score.sign for key, score in SCORES.items()})
+    sign = -table["score"].map({key: score.sign for key, score in RANKED.items()})
     ends = pd.DataFrame({"one": sign * table["ci_low"], "other": sign * table["ci_high"]})
     return table.assign(
         agreement=sign * table["spearman"], low=ends.min(axis=1, skipna=False), high=ends.max(axis=1, skipna=False)
@@ -29,15 +29,20 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(
-    table: pd.DataFrame, *, ceiling: tuple[float, float, float] | None = None, simulated: bool = False
+    table: pd.DataFrame,
+    *,
+    ceiling: tuple[float, float, float] | None = None,
+    simulated: bool = False,
+    against: str | None = None,
 ) -> go.Figure:
     """A dot with its interval for each score of the rows `all`, closest to people on top.
 
-    `ceiling`: the noise ceiling with the ends of its interval; left out where the votes do not give one.
+    `ceiling`: the noise ceiling with the ends of its interval; left out where the votes do not give one. `against` is
+    what stands in for people, HSF unless told otherwise.
     """
     rows = agreement(table[table["bin"] == "all"]).dropna(subset=["agreement"])
     rows = rows.sort_values("agreement", ascending=True, kind="stable")
-    names = [SCORES[key].name for key in rows["score"]]
+    names = [RANKED[key].name for key in rows["score"]]
     figure = go.Figure()
     if ceiling and not np.isnan(ceiling[0]):
         value, low, high = ceiling
@@ -63,14 +68,21 @@ def ranking(
             x=value if np.isnan(high) else high, y=name, text=f"{value:.2f}", showarrow=False, xanchor="left", xshift=6,
             font={"size": 12, "color": _POINTED_OUT.get(key, GREY)},
         )  # fmt: skip
-    bare(figure, height=90 + 25 * len(rows), x=f"agreement with {of_hsf(simulated)}", margin={"t": 26, "r": 16})
+    bare(
+        figure,
+        height=90 + 25 * len(rows),
+        x=f"agreement with {against or of_hsf(simulated)}",
+        margin={"t": 26, "r": 16},
+    )
     figure.update_yaxes(type="category", showgrid=False)
     ends = [0.0, *rows["low"].dropna(), *rows["high"].dropna(), *rows["agreement"]]
     return figure.update_xaxes(range=[min(ends) - 0.03, 1.03 if ceiling else max(ends) + 0.08])
 
 
-def per_bin(table: pd.DataFrame, keys: Sequence[str], *, simulated: bool = False) -> go.Figure:
-    """For each of `keys` a dot with its interval in every HSF bin, side by side; hollow where a bin has few samples."""
+def per_bin(
+    table: pd.DataFrame, keys: Sequence[str], *, simulated: bool = False, against: str | None = None
+) -> go.Figure:
+    """For each of `keys` a dot with its interval in every bin of HSF or `against`, hollow where samples are few."""
     rows = agreement(table[table["bin"] != "all"])
     bins = list(dict.fromkeys(rows["bin"]))
     counts = rows.groupby("bin", sort=False)["n"].max().reindex(bins)
@@ -84,16 +96,17 @@ def per_bin(table: pd.DataFrame, keys: Sequence[str], *, simulated: bool = False
             x=place,
             y=of_score["agreement"],
             mode="markers",
-            name=SCORES[key].name,
+            name=RANKED[key].name,
             marker={"size": 10, "color": color, "symbol": [symbol + "-open" * bool(n < 10) for n in of_score["n"]]},
             error_y=_bars(of_score) | {"color": color, "thickness": 1.5},
             customdata=np.stack([of_score["spearman"], of_score["low"], of_score["high"], of_score["n"]], axis=1),
-            hovertemplate=f"{SCORES[key].name}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
+            hovertemplate=f"{RANKED[key].name}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
             "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
         )
-    bare(figure, height=360, x=of_hsf(simulated), y="agreement within the bin", margin={"t": 30})
+    bare(figure, height=360, x=against or of_hsf(simulated), y="agreement within the bin", margin={"t": 30})
     figure.update_layout(showlegend=len(keys) > 1, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
-    ticks = [f"{label}<br>n {n:,}" for label, n in counts.items()]
+    names = [label.replace(", ", ",<br>") if against else label for label in counts.index]  # of more digits than HSF's
+    ticks = [f"{name}<br>n {n:,}" for name, n in zip(names, counts, strict=True)]
     return figure.update_xaxes(
         tickvals=list(range(len(bins))), ticktext=ticks, range=[-0.5, len(bins) - 0.5], showgrid=False
     )

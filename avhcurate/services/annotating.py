@@ -17,8 +17,9 @@ def annotate(
 ) -> int:
     """Applies `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; returns how many.
 
-    `value` is the tag, or the class index of a relabel (None gives the label of the source back). The entry is on
-    the disk when this returns.
+    `value` is the tag, or the class index of a relabel (None gives the label of the source back); an exclusion may
+    have one for its reason, which is a tag like others until the exclusion is undone. The entry is on the disk when
+    this returns.
     """
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
@@ -48,7 +49,7 @@ def user() -> str:
 
 
 def _checked(table: DatasetTable, action: str, value: str | int | None) -> str | None:
-    if action in ("tag", "untag"):
+    if action in ("tag", "untag") or (action == "exclude" and value is not None):
         tag = str(value or "").strip()
         if not tag or len(tag) > _LONGEST_TAG or not tag.isprintable():
             raise CurateError(f"a tag has 1 to {_LONGEST_TAG} printable characters")

@@ -1,8 +1,7 @@
 """Takes votes out: every answer that HSF is made of, or their counts, as files that this and other tools read again."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +15,11 @@ from avhcurate.curation.ballots import BALLOT_COLUMNS, check_ballots, votes_of
 from avhcurate.errors import CurateError
 from avhcurate.services import collecting
 from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.placing import placed, write_manifest
+from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.ballots import Design
-from avhcurate.storage.files import check_free, temporary_name, write_atomic, write_parquet
+from avhcurate.storage.files import write_atomic, write_parquet
 from avhcurate.storage.votes.imagenetv2 import hits_of
 from avhcurate.storage.votes.label_studio import label_config, tasks_of
 
@@ -43,17 +44,9 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     if table.votes is None:
         raise CurateError(f"dataset {table.dataset.name!r} has no votes to take out: import or collect some first")
     beside = out.with_name(out.name + ".manifest.json")
-    check_free(out, force=force)
-    check_free(beside, force=force)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(out)
-    try:
+    with placed(out, beside, folder=False, force=force) as temporary:
         number, more = FORMATS[format](table, temporary, out.suffix.casefold())
-        manifest = describe_votes(table, format, number) | more
-        write_atomic(beside, json.dumps(manifest, indent=2) + "\n")
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+        write_manifest(beside, describe_votes(table, format, number) | more)
     return number
 
 
@@ -175,11 +168,11 @@ def _write_counts(table: DatasetTable, path: Path, suffix: str) -> tuple[int, di
 def _write_label_studio(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:
     ballots = ballots_in_use(table)
     select = ballots["design"].iloc[0] == "select"
-    with open(path, "w", encoding="utf-8") as stream:
-        stream.writelines(_json_list(tasks_of(ballots, simulated=table.simulated)))
-        stream.flush()
-        os.fsync(stream.fileno())
-    return len(ballots), {"label_config": label_config(list(table.tally.classes), select=select)}
+    with text_file(path) as stream:
+        stream.write("[")
+        write_items(stream, map(json_text, tasks_of(ballots, simulated=table.simulated)))
+        stream.write("]\n")
+    return len(ballots), {"label_config": label_config(() if select else table.tally.classes, select=select)}
 
 
 def _write_imagenetv2(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:
@@ -190,14 +183,6 @@ def _write_imagenetv2(table: DatasetTable, path: Path, _: str) -> tuple[int, dic
         )
     write_atomic(path, json.dumps(hits_of(ballots, simulated=table.simulated)))
     return len(ballots), {}
-
-
-def _json_list(items: Iterator[dict[str, Any]]) -> Iterator[str]:
-    """A JSON list, one item a line, without holding all of it."""
-    yield "["
-    for number, item in enumerate(items):
-        yield (",\n" if number else "\n") + json.dumps(item, ensure_ascii=False)
-    yield "\n]\n"
 
 
 #: What `write_votes` can write: each returns how many answers, and what the manifest says besides.

@@ -5,24 +5,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from avhcurate.analysis import correlation, dependent
+from avhcurate.analysis.image_quality import MEASURES, PROXIES, RANKED
 from avhcurate.curation import bins, reliability
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.reliability import Reliability
 from avhcurate.errors import CurateError
-from avhcurate.scores import SCORES
 from avhcurate.services.tables import DatasetTable, check_scores
 from avhcurate.storage.files import check_free, write_atomic
+
+#: What scores are held against unless told otherwise.
+HSF = "hsf"
+#: Bins of a measure that stands in for HSF, of about equally many samples.
+_BINS = 5
 
 
 @dataclass(frozen=True)
 class Correlations:
     """`table` has the contract's columns; `remarks` says of each row what is amiss; `pairs` tests two scores at a time.
 
-    `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's.
+    `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
+    scores are held against, "hsf" or a measure of the images; ``edges` are HSF's all the same.
     """
 
     table: pd.DataFrame
@@ -32,6 +37,7 @@ class Correlations:
     edges: tuple[float, ...]
     samples: int
     simulated: bool
+    against: str = HSF
 
 
 def correlate(
@@ -42,44 +48,58 @@ def correlate(
     edges: Sequence[float] | None = None,
     bootstrap: bool = False,
     seed: int = 0,
+    against: str = HSF,
 ) -> Correlations:
     """Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
 
-    Default: every score that the table has. Refused without votes, without a run, and when no sample has both.
+    Default: every score that the table has, and the measures of the images that may stand in for people. `against`
+    one of these measures takes it in place of HSF, in five bins of about equally many samples: a second proxy of human
+    hardness, for which no votes are needed. Refused without votes, without a run, and when no sample has both.
     """
-    chosen = _checked(table, keys)
+    chosen = _checked(table, keys, against)
     edges = bins.check_edges(edges or table.edges)
-    frame = table.frame(filters or Filters(), columns=["id", "hsf", *chosen])
-    if not frame["hsf"].notna().any():
-        raise CurateError("no sample in view has human votes: widen the filters or attach votes")
+    frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
+    if not frame[against].notna().any():
+        raise CurateError(
+            "no sample in view has human votes: widen the filters or attach votes"
+            if against == HSF
+            else f"no sample in view has a {against}: widen the filters"
+        )
     scores = {key: frame[key] for key in chosen}
-    index = bins.bin_index(frame["hsf"], edges)
+    if against == HSF:
+        index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
+    else:
+        index, labels = bins.quantile_bins(frame[against], _BINS)
     interval: Literal["analytic", "bootstrap"] = "bootstrap" if bootstrap else "analytic"
-    found = correlation.correlate(
-        scores, frame["hsf"], index, bins.bin_labels(edges), ids=frame["id"], interval=interval, seed=seed
-    )
-    harder = {key: SCORES[key].harder for key in chosen}
-    pairs = dependent.compare(scores, frame["hsf"], harder=harder, ids=frame["id"])
-    return Correlations(
-        found, correlation.remarks(found), pairs, noise_ceiling(table), edges, len(frame), table.simulated
-    )
+    found = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], interval=interval, seed=seed)
+    harder = {key: RANKED[key].harder for key in chosen}
+    # A measure stands for HSF with its bad end: both are turned until low means hard.
+    proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
+    pairs = dependent.compare(scores, proxy, harder=harder, ids=frame["id"])
+    ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
+    return Correlations(found, correlation.remarks(found), pairs, ceiling, edges, len(frame), table.simulated, against)
+
+
+def can_stand_in(table: DatasetTable) -> list[str]:
+    """What scores can be held against: HSF where there are votes, and the measures that may stand in for it."""
+    return [*([HSF] if table.votes else []), *(key for key in PROXIES if key in table.measures)]
 
 
 def noise_ceiling(table: DatasetTable) -> Reliability:
     """Split-half reliability of the dataset's votes, all of them, and the best Spearman a score could reach."""
-    votes = table.vote_counts()
-    if votes is None:
+    if table.votes is None:
         raise CurateError(
             f"dataset {table.dataset.name} has no human votes: run `avhcurate votes {table.dataset.name} FILE`"
         )
-    if "counts" in votes:
-        labels = table.dataset.labels()[votes["id"]]
-        return reliability.of_counts(np.stack(votes["counts"].to_list()), labels)
-    return reliability.of_ticks(votes["selected"], votes["shown"])
+    counts = table.tally.counts
+    voted = counts.votes > 0
+    return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
 
 
 def contract_table(found: Correlations) -> pd.DataFrame:
-    """The table as files have it; a column `hsf_source` says so when the votes are simulated."""
+    """The table as files have it; a further column says so when the votes are simulated, or what stands for HSF."""
+    if found.against != HSF:
+        return found.table.assign(against=found.against)
     return found.table.assign(hsf_source="simulated") if found.simulated else found.table
 
 
@@ -96,7 +116,7 @@ def to_latex(found: Correlations) -> str:
     """
     groups = list(dict.fromkeys(found.table["bin"]))
     lines = [
-        f"% Human votes: {'SIMULATED panel' if found.simulated else 'people'}; Spearman with HSF, signs kept.",
+        f"% {_source(found)}, signs kept.",
         r"\begin{tabular}{l" + "r" * (len(groups) + 1) + "}",
         r"\toprule",
         " & ".join(["Score", "$z$", *(_escape(group) for group in groups)]) + r" \\",
@@ -107,18 +127,32 @@ def to_latex(found: Correlations) -> str:
     lines.append(" & ".join(["samples", "", *(f"{n:d}" for n in counts)]) + r" \\")
     for key, rows in found.table.groupby("score", sort=False):
         values = [rows["fisher_z"].iloc[0], *rows["spearman"]]
-        lines.append(" & ".join([_escape(SCORES[str(key)].name), *(_number(value) for value in values)]) + r" \\")
+        lines.append(" & ".join([_escape(RANKED[str(key)].name), *(_number(value) for value in values)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _checked(table: DatasetTable, keys: Sequence[str] | None) -> list[str]:
+def _source(found: Correlations) -> str:
+    if found.against != HSF:
+        return f"Spearman with {RANKED[found.against].name} of the images"
+    return f"Human votes: {'SIMULATED panel' if found.simulated else 'people'}; Spearman with HSF"
+
+
+def _checked(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
     name = table.dataset.name
     if table.run is None:
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
-    if table.votes is None:
+    if against == HSF and table.votes is None:
         raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
-    chosen = list(table.scores) if keys is None else list(keys)
-    check_scores(table, chosen)
+    if against != HSF and against not in MEASURES:
+        raise CurateError(f"scores are held against hsf, {', '.join(PROXIES)}, not {against}")
+    others = [key for key in PROXIES if key in table.measures and key != against]
+    chosen = [*table.scores, *others] if keys is None else list(keys)
+    measured = [key for key in [*chosen, against] if key in MEASURES]
+    if missing := [key for key in measured if key not in table.measures]:
+        raise CurateError(f"{', '.join(missing)} of {name} are not measured yet: run `avhcurate quality {name}`")
+    scores = [key for key in chosen if key not in MEASURES]
+    if scores or not chosen:
+        check_scores(table, scores)
     return chosen
 
 

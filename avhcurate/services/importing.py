@@ -1,5 +1,6 @@
 """Imports a dataset: reads what the user has, without its pixels, into the workspace."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from avhcurate.storage.columns import listed
 from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
 from avhcurate.storage.files import write_parquet
 from avhcurate.storage.fingerprints import fingerprint_table
+from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
 from avhcurate.storage.sources import Options, Reading, read_source
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace, check_name
@@ -27,20 +29,30 @@ def import_dataset(
     image_column: str | None = None,
     split_column: str | None = None,
     votes: str | Path | None = None,
+    root: Path | None = None,
+    classes: list[str] | None = None,
     force: bool = False,
+    on_progress: OnProgress = silent,
+    should_stop: Callable[[], bool] = never,
 ) -> DatasetFolder:
     """Imports `source` as dataset `name`; the record's messages say what the user should know.
 
-    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes,
-    `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. Importing the same again changes
-    nothing; what has changed is refused unless `force`, which drops the runs and thumbnails of the version before
-    but keeps votes and annotations, by path. A dataset is imported whole, with its votes, or not at all.
+    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
+    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. `root`: the folder
+    from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
+    source holds indices alone. Importing the same again changes nothing; what has changed is refused unless `force`,
+    which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A dataset is
+    imported whole, with its votes, or not at all. Downloads tell their progress in megabytes, can be stopped, and are
+    gone on with by the same call.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
     sheet = None if votes_file is None else read_votes(votes_file)
-    options = Options(image_column, label_column, split_column, votes_column)
-    reading = read_source(prepare_download(workspace, str(source)), options)
+    options = Options(image_column, label_column, split_column, votes_column, root, classes)
+    place = prepare_download(workspace, str(source), on_progress=on_progress, should_stop=should_stop)
+    reading = read_source(place, options)
+    if should_stop():
+        raise Cancelled(f"cancelled before dataset {name!r} was written")
     fingerprint = _fingerprint(reading)
     with workspace.lock(name):
         before = _existing(workspace, name, force=force)

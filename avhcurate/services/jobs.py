@@ -74,15 +74,15 @@ def run(
 
 
 @contextmanager
-def run_started(workspace: Path) -> Iterator[None]:
+def run_started(workspace: Path) -> Iterator[Progress | None]:
     """Makes the calling process the job that `start` created; from a shell it is none, and just does its work."""
     jobs = Jobs(workspace)
     record = jobs.read(os.environ[_JOB_VARIABLE]) if _JOB_VARIABLE in os.environ else None
     if record is None:
-        yield
+        yield None
         return
-    with jobs.running(record):
-        yield
+    with jobs.running(record) as progress:
+        yield progress
 
 
 def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:

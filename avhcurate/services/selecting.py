@@ -1,6 +1,5 @@
 """Class-balanced pseudo-labels from a model run: selected by rule, compared, written with a manifest."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,9 +15,8 @@ from avhcurate.curation import selection
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.selection import Rule, Selection
 from avhcurate.errors import CurateError
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.rows import format_of, write_rows
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.files import check_free, write_atomic, write_parquet
 
 #: Elements of one (block, K) matrix.
 _BLOCK = 1 << 20
@@ -100,29 +98,10 @@ def write_pseudo_labels(
     table: DatasetTable, found: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
 ) -> int:
     """Writes the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; returns how many samples are selected."""
-    if out.suffix not in (".csv", ".jsonl", ".parquet"):
-        raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
-    beside = out.with_name(out.name + ".manifest.json")
-    for path in (out, beside):
-        check_free(path, force=force)
+    format_of(out)  # refused before the work
     rows = pseudo_label_table(table, found, soft=soft, all=all)
-    manifest = json.dumps(describe_selection(table, found), indent=2)
-    write_atomic(beside, manifest + "\n")
-    if out.suffix == ".parquet":
-        write_parquet(out, rows)
-    else:
-        write_atomic(out, as_text(rows, out.suffix))
+    write_rows(rows, out, describe_selection(table, found), force=force)
     return len(found.selected)
-
-
-def as_text(rows: pd.DataFrame, suffix: str) -> str:
-    """The table as CSV (soft labels as JSON lists) or as JSON lines."""
-    if suffix == ".jsonl":
-        text: str = rows.to_json(orient="records", lines=True, force_ascii=False)
-        return text
-    if "soft_label" in rows:
-        rows = rows.assign(soft_label=rows["soft_label"].map(lambda values: json.dumps(values) if values else None))
-    return csv_text(rows)
 
 
 def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, Any]:
@@ -133,7 +112,7 @@ def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, An
     return {
         "rule": chosen.rule,
         "portion": chosen.portion,
-        "alpha": chosen.alpha if chosen.rule == "lrent" else None,
+        "alpha": None if selection.WAYS[chosen.rule].targets == "hard" else chosen.alpha,
         "samples": len(found.ids),
         "filters": found.filters.to_query(),
         "hsf_edges": list(table.edges),

@@ -18,6 +18,7 @@ from avhcurate.storage.annotations import AnnotationLog
 from avhcurate.storage.ballots import BallotBox
 from avhcurate.storage.datasets import DatasetFolder, DatasetRecord, VotesRecord
 from avhcurate.storage.runs import RunFolder, RunRecord
+from avhcurate.storage.saved import SavedLog
 from avhcurate.storage.table import SampleTable
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
@@ -32,9 +33,10 @@ class DatasetTable(SampleTable):
         run: RunFolder | None,
         log: AnnotationLog,
         box: BallotBox,
+        saved: SavedLog,
         edges: Sequence[float] | None = None,
     ) -> None:
-        self.dataset, self.run, self.log, self.box = dataset, run, log, box
+        self.dataset, self.run, self.log, self.box, self.saved = dataset, run, log, box, saved
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
         record = dataset.record
@@ -48,9 +50,12 @@ class DatasetTable(SampleTable):
             self.tally.frame(np.flatnonzero(self.tally.counts.votes), self.edges) if self.votes else None,
             class_names(record, run.record if run else None),
             dynamics=self.training.dynamics_path if self.training else None,
+            quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
         )
         #: Number of the newest annotation that this table holds.
         self.annotated = -1
+        #: Number of the entries about stored sets that this table knows, and the entry that each of its sets is from.
+        self._saved_version, self._enrolled = -1, dict[str, int]()
         self.refresh()
 
     @property
@@ -73,15 +78,25 @@ class DatasetTable(SampleTable):
         return bool(self.votes and self.votes.simulated)
 
     def refresh(self) -> None:
-        """Takes over annotations and votes written since, here or by another process."""
+        """Takes over annotations, stored sets and votes written since, here or by another process."""
         # One at a time: else a thread with an older state may write it after, and keep the number of, a newer one.
         with self._refreshing:
             version = self.log.version(self.dataset.name)
             if version != self.annotated:
                 self.annotate(self.log.state(self.dataset.name))
                 self.annotated = version
+            self._refresh_sets()
             if len(changed := self.tally.update()):
                 self.recount(self.tally.frame(changed, self.edges))
+
+    def _refresh_sets(self) -> None:
+        name = self.dataset.name
+        if (version := self.saved.version(name)) == self._saved_version:
+            return
+        now = {entry.name: entry.id for entry in self.saved.standing(name, "set")}
+        new = {key: self.saved.members(entry) for key, entry in now.items() if self._enrolled.get(key) != entry}
+        self.enrol(new | dict.fromkeys(self._enrolled.keys() - now))
+        self._saved_version, self._enrolled = version, now
 
 
 def open_table(
@@ -97,7 +112,7 @@ def open_table(
         raise CurateError(
             f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
-    return DatasetTable(dataset, run, open_log(workspace), open_box(workspace), edges)
+    return DatasetTable(dataset, run, open_log(workspace), open_box(workspace), open_saved(workspace), edges)
 
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
@@ -171,13 +186,28 @@ def open_log(workspace: Workspace) -> AnnotationLog:
     return AnnotationLog(_address(workspace))
 
 
+def open_saved(workspace: Workspace) -> SavedLog:
+    """The stored sets and views, in the same database."""
+    return _saved(*_address_and_file(workspace))
+
+
 def open_box(workspace: Workspace) -> BallotBox:
     """The ballots, in the same database; one box for all who ask in this process, since it keeps them in memory."""
+    return _box(*_address_and_file(workspace))
+
+
+def _address_and_file(workspace: Workspace) -> tuple[str, int]:
+    """The database and the number of its file: a workspace removed and made anew has another file of that name."""
     url, path = _address(workspace), workspace.annotations_path
     if not url.endswith(str(path)):
-        return _box(url, 0)
+        return url, 0
     path.touch()
-    return _box(url, path.stat().st_ino)  # a workspace that was removed and made anew has another file of that name
+    return url, path.stat().st_ino
+
+
+@lru_cache(maxsize=8)
+def _saved(url: str, _file: int) -> SavedLog:
+    return SavedLog(url)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from avhcurate.curation import bins, hsf
 from avhcurate.curation.annotators import ExclusionRule
 from avhcurate.curation.tasks import CONTROLS
 from avhcurate.storage.ballots import BallotBox
-from avhcurate.storage.datasets import DatasetFolder, VotesRecord
+from avhcurate.storage.datasets import DatasetFolder, VotesRecord, count_matrix
 from avhcurate.storage.ledger import Ledger, Rows
 
 Key = Literal["k-way", "tick", "simulated"]
@@ -352,13 +352,13 @@ def _counting(rows: Rows, key: Key, out: np.ndarray) -> Rows:
 
 def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, Counts]:
     """The attached votes, under what HSF made of them would be."""
-    record, votes = dataset.record.votes, dataset.votes()
+    record, votes = dataset.record.votes, dataset.votes_table()
     if record is None or votes is None:
         return {}
     ids = votes["id"].to_numpy()
     whole = _no_counts(len(labels))
-    if "counts" in votes:
-        counts = np.stack(votes["counts"].to_list())
+    if "counts" in votes.column_names:
+        counts = count_matrix(votes["counts"])
         whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
         whole.votes[ids] = counts.sum(axis=1)
     else:

@@ -9,12 +9,12 @@ import pandas as pd
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
-from avhcurate.storage.database import create_missing, open_engine
+from avhcurate.storage.database import open_log
 
 ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 
 _METADATA = sa.MetaData()
-_EVENTS = sa.Table(
+EVENTS = sa.Table(
     "events",
     _METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
@@ -27,7 +27,7 @@ _EVENTS = sa.Table(
     sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id"), unique=True),
     sqlite_autoincrement=True,
 )
-_EVENT_SAMPLES = sa.Table(
+EVENT_SAMPLES = sa.Table(
     "event_samples",
     _METADATA,
     sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
@@ -55,10 +55,7 @@ class AnnotationLog:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_engine(url)
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
-        create_missing(self._engine, _METADATA)
+        self.engine = open_log(url, _METADATA)
 
     def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
         """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
@@ -66,9 +63,9 @@ class AnnotationLog:
             raise CurateError(f"no action is called {action}: choose from {', '.join(ACTIONS)}")
         if not len(paths):
             raise CurateError("no samples are chosen: select some first")
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             event = self._insert(connection, dataset, action, value, len(paths), who, reverts=None)
-            connection.execute(_EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
+            connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
         return event
 
     def undo(self, dataset: str, *, who: str) -> Event | None:
@@ -78,10 +75,25 @@ class AnnotationLog:
         except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
             return self._undo(dataset, who)
 
+    def revert(self, dataset: str, event: int, *, who: str) -> Event:
+        """Takes one entry, whosever, out of what stands; one that is undone already is refused.
+
+        What later entries say of the same tag, label or exclusion of a sample stands as before.
+        """
+        try:
+            with self.engine.begin() as connection:
+                row = connection.execute(self._standing(dataset).where(EVENTS.c.id == event)).one_or_none()
+                if row is not None:
+                    self._insert(connection, dataset, "undo", None, row.samples, who, reverts=row.id)
+                    return _event(row, undone=True)
+        except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
+            pass
+        raise CurateError(f"entry {event} is undone already, or there is none: reload the list")
+
     def _undo(self, dataset: str, who: str) -> Event | None:
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             newest = connection.execute(
-                self._standing(dataset).where(_EVENTS.c.who == who).order_by(_EVENTS.c.id.desc()).limit(1)
+                self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
             ).one_or_none()
             if newest is None:
                 return None
@@ -90,38 +102,38 @@ class AnnotationLog:
 
     def history(self, dataset: str, *, limit: int = 100) -> list[Event]:
         """The newest entries first, undone ones among them and marked; undo entries themselves left out."""
-        reverted = sa.select(_EVENTS.c.reverts).where(_EVENTS.c.reverts.is_not(None))
+        reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
         query = (
-            sa.select(_EVENTS, _EVENTS.c.id.in_(reverted).label("undone"))
-            .where(_EVENTS.c.dataset == dataset, _EVENTS.c.reverts.is_(None))
-            .order_by(_EVENTS.c.id.desc())
+            sa.select(EVENTS, EVENTS.c.id.in_(reverted).label("undone"))
+            .where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
+            .order_by(EVENTS.c.id.desc())
             .limit(limit)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return [_event(row, undone=bool(row.undone)) for row in connection.execute(query)]
 
     def version(self, dataset: str) -> int:
         """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
-        with self._engine.connect() as connection:
-            query = sa.select(sa.func.max(_EVENTS.c.id)).where(_EVENTS.c.dataset == dataset)
+        with self.engine.connect() as connection:
+            query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
             return connection.execute(query).scalar() or 0
 
     def state(self, dataset: str) -> pd.DataFrame:
         """What stands now: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
         standing = self._standing(dataset).subquery()
         query = (
-            sa.select(standing.c.action, standing.c.value, _EVENT_SAMPLES.c.path)
-            .join(_EVENT_SAMPLES, _EVENT_SAMPLES.c.event == standing.c.id)
+            sa.select(standing.c.action, standing.c.value, EVENT_SAMPLES.c.path)
+            .join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == standing.c.id)
             .order_by(standing.c.id)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
         return fold(rows)
 
     def _standing(self, dataset: str) -> sa.Select[Any]:
-        reverted = sa.select(_EVENTS.c.reverts).where(_EVENTS.c.reverts.is_not(None))
-        return sa.select(_EVENTS).where(
-            _EVENTS.c.dataset == dataset, _EVENTS.c.reverts.is_(None), _EVENTS.c.id.not_in(reverted)
+        reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
+        return sa.select(EVENTS).where(
+            EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None), EVENTS.c.id.not_in(reverted)
         )
 
     @staticmethod
@@ -136,7 +148,7 @@ class AnnotationLog:
         reverts: int | None,
     ) -> int:
         row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action, "value": value}
-        result = connection.execute(_EVENTS.insert().values(**row, samples=samples, reverts=reverts))
+        result = connection.execute(EVENTS.insert().values(**row, samples=samples, reverts=reverts))
         (key,) = result.inserted_primary_key or (0,)
         return int(key)
 
@@ -149,10 +161,10 @@ def fold(rows: pd.DataFrame) -> pd.DataFrame:
     >>> fold(rows).to_dict("records")
     [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
     """
-    is_tag, is_relabel = rows["action"].isin(["tag", "untag"]), rows["action"] == "relabel"
-    is_exclusion = rows["action"].isin(["exclude", "include"])
+    is_relabel, is_exclusion = rows["action"] == "relabel", rows["action"].isin(["exclude", "include"])
+    is_tag = rows["action"].isin(["tag", "untag"]) | ((rows["action"] == "exclude") & rows["value"].notna())
     last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
-    tags = last_tags[last_tags["action"] == "tag"].groupby("path")["value"].agg(sorted)
+    tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
     labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]
     exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
     state = pd.DataFrame({"path": rows["path"].unique()})
@@ -164,9 +176,3 @@ def fold(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _event(row: Any, *, undone: bool) -> Event:
     return Event(row.id, row.at, row.who, row.action, row.value, row.samples, undone)
-
-
-def _configure_sqlite(connection: Any, _: Any) -> None:
-    # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")

@@ -1,5 +1,7 @@
 """Connects to the database of what people write: SQLite, or PostgreSQL with its driver."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
@@ -27,6 +29,15 @@ def open_engine(url: str) -> sa.Engine:
     return engine
 
 
+def open_log(url: str, metadata: sa.MetaData) -> sa.Engine:
+    """An engine for append-only tables, which are made where the database lacks them."""
+    engine = open_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+    create_missing(engine, metadata)
+    return engine
+
+
 def create_missing(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Makes the tables and indices that the database lacks; several processes may do so at once."""
     with engine.begin() as connection:
@@ -39,3 +50,9 @@ def create_missing(engine: sa.Engine, metadata: sa.MetaData) -> None:
 
 
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('avhcurate.create', 0))")
+
+
+def _configure_sqlite(connection: Any, _: Any) -> None:
+    # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -10,12 +10,14 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, ValidationError
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import write_json, write_parquet
 from avhcurate.storage.images import ImageSource
+from avhcurate.storage.quality import QualityFolder
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.thumbnails import ThumbnailStore
 from avhcurate.storage.trainings import TrainingFolder
@@ -42,7 +44,7 @@ class DatasetRecord(BaseModel):
 
     name: str
     source: str
-    kind: Literal["folder", "manifest", "parquet"]
+    kind: Literal["folder", "manifest", "parquet", "list", "webdataset"]
     classes: list[str]
     #: False where labels are bare integers, so that more classes may exist than were seen
     classes_declared: bool
@@ -68,7 +70,7 @@ class DatasetFolder:
     """The folder of one dataset.
 
     Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
-    `training/`.
+    `training/`, `quality/`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -117,10 +119,15 @@ class DatasetFolder:
 
         k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
         """
+        found = self.votes_table(id)
+        return None if found is None else found.to_pandas()
+
+    def votes_table(self, id: int | None = None) -> pa.Table | None:
+        """The same as Arrow has it, for those who take the counts all at once: see `count_matrix`."""
         record = self.record.votes
         if record is None:
             return None
-        return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)]).to_pandas()
+        return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
 
     def images(self) -> ImageSource:
         """The images' bytes, by id."""
@@ -130,6 +137,11 @@ class DatasetFolder:
     @cached_property
     def thumbnails(self) -> ThumbnailStore:
         return ThumbnailStore(self.root / "thumbnails")
+
+    @property
+    def quality(self) -> QualityFolder:
+        """What was measured of the images, if anything."""
+        return QualityFolder(self.root / "quality")
 
     def run_names(self) -> list[str]:
         """Names of the model runs, complete or not, oldest first."""
@@ -181,3 +193,8 @@ class DatasetFolder:
 
 
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+
+
+def count_matrix(counts: pa.ChunkedArray) -> np.ndarray:
+    """Counts (N, K) of a column of lists of K, without a Python object a sample."""
+    return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

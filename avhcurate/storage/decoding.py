@@ -4,6 +4,7 @@ import io
 import struct
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -43,6 +44,36 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
     except Exception as problem:
         raise BrokenImage(_reason(data, problem)) from problem
+
+
+def container(data: bytes) -> tuple[str, bool]:
+    """Format of an encoded image, as Pillow calls it, and whether it has several frames or pages; nothing is decoded.
+
+    Raises `BrokenImage` for what is no image.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            return image.format or "", bool(getattr(image, "is_animated", False))
+    except Exception as problem:  # as in `decode`
+        raise BrokenImage(_reason(data, problem)) from problem
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """The format that a file name's ending stands for; None for one that stands for no image.
+
+    >>> format_of_suffix(".JPG"), format_of_suffix(".txt")
+    ('JPEG', None)
+    """
+    return Image.registered_extensions().get(suffix.lower())
+
+
+def stored_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file as its header says, not turned by EXIF; `BrokenImage` for anything else."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.size
+    except Exception as problem:  # as above
+        raise BrokenImage("no image that can be read") from problem
 
 
 def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
@@ -88,6 +119,20 @@ def _shrink(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 def _writeable(rgb: np.ndarray) -> np.ndarray:
     """The array itself, or a copy where torch would warn that it must not be written to."""
     return rgb if rgb.flags.writeable else rgb.copy()
+
+
+def fitted(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Pixels (H, W, 3) averaged down until they fit into side x side; never enlarged."""
+    scale = side / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb
+    height, width = (max(1, round(length * scale)) for length in rgb.shape[:2])
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+
+
+def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
+    """Luma of the whole image, squeezed or stretched to uint8 (side, side)."""
+    return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Images of a dataset by id: their bytes, wherever they lie, streamed within bounded memory."""
 
+import itertools
 import os
-import re
 import stat
 import threading
-import urllib.error
-import urllib.request
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from avhcurate.errors import CurateError
 from avhcurate.storage.columns import find_bytes_column
 from avhcurate.storage.decoding import MAX_PIXELS, BrokenImage, decode, encode_thumbnail
+from avhcurate.storage.remote import RemoteError, is_url, read_url, words_of
+from avhcurate.storage.tars import is_tar, open_tar, read_member, read_remote_member
 
-__all__ = ["MAX_PIXELS", "BrokenImage", "ImageSource", "decode", "encode_thumbnail"]
+__all__ = ["MAX_PIXELS", "BrokenImage", "ImageSource", "decode", "encode_thumbnail", "is_url"]
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20
@@ -29,18 +32,18 @@ _CHUNK_BYTES = 32 << 20
 #: What `read_one` keeps of Parquet files, in bytes of images and in open files.
 _KEPT_BYTES = 128 << 20
 _KEPT_FILES = 8
-_TIMEOUT_S = 30
-#: How the addresses of http(s) and fsspec begin.
-URL_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]+://"
-_URL = re.compile(URL_PATTERN)
+#: The same of images behind addresses, of which some are asked for at once, and some more ahead.
+MAX_REMOTE_BYTES = 64 << 20
+_ASKED = 16
+_AHEAD = 32
 
 
 class ImageSource:
     """Encoded images by id. Safe to use from several threads.
 
-    `places` has a row a sample in order of id: `_file` (absolute path or URL of the image, or of the Parquet file
-    that holds it) and `_row` (row in that Parquet file, else null). `image_column` names the column that holds the
-    bytes; where it is None, the only candidate is taken.
+    `places` has a row a sample in order of id: `_file` (absolute path or URL of the image, or of the Parquet or tar
+    file that holds it) and `_row` (row in that Parquet file, byte where its header begins in that tar, else null).
+    `image_column` names the column that holds the bytes; where it is None, the only candidate is taken.
     """
 
     def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None) -> None:
@@ -59,31 +62,69 @@ class ImageSource:
         """The bytes of each id in turn, or why there are none.
 
         Ascending ids stream through each Parquet row group once; only groups that hold a wanted row are read, and of
-        them only the images.
+        them only the images. Tar files are sought in. Of images on servers, some are asked for ahead.
         """
-        cursor: _Cursor | None = None
-        for id in ids:
-            file, row = self._place(int(id))
-            try:
-                if row < 0:
-                    yield read_file(file)
-                    continue
-                if cursor is None or cursor.images.path != file:
-                    cursor = _Cursor(_ParquetImages(file, self._image_column))
-                yield cursor.get(row)
-            except BrokenImage as problem:
-                yield problem
+        readers: dict[str, Callable[[int], bytes]] = {}
+        with ExitStack() as opened, closing(self._places(ids)) as places:
+            for file, row, remote in places:
+                try:
+                    if remote is not None:
+                        yield remote.result()
+                    elif row < 0:
+                        yield read_file(file)
+                    else:
+                        if file not in readers:
+                            opened.close()
+                            readers = {file: self._reader(file, opened)}
+                        yield readers[file](row)
+                except BrokenImage as problem:
+                    yield problem
+
+    def _places(self, ids: Iterable[int]) -> Generator[tuple[str, int, Future[bytes] | None], None, None]:
+        """File and row of each id, and what comes of it where a server has been asked already."""
+        rest = (self._place(int(id)) for id in ids)
+        first = next(rest, None)
+        if first is None:
+            return
+        places = itertools.chain([first], rest)
+        if not is_url(first[0]) or first[1] >= 0:  # as a rule all of a dataset lie as the first does
+            yield from ((file, row, None) for file, row in places)
+            return
+        pool = ThreadPoolExecutor(_ASKED, "avhcurate-fetch")
+        waiting: deque[tuple[str, int, Future[bytes] | None]] = deque()
+        try:
+            for file, row in places:
+                alone = is_url(file) and row < 0
+                waiting.append((file, row, pool.submit(read_file, file) if alone else None))
+                if len(waiting) >= _AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _reader(self, file: str, opened: ExitStack) -> Callable[[int], bytes]:
+        """What reads rows of one file forward, or members of one tar by the place of their headers."""
+        if not is_tar(file):
+            return _Cursor(_ParquetImages(file, self._image_column)).get
+        try:
+            stream = opened.enter_context(open_tar(file))
+        except CurateError as problem:
+            raise BrokenImage(str(problem)) from problem
+        return lambda start: _member(file, lambda: read_member(stream, start, MAX_BYTES))
 
     def read_one(self, id: int) -> bytes:
         """The bytes of one image; neighbours in a Parquet file stay at hand for the next call."""
         file, row = self._place(id)
         if row < 0:
             return read_file(file)
+        if is_tar(file):
+            return _member(file, lambda: _one_member(file, row))
         with self._lock:
             return self._kept_chunk(file, row).get(row)
 
     def local_file(self, id: int) -> Path | None:
-        """The image's own file on this machine; None for an image on the web or within a Parquet file."""
+        """The image's own file on this machine; None for an image on the web or within another file."""
         file, row = self._place(id)
         return None if row >= 0 or is_url(file) else Path(file)
 
@@ -139,7 +180,7 @@ class _ParquetImages:
             self._parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
             self._column, self._leaf = find_bytes_column(self._parquet.schema_arrow, image_column)
         except Exception as problem:
-            raise BrokenImage(f"{Path(path).name} cannot be read: {_words(problem)}") from problem
+            raise BrokenImage(f"{Path(path).name} cannot be read: {words_of(problem)}") from problem
         metadata = self._parquet.metadata
         rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
@@ -166,7 +207,7 @@ class _ParquetImages:
                 start += len(images)
         except (pa.ArrowException, OSError) as problem:
             # Remembered, lest each row of a damaged group reads all before the damage again.
-            self._broken[group] = f"{Path(self.path).name} is damaged: {_words(problem)}"
+            self._broken[group] = f"{Path(self.path).name} is damaged: {words_of(problem)}"
             raise BrokenImage(self._broken[group]) from problem
         raise BrokenImage(f"{Path(self.path).name} holds fewer rows than it says")
 
@@ -201,27 +242,30 @@ class _Cursor:
         return self._chunk.get(row)
 
 
-def is_url(place: str) -> bool:
-    """True for http(s) and fsspec URLs, False for paths of this machine.
-
-    >>> is_url("s3://bucket/a.jpg"), is_url("/data/a.jpg")
-    (True, False)
-    """
-    return _URL.match(place) is not None
-
-
 def read_file(place: str) -> bytes:
     """The bytes of a file or URL; `BrokenImage` saying why when there are none."""
     try:
-        if not is_url(place):
-            return _read_local(place)
-        if place.startswith(("http://", "https://")):
-            return _read_http(place)
-        return _read_fsspec(place)
+        return read_url(place, most=MAX_REMOTE_BYTES) if is_url(place) else _read_local(place)
     except BrokenImage:
         raise
+    except RemoteError as problem:
+        raise BrokenImage(str(problem)) from problem
     except Exception as problem:
-        raise BrokenImage(f"cannot be read: {_words(problem)}") from problem
+        raise BrokenImage(f"cannot be read: {words_of(problem)}") from problem
+
+
+def _member(file: str, read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except (RemoteError, OSError, ValueError) as problem:
+        raise BrokenImage(f"{Path(file).name}: {words_of(problem)}") from problem
+
+
+def _one_member(file: str, start: int) -> bytes:
+    if is_url(file):
+        return read_remote_member(file, start, MAX_REMOTE_BYTES)
+    with open(file, "rb") as stream:
+        return read_member(stream, start, MAX_BYTES)
 
 
 def _read_local(path: str) -> bytes:
@@ -237,33 +281,3 @@ def _read_local(path: str) -> bytes:
             return stream.read()
     finally:
         os.close(file)
-
-
-def _read_http(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "avhcurate"})
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-            data = answer.read(MAX_BYTES + 1)
-    except urllib.error.HTTPError as problem:
-        raise BrokenImage(f"HTTP {problem.code} {problem.reason}") from problem
-    if len(data) > MAX_BYTES:
-        raise BrokenImage(f"answer above {MAX_BYTES >> 20} MiB")
-    return data
-
-
-def _read_fsspec(url: str) -> bytes:
-    import fsspec
-
-    with fsspec.open(url, "rb") as stream:
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise BrokenImage(f"file above {MAX_BYTES >> 20} MiB")
-    return data
-
-
-def _words(problem: Exception) -> str:
-    if isinstance(problem, FileNotFoundError):
-        return "file not found"
-    if isinstance(problem, OSError) and problem.strerror:
-        return problem.strerror.lower()
-    return " ".join(str(problem).split())[:120] or type(problem).__name__

@@ -173,9 +173,12 @@ class Progress:
         self._written = 0.0  # the first report is written whenever it comes
 
     def report(self, done: int, total: int, message: str = "") -> None:
-        """Notes that `done` of `total` samples are finished; rate and time left follow from the calls so far."""
+        """Notes that `done` of `total` samples are finished; rate and time left follow from the calls so far.
+
+        Another `total` begins another stage of the work, whose rate is its own.
+        """
         now = time.time()
-        if self._first is None:
+        if self._first is None or total != self.record.total:
             self._first = (now, done)
         seconds, since = now - self._first[0], done - self._first[1]
         rate = since / seconds if seconds > 0 and since else None

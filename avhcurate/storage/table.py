@@ -1,7 +1,7 @@
 """One table a dataset and model run: samples, scores, votes and annotations in an in-memory DuckDB."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from avhcurate.analysis.image_quality import MEASURES
 from avhcurate.curation.filters import Filters, quote
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
@@ -25,6 +26,12 @@ COLUMNS = (
 
 #: The scores of a training's epochs, which a table has behind the others where its run comes from a training.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
+
+#: What is found of an image, and its type.
+_FOUND = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
+    "duplicate_group": "BIGINT",
+    "oddity": "VARCHAR",
+}
 
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
@@ -50,7 +57,8 @@ class SampleTable:
     """Reads of one joined table; safe to share between threads, every read on a cursor of its own.
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
-    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`.
+    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`, `quality` one of `id`,
+    `MEASURES` and what else was found of the images.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class SampleTable:
         classes: Sequence[str],
         *,
         dynamics: Path | None = None,
+        quality: Path | None = None,
     ) -> None:
         self.classes = tuple(classes)
         trained = DYNAMICS if dynamics else ()
@@ -71,8 +80,16 @@ class SampleTable:
         self.standard = (*COLUMNS[:behind], *trained, *COLUMNS[behind:])
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
-        self._create(samples, scores, votes, dynamics)
+        #: What was measured of the images, behind them; a column of the user's that is called alike stands instead.
+        self.measured = self._names_of_measured(samples) if quality else ()
+        #: Those of them that are in `MEASURES`.
+        self.measures = tuple(key for key in self.measured if key in MEASURES)
+        self.standard += self.measured
+        self._create(samples, scores, votes, dynamics, quality)
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
+        self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
+        #: Names of the stored sets, for `Filters.sets`.
+        self.sets: tuple[str, ...] = ()
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         described = self._connection.execute("DESCRIBE samples").fetchall()
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
@@ -80,7 +97,19 @@ class SampleTable:
         self.user_columns = tuple(name for name in self.columns if name not in self.standard + EXTRA)
         self.size = self.count()
 
-    def _create(self, samples: Path, scores: Path | None, votes: pd.DataFrame | None, dynamics: Path | None) -> None:
+    def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
+        own = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
+        taken = {name.lower() for name, *_ in own} - {"oddity", "duplicate_group"}  # those the program itself asks for
+        return tuple(name for name in _FOUND if name not in taken)
+
+    def _create(
+        self,
+        samples: Path,
+        scores: Path | None,
+        votes: pd.DataFrame | None,
+        dynamics: Path | None,
+        quality: Path | None,
+    ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
         own = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
         user = [_user_column(name, kind) for name, kind, *_ in own if name not in taken and name[:1] != "_"]
@@ -88,8 +117,11 @@ class SampleTable:
         select = [
             "s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name",
             *(_score_columns(connection, scores)),
+            # A file that no model tried to read may be unreadable all the same.
+            f"coalesce({_problem(connection, scores)}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
             *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
+            *(f"q.{name}::{_FOUND[name]} AS {name}" for name in self.measured),
             *user,
         ]  # fmt: skip
         joined = "" if scores is None else "LEFT JOIN read_parquet($scores) r USING (id)"
@@ -99,6 +131,9 @@ class SampleTable:
         if dynamics is not None:
             joined += " LEFT JOIN read_parquet($dynamics) d USING (id)"
             parameters["dynamics"] = str(dynamics)
+        if quality is not None:
+            joined += " LEFT JOIN read_parquet($quality) q USING (id)"
+            parameters["quality"] = str(quality)
         select += [f"{default} AS {name}" for name, default in _UNDECIDED.items()]
         connection.execute(
             f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
@@ -124,6 +159,31 @@ class SampleTable:
             cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
+
+    def enrol(self, members: Mapping[str, pa.Array | None]) -> None:
+        """Takes over stored sets by name: the paths of each, None for one that is gone; the other sets stay.
+
+        Paths that the dataset does not have are passed over.
+        """
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN")
+            for name, paths in members.items():
+                cursor.execute("DELETE FROM memberships WHERE name = ?", [name])
+                if paths is not None:
+                    cursor.register("incoming", pa.table({"path": paths}))
+                    cursor.execute(
+                        "INSERT INTO memberships SELECT ?, id FROM incoming JOIN samples USING (path)", [name]
+                    )
+                    cursor.unregister("incoming")
+            cursor.execute("COMMIT")
+            left = {name for name, paths in members.items() if paths is None}
+            self.sets = tuple(sorted({*self.sets, *members} - left))
+
+    def sets_of(self, id: int) -> list[str]:
+        """Names of the stored sets that a sample is in."""
+        query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
+        return [row[0] for row in self._connection.cursor().execute(query, [id]).fetchall()]
 
     def recount(self, votes: pd.DataFrame) -> None:
         """Takes over new HSF columns of some samples: `id` and the columns given at first; missing ones become null."""
@@ -240,6 +300,9 @@ class SampleTable:
         filters = Filters(excluded=None) if filters is None else filters
         for column, _, _ in filters.ranges:
             self._column(column)
+        if unknown := set(filters.sets) - set(self.sets):
+            known = ", ".join(self.sets) or "none"
+            raise CurateError(f"no set is called {', '.join(sorted(unknown))}; the dataset has {known}")
         predicate, parameters = filters.to_sql()
         if filters.where:
             check_predicate(filters.where, self.columns)
@@ -296,14 +359,20 @@ def _score_columns(connection: duckdb.DuckDBPyConnection, scores: Path | None) -
     keys = [key for key in SCORES if key not in DYNAMICS]
     if scores is None:
         nulls = [f"CAST(NULL AS DOUBLE) AS {key}" for key in keys]
-        return ["NULL::INTEGER AS predicted", "NULL::VARCHAR AS predicted_name", *nulls, "NULL::VARCHAR AS problem"]
+        return ["NULL::INTEGER AS predicted", "NULL::VARCHAR AS predicted_name", *nulls]
     found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
     kinds = {name: kind for name, kind, *_ in found}
     columns = ["r.predicted::INTEGER AS predicted", f"{_NAME.format('r.predicted')} AS predicted_name"]
     for key in keys:
         number = _NUMBER.format(f"r.{key}") if key in kinds else "CAST(NULL AS DOUBLE)"
         columns.append(f"{number} AS {key}")
-    return [*columns, "r.problem" if "problem" in kinds else "NULL::VARCHAR AS problem"]
+    return columns
+
+
+def _problem(connection: duckdb.DuckDBPyConnection, scores: Path | None) -> str:
+    """SQL of why a model could not score a sample."""
+    found = scores and connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
+    return "r.problem" if found and any(name == "problem" for name, *_ in found) else "NULL"
 
 
 def _user_column(name: str, kind: str) -> str:

@@ -43,7 +43,7 @@ class Workspace:
 
     @property
     def downloads(self) -> Path:
-        """Where `torchvision:` and `hf:` sources are kept as Parquet."""
+        """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
         return self.root / "downloads"
 
     def names(self) -> list[str]:

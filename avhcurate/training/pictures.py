@@ -17,11 +17,12 @@ from avhcurate.training.recipe import Recipe
 class Pictures:
     """Images (N, C, H, W) uint8, labels (N,) int64 with -1 for none, and per-channel statistics (C,).
 
+    Labels to train on may be soft: what each sample asks of each class, (N, K) float32, to minimise -sum_c t_c log p_c.
     `images` is a tensor, or an array that may be mapped from disk. `mean` and `std` are in units of [0, 1] pixel
     values. With `rows` (M,) the pictures are those rows of `images`, and `labels` are (M,).
     """
 
-    images: Tensor | np.ndarray
+    images: "Tensor | np.ndarray | Stacked"
     labels: Tensor | np.ndarray
     mean: Sequence[float] | Tensor
     std: Sequence[float] | Tensor
@@ -49,13 +50,37 @@ class Pictures:
         return replace(self, labels=torch.as_tensor(self.labels)[torch.from_numpy(chosen)], rows=rows)
 
     def labels_of(self, index: Tensor) -> Tensor:
-        """Labels (n,) int64 of some of the pictures."""
-        return torch.as_tensor(self.labels)[index].long()
+        """Labels (n,) int64 of some of the pictures, or soft ones (n, K)."""
+        labels = torch.as_tensor(self.labels)[index]
+        return labels.long() if labels.ndim == 1 else labels
 
     def statistics(self, device: torch.device, kind: torch.dtype) -> tuple[Tensor, Tensor]:
         """`mean` and `std` as tensors (C,)."""
         mean, std = (torch.as_tensor(values).to(device=device, dtype=kind) for values in (self.mean, self.std))
         return mean, std
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """The images of two sets of pictures as one array to take rows of: the first's, then the second's."""
+
+    first: Pictures
+    second: Pictures
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Images, channels, height and width."""
+        return len(self.first) + len(self.second), *self.first.shape
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Images (n, C, H, W) uint8 at some rows (n,)."""
+        images = np.empty((len(rows), *self.first.shape), np.uint8)
+        for part, of_part, start in (
+            (self.first, rows < len(self.first), 0),
+            (self.second, rows >= len(self.first), len(self.first)),
+        ):
+            images[of_part] = part.take(torch.from_numpy(rows[of_part] - start)).numpy()
+        return images
 
 
 class Draws(NamedTuple):

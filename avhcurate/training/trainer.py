@@ -250,7 +250,7 @@ class _Training:
         with self._autocast():
             _, logits = self.forward(batch)
             loss = self._loss(logits, labels, len(index))
-        right = (logits.detach().argmax(1) == labels).sum()
+        right = (logits.detach().argmax(1) == (labels if labels.ndim == 1 else labels.argmax(1))).sum()
         self.running.pending.append((self.step, loss.detach(), right, len(index)))
         if len(self.running.pending) >= (1 if self.device.type == "cpu" and self.group.size == 1 else _TOGETHER):
             self._settle()

@@ -19,8 +19,12 @@ def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: s
 
 
 def _stamp(workspace: Workspace, dataset: str) -> str:
-    """Changes when the dataset is imported again, gets votes, or a run or a training is finished."""
+    """Changes when the dataset is imported again, gets votes or measures, or a run or a training is finished."""
     folder = workspace.datasets / dataset
     patterns = ("runs/*/run.json", "training/*/training.json")
-    files = [folder / "dataset.json", *(file for pattern in patterns for file in sorted(folder.glob(pattern)))]
+    files = [
+        folder / "dataset.json",
+        folder / "quality" / "columns.parquet",
+        *(file for pattern in patterns for file in sorted(folder.glob(pattern))),
+    ]
     return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())

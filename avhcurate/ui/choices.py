@@ -59,16 +59,21 @@ def one_of(name: str, options: Sequence[str], default: str) -> Choice[str]:
     return Choice(name, default, read)
 
 
-def some_of(name: str, options: Sequence[str], default: Sequence[str]) -> Choice[list[str]]:
-    """A choice of some texts, in the order chosen."""
+def some_of(
+    name: str, options: Sequence[str], default: Sequence[str], *, most: int | None = None, none: str = ""
+) -> Choice[list[str]]:
+    """A choice of some texts, at most `most` of them, in the order chosen.
+
+    `none` stands in the address for a choice that was emptied; without it that is the default.
+    """
 
     def read(text: str) -> list[str]:
-        found = text.split(",")
-        if not set(found) <= set(options):
+        found = [] if text == none else list(dict.fromkeys(text.split(",")))
+        if not set(found) <= set(options) or len(found) > (most or len(options)):
             raise ValueError(text)
-        return list(dict.fromkeys(found))
+        return found
 
-    return Choice(name, list(default), read, ",".join)
+    return Choice(name, list(default), read, lambda chosen: ",".join(chosen) or none)
 
 
 def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:

@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from avhcurate.analysis.image_quality import PROXIES, RANKED
 from avhcurate.plots.correlation import agreement
-from avhcurate.scores import SCORES
-from avhcurate.services.correlating import Correlations
+from avhcurate.services import correlating
+from avhcurate.services.correlating import HSF, Correlations
 from avhcurate.ui.choices import one_of, some_of, switch
 from avhcurate.ui.explain import score_name
+from avhcurate.ui.frame import Opened
 
-FIRST = one_of("correlation.first", list(SCORES), "avh")
-SECOND = one_of("correlation.second", list(SCORES), "confidence")
-SHOWN = some_of("correlation.scores", list(SCORES), ["avh", "confidence"])
+FIRST = one_of("correlation.first", list(RANKED), "avh")
+SECOND = one_of("correlation.second", list(RANKED), "confidence")
+SHOWN = some_of("correlation.scores", list(RANKED), ["avh", "confidence"])
+#: What stands for people: HSF, or a measure of the images.
+AGAINST = one_of("correlation.against", [HSF, *PROXIES], HSF)
 BOOTSTRAP = switch("correlation.bootstrap")
 
 #: A difference whose p-value is at least this is called unclear.
@@ -41,6 +45,19 @@ class Pair:
     between: float
 
 
+def choose_against(here: Opened) -> str:
+    """What the scores are held against: HSF, or a measure of the images once they are measured."""
+    possible = correlating.can_stand_in(here.table)
+    chosen = AGAINST.of(here.view)
+    chosen = chosen if chosen in possible else possible[0]
+    if len(possible) > 1:
+        st.segmented_control(
+            "Against", possible, key=AGAINST.key(chosen), format_func=score_name, on_change=AGAINST.keep, required=True,
+            help="HSF, what people said; or a measure of the images, which stands for people where there are no votes.",
+        )  # fmt: skip
+    return chosen
+
+
 def pair_of(found: Correlations, first: str, second: str) -> Pair:
     """The comparison of any two scores, in the order asked."""
     pairs = found.pairs
@@ -58,9 +75,9 @@ def pair_of(found: Correlations, first: str, second: str) -> Pair:
     )  # fmt: skip
 
 
-def verdict(pair: Pair, first: str, second: str, *, simulated: bool = False) -> str:
-    """Which of two scores follows people (or the simulated panel) more closely, in one sentence."""
-    one, other, people = score_name(first), score_name(second), _people(simulated)
+def verdict(pair: Pair, first: str, second: str, *, people: str = "people") -> str:
+    """Which of two scores follows people, or what stands for them, more closely, in one sentence."""
+    one, other = score_name(first), score_name(second)
     if pair.p_value != pair.p_value:
         return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
     if abs(pair.difference) < 1e-9:
@@ -78,16 +95,17 @@ def verdict(pair: Pair, first: str, second: str, *, simulated: bool = False) -> 
 def reading(found: Correlations) -> str:
     """What the table says, in a few plain sentences, whichever score wins."""
     rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
-    of_training = np.array([SCORES[key].training for key in rows["score"]], bool)
+    of_training = np.array([RANKED[key].training for key in rows["score"]], bool)
     if rows["n"][of_training].max() == rows["n"].max():
         of_training[:] = False
     rows, recorded = rows[~of_training], rows[of_training]  # over fewer samples, they cannot be ranked with the others
     if rows.empty:
-        return "No score has a correlation with HSF here: there are too few samples, or none of them varies."
+        what = score_name(found.against)
+        return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
     rows = rows.sort_values("agreement", ascending=False, kind="stable")
     values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
     best, top = next(iter(values.items()))
-    people = _people(found.simulated)
+    people = people_of(found)
     avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
     unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
     sentences = [f"**{score_name(best)}** follows {people} most closely, at {signed(top, 2)}{unclear}{avh}."]
@@ -106,14 +124,17 @@ def reading(found: Correlations) -> str:
             "`aum IS NOT NULL` compares all scores on those."
         )
     against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
-    if against:
+    if against and found.against == HSF:
         goes = "go" if len(against) > 1 else "goes"
         sentences.append(f"{_listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
     return " ".join(filter(None, sentences))
 
 
-def _people(simulated: bool) -> str:
-    return "the simulated panel" if simulated else "people"
+def people_of(found: Correlations) -> str:
+    """Who or what the scores are held against, in a sentence."""
+    if found.against != HSF:
+        return f"the {score_name(found.against).lower()} of the images"
+    return "the simulated panel" if found.simulated else "people"
 
 
 def _place(values: Mapping[str, float], key: str) -> str:
@@ -164,7 +185,7 @@ def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
     table = found.table.assign(remark=found.remarks)
     table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
     for key, rows in table.groupby("score", sort=False):
-        score = SCORES[str(key)]
+        score = RANKED[str(key)]
         by_bin = {row.bin: row for row in rows.itertuples()}
         cells = "".join(_cell(by_bin[group]) for group in groups)
         end = "↑ high" if score.harder == "high" else "↓ low"
@@ -218,6 +239,11 @@ _CSS = """
 def ceiling_sentence(found: Correlations) -> str:
     """The noise ceiling and the reliability behind it, with intervals, or why there is none."""
     ceiling = found.ceiling
+    if found.against != HSF:
+        return (
+            f"{score_name(found.against)} stands for people here: an image with less of it is taken to be harder. Bins "
+            "hold about equally many samples."
+        )
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
     return (
@@ -250,7 +276,7 @@ def compare(found: Correlations, first: str, second: str) -> None:
         st.caption("Choose two different scores.")
         return
     pair = pair_of(found, first, second)
-    st.markdown(verdict(pair, first, second, simulated=found.simulated))
+    st.markdown(verdict(pair, first, second, people=people_of(found)))
     if pair.p_value == pair.p_value:
         st.caption(
             f"Difference of Fisher z {signed(pair.difference, 3)} [{signed(pair.low, 3)}, {signed(pair.high, 3)}]; "

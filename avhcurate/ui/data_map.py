@@ -10,16 +10,13 @@ import streamlit as st
 from avhcurate.curation.bins import bin_labels
 from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, thin_out
 from avhcurate.scores import SCORES
-from avhcurate.services.inspecting import rows_of
-from avhcurate.ui import gallery, state
+from avhcurate.ui import state
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.disagreement import clicked_id
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.listed import listed
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
-from avhcurate.ui.selection import selectable_grid, selection
-from avhcurate.ui.state import TILE_SIZES
-from avhcurate.ui.tiles import make_tiles, tile_columns
 
 COLOR = one_of("dynamics.color", list(COLORS), "correctness")
 #: What the images of a region can be ordered by, hardest first.
@@ -135,10 +132,11 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
         options = [key for key in SORTS if key in points and points[key].notna().any()]
+        sort = sort if sort in options else options[0]
         st.selectbox(
             "Order",
             options,
-            key=SORT.key(sort if sort in options else options[0]),
+            key=SORT.key(sort),
             format_func=lambda key: f"Hardest first by {score_name(key)}",
             on_change=SORT.keep,
             label_visibility="collapsed",
@@ -149,17 +147,8 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
         return [], None
     ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
     ids = ordered["id"].astype(int).tolist()
-    view = here.view
-    part = replace(here, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
-    page = min(view.page, gallery.pages(part))
-    shown = ids[(page - 1) * view.per_page : page * view.per_page]
-    values = dict(zip(ids, ordered[sort], strict=True))
-    rows = rows_of(here.table, shown, columns=tile_columns("avh")).assign(**{sort: [values[id] for id in shown]})
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=sort)
-    kept = selection(f"{about} {write_region(region)}", part.filters)
-    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
-    gallery.action_bar(part, chosen, page)
-    return shown, opened
+    values = pd.Series(ordered[sort].to_numpy(), ids)
+    return listed(here, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
 
 
 def _harder(key: str) -> str:

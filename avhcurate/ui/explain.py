@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.scores import SCORES, Score
+from avhcurate.analysis.image_quality import MEASURES, RANKED, Measure
+from avhcurate.scores import Score
 
 
 def score_name(key: str) -> str:
@@ -11,7 +12,7 @@ def score_name(key: str) -> str:
     >>> score_name("avh"), score_name("hsf"), score_name("age")
     ('AVH', 'HSF', 'age')
     """
-    return SCORES[key].name if key in SCORES else {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
+    return RANKED[key].name if key in RANKED else {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
 
 
 def format_score(key: str, value: float | None) -> str:
@@ -22,6 +23,8 @@ def format_score(key: str, value: float | None) -> str:
     """
     if value is None or value != value:
         return "–"
+    if key in MEASURES and MEASURES[key].whole:
+        return f"{value:,.0f}"
     if key in ("votes", "id", "forgetting"):
         return f"{value:.0f}"
     if key == "hsf":
@@ -37,8 +40,10 @@ def direction(key: str) -> str:
     >>> direction("avh"), direction("hsf")
     ('high means harder', 'low means harder for people')
     """
-    if key in SCORES:
-        return f"{SCORES[key].harder} means harder"
+    if key in MEASURES:
+        return f"low: {MEASURES[key].low_end}, high: {MEASURES[key].high_end}"
+    if key in RANKED:
+        return f"{RANKED[key].harder} means harder"
     return "low means harder for people" if key == "hsf" else ""
 
 
@@ -48,12 +53,13 @@ def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About thi
         for number, name in enumerate(keys):
             if number:
                 st.space("xsmall")
-            _explain_hsf() if name == "hsf" else _explain(SCORES[name]) if name in SCORES else None
+            _explain_hsf() if name == "hsf" else _explain(RANKED[name]) if name in RANKED else None
 
 
-def _explain(score: Score) -> None:
+def _explain(score: Score | Measure) -> None:
     st.markdown(f"**{score.name}** — {score.sentence}")
-    st.latex(score.formula)
+    if score.formula:
+        st.latex(score.formula)
     unit = f" {score.unit}" if score.unit else ""
     label = " · needs a label" if score.needs_label else ""
     st.caption(f"Range {score.low} to {score.high}{unit} · {direction(score.key)}{label}  \n{score.reference}")

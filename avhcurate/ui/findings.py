@@ -14,10 +14,10 @@ from scipy.stats import rankdata
 from avhcurate.curation.disagreement import Cuts
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
-from avhcurate.curation.selection import RULES, Rule
+from avhcurate.curation.selection import GATES, Rule
 from avhcurate.plots.disagreement import thin_out
 from avhcurate.services import correlating, disagreeing, selecting
-from avhcurate.services.correlating import Correlations
+from avhcurate.services.correlating import HSF, Correlations
 from avhcurate.services.disagreeing import Gap
 from avhcurate.services.selecting import PseudoLabels
 from avhcurate.services.tables import DatasetTable
@@ -36,14 +36,15 @@ def stamp(table: DatasetTable) -> str:
         f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
         f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
         ",".join(map(repr, table.edges)),
+        str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
         str(table.log.version(record.name)),
     ]
     return "\n".join(parts)
 
 
-def correlations(table: DatasetTable, filters: Filters, *, bootstrap: bool) -> Correlations:
-    """Every score with HSF over the samples in view: see `services.correlating`."""
-    return _correlations(stamp(table), filters.to_query(), bootstrap, table, filters)
+def correlations(table: DatasetTable, filters: Filters, *, bootstrap: bool, against: str = HSF) -> Correlations:
+    """Every score with HSF, or with what stands for it, over the samples in view: see `services.correlating`."""
+    return _correlations(stamp(table), filters.to_query(), bootstrap, against, table, filters)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def pseudo_labels(table: DatasetTable, filters: Filters, *, rule: Rule, portion:
 
 
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
-    """`rule, portion, selected, n, accuracy, low, high` of every rule at `PORTIONS`; n of the selected have a label."""
+    """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
     return _portion_curve(stamp(table), filters.to_query(), table, filters)
 
 
@@ -88,9 +89,9 @@ def accuracy(found: PseudoLabels, ids: Sequence[int] | None = None) -> tuple[int
 
 @st.cache_resource(max_entries=16, show_spinner="Correlating …")
 def _correlations(
-    stamp: str, query: dict[str, str], bootstrap: bool, _table: DatasetTable, _filters: Filters
+    stamp: str, query: dict[str, str], bootstrap: bool, against: str, _table: DatasetTable, _filters: Filters
 ) -> Correlations:
-    return correlating.correlate(_table, filters=_filters, bootstrap=bootstrap)
+    return correlating.correlate(_table, filters=_filters, bootstrap=bootstrap, against=against)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …")
@@ -137,7 +138,7 @@ def _pseudo_labels(
 @st.cache_data(max_entries=16, show_spinner="Selecting at other portions …")
 def _portion_curve(stamp: str, query: dict[str, str], _table: DatasetTable, _filters: Filters) -> pd.DataFrame:
     rows = []
-    for rule in RULES:
+    for rule in GATES:
         for portion in PORTIONS:
             found = selecting.select(_table, rule=rule, portion=portion, filters=_filters)
             rows.append((rule, portion, len(found.selected), *accuracy(found)))

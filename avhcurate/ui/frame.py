@@ -11,16 +11,19 @@ from avhcurate.curation.bins import bin_labels, edges_of
 from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.services import jobs
+from avhcurate.services import jobs, saved
 from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui import cache, state
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
 _HERE = "frame.here"
 _MISTAKE = "frame.mistake"
+#: Name of the page that is open, which a saved view comes back to.
+_PAGE = "frame.page"
 #: What may happen to excluded samples, and the filter that says so.
 _EXCLUDED = {"Hide": False, "Show": None, "Only": True}
 
@@ -143,13 +146,14 @@ def mirrored(key: str, value: Any) -> str:
 # --- for main.py ---------------------------------------------------------------------------------------------
 
 
-def draw(workspace: Workspace, pages: Sequence[Any], *, blind: bool = False) -> Frame:
+def draw(workspace: Workspace, pages: Sequence[Any], *, page: str = "home", blind: bool = False) -> Frame:
     """Draws the sidebar, opens what the view asks for and leaves the frame for the page.
 
     `blind`: for a page on which people judge images, so that nothing of a model or of other people's votes shows; the
     filters stay in the address for the pages after it.
     """
     view, notices = state.read()
+    st.session_state[_PAGE] = page
     frame = Frame(workspace, view)
     with st.sidebar:
         links = st.container(gap="xsmall")
@@ -237,6 +241,7 @@ def _draw_filters(workspace: Workspace, view: View, table: DatasetTable) -> Fram
             on_click=state.change,
             kwargs={"filters": Filters()},
         )
+        _save_view(workspace, table)
     matching = st.empty()
     try:
         count = table.count(view.filters)
@@ -251,6 +256,7 @@ def _draw_filters(workspace: Workspace, view: View, table: DatasetTable) -> Fram
     _class_filter("Class", "classes", table, filters)
     _value_filter("Split", "splits", table, filters.splits, "no split")
     _value_filter("Tags", "tags", table, filters.tags, "")
+    _sets_filter(table, filters)
     _range_filters(table, filters)
     st.segmented_control(
         "Excluded samples",
@@ -263,6 +269,19 @@ def _draw_filters(workspace: Workspace, view: View, table: DatasetTable) -> Fram
     with st.expander(f"More filters ({more})" if more else "More filters"):
         _more_filters(table, filters)
     return Frame(workspace, view, table, count)
+
+
+def _save_view(workspace: Workspace, table: DatasetTable) -> None:
+    """Keeps the page as it is under a name; the page Saved lists what is kept."""
+    with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save"):
+        st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
+        st.button(
+            "Save view",
+            type="primary",
+            key="frame.save_view",
+            on_click=_keep_view,
+            args=(workspace, table.dataset.name),
+        )
 
 
 def _hsf_filter(table: DatasetTable, filters: Filters) -> None:
@@ -310,8 +329,21 @@ def _value_filter(label: str, field: str, table: DatasetTable, chosen: tuple[str
     )
 
 
+def _sets_filter(table: DatasetTable, filters: Filters) -> None:
+    """A choice among the stored sets; left out where there are none."""
+    if table.sets:
+        st.multiselect(
+            "Sets",
+            table.sets,
+            placeholder="Any",
+            key=mirrored("filter.sets", list(filters.sets)),
+            on_change=_set_filter,
+            args=("sets", "filter.sets"),
+        )
+
+
 def _range_filters(table: DatasetTable, filters: Filters) -> None:
-    options = [*table.scores, *(["hsf"] if table.votes else [])]
+    options = [*table.scores, *(["hsf"] if table.votes else []), *table.measures]
     if not options:
         return
     st.multiselect(
@@ -399,6 +431,21 @@ def _switch_dataset() -> None:
 
 def _switch_run() -> None:
     state.change(run=st.session_state["frame.run"])
+
+
+def _keep_view(workspace: Workspace, dataset: str) -> None:
+    name = st.session_state["frame.view_name"]
+    query = replace(state.current(), dataset=dataset, sample=None).to_query()
+    attempt(
+        saved.save_view,
+        workspace,
+        dataset,
+        name,
+        query,
+        st.session_state[_PAGE],
+        who=who(),
+        done=f"View “{name.strip()}” saved",
+    )
 
 
 def _set_filter(field: str, key: str) -> None:

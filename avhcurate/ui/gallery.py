@@ -5,21 +5,21 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.annotating import annotate, history, undo, user
-from avhcurate.services.exporting import export_bytes
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import state
 from avhcurate.ui.explain import explain_scores, score_name
+from avhcurate.ui.export import export_choice
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.mistakes import plain
+from avhcurate.ui.saved import save_set_button
 from avhcurate.ui.selection import Selection, select, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES
-
-_FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
 
 def toolbar(here: Opened) -> int:
@@ -55,7 +55,7 @@ def toolbar(here: Opened) -> int:
             format_func=lambda number: f"{number} a page",
             width=140,
         )
-        if view.sort in (*here.table.scores, "hsf"):
+        if view.sort in (*here.table.scores, *here.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
     return min(view.page, pages(here))
 
@@ -72,9 +72,9 @@ def pages(here: Opened) -> int:
 
 
 def sort_columns(table: DatasetTable) -> list[str]:
-    """What the gallery can sort by: the scores when a model was run, HSF when there are votes, the position."""
+    """What the gallery can sort by: scores when a model was run, HSF when there are votes, measures, the position."""
     voted = ["hsf", "votes"] if table.votes else []
-    return [*table.scores, *voted, "id"]
+    return [*table.scores, *voted, *table.measures, "id"]
 
 
 def nothing_matches() -> None:
@@ -122,6 +122,7 @@ def _selection_actions(here: Opened, chosen: Selection, count: int) -> None:
     with st.popover("Relabel", icon=":material/edit:", key="gallery.relabel"):
         _relabel_form(table)
     st.button("Exclude", icon=":material/block:", key="gallery.exclude", on_click=_exclude, args=(table, "exclude"))
+    save_set_button(here, partial(_chosen_ids, table), key="gallery.save", label="Set")
     if here.filters.excluded is not False:
         st.button("Include", icon=":material/undo:", key="gallery.include", on_click=_exclude, args=(table, "include"))
     if not chosen.everything and count >= len(chosen.shown) and count < here.count:
@@ -169,23 +170,9 @@ def _export_menu(here: Opened, chosen: Selection, count: int) -> None:
         source = st.segmented_control(
             "What", what, default=what[-1], required=True, key=f"gallery.export_what.{bool(count)}"
         )
-        format = st.segmented_control(
-            "Format", list(_FORMATS), default="csv", required=True, key="gallery.export_format"
-        )
         selected = source == "Selection" and not chosen.everything
         number = count if source == "Selection" else here.count
-        st.download_button(
-            f"Download {number:,} samples",
-            data=partial(export_bytes, here.table, here.filters, format, only=chosen.ids if selected else None),
-            file_name=f"{here.table.dataset.name}-{number}.{format}",
-            mime=_FORMATS[format],
-            icon=":material/download:",
-            type="primary",
-            key="gallery.download",
-            on_click="ignore",
-        )
-        if here.table.simulated:
-            st.caption("HSF columns come from simulated votes; the file says so.")
+        export_choice(here.table, here.filters, number, only=chosen.ids if selected else None, key="gallery")
 
 
 def _pagination(here: Opened, page: int) -> None:
@@ -201,6 +188,12 @@ def _pagination(here: Opened, page: int) -> None:
 
 def _set(field: str, key: str) -> None:
     state.change(**{field: st.session_state[key]})
+
+
+def _chosen_ids(table: DatasetTable) -> np.ndarray:
+    chosen = selected_now().chosen
+    filters = chosen if isinstance(chosen, Filters) else Filters(excluded=None, ids=tuple(chosen))
+    return table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
 
 
 def _tag(table: DatasetTable, action: str) -> None:

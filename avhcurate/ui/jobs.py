@@ -20,10 +20,15 @@ _SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.s
 _DOING = {
     "score": "Scoring {}",
     "import": "Importing {}",
+    "fetch": "Fetching {}",
     "votes": "Attaching votes to {}",
     "demo": "Preparing the digits demo",
     "degrade": "Degrading images of {}",
+    "quality": "Measuring images of {}",
     "train": "Training for {}",
+    "self-train": "Adapting a model to {}",
+    "project": "Mapping {}",
+    "suspects": "Looking for label suspects in {}",
 }
 _STOPPED = {
     "failed": ("failed", ":material/error:"),
@@ -31,7 +36,10 @@ _STOPPED = {
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
 #: Verbs that look now and then whether they shall stop.
-_CAN_STOP = ("score", "demo", "degrade", "train")
+_CAN_STOP = ("score", "import", "fetch", "demo", "degrade", "train", "self-train", "project", "suspects", "quality")
+
+#: Verbs whose progress does not count images.
+_NO_IMAGES = ("import", "fetch", "project", "self-train")
 
 
 def job_panel(workspace: Workspace) -> JobRecord | None:
@@ -65,7 +73,8 @@ def progress_text(job: JobRecord) -> str:
     '500 of 2,000 · 50 images/s · 30 s left'
     """
     parts = [f"{job.done:,} of {job.total:,}"] if job.total else []
-    parts += [f"{job.rate:,.0f} images/s" if job.rate >= 10 else f"{job.rate:.1f} images/s"] if job.rate else []
+    rate = None if job.verb in _NO_IMAGES else job.rate
+    parts += [f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"] if rate else []
     parts += [f"{duration(job.eta_s)} left"] if job.eta_s is not None and job.done < job.total else []
     return " · ".join([*parts, *([job.message] if job.message else [])]) or "Starting …"
 
@@ -131,7 +140,9 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
         elif job.state == "interrupted":
             st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
         with st.container(horizontal=True):
-            resumes = job.verb in ("score", "degrade", "train") and job.done > 0
+            resumes = (
+                job.verb in ("score", "fetch", "degrade", "train", "self-train", "suspects", "quality") and job.done > 0
+            )
             st.button(
                 "Resume" if resumes or job.state != "failed" else "Try again",
                 key="jobs.resume",

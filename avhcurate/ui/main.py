@@ -16,13 +16,19 @@ PAGES = _HERE.parents[1] / "pages"
 STORIES = (
     ("home", "Home", "home", "What is loaded, counts and balance, and scoring jobs."),
     ("gallery", "Gallery", "grid_view", "Look at samples by score; tag, relabel, exclude and export them."),
+    ("map", "Map", "bubble_chart", "Where samples lie by angle: draw around a group, look at it, act on it."),
     ("disagreement", "Disagreement", "compare_arrows", "Where people and the network find different things hard."),
     ("correlation", "Correlation", "show_chart", "How each score follows human judgement, overall and per bin."),
+    ("models", "Models", "balance", "Two networks side by side: what each gets right and finds hard."),
+    ("suspects", "Suspects", "flag", "Labels that are likely wrong, with the evidence; accept, keep or skip by key."),
+    ("quality", "Quality", "filter_b_and_w", "Near duplicates, leaks between splits, and dark, blurred or odd images."),
     ("annotate", "Annotate", "how_to_vote", "Judge images, blind to the model and to others: every answer is a vote."),
     ("annotators", "Annotators", "groups", "How far the votes are, how good the annotators, how reliable HSF is."),
     ("pseudo_labels", "Pseudo-labels", "label", "Class-balanced selection for self-training, by confidence or by AVC."),
+    ("self_training", "Self-training", "autorenew", "Rounds of selecting pseudo-labels and learning from them."),
     ("training_dynamics", "Training dynamics", "timeline", "AVH, norm, accuracy and loss as a network learns."),
     ("degradation", "Degradation", "blur_on", "Whether scores follow contrast, noise, blur and JPEG step by step."),
+    ("saved", "Saved", "bookmark", "Named views and sets of samples, and who decided what, when."),
     ("toy", "Toy", "scatter_plot", "AVH and norm against the exact Bayes error, on a network trained live."),
 )
 #: Pages on which people judge images: the frame shows nothing there of what a model or others think of them.
@@ -40,7 +46,7 @@ def main() -> None:
     page = st.navigation(pages, position="hidden")
     ask_to_sign_in()
     try:
-        frame.draw(find_workspace(), pages, blind=page.url_path in BLIND)
+        frame.draw(find_workspace(), pages, page=page.url_path or "home", blind=page.url_path in BLIND)
         with st.sidebar:
             show_account()
         page.run()

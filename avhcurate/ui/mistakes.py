@@ -7,16 +7,22 @@ import streamlit as st
 from avhcurate.errors import CurateError
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|])")
+#: Of what Markdown takes for an e-mail address and makes a link, whatever is escaped in it.
+_AT = re.compile(r"@(?=[-\w]+\.)")
 
 
 def plain(text: str) -> str:
     r"""Text that comes from files, addresses or people, so that Markdown shows it as it is; `code` stays code.
 
-    >>> print(plain("a_b [x](y)"), plain("run `a_b`"))
-    a\_b \[x\](y) run `a_b`
+    An e-mail address gets a word joiner, which nobody sees, so that it is no link.
+
+    >>> print(plain("a_b [x](y)"), plain("run `a_b`"), ascii(plain("ann@x.org")))
+    a\_b \[x\](y) run `a_b` 'ann@\u2060x.org'
     """
     parts = text.split("`")
-    return "`".join(part if index % 2 else _MARKUP.sub(r"\\\1", part) for index, part in enumerate(parts))
+    return "`".join(
+        part if index % 2 else _MARKUP.sub(r"\\\1", _AT.sub("@\u2060", part)) for index, part in enumerate(parts)
+    )
 
 
 def show_mistake(error: Exception) -> bool:

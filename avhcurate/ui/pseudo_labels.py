@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curation.selection import RULES, Rule
+from avhcurate.curation.selection import GATES, RULES, WAYS, Rule
 from avhcurate.plots.selection import MOST_CLASSES, accuracy_by_portion, selected_per_class
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.selecting import PseudoLabels, describe_selection, overlap, write_pseudo_labels
@@ -25,7 +25,14 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
-NAMES = {"confidence": "Confidence", "avc": "AVC", "lrent": "LRENT"}
+NAMES = {
+    "confidence": "Confidence",
+    "avc": "AVC",
+    "lrent": "LRENT",
+    "mrkld": "MRKLD",
+    "avc-lrent": "AVC + LRENT",
+    "avc-mrkld": "AVC + MRKLD",
+}
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 
@@ -44,6 +51,8 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 - **AVC** (Chen et al. 2020): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
 - **LRENT** (CRST): used if the entropy-regularised loss is no worse than without a label; soft labels
   $y_c \propto (p_c / \lambda_c)^{1/\alpha}$, $\alpha = 0.25$.
+- **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to what each class is asked for, $\alpha = 0.1$.
+- **AVC + LRENT**, **AVC + MRKLD**: used as AVC, trained as LRENT or MRKLD.
 """
 
 
@@ -119,8 +128,8 @@ def class_chart(found: PseudoLabels) -> None:
         st.caption(f"The {MOST_CLASSES} of {len(found.classes):,} classes that give the smallest share.")
 
 
-def portion_chart(here: Opened, rule: str, portion: float) -> None:
-    """Accuracy against portion for all rules; on request where that takes long."""
+def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
+    """Accuracy against portion for all gates; on request where that takes long."""
     run = here.table.run
     assert run is not None
     record = run.record
@@ -132,7 +141,9 @@ def portion_chart(here: Opened, rule: str, portion: float) -> None:
     if not curve["n"].any():
         st.caption("No sample in view has a label, so there is nothing to judge by.")
         return
-    show_chart(accuracy_by_portion(curve, rule=rule, portion=portion, names=NAMES), key="pseudo.by_portion")
+    names: dict[str, str] = {gate: NAMES[gate] for gate in GATES}
+    figure = accuracy_by_portion(curve, rule=WAYS[rule].gate, portion=portion, names=names)
+    show_chart(figure, key="pseudo.by_portion")
     if not here.filters.splits and "train" in set(here.table.group_counts("split", here.filters)["value"]):
         st.caption("Samples of the split “train” may be those that the model learnt from: filter by split to judge it.")
 

@@ -33,12 +33,16 @@ class Region:
         if self.box:
             (left, right), (low, high) = sorted(self.x), sorted(self.y)
             return (px >= left) & (px <= right) & (py >= low) & (py <= high)
-        inside = np.zeros(px.shape, bool)
+        # Of many points few lie near a small polygon: only those in the box around it are looked at closely.
+        near = Region((min(self.x), max(self.x)), (min(self.y), max(self.y))).holds(px, py)
+        inside, px, py = np.zeros(px.shape, bool), px[near], py[near]
+        odd = np.zeros(px.shape, bool)
         # A ray to the right crosses the outline of the polygon that a point lies in an odd number of times.
         for x0, y0, x1, y1 in zip(self.x, self.y, (*self.x[1:], self.x[0]), (*self.y[1:], self.y[0]), strict=True):
             if y0 != y1:
                 crosses = (y0 > py) != (y1 > py)
-                inside ^= crosses & (px < x0 + (py - y0) * (x1 - x0) / (y1 - y0))
+                odd ^= crosses & (px < x0 + (py - y0) * (x1 - x0) / (y1 - y0))
+        inside[near] = odd
         return inside
 
     def outline(self, low: float, high: float) -> tuple[list[float], list[float]]:
@@ -67,7 +71,7 @@ def write_region(region: Region) -> str:
     >>> write_region(Region((0.0, 0.2), (0.5, 1.0)))
     '0:0.5:0.2:1'
     """
-    return ":".join(f"{value:.5g}" for corner in zip(region.x, region.y, strict=True) for value in corner)
+    return ":".join(f"{value:.7g}" for corner in zip(region.x, region.y, strict=True) for value in corner)
 
 
 def drawn_region(event: object) -> Region | None:

@@ -36,6 +36,15 @@ def picture_url(dataset: str, id: int, *, version: str, full: bool = False) -> s
     return f"{_prefix()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
+def picture_pattern(dataset: str, *, version: str) -> str:
+    """Address of any thumbnail of a dataset, with {id} where the id belongs.
+
+    >>> picture_pattern("digits", version="ab12")
+    '/images/digits/{id}?v=ab12'
+    """
+    return f"{_prefix()}/images/{quote(dataset, safe='')}/{{id}}?{urlencode({'v': version})}"
+
+
 def health_url() -> str:
     """Address that answers while the server does."""
     return f"{_prefix()}/health"

@@ -1,4 +1,4 @@
-"""Forms that start a job: score a dataset with a model, import images, attach votes. Each runs the command line."""
+"""Forms that start a job: score with a model, import images, fetch public ones, attach votes; by the command line."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,9 +9,11 @@ import streamlit as st
 
 from avhcurate.errors import CurateError
 from avhcurate.services import jobs
+from avhcurate.services.fetching import PUBLIC
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.workspace import check_name
 from avhcurate.ui.frame import attempt
+from avhcurate.ui.mistakes import plain
 
 #: Model names to choose from; any other name that the command line takes may be typed.
 MODELS = (
@@ -60,7 +62,14 @@ def score_command(
 
 
 def import_command(
-    name: str, source: str, *, votes: str = "", columns: dict[str, str] | None = None, force: bool = False
+    name: str,
+    source: str,
+    *,
+    votes: str = "",
+    columns: dict[str, str] | None = None,
+    root: str = "",
+    classes: str = "",
+    force: bool = False,
 ) -> list[str]:
     """Arguments of `avhcurate import`.
 
@@ -68,9 +77,24 @@ def import_command(
     ['~/pets', '--label-column=breed', '--force']
     """
     check_name(name.strip())
-    source = _place(source, "where are the images? Give a folder, a file, torchvision:NAME or hf:REPO")
+    source = _place(
+        source, "where are the images? Give a folder, a file, list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO"
+    )
     options: dict[str, Any] = {f"{column}-column": title for column, title in (columns or {}).items()}
-    return ["import", name.strip(), source, *_options(options | {"votes": votes}), *(["--force"] if force else [])]
+    options |= {"votes": votes, "root": root, "classes": classes}
+    return ["import", name.strip(), source, *_options(options), *(["--force"] if force else [])]
+
+
+def fetch_command(dataset: str, *, mirror: str = "", images: str = "", agreed: bool, force: bool = False) -> list[str]:
+    """Arguments of `avhcurate fetch`; refused before its terms are agreed to.
+
+    >>> fetch_command("cifar10h", mirror="/mnt/mirror", agreed=True)
+    ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
+    """
+    if not agreed:
+        raise CurateError(f"read the terms of {dataset} and tick that you agree to them, then fetch it")
+    options = _options({"mirror": mirror, "images": images})
+    return ["fetch", dataset, *options, "--yes", *(["--force"] if force else [])]
 
 
 def votes_command(dataset: str, file: str, *, simulated: bool = False, force: bool = False) -> list[str]:
@@ -126,9 +150,11 @@ def import_form(root: Path, *, busy: bool) -> None:
             st.text_input(
                 "Source",
                 key="home.source",
-                placeholder="/data/pets, /data/pets.csv, torchvision:NAME or hf:REPO",
+                placeholder="/data/pets, /data/pets.csv or hf:REPO",
                 help="A path on the server: a folder with a sub-folder per class, a CSV or Parquet manifest, or a "
-                "Parquet file or folder with image bytes. Nothing is written there.",
+                "Parquet file or folder with image bytes; nothing is written there. Or `list:FILE` (lines of path and "
+                "class index), `wds:shard-{000..099}.tar` (here or at an address), `torchvision:NAME`, or "
+                "`hf:REPO[@REVISION][:CONFIG/SPLIT]`.",
                 width=360,
             )
             st.text_input(
@@ -143,11 +169,56 @@ def import_form(root: Path, *, busy: bool) -> None:
             for column in ("label", "image", "split"):
                 title = f"{column.capitalize()} column"
                 st.text_input(title, key=f"home.{column}_column", placeholder="found", width=150)
+            st.text_input(
+                "Root",
+                key="home.import_root",
+                placeholder="beside the file",
+                help="Folder from which the paths of a list or manifest count.",
+                width=150,
+            )
+            st.text_input(
+                "Classes",
+                key="home.import_classes",
+                placeholder="found",
+                help="Names in order of their index: `cat,dog`, a file with a name a line, or `visda17`.",
+                width=150,
+            )
             st.checkbox(
                 "Replace a dataset of that name",
                 key="home.import_force",
                 help="Keeps its votes and annotations by path; drops its model runs.",
             )
+
+
+def fetch_form(root: Path, *, busy: bool) -> None:
+    """Choose a public dataset, read its terms, and fetch it with its human votes."""
+    name = st.selectbox(
+        "Public dataset", list(PUBLIC), format_func=lambda name: PUBLIC[name].title, key="home.public", width=640
+    )
+    public = PUBLIC[name]
+    size = f"about {public.size / 1e6:,.0f} MB"
+    st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
+    with st.form("home.fetch", border=False):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input(
+                "Mirror",
+                key="home.fetch_mirror",
+                placeholder="the official places",
+                help=f"A folder on the server or an address that holds {public.files[0].name} and the rest.",
+                width=250,
+            )
+            if public.needs_images:
+                st.text_input(
+                    "Images",
+                    key="home.fetch_images",
+                    placeholder="/data/imagenet/val",
+                    help="The folder of ImageNet's validation images, which nobody may hand on.",
+                    width=250,
+                )
+            _submit("Fetch", "cloud_download", busy, partial(_start_fetch, root, name))
+        with st.container(horizontal=True):
+            st.checkbox("I agree to these terms", key=f"home.fetch_agreed.{name}")
+            st.checkbox("Replace a dataset of that name", key="home.fetch_force")
 
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
@@ -209,9 +280,23 @@ def _start_import(root: Path) -> None:
         said["home.source"],
         votes=said["home.import_votes"],
         columns=columns,
+        root=said["home.import_root"],
+        classes=said["home.import_classes"],
         force=said["home.import_force"],
     )
     jobs.start(root, argv, verb="import", dataset=argv[1])
+
+
+def _start_fetch(root: Path, name: str) -> None:
+    said = st.session_state
+    argv = fetch_command(
+        name,
+        mirror=said["home.fetch_mirror"],
+        images=said.get("home.fetch_images", ""),
+        agreed=said[f"home.fetch_agreed.{name}"],
+        force=said["home.fetch_force"],
+    )
+    jobs.start(root, argv, verb="fetch", dataset=name)
 
 
 def _start_votes(root: Path, dataset: str) -> None:

@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 import streamlit as st
 
+from avhcurate.analysis.image_quality import MEASURES
 from avhcurate.curation.bins import DEFAULT_EDGES, parse_edges
 from avhcurate.curation.filters import NONE, Filters
 from avhcurate.errors import CurateError
 
 PAGE_SIZES = (60, 120, 240, 400)
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
-_FILTER_KEYS = ("bin", "class", "predicted", "split", "tag", "range", "mistakes", "excluded", "where")
+_FILTER_KEYS = ("bin", "class", "predicted", "split", "tag", "set", "range", "mistakes", "excluded", "where")
 NO_FILTERS = Filters()
 _OWN = re.compile(r"[a-z]+\.[a-z_]+")
 
@@ -114,6 +115,9 @@ class Fits(Protocol):
     @property
     def edges(self) -> tuple[float, ...]: ...
 
+    @property
+    def sets(self) -> tuple[str, ...]: ...
+
 
 def fit(view: View, table: Fits) -> tuple[View, list[str]]:
     """The view without what the table does not have, and a notice for each thing left out."""
@@ -131,7 +135,9 @@ def fit(view: View, table: Fits) -> tuple[View, list[str]]:
     keep("hsf_bins", filters.hsf_bins, {NONE, *range(len(table.edges) - 1)}, "HSF bin")
     keep("classes", filters.classes, classes, "class")
     keep("predicted", filters.predicted, classes, "class")
-    known = tuple(item for item in filters.ranges if item[0] in (*table.scores, "hsf", "votes"))
+    keep("sets", filters.sets, table.sets, "set")
+    ranged = (*table.scores, "hsf", "votes", *(key for key in MEASURES if key in table.columns))
+    known = tuple(item for item in filters.ranges if item[0] in ranged)
     if len(known) < len(filters.ranges):
         notices.append("This dataset has no such score: the range filter was left out.")
         filters = filters.with_(ranges=known)

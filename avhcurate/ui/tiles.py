@@ -1,6 +1,7 @@
 """Rows of the sample table as tiles of the image grid."""
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import pandas as pd
@@ -70,4 +71,4 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if _known(value) and value == value else None
+    return float(value) if isinstance(value, Real) and value == value else None

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avhcurate.analysis import neighbours
-from avhcurate.analysis.neighbours import nearest
+from avhcurate.analysis.neighbours import nearest, nearest_of
 from avhcurate.errors import CurateError
 
 
@@ -98,3 +98,35 @@ def test_what_cannot_be_asked_is_refused(row, count, says):
     features = np.array([[1, 0], [0, 0], [np.nan, 0], [0, 1], [1, 1]], np.float32)
     with pytest.raises(CurateError, match=says):
         nearest(features, row, count=count)
+
+
+@pytest.mark.parametrize("among", [None, np.arange(0, 300, 3)])
+def test_many_rows_at_once_find_what_each_finds_alone(among):
+    features = np.random.default_rng(1).normal(size=(300, 6)).astype(np.float32)
+    features[40:70] = features[40]  # more copies than are kept beyond the number asked for
+    features[80] *= 1e-30
+    features[[90, 91]] = [[0.0] * 6, [np.nan] * 6]
+    rows = np.array([3, 40, 41, 80, 299])
+    ids, angles = nearest_of(features, rows, count=7, among=among)
+    pool = np.arange(300) if among is None else among
+    for row, found, measured in zip(rows, ids, angles, strict=True):
+        theta = reference(features, row)
+        others = pool[(pool != row) & np.isfinite(theta[pool])]
+        expected = others[np.lexsort((others, np.round(theta[others], 9)))][:7]
+        assert found.tolist() == expected.tolist()
+        assert measured == pytest.approx(theta[expected], abs=1e-7)
+
+
+def test_blocks_smaller_than_the_data_change_nothing(monkeypatch):
+    features = np.random.default_rng(2).normal(size=(200, 5)).astype(np.float32)
+    whole = nearest_of(features, np.arange(50), count=4)
+    monkeypatch.setattr(neighbours, "_BLOCK", 2000)
+    cut = nearest_of(features, np.arange(50), count=4)
+    assert whole[0].tolist() == cut[0].tolist()
+
+
+def test_a_row_without_direction_has_no_neighbours_and_few_candidates_leave_gaps():
+    features = np.array([[1, 0], [0, 0], [1, 1]], np.float32)
+    ids, angles = nearest_of(features, np.array([0, 1]), count=3)
+    assert ids.tolist() == [[2, -1, -1], [-1, -1, -1]]
+    assert np.isnan(angles).sum() == 5

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from avhcurate.curation.selection import RULES, array_blocks, select, select_blocks, soft_labels
+from avhcurate.curation.selection import GATES, RULES, WAYS, array_blocks, select, select_blocks, soft_labels, targets
 from avhcurate.errors import CurateError
 
 
@@ -49,9 +49,9 @@ def by_the_book(logits, avc, rule, portion, alpha=0.25):
     for p, a in zip(probs, avc, strict=True):
         ratio = {c: p[c] / lambdas[c] for c in lambdas}
         label = max(ratio, key=lambda c: (ratio[c], -c))
-        if rule == "confidence":
+        if rule in ("confidence", "mrkld"):
             used = p[label] >= lambdas[label]
-        elif rule == "avc":
+        elif rule in ("avc", "avc-lrent", "avc-mrkld"):
             used = a[label] >= betas[label]
         else:
             soft = {c: r ** (1 / alpha) for c, r in ratio.items()}
@@ -71,7 +71,7 @@ def test_selection_agrees_with_a_slow_reading_of_the_papers(rule, portion, n, k)
     expected, lambdas, betas = by_the_book(logits, avc, rule, portion)
     assert found.candidate.tolist() == [label for label, _ in expected]
     # A sample on the threshold is selected; the book's rounding of p / lambda may not say so.
-    on_edge = np.isclose(found.confidence, found.lambdas[found.candidate], rtol=1e-12) & (rule != "avc")
+    on_edge = np.isclose(found.confidence, found.lambdas[found.candidate], rtol=1e-12) & ("avc" not in rule)
     assert found.selected[~on_edge].tolist() == [s for (_, s), edge in zip(expected, on_edge, strict=True) if not edge]
     assert found.selected[on_edge].all()
     for c in range(k):
@@ -219,6 +219,47 @@ def test_soft_labels_are_the_lrent_distribution_of_the_selected():
     assert (soft.argmax(axis=1) == found.candidate[rows]).all()
 
 
+def joined(parts):
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_selects_what_its_gate_does_whatever_it_trains_on(rule):
+    logits, avc = sample(300, 5, seed=4)
+    found, gate = select(logits, avc, rule=rule, portion=0.3), select(logits, avc, rule=WAYS[rule].gate, portion=0.3)
+    assert WAYS[rule].gate in GATES
+    for column in ("selected", "candidate", "threshold", "rank_in_class"):
+        assert np.array_equal(getattr(found, column), getattr(gate, column), equal_nan=True)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_training_is_asked_for_what_the_papers_losses_say(rule):
+    """On any probabilities q: cross-entropy to the label (CBST), with MRKLD's term, or to LRENT's soft label."""
+    logits, avc = sample(200, 4, seed=5)
+    found = select(logits, avc, rule=rule, portion=0.3)
+    rows, goals = joined(targets(found, array_blocks(logits, avc)))
+    assert rows.tolist() == np.flatnonzero(found.selected).tolist()
+    log_q = np.log(np.array(softmax_rows(sample(200, 4, seed=6)[0]))[rows])
+    hard = -log_q[np.arange(len(rows)), found.candidate[rows]]
+    probs = np.array(softmax_rows(logits))[rows]
+    soft = (probs / found.lambdas) ** 4
+    expected = {
+        "hard": hard,
+        "mrkld": hard + 0.1 * np.mean(-log_q, axis=1),
+        "lrent": -(soft / soft.sum(axis=1, keepdims=True) * log_q).sum(axis=1),
+    }["mrkld" if "mrkld" in rule else "lrent" if "lrent" in rule else "hard"]
+    assert -(goals * log_q).sum(axis=1) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_given_alpha_weighs_the_regulariser():
+    logits, avc = sample(50, 4)
+    found = select(logits, avc, rule="avc-mrkld", portion=0.3, alpha=0.4)
+    _, goals = joined(targets(found, array_blocks(logits, avc)))
+    assert np.unique(goals.round(6)).tolist() == pytest.approx([0.1, 1.1])
+    _, soft = joined(soft_labels(found, array_blocks(logits, avc)))
+    assert soft == pytest.approx(goals / 1.4)
+
+
 def test_accuracy_is_counted_over_selected_samples_with_a_label():
     probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8]])
     classes = select(np.log(probs), probs, rule="confidence", portion=1).classes([0, 1, 1, -1])
@@ -304,7 +345,7 @@ def test_the_order_of_samples_does_not_matter(inputs, portion, rule, random):
 
 
 @settings(max_examples=60, deadline=None)
-@given(PROBS, PORTION, PORTION, st.sampled_from(["confidence", "lrent"]))
+@given(PROBS, PORTION, PORTION, st.sampled_from(["confidence", "lrent", "mrkld"]))
 def test_a_larger_portion_selects_a_superset(inputs, one, other, rule):
     less, more = (select(*inputs, rule=rule, portion=p) for p in sorted((one, other)))
     assert (more.selected | ~less.selected).all()

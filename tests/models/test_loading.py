@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import socket
 import sys
 from pathlib import Path
@@ -192,6 +193,48 @@ def test_timm_networks_take_their_preprocessing_from_their_data_configuration():
     assert model.preprocess.crop / model.preprocess.resize == pytest.approx(data["crop_pct"], abs=0.005)
     assert model.preprocess.interpolation == data["interpolation"]
     assert gives_its_logits_by_its_head(model)
+
+
+def test_timm_networks_take_a_file_of_weights_with_its_class_count(tmp_path):
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        theirs = timm.create_model("test_resnet", pretrained=False, num_classes=5).eval()
+    save_file(theirs.state_dict(), tmp_path / "w.safetensors")
+    model = load("timm:test_resnet", 5, weights=tmp_path / "w.safetensors")
+    images = torch.randn(2, 3, model.preprocess.crop, model.preprocess.crop)
+    assert torch.allclose(model.module(images), theirs(images), atol=1e-5)
+    assert gives_its_logits_by_its_head(model)
+
+
+def test_a_timm_network_in_a_folder_brings_weights_names_and_preprocessing(tmp_path):
+    timm = pytest.importorskip("timm", reason="the extra timm is not installed")
+    theirs = timm.create_model("test_resnet", pretrained=False, num_classes=3).eval()
+    cfg = {"input_size": [3, 96, 96], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2], "crop_pct": 0.75,
+           "interpolation": "bilinear", "num_classes": 3, "label_names": ["cat", "dog", "fox"]}  # fmt: skip
+    config = {"architecture": "test_resnet", "num_classes": 3, "pretrained_cfg": cfg}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    model = load(f"timm:local-dir:{tmp_path}", 3)
+    assert (model.preprocess.crop, model.preprocess.resize, model.preprocess.mean) == (96, 128, (0.4, 0.5, 0.6))
+    assert model.classes == ("cat", "dog", "fox")
+    images = torch.randn(2, 3, 96, 96)
+    assert torch.allclose(model.module(images), theirs(images), atol=1e-5)
+    assert "check the folder" in refusal(f"timm:local-dir:{tmp_path / 'gone'}")
+
+
+def test_timm_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch):
+    pytest.importorskip("timm", reason="the extra timm is not installed")
+    from timm.models import _builder, _hub
+
+    def offline(*arguments, **options):
+        raise OSError("the network is unreachable\nand more")
+
+    for name in ("load_state_dict_from_hf", "load_state_dict_from_url"):
+        monkeypatch.setattr(_builder, name, offline)
+    monkeypatch.setattr(_hub, "load_model_config_from_hf", offline)
+    assert "--weights FILE" in refusal("timm:test_resnet.r160_in1k")
+    assert "(the network is unreachable): check the name and the network" in refusal("timm:hf-hub:org/net")
 
 
 def test_efficientnet_lite_comes_with_weights_that_tell_1000_classes_apart():

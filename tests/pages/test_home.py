@@ -15,7 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import jobs
 from avhcurate.storage.jobs import Jobs
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.starting import import_command, score_command, votes_command
+from avhcurate.ui.starting import fetch_command, import_command, score_command, votes_command
 
 
 def metrics(app):
@@ -126,6 +126,31 @@ def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_proce
     assert len(no_process) == 1
 
 
+def test_public_data_are_fetched_once_their_terms_are_agreed_to(open_page, workspace, no_process, words):
+    app = open_page("home", workspace.root)
+    assert "CC BY-NC-SA 4.0" in words(app)
+    submit(app, "Fetch").click().run()
+    assert "tick that you agree" in app.error[0].value
+    assert no_process == []
+    app.selectbox(key="home.public").set_value("imagenet-real").run()
+    app.text_input(key="home.fetch_images").set_value("/data/val")
+    app.checkbox(key="home.fetch_agreed.imagenet-real").set_value(True)
+    submit(app, "Fetch").click().run()
+    assert no_process == [(["fetch", "imagenet-real", "--images=/data/val", "--yes"], "fetch", "imagenet-real")]
+
+
+def test_a_list_is_imported_with_its_root_and_classes(open_page, demo_root, no_process):
+    app = open_page("home", demo_root)
+    app.segmented_control(key="home.action.digits").set_value("Import images").run()
+    app.text_input(key="home.name").set_value("source")
+    app.text_input(key="home.source").set_value("list:/visda/test.txt")
+    app.text_input(key="home.import_root").set_value("/visda/test")
+    app.text_input(key="home.import_classes").set_value("visda17")
+    submit(app, "Import").click().run()
+    argv = ["import", "source", "list:/visda/test.txt", "--root=/visda/test", "--classes=visda17"]
+    assert no_process[-1] == (argv, "import", "source")
+
+
 @pytest.mark.parametrize("state", ["failed", "cancelled", "interrupted"])
 def test_a_stopped_job_says_why_and_can_be_resumed_or_put_away(open_page, own_demo_root, no_process, words, state):
     record = job(own_demo_root, state, message="no such *file*" if state == "failed" else "", done=500, total=1000)
@@ -198,6 +223,7 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
         lambda: import_command("pets", "--force"),
         lambda: import_command("pets", ""),
         lambda: votes_command("pets", "-x"),
+        lambda: fetch_command("cifar10h", agreed=False),
     ],
 )
 def test_what_cannot_be_started_is_refused_before(call):

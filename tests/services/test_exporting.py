@@ -14,9 +14,8 @@ from torchvision.datasets import ImageFolder
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.services import exporting
 from avhcurate.services.annotating import annotate
-from avhcurate.services.exporting import export, export_bytes
+from avhcurate.services.exporting import export, export_bytes, hub
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach_votes
@@ -177,8 +176,8 @@ def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tm
 
 
 def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "_HF_BATCH", 2048)
-    monkeypatch.setattr(exporting, "_HF_BATCHES", 1)
+    monkeypatch.setattr(hub, "_HF_BATCH", 2048)
+    monkeypatch.setattr(hub, "_HF_BATCHES", 1)
     count = 5000
     splits = [[None, "train", "a b", "a-b"][number % 4] for number in range(count)]
     table = imported(tmp_path, pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}))

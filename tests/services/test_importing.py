@@ -3,10 +3,7 @@
 import io
 import json
 import os
-import threading
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -282,27 +279,11 @@ def test_names_that_are_no_class_names_stay_a_column_of_the_user(workspace: Work
     assert folder.samples()["user_label_name"].tolist() == ["a red car", "a blue car"]
 
 
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a web server over tmp_path."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=tmp_path)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tmp_path: Path, server: str) -> None:
-    write_images(tmp_path, "a.png", "b.png")
-    source = write_csv(tmp_path / "m.csv", f"url,label\n{server}/b.png,x\n{server}/a.png,y\n")
+def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tmp_path: Path, web) -> None:
+    write_images(web.folder, "a.png", "b.png")
+    source = write_csv(tmp_path / "m.csv", f"url,label\n{web.url}/b.png,x\n{web.url}/a.png,y\n")
     folder = import_dataset(workspace, "d", source)
-    assert [path for path, *_ in rows(folder)] == [f"{server}/b.png", f"{server}/a.png"]
+    assert [path for path, *_ in rows(folder)] == [f"{web.url}/b.png", f"{web.url}/a.png"]
     assert [int(decode(data)[0, 0, 0]) for data in folder.images().read([0, 1])] == [1, 0]
 
 
@@ -560,6 +541,43 @@ def test_torchvision_dataset_comes_from_files_that_are_there(workspace: Workspac
     assert folder.record.source == "torchvision:MNIST"
     assert (decode(folder.images().read_one(4)) == 30).all()
     assert import_dataset(workspace, "mnist", "torchvision:MNIST").record == folder.record
+
+
+def test_torchvision_datasets_of_other_layouts_come_with_their_classes(workspace: Workspace) -> None:
+    files = workspace.downloads / "torchvision" / "files"
+    write_images(files / "eurosat" / "2750", "Forest/a.jpg", "River/b.jpg", "River/c.jpg")
+    folder = import_dataset(workspace, "euro", "torchvision:EuroSAT")
+    assert rows(folder) == [(f"all/{n:07d}.png", "all", name) for n, name in enumerate(["Forest", "River", "River"])]
+    write_images(files / "food-101" / "images", "pie/0.jpg", "soup/1.jpg", "soup/2.jpg")
+    (files / "food-101" / "meta").mkdir()
+    for split, listed in {
+        "train": {"pie": ["pie/0"], "soup": ["soup/1"]},
+        "test": {"pie": [], "soup": ["soup/2"]},
+    }.items():
+        (files / "food-101" / "meta" / f"{split}.json").write_text(json.dumps(listed))
+    folder = import_dataset(workspace, "food", "torchvision:Food101")
+    assert {row[1] for row in rows(folder)} == {"train", "test"}
+    assert decode(folder.images().read_one(0))[0, 0].tolist() == [2, 2, 2]
+
+
+def test_torchvisions_pickles_are_held_against_their_checksum_before_they_are_opened(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[Path]]:
+            return (Path.touch, (tmp_path / "harm",))
+
+    def offline(*arguments: object, **options: object) -> None:
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    batches = workspace.downloads / "torchvision" / "files" / "cifar-10-batches-py"
+    batches.mkdir(parents=True)
+    for name in ("batches.meta", "test_batch", *(f"data_batch_{number}" for number in range(1, 6))):
+        (batches / name).write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(CurateError, match="could not be fetched"):
+        import_dataset(workspace, "d", "torchvision:CIFAR10")
+    assert not (tmp_path / "harm").exists()
 
 
 def test_torchvision_without_network_says_what_to_do(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,8 @@ def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
             sample["curated_label"] = int(value)
         else:
             sample["excluded"] = action == "exclude"
+            if sample["excluded"]:  # the reason of an exclusion is a tag
+                sample["tags"].add(value)
     folded = fold(pd.DataFrame(entries, columns=["action", "value", "path"])).set_index("path").to_dict("index")
     assert folded == {path: {**sample, "tags": sorted(sample["tags"])} for path, sample in replay.items()}
 

@@ -1,11 +1,7 @@
 """Reading images by id: from files, from Parquet, from the web; in order, within bounds, with reasons."""
 
 import os
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -185,25 +181,9 @@ def test_unknown_id_is_a_fault_of_the_caller(parquet: Path) -> None:
         ImageSource(places([str(parquet)], [0])).read_one(1)
 
 
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a web server over tmp_path."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=tmp_path)) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_images_are_read_from_the_web(server: str, tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"over the wire")
-    source = ImageSource(places([f"{server}/a.jpg", f"{server}/gone.jpg"], [None, None]))
+def test_images_are_read_from_the_web(web) -> None:
+    (web.folder / "a.jpg").write_bytes(b"over the wire")
+    source = ImageSource(places([f"{web.url}/a.jpg", f"{web.url}/gone.jpg"], [None, None]))
     assert source.read_one(0) == b"over the wire"
     assert "HTTP 404" in reason(source, 1)
 

@@ -62,6 +62,14 @@ def test_a_job_that_raises_says_how_it_ended(jobs, error, state):
         assert jobs.newest().message == "no disk"
 
 
+def test_another_total_begins_a_stage_with_a_rate_of_its_own(jobs):
+    with jobs.running(jobs.create("project", "digits", [])) as progress:
+        progress.report(0, 1000)
+        progress.report(900, 1000)
+        progress.report(0, 500)
+        assert (progress.record.rate, progress.record.eta_s) == (None, None)
+
+
 def test_rate_and_time_left_count_only_what_this_run_did(jobs):
     with jobs.running(jobs.create("score", "digits", [])) as progress:
         progress.report(900, 1000)  # resumed: 900 were there

@@ -1,14 +1,18 @@
 """Only conditions pass as predicates; statements, files and other people's columns do not."""
 
+import operator
+
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from avhcurate.curation.filters import Filters
+from avhcurate.curation.filters import Filters, quote
 from avhcurate.errors import CurateError
 from avhcurate.storage.predicates import check_predicate
+from avhcurate.storage.table import SampleTable
 
 COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On", "_file"]
 
@@ -99,3 +103,119 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
 def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
     with pytest.raises(CurateError):
         digits.count(Filters(where=text))
+
+
+# --- random conditions, DuckDB against pandas ----------------------------------------------------------------
+
+NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
+_ROWS = 60
+_COMPARE = {
+    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def some(values, kind):
+    """Every seventh value or so is missing."""
+    gone = np.random.default_rng(len(values)).random(_ROWS) < 0.15
+    return pd.array([None if no else value for value, no in zip(values, gone, strict=True)], kind)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng, folder = np.random.default_rng(4), tmp_path_factory.mktemp("predicates")
+    labels = some(rng.integers(0, 3, _ROWS).tolist(), "Int32")
+    samples = pd.DataFrame({"id": np.arange(_ROWS), "path": [f"{i}.png" for i in range(_ROWS)], "split": None})
+    samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], _ROWS), "str")})
+    scores = pd.DataFrame({"id": np.arange(_ROWS), "predicted": rng.integers(0, 3, _ROWS).astype("int32")})
+    scores["avh"] = np.where(rng.random(_ROWS) < 0.1, np.nan, rng.integers(0, 9, _ROWS) / 8)
+    votes = pd.DataFrame({"id": np.arange(0, _ROWS, 2), "hsf": rng.integers(0, 5, _ROWS // 2) / 4, "votes": 4})
+    votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0, hsf_bin="0")
+    samples.to_parquet(folder / "samples.parquet")
+    scores.to_parquet(folder / "scores.parquet")
+    return SampleTable(folder / "samples.parquet", folder / "scores.parquet", votes, ["cat", "dog's", "eel"])
+
+
+def literal(value):
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def compared(column, sign, value):
+    """SQL, and what it is of a frame: True, False or missing, row by row."""
+    return f"{quote(column)} {sign} {literal(value)}", lambda frame: known(frame, column, _COMPARE[sign], value)
+
+
+def known(frame, column, test, *values):
+    """A test of the values that there are; missing where there is none."""
+    given = frame[column]
+    return pd.array([None if pd.isna(one) else bool(test(one, *values)) for one in given], "boolean")
+
+
+def chosen(column, values):
+    return (
+        f"{quote(column)} IN ({', '.join(map(literal, values))})",
+        lambda frame: known(frame, column, lambda one: one in values),
+    )
+
+
+def between(column, low, high):
+    return (
+        f"{quote(column)} BETWEEN {low} AND {high}",
+        lambda frame: known(frame, column, lambda one: low <= one <= high),
+    )
+
+
+def missing(column, negated):
+    return (
+        f"{quote(column)} IS {'NOT ' if negated else ''}NULL",
+        lambda frame: pd.array(frame[column].isna() ^ negated, "boolean"),
+    )
+
+
+def joined(word, first, second):
+    both = {"AND": operator.and_, "OR": operator.or_}[word]
+    return f"({first[0]}) {word} ({second[0]})", lambda frame: both(first[1](frame), second[1](frame))
+
+
+NUMBER = st.sampled_from([-1, 0, 1, 2, 0.25, 0.5, 0.875, 1.0, 30])
+TEXT = st.sampled_from(["cat", "dog's", "mon", "tu%", "o'clock", "--", ""])
+LEAVES = st.one_of(
+    st.builds(compared, st.sampled_from(NUMBERS), st.sampled_from(list(_COMPARE)), NUMBER),
+    st.builds(compared, st.sampled_from(TEXTS), st.sampled_from(list(_COMPARE)), TEXT),
+    st.builds(chosen, st.sampled_from(NUMBERS), st.lists(NUMBER, min_size=1, max_size=3)),
+    st.builds(chosen, st.sampled_from(TEXTS), st.lists(TEXT, min_size=1, max_size=3)),
+    st.builds(between, st.sampled_from(NUMBERS), NUMBER, NUMBER),
+    st.builds(missing, st.sampled_from(NUMBERS + TEXTS), st.booleans()),
+)
+PREDICATES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(joined, st.sampled_from(["AND", "OR"]), inner, inner),
+        inner.map(lambda one: (f"NOT ({one[0]})", lambda frame: ~one[1](frame))),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(predicate=PREDICATES)
+def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
+    text, holds = predicate
+    check_predicate(text, table.columns)
+    frame = table.frame()
+    expected = frame["id"][pd.Series(holds(frame), frame.index).fillna(False).astype(bool)]
+    assert table.frame(Filters(excluded=None, where=text), columns=["id"])["id"].tolist() == expected.tolist()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    predicate=PREDICATES,
+    harm=st.sampled_from([
+        "{}; DROP TABLE samples", "{}) OR (TRUE", "{} UNION SELECT 1", "({}) AND path IN (SELECT 'x')",
+        "({}) AND read_text('/etc/passwd') = ''", "({}) OR EXISTS (FROM read_csv('x'))", "({}) AND glob('*') = path",
+        "({}) AND path IN (FROM 'samples.parquet')", "({}) LIMIT 1", "({}) AND nextval('x') > 0",
+    ]),
+)  # fmt: skip
+def test_a_predicate_with_a_statement_or_a_file_in_it_is_refused(table, predicate, harm):
+    with pytest.raises(CurateError):
+        table.count(Filters(where=harm.format(predicate[0])))
+    assert table.count() == _ROWS

@@ -16,6 +16,7 @@ FILTERS = st.builds(
     classes=st.lists(st.integers(-1, 9), unique=True, max_size=3).map(tuple),
     splits=st.lists(TEXT, unique=True, max_size=2).map(tuple),
     tags=st.lists(TEXT, unique=True, max_size=2).map(tuple),
+    sets=st.lists(TEXT, unique=True, max_size=2).map(tuple),
     ranges=st.lists(
         st.tuples(st.sampled_from(["avh", "loss"]), st.floats(allow_nan=False), st.floats(allow_nan=False)), max_size=2
     ).map(tuple),
@@ -38,7 +39,7 @@ VIEWS = st.builds(
     own=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
 )
 TABLE = SimpleNamespace(
-    columns=("avh", "loss", "hsf", "id"), scores=("avh", "loss"), classes=("cat", "dog"), edges=(0.0, 0.5, 1.0)
+    columns=("avh", "loss", "hsf", "id"), scores=("avh", "loss"), classes=("cat", "dog"), edges=(0.0, 0.5, 1.0), sets=("hard",)
 )
 
 
@@ -67,16 +68,18 @@ def test_a_page_number_is_a_plain_positive_number(text):
 
 
 def test_the_filter_parameters_are_those_of_filters():
-    everything = Filters((0,), (0,), (0,), ("a",), ("a",), (("avh", 0.0, 1.0),), True, True, "TRUE")
+    everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), True, True, "TRUE")
     assert set(everything.to_query()) == set(_FILTER_KEYS)
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
-    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, NONE), ranges=(("avh", 0.0, 1.0), ("gone", 0.0, 1.0)))
+    ranges = (("avh", 0.0, 1.0), ("gone", 0.0, 1.0))
+    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, NONE), sets=("hard", "gone"), ranges=ranges)
     view, notices = fit(View(filters=filters, sort="gone"), TABLE)
-    assert view.filters == Filters(hsf_bins=(0,), classes=(1, NONE), ranges=(("avh", 0.0, 1.0),))
+    assert view.filters == Filters(hsf_bins=(0,), classes=(1, NONE), sets=("hard",), ranges=ranges[:1])
     assert view.sort == "avh"
-    assert len(notices) == 4
+    assert len(notices) == 5
+    assert "This dataset has no set gone: the filter was left out." in notices
 
 
 def test_a_view_that_fits_is_left_alone():

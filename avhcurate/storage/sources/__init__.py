@@ -1,27 +1,41 @@
-"""Readers of what a user has: a folder of classes, a manifest of paths, Parquet with image bytes."""
+"""Readers of what a user has: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
 
 from pathlib import Path
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.columns import bytes_leaf, listed
 from avhcurate.storage.sources.folder import read_folder, scan
+from avhcurate.storage.sources.listing import KNOWN_CLASSES, class_list, read_list
 from avhcurate.storage.sources.manifest import read_manifest
 from avhcurate.storage.sources.parquet import read_parquet
-from avhcurate.storage.sources.reading import Options, Reading
+from avhcurate.storage.sources.reading import Kind, Options, Reading
+from avhcurate.storage.sources.webdataset import read_webdataset
 from avhcurate.storage.tabular import is_csv, is_parquet, parquet_schema
+from avhcurate.storage.tars import is_tar
 
-__all__ = ["Options", "Reading", "read_source"]
+__all__ = ["KNOWN_CLASSES", "Kind", "Options", "Reading", "class_list", "read_source"]
 
 
-def read_source(source: Path, options: Options) -> Reading:
-    """Everything about a source but the images' bytes; what it is, its content decides.
+def read_source(source: Path | str, options: Options) -> Reading:
+    """Everything about a source but the images' bytes; what it is, its content decides, or `list:` or `wds:`.
 
     Raises `CurateError` for what is no source, with the next step.
     """
+    scheme, _, rest = str(source).partition(":")
+    if scheme == "list":
+        return read_list(Path(rest).expanduser(), options)
+    if scheme == "wds":
+        if options.root is not None:
+            raise CurateError("the images of tar shards lie in them: leave --root out")
+        return read_webdataset(rest, options)
+    source = Path(source).expanduser()
     if source.is_dir():
         return _read_directory(source, options)
     if not source.exists():
-        raise CurateError(f"{source} does not exist: give a folder of images, a CSV or Parquet file, or hf:REPO")
+        raise CurateError(
+            f"{source} does not exist: give a folder of images, a CSV or Parquet file, list:FILE, wds:PATTERN, "
+            "torchvision:NAME or hf:REPO"
+        )
     if is_parquet(source):
         return (
             read_parquet([source], source.parent, options)
@@ -30,6 +44,8 @@ def read_source(source: Path, options: Options) -> Reading:
         )
     if is_csv(source):
         return read_manifest(source, options)
+    if is_tar(str(source)):
+        return read_webdataset(str(source), options)
     raise CurateError(
         f"{source.name} is neither CSV nor Parquet: give a folder with a sub-folder for each class "
         "(unpack archives first), or a CSV or Parquet file"

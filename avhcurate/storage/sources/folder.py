@@ -117,9 +117,10 @@ def read_folder(root: Path, found: Found, options: Options) -> Reading:
     The first level are splits when all of its folders that hold images are called train, val, valid, validation or
     test. An image that lies in no class folder has no label.
     """
-    for option in (options.image_column, options.label_column, options.split_column, options.votes_column):
-        if option is not None:
-            raise CurateError(f"a folder of images has no column {option!r}: leave the column options out")
+    if options.column is not None:
+        raise CurateError(f"a folder of images has no column {options.column!r}: leave the column options out")
+    if options.classes is not None or options.root is not None:
+        raise CurateError("a folder's classes are its sub-folders: leave --classes and --root out")
     parts = [path.split("/") for path in found.images]
     tops = {part[0] for part in parts if len(part) > 1}
     in_splits = bool(tops) and all(top.casefold() in SPLITS for top in tops)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from avhcurate.errors import CurateError
 from avhcurate.storage.columns import find_path_column, is_text
 from avhcurate.storage.fingerprints import fingerprint_table
-from avhcurate.storage.images import URL_PATTERN, is_url
+from avhcurate.storage.remote import URL_PATTERN, is_url
 from avhcurate.storage.sources.reading import Options, Reading, interpret
 from avhcurate.storage.tabular import read_table
 
@@ -30,19 +30,13 @@ def read_manifest(path: Path, options: Options) -> Reading:
         raise CurateError(
             f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
         )
-    table, messages, skipped = _one_row_a_path(_trimmed(table, column), column)
+    table, messages, skipped = one_row_a_path(_trimmed(table, column), column)
     if not len(table):
         raise CurateError(f"column {column!r} of {path} is empty in every row: it should name the images")
     paths = table[column].cast(pa.string())
-    files = _places(paths, path.parent.absolute())
-    stats, missing = _stat(files)
-    if len(missing) == len(table):
-        raise CurateError(
-            f"none of the {len(table)} images that {path} names exists; the first was looked for at {missing[0]}. "
-            "Relative paths start at the manifest's folder"
-        )
-    if missing:
-        messages.append(f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}")
+    base = (options.root or path.parent).absolute()
+    files = _places(paths, base)
+    stats, missing = existing(files, f"{path} names", f"Relative paths start at {base}; --root names another folder")
     return interpret(
         table.drop_columns([column]),
         options,
@@ -53,8 +47,20 @@ def read_manifest(path: Path, options: Options) -> Reading:
         image_column=column,
         evidence=[fingerprint_table(stats)],
         skipped=skipped,
-        messages=messages,
+        messages=[*messages, *missing],
     )
+
+
+def existing(files: pa.ChunkedArray, who: str, hint: str) -> tuple[pa.Table, list[str]]:
+    """Sizes and times of the files, and a message where some are missing; `CurateError` where all are."""
+    stats, missing = _stat(files)
+    if len(missing) == len(files):
+        raise CurateError(
+            f"none of the {len(files)} images that {who} exists; the first was looked for at {missing[0]}. {hint}"
+        )
+    if not missing:
+        return stats, []
+    return stats, [f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}"]
 
 
 def _trimmed(table: pa.Table, column: str) -> pa.Table:
@@ -63,7 +69,7 @@ def _trimmed(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, texts)
 
 
-def _one_row_a_path(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
+def one_row_a_path(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
     """The table without rows that name no image or repeat another; what was left out; how many rows."""
     messages = []
     named = table.filter(pc.is_valid(table[column]))

@@ -23,6 +23,8 @@ def read_parquet(files: list[Path], base: Path, options: Options) -> Reading:
 
     A sample is called by `image.path` where these paths are unique, else by FILE#ROW with FILE relative to `base`.
     """
+    if options.root is not None:
+        raise CurateError("these Parquet files hold the images themselves: leave --root out")
     schemas = [parquet_schema(file) for file in files]
     column, _ = find_bytes_column(schemas[0], options.image_column)
     for file, schema in zip(files, schemas, strict=True):

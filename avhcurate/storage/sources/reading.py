@@ -1,6 +1,7 @@
 """What a reader hands on: the samples as columns, never their pixels."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -22,12 +23,24 @@ from avhcurate.storage.sources.users import user_columns
 
 @dataclass(frozen=True)
 class Options:
-    """Columns that the user named, where the source has columns."""
+    """Columns that the user named, where the source has columns; the folder from which its paths count; its classes."""
 
     image_column: str | None = None
     label_column: str | None = None
     split_column: str | None = None
     votes_column: str | None = None
+    root: Path | None = None
+    classes: list[str] | None = None
+
+    @property
+    def column(self) -> str | None:
+        """A column that was named, for sources that have none."""
+        columns = (self.image_column, self.label_column, self.split_column, self.votes_column)
+        return next((column for column in columns if column is not None), None)
+
+
+#: What a source is.
+Kind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +51,7 @@ class Reading:
     `votes` holds K counts a sample where the source has such a column.
     """
 
-    kind: Literal["folder", "manifest", "parquet"]
+    kind: Kind
     samples: pa.Table
     classes: list[str]
     classes_declared: bool
@@ -58,8 +71,8 @@ def interpret(
     files: pa.ChunkedArray,
     rows: pa.ChunkedArray,
     splits: pa.ChunkedArray | None = None,
-    kind: Literal["manifest", "parquet"],
-    image_column: str,
+    kind: Kind,
+    image_column: str | None,
     evidence: list[str],
     skipped: int = 0,
     messages: list[str],
@@ -114,7 +127,8 @@ def _labels(table: pa.Table, options: Options, size: int) -> tuple[Labels, list[
     if column is None:
         message = f"no label column among {listed(table.column_names)}, so samples are unlabelled (--label-column)"
         return unlabelled(size, message), []
-    labels = encode_labels(table[column], declared=declared_classes(table.schema, column), title=column)
+    declared = options.classes or declared_classes(table.schema, column)
+    labels = encode_labels(table[column], declared=declared, title=column)
     name_column = None if is_text(table[column].type) else find_name_column(table.schema, column)
     if name_column is None:
         return labels, [column]

@@ -6,7 +6,7 @@ given) and `lead_time` in seconds; an annotator that its organisation does not k
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -20,6 +20,8 @@ from avhcurate.storage.votes.sheet import SAMPLE_COLUMNS, VoteSheet, sheet_of_ro
 
 #: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
 _CLASSIFY, _SELECT = "label", "belongs"
+#: In the `meta` of a result: the curated label that it tells.
+CURATED = "curated"
 #: What Label Studio puts before the name of an uploaded file.
 _UPLOADED = r"^(.*/)?[0-9a-f]{8}-"
 #: Data of a task that never name its sample.
@@ -52,12 +54,35 @@ def tasks_of(ballots: pd.DataFrame, *, simulated: bool) -> Iterator[dict[str, An
         yield {"data": data, "annotations": [_annotation(row, select) for row in rows.to_dict("records")]}
 
 
-def label_config(classes: list[str], *, select: bool) -> str:
-    """The labelling interface that a project needs for such tasks."""
+def label_config(classes: Sequence[str], *, select: bool) -> str:
+    """The labelling interface that a project needs for such tasks: with `select` it asks whether an image belongs to
+    the class in its data, with `classes` which of them it is; with both it asks both.
+    """
     header = '<Header value="$class"/>' if select else ""
-    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in (["yes", "no"] if select else classes))
-    control = f'<Choices name="{_SELECT if select else _CLASSIFY}" toName="image" choice="single">{choices}</Choices>'
-    return f'<View>{header}<Image name="image" value="$image"/>{control}</View>'
+    questions = {_SELECT: ("yes", "no") if select else (), _CLASSIFY: classes}
+    controls = "".join(_control(name, choices) for name, choices in questions.items() if choices)
+    return f'<View>{header}<Image name="image" value="$image"/>{controls}</View>'
+
+
+def _control(name: str, choices: Sequence[str]) -> str:
+    inner = "".join(f"<Choice value={quoteattr(choice)}/>" for choice in choices)
+    return f'<Choices name="{name}" toName="image" choice="single">{inner}</Choices>'
+
+
+def choice(said: str, *, select: bool = False, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The result of an annotation: a class, or with `select` "yes" or "no"."""
+    return {
+        "from_name": _SELECT if select else _CLASSIFY,
+        "to_name": "image",
+        "type": "choices",
+        "value": {"choices": [said]},
+        "meta": dict(meta or {}),
+    }
+
+
+def curated(name: str, *, ground_truth: bool) -> dict[str, Any]:
+    """An annotation that tells the curated label; unless somebody changes it, it is read as no vote."""
+    return {"result": [choice(name, meta={CURATED: name})], "was_cancelled": False, "ground_truth": ground_truth}
 
 
 def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
@@ -67,14 +92,7 @@ def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
         meta["control"] = row["control"]
     if pd.notna(row["at"]):
         meta["at"] = pd.Timestamp(row["at"]).isoformat()
-    result = {
-        "from_name": _SELECT if select else _CLASSIFY,
-        "to_name": "image",
-        "type": "choices",
-        "value": {"choices": [said]},
-        "meta": meta,
-    }
-    annotation = {"result": [result], "was_cancelled": False, "ground_truth": False}
+    annotation = {"result": [choice(said, select=select, meta=meta)], "was_cancelled": False, "ground_truth": False}
     return annotation | ({"lead_time": float(row["reaction_ms"]) / 1000} if pd.notna(row["reaction_ms"]) else {})
 
 
@@ -111,6 +129,8 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
         if len(chosen) != 1:
             left_out["without one choice"] += 1
             continue
+        if _meta(results[0]).get(CURATED) == chosen[0]:
+            continue
         yield _answer(task.get("data") or {}, questions.pop(), str(chosen[0])) | _known(annotation, results[0])
 
 
@@ -122,7 +142,7 @@ def _answer(data: dict[str, Any], question: str, chosen: str) -> dict[str, Any]:
 
 def _known(annotation: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """Who answered, how fast and when; our own names in `meta` go before those of whoever imported the file."""
-    meta: dict[str, Any] = result["meta"] if isinstance(result.get("meta"), dict) else {}
+    meta = _meta(result)
     who = annotation.get("completed_by")
     who = who.get("id", who.get("email")) if isinstance(who, dict) else who
     seconds, at = annotation.get("lead_time"), meta.get("at", annotation.get("created_at"))
@@ -136,6 +156,11 @@ def _known(annotation: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]
     }
     texts = ("annotator", "control", "expected", "task")
     return known | {name: None if known[name] is None else str(known[name]) for name in texts}
+
+
+def _meta(result: dict[str, Any]) -> dict[str, Any]:
+    meta = result.get("meta")
+    return meta if isinstance(meta, dict) else {}
 
 
 def _ordered_keys(data: dict[str, Any]) -> list[str]:

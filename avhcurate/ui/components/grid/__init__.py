@@ -20,7 +20,10 @@ _HTML = """
 
 @dataclass(frozen=True)
 class Tile:
-    """One thumbnail and the few words under it; every text is shown as text, never as HTML."""
+    """One thumbnail and the few words under it; every text is shown as text, never as HTML.
+
+    Neighbours of the same `group` share rows of their own below its name; "" for tiles in no group.
+    """
 
     id: int
     src: str
@@ -32,6 +35,7 @@ class Tile:
     differs: bool = False
     muted: bool = False
     alt: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ function createGrid(parent) {
   const hint = parent.querySelector(".hint");
   const tiles = new Map(); // id -> tile, in page order
   let order = [];
+  let rows = []; // the ids of order, row by row
   let selected = new Set();
   let scope = null;
   let view = null;
@@ -168,16 +169,26 @@ function createGrid(parent) {
       board.style.setProperty("--columns", columns);
       board.setAttribute("aria-colcount", columns);
     }
-    const needed = Math.ceil(order.length / columns);
-    while (board.children.length > needed) board.lastChild.remove();
-    while (board.children.length < needed) element("div", "row", board).setAttribute("role", "row");
-    board.setAttribute("aria-rowcount", needed);
-    for (let row = 0; row < needed; row++) {
-      const wanted = order.slice(row * columns, (row + 1) * columns).map((id) => tiles.get(id).root);
+    rows = [];
+    for (const id of order) {
+      const last = rows.at(-1);
+      const fits = last && last.length < columns && tiles.get(last[0]).group === tiles.get(id).group;
+      if (fits) last.push(id);
+      else rows.push([id]);
+    }
+    while (board.children.length > rows.length) board.lastChild.remove();
+    while (board.children.length < rows.length) element("div", "row", board).setAttribute("role", "row");
+    board.setAttribute("aria-rowcount", rows.length);
+    for (let row = 0; row < rows.length; row++) {
+      const wanted = rows[row].map((id) => tiles.get(id).root);
       const now = board.children[row].children;
       if (now.length !== wanted.length || wanted.some((node, i) => node !== now[i])) {
         board.children[row].replaceChildren(...wanted);
       }
+      const { group } = tiles.get(rows[row][0]);
+      const begins = group && (row === 0 || group !== tiles.get(rows[row - 1][0]).group);
+      board.children[row].classList.toggle("begins", Boolean(begins));
+      board.children[row].dataset.group = begins ? group : "";
     }
     if (hadFocus && tiles.has(focused)) tiles.get(focused).root.focus({ preventScroll: true });
   }
@@ -187,6 +198,7 @@ function createGrid(parent) {
     for (const data of list) {
       const tile = tiles.get(data.id) ?? createTile();
       drawTile(tile, data);
+      tile.group = data.group;
       next.set(data.id, tile);
     }
     tiles.clear();
@@ -196,6 +208,14 @@ function createGrid(parent) {
     setFocused(tiles.has(focused) ? focused : order[0]);
     if (!tiles.has(anchor)) anchor = null;
     layOut();
+  }
+
+  // The place in order of the tile a number of rows further, in the same column or the row's last; -1 beyond the ends.
+  function below(at, steps) {
+    const row = rows.findIndex((ids) => ids.includes(order[at]));
+    const wanted = rows[row + steps];
+    if (!wanted) return -1;
+    return order.indexOf(wanted[Math.min(rows[row].indexOf(order[at]), wanted.length - 1)]);
   }
 
   function scrollToTop() {
@@ -232,7 +252,7 @@ function createGrid(parent) {
     const at = order.indexOf(focused);
     const page = Math.max(1, Math.floor(window.innerHeight / (tiles.get(focused)?.root.offsetHeight || 200))) * columns;
     const targets = {
-      ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: at + columns, ArrowUp: at - columns,
+      ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: below(at, 1), ArrowUp: below(at, -1),
       Home: event.ctrlKey ? 0 : at - (at % columns),
       End: event.ctrlKey ? order.length - 1 : at - (at % columns) + columns - 1,
       PageDown: at + page, PageUp: at - page,
@@ -240,7 +260,7 @@ function createGrid(parent) {
     const command = event.ctrlKey || event.metaKey;
     if (event.key in targets) {
       const to = targets[event.key];
-      const leaves = (event.key === "ArrowDown" && to >= order.length) || (event.key === "ArrowUp" && to < 0);
+      const leaves = (event.key === "ArrowDown" || event.key === "ArrowUp") && to < 0;
       if (!leaves) moveFocus(to, event.shiftKey && options.selectable);
     } else if (event.key === "Enter") open(focused);
     else if (event.key === " " && options.selectable) toggle(focused);

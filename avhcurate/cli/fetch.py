@@ -1,0 +1,96 @@
+"""The verb that fetches public data."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    WorkspaceOption,
+    arguments,
+    open_workspace,
+    print_dataset,
+    print_json,
+    print_messages,
+)
+from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from avhcurate.services.public.material import PublicDataset
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Which one; none lists them.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option(help="Folder or address that holds the files, in place of the official ones.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the files land [the workspace's downloads].")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images, where nobody may hand them on (imagenet-real).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size without being asked.")] = False,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a public dataset by checksum and import it with its human votes; the same call again resumes."""
+    from avhcurate.services import jobs
+    from avhcurate.services.fetching import fetch_public, find_public
+    from avhcurate.terminal import Reporter
+
+    if dataset is None:
+        _list(as_json)
+        return
+    public = find_public(dataset)
+    _agree(public, yes)
+    space = open_workspace(workspace)
+    with Reporter() as reporter, jobs.run(space.root, "fetch", dataset, arguments(), on_report=reporter) as progress:
+        found = fetch_public(
+            space,
+            dataset,
+            mirror=mirror,
+            out=out,
+            images=images,
+            force=force,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    if found.folder is not None:
+        print_dataset(found.folder, as_json=as_json)
+    elif as_json:
+        print_json({"name": dataset, "place": str(found.place), "imported": False})
+    print_messages(found.messages)
+
+
+def _list(as_json: bool) -> None:
+    from avhcurate.services.fetching import PUBLIC
+
+    if as_json:
+        rows = [
+            {"name": one.name, "title": one.title, "licence": one.licence, "bytes": one.size} for one in PUBLIC.values()
+        ]
+        print_json({"datasets": rows})
+        return
+    for public in PUBLIC.values():
+        print(f"{public.name}: {public.title} ({_megabytes(public.size)})")
+
+
+def _agree(public: "PublicDataset", yes: bool) -> None:
+    """Shows what is to come, under which terms, and asks; without a terminal only `--yes` agrees."""
+    print(f"{public.title}\nfrom {public.home}, {_megabytes(public.size)}", file=sys.stderr)
+    print(f"licence: {public.licence}\nto cite: {public.citation}", file=sys.stderr)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CurateError(f"`fetch {public.name}` asks whether you agree to this: add --yes where nobody can be asked")
+    if not typer.confirm("Fetch it?", err=True):
+        raise CurateError("nothing was fetched")
+
+
+def _megabytes(size: int) -> str:
+    return f"about {size / 1e6:,.0f} MB"

@@ -1,0 +1,66 @@
+"""The verb that compares runs: models."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import ForceOption, JsonOption, NameArgument, WorkspaceOption, open_run_table, print_json
+
+if TYPE_CHECKING:
+    from avhcurate.services.comparing import SideBySide
+
+
+@app.command()
+def models(
+    name: NameArgument,
+    runs: Annotated[
+        str | None, typer.Option(help="Names of runs or models, as A,B,... [the newest run of each network].")
+    ] = None,
+    scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
+    csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
+    from avhcurate.services import comparing
+
+    table = open_run_table(workspace, name, None)
+    names = [one.strip() for one in runs.split(",")] if runs else None
+    keys = [key.strip() for key in scores.split(",")]
+    found = comparing.side_by_side(table, names, keys=keys)
+    if csv:
+        comparing.write_csv(found, csv, force=force)
+    if as_json:
+        print_json(
+            {
+                "rows": comparing.contract_table(found),
+                "agreement": found.agreement,
+                "pairs": found.pairs,
+                "avh_rank_agreement": found.avh.reset_index(names="model"),
+                "norm_rank_agreement": found.norm.reset_index(names="model"),
+                "discoveries": [vars(reading) for reading in found.readings],
+            }
+        )
+        return
+    votes = ", SIMULATED human votes" if found.simulated else ""
+    print(f"{name}: {len(found.samples):,} of {found.labelled:,} labelled samples, scored by every run{votes}")
+    _print_table(found, keys)
+    if found.samples.voted:
+        for reading in found.readings:
+            print(f"\n{reading.discovery}. {reading.title}: {reading.verdict}. {reading.sentence}")
+
+
+def _print_table(found: "SideBySide", keys: list[str]) -> None:
+    table = found.table
+    shown: dict[str, Any] = {"run": table["run"], "n": table["n"]}
+    for column, digits in (("accuracy", 3), ("ece_mass", 3), ("ece_width", 3)):
+        ends = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
+        shown[column] = [f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for value, low, high in ends]
+    shown |= {name: table[name].round(4) for name in ("class_accuracy", "brier", "nll", "avh")}
+    for key in keys if found.samples.voted else []:
+        ends = zip(*(table[f"{key}_hsf{part}"] for part in ("", "_low", "_high")), strict=True)
+        shown[f"{key} with HSF"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
+    print(type(table)(shown).to_string(index=False))

@@ -1,0 +1,78 @@
+"""The verb that lays samples out on a map."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    JsonOption,
+    ModelOption,
+    NameArgument,
+    WorkspaceOption,
+    arguments,
+    open_workspace,
+    print_json,
+)
+from avhcurate.errors import CurateError
+
+
+@app.command()
+def project(
+    name: NameArgument,
+    model: ModelOption = None,
+    metric: Annotated[
+        str, typer.Option(help="cosine: by angle, as the scores are; or euclidean: by length too.")
+    ] = "cosine",
+    neighbors: Annotated[int, typer.Option(help="Neighbours a sample: few show detail, many the whole.")] = 15,
+    min_dist: Annotated[float, typer.Option(help="How close points may lie, from 0 to 1.")] = 0.1,
+    pca: Annotated[
+        str, typer.Option(help="Dimensions that UMAP gets: a number, none, or auto (50 above 10,000 samples).")
+    ] = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Makes UMAP repeatable: one thread, about 1.5 times the time of two [none, all cores]."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Take so many samples, spread evenly.", min=1)] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Lay a scored dataset out in two dimensions: PCA at once, then UMAP, class weights among the samples.
+
+    Both maps are kept; the same call again does nothing, or goes on where it was cut short.
+    """
+    from avhcurate.services import jobs
+    from avhcurate.services.projecting import project_dataset
+    from avhcurate.terminal import Reporter
+
+    space = open_workspace(workspace)
+    with Reporter() as reporter, jobs.run(space.root, "project", name, arguments(), on_report=reporter) as progress:
+        folder = project_dataset(
+            space,
+            name,
+            model,
+            metric=metric,
+            neighbours=neighbors,
+            min_dist=min_dist,
+            pca=_dimensions(pca),
+            seed=seed,
+            limit=limit,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    record = folder.record
+    if as_json:
+        print_json({"record": record.model_dump(mode="json"), "coordinates": str(folder.root / "coordinates.parquet")})
+        return
+    print(
+        f"{name}, {record.run}: map {record.name} of {record.placed:,} samples and {record.num_classes} class weights"
+    )
+    print(f"{folder.root / 'coordinates.parquet'} holds id, x and y; see it on the page Map: avhcurate serve")
+
+
+def _dimensions(text: str) -> int | Literal["auto"] | None:
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else None
+    if not text.isdecimal():
+        raise CurateError(f"--pca takes a number of dimensions, auto or none, not {text!r}")
+    return int(text)

@@ -1,0 +1,75 @@
+"""The verb that measures images and finds near duplicates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    NameArgument,
+    WorkspaceOption,
+    arguments,
+    open_workspace,
+    print_json,
+)
+
+
+@app.command()
+def quality(
+    name: NameArgument,
+    model: ModelOption = None,
+    hashes: Annotated[bool, typer.Option("--hashes/--no-hashes", help="Compare images by perceptual hash.")] = True,
+    near: Annotated[
+        float | None, typer.Option(help="Cosine from which embeddings are of near duplicates [read off the run].")
+    ] = None,
+    bits: Annotated[int, typer.Option(help="Bits of 64 in which hashes of near duplicates differ.", min=0, max=16)] = 4,
+    csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure light, sharpness and size of every image, and group near duplicates; the same call again resumes."""
+    from avhcurate.services import jobs
+    from avhcurate.services import quality as service
+    from avhcurate.services.tables import open_table
+    from avhcurate.storage.files import check_free
+    from avhcurate.terminal import Reporter
+
+    space = open_workspace(workspace)
+    if csv:
+        check_free(csv, force=force)  # now, not after the work
+    with Reporter() as reporter, jobs.run(space.root, "quality", name, arguments(), on_report=reporter) as progress:
+        folder = service.measure_dataset(
+            space,
+            name,
+            model,
+            hashes=hashes,
+            near=near,
+            bits=bits,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    record = folder.record
+    table = open_table(space, name, record.run)
+    found, odd = service.find_duplicates(table), service.odd_files(table)
+    summary = service.summarise(table)
+    if csv:
+        service.write_csv(table, csv, force=force)
+    if as_json:
+        print_json(
+            {"record": record.model_dump(mode="json"), "measures": summary, "groups": found.groups, "odd_files": odd}
+        )
+        return
+    print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")
+    print(summary.round(4).to_string(index=False, na_rep="-"))
+    groups = found.groups
+    by = f", embeddings of {record.run} from cosine {record.similarity:.4f}" if record.similarity is not None else ""
+    print(f"\n{len(groups)} groups of near duplicates ({len(found.extra)} copies){by}")
+    print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
+    if len(odd):
+        print(f"\n{len(odd)} odd files")
+        print(odd[["id", "path", "odd"]].head(10).to_string(index=False))

@@ -1,0 +1,120 @@
+"""The verbs about named views and sets, and about who decided what."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    JsonOption,
+    NameArgument,
+    WorkspaceOption,
+    open_run_table,
+    open_workspace,
+    print_json,
+    print_messages,
+)
+from avhcurate.errors import CurateError
+
+
+@app.command()
+def saved(
+    name: NameArgument,
+    save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
+    where: Annotated[str, typer.Option(help="SQL condition that its samples satisfy.")] = "",
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="File that lists them: CSV with `path` or `id`, or a line each."
+        ),
+    ] = None,
+    remove: Annotated[
+        str | None, typer.Option(help="Take this set off the list; `history --undo` brings it back.")
+    ] = None,
+    remove_view: Annotated[str | None, typer.Option(help="The same for a view.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Named sets and views of a dataset: listed, saved, removed."""
+    from avhcurate.services import saved as service
+
+    folder = open_workspace(workspace)
+    folder.dataset(name)
+    if save_set is not None:
+        _save(workspace, name, save_set, where, ids)
+    elif where or ids is not None:
+        raise CurateError("--where and --ids say what is in a set: give --save-set and a name as well")
+    if remove is not None:
+        service.remove(folder, name, "set", remove)
+    if remove_view is not None:
+        service.remove(folder, name, "view", remove_view)
+    sets, views = service.sets(folder, name), service.views(folder, name)
+    if as_json:
+        print_json({
+            "sets": [{"name": one.name, "n": one.n, "who": one.who, "at": f"{one.at}"} for one in sets],
+            "views": [
+                {"name": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at}"}
+                for one in views
+            ],
+        })  # fmt: skip
+        return
+    for one in sets:
+        print(f"set   {one.name}: {one.n} samples, {one.who}, {one.at:%Y-%m-%d %H:%M}")
+    for view in views:
+        print(f"view  {view.name}: {view.page}, {view.who}, {view.at:%Y-%m-%d %H:%M}")
+    if not sets and not views:
+        print(f"{name} has neither sets nor views")
+
+
+def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path | None) -> None:
+    from avhcurate.curation.filters import Filters
+    from avhcurate.services import saved as service
+
+    folder = open_workspace(workspace)
+    if (ids is None) == (not where):
+        raise CurateError("say what is in the set: either --where CONDITION or --ids FILE")
+    if ids is not None:
+        _, unknown = service.import_set(folder, name, title, ids.read_bytes())
+        if unknown:
+            print_messages([f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"])
+        return
+    found = open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
+    service.save_set(folder, name, title, found["id"].to_numpy())
+
+
+@app.command()
+def history(
+    name: NameArgument,
+    who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    action: Annotated[
+        list[str] | None, typer.Option(help='Only this action, as tag or "save set"; repeatable.')
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Only what was decided of the sample with this id.")] = None,
+    limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1)] = 50,
+    undo: Annotated[str | None, typer.Option(help="Take back the entry with this key.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who tagged, relabelled, excluded and saved what, and when."""
+    from avhcurate.services.history import deeds, describe, undo_entry
+
+    table = open_run_table(workspace, name, None)
+    if undo is not None:
+        what = undo_entry(table, undo)
+        if not as_json:
+            print(f"took back: {what}")
+    found, count = deeds(table, who=who, actions=action or (), sample=sample, limit=limit)
+    if as_json:
+        rows = [
+            {"key": deed.key, "at": deed.at.isoformat(), "who": deed.who, "action": deed.action, "value": deed.value,
+             "samples": deed.samples, "undone_by": deed.undone_by}
+            for deed in found
+        ]  # fmt: skip
+        print_json({"entries": rows, "count": count})
+        return
+    for deed in found:
+        undone = f" (undone by {deed.undone_by})" if deed.undone_by else ""
+        about = f" ({deed.samples} samples)" if deed.samples else ""
+        print(f"{deed.key:<10} {deed.at:%Y-%m-%d %H:%M}  {deed.who}: {describe(deed, table.classes)}{about}{undone}")
+    print(f"{len(found)} of {count} entries")

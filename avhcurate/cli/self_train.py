@@ -1,0 +1,163 @@
+"""The verb that adapts a model to a dataset by pseudo-labels of its own."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import JsonOption, WorkspaceOption, arguments, open_workspace, print_json, print_messages
+from avhcurate.errors import CurateError
+
+
+class Kind(StrEnum):
+    """Trainers of `self-train`."""
+
+    probe = "probe"
+    full = "full"
+
+
+@app.command("self-train")
+def self_train(
+    source: Annotated[str, typer.Option(help="Dataset with labels to learn from.")],
+    target: Annotated[str, typer.Option(help="Dataset to adapt to; its labels serve the report alone.")],
+    model: Annotated[
+        str | None, typer.Option(help="As for score, or a run's name [the newest that scored both].")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="File of the model's weights; 'random' for untrained ones.")
+    ] = None,
+    rule: Annotated[
+        str, typer.Option(help="One or more of confidence, avc, lrent, mrkld, avc-lrent, avc-mrkld.")
+    ] = "avc",
+    seeds: Annotated[str, typer.Option(help="One or more, as 0,1,2; each rule runs with each.")] = "0",
+    portion: Annotated[
+        str, typer.Option(help="Share of each class to trust, START:END:STEP a round, or one for all rounds.")
+    ] = "0.2:0.5:0.05",
+    rounds: Annotated[int | None, typer.Option(help="Rounds of selecting and learning [to END].", min=1)] = None,
+    alpha: Annotated[float | None, typer.Option(help="Weight of the regulariser [the rule's].")] = None,
+    trainer: Annotated[
+        Kind, typer.Option(help="probe: a head on frozen features; full: the whole network.")
+    ] = Kind.probe,
+    hidden: Annotated[int, typer.Option(help="Width of a probe's hidden layer, 0 for one linear layer.", min=0)] = 512,
+    epochs: Annotated[int, typer.Option(help="Passes over source and selected samples a round.", min=1)] = 10,
+    batch_size: Annotated[int, typer.Option(help="Samples a step.", min=1)] = 128,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of a round [0.001; full 0.01].", min=0)] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of all parameters [1e-4; full 5e-4].", min=0)] = None,
+    source_where: Annotated[str, typer.Option(help="Only source samples that satisfy this SQL condition.")] = "",
+    target_where: Annotated[str, typer.Option(help="Only target samples that satisfy this SQL condition.")] = "",
+    device: Annotated[str, typer.Option(help="Of the network: auto, cpu, cuda or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of the network: auto, float32, bfloat16 or float16.")] = "auto",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt a model to a dataset by class-balanced pseudo-labels, round by round; the same call again resumes."""
+    from avhcurate.services.self_training import Settings
+
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
+    settings = Settings(
+        source,
+        target,
+        model,
+        "random" if weights == Path("random") else weights,
+        schedule=_schedule(portion),
+        rounds=rounds,
+        alpha=alpha,
+        how=_recipe(trainer, hidden, {name: value for name, value in given.items() if value is not None}),
+        source_where=source_where,
+        target_where=target_where,
+        device=device,
+        precision=precision,
+    )
+    rules, numbers = [part.strip() for part in rule.split(",")], _whole(seeds)
+    found = _adapted(open_workspace(workspace), settings, rules, numbers)
+    if found and as_json:
+        print_json({"self_trainings": found})
+    elif found:
+        _print(found)
+
+
+def _adapted(space: Any, settings: Any, rules: list[Any], seeds: list[int]) -> list[dict[str, Any]]:
+    """What the self-trainings came to; nothing in a process of `torchrun` that is not the first."""
+    from avhcurate.services import jobs
+    from avhcurate.services.rounds import summary
+    from avhcurate.services.self_training import self_train_all
+    from avhcurate.terminal import Reporter
+
+    if int(os.environ.get("RANK", "0")):
+        try:
+            self_train_all(space, settings, rules, seeds)
+        except (jobs.Cancelled, CurateError):
+            raise SystemExit(130) from None  # the first process says why
+        return []
+    with (
+        Reporter() as reporter,
+        jobs.run(space.root, "self-train", settings.target, arguments(), on_report=reporter) as progress,
+    ):
+        found = self_train_all(
+            space, settings, rules, seeds, on_progress=progress.report, should_stop=progress.should_stop
+        )
+    return [summary(folder) for folder in found]
+
+
+def _recipe(trainer: Kind, hidden: int, given: dict[str, Any]) -> Any:
+    """How the head or the whole network is trained, by what the user gave."""
+    if trainer is Kind.probe:
+        from avhcurate.training.probe import ProbeRecipe
+
+        return ProbeRecipe(hidden=hidden or None, **given)
+    from avhcurate.services.training import CLIP, TUNING_RATE
+    from avhcurate.training.recipe import Recipe
+
+    return Recipe(**{"learning_rate": TUNING_RATE, "clip": CLIP} | given)
+
+
+def _schedule(text: str) -> Any:
+    """START:END:STEP, or one number.
+
+    >>> _schedule("0.2:0.4:0.1").portion(2)
+    0.3
+    """
+    from avhcurate.training.self_training import Schedule
+
+    parts = text.split(":")
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) not in (1, 3):
+        raise CurateError(f"--portion takes START:END:STEP or one number, as 0.2:0.5:0.05 or 0.3, not {text!r}")
+    return Schedule(values[0], values[2], values[1]) if len(values) == 3 else Schedule(values[0], 0.0, values[0])
+
+
+def _print(found: list[dict[str, Any]]) -> None:
+    first = found[0]
+    print(
+        f"{first['model']}, {first['source']} to {first['target']}: accuracy over {first['samples']} samples, from the "
+        "source alone and at the end, and how right the last pseudo-labels are\n"
+    )
+    print(
+        f"{'rule':<14} {'seed':>4} {'source':>8} {'final':>8} {'95 % interval':>17} {'selected':>9} {'right':>8} rounds"
+    )
+    for row in found:
+        ends = f"{_number(row['accuracy_low'])} - {_number(row['accuracy_high'])}"
+        print(
+            f"{row['rule']:<14} {row['seed']:>4} {_number(row['source_only']):>8} {_number(row['accuracy']):>8} "
+            f"{ends:>17} {row['selected']:>9} {_number(row['precision']):>8} {row['rounds']}, {row['stopped']}"
+        )
+    empty = dict.fromkeys(name for row in found for name in row["empty_classes"])
+    print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
+    print("\nNow try:\n  avhcurate serve")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _whole(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise CurateError(f"--seeds takes whole numbers, as 0,1,2, not {text!r}") from None

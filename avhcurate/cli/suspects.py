@@ -1,0 +1,77 @@
+"""The verb that finds labels which are likely wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli.app import app
+from avhcurate.cli.options import (
+    ForceOption,
+    JsonOption,
+    ModelOption,
+    NameArgument,
+    WorkspaceOption,
+    arguments,
+    open_run_table,
+    open_workspace,
+    print_json,
+)
+
+
+@app.command()
+def suspects(
+    name: NameArgument,
+    model: ModelOption = None,
+    out_of_fold: Annotated[
+        bool, typer.Option("--out-of-fold", help="Judge by heads cross-validated on the run's features.")
+    ] = False,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the folds and of the heads.", min=0)] = 0,
+    sources: Annotated[
+        str | None, typer.Option(help="As angular,neighbours,cleanlab,votes [all that can be had].")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Print so many suspects.", min=0)] = 20,
+    csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
+    force: ForceOption = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Labels that are likely wrong, by rank, with what each source says; the same call again resumes."""
+    from avhcurate.services import jobs, suspecting
+    from avhcurate.storage.files import check_free
+    from avhcurate.terminal import Reporter
+
+    space, table = open_workspace(workspace), open_run_table(workspace, name, model)
+    if csv:
+        check_free(csv, force=force)  # now, not after the work
+    with Reporter() as reporter, jobs.run(space.root, "suspects", name, arguments(), on_report=reporter) as progress:
+        folder = suspecting.find_suspects(
+            table,
+            sources=[source.strip() for source in sources.split(",")] if sources is not None else None,
+            honest=out_of_fold,
+            folds=folds,
+            seed=seed,
+            on_progress=progress.report,
+            should_stop=progress.should_stop,
+        )
+    record, found = folder.record, suspecting.read(folder)
+    rows = suspecting.export_table(table, found, record)
+    if csv:
+        suspecting.write_csv(rows, csv, force=force)
+    if as_json:
+        print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
+        return
+    by = "by the run's own head"
+    if record.folds:
+        by = f"out of {record.folds} folds, accuracy of the heads {record.accuracy:.3f}"
+    print(f"{name}, {record.run}, {by}: {record.listed} of {record.samples} labels are in doubt")
+    simulated = " (SIMULATED votes)" if record.votes_simulated else ""
+    print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
+    print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
+    for source, why in record.missing.items():
+        print(f"without {source}: {why}")
+    if len(found) and limit:
+        agree = found["agreement"].astype(str) + " of " + found["spoke"].astype(str)
+        columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
+        print(rows[columns].assign(agree=agree).head(limit).to_string(index=False))

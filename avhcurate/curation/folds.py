@@ -1,0 +1,41 @@
+"""Folds for cross-validation: even in size and in classes, with copies of a sample always in one fold."""
+
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.errors import CurateError
+
+
+def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed: int) -> np.ndarray:
+    """The fold, 0 to `folds` - 1, of each sample: labels (N,), groups (N,) -> (N,).
+
+    Samples of one group share a fold, and count with the label of their first. Each class is spread over the folds to
+    within one group. Raises CurateError for fewer than 2 folds, or more than there are groups.
+
+    >>> stratified_folds(np.array([0, 0, 1, 1]), np.arange(4), folds=2, seed=0).reshape(2, 2).sum(axis=1)
+    array([1, 1])
+    """
+    codes, unique = pd.factorize(groups)
+    if not 2 <= folds <= max(2, len(unique)):
+        raise CurateError(f"the number of folds must lie between 2 and {max(2, len(unique))}; it was {folds}")
+    first = np.full(len(unique), -1)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    order = np.lexsort((np.random.default_rng(seed).permutation(len(unique)), labels[first]))
+    of_group = np.empty(len(unique), np.int64)
+    of_group[order] = np.arange(len(unique)) % folds
+    return of_group[codes]
+
+
+def identical_rows(features: np.ndarray, rows: np.ndarray, *, block: int = 8192) -> np.ndarray:
+    """The same number for rows of features (N, D) that are equal to the last bit: (n,) of `rows`.
+
+    >>> identical_rows(np.array([[1.0, 2.0], [3.0, 4.0], [1.0, 2.0]]), np.arange(3))
+    array([0, 1, 0])
+    """
+    digests: list[bytes] = []
+    for start in range(0, len(rows), block):
+        part = np.ascontiguousarray(features[rows[start : start + block]])
+        digests += [blake2b(row.tobytes(), digest_size=16).digest() for row in part]
+    return pd.factorize(np.array(digests, object))[0]

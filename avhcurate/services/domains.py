@@ -1,0 +1,97 @@
+"""Samples to learn from and samples to adapt to: whose classes go together, and of which none is in both."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.services.tables import open_table
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.runs import RunFolder
+from avhcurate.storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Samples of a dataset: ids (n,) ascending, labels (n,) with -1 for none, and the run that holds their features."""
+
+    dataset: DatasetFolder
+    run: RunFolder | None
+    where: str
+    ids: np.ndarray
+    labels: np.ndarray
+
+    def only(self, chosen: np.ndarray) -> "Domain":
+        """Those for which `chosen` (n,) holds."""
+        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
+
+
+def check_pair(workspace: Workspace, first: str, second: str, conditions: tuple[str, str] = ("", "")) -> None:
+    """Refuses datasets that do not go together: one without a condition that parts it, or other classes."""
+    source, target = (workspace.dataset(name).record for name in (first, second))
+    if first == second and not any(conditions):
+        raise CurateError(
+            f"source and target are both {first!r}: part it by --source-where and --target-where, or name two datasets"
+        )
+    if len(source.classes) < 2:
+        raise CurateError(f"the source {source.name!r} has {len(source.classes)} classes: it needs labels of 2 or more")
+    # Bare integers name as many classes as were seen; a target may have no label at all.
+    if target.classes == (source.classes if target.classes_declared else source.classes[: len(target.classes)]):
+        return
+    if sorted(target.classes) == sorted(source.classes):
+        place = next(i for i, pair in enumerate(zip(source.classes, target.classes, strict=True)) if pair[0] != pair[1])
+        what = (
+            f"the same classes in another order (class {place} is {source.classes[place]!r} in {source.name!r} and "
+            f"{target.classes[place]!r} in {target.name!r}): import one with labels in the other's order"
+        )
+    else:
+        theirs, ours = set(target.classes) - set(source.classes), set(source.classes) - set(target.classes)
+        what = (
+            f"other classes ({_names(ours)} only in {source.name!r}, {_names(theirs)} only in {target.name!r}): the "
+            "names must be the same, in the same order"
+        )
+    raise CurateError(f"{source.name!r} and {target.name!r} have {what}")
+
+
+def domains(
+    workspace: Workspace,
+    names: tuple[str, str],
+    conditions: tuple[str, str],
+    runs: tuple[RunFolder | None, RunFolder | None] = (None, None),
+) -> tuple[Domain, Domain]:
+    """The samples to learn from, with curated labels, and those to adapt to, with given ones; none is in both."""
+    source_where, target_where = conditions
+    if names[0] == names[1]:  # where one condition alone is given, the rest is the other part
+        source_where = source_where or f"NOT ({target_where})"
+        target_where = target_where or f"NOT ({source_where})"
+    source = _domain(workspace, names[0], runs[0], source_where, "curated_label")
+    source = source.only(source.labels >= 0)
+    target = _domain(workspace, names[1], runs[1], target_where, "label")
+    both = len(np.intersect1d(source.ids, target.ids)) if names[0] == names[1] else 0
+    if both:
+        raise CurateError(
+            f"{both} samples satisfy both --source-where and --target-where: the labels of the target must not be "
+            "learnt from, so add NOT (...) to one of them"
+        )
+    if len(np.unique(source.labels)) < 2:
+        raise CurateError(
+            f"the source {names[0]!r} ({source_where or 'all'}) has no samples of two classes to learn from"
+        )
+    if not len(target.ids):
+        raise CurateError(f"the target {names[1]!r} ({target_where or 'all'}) has no samples to adapt to")
+    return source, target
+
+
+def _domain(workspace: Workspace, name: str, run: RunFolder | None, where: str, column: str) -> Domain:
+    table = open_table(workspace, name, run.name if run else None)
+    frame = table.frame(Filters(where=where), columns=["id", column, "predicted"]).sort_values("id")
+    if run:  # what could not be scored has no features
+        frame = frame[frame["predicted"].notna()]
+    labels = frame[column].fillna(-1).to_numpy(np.int64)
+    return Domain(table.dataset, run, where, frame["id"].to_numpy(np.int64), labels)
+
+
+def _names(classes: set[str]) -> str:
+    named = sorted(classes)
+    return ", ".join(named[:3]) + (", ..." if len(named) > 3 else "") if named else "none"

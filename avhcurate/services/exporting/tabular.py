@@ -1,0 +1,35 @@
+"""Exports of one table in one file: csv, JSON lines, Parquet."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services.exporting.columns import export_columns, frames, with_source
+from avhcurate.services.exporting.safety import csv_text
+from avhcurate.services.exporting.streams import json_text, text_file
+from avhcurate.services.tables import DatasetTable
+
+
+def write_csv(table: DatasetTable, filters: Filters, path: Path) -> None:
+    with text_file(path) as stream:
+        for number, frame in enumerate(frames(table, filters)):
+            frame["tags"] = frame["tags"].map(";".join)
+            stream.write(csv_text(frame, header=number == 0))
+
+
+def write_jsonl(table: DatasetTable, filters: Filters, path: Path) -> None:
+    with text_file(path) as stream:
+        for batch in table.batches(filters, columns=export_columns(table)):
+            for row in with_source(table, batch).to_pylist():
+                stream.write(json_text(row) + "\n")
+
+
+def write_parquet(table: DatasetTable, filters: Filters, path: Path) -> None:
+    writer = None
+    for batch in table.batches(filters, columns=export_columns(table)):
+        batch = with_source(table, batch)
+        writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
+        writer.write_batch(batch)
+    if writer:
+        writer.close()

@@ -1,0 +1,142 @@
+"""Fetches public datasets by checksum and imports them with their votes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from avhcurate.errors import CurateError
+from avhcurate.services.hub import HubName, fetch_hub
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.public.cifar10h import CIFAR10H
+from avhcurate.services.public.imagenet_real import IMAGENET_REAL
+from avhcurate.services.public.imagenetv2 import IMAGENETV2
+from avhcurate.services.public.material import Material, PublicDataset
+from avhcurate.services.public.pacs import PACS
+from avhcurate.services.voting import attach_sheet
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.fetching import OnBytes, fetch_file
+from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.remote import is_url
+from avhcurate.storage.workspace import Workspace
+
+#: Every public dataset by name. Checksums are those that its place publishes; where there is none, `fetch` says so.
+PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
+
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """What came of it: the dataset, None where its images must be had first; the files' folder; what to know."""
+
+    folder: DatasetFolder | None
+    place: Path
+    messages: list[str]
+
+
+def find_public(name: str) -> PublicDataset:
+    """The public dataset of that name; `CurateError` naming those that are known."""
+    if name in PUBLIC:
+        return PUBLIC[name]
+    raise CurateError(f"there is no public dataset {name!r} here: choose one of {', '.join(PUBLIC)}")
+
+
+def fetch_public(
+    workspace: Workspace,
+    name: str,
+    *,
+    mirror: str | None = None,
+    out: Path | None = None,
+    images: Path | None = None,
+    force: bool = False,
+    on_progress: OnProgress = silent,
+    should_stop: Callable[[], bool] = never,
+) -> Fetching:
+    """Fetches a public dataset's files and imports them, with their votes, as dataset `name`.
+
+    `mirror`: a folder or an address that holds the files by their names, asked in place of the official ones. `out`:
+    where they land, else the workspace's downloads. `images`: a folder of images that nobody may hand on. The same
+    call again goes on where it was stopped. Progress is told in megabytes.
+    """
+    public = find_public(name)
+    place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
+    material = _material(public, place, mirror, images, on_progress, should_stop)
+    if public.needs_images and images is None:
+        hint = f"the labels lie in {place}; the images are not handed on: get them from {public.home} and run "
+        return Fetching(None, place, [*material.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
+    on_progress(0, 0, "making a dataset of it")
+    source = public.prepare(material, place / "prepared")
+    if should_stop():
+        raise Cancelled("cancelled; the same command again goes on")
+    folder = import_dataset(workspace, name, source, force=force)
+    with workspace.lock(name):
+        _attach(public, material, folder, force)
+    return Fetching(folder, place, material.messages)
+
+
+def _material(
+    public: PublicDataset,
+    place: Path,
+    mirror: str | None,
+    images: Path | None,
+    on_progress: OnProgress,
+    should_stop: Callable[[], bool],
+) -> Material:
+    """Everything that is needed, fetched or found; what can be done without is left out with a word."""
+    material = Material({}, None if images is None else _folder("--images", images))
+    if public.hub is not None and mirror is None:
+        tell = _reporter(on_progress, public.hub, 0, public.size)
+        material.paths["hub"] = fetch_hub(HubName(public.hub), place, on_bytes=tell, should_stop=should_stop)
+        return material
+    mirror = str(_folder("--mirror", Path(mirror))) if mirror is not None and not is_url(mirror) else mirror
+    first, done = public.files[0], 0
+    if (tree := _tree(public, mirror)) is not None:
+        material.paths[first.name] = tree
+    for wanted in public.files:
+        if wanted.name in material.paths:
+            continue
+        tell = _reporter(on_progress, wanted.name, done, public.size)
+        try:
+            fetched = fetch_file(wanted, place, mirror=mirror, on_bytes=tell, should_stop=should_stop)
+        except CurateError as problem:
+            if not wanted.optional:
+                raise
+            material.messages.append(f"without {wanted.name}: {problem}")
+            continue
+        done += fetched.path.stat().st_size
+        material.paths[wanted.name] = fetched.path
+        material.messages += [fetched.message] if fetched.message else []
+    return material
+
+
+def _folder(option: str, path: Path) -> Path:
+    folder = path.expanduser().absolute()
+    if not folder.is_dir():
+        raise CurateError(f"{option} {path} is not a folder: give one, or an address where it may be one")
+    return folder
+
+
+def _reporter(on_progress: OnProgress, name: str, before: int, size: int) -> OnBytes:
+    def tell(done: int, total: int) -> None:
+        on_progress((before + done) // _MEGABYTE, max(size, before + total) // _MEGABYTE, f"megabytes of {name}")
+
+    return tell
+
+
+def _tree(public: PublicDataset, mirror: str | None) -> Path | None:
+    """An unpacked tree that a mirror's folder holds, or is."""
+    if mirror is None or is_url(mirror):
+        return None
+    folder = Path(mirror)
+    places = [folder / name for name in public.trees] + ([folder] if folder.name in public.trees else [])
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _attach(public: PublicDataset, material: Material, folder: DatasetFolder, force: bool) -> None:
+    """Attaches the answers; where they cannot be read, the dataset stands without them and says so."""
+    try:
+        sheet = public.votes(material, folder)
+        if sheet is not None:
+            attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
+    except CurateError as problem:
+        material.messages.append(f"no votes were attached: {problem}")

@@ -1,0 +1,109 @@
+"""CIFAR-10H: CIFAR-10's test images, and about fifty answers on each."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from avhcurate.errors import CurateError
+from avhcurate.services.public.material import Material, PublicDataset, Row, write_images
+from avhcurate.storage.archives import entries
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.fetching import Wanted
+from avhcurate.storage.votes import VoteSheet, read_votes
+from avhcurate.storage.votes.pickles import plain
+
+_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+_RECORD = 1 + 3 * 32 * 32
+
+
+def _prepare(material: Material, folder: Path) -> Path:
+    batches = dict(entries(material.paths["cifar-10-binary.tar.gz"], lambda name: _stem(name) == "test_batch"))
+    if not batches:
+        raise CurateError("there is no test_batch in what was given as CIFAR-10: give its binary or its Python version")
+    name, content = next(iter(batches.items()))
+    labels, pixels = _binary_batch(content) if name.endswith(".bin") else _python_batch(content)
+    rows = (
+        Row(f"test/{index:05d}.png", _png(image), int(label))
+        for index, (label, image) in enumerate(zip(labels, pixels, strict=True))
+    )
+    return write_images(folder / "test-00000-of-00001.parquet", rows, list(_CLASSES))
+
+
+def _stem(name: str) -> str:
+    return Path(name).name.removesuffix(".bin")
+
+
+def _binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (N,) and pixels (N, 32, 32, 3) of the binary version: a byte for the label, then three planes."""
+    if not content or len(content) % _RECORD:
+        raise CurateError(f"test_batch.bin has {len(content)} bytes, no whole number of records of {_RECORD}")
+    records = np.frombuffer(content, np.uint8).reshape(-1, _RECORD)
+    return _cifar(records[:, 0], records[:, 1:])
+
+
+def _python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """The same of the Python version, a pickle of plain data, which is read without unpickling."""
+    found = plain(content, "test_batch")
+    items = found.items() if isinstance(found, dict) else ()
+    batch = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in items}
+    pixels, labels = batch.get("data"), batch.get("labels")
+    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list) or not {type(one) for one in labels} <= {int}:
+        raise CurateError("test_batch holds no data and labels as CIFAR-10 has them: fetch it again")
+    return _cifar(np.array([min(max(label, -1), 10) for label in labels]), pixels)
+
+
+def _cifar(labels: np.ndarray, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if planes.dtype != np.uint8 or planes.shape != (len(labels), 3072) or not np.all((labels >= 0) & (labels < 10)):
+        raise CurateError("test_batch holds other than 32 x 32 images of ten classes: it is not CIFAR-10's")
+    return labels, planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
+def _votes(material: Material, _: DatasetFolder) -> VoteSheet:
+    raw = material.paths.get("cifar10h-raw.zip")
+    if raw is not None:
+        material.messages.append(
+            f"each annotator's answers lie in {raw}: unpack it, and `avhcurate votes cifar10h cifar10h-raw.csv --log` "
+            "adds them to the log"
+        )
+    return read_votes(material.paths["cifar10h-counts.npy"])
+
+
+_DATA = "https://raw.githubusercontent.com/jcpeterson/cifar-10h/master/data"
+
+CIFAR10H = PublicDataset(
+    name="cifar10h",
+    title="CIFAR-10H: CIFAR-10's 10,000 test images with about 51 human answers each",
+    home="https://github.com/jcpeterson/cifar-10h",
+    licence="CIFAR-10H: CC BY-NC-SA 4.0 (no commercial use); CIFAR-10's authors ask to be cited",
+    citation="Peterson, Battleday, Griffiths, Russakovsky: Human uncertainty makes classification more robust. "
+    "ICCV 2019; Krizhevsky: Learning multiple layers of features from tiny images. 2009",
+    files=(
+        Wanted(
+            "cifar-10-binary.tar.gz",
+            (
+                "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                "https://cave.cs.toronto.edu/kriz/cifar-10-binary.tar.gz",
+            ),
+            170_052_171,
+            "md5:c32a1d4ab5d03f1284b67883e8d87530",
+        ),
+        Wanted("cifar10h-counts.npy", (f"{_DATA}/cifar10h-counts.npy",)),
+        Wanted(
+            "cifar10h-raw.zip",
+            ("https://github.com/jcpeterson/cifar-10h/raw/master/data/cifar10h-raw.zip",),
+            optional=True,
+        ),
+    ),
+    size=180_000_000,
+    prepare=_prepare,
+    votes=_votes,
+    trees=("cifar-10-batches-bin", "cifar-10-batches-py"),
+)

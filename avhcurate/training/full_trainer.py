@@ -1,0 +1,129 @@
+"""Self-training of a whole network on images: mixed precision, several processes, each round with a checkpoint."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from avhcurate.training.learner import Learner, make_learner
+from avhcurate.training.parallel import Group, own_device
+from avhcurate.training.pictures import Pictures, Stacked, normalise
+from avhcurate.training.recipe import Recipe
+from avhcurate.training.saving import save_weights
+from avhcurate.training.self_training import PseudoLabelled, Reading
+from avhcurate.training.trainer import train
+
+#: What a round keeps of the network.
+FILE = "weights.safetensors"
+
+#: Pixels a batch of a reading holds at most, and images.
+_PIXELS, _IMAGES = 256 * 64 * 64, 500
+
+
+class FullTrainer:
+    """Trains `module` in place on the source's pictures and selected ones of the target; labels of the latter are not
+    looked at.
+
+    `recipe` is that of every round, but for its seed, which the round's number changes. `checkpoints`: a folder in
+    which a round under way is kept, so that it resumes in its middle. With several processes (`group`) each calls
+    everything, and reads a part of the target. `on_progress(round, share, message)` says how much of a round's training
+    is done.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        source: Pictures,
+        target: Pictures,
+        *,
+        num_classes: int,
+        recipe: Recipe,
+        checkpoints: Path,
+        head: str | None = None,
+        device: torch.device | None = None,
+        group: Group | None = None,
+        on_progress: Callable[[int, float, str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self.module, self.source, self.num_classes = module, source, num_classes
+        self.target = replace(target, labels=np.full(len(target), -1))
+        self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
+        self.device, self.group = device or torch.device("cpu"), group or Group()
+        self.on_progress, self.should_stop = on_progress, should_stop
+
+    def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
+        """See `self_training.Trainer`."""
+        kept = self.checkpoints / f"round-{round:02d}{_digest(pseudo)}.pt"
+        if self.group.leads:
+            for old in self.checkpoints.glob("round-*.pt"):
+                if old != kept:
+                    old.unlink()
+        chance = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
+        train(
+            self.module,
+            self.source if pseudo is None else self._with(pseudo),
+            replace(self.recipe, seed=chance),
+            head=self.head,
+            device=self.device,
+            on_progress=lambda done, total, message: (
+                self.on_progress and self.on_progress(round, done / total, message)
+            ),
+            should_stop=self.should_stop,
+            checkpoint=kept,
+        )
+
+    def read(self) -> Reading:
+        """See `self_training.Trainer`; in float32."""
+        learner = make_learner(self.module, self.target, self.recipe, head=self.head)
+        place = own_device(self.device)
+        learner.to(place).eval()
+        parts = np.array_split(np.arange(len(self.target)), self.group.size)
+        found = self.group.gather(_outputs(learner, self.target.part(parts[self.group.rank]), place))
+        weights = learner.class_weights.detach().cpu().numpy().copy()
+        bias = learner.head.bias
+        learner.hook.remove()
+        self.module.to("cpu")
+        features, logits = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        given = bias.detach().cpu().numpy().copy() if isinstance(bias, Tensor) else np.zeros(len(weights), np.float32)
+        return Reading(features, weights, given, logits)
+
+    def save(self, folder: Path) -> None:
+        """Writes `weights.safetensors`."""
+        save_weights(self.module, folder / FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Takes up that file."""
+        self.module.load_state_dict(load_file(folder / FILE))
+
+    def _with(self, pseudo: PseudoLabelled) -> Pictures:
+        """The source and the selected pictures, with soft labels."""
+        known = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
+        goals = torch.cat([known, torch.from_numpy(pseudo.targets)])
+        images = Stacked(self.source, self.target.part(pseudo.rows))
+        return Pictures(images, goals, self.source.mean, self.source.std)
+
+
+def _digest(pseudo: PseudoLabelled | None) -> str:
+    """Names what a round learns: on a GPU a reading, and so a selection, may differ when a run goes on after a kill."""
+    if pseudo is None:
+        return ""
+    content = np.stack([pseudo.rows, pseudo.targets.argmax(axis=1)])
+    return f"-{hashlib.sha256(content.tobytes()).hexdigest()[:8]}"
+
+
+@torch.inference_mode()
+def _outputs(learner: Learner, pictures: Pictures, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, D) and logits (n, K) of pictures."""
+    mean, std = pictures.statistics(device, learner.class_weights.dtype)
+    size = max(1, min(_IMAGES, _PIXELS // (pictures.shape[1] * pictures.shape[2])))
+    parts = []
+    for index in torch.arange(len(pictures)).split(size):
+        features, logits = learner(normalise(pictures.take(index).to(device), mean, std))
+        parts.append((features.float().cpu().numpy(), logits.float().cpu().numpy()))
+    features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return features, logits

@@ -1,0 +1,129 @@
+"""What the target's labels say of a self-training: precision, recall, accuracy; for reports alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.special import softmax
+
+from avhcurate import scores
+from avhcurate.analysis.calibration import calibrate
+from avhcurate.curation.hsf import wilson
+from avhcurate.curation.selection import Selection
+from avhcurate.storage.self_training import Overlap, RoundReport, Share
+from avhcurate.training.self_training import Reading
+
+
+class Judge:
+    """Labels (N,) of the target's samples, -1 for none, and the names of the K classes."""
+
+    def __init__(self, labels: np.ndarray, classes: Sequence[str]) -> None:
+        self._labels = np.asarray(labels)
+        self._classes = list(classes)
+
+    def start(self, reading: Reading) -> tuple[RoundReport, pd.DataFrame]:
+        """Of round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`, and
+        `samples, right, accuracy, accuracy_low, accuracy_high`.
+        """
+        report = RoundReport(round=0, samples=len(self._labels), **self._of_reading(reading))
+        return report, self._accuracies(reading)
+
+    def round(
+        self, number: int, gate: str, chosen: Mapping[str, Selection], before: Reading, after: Reading
+    ) -> tuple[RoundReport, pd.DataFrame]:
+        """Of a later round: the report, and `class_table` joined to the columns of round 0."""
+        own = chosen[gate]
+        rows = np.flatnonzero(own.selected)
+        classes = self._accuracies(after).merge(self._choices(own), on="label")
+        classes["accuracy_before"] = self._accuracies(before)["accuracy"]
+        empty = classes["label_name"][classes["selected"] == 0].tolist()
+        right = own.selected & (own.candidate == self._labels)
+        report = RoundReport(
+            round=number,
+            samples=len(self._labels),
+            portion=own.portion,
+            selected=len(rows),
+            empty_classes=empty,
+            precision=self._precision(own, own.selected),
+            recall=_share(right.sum(), (self._labels >= 0).sum()),
+            overlaps=[self._overlap(name, own, other) for name, other in chosen.items() if name != gate],
+            **_means(own, rows, before),
+            **self._of_reading(after),
+        )
+        return report, classes
+
+    def _of_reading(self, reading: Reading) -> dict[str, Any]:
+        classes = self._accuracies(reading)
+        seen = classes[classes["samples"] > 0]
+        return {
+            "accuracy": _share(int(seen["right"].sum()), int(seen["samples"].sum())),
+            "mean_accuracy": float(seen["accuracy"].mean()) if len(seen) else None,
+            "ece": _calibration_error(reading.logits, self._labels),
+        }
+
+    def _accuracies(self, reading: Reading) -> pd.DataFrame:
+        """A row a class: how many samples of it there are, and how many are predicted so."""
+        size, predicted = len(self._classes), reading.logits.argmax(1)
+        known = self._labels >= 0
+        samples = np.bincount(self._labels[known], minlength=size)
+        right = np.bincount(self._labels[known & (predicted == self._labels)], minlength=size)
+        table = pd.DataFrame({"label": np.arange(size), "label_name": self._classes, "samples": samples})
+        return table.assign(right=right, **_interval("accuracy", right, samples))
+
+    def _choices(self, own: Selection) -> pd.DataFrame:
+        """A row a class: counts and thresholds of a selection, its precision and its recall."""
+        table = own.classes(self._labels).drop(columns="accuracy")
+        samples = np.bincount(self._labels[self._labels >= 0], minlength=len(table))
+        recall = np.divide(table["correct"], samples, out=np.full(len(table), np.nan), where=samples > 0)
+        return table.assign(**_interval("precision", table["correct"], table["labelled"]), recall=recall)
+
+    def _precision(self, own: Selection, rows: np.ndarray) -> Share:
+        """Share of some samples (N,) bool whose candidate is their label."""
+        judged = rows & (self._labels >= 0)
+        return _share((judged & (own.candidate == self._labels)).sum(), judged.sum())
+
+    def _overlap(self, gate: str, own: Selection, other: Selection) -> Overlap:
+        both, either = int((own.selected & other.selected).sum()), int((own.selected | other.selected).sum())
+        return Overlap(
+            gate=gate,
+            selected=int(other.selected.sum()),
+            both=both,
+            jaccard=both / either if either else None,
+            precision=self._precision(other, other.selected),
+            only_ours=self._precision(own, own.selected & ~other.selected),
+            only_theirs=self._precision(other, other.selected & ~own.selected),
+        )
+
+
+def _means(own: Selection, rows: np.ndarray, reading: Reading) -> dict[str, Any]:
+    """Means over the selected samples, of the scores of their pseudo-labels."""
+    features = reading.features[rows]
+    avh = scores.avh(features, reading.class_weights, own.candidate[rows])
+    values = {"avh": avh, "confidence": own.confidence[rows], "avc": own.avc[rows], "norm": scores.norm(features)}
+    return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
+
+
+def _share(hits: int, n: int) -> Share:
+    if not n:
+        return Share(n=0)
+    low, high = wilson(hits, n)
+    return Share(n=int(n), value=float(hits / n), low=float(low), high=float(high))
+
+
+def _interval(name: str, hits: ArrayLike, n: ArrayLike) -> dict[str, np.ndarray]:
+    """Columns of a share and the ends of its Wilson interval, NaN where n is 0."""
+    low, high = wilson(hits, n)
+    value = np.divide(hits, n, out=np.full(len(low), np.nan), where=np.asarray(n) > 0)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _calibration_error(logits: np.ndarray, labels: np.ndarray) -> Share:
+    """Expected calibration error of the largest probability, over the samples with a label."""
+    known = labels >= 0
+    if not known.any():
+        return Share(n=0)
+    probs = softmax(np.asarray(logits[known], np.float64), axis=1)
+    found = calibrate(probs.max(1), probs.argmax(1) == labels[known])
+    return Share(n=found.n, value=found.ece, low=found.low, high=found.high)

@@ -1,0 +1,103 @@
+"""Listens to a chart of samples: shows the thumbnail under the pointer, and tells what was drawn, moved or clicked.
+
+Of a box or lasso only the outline is sent, however many points lie in it; Streamlit's own selection sends each point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.ui.regions import Region, drawn_region
+
+_FOLDER = Path(__file__).parent
+_HTML = """
+<figure class="card" role="status" aria-live="polite" hidden>
+  <img alt="">
+  <figcaption><span class="title"></span><span class="line"></span><span class="value"></span></figcaption>
+</figure>
+"""
+
+
+@dataclass(frozen=True)
+class ChartEvent:
+    """What the user did on the chart: drew a region, moved the window (left, right, low, high), clicked a sample."""
+
+    region: Region | None = None
+    window: tuple[float, float, float, float] | None = None
+    clicked: int | None = None
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "avhcurate_chart_listener",
+        html=_HTML,
+        css=(_FOLDER / "listener.css").read_text(encoding="utf-8"),
+        js=(_FOLDER / "listener.js").read_text(encoding="utf-8"),
+    )
+
+
+def listen(
+    chart: str,
+    *,
+    key: str,
+    pictures: str,
+    classes: Sequence[str],
+    groups: Sequence[str] = (),
+    value: str = "",
+    on_event: Callable[[], None],
+) -> None:
+    """Listens to the Plotly chart with the key `chart`; `on_event` is called before the page runs, see `heard`.
+
+    Points carry (id, label, predicted) as custom data, -1 for none, class weights (-1, class), cells of a heat map
+    (id of one sample in it, number of samples, share of the largest group in percent). `pictures` is the address of a
+    thumbnail with {id} in place of the id, `value` what a point's or cell's number is called.
+    """
+    _component()(
+        key=key,
+        data={
+            "chart": chart,
+            "pictures": pictures,
+            "classes": list(classes),
+            "groups": list(groups),
+            "value": value,
+            "label": "Sample under the pointer",
+        },
+        on_region_change=on_event,
+        on_window_change=on_event,
+        on_clicked_change=on_event,
+    )
+
+
+def heard(key: str) -> ChartEvent:
+    """What the chart's listener told last, for its callback."""
+    return decode(st.session_state.get(key) or {})
+
+
+def decode(sent: Mapping[str, Any]) -> ChartEvent:
+    """Reads what the browser sent, which may be anything.
+
+    >>> decode({"region": {"box": [{"x": [0, 1], "y": [2, 3]}]}, "window": [0, "a", 1, 2], "clicked": 7})
+    ChartEvent(region=Region(x=(0.0, 1.0), y=(2.0, 3.0)), window=None, clicked=7)
+    """
+    clicked = sent.get("clicked")
+    known = isinstance(clicked, int) and not isinstance(clicked, bool) and clicked >= 0
+    return ChartEvent(
+        drawn_region({"selection": sent.get("region")}), _window(sent.get("window")), clicked if known else None
+    )
+
+
+def _window(sent: Any) -> tuple[float, float, float, float] | None:
+    try:
+        left, right, low, high = (float(value) for value in sent)
+    except (TypeError, ValueError):
+        return None
+    good = all(map(math.isfinite, (left, right, low, high))) and left < right and low < high
+    return (left, right, low, high) if good else None

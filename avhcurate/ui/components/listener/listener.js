@@ -1,0 +1,143 @@
+// Listens to a Plotly chart that Streamlit drew: a card with the thumbnail under the pointer, and what Python hears.
+
+const LOOK_MS = 250; // Streamlit may replace the chart's element at any time
+const SETTLE_MS = 350; // a wheel turns in many small steps
+const GAP = 14;
+const listeners = new WeakMap();
+
+export default function (component) {
+  const { parentElement, data } = component;
+  let listener = listeners.get(parentElement);
+  if (!listener) {
+    listener = createListener(parentElement);
+    listeners.set(parentElement, listener);
+  }
+  listener.update(data, component);
+  return () => {
+    listener.destroy();
+    listeners.delete(parentElement);
+  };
+}
+
+function createListener(parent) {
+  const card = parent.querySelector(".card");
+  const image = card.querySelector("img");
+  const [title, line, value] = ["title", "line", "value"].map((name) => card.querySelector(`.${name}`));
+  let data = null;
+  let send = null;
+  let plot = null;
+  let settling = null;
+
+  // --- the card ------------------------------------------------------------------------------------
+
+  function show(event) {
+    const point = event.points?.[0];
+    const custom = point?.customdata;
+    if (!custom) return hide();
+    const words = point.z !== undefined ? ofCell(point, custom) : custom[0] < 0 ? ofWeight(custom) : ofPoint(point, custom);
+    [title.textContent, line.textContent, value.textContent] = words;
+    const id = Number(custom[0]);
+    const pictured = Number.isInteger(id) && id >= 0;
+    card.classList.toggle("bare", !pictured);
+    image.hidden = !pictured;
+    if (pictured) {
+      const source = data.pictures.replace("{id}", String(id));
+      if (image.getAttribute("src") !== source) image.src = source;
+    }
+    card.dataset.id = pictured ? id : "";
+    card.hidden = false;
+    place(event.event);
+  }
+
+  function ofPoint(point, [id, label, predicted]) {
+    const given = data.classes[label] ?? "no label";
+    const found = data.classes[predicted];
+    const words = [given, `image ${id}${found === undefined || found === given ? "" : `, predicted ${found}`}`, ""];
+    const number = point["marker.color"];
+    if (data.value && typeof number === "number") words[2] = `${data.value} ${Number(number.toPrecision(4))}`;
+    return words;
+  }
+
+  function ofWeight(custom) {
+    return [data.classes[custom[1]] ?? `class ${custom[1]}`, "class weight", ""];
+  }
+
+  function ofCell(point, [, count, share]) {
+    const number = Number(count).toLocaleString("en-US");
+    const about = data.value
+      ? `mean ${data.value} ${Number(point.z.toPrecision(4))}`
+      : `${Math.round(share)} % ${data.groups[point.z] ?? ""}`;
+    return [`${number} ${Number(count) === 1 ? "sample" : "samples"}`, about, "one of them"];
+  }
+
+  function place(pointer) {
+    const { width, height } = card.getBoundingClientRect();
+    const right = pointer.clientX + GAP + width > window.innerWidth;
+    const low = pointer.clientY + GAP + height > window.innerHeight;
+    const x = right ? pointer.clientX - GAP - width : pointer.clientX + GAP;
+    const y = low ? pointer.clientY - GAP - height : pointer.clientY + GAP;
+    card.style.transform = `translate(${Math.max(0, x)}px, ${Math.max(0, y)}px)`;
+  }
+
+  function hide() {
+    card.hidden = true;
+  }
+
+  image.onload = () => image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
+
+  // --- what Python hears ---------------------------------------------------------------------------
+
+  function tellRegion(event) {
+    if (event?.lassoPoints) send.setTriggerValue("region", { lasso: [event.lassoPoints] });
+    else if (event?.range) send.setTriggerValue("region", { box: [event.range] });
+  }
+
+  function tellWindow(change) {
+    if (!Object.keys(change ?? {}).some((name) => /^[xy]axis\.range/.test(name))) return;
+    hide();
+    clearTimeout(settling);
+    settling = setTimeout(() => {
+      const { xaxis, yaxis } = plot._fullLayout;
+      send.setTriggerValue("window", [...xaxis.range, ...yaxis.range].map(Number));
+    }, SETTLE_MS);
+  }
+
+  function tellClick(event) {
+    const point = event.points?.[0];
+    const id = Number(point?.customdata?.[0]);
+    if (point?.z === undefined && Number.isInteger(id) && id >= 0) send.setTriggerValue("clicked", id);
+  }
+
+  const heard = [
+    ["plotly_hover", show], ["plotly_unhover", hide], ["plotly_selected", tellRegion], ["plotly_relayout", tellWindow],
+    ["plotly_click", tellClick],
+  ];
+
+  function look() {
+    const found = document.querySelector(`.st-key-${CSS.escape(data.chart)} .js-plotly-plot`);
+    if (found === plot || !found?.on) return;
+    hide();
+    plot = found;
+    for (const [name, react] of heard) plot.on(name, react);
+    plot.dataset.heard = "1";
+  }
+
+  const looking = setInterval(() => data && look(), LOOK_MS);
+  window.addEventListener("scroll", hide, true);
+
+  return {
+    update(next, component) {
+      data = next;
+      send = component;
+      card.setAttribute("aria-label", data.label);
+      look();
+    },
+    destroy() {
+      clearInterval(looking);
+      clearTimeout(settling);
+      window.removeEventListener("scroll", hide, true);
+      for (const [name, react] of heard) plot?.removeListener?.(name, react);
+      plot = null;
+    },
+  };
+}

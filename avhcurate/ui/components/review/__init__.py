@@ -1,0 +1,138 @@
+"""The review card: one suspect with its evidence, decided by one key, the next one at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.ui.components.outbox import SCRIPT, Word
+
+_FOLDER = Path(__file__).parent
+_HTML = """
+<section class="review" tabindex="-1" aria-label="Review suspects">
+  <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
+    <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
+    <span class="state" role="status"></span><span class="save" aria-hidden="true"></span></div>
+  <p class="banner" role="alert" hidden></p>
+  <div class="body">
+    <div class="left"><div class="stage"><p class="wait"></p></div>
+      <p class="labels"></p>
+      <div class="actions">
+        <button class="do" data-do="accept" type="button"><kbd>A</kbd><span></span></button>
+        <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
+        <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
+        <button class="do" data-do="undo" type="button"><kbd>⌫</kbd><span>Undo</span></button>
+      </div></div>
+    <div class="right"><p class="lead"></p><table class="evidence" aria-label="Evidence"><tbody></tbody></table>
+      <p class="facts"></p><div class="near"></div></div>
+  </div>
+</section>
+"""
+
+#: What the choice of an answer means.
+ACCEPT, KEEP = 0, 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one source says: its name, the label it names, the sentence, and whether it doubts the given label."""
+
+    source: str
+    label: str
+    text: str
+    doubts: bool
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures beside the suspect: the nearest samples of a label."""
+
+    title: str
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A suspect as the card shows it; every text is shown as text, never as HTML.
+
+    `task` names what accepting would do, and comes back with the answer. `state` is "", "accepted" or "kept".
+    """
+
+    id: int
+    place: int
+    task: str
+    src: str
+    name: str
+    given: str
+    suggested: str
+    lead: str
+    facts: str
+    rows: tuple[Row, ...]
+    strips: tuple[Strip, ...]
+    state: str = ""
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "avhcurate_review_card",
+        html=_HTML,
+        css=(_FOLDER / "review.css").read_text(encoding="utf-8"),
+        js=SCRIPT + (_FOLDER / "review.js").read_text(encoding="utf-8"),
+    )
+
+
+def review_card(
+    suspects: Sequence[Suspect],
+    *,
+    key: str,
+    scope: str,
+    queue: str,
+    place: int,
+    total: int,
+    word: Word,
+    least_ms: int,
+    health: str,
+) -> None:
+    """Draw the card with a stretch of a queue of `total` suspects, beginning at `place` when `queue` is a new one.
+
+    With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, and what is taken
+    back), and `at`, the place that the browser wants to see and has not got: see `read_place`.
+    """
+    _component()(
+        key=key,
+        data={
+            "scope": scope,
+            "queue": queue,
+            "place": place,
+            "total": total,
+            "suspects": [asdict(one) for one in suspects],
+            "least_ms": least_ms,
+            "health": health,
+            **word.payload(),
+        },
+        on_outbox_change=_nothing,
+        on_at_change=_nothing,
+    )
+
+
+def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
+    """The place of the queue that is wanted and the number of the request; None for another queue or nonsense.
+
+    >>> read_place({"queue": "q", "place": 40, "turn": 2}, "q"), read_place({"queue": "p", "place": 40}, "q")
+    ((40, 2), None)
+    """
+    if not isinstance(sent, dict) or sent.get("queue") != queue:
+        return None
+    place, turn = sent.get("place"), sent.get("turn")
+    whole = all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in (place, turn))
+    return (place, turn) if whole else None  # type: ignore[return-value]
+
+
+def _nothing() -> None:
+    """Streamlit asks for a callback before it hands a component's state out."""

@@ -1,0 +1,378 @@
+"""Parts of the Quality page: starting the job, measures with both ends, groups of near duplicates, odd files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.analysis.image_quality import MEASURES
+from avhcurate.curation.filters import Filters
+from avhcurate.plots.image_quality import measure_histograms, similarity_histogram
+from avhcurate.services import jobs, quality
+from avhcurate.services.annotating import annotate, undo
+from avhcurate.services.inspecting import rows_of
+from avhcurate.services.quality import HOW, TAG, Duplicates
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.quality import QualityRecord
+from avhcurate.ui import findings
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.choices import number, one_of, some_of, switch
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.explain import explain_scores, score_name
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.layout import fact
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.signin import who
+from avhcurate.ui.state import TILE_SIZES
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+_PAGES = Path(__file__).parents[2] / "pages"
+
+VIEWS = {"images": "Measures", "duplicates": "Near duplicates", "odd": "Odd files"}
+SHOWN = one_of("quality.view", list(VIEWS), "images")
+MEASURE = one_of("quality.measure", list(MEASURES), "sharpness")
+ENDS = ("low", "high")
+END = one_of("quality.end", ENDS, "low")
+#: Which groups are shown.
+KINDS = {"leak": "Across splits", "conflict": "Different labels"}
+ONLY = some_of("quality.only", list(KINDS), [])
+#: Whether the distribution that the cut is read off shows.
+CUT = switch("quality.cut")
+PAGE = number("quality.page", 1, low=1, high=10**9)
+
+_TAIL = 24
+#: Groups a page, and members shown of a group: of a chain of thousands the first are enough to see what it is.
+_GROUPS, _MEMBERS = 20, 24
+
+_ABOUT = """
+One pass over the images measures **brightness, contrast, sharpness, information, colour and size** of each; the
+measures become columns to sort, filter, export and correlate with. **Near duplicates** are found by equal bytes, by
+perceptual hash, and by the embeddings of the open run, and joined into groups: copies in two splits are a leak, copies
+with two labels a label error.
+"""
+
+
+# --- starting it -------------------------------------------------------------------------------------------------
+
+
+def quality_command(dataset: str, run: str = "", *, near: float | None = None) -> list[str]:
+    """Arguments of `avhcurate quality`, defaults left out.
+
+    >>> quality_command("pets", "net-1", near=0.98)
+    ['quality', 'pets', '--model=net-1', '--near=0.98']
+    """
+    argv = ["quality", dataset, *([f"--model={run}"] if run else [])]
+    return [*argv, *([f"--near={near:g}"] if near is not None else [])]
+
+
+def empty(here: Opened, *, busy: bool) -> None:
+    """What to do before anything was measured."""
+    with st.container(border=True):
+        st.subheader("The images are not measured yet", icon=":material/filter_b_and_w:")
+        st.markdown(_ABOUT)
+        if here.table.run is None:
+            st.caption("No model has scored this dataset: duplicates are found by bytes and by hash alone.")
+        _start_button(here, "Measure images", busy=busy, primary=True)
+        st.code(f"avhcurate quality {here.table.dataset.name}", language="bash")
+
+
+def _start_button(here: Opened, label: str, *, busy: bool, primary: bool = False, near: str = "") -> None:
+    st.button(
+        label, icon=":material/play_arrow:", type="primary" if primary else "secondary", disabled=busy,
+        key="quality.start", help="A job is running: wait for it or cancel it." if busy else None,
+        on_click=_start, args=(here, near),
+    )  # fmt: skip
+
+
+def _start(here: Opened, near: str) -> None:
+    table, name = here.table, here.table.dataset.name
+    run = table.run.root.name if table.run else ""
+    argv = quality_command(name, run, near=st.session_state.get(near) if near else None)
+    attempt(jobs.start, here.workspace.root, argv, verb="quality", dataset=name)
+
+
+# --- facts and views ---------------------------------------------------------------------------------------------
+
+
+def facts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
+    """What was found, as numbers."""
+    groups, copies = found.groups, len(found.extra)
+    leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
+    with st.container(horizontal=True, gap="large"):
+        fact("Measured", f"{record.samples - record.skipped:,}", f"{record.skipped:,} cannot be read")
+        fact("Groups of near duplicates", f"{len(groups):,}", f"{copies:,} copies too many")
+        fact("Across splits", f"{leaks:,}", "groups that leak")
+        fact("Different labels", f"{conflicts:,}", "groups in conflict")
+        fact("Odd files", f"{odd:,}", "in view")
+
+
+def choose_view(here: Opened) -> str:
+    """Which part of the page shows."""
+    shown = SHOWN.of(here.view)
+    st.segmented_control(
+        "View", list(VIEWS), key=SHOWN.key(shown), format_func=VIEWS.__getitem__, on_change=SHOWN.keep, required=True,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return shown
+
+
+def found(here: Opened) -> Duplicates:
+    """The groups in view, worked out once."""
+    return _found(findings.stamp(here.table), here.filters.to_query(), here.table, here.filters)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …")
+def _found(stamp: str, query: dict[str, str], _table: DatasetTable, _filters: Filters) -> Duplicates:
+    return quality.find_duplicates(_table, _filters)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _bars(stamp: str, query: dict[str, str], _table: DatasetTable, _filters: Filters) -> dict[str, pd.DataFrame]:
+    return {key: _table.histogram(key, filters=_filters, bins=30) for key in _table.measures}
+
+
+# --- measures ----------------------------------------------------------------------------------------------------
+
+
+def measures(here: Opened) -> tuple[Sequence[int], int | None]:
+    """Every measure as a histogram, and the images at one end of one; the ids on show, and the one just opened."""
+    table = here.table
+    chosen = MEASURE.of(here.view)
+    chosen = chosen if chosen in table.measures else table.measures[0]
+    bars = _bars(findings.stamp(table), here.filters.to_query(), table, here.filters)
+    known = {key: of_key for key, of_key in bars.items() if len(of_key)}
+    if not known:
+        st.markdown("No image in view could be measured: see Odd files.")
+        return [], None
+    show_chart(measure_histograms(known, chosen=chosen), key="quality.histograms")
+    end = END.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.selectbox(
+            "Measure", table.measures, key=MEASURE.key(chosen), format_func=score_name, on_change=MEASURE.keep,
+            width=220,
+        )  # fmt: skip
+        names = {"low": MEASURES[chosen].low_end, "high": MEASURES[chosen].high_end}
+        st.segmented_control(
+            "Which end", ENDS, key=END.key(end), format_func=lambda one: names[one].capitalize(), on_change=END.keep,
+            required=True,
+        )  # fmt: skip
+        explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
+        st.page_link(
+            _PAGES / "gallery.py", label="All of them in the gallery", icon=":material/grid_view:",
+            query_params=replace(here.view, sort=chosen, descending=end == "high", own=()).elsewhere,
+            width="content",
+        )  # fmt: skip
+    if bars[chosen].empty:
+        st.markdown(f"No image in view has a {score_name(chosen).lower()}.")
+        return [], None
+    rows = table.page(
+        here.filters, sort=chosen, descending=end == "high", limit=_TAIL, columns=tile_columns(chosen)
+    ).dropna(subset=chosen)
+    tiles = make_tiles(rows, table.dataset.name, here.version, score=chosen)
+    return _grid(here, tiles, about=f"measures {chosen} {end}")
+
+
+def _grid(here: Opened, tiles: list[Tile], *, about: str, page: int = 1) -> tuple[Sequence[int], int | None]:
+    """Tiles to choose from, with what can be done to the chosen below them."""
+    kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
+    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        _actions(here, list(chosen.ids))
+    return chosen.shown, opened
+
+
+def _actions(here: Opened, ids: list[int]) -> None:
+    """Exclude, tag or save the chosen images, and take the last entry back."""
+    if ids:
+        st.badge(f"{len(ids):,} selected", color="blue")
+        with st.popover("Tag", icon=":material/label:", key="quality.tag"):
+            st.text_input("Tag", key="quality.tag_name")
+            st.button("Add tag", type="primary", key="quality.add_tag", on_click=_tag, args=(here,))
+        st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(here,))
+        save_set_button(here, ids, key="quality.save")
+        st.button("Clear", key="quality.none", type="tertiary", on_click=select)
+    st.button(
+        "Undo", icon=":material/undo:", key="quality.undo", type="tertiary", on_click=_undo, args=(here,),
+        help="Takes back what you last tagged, relabelled or excluded.",
+    )  # fmt: skip
+
+
+# --- near duplicates ---------------------------------------------------------------------------------------------
+
+
+def duplicates(here: Opened, got: Duplicates) -> tuple[Sequence[int], int | None]:
+    """Groups as rows of one grid, with what can be done to them; the ids on show, and the one just opened."""
+    only = ONLY.of(here.view)
+    groups = got.groups
+    for kind in only:
+        groups = groups[groups[kind]]
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.pills(
+            "Only groups", list(KINDS), selection_mode="multi", key=ONLY.key(only), format_func=KINDS.__getitem__,
+            on_change=_choose_kinds,
+        )  # fmt: skip
+        with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
+            _all_groups(here, groups["group"].tolist(), got)
+    if groups.empty:
+        st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
+        with st.bottom:
+            _actions(here, [])
+        return [], None
+    pages = -(-len(groups) // _GROUPS)
+    page = min(int(PAGE.of(here.view)), pages)
+    shown = groups.iloc[(page - 1) * _GROUPS : page * _GROUPS]
+    members = got.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
+    opened = _group_grid(here, shown.set_index("group"), members, got, page)
+    if pages > 1:
+        st.pagination(pages, key=PAGE.key(page), on_change=PAGE.keep)
+    return opened
+
+
+def _all_groups(here: Opened, groups: list[int], got: Duplicates) -> None:
+    members = got.of(groups)
+    copies = int((~members["keep"] & ~members["excluded"]).sum())
+    st.button(
+        f"Keep one of all {len(groups):,}", key="quality.keep_all", icon=":material/filter_1:", disabled=not copies,
+        help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is the copy "
+        "outside the training split, then the largest, the sharpest, the first.",
+        on_click=_keep_one, args=(here, got, groups),
+    )  # fmt: skip
+
+
+def _group_grid(
+    here: Opened, groups: pd.DataFrame, members: pd.DataFrame, got: Duplicates, page: int
+) -> tuple[list[int], int | None]:
+    rows = rows_of(here.table, members["id"].tolist(), columns=tile_columns("id"))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
+    told = groups.to_dict("index")
+    drawn = [
+        replace(
+            tile,
+            group=_caption(member["group"], told[member["group"]]),
+            score=_pixels(member["pixels"]),
+            sub=f"split {member['split']}" if isinstance(member["split"], str) else "",
+            badges=(*(["keep"] if member["keep"] else []), *tile.badges),
+            differs=told[member["group"]]["leak"],
+        )
+        for tile, member in zip(tiles, members.to_dict("records"), strict=True)
+    ]
+    about = f"duplicates {ONLY.of(here.view)} {page}"
+    kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
+    chosen, opened = selectable_grid(drawn, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
+    of_id = got.members.set_index("id")["group"]
+    picked = list(dict.fromkeys(int(of_id[id]) for id in chosen.ids if id in of_id.index))
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if picked:
+            what = "this group" if len(picked) == 1 else f"these {len(picked):,} groups"
+            st.button(
+                f"Keep one of {what}", key="quality.keep", icon=":material/filter_1:", type="primary",
+                on_click=_keep_one, args=(here, got, picked),
+            )  # fmt: skip
+            if len(picked) == 1:
+                filters = here.filters.with_(where=f"duplicate_group = {picked[0]}", excluded=None)
+                st.page_link(
+                    _PAGES / "gallery.py", label="In the gallery", icon=":material/grid_view:", width="content",
+                    query_params=replace(here.view, filters=filters, own=()).elsewhere,
+                )  # fmt: skip
+        _actions(here, list(chosen.ids))
+    return list(chosen.shown), opened
+
+
+def _caption(group: int, told: Mapping[Any, Any]) -> str:
+    """What is said above a group.
+
+    >>> _caption(3, {"n": 2, "how": "hash", "leak": True, "conflict": False})
+    'Group 3 · 2 images · same picture by hash · across splits'
+    """
+    parts = [f"Group {group}", f"{told['n']:,} images", HOW[told["how"]]]
+    parts += [name.lower() for kind, name in KINDS.items() if told[kind]]
+    return " · ".join(parts)
+
+
+def _pixels(pixels: float) -> str:
+    return f"{pixels / 1e6:.1f} MP" if pixels >= 1e5 else f"{pixels:,.0f} px" if pixels else ""
+
+
+def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
+    """Where embeddings count as copies, and the way to move that."""
+    shown = CUT.of(here.view)
+    st.toggle("How near is near?", key=CUT.key(shown), on_change=CUT.keep)
+    if not shown:
+        return
+    with st.container(border=True):
+        if record.run is None or record.similarity is None:
+            st.markdown("No run was compared: score the dataset, then search again.")
+        else:
+            nearest = here.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
+            show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
+            how = "as asked" if record.near is not None else "read off this very distribution"
+            st.caption(
+                plain(
+                    f"Embeddings of run {record.run}; the cut is {how}. Hashes may differ in "
+                    f"{record.bits} of 64 bits; images below 32 pixels a side are not compared by hash."
+                    if record.bits is not None
+                    else f"Embeddings of run {record.run}; the cut is {how}. Hashes were not compared."
+                )
+            )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.number_input(
+                "Least cosine of copies", 0.5, 1.0, record.near, step=0.005, format="%.4f", key="quality.near",
+                placeholder="read off the run", width=190,
+            )  # fmt: skip
+            _start_button(here, "Search again", busy=busy, near="quality.near")
+
+
+# --- odd files ---------------------------------------------------------------------------------------------------
+
+
+def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
+    """Files that cannot be read or are not what they say; the ids on show, and the one just opened."""
+    odd = quality.odd_files(here.table, here.filters)
+    if odd.empty:
+        st.markdown(":material/check_circle: Every file in view can be read and is what its name says.")
+        return [], None
+    counts = odd["odd"].value_counts()
+    st.dataframe(
+        odd[["id", "path", "odd"]], hide_index=True, key="quality.odd", height=min(35 * (len(odd) + 1) + 3, 330),
+        column_config={"id": "Position", "path": "File", "odd": "What is odd"},
+    )  # fmt: skip
+    st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
+    first = odd["id"].head(_TAIL * 2).tolist()
+    rows = rows_of(here.table, first, columns=tile_columns("id"))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
+    told = dict(zip(odd["id"], odd["odd"], strict=True))
+    return _grid(here, [replace(tile, sub=told[tile.id], differs=False) for tile in tiles], about="odd")
+
+
+# --- callbacks ---------------------------------------------------------------------------------------------------
+
+
+def _choose_kinds() -> None:
+    ONLY.keep()
+    PAGE.put(PAGE.default)
+
+
+def _keep_one(here: Opened, got: Duplicates, groups: list[int]) -> None:
+    attempt(quality.keep_one, here.table, got, groups, who=who(), done="One of each group is kept")
+    select()
+
+
+def _exclude(here: Opened) -> None:
+    attempt(annotate, here.table, selected_now().ids, "exclude", who=who(), done="Excluded")
+    select()
+
+
+def _tag(here: Opened) -> None:
+    tag = st.session_state["quality.tag_name"]
+    attempt(annotate, here.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")
+
+
+def _undo(here: Opened) -> None:
+    event = undo(here.table, who=who())
+    if event:
+        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")

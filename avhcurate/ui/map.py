@@ -1,0 +1,448 @@
+"""Parts of the Map page: which map in which colours, the chart to draw regions on, and the images in the region."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.analysis.thinning import cut, fair_sample
+from avhcurate.curation.filters import Filters
+from avhcurate.plots import map as plots
+from avhcurate.plots.map import MOST_POINTS, Group, Window
+from avhcurate.plots.style import GREY, faded, of_hsf
+from avhcurate.scores import SCORES
+from avhcurate.services import mapping, saved
+from avhcurate.services.mapping import Cloud
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.maps import MapFolder, MapRecord
+from avhcurate.ui import findings, gallery, state
+from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui.components.listener import heard, listen
+from avhcurate.ui.explain import score_name
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.listed import listed
+from avhcurate.ui.map_start import METRICS
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.regions import Region, read_region, write_region
+from avhcurate.ui.routes import picture_pattern
+from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.signin import who
+
+_TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}
+_DRAWN = {"points": "Points", "density": "Density"}
+_COLUMNS, _ROWS = 200, 128
+#: No map reaches as far: where the outline of a region without end stops.
+_FAR = 1e6
+#: The set that the link to the gallery goes through.
+_LAST = "last map selection"
+_GALLERY = Path(__file__).parents[2] / "pages" / "gallery.py"
+#: The legend's entry of all groups that have no colour of their own.
+_REST = "others"
+_CHART, _LISTENER = "map.chart", "map.listener"
+
+
+def _read_window(text: str) -> Window:
+    left, right, low, high = (float(part) for part in text.split(":"))
+    if not (max(map(abs, (left, right, low, high))) < _FAR and left < right and low < high):
+        raise ValueError(text)
+    return left, right, low, high
+
+
+DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
+TOOL = one_of("map.tool", tuple(_TOOLS), "Box")
+REGION: Choice[Region | None] = Choice(
+    "map.region", None, read_region, lambda region: write_region(region) if region else ""
+)
+WINDOW: Choice[Window | None] = Choice(
+    "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window) if window else ""
+)
+
+ABOUT = """
+**Near** means a small angle between embeddings (or a small distance, where the map was made so). **PCA** is the flat
+view that keeps most of the variance: its axes have a meaning, and far apart is far apart. **UMAP** keeps who is whose
+neighbour: groups mean something, the distances between groups and their sizes do not.
+
+**Diamonds** are the class weights, laid out in the same fit as the samples. A sample's AVH compares its angle to its
+own class's weight with its angles to all.
+
+**Box** and **Lasso** select all samples inside, also those not drawn. **Move** drags the map and zooms by the wheel;
+what is in the window is then drawn anew, so nearer is finer. Hover to see an image, click to open it.
+"""
+
+
+# --- what is looked at -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """The map on the page: all samples in view that have a place on it, and their colours."""
+
+    folder: MapFolder
+    record: MapRecord
+    options: dict[str, str]
+    color: str
+    cloud: Cloud
+    window: Window | None
+    region: Region | None
+
+    @property
+    def title(self) -> str:
+        """What the colours stand for."""
+        return _color_name(self.options, self.color)
+
+    @property
+    def about(self) -> str:
+        """Names the map."""
+        return f"{self.record.run} {self.folder.name} {self.record.finished}"
+
+
+def mapped(here: Opened, found: Sequence[MapFolder]) -> Mapped:
+    """The map that the address asks for, else the newest."""
+    name = _layout(found).of(here.view)
+    folder = next(one for one in found if one.name == name)
+    options = mapping.colors(here.table)
+    if "hsf" in options:
+        options["hsf"] = of_hsf(here.table.simulated)
+    color = _color(options).of(here.view)
+    record = folder.record
+    key = (findings.stamp(here.table), folder.name, str(record.finished), color)
+    cloud = _cloud(key, here.filters.to_query(), here.table, folder, here.filters)
+    return Mapped(folder, record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the map …")
+def _cloud(
+    key: tuple[str, ...], query: dict[str, str], _table: DatasetTable, _folder: MapFolder, _filters: Filters
+) -> Cloud:
+    return mapping.cloud(_table, _folder, _filters, color=key[-1])
+
+
+def _layout(found: Sequence[MapFolder]) -> Choice[str]:
+    return one_of("map.layout", [folder.name for folder in found], found[-1].name)
+
+
+def _color(options: Mapping[str, str]) -> Choice[str]:
+    return one_of("map.color", list(options), "label")
+
+
+def _color_name(options: dict[str, str], key: str) -> str:
+    return options[key] or (score_name(key) if key in SCORES else key)
+
+
+def describe(record: MapRecord) -> str:
+    """How a map was made, in a line."""
+    near = METRICS[record.metric].lower()
+    parts = [f"{record.layout.upper()} by {near}", f"{record.placed:,} samples", record.run]
+    if record.placed < record.samples:
+        parts[1] += f" of {record.samples:,}, the others without a direction"
+    if record.limit is not None:
+        parts[1] += ", spread evenly"
+    if record.layout == "umap":
+        parts.append(f"{record.neighbours} neighbours, least distance {record.min_dist:g}, {record.epochs} epochs")
+        parts.append(f"seed {record.seed}" if record.seed is not None else "no seed")
+    if record.pca:
+        parts.append(f"from {record.pca} of {record.width} dimensions, which hold {record.kept or 0:.0%}")
+    threads = "1 thread" if record.threads == 1 else f"{record.threads} threads"
+    parts.append(f"{record.seconds or 0:,.0f} s on {record.device}, {threads}, {record.started:%d %B %Y}")
+    return plain(" · ".join(parts))
+
+
+# --- controls ----------------------------------------------------------------------------------------------------
+
+
+def toolbar(here: Opened, found: Sequence[MapFolder], shown: Mapped) -> None:
+    """Map, colour, points or density, tool, and what can be done to the window."""
+    records = {folder.name: folder.record for folder in found}
+    layout, color = _layout(found), _color(shown.options)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.selectbox(
+            "Map", list(records)[::-1], key=layout.key(shown.folder.name), on_change=layout.keep, width=160,
+            format_func=lambda name: _short(records[name]),
+        )  # fmt: skip
+        st.selectbox(
+            "Colour", list(shown.options), key=color.key(shown.color), on_change=color.keep, width=165,
+            format_func=lambda key: _color_name(shown.options, key),
+        )  # fmt: skip
+        _control("Draw", DRAWN, here, _DRAWN)
+        _control("Pointer", TOOL, here, {name: name for name in _TOOLS})
+        if shown.window is not None:
+            st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=_zoom)
+        with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
+            st.markdown(ABOUT)
+
+
+def _control(label: str, choice: Choice[str], here: Opened, names: dict[str, str]) -> None:
+    st.segmented_control(
+        label, list(names), key=choice.key(choice.of(here.view)), format_func=names.__getitem__,
+        on_change=choice.keep, required=True,
+    )  # fmt: skip
+
+
+def _short(record: MapRecord) -> str:
+    """What a map is called where several are listed.
+
+    >>> from types import SimpleNamespace as Record
+    >>> _short(Record(layout="umap", metric="cosine", neighbours=15, min_dist=0.1, seed=3, limit=None))
+    'UMAP 15/0.1, seed 3'
+    """
+    said = [record.layout.upper() + (f" {record.neighbours}/{record.min_dist:g}" if record.layout == "umap" else "")]
+    said += ["by distance"] if record.metric == "euclidean" else []
+    said += [f"seed {record.seed}"] if record.seed is not None else []
+    said += [f"{record.limit:,} samples"] if record.limit is not None else []
+    return ", ".join(said)
+
+
+# --- the chart ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a chart draws: a fair `part` of the samples that lie `inside` what shows, both with the legend's groups.
+
+    `counts` of the groups inside; empty where a number gives the colours.
+    """
+
+    part: Cloud
+    inside: Cloud
+    counts: tuple[int, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.inside.names
+
+
+def chart(here: Opened, shown: Mapped) -> None:
+    """Draws the map, and says what of it is drawn; what is done on it is taken over before the page runs again."""
+    density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
+    window = shown.window or _everything(shown.folder, shown.about)
+    area = _around(window) if shown.window else window
+    key = (shown.about, shown.color, findings.stamp(here.table))
+    drawing = _drawing(key, here.filters.to_query(), area, shown.cloud)
+    value = shown.title if shown.cloud.values is not None else ""
+    figure = _density(drawing, shown, area) if density else _points(drawing, shown)
+    plots.add_class_weights(figure, shown.folder.class_weights(), here.table.classes)
+    region = shown.region
+    plots.framed(
+        figure,
+        window,
+        outline=region.outline(-_FAR, _FAR) if region else None,
+        dragmode=_TOOLS[tool],
+        axes=_axes(shown.record),
+        legend="" if value else of_hsf(here.table.simulated) if shown.color == "hsf_bin" else shown.title,
+        revision=f"{shown.about} {write_region(region) if region else ''} {window} {tool}",
+    )
+    st.plotly_chart(
+        figure,
+        key=_CHART,
+        config={"displayModeBar": False, "doubleClick": False, "scrollZoom": tool == "Move"},
+        alt=f"Map of {len(shown.cloud):,} samples, coloured by {shown.title}",
+    )
+    listen(
+        _CHART.replace(".", "-"),
+        key=_LISTENER,
+        pictures=picture_pattern(here.table.dataset.name, version=here.version),
+        classes=here.table.classes,
+        groups=drawing.names,
+        value=value,
+        on_event=_take_over,
+    )
+    st.caption(f"{_said(here, shown, drawing, density=density)}  \n{describe(shown.record)}")
+
+
+def _around(window: Window) -> Window:
+    """A window with its surroundings, which show as far as the chart's shape lets them, and when it is moved."""
+    left, right, low, high = window
+    across, up = 0.6 * (right - left), 0.6 * (high - low)
+    return left - across, right + across, low - up, high + up
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _drawing(key: tuple[str, ...], query: dict[str, str], area: Window, _cloud: Cloud) -> Drawing:
+    inside = _cloud.within(area)
+    if inside.groups is None:
+        return Drawing(inside.take(fair_sample(inside.labels, most=MOST_POINTS)), inside)
+    groups, names = plots.fold(inside.groups, inside.names, rest=_REST)
+    inside = replace(inside, groups=groups, names=tuple(names))
+    counts = np.bincount(groups[groups >= 0], minlength=len(names))
+    return Drawing(inside.take(fair_sample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
+
+
+def _said(here: Opened, shown: Mapped, drawing: Drawing, *, density: bool) -> str:
+    """What is drawn of how many, for people."""
+    number, part, whole = len(drawing.inside), len(drawing.part), len(shown.cloud)
+    where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
+    said = f"All {number:,} points{where}"
+    if density:
+        said = f"All {number:,} samples{where}, counted in cells; paler cells hold fewer"
+    elif part < number:
+        by = plain(shown.title) if drawing.counts else "class"
+        said = f"{part:,} of {number:,} points{where}, stratified by {by[:1].lower()}{by[1:]}"
+    sentences = [f"{said}; counts in the legend are of all." if drawing.counts else f"{said}."]
+    if whole < here.count:
+        sentences.append(f"{here.count - whole:,} samples in view have no place on this map.")
+    if shown.color == "excluded" and here.filters.excluded is False:
+        sentences.append("Excluded samples are hidden: choose Show on the left.")
+    return " ".join([*sentences, "A selection takes all samples inside it."])
+
+
+def _legend(drawing: Drawing, shown: Mapped) -> list[Group]:
+    """The groups with how many samples inside each has."""
+    colors = plots.group_colors(shown.color, len(drawing.names))
+    entries = zip(drawing.names, drawing.counts, colors, strict=True)
+    return [Group(f"{escape(name)} ({count:,})", color) for name, count, color in entries]
+
+
+def _points(drawing: Drawing, shown: Mapped) -> Any:
+    part = drawing.part
+    custom = np.stack([part.ids, part.labels, part.predicted], axis=1).astype(np.int32)
+    if part.values is not None:
+        scale = plots.scale_of(shown.cloud.values, shown.title, _harder(shown.color))  # type: ignore[arg-type]
+        return plots.points(part.x, part.y, custom, values=part.values, scale=scale)
+    missing = len(drawing.inside) - sum(drawing.counts)
+    without = Group(f"none ({missing:,})", faded(GREY, 0.6)) if missing else None
+    return plots.points(part.x, part.y, custom, groups=part.groups, legend=_legend(drawing, shown), without=without)
+
+
+def _density(drawing: Drawing, shown: Mapped, area: Window) -> Any:
+    inside = drawing.inside
+    cells = cut(inside.x, inside.y, area, columns=_COLUMNS, rows=_ROWS)
+    example = np.where(cells.example >= 0, inside.ids[cells.example] if len(inside) else -1, -1)
+    if inside.values is not None:
+        custom = np.stack([example, cells.counts, np.zeros_like(example)], axis=2).astype(np.int32)
+        scale = plots.scale_of(shown.cloud.values, shown.title, _harder(shown.color))  # type: ignore[arg-type]
+        means = cells.means(inside.values)
+        return plots.cells(cells.x, cells.y, custom, counts=cells.counts, values=means, scale=scale)
+    assert inside.groups is not None
+    largest, share = cells.majorities(inside.groups, len(drawing.names))
+    custom = np.stack([example, cells.counts, np.nan_to_num(100 * share)], axis=2).astype(np.int32)
+    return plots.cells(cells.x, cells.y, custom, counts=cells.counts, groups=largest, legend=_legend(drawing, shown))
+
+
+def _harder(color: str) -> str:
+    return SCORES[color].harder if color in SCORES else "low" if color == "hsf" else ""
+
+
+def _axes(record: MapRecord) -> tuple[str, str]:
+    """PCA's axes have a meaning, UMAP's have none."""
+    if record.shares is None:
+        return "", ""
+    first, second = (
+        f"{name} component, {share:.0%} of the variance"
+        for name, share in zip(("first", "second"), record.shares, strict=True)
+    )
+    return first, second
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _everything_of(about: str, _folder: MapFolder) -> Window:
+    _, places = _folder.coordinates()
+    weights = _folder.class_weights()
+    every = np.concatenate([places, weights[np.isfinite(weights).all(axis=1)]])
+    low, high = every.min(axis=0), every.max(axis=0)
+    margin = 0.04 * np.maximum(high - low, 1e-6)
+    return (
+        float(low[0] - margin[0]), float(high[0] + margin[0]), float(low[1] - margin[1]), float(high[1] + margin[1]),
+    )  # fmt: skip
+
+
+def _everything(folder: MapFolder, about: str) -> Window:
+    """The window that holds the whole map."""
+    return _everything_of(f"{folder.root} {about}", folder)
+
+
+# --- the images --------------------------------------------------------------------------------------------------
+
+
+def images(here: Opened, shown: Mapped) -> tuple[Sequence[int], int | None]:
+    """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened."""
+    region = shown.region
+    if region is None:
+        return [], None
+    key = (shown.about, findings.stamp(here.table), write_region(region), here.view.sort, str(here.view.descending))
+    ids = _ordered(key, here.filters.to_query(), here.table, shown.cloud, region, here)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{len(ids):,} of {len(shown.cloud):,} samples in the region**", width="content")
+        if ids:
+            save_set_button(here, ids, key="map.save")
+            st.button(
+                "Open in Gallery", icon=":material/grid_view:", key="map.gallery", on_click=attempt,
+                args=(_keep_as_last, here, ids), help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
+            )  # fmt: skip
+        st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
+        st.button("Clear", icon=":material/close:", type="tertiary", key="map.clear", on_click=_select, args=(None,))
+    if not ids:
+        st.markdown("No sample lies there: draw another region.")
+        return [], None
+    gallery.toolbar(here)
+    return listed(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _ordered(
+    key: tuple[str, ...], query: dict[str, str], _table: DatasetTable, _cloud: Cloud, _region: Region, _here: Opened
+) -> tuple[int, ...]:
+    """Ids of the samples in the region, in the order of the view."""
+    ids = _cloud.ids[_region.holds(_cloud.x, _cloud.y)]
+    sort, descending = _here.view.sort, _here.view.descending
+    if sort == "id":
+        return tuple((ids[::-1] if descending else ids).tolist())
+    frame = _table.frame(_here.filters, columns=["id", sort])
+    frame = frame[np.isin(frame["id"].to_numpy(np.int64), ids, assume_unique=True)]
+    if frame[sort].dtype == object:  # lists, as tags are, have no order that pandas knows
+        frame = frame.assign(**{sort: frame[sort].map(str, na_action="ignore")})
+    ordered = frame.sort_values(sort, ascending=not descending, na_position="last", kind="stable")
+    return tuple(ordered["id"].astype(int).tolist())
+
+
+def go_to_gallery() -> None:
+    """Opens the gallery with the region's samples, where that was asked for."""
+    if st.session_state.pop(_GO, False):
+        view = state.current()
+        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), own=()).elsewhere
+        st.switch_page(_GALLERY, query_params=query)
+
+
+#: Session state: the gallery is to be opened.
+_GO = "map.go"
+
+
+def _keep_as_last(here: Opened, ids: Sequence[int]) -> None:
+    saved.save_set(here.workspace, here.table.dataset.name, _LAST, ids, who=who())
+    st.session_state[_GO] = True
+
+
+# --- callbacks ---------------------------------------------------------------------------------------------------
+
+
+def _take_over() -> None:
+    """What was drawn, moved or clicked on the chart goes into the address."""
+    event = heard(_LISTENER)
+    if event.clicked is not None:
+        state.change(sample=event.clicked)
+    elif event.region is not None:
+        _select(event.region)
+    elif event.window is not None:
+        WINDOW.put(event.window)
+
+
+def _select(region: Region | None) -> None:
+    text = write_region(region) if region else ""
+    state.write(replace(state.current(), page=1, sample=None).choosing(REGION.name, text))
+
+
+def _zoom(region: Region | None = None) -> None:
+    """Shows the part of the map around a region, at least twice as wide as high; the whole without one."""
+    if region is None:
+        WINDOW.put(None)
+        return
+    left, right, low, high = (
+        min(max(end, -_FAR / 4), _FAR / 4) for end in (min(region.x), max(region.x), min(region.y), max(region.y))
+    )
+    up = max(high - low, (right - left) / 2, 1e-6) * 0.6
+    x, y = (left + right) / 2, (low + high) / 2
+    across = max((right - left) * 0.6, 2 * up)
+    WINDOW.put((x - across, x + across, y - up, y + up))

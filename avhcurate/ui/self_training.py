@@ -1,0 +1,248 @@
+"""Parts of the Self-training page about many runs: which are shown, their rounds as curves, rules side by side."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.plots.self_training import PANELS, curves, stroke
+from avhcurate.services import comparing_rules, rounds
+from avhcurate.services.comparing_rules import BASE, HELD, Line, Lines
+from avhcurate.storage.self_training import SelfTrainingFolder
+from avhcurate.ui import state
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.choices import Choice, some_of
+from avhcurate.ui.correlation import p_text, signed
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.models import html_table
+from avhcurate.ui.pseudo_labels import NAMES
+
+SHOWN = some_of(
+    "selftrain.show", list(PANELS), ["mean_accuracy", "precision", "selected", "mean_avh", "mean_confidence", "ece"]
+)
+#: More panels would be too small.
+_MOST_PANELS = 9
+
+#: Heads of the table of rules, the column of `side_by_side` and how its numbers are written.
+_HEADS = (
+    ("Source only", "source_only", "share"),
+    ("Accuracy", "accuracy", "share"),
+    ("Source only<small>mean of classes</small>", "mean_source_only", "share"),
+    ("Accuracy<small>mean of classes</small>", "mean_accuracy", "share"),
+    ("Precision<small>first round</small>", "precision_first", "share"),
+    ("Precision<small>last round</small>", "precision_last", "share"),
+    ("Selected<small>last round</small>", "selected", "count"),
+)
+
+
+def found_for(here: Opened) -> list[SelfTrainingFolder]:
+    """Self-trainings of the open dataset as it is now, oldest first; says how many were of an older import."""
+    every = rounds.trainings(here.workspace, here.table.dataset.name)
+    now = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
+    if len(now) < len(every):
+        st.caption(
+            f"{len(every) - len(now):,} of {len(every):,} self-trainings are left out: they are of this dataset as it "
+            "was before it was imported again, so their ids name other samples."
+        )
+    return now
+
+
+def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+    """Self-trainings that may be compared, by what the address names, else those with the newest run."""
+    groups = {group[0].name: group for group in rounds.alike(found)}
+    names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
+
+    def read(text: str) -> str:
+        if text not in groups:
+            raise ValueError(text)
+        return text
+
+    which = Choice("selftrain.group", names[0], read)
+    name = which.of(here.view)
+    st.selectbox(
+        "Experiment",
+        names,
+        key=which.key(name),
+        format_func=lambda name: title_of(groups[name]),
+        on_change=_turn,
+        args=(which,),
+        help="Runs that differ in rule and seed alone, so that they may be compared. Newest first.",
+        width="stretch",
+    )
+    return groups[name]
+
+
+def _turn(which: Choice[str]) -> None:
+    view = state.current()
+    for name in ("run", "round", "against"):
+        view = view.choosing(f"selftrain.{name}", "")
+    state.write(view)
+    state.change(page=1, sample=None)
+    which.keep()
+
+
+def title_of(group: Sequence[SelfTrainingFolder]) -> str:
+    """What a group of self-trainings is called where several are listed."""
+    record = group[0].record
+    # Nothing that changes while runs are made: the browser knows an option by what it is called.
+    return f"from {record.source} · {record.model} · {record.trainer} · begun {record.started:%Y-%m-%d %H:%M:%S}"
+
+
+def about(group: Sequence[SelfTrainingFolder]) -> None:
+    """What the runs of a group share, in a line, and how many are not complete."""
+    record = group[0].record
+    source, target = (
+        f"{samples:,} samples of {name}{f' ({where})' if where else ''}"
+        for samples, name, where in (
+            (record.source_samples, record.source, record.source_where),
+            (record.target_samples, record.target, record.target_where),
+        )
+    )
+    start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
+    portion = f"portion {start:g}" + (f" to {end:g} by {step:g}" if step else "")
+    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in record.recipe.items() if key in _TOLD)
+    what = [f"learns from {source}", f"adapts to {target}", portion, f"{record.rounds} rounds at most", recipe]
+    st.caption(plain(" · ".join(what)))
+    if unfinished := sum(not folder.complete for folder in group):
+        st.caption(
+            f"Not complete: {unfinished:,} of {len(group):,} runs, drawn as far as they came and left out of the "
+            "table. The same start again goes on from their last round."
+        )
+
+
+def no_round_yet(*, busy: bool) -> None:
+    """What to do while not even the source's model is there."""
+    if busy:
+        st.markdown(":material/hourglass_empty: The first model is learning from the source.")
+    else:
+        st.markdown(":material/hourglass_disabled: No model has learnt from the source yet: resume it, or start again.")
+
+
+_TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
+
+
+def line_name(line: Line) -> str:
+    """What a line of the curves is called."""
+    return NAMES[line.rule] if line.usual else f"{NAMES[line.rule]}, α {line.alpha:g}"
+
+
+# --- rounds as curves ----------------------------------------------------------------------------------------
+
+
+def rounds_chart(here: Opened, lines: Lines) -> None:
+    """The chosen quantities over the rounds, a line a rule."""
+    chosen = SHOWN.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Rounds", width="content")
+        with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
+            st.pills(
+                "Quantities",
+                list(PANELS),
+                selection_mode="multi",
+                key=SHOWN.key(chosen),
+                format_func=lambda key: PANELS[key][0],
+                on_change=SHOWN.keep,
+                label_visibility="collapsed",
+            )
+    keys = (chosen or SHOWN.default)[:_MOST_PANELS]
+    values, reference = _courses(stamp(lines), tuple(keys), lines)
+    strokes = [stroke(line_name(line), line.rule, usual=line.usual) for line in lines]
+    show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
+    seeds = sorted({len(folders) for folders in lines.values()})
+    st.caption(
+        f"{_bands(seeds)}. Colour and symbol tell the gate, the dash what is learnt: a hard label, LRENT's soft one "
+        "(dashed), MRKLD's (dotted). Labels of the target serve these reports alone; nothing selects or learns by "
+        "them. Click a name in the legend to hide its lines."
+    )
+
+
+def _bands(seeds: Sequence[int]) -> str:
+    """What lines and bands are, where rules have from the first to the last of so many seeds.
+
+    >>> _bands([1]), _bands([3])[:30]
+    ('One seed a rule; bands are 95 % over samples (shares Wilson, ECE bootstrap)', 'Means over n = 3 seeds a rule;')
+    """
+    alone = "95 % over samples (shares Wilson, ECE bootstrap)"
+    if seeds[-1] == 1:
+        return f"One seed a rule; bands are {alone}"
+    counts = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
+    said = f"Means over {counts} seeds a rule; bands are 95 % of the mean (Student's t)"
+    return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
+
+
+def stamp(lines: Lines) -> str:
+    """Changes with every round that is made."""
+    return "\n".join(
+        f"{line} {folder.root} {len(folder.rounds())} {folder.complete}"
+        for line, folders in lines.items()
+        for folder in folders
+    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _courses(stamp: str, keys: tuple[str, ...], _lines: Lines) -> tuple[pd.DataFrame, dict[str, float]]:
+    return comparing_rules.courses(_lines, keys), comparing_rules.source_only(_lines, keys)
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _side_by_side(stamp: str, _lines: Lines) -> pd.DataFrame:
+    return comparing_rules.side_by_side(_lines)
+
+
+# --- rules side by side --------------------------------------------------------------------------------------
+
+
+def rules_table(lines: Lines) -> None:
+    """What each rule comes to over seeds, and its difference from the rule that all are held against."""
+    table = _side_by_side(stamp(lines), lines)
+    st.subheader("Rules side by side")
+    if table.empty:
+        st.markdown(":material/hourglass_empty: No run is complete yet.")
+        return
+    names = [line_name(line) for line in lines]
+    held = bool((table[f"{HELD[0]}_gain_n"] > 1).any())
+    st.html(html_table(["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])],
+                       [_row(row, names, held) for row in table.to_dict("records")]))  # fmt: skip
+    single = bool((table["n"] == 1).any())
+    st.caption(
+        "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "
+        f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
+        + (
+            f"Differences from {NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
+            if held
+            else f"With two seeds or more of a rule and of {NAMES[BASE]}, their difference is told and tested here."
+        )
+    )
+
+
+def _gain_heads() -> list[str]:
+    base = f"{escape(NAMES[BASE])}"
+    return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
+
+
+def _row(row: Mapping[Any, Any], names: Sequence[str], held: bool) -> str:
+    cells = [f"{row['n']:,}", *(_cell(row, key, form) for _, key, form in _HEADS)]
+    cells += [_gain_cell(row, key) for key in HELD] if held else []
+    return f"<tr><th scope='row'>{escape(names[row['line']])}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
+    value, low, high = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
+    if value != value:
+        return "–"
+    scale, digits, unit = (100, 1, " %") if form == "share" else (1, 0, "")
+    ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
+    return f"{signed(scale * value, digits)}{unit}{ends}"
+
+
+def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
+    value, low, high, n, p = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high", "_n", "_p"))
+    if n < 2:
+        return "–"
+    test = p_text(p) if p == p else "p –"
+    plus = "+" if value > 0 else ""
+    ends = f"<small>{signed(100 * low, 1)} to {signed(100 * high, 1)}</small>"
+    return f"{plus}{signed(100 * value, 1)}{ends}<small>n {n}, {test}</small>"

@@ -1,0 +1,121 @@
+"""Train, validation and test parts on the page Saved: shares, strata and seed, the counts, a download, and sets."""
+
+import shlex
+from functools import partial
+
+import streamlit as st
+
+from avhcurate.curation.splitting import check_shares
+from avhcurate.errors import CurateError
+from avhcurate.services.exporting.rows import rows_text
+from avhcurate.services.splitting import STRATA, Split, make_split, save_parts
+from avhcurate.services.tables import DatasetTable
+from avhcurate.ui.choices import Choice, number, some_of
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.mistakes import show_mistake
+from avhcurate.ui.signin import who
+
+#: More samples than these are split by the command line.
+_MOST = 200_000
+_BY_NAMES = {"class": "Class", "hsf": "HSF bin"}
+
+
+def _read_shares(text: str) -> str:
+    try:
+        check_shares([float(part) for part in text.split(",")])
+    except CurateError as error:
+        raise ValueError(text) from error
+    return ",".join(part.strip() for part in text.split(","))
+
+
+_SHARES: Choice[str] = Choice("saved.shares", "0.8,0.1,0.1", _read_shares)
+_BY = some_of("saved.by", list(STRATA), list(STRATA), none="neither")
+_SEED = number("saved.seed", 0, low=0, high=10**9)
+_GROUP: Choice[str] = Choice("saved.group", "", str)
+
+
+def show_split(here: Opened) -> None:
+    """The samples that match the filters, divided."""
+    st.caption("Divides the samples that match the filters on the left.")
+    shares, by, seed, group = _settings(here)
+    if here.count > _MOST:
+        st.write(f"{here.count:,} samples are divided by the command line:")
+        words = ["avhcurate", "split", here.table.dataset.name, "--shares", shares, "--by", ",".join(by)]
+        words += [*(["--group", group] if group else []), *(["--seed", f"{seed}"] if seed else [])]
+        st.code(shlex.join([*words, "--out", "split.parquet"]), language="bash")
+        if here.filters.active:
+            st.caption("It divides all samples: to divide those of the filters, save them as a set and give its --set.")
+        return
+    try:
+        fractions = [float(part) for part in shares.split(",")]
+        found = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
+    except CurateError as error:
+        show_mistake(error)
+        return
+    _result(here, found)
+
+
+def _settings(here: Opened) -> tuple[str, list[str], int, str]:
+    shares, by, group = _SHARES.of(here.view), _BY.of(here.view), _GROUP.of(here.view)
+    seed = int(_SEED.of(here.view))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "Shares", key=_SHARES.key(shares), on_change=partial(attempt, _keep_shares), width=200,
+            help="Two or more numbers that sum to 1: train, validation and test.",
+        )  # fmt: skip
+        st.pills(
+            "Alike by", list(STRATA), selection_mode="multi", format_func=_BY_NAMES.__getitem__, key=_BY.key(by),
+            on_change=_BY.keep,
+        )  # fmt: skip
+        st.number_input("Seed", 0, 10**9, key=_SEED.key(seed), on_change=_SEED.keep, width=130)
+        if columns := _groupings(here.table):
+            st.selectbox(
+                "Keep together", ["", *columns], format_func=lambda name: name or "Nothing", key=_GROUP.key(group),
+                on_change=_GROUP.keep, width=200, help="Samples with the same value of this column go to one part.",
+            )  # fmt: skip
+    return shares, by, seed, group
+
+
+def _groupings(table: DatasetTable) -> list[str]:
+    """Columns whose values may have to stay together: groups of near duplicates, and the user's own."""
+    return [*(["duplicate_group"] if "duplicate_group" in table.measured else []), *table.user_columns]
+
+
+def _keep_shares() -> None:
+    try:
+        _SHARES.put(_read_shares(st.session_state[_SHARES.name]))
+    except ValueError:
+        raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1") from None
+
+
+def _result(here: Opened, found: Split) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        for name, count in found.counts.items():
+            st.metric(name.capitalize(), f"{count:,}", f"{count / len(found.rows):.1%}", delta_color="off",
+                      delta_arrow="off", width="content")  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.download_button(
+            "Download CSV",
+            data=partial(rows_text, found.rows, "csv"),
+            file_name=f"{here.table.dataset.name}-split.csv",
+            icon=":material/download:",
+            type="primary",
+            key="saved.download_split",
+            on_click="ignore",
+        )
+        with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
+            st.text_input("Name before the part's", "split", key="saved.split_name")
+            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, found))
+    small = int((found.strata["note"] != "").sum())
+    st.markdown(f"**{len(found.strata):,} {'stratum' if len(found.strata) == 1 else 'strata'}**")
+    if small:
+        st.caption(
+            f"{small:,} of them have fewer samples than there are parts, so that some parts get none; "
+            "the largest share is served first."
+        )
+    st.dataframe(found.strata, hide_index=True, key="saved.strata")
+
+
+def _save(here: Opened, found: Split) -> None:
+    name = st.session_state["saved.split_name"]
+    attempt(save_parts, here.workspace, here.table, found, name, who=who(), done="Every part is a set now")

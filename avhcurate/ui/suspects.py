@@ -1,0 +1,355 @@
+"""Parts of the Suspects page: looking for suspects, which of them are in view, the list, and the export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curation.filters import Filters
+from avhcurate.curation.suspects import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
+from avhcurate.services import jobs, suspecting
+from avhcurate.services.annotating import undo
+from avhcurate.services.exporting import csv_text
+from avhcurate.services.inspecting import rows_of
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
+from avhcurate.ui import state
+from avhcurate.ui.choices import Choice, number, one_of, some_of
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.mistakes import plain
+from avhcurate.ui.review import NAMES, VERDICT_NAMES
+from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.signin import who
+from avhcurate.ui.state import TILE_SIZES
+from avhcurate.ui.tiles import make_tiles, tile_columns
+
+_VIEWS = {"one": "One by one", "list": "List"}
+
+VIEW = one_of("suspects.view", list(_VIEWS), "one")
+SOURCE = some_of("suspects.source", list(SOURCES), [])
+VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
+AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
+#: Which list of the run is looked at; "" for the newest.
+MADE: Choice[str] = Choice("suspects.made", "", str)
+
+_ABOUT = f"""
+A label is in doubt where a source of evidence says so. Sources, and what each goes by:
+
+- **Angles**: the sample's AVH is in the upper {100 * (1 - HARD):.0f} % of its label, another class has more AVC than
+  the label, and that AVC is not below the lowest {100 * AT_HOME:.0f} % of the samples labelled so. AVC is flat, so only
+  such class-wise quantiles can say what is high. Score: rank share of AVH within the label, times the share of the
+  other label's samples whose AVC on it is not larger.
+- **Neighbours**: share of the {suspecting.NEIGHBOURS} samples at the smallest angle that bear another label.
+- **cleanlab** (confident learning): 1 minus the probability of the given label; doubts what it would prune.
+- **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
+  name no other label; they doubt where fewer than half ticked it.
+
+Suspects are ordered by the mean, over the sources that speak, of a sample's rank within the source. What is **wrong**
+is told from what is **ambiguous** by the angles: high AVH with flat AVC (the best two classes close together, alone or
+with a high entropy of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or degraded image,
+whatever its label. **Open**: a source doubts the label, but the angles do not decide.
+
+A model that has learnt from these samples and their labels knows them by heart. **Out of fold** judges each by a linear
+head on the run's features that was trained without it. Copies with equal features share a fold; near duplicates may
+not, and the features themselves come from the same model.
+"""
+
+
+# --- looking for them --------------------------------------------------------------------------------------------
+
+
+def suspects_command(
+    dataset: str, run: str, *, honest: bool = False, folds: int = 5, sources: Sequence[str] = ()
+) -> list[str]:
+    """Arguments of `avhcurate suspects`, defaults left out; no `sources` stands for all that can be had.
+
+    >>> suspects_command("pets", "resnet-1", honest=True)
+    ['suspects', 'pets', '--model=resnet-1', '--limit=0', '--out-of-fold']
+    """
+    argv = ["suspects", dataset, f"--model={run}", "--limit=0"]
+    argv += ["--out-of-fold", *([f"--folds={folds}"] if folds != 5 else [])] if honest else []
+    return [*argv, *([f"--sources={','.join(sources)}"] if sources else [])]
+
+
+def empty(here: Opened, *, busy: bool) -> None:
+    """What to do before any suspects were looked for."""
+    with st.container(border=True):
+        st.subheader("Nobody has looked for suspects in this run yet", icon=":material/flag:")
+        st.markdown(_ABOUT)
+        start_form(here, busy=busy)
+
+
+def start_form(here: Opened, *, busy: bool) -> None:
+    """How to look for suspects, and the button that starts the job."""
+    with st.form("suspects.start", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.pills(
+            "Sources", list(SOURCES), selection_mode="multi", key="suspects.start_sources",
+            format_func=NAMES.__getitem__, help="None chosen: all that can be had.",
+        )  # fmt: skip
+        st.toggle(
+            "Out of fold", key="suspects.start_honest",
+            help="For a model that has learnt from these samples: heads cross-validated on its features.",
+        )  # fmt: skip
+        st.number_input("Folds", 2, 50, 5, key="suspects.start_folds", width=110)
+        st.form_submit_button(
+            "Look for suspects", icon=":material/play_arrow:", type="primary", disabled=busy,
+            help="A job is running: wait for it or cancel it." if busy else None,
+            on_click=attempt, args=(partial(_start, here.workspace.root, here.table),),
+        )  # fmt: skip
+
+
+def _start(root: Path, table: DatasetTable) -> None:
+    said = st.session_state
+    assert table.run is not None
+    argv = suspects_command(
+        table.dataset.name,
+        table.run.name,
+        honest=said["suspects.start_honest"],
+        folds=said["suspects.start_folds"],
+        sources=said["suspects.start_sources"],
+    )
+    MADE.put("")
+    jobs.start(root, argv, verb="suspects", dataset=table.dataset.name)
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The suspects of the run, all, and those `in_view` by rank: of the frame's filters and the page's own.
+
+    `open`: those in view that nobody has decided; `about` changes with whatever chooses them but decisions.
+    """
+
+    record: SuspectsRecord
+    every: pd.DataFrame
+    in_view: pd.DataFrame
+    open: pd.DataFrame
+    about: str
+
+
+def chosen(here: Opened) -> SuspectsFolder | None:
+    """The list that the address asks for, else the newest; None where there is none."""
+    assert here.table.run is not None
+    made = {folder.name: folder for folder in suspects_of(here.table.run)}
+    return made.get(MADE.of(here.view)) or next(reversed(made.values()), None)
+
+
+def shown(here: Opened, folder: SuspectsFolder) -> Shown:
+    """The suspects that the filters and the page's choices leave."""
+    record, every = folder.record, _read(str(folder.table_path), folder.table_path.stat().st_mtime_ns)
+    sources, verdicts, agree = SOURCE.of(here.view), VERDICT.of(here.view), AGREE.of(here.view)
+    frame_ids = here.table.frame(here.filters, columns=["id"])["id"]
+    keep = every["id"].isin(frame_ids) & (every["agreement"] >= agree)
+    keep &= every["verdict"].isin(verdicts or list(VERDICTS))
+    for source in sources:
+        keep &= every[f"{source}_doubts"] if source in record.sources else False
+    found = every[keep]
+    decided = suspecting.decided(here.table, found["id"].tolist())
+    found = found.assign(decided=found["id"].map(decided).astype(object))
+    asked = (here.filters.to_query(), sources, verdicts, agree)
+    about = repr((here.table.dataset.name, here.version, folder.name, asked))
+    return Shown(record, every, found, found[found["decided"] == ""], about)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the suspects …")
+def _read(path: str, _stamp: int) -> pd.DataFrame:
+    return suspecting.read(SuspectsFolder(Path(path).parent))
+
+
+def toolbar(here: Opened, got: Shown) -> None:
+    """How to look at suspects, and which: by source, verdict and agreement."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Show", list(_VIEWS), key=VIEW.key(VIEW.of(here.view)), format_func=_VIEWS.__getitem__,
+            on_change=VIEW.keep, required=True,
+        )  # fmt: skip
+        st.pills(
+            "Verdict", list(VERDICTS), selection_mode="multi", key=VERDICT.key(VERDICT.of(here.view)),
+            format_func=VERDICT_NAMES.__getitem__, on_change=_keep, args=(VERDICT,),
+        )  # fmt: skip
+        st.pills(
+            "Doubted by all of", got.record.sources, selection_mode="multi",
+            key=SOURCE.key([name for name in SOURCE.of(here.view) if name in got.record.sources]),
+            format_func=NAMES.__getitem__, on_change=_keep, args=(SOURCE,),
+        )  # fmt: skip
+        most = len(got.record.sources)
+        st.selectbox(
+            "Sources that agree", range(most + 1), key=mirrored("suspects.agree", min(int(AGREE.of(here.view)), most)),
+            format_func=lambda n: f"{n} or more" if n else "any number", on_change=_keep, args=(AGREE,), width=140,
+            help="How many sources doubt the label and name the suggested one. With any number, ambiguous images "
+            "that no source would relabel are among them.",
+        )  # fmt: skip
+
+
+def _keep(choice: Choice[list[str]] | Choice[float]) -> None:
+    state.change(page=1)
+    choice.keep()
+
+
+def _choose_made(here: Opened, record: SuspectsRecord) -> None:
+    assert here.table.run is not None
+    made = {folder.name: folder.record for folder in suspects_of(here.table.run)}
+    if len(made) < 2:
+        return
+    newest = next(reversed(made))
+    st.selectbox(
+        "List", list(reversed(made)), key=MADE.key(record.name), format_func=lambda name: title_of(made[name]),
+        on_change=lambda: MADE.put("" if st.session_state[MADE.name] == newest else st.session_state[MADE.name]),
+        width=420, label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def title_of(record: SuspectsRecord) -> str:
+    """How a list is called among others."""
+    by = f"out of {record.folds} folds" if record.folds else "the run's own head"
+    sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
+    return f"{by}{sources}, {record.finished:%d %b %H:%M}"
+
+
+def facts(here: Opened, got: Shown) -> None:
+    """How many labels are in doubt, by whom, and what became of them; beside it what they mean, and the export."""
+    record, found = got.record, got.in_view
+    counts = found["verdict"].value_counts()
+    verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
+    text = f"**{len(found):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
+    if VIEW.of(here.view) == "list":  # the card counts by itself
+        done = found["decided"].value_counts()
+        text += f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(got.open):,} to decide."
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(text, width="content")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
+                st.markdown(_ABOUT)
+            _export_menu(here, got)
+    _choose_made(here, record)
+    doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
+    lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
+    if record.folds:
+        lines.append(
+            f"Judged out of {record.folds} folds, seed {record.seed}: the heads predict "
+            f"{100 * (record.accuracy or 0):.1f} % of the given labels."
+        )
+    elif here.table.training or "train" in set(here.table.group_counts("split", here.filters)["value"]):
+        lines.append("The model may have learnt from some of these labels: out of fold they are judged fairly.")
+    lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
+    votes = here.table.votes
+    if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
+        lines.append("The votes have changed since: look again to take them in.")
+    st.caption(plain(" ".join(lines)))
+
+
+def _export_menu(here: Opened, got: Shown) -> None:
+    with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
+        undecided = st.toggle("Only those to decide", key="suspects.export_open")
+        rows = got.open if undecided else got.in_view
+        st.download_button(
+            f"Download {len(rows):,} suspects",
+            data=partial(file_of, here.table, rows, got.record),
+            file_name=f"{here.table.dataset.name}-suspects.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            type="primary",
+            key="suspects.download",
+            on_click="ignore",
+            disabled=rows.empty,
+        )
+        if got.record.votes_simulated:
+            st.caption("The votes are simulated; the file says so.")
+
+
+def file_of(table: DatasetTable, rows: pd.DataFrame, record: SuspectsRecord) -> bytes:
+    """The file that `avhcurate suspects --csv` writes, of some suspects."""
+    return csv_text(suspecting.export_table(table, rows, record)).encode()
+
+
+# --- the list ----------------------------------------------------------------------------------------------------
+
+
+def listing(here: Opened, got: Shown) -> tuple[list[int], int | None]:
+    """The undecided suspects as a grid by rank, with what can be done to the chosen ones; ids on show, id opened."""
+    view, rows = here.view, got.open
+    pages = max(1, -(-len(rows) // view.per_page))
+    page = min(view.page, pages)
+    ids = rows["id"].iloc[(page - 1) * view.per_page : page * view.per_page].astype(int).tolist()
+    if not ids:
+        st.info("Nothing is left to decide here.", icon=":material/task_alt:")
+    kept = selection(f"suspects {got.about}", Filters(excluded=None))
+    after, opened = selectable_grid(_tiles(here, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=page)
+    _actions(here, rows, after.ids, pages, page)
+    return ids, opened
+
+
+def _tiles(here: Opened, found: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
+    rows = rows_of(here.table, ids, columns=tile_columns("avh")) if ids else pd.DataFrame()
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="avh")
+    by_id, names, result = found.set_index("id").to_dict("index"), here.table.classes, []
+    for tile in tiles:
+        row = by_id[tile.id]
+        other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
+        agree = f"{row['agreement']} of {row['spoke']} agree"
+        result.append(
+            replace(
+                tile,
+                title=f"{tile.title} → {other}",
+                score=f"#{row['rank']}",
+                sub=agree,
+                note="",
+                badges=(VERDICT_NAMES[row["verdict"]].lower(), *tile.badges),
+                alt=f"{tile.alt}, suggested {other}, {agree}",
+            )
+        )
+    return result
+
+
+def _actions(here: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, page: int) -> None:
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
+            for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
+                st.button(
+                    label, icon=f":material/{icon}:", key=f"suspects.{action}", disabled=not ids,
+                    type="primary" if action == "accept" else "secondary",
+                    on_click=attempt, args=(partial(_decide, here.table, rows, action),),
+                )  # fmt: skip
+            save_set_button(here, ids, key="suspects.set", disabled=not ids)
+            st.button(
+                "Undo", icon=":material/undo:", type="tertiary", key="suspects.undo", on_click=_undo, args=(here,),
+                disabled=not st.session_state.get(_last(here)), help="Takes back what was last decided in this list.",
+            )  # fmt: skip
+        if pages > 1:
+            st.pagination(
+                pages, key=mirrored("suspects.page", page), max_visible_pages=7,
+                on_change=lambda: state.change(page=st.session_state["suspects.page"]),
+            )  # fmt: skip
+
+
+def _last(here: Opened) -> str:
+    return f"suspects.last.{here.table.dataset.name}"
+
+
+def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
+    """Decides what is selected now; the session remembers how many entries of the log that took."""
+    chosen_rows = rows[rows["id"].isin(selected_now().ids)]
+    if action == "accept":
+        named = chosen_rows[chosen_rows["suggested"] >= 0]
+        suggested = dict(zip(named["id"].astype(int), named["suggested"].astype(int), strict=True))
+        entries, done = suspecting.accept(table, suggested, who=who()), f"Relabelled {len(named):,} samples"
+    else:
+        entries = suspecting.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
+        done = f"Kept {len(chosen_rows):,} labels"
+    st.session_state[f"suspects.last.{table.dataset.name}"] = entries
+    select()
+    st.toast(done, icon=":material/check_circle:")
+
+
+def _undo(here: Opened) -> None:
+    for _ in range(st.session_state.pop(_last(here), 0)):
+        undo(here.table, who=who())
+    st.toast("Taken back", icon=":material/undo:")

@@ -1,0 +1,341 @@
+"""A workspace of a million made-up samples, and the app on it, server and browser: `python benchmarks/million.py`.
+
+    python benchmarks/million.py --make FOLDER [--samples 1000000]
+    python benchmarks/million.py --time FOLDER
+
+The first writes a workspace that the app opens: a Parquet source with 500 small pictures shared by all samples, votes,
+a run with embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in
+the same process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads
+the memory of the server.
+"""
+
+import argparse
+import io
+import os
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from avhcurate import scores
+from avhcurate.curation import bins
+from avhcurate.curation.filters import Filters
+from avhcurate.scores import SCORES
+from avhcurate.services.correlating import correlate
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.tables import open_table
+from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord
+from avhcurate.storage.runs import SHARD, RunFolder, RunRecord
+from avhcurate.storage.table import DYNAMICS
+from avhcurate.storage.workspace import Workspace
+
+NAME, RUN = "million", "made-up-00000000"
+CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500
+VIEW = Filters(hsf_bins=(1, 2), classes=(3, 4))
+#: All twelve scores that need no training but relative AVH, which is AVH.
+TWELVE = [key for key in SCORES if key not in DYNAMICS and key != "relative_avh"]
+PAGE = 60
+
+
+def make(root: Path, samples: int) -> None:
+    """Writes the workspace: about 3 GB for a million samples."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(CLASSES, size=samples)
+    class_weights = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
+    ease = rng.beta(2.0, 1.2, size=(samples, 1)).astype(np.float32)
+    features = np.maximum(0, 2 * ease * class_weights[labels] + rng.normal(size=(samples, WIDTH)).astype(np.float32))
+    root.mkdir(parents=True, exist_ok=True)
+    _write_source(root / "source.parquet", labels, _counts(labels, ease[:, 0], rng))
+    workspace = Workspace(root)
+    dataset = import_dataset(workspace, NAME, root / "source.parquet", votes="human_counts")
+    _write_run(dataset.root / "runs" / RUN, dataset.record.fingerprint, features, class_weights, labels)
+    pictures = [_picture(number) for number in range(PICTURES)]
+    for first in range(0, samples, SHARD):
+        ids = range(first, min(first + SHARD, samples))
+        dataset.thumbnails.write_shard(first // SHARD, {id: pictures[id % PICTURES] for id in ids})
+    _write_map(dataset.run(RUN), features, class_weights)
+
+
+def _picture(number: int) -> bytes:
+    pixels = np.random.default_rng(number).integers(256, size=(4, 4, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).resize((32, 32)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _counts(labels: np.ndarray, ease: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ten votes a sample, (N, K): for the label with the chance that its ease gives, else for another class."""
+    right = rng.binomial(VOTES, 0.15 + 0.85 * ease)
+    counts = np.zeros((len(labels), CLASSES), np.int32)
+    counts[np.arange(len(labels)), labels] = right
+    counts[np.arange(len(labels)), (labels + 1) % CLASSES] = VOTES - right
+    return counts
+
+
+def _write_source(path: Path, labels: np.ndarray, counts: np.ndarray) -> None:
+    pictures = pa.array([_picture(number) for number in range(PICTURES)], pa.binary())
+    schema = None
+    writer: pq.ParquetWriter | None = None
+    for first in range(0, len(labels), 50_000):
+        rows = np.arange(first, min(first + 50_000, len(labels)))
+        data = pictures.take(pa.array(rows % PICTURES))
+        paths = pa.array([f"picture-{row:07d}.png" for row in rows])
+        table = pa.table(
+            {
+                "image": pa.StructArray.from_arrays([data, paths], ["bytes", "path"]),
+                "label": labels[rows],
+                "human_counts": pa.array(list(counts[rows])),
+            }
+        )
+        schema = schema or table.schema
+        writer = writer or pq.ParquetWriter(path, schema, compression="zstd")
+        writer.write_table(table, row_group_size=1000)
+    if writer:
+        writer.close()
+
+
+def _write_run(
+    root: Path, fingerprint: str, features: np.ndarray, class_weights: np.ndarray, labels: np.ndarray
+) -> None:
+    run, bias = RunFolder(root), np.zeros(CLASSES, np.float32)
+    now = datetime.now(UTC)
+    record = RunRecord(
+        name=RUN, model="made-up", head="head", weights_sha256="0" * 64, weights_source="made up", preprocess={},
+        precision="float32", device="cpu", batch_size=SHARD, classes=[str(k) for k in range(CLASSES)],
+        num_classes=CLASSES, width=WIDTH, dataset_fingerprint=fingerprint, samples=len(labels), limit=None, seed=0,
+        versions={}, started=now,
+    )  # fmt: skip
+    run.create(record, class_weights, bias, rows=len(labels))
+    shards = []
+    for first in range(0, len(labels), 64 * SHARD):
+        rows = slice(first, first + 64 * SHARD)
+        part = features[rows]
+        run.write_features(np.arange(len(labels))[rows], part)
+        found = scores.per_sample(part, class_weights, part @ class_weights.T, labels[rows])
+        columns = {key: found[key] for key in ("predicted", *(key for key in SCORES if key in found))}
+        columns["prototype_distance"] = np.full(len(part), 0.5) + 0.01 * found["avh"]
+        nothing = pa.nulls(len(part), pa.string())
+        shards.append(pa.table({"id": np.arange(len(labels))[rows], **columns, "problem": nothing}))
+    run.finish(shards, {"finished": now, "seconds": 1.0, "rate": 1.0})
+
+
+def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) -> None:
+    rows = np.vstack([features, class_weights])
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    basis = np.linalg.eigh(rows.T @ rows)[1][:, [-2, -3]].astype(np.float32)
+    record, now = run.record, datetime.now(UTC)
+    map_record = MapRecord(
+        name="pca-made-up", layout="pca", metric="cosine", run=run.name, model=record.model,
+        weights_sha256=record.weights_sha256, dataset_fingerprint=record.dataset_fingerprint, width=WIDTH,
+        num_classes=CLASSES, samples=record.samples, limit=None, threads=1, versions={}, started=now, finished=now,
+        seconds=1.0, placed=record.samples, shares=(0.5, 0.2),
+    )  # fmt: skip
+    folder = MapFolder(run.root / FOLDER / map_record.name)
+    folder.root.mkdir(parents=True, exist_ok=True)
+    places = rows @ basis
+    folder.finish(map_record, np.arange(record.samples), places[:-CLASSES], places[-CLASSES:])
+
+
+# --- in this process -----------------------------------------------------------------------------------------
+
+
+def median_of(call: Callable[[], object], repeats: int = 7) -> float:
+    """Median of wall seconds, after one call that is not counted."""
+    call()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def queries(root: Path) -> None:
+    """What the pages ask for, beside pandas."""
+    start = time.perf_counter()
+    table = open_table(Workspace(root), NAME)
+    print(f"{table.size:,} samples, opened in {time.perf_counter() - start:.1f} s")
+    frame = table.frame(columns=["id", "label", "hsf", "path", *TWELVE])
+    frame["_hsf_bin"] = bins.bin_index(frame["hsf"])
+    rows: dict[str, tuple[float, float | None]] = {
+        f"filter by bin and class, sort, next page of {PAGE}": (
+            median_of(lambda: table.page(VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE)),
+            median_of(lambda: _page_by_pandas(frame)),
+        ),
+        "histogram of AVH": (
+            median_of(lambda: table.histogram("avh")),
+            median_of(lambda: np.histogram(frame["avh"].dropna(), 20)),
+        ),
+        "histogram of HSF, filtered": (
+            median_of(lambda: table.histogram("hsf", filters=Filters(classes=(3, 4)), limits=(0, 1))),
+            median_of(lambda: np.histogram(frame.loc[frame["label"].isin((3, 4)), "hsf"].dropna(), 20, (0, 1))),
+        ),
+        f"correlation table, {len(TWELVE)} scores, 5 bins": (
+            median_of(lambda: correlate(table, keys=TWELVE), repeats=3),
+            median_of(lambda: _correlation_by_pandas(frame), repeats=3),
+        ),
+    }
+    print("| what | avhcurate | pandas |")
+    print("|---|---|---|")
+    for name, (ours, theirs) in rows.items():
+        print(f"| {name} | {ours * 1e3:.1f} ms | {'-' if theirs is None else f'{theirs * 1e3:.1f} ms'} |")
+    print(f"peak memory of this process, pandas frame included: {_peak_gb():.2f} GB")
+
+
+def _page_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+    keep = frame[frame["_hsf_bin"].isin(VIEW.hsf_bins) & frame["label"].isin(VIEW.classes)]
+    return keep.sort_values(["avh", "id"], ascending=[False, True]).iloc[PAGE : 2 * PAGE]
+
+
+def _correlation_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The correlations alone, without n, interval or p-value."""
+    whole = frame[TWELVE].corrwith(frame["hsf"], method="spearman")
+    each = frame.groupby("_hsf_bin").apply(lambda part: part[TWELVE].corrwith(part["hsf"], method="spearman"))
+    return pd.concat([whole.to_frame("all").T, each])
+
+
+def _peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+# --- in a browser --------------------------------------------------------------------------------------------
+
+
+def pages(root: Path, repeats: int = 7) -> None:
+    """The app in Chromium: from the click to the last picture, and from the address to the map."""
+    from playwright.sync_api import sync_playwright
+
+    server, address = _serve(root)
+    try:
+        with sync_playwright() as playwright:
+            flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+            browser = playwright.chromium.launch(executable_path=_browser(), args=flags)
+            page = browser.new_context(viewport={"width": 1360, "height": 1900}).new_page()
+            page.set_default_timeout(120_000)
+            first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))
+            turns = [_next_page(page) for _ in range(repeats)]
+            _show("gallery, first address on a fresh server", [first])
+            _show(f"gallery, click to the last of {PAGE} pictures", turns)
+            for name in ("map", "correlation", "models", "suspects", "home"):
+                times = [_seconds(lambda: _open(page, f"{address}/{name}", _READY[name])) for _ in range(3)]  # noqa: B023
+                _show(f"page {name}, address to its content (first, then warm)", times)
+            browser.close()
+        now, peak = _resident_gb(server.pid), _resident_gb(server.pid, peak=True)
+        print(f"memory of the server: {now:.2f} GB, at its peak {peak:.2f} GB")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+#: What shows that a page has its content.
+_READY = {
+    "map": ".js-plotly-plot .main-svg",
+    "correlation": ".js-plotly-plot .main-svg",
+    "models": "h1",
+    "suspects": "h1",
+    "home": ".js-plotly-plot .main-svg",
+}
+
+
+def _serve(root: Path) -> tuple[subprocess.Popen[bytes], str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/health").close()
+            return server, address
+        except OSError:
+            time.sleep(0.5)
+    raise SystemExit("the server does not answer")
+
+
+def _browser() -> str:
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    return found or sys.exit("no Chromium here: CHROMIUM=... names one")
+
+
+def _open(page: Any, address: str, ready: str) -> None:
+    page.goto(address)
+    page.locator(ready).first.wait_for()
+
+
+#: Watches the grid without asking the browser over and over: resolves with the time at which all pictures are drawn.
+_WATCH = """([before, count]) => new Promise(done => {
+  const find = (root) => [...root.querySelectorAll('*')].flatMap(
+    node => [...(node.matches?.('.tile img') ? [node] : []), ...(node.shadowRoot ? find(node.shadowRoot) : [])]);
+  const look = () => {
+    const images = find(document);
+    const whole = images.length >= count && images.every(image => image.complete && image.naturalWidth);
+    if (!whole || images[0].src === before) return requestAnimationFrame(look);
+    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())));
+  };
+  window.__clicked = undefined;
+  addEventListener('pointerdown', () => { window.__clicked = performance.now(); look(); }, {capture: true, once: true});
+}).then(end => (end - window.__clicked) / 1000)"""
+
+
+def _next_page(page: Any) -> float:
+    """Seconds in the browser from the press of the button to the last picture on the screen."""
+    page.wait_for_timeout(1500)
+    before = page.locator(".tile img").first.evaluate("image => image.src")
+    page.evaluate(f"arguments => {{ window.__turn = ({_WATCH})(arguments) }}", [before, PAGE])
+    page.get_by_role("button", name="Next page").first.click()
+    return float(page.evaluate("() => window.__turn"))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _show(name: str, seconds: list[float]) -> None:
+    each = ", ".join(f"{value * 1e3:.0f}" for value in seconds)
+    print(f"| {name} | median {statistics.median(seconds) * 1e3:.0f} ms | {each} |", flush=True)
+
+
+def _resident_gb(pid: int, *, peak: bool = False) -> float:
+    key = "VmHWM:" if peak else "VmRSS:"
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", type=Path, metavar="FOLDER")
+    parser.add_argument("--time", type=Path, metavar="FOLDER")
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    arguments = parser.parse_args()
+    if arguments.make:
+        make(arguments.make, arguments.samples)
+    if arguments.time:
+        queries(arguments.time)
+        pages(arguments.time)
+
+
+if __name__ == "__main__":
+    main()

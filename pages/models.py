@@ -1,0 +1,45 @@
+"""Models: runs side by side, and two of them sample by sample: who is right, and what each finds hard."""
+
+import streamlit as st
+
+from avhcurate.services.comparing import comparable_runs
+from avhcurate.ui import frame, models, models_pair
+from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+
+st.title("Models")
+here = frame.with_run()
+subtitle(here, "Model runs on the same samples: how good, how sure, and what each finds hard.")
+if not here.count:
+    nothing_matches()
+    st.stop()
+
+models.filters_note(here)
+runs = comparable_runs(here.table)
+if len(runs) < 2:
+    models.only_one_run(here, runs)
+part = models.part(here, runs)
+if part == "transfer":
+    models.across(here)
+    st.stop()
+if part == "all":
+    names, keys = models.chosen_runs(here, runs), models.chosen_scores(here)
+    models.overview(here, models.side_by_side(here, names, keys), keys)
+    st.stop()
+
+if (chosen := models.chosen_pair(here, runs)) is None:
+    st.stop()
+keys = models.chosen_scores(here) if part == "pair" else ["avh"]
+found = models.pair(here, chosen, keys)
+models_pair.headline(found)
+listing, opened = models_pair.listing(here, found, part)
+shown = []
+if listing is not None:
+    shown, tile = models_pair.images(here, found, listing)
+    opened = tile if opened is None else opened
+
+if opened is not None:
+    open_sample(opened)
+    st.rerun()
+show_details(here, shown)

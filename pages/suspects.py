@@ -1,0 +1,36 @@
+"""Suspects: labels that are likely wrong, with the evidence; one key accepts, keeps or skips."""
+
+import streamlit as st
+
+from avhcurate.ui import frame, review, suspects
+from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.gallery import nothing_matches
+from avhcurate.ui.heading import subtitle
+from avhcurate.ui.jobs import job_panel
+
+st.title("Suspects")
+here = frame.with_run()
+subtitle(here, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
+job = job_panel(here.workspace)
+busy = job is not None and job.active
+folder = suspects.chosen(here)
+if folder is None:
+    suspects.empty(here, busy=busy)
+    st.stop()
+if not here.count:
+    nothing_matches()
+    st.stop()
+
+found = suspects.shown(here, folder)
+suspects.toolbar(here, found)
+suspects.facts(here, found)
+if suspects.VIEW.of(here.view) == "one":
+    review.one_by_one(here, found.record, found.every, found.about, found.open["id"].astype(int).tolist())
+else:
+    shown, opened = suspects.listing(here, found)
+    if opened is not None:
+        open_sample(opened)
+        st.rerun()
+    show_details(here, shown)
+with st.expander("Look again: other sources, or out of fold"):
+    suspects.start_form(here, busy=busy)

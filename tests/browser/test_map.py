@@ -1,0 +1,120 @@
+"""The Map in a real browser: hover shows the thumbnail, a lasso brings its samples, and the address restores it."""
+
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from avhcurate.storage.workspace import Workspace
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+TILES = "[aria-label=Samples] .tile"
+CARD = "[aria-label='Sample under the pointer']"
+
+
+@pytest.fixture(scope="module")
+def root(demo_root, tmp_path_factory, plant_map):
+    """The digits on a map on which every class has a block of its own."""
+    root = Path(shutil.copytree(demo_root, tmp_path_factory.mktemp("map") / "demo"))
+    plant_map(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(serve, root):
+    return serve(root)
+
+
+def open_map(page, address):
+    page.goto(address)
+    plot = page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")
+    expect(plot).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    return plot
+
+
+def on_screen(plot, *places):
+    """Where places on the map lie in the window."""
+    return plot.evaluate(
+        """(plot, places) => {
+            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect()
+            return places.map(([x, y]) => [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)])
+        }""",
+        places,
+    )
+
+
+def param(page, name):
+    return parse_qs(urlsplit(page.url).query).get(name, [""])[0]
+
+
+def shown(page):
+    return page.locator(TILES).evaluate_all("all => all.map(t => Number(t.dataset.id))")
+
+
+def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, root):
+    plot = open_map(page, f"{address}/map?map.tool=Lasso&sort=id&order=asc")
+    dataset = Workspace(root).dataset("digits")
+    labels = dataset.labels()
+    sample = int((labels == 3).nonzero()[0][0])
+    # The last drawn of those at its very place is the one on top, so the card tells which.
+    ((x, y),) = on_screen(plot, (30 + sample % 7, sample % 6))
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+    card = page.locator(CARD)
+    expect(card).to_be_visible(timeout=20_000)
+    id = int(card.get_attribute("data-id"))
+    assert (labels[id], id % 7, id % 6) == (3, sample % 7, sample % 6)
+    expect(card).to_contain_text(f"image {id}")
+    picture = card.locator("img")
+    expect(picture).to_have_attribute("src", re.compile(rf"/images/digits/{id}\?v="))
+    page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=picture.element_handle())
+
+    corners = on_screen(plot, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    for corner in corners[1:]:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"map\.region="), timeout=20_000)
+    expect(card).to_be_hidden()
+    expected = (labels == 3).nonzero()[0].tolist()
+    expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible(timeout=20_000)
+    expect(page.locator(TILES)).to_have_count(60)
+    assert shown(page) == expected[:60]
+    assert plot.evaluate("plot => (plot._fullLayout.selections ?? []).length") == 0
+
+    page.reload()
+    expect(page.locator(TILES)).to_have_count(60, timeout=60_000)
+    assert shown(page) == expected[:60]
+    assert plot.evaluate("plot => plot.layout.shapes.length") == 1
+
+
+def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, root):
+    plot = open_map(page, f"{address}/map?map.tool=Move")
+    ((x, y),) = on_screen(plot, (13, 2.5))
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -400)
+    expect(page).to_have_url(re.compile(r"map\.window="), timeout=20_000)
+    left, right, low, high = map(float, param(page, "map.window").split(":"))
+    assert left < 13 < right
+    assert low < 2.5 < high
+    assert right - left < 50
+    expect(page.get_by_text("in and around this window")).to_be_visible(timeout=20_000)
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    assert plot.evaluate("plot => plot._fullLayout.xaxis.range") == pytest.approx([left, right], abs=0.5)
+    labels = Workspace(root).dataset("digits").labels()
+    sample = int((labels == 1).nonzero()[0][0])
+    ((x, y),) = on_screen(plot, (10 + sample % 7, sample % 6))
+    page.mouse.move(x - 2, y - 2)
+    page.mouse.move(x, y)
+    card = page.locator(CARD)
+    expect(card).to_be_visible(timeout=20_000)
+    id = int(card.get_attribute("data-id"))
+    assert labels[id] == 1
+    page.mouse.click(x, y)
+    expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
+    assert param(page, "sample") == str(id)

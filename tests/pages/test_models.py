@@ -1,0 +1,229 @@
+"""The Models page without a browser: the table, every part about two runs, what a click does, and its empty states."""
+
+import numpy as np
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.curation.hsf import wilson
+from avhcurate.services import comparing
+from avhcurate.services.tables import open_table
+from avhcurate.services.voting import attach_votes
+from avhcurate.storage.workspace import Workspace
+
+OWN = "avhcurate-digits"
+
+
+@pytest.fixture(scope="module")
+def two_runs(demo_root, tmp_path_factory, add_run):
+    """The demo with a second network, `other-1`, that calls every 7 a 1 and finds it hard."""
+    import shutil
+
+    root = shutil.copytree(demo_root, tmp_path_factory.mktemp("two") / "workspace")
+    seven = (open_table(Workspace(root), "digits").frame(columns=["id", "label"])["label"] == 7).to_numpy()
+
+    def other(rows):
+        predicted = np.where(seven, 1, rows["predicted"]).astype("int32")
+        return rows.assign(predicted=predicted, avh=np.where(seven, rows["avh"] + 1, rows["avh"]).astype("float32"))
+
+    add_run(root, "other-1", other)
+    return root
+
+
+@pytest.fixture
+def found(two_runs):
+    table = open_table(Workspace(two_runs), "digits")
+    names = {run.name for run in table.dataset.runs()}
+    return comparing.pair(table, next(iter(names - {"other-1"})), "other-1")
+
+
+def address(found, part, **query):
+    return {"models__part": part, "models__a": found.names[0], "models__b": found.names[1], **query}
+
+
+def test_the_table_has_every_run_with_its_n_and_intervals(open_page, two_runs, words, found):
+    text = words(open_page("models", two_runs))
+    assert "planted:other-1" in text
+    accuracy = 100 * found.points["b_right"].mean()
+    assert f"<td>{accuracy:.1f} %<small>" in text
+    assert "Simulated votes" in text
+    assert "4 · AVH follows HSF in every model: holds." in text
+    assert "5 · The norm does not follow HSF consistently" in text
+
+
+def test_runs_and_scores_come_from_the_address(open_page, two_runs, words, asked):
+    app = open_page("models", two_runs, models__runs="other-1", models__scores="loss")
+    text = words(app)
+    assert "avhcurate:digits</th>" not in text.replace("<small>10 classes</small>", "")
+    assert "Loss<small>with HSF, simulated" in text
+    app.multiselect(key="models.scores").set_value(["avh", "norm"]).run()
+    assert asked(app, "models.scores") == "avh,norm"
+    assert "Norm<small>with HSF" in words(app)
+
+
+def test_the_filters_of_the_frame_apply(open_page, two_runs, words):
+    text = words(open_page("models", two_runs, **{"class": "7", "where": "avh < 9"}))
+    n = open_table(Workspace(two_runs), "digits").group_counts("label").set_index("value")["n"][7]
+    assert f"<td>{n}</td>" in text
+    assert "go by the run that is open on the left" in text
+
+
+def test_who_is_right_tells_the_better_one_and_lists_an_outcome(open_page, two_runs, words, grids, found, asked):
+    app = open_page("models", two_runs, **address(found, "pair", models__outcome="110"))
+    text = words(app)
+    a_only, _, _ = found.only
+    assert "**A is right more often**" in text
+    assert f"{a_only:,} only A has right" in text
+    ids = comparing.with_outcome(found, True, True, False)
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
+    assert f"Panel (simulated) right, A right, B wrong** · n {len(ids)}" in text
+
+
+def test_choosing_a_row_shows_its_images_once(open_page, two_runs, grids, found, asked):
+    app = open_page("models", two_runs, **address(found, "pair"))
+    assert "Samples" not in grids(app)
+    app.session_state["models.outcomes.0"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
+    app.run()
+    row = comparing.outcomes(found).iloc[1]
+    assert asked(app, "models.outcome") == f"{int(row['people'])}{int(row['a'])}{int(row['b'])}"
+    assert app.session_state["models.turn"] == 1
+    assert len(grids(app)["Samples"]["tiles"]) == min(60, row["n"])
+
+
+def test_a_region_of_the_scatter_lists_its_images(open_page, two_runs, grids, words, found):
+    app = open_page("models", two_runs, **address(found, "scatter", models__region="0:1:1:2"))
+    inside = found.points[found.points["b"] >= 1]
+    assert (inside["label"] == 7).all()
+    assert f"{len(inside)} of 1,797 samples in the region" in words(app)
+    tiles = grids(app)["Samples"]["tiles"]
+    assert {tile["id"] for tile in tiles} <= set(inside["id"])
+    assert all(tile["sub"] == "A 7 · B 1" for tile in tiles if tile["title"] == "7" and "A 7" in tile["sub"])
+    app.button(key="models.clear").click().run()
+    assert "Samples" not in grids(app)
+
+
+def test_a_box_and_a_click_on_the_scatter_are_answered_once(open_page, two_runs, asked, found):
+    app = open_page("models", two_runs, **address(found, "scatter"))
+    box = {"xref": "x", "yref": "y", "x": [0.0, 0.1], "y": [0.0, 0.1]}
+    app.session_state["models.against.0"] = {"selection": {"points": [], "box": [box], "lasso": []}}
+    app.run()
+    assert asked(app, "models.region") == "0:0:0.1:0.1"
+    app.session_state["models.against.1"] = {"selection": {"points": [{"customdata": {"0": 42}}]}}
+    app.run()
+    assert asked(app, "sample") == "42"
+
+
+def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grids, words, asked, found):
+    app = open_page("models", two_runs, **address(found, "confusion"))
+    cell = {"customdata": {"0": 7, "1": 1, "2": 179}}
+    app.session_state["models.confusion_b.0"] = {"selection": {"points": [cell]}}
+    app.run()
+    assert asked(app, "models.cell") == "b:7:1"
+    ids = comparing.in_cell(found, "b", 7, 1)
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
+    assert f"Label 7, B predicts 1** · n {len(ids)}" in words(app)
+
+
+def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, found):
+    app = open_page("models", two_runs, **address(found, "hard", models__set="b"))
+    ids = comparing.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
+    assert len(ids)
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
+    assert f"n {len(ids)} of 1,797" in words(app)
+    app.slider(key="models.cuts").set_value((0.3, 0.9)).run()
+    assert asked(app, "models.cuts") == "0.3:0.9"
+    app.segmented_control(key="models.set").set_value("all").run()
+    assert "percentile 90 of AVH in each of 2 runs" in words(app)
+
+
+def test_the_details_step_through_the_list(open_page, two_runs, found):
+    ids = comparing.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
+    app = open_page("models", two_runs, **address(found, "hard", models__set="b", sample=str(ids[2])))
+    assert any(caption.value.startswith("3 of ") for caption in app.caption)
+
+
+@pytest.mark.parametrize(
+    ("part", "query"),
+    [
+        ("all", {"models__scores": "avh,confidence,norm,loss,el2n"}),
+        ("hard", {"models__cuts": "0.01:0.99"}),
+        ("confusion", {"models__cell": "d:99:0"}),
+    ],
+)
+def test_what_the_page_cannot_show_is_ignored_and_said(open_page, two_runs, found, part, query):
+    app = open_page("models", two_runs, **address(found, part, **query))
+    assert any("ignored" in warning.value for warning in app.warning)
+
+
+def test_of_ticks_the_majority_is_more_than_half(open_page, own_demo_root, add_run, words, tmp_path):
+    add_run(own_demo_root, "other-1", lambda rows: rows)
+    (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
+    attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
+    text = words(open_page("models", own_demo_root, models__part="pair"))
+    low, high = 100 * wilson(2, 4)[0], 100 * wilson(2, 4)[1]
+    assert f"<td>4</td><td>52.5 %</td><td>50.0 %<small>{low:.1f} to {high:.1f}</small>" in text
+    assert "Majority<small>people</small>" in text
+
+
+def test_swapping_turns_a_into_b(open_page, two_runs, asked, found):
+    app = open_page("models", two_runs, **address(found, "pair"))
+    app.button(key="models.swap").click().run()
+    assert (asked(app, "models.a") or found.names[1], asked(app, "models.b")) == (found.names[1], found.names[0])
+    assert app.selectbox(key="models.a").value == found.names[1]
+    app.selectbox(key="models.a").set_value(found.names[0]).run()
+    assert "Choose two different runs" in "".join(caption.value for caption in app.caption)
+
+
+def test_across_splits_with_the_fit_and_its_n(open_page, two_runs, words, asked):
+    app = open_page("models", two_runs, models__part="transfer")
+    assert list(app.selectbox(key="models.x").options) == ["digits, test", "digits, train", "digits, all splits"]
+    assert "linear fit: slope" in words(app)
+    assert "points of 2 networks" in words(app)
+    app.selectbox(key="models.y").set_value("digits").run()
+    assert asked(app, "models.y") == "digits"
+
+
+def test_one_run_says_how_to_get_a_second(open_page, demo_root, words):
+    text = words(open_page("models", demo_root, models__part="pair"))
+    assert "Two runs are needed" in text
+    assert "avhcurate train digits" in text
+    assert "avhcurate:digits" in text  # the one run is shown all the same
+
+
+def test_without_votes_or_a_run(open_page, voteless_root, unscored_root, add_run, words):
+    add_run(voteless_root, "other-1", lambda rows: rows)
+    assert "Mean AVH" in words(open_page("models", voteless_root))
+    assert "No clear difference in accuracy" in words(open_page("models", voteless_root, models__part="pair"))
+    assert "linear fit" not in words(open_page("models", voteless_root, models__part="transfer"))
+    assert "avhcurate score pets" in words(open_page("models", unscored_root))
+
+
+@pytest.mark.parametrize(
+    ("choice", "text", "part"),
+    [("models__outcome", "12", "pair"), ("models__cell", "x:1:2", "confusion"), ("models__cuts", "0.9:0.1", "hard")],
+)
+def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, two_runs, choice, text, part):
+    app = open_page("models", two_runs, models__part=part, **{choice: text})
+    assert "not understood" in app.warning[0].value
+
+
+def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words):
+    """A copy of the digits whose network is right half as often on it: every point lies at half the height."""
+    import shutil
+
+    import pyarrow.parquet as pq
+
+    folder = Workspace(own_demo_root).dataset("digits")
+    shutil.copytree(folder.root, folder.root.with_name("digits2"))
+    copy = Workspace(own_demo_root).dataset("digits2")
+    copy.write_record(copy.record.model_copy(update={"name": "digits2"}))
+    path = copy.runs()[0].scores_path
+    rows = pq.read_table(path).to_pandas()
+    rows["predicted"] = np.where(rows["id"] % 2, rows["predicted"], (rows["predicted"] + 1) % 10).astype("int32")
+    rows.to_parquet(path, index=False)
+    app = open_page("models", own_demo_root, dataset="digits", models__part="transfer", models__x="digits",
+                    models__y="digits2")  # fmt: skip
+    assert "digits2, all splits" in list(app.selectbox(key="models.y").options)
+    tables = [open_table(Workspace(own_demo_root), name) for name in ("digits", "digits2")]
+    found = comparing.transfer(*(comparing.Side(table, None, Filters()) for table in tables))
+    assert (found.points["y"] / found.points["x"]).between(0.3, 0.7).all()
+    assert f"intercept {found.line.intercept:.3f}".replace("-", "−") in words(app)

@@ -1,0 +1,129 @@
+"""The Quality page: from nothing measured to groups of copies, one kept of each, and back."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services import correlating, jobs, quality
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.image_quality import quality_command
+
+
+@pytest.fixture
+def own_root(planted_root, tmp_path):
+    return Path(shutil.copytree(planted_root, tmp_path / "planted"))
+
+
+def table(root):
+    return open_table(Workspace(root), "pets")
+
+
+def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_job(open_page, demo_root, monkeypatch):
+    started = []
+    monkeypatch.setattr(jobs, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
+    app = open_page("quality", demo_root)
+    assert "not measured yet" in app.subheader[0].value
+    app.button(key="quality.start").click().run()
+    run = Workspace(demo_root).dataset("digits").run().root.name
+    assert started == [(["quality", "digits", f"--model={run}"], "quality")]
+
+
+def test_the_command_names_what_was_asked():
+    assert quality_command("pets") == ["quality", "pets"]
+
+
+def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):
+    app = open_page("quality", planted_root, quality__measure="brightness")
+    rows = table(planted_root).page(sort="brightness", limit=24)
+    shown = [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    assert shown == rows["id"].tolist()
+    assert [metric.value for metric in app.metric] == ["30", "3", "2", "1", "4"]
+    app.segmented_control(key="quality.end").set_value("high").run()
+    assert asked(app, "quality.end") == "high"
+    brightest = table(planted_root).page(sort="brightness", descending=True, limit=24)["id"].tolist()
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == brightest
+    link = next(node.proto for node in app.get("page_link") if "gallery" in node.proto.label)
+    assert "sort=brightness" in link.query_string
+
+
+def test_groups_stand_together_under_their_captions_leaks_first(open_page, planted_root, grids):
+    app = open_page("quality", planted_root, quality__view="duplicates")
+    tiles = grids(app)["Samples"]["tiles"]
+    found = quality.find_duplicates(table(planted_root))
+    assert [tile["id"] for tile in tiles] == found.members["id"].tolist()
+    captions = list(dict.fromkeys(tile["group"] for tile in tiles))
+    assert len(captions) == 3
+    assert "same bytes · across splits · different labels" in captions[0]
+    assert [tile["id"] for tile in tiles if "keep" in tile["badges"]] == found.members["id"][
+        found.members["keep"]
+    ].tolist()
+    app.button_group(key="quality.only").set_value(["conflict"]).run()
+    assert len(grids(app)["Samples"]["tiles"]) == 2
+
+
+def test_one_is_kept_of_all_groups_and_undo_brings_the_others_back(open_page, own_root, grids, words):
+    app = open_page("quality", own_root, quality__view="duplicates")
+    app.button(key="quality.keep_all").click().run()
+    assert not app.exception
+    assert table(own_root).count(Filters(excluded=True)) == 4
+    assert "No group of near duplicates in view" in words(app)
+    app.button(key="quality.undo").click().run()
+    assert table(own_root).count(Filters(excluded=True)) == 0
+    assert len(grids(app)["Samples"]["tiles"]) == 7
+
+
+def test_odd_files_are_listed_and_shown_with_what_is_odd(open_page, planted_root, grids):
+    app = open_page("quality", planted_root, quality__view="odd")
+    assert app.dataframe[0].value["path"].tolist() == ["cut.jpg", "page.jpg", "wrong.png", "moving.gif"]
+    told = [tile["sub"] for tile in grids(app)["Samples"]["tiles"]]
+    assert told[1:] == ["HTML, not an image", "JPEG named .png", "several frames"]
+
+
+def test_measures_are_range_filters_and_sort_keys_elsewhere(open_page, planted_root, grids):
+    low = round(float(table(planted_root).frame()["colour"].median()), 4)
+    app = open_page("gallery", planted_root, sort="sharpness", order="asc", range=f"colour:{low}:inf")
+    rows = table(planted_root).page(Filters(ranges=(("colour", low, float("inf")),)), sort="sharpness")
+    assert 0 < len(rows) < 30
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == rows["id"].tolist()
+    assert "colour" in app.multiselect(key="filter.scores").value
+
+
+def test_a_measure_stands_for_people_in_the_correlation_table_also_without_votes(
+    open_page, voteless_root, words, asked
+):
+    quality.measure_dataset(Workspace(voteless_root), "digits")
+    app = open_page("correlation", voteless_root)
+    control = app.segmented_control(key="correlation.against")
+    assert control.options == ["Brightness", "Contrast", "Sharpness", "Information", "Colour"]
+    control.set_value("contrast").run()
+    assert not app.exception
+    assert asked(app, "correlation.against") == "contrast"
+    digits = open_table(Workspace(voteless_root), "digits")
+    rows = correlating.correlate(digits, against="contrast").table
+    best = rows[(rows["score"] == "norm") & (rows["bin"] == "all")].iloc[0]
+    assert f"{abs(best['spearman']):.3f}" in words(app)
+    assert "Contrast stands for people here" in words(app)
+
+    app = open_page("quality", voteless_root, quality__view="duplicates", quality__cut="1")
+    assert len(app.get("plotly_chart")) == 1
+    assert "the cut is read off this very distribution" in words(app)
+
+
+def test_a_damaged_record_keeps_no_dataset_from_opening(open_page, own_root):
+    (own_root / "datasets" / "pets" / "quality" / "quality.json").write_text("{")
+    app = open_page("quality", own_root)
+    assert "not measured yet" in app.subheader[0].value
+
+
+def test_where_no_image_can_be_read_the_page_says_so(open_page, unscored_root, words):
+    workspace = Workspace(unscored_root)
+    for file in workspace.dataset("pets").samples()["_file"]:
+        Path(file).unlink()
+    quality.measure_dataset(workspace, "pets")
+    assert "No image in view could be measured" in words(open_page("quality", unscored_root))
+    odd = words(open_page("quality", unscored_root, quality__view="odd"))
+    assert "2 files" in odd
+    assert "file not found" in odd

@@ -1,0 +1,137 @@
+"""The page Saved without a browser: sets, views, history and splits, and saving from the frame."""
+
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services import saved
+from avhcurate.services.annotating import annotate
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+
+
+@pytest.fixture
+def own(own_demo_root):
+    workspace = Workspace(own_demo_root)
+    saved.save_set(workspace, "digits", "a_b", [1, 2, 3], who="ann")
+    saved.save_set(workspace, "digits", "few", [3, 4], who="bob")
+    saved.save_view(workspace, "digits", "ones", {"dataset": "digits", "class": "1"}, "gallery", who="ann")
+    return workspace
+
+
+def button(app, key):
+    return next(one for one in app.button if one.key == key)
+
+
+def links(app):
+    return {node.proto.label: node.proto.query_string for node in app.main.get("page_link")}
+
+
+def test_nothing_saved_says_what_to_do(open_page, demo_root, words):
+    app = open_page("saved", demo_root)
+    assert "No set yet" in words(app)
+    assert "No view yet" in words(open_page("saved", demo_root, saved__part="views"))
+    assert "No entry here" in words(open_page("saved", demo_root, saved__part="history"))
+
+
+def test_sets_are_listed_with_size_and_author_and_link_to_their_samples(open_page, own, words):
+    app = open_page("saved", own.root)
+    assert "**3** samples · ann" in words(app)
+    assert links(app)["few"].endswith("set=few&excluded=with")
+    assert set(links(app)) >= {"a\\_b", "few"}
+
+
+def test_a_view_links_to_its_page_and_parameters(open_page, own, words):
+    app = open_page("saved", own.root, saved__part="views")
+    assert links(app)["ones"] == "dataset=digits&class=1"
+    assert "gallery, 1 filter · ann" in words(app)
+
+
+def test_a_set_in_the_address_filters_and_an_unknown_one_is_left_out_with_a_notice(open_page, own, words):
+    text = words(open_page("gallery", own.root, set="few,gone"))
+    assert "**2** of 1,797" in text
+    assert "This dataset has no set gone" in text
+
+
+def test_the_frame_saves_the_view_with_its_filters(open_page, own, asked):
+    app = open_page("gallery", own.root, **{"class": "1,8"}, mistakes="1")
+    app.text_input(key="frame.view_name").set_value("mixed up")
+    button(app, "frame.save_view").click()
+    app.run()
+    assert not app.exception
+    view = saved.view(own, "digits", "mixed up")
+    assert Filters.from_query(view.query) == Filters(classes=(1, 8), mistakes=True)
+    assert view.query["dataset"] == "digits"
+
+
+def test_sets_are_combined_on_the_page(open_page, own):
+    app = open_page("saved", own.root)
+    app.multiselect(key="saved.combined").set_value(["a_b", "few"])
+    app.text_input(key="saved.combined_name").set_value("all")
+    button(app, "saved.combine_now").click()
+    app.run()
+    assert not app.exception
+    assert {one.name: one.n for one in saved.sets(own, "digits")} == {"a_b": 3, "all": 4, "few": 2}
+
+
+def test_a_long_list_comes_in_pages(open_page, own):
+    for number in range(25):
+        saved.save_set(own, "digits", f"n{number:02d}", [number])
+    first, second = (open_page("saved", own.root, saved__list=page) for page in ("1", "9"))
+    assert list(links(first)) == ["a\\_b", "few", *(f"n{number:02d}" for number in range(23))]
+    assert list(links(second)) == ["n23", "n24"]
+
+
+def test_an_older_entry_is_undone_from_the_history(open_page, own, words):
+    table = open_table(own, "digits")
+    annotate(table, [7], "tag", "first", who="ann")
+    annotate(table, [7], "tag", "second", who="bob")
+    app = open_page("saved", own.root, saved__part="history")
+    assert "**bob** tagged second" in words(app)
+    button(app, "saved.undo.label-1").click()
+    app.run()
+    assert not app.exception
+    table.refresh()
+    assert table.sample(7)["tags"] == ["second"]
+    assert "undone by" in words(app)
+
+
+def test_history_is_narrowed_by_the_address(open_page, own, words):
+    table = open_table(own, "digits")
+    annotate(table, [7], "exclude", who="ann")
+    text = words(open_page("saved", own.root, saved__part="history", saved__who="ann", saved__sample="7"))
+    assert "**1** entry" in text
+    assert "**ann** excluded" in text
+
+
+def test_an_e_mail_address_in_the_history_is_no_link(open_page, own, words):
+    annotate(open_table(own, "digits"), [7], "exclude", who="ann@example.org")
+    text = words(open_page("saved", own.root, saved__part="history"))
+    assert "ann@example.org" not in text
+    assert "ann@\u2060example.org" in text
+
+
+def test_the_details_of_a_sample_tell_its_history_and_sets(open_page, own, words):
+    annotate(open_table(own, "digits"), [3], "tag", "odd", who="zoe")
+    text = words(open_page("gallery", own.root, sample="3"))
+    assert "tagged odd · zoe" in text
+    assert "In the sets a\\_b, few" in text
+
+
+def test_a_split_is_alike_by_nothing_where_that_was_emptied(open_page, own, words):
+    app = open_page("saved", own.root, saved__part="split")
+    assert app.pills(key="saved.by").value == ["class", "hsf"]
+    app.pills(key="saved.by").set_value([])
+    app.run()
+    assert app.pills(key="saved.by").value == []
+    assert app.query_params["saved.by"] in ("neither", ["neither"])
+    assert "**1 stratum**" in words(app)
+
+
+def test_a_split_shows_its_counts_and_becomes_sets(open_page, own, words):
+    app = open_page("saved", own.root, saved__part="split", saved__shares="0.5,0.5", saved__by="class")
+    assert {metric.label: metric.value for metric in app.metric} == {"Train": "899", "Test": "898"}
+    button(app, "saved.save_split").click()
+    app.run()
+    assert not app.exception
+    sizes = {one.name: one.n for one in saved.sets(own, "digits")}
+    assert sizes["split train"] + sizes["split test"] == 1797

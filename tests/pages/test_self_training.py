@@ -1,0 +1,210 @@
+"""The Self-training page without a browser: rounds, rules, classes, who chose what, the export, and the start."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from avhcurate.services import rounds
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.correlation import p_text
+from avhcurate.ui.self_training_start import self_train_command
+
+
+@pytest.fixture
+def runs(self_trained_root):
+    """The self-trainings by rule and seed."""
+    found = rounds.trainings(Workspace(self_trained_root), "digits")
+    return {(folder.record.rule, folder.record.seed): folder for folder in found}
+
+
+@pytest.fixture
+def address(runs):
+    """The experiment with confidence and AVC, looked at by AVC's run with seed 0, and what else is asked."""
+
+    def of(**query):
+        asked = {"group": runs["avc", 0].name, "run": runs["avc", 0].name} | query
+        return {f"selftrain__{key}": value for key, value in asked.items()}
+
+    return of
+
+
+@pytest.fixture
+def labels(self_trained_root):
+    return Workspace(self_trained_root).dataset("digits").samples(["id", "label"]).set_index("id")["label"]
+
+
+def test_rounds_are_curves_and_rules_stand_side_by_side_with_a_paired_test(
+    open_page, self_trained_root, runs, address, words
+):
+    app = open_page("self_training", self_trained_root, **address())
+    text = words(app)
+    final = {key: folder.report(3).accuracy.value for key, folder in runs.items() if key[0] != "mrkld"}
+    for rule in ("avc", "confidence"):
+        assert f"<td>{100 * np.mean([final[rule, seed] for seed in (0, 1)]):.1f} %<small>" in text
+    ours, theirs = ([final[rule, seed] for seed in (0, 1)] for rule in ("avc", "confidence"))
+    p = stats.ttest_rel(ours, theirs).pvalue
+    assert f"n 2, {p_text(p)}" in text
+    assert "Means over n = 2 seeds" in text
+    assert "Labels of the target are used for reporting only" in text
+    assert "learns from 60 samples of digits" in text
+
+
+def test_the_quantities_are_chosen_in_the_address(open_page, self_trained_root, address, asked):
+    app = open_page("self_training", self_trained_root, **address(show="accuracy,mean_norm"))
+    titles = [note["text"] for note in _figure(app, 0)["layout"]["annotations"]]
+    assert titles == ["Accuracy, overall", "Mean norm of the selected"]
+    app.pills(key="selftrain.show").set_value(["ece"]).run()
+    assert asked(app, "selftrain.show") == "ece"
+    app.pills(key="selftrain.show").set_value([]).run()
+    assert len(_figure(app, 0)["layout"]["annotations"]) == 6
+
+
+def _figure(app, number):
+    return json.loads(app.get("plotly_chart")[number].proto.spec)
+
+
+def test_each_class_stands_before_and_after(open_page, self_trained_root, runs, address):
+    app = open_page("self_training", self_trained_root, **address(round="2"))
+    folder, shown = runs["avc", 0], app.dataframe[0].value
+    before, after = (folder.classes(number).set_index("label_name")["accuracy"] for number in (0, 2))
+    np.testing.assert_allclose(shown["Source"], 100 * before[shown["Class"]])
+    np.testing.assert_allclose(shown["Change"], 100 * (after - before)[shown["Class"]])
+    assert shown["Selected"].sum() == folder.report(2).selected
+    assert shown["Precision"].notna().any()
+
+
+def test_what_avc_chose_and_softmax_did_not_least_sure_first(
+    open_page, self_trained_root, runs, address, labels, grids, words, asked
+):
+    app = open_page("self_training", self_trained_root, **address(round="1"))
+    rows = runs["avc", 0].selection(1).set_index("id")
+    only = rows[rows["by_avc"] & ~rows["by_confidence"]].sort_values("confidence", kind="stable")
+    tiles = grids(app)["Samples"]["tiles"]
+    assert len(tiles) == min(60, len(only)) > 5
+    assert [tile["id"] for tile in tiles] == only.index[:60].tolist()
+    assert all(tile["sub"] == f"as {only['candidate'][tile['id']]}" for tile in tiles)
+    assert [tile["differs"] for tile in tiles] == [only["candidate"][t["id"]] != labels[t["id"]] for t in tiles]
+    right = (only["candidate"].to_numpy() == labels[only.index].to_numpy()).mean()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics[f"AVC, not Confidence ({len(only)})"] == f"{100 * right:.1f} % right"
+    assert f"n {len(only)}" in words(app)
+    app.segmented_control(key="selftrain.set").set_value("second").run()
+    other = rows[~rows["by_avc"] & rows["by_confidence"]].sort_values("avc", kind="stable")
+    assert asked(app, "selftrain.set") == "second"
+    assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == other.index[:60].tolist()
+
+
+def test_choosing_a_gate_that_its_partner_has_swaps_the_two(open_page, self_trained_root, address, words, asked):
+    app = open_page("self_training", self_trained_root, **address())
+    before = {metric.label: metric.value for metric in app.metric}
+    app.selectbox(key="selftrain.one").set_value("confidence").run()
+    assert (asked(app, "selftrain.one"), asked(app, "selftrain.other")) == ("confidence", "avc")
+    assert {metric.label: metric.value for metric in app.metric} == before
+    app = open_page("self_training", self_trained_root, **address(one="avc", other="avc"))
+    assert "Choose two different gates" in words(app)
+
+
+def test_two_runs_are_compared_and_the_filters_narrow_them(open_page, self_trained_root, runs, address, grids, labels):
+    ours, theirs = (runs[rule, 0].selection(3).set_index("id") for rule in ("avc", "confidence"))
+    only = ours[ours["selected"] & ~theirs["selected"]]
+    app = open_page("self_training", self_trained_root, **address(mode="runs"))
+    assert app.selectbox(key="selftrain.against").value == runs["confidence", 0].name
+    assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} <= set(only.index)
+    digit = int(labels[only.index].mode()[0])
+    app = open_page("self_training", self_trained_root, **address(mode="runs"), **{"class": str(digit)})
+    kept = set(only.index[labels[only.index] == digit])
+    assert {tile["id"] for tile in grids(app)["Samples"]["tiles"]} == kept
+    assert app.dataframe[0].value["n"].sum() == len(ours)  # the tables stay whole
+    app.selectbox(key="selftrain.against").set_value(runs["avc", 1].name).run()
+    app.selectbox(key="selftrain.run").set_value(runs["avc", 1].name).run()
+    assert not app.warning  # a run is never held against itself
+    assert app.selectbox(key="selftrain.against").value == runs["confidence", 1].name
+
+
+def test_the_details_step_through_the_listing(open_page, self_trained_root, runs, address):
+    rows = runs["avc", 0].selection(3).set_index("id")
+    only = rows[rows["by_avc"] & ~rows["by_confidence"]].sort_values("confidence", kind="stable")
+    app = open_page("self_training", self_trained_root, **address(), sample=str(only.index[1]))
+    assert any(caption.value.startswith("2 of ") for caption in app.caption)
+
+
+def test_another_experiment_of_one_seed_says_so(open_page, self_trained_root, runs, words, asked, address):
+    app = open_page("self_training", self_trained_root)
+    text = words(app)  # the newest, which is MRKLD alone
+    assert "of one seed over samples (Wilson)" in text
+    report = runs["mrkld", 0].report(1).accuracy
+    assert f"{100 * report.value:.1f} %<small>{100 * report.low:.1f} to {100 * report.high:.1f}</small>" in text
+    assert "their difference is told and tested here" in text
+    app.selectbox(key="selftrain.group").set_value(runs["avc", 0].name).run()
+    assert asked(app, "selftrain.group") == runs["avc", 0].name
+    assert "Confidence · seed 0" in app.selectbox(key="selftrain.run").options
+
+
+def test_a_round_that_is_not_there_is_said(open_page, self_trained_root, address):
+    app = open_page("self_training", self_trained_root, **address(round="9"))
+    assert "selftrain.round=9" in app.warning[0].value
+    assert app.selectbox(key="selftrain.round").value == 3
+
+
+@pytest.mark.parametrize("form", ["csv", "folder"])
+def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs, form):
+    workspace, folder = Workspace(self_trained_root), runs["avc", 0]
+    content = rounds.export_bytes(workspace, folder, 2, form)
+    rows = folder.selection(2).query("selected").set_index("id")
+    if form == "csv":
+        read = pd.read_csv(io.BytesIO(content)).set_index("id")
+        assert read["pseudo_label"].to_dict() == rows["candidate"].to_dict()
+        assert json.loads(rounds.manifest_text(folder, 2))["selected"] == len(rows)
+        return
+    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    assert sum(name.endswith(".png") for name in names) == len(rows)
+    assert any(name.endswith("/manifest.json") for name in names)
+
+
+def test_the_export_offers_every_format_and_its_command(open_page, self_trained_root, runs, address, words):
+    app = open_page("self_training", self_trained_root, **address(round="1"))
+    assert len(app.selectbox(key="selftrain.format").options) == 9
+    assert f"avhcurate select digits --self-training {runs['avc', 0].name} --round 1 --format csv" in words(app)
+    app.selectbox(key="selftrain.format").set_value("folder").run()
+    assert "--format folder --out FOLDER" in words(app)
+
+
+def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
+    text = words(open_page("self_training", demo_root))
+    assert "No model has been adapted to digits yet" in text
+    assert "avhcurate self-train --source digits --target digits" in text
+    assert "parted by two conditions" in text
+
+
+def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "avhcurate.services.jobs.start", lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset))
+    )
+    app = open_page("self_training", self_trained_root)
+    app.button(key="selftrain.another").click().run()
+    assert app.text_input(key="selftrain.start_source-where").value == "split = 'train'"
+    app.pills(key="selftrain.start_rules").set_value(["avc", "lrent"])
+    app.number_input(key="selftrain.start_seeds").set_value(2)
+    app.number_input(key="selftrain.start_rounds").set_value(4)
+    next(button for button in app.button if button.label == "Start self-training").click().run()
+    run = Workspace(self_trained_root).dataset("digits").run().name
+    wanted = self_train_command(
+        "digits", "digits", rules=["avc", "lrent"], seeds=2, model=run,
+        options={"rounds": 4, "source-where": "split = 'train'"},
+    )  # fmt: skip
+    assert started == [(wanted, "self-train", "digits")]
+
+
+def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):
+    import shutil
+
+    root = shutil.copytree(self_trained_root, tmp_path / "own")
+    folder = Workspace(root).dataset("digits")
+    folder.write_record(folder.record.model_copy(update={"fingerprint": "0" * 64}))
+    assert "5 of 5 self-trainings are left out" in words(open_page("self_training", root))

@@ -1,0 +1,189 @@
+"""The Suspects page without a browser: one by one and as a list, deciding, undo, filters, export, empty states."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services import suspecting
+from avhcurate.services.suspecting import KEPT
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui.suspects import file_of
+
+
+def digits_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+@pytest.fixture(scope="module")
+def found(suspects_root):
+    """Every suspect with at least one source that names its suggestion, by rank: what the page shows at first."""
+    rows = suspecting.read(suspecting.newest(digits_of(suspects_root).run))
+    return rows[rows["agreement"] >= 1].reset_index(drop=True)
+
+
+@pytest.fixture
+def own_root(suspects_root, tmp_path):
+    return Path(shutil.copytree(suspects_root, tmp_path / "own"))
+
+
+def card(app):
+    """What the browser is told by the review card."""
+    sent = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+    return next(data for data in sent if "suspects" in data)
+
+
+def say(app, *entries, turn="1"):
+    """Lets the browser send entries, each with its place as its nonce."""
+    numbered = [{"nonce": f"n{turn}.{place}", **entry} for place, entry in enumerate(entries)]
+    app.session_state["suspects.card"] = {"outbox": {"scope": card(app)["scope"], "turn": turn, "entries": numbered}}
+    app.run()
+    assert not app.exception
+    return card(app)
+
+
+def decision(suspect, choice, **more):
+    return {"kind": "answer", "id": suspect["id"], "task": suspect["task"], "choice": choice, "ms": 700, **more}
+
+
+def stands(root, ids):
+    return suspecting.decided(digits_of(root), ids).to_dict()
+
+
+def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspects_root, found, words):
+    app = open_page("suspects", suspects_root)
+    sent, first = card(app), found.iloc[0]
+    assert [one["id"] for one in sent["suspects"]] == found["id"].head(12).tolist()
+    assert (sent["place"], sent["total"]) == (0, len(found))
+    shown = sent["suspects"][0]
+    assert (shown["given"], shown["suggested"]) == (str(first["label"]), str(first["suggested"]))
+    assert shown["lead"] == f"Likely wrong · {first['agreement']} of 4 sources say “{first['suggested']}”"
+    assert [row["source"] for row in shown["rows"]] == ["Angles", "Neighbours", "cleanlab", "Votes (simulated)"]
+    assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in suspecting.SOURCES]
+    assert [len(strip["pictures"]) for strip in shown["strips"]] == [6, 6]
+    assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["pictures"][0]
+    assert f"{len(found):,}** suspects in view" in words(app)
+    assert "precision" not in words(app).lower()
+
+
+def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found):
+    app = open_page("suspects", own_root)
+    first, second, third = card(app)["suspects"][:3]
+    sent = say(app, decision(first, 0), decision(second, 1))
+    assert sent["refused"] == []
+    assert [one["state"] for one in sent["suspects"][:3]] == ["accepted", "kept", ""]
+    assert sent["place"] == 2
+    table = digits_of(own_root)
+    assert table.sample(first["id"])["curated_label"] == found["suggested"][0]
+    assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
+    sent = say(app, {"kind": "back", "of": "n1.0"}, decision(third, 0), turn="2")
+    assert stands(own_root, [first["id"], second["id"], third["id"]]) == {
+        first["id"]: "", second["id"]: "kept", third["id"]: "accepted",
+    }  # fmt: skip
+    assert sent["suspects"][0]["state"] == ""
+    # A message that comes twice, as after a lost connection, changes nothing.
+    events = len(digits_of(own_root).log.history("digits"))
+    say(app, {"kind": "back", "of": "n1.0"}, decision(third, 0), turn="2")
+    assert len(digits_of(own_root).log.history("digits")) == events
+
+
+def test_what_was_decided_does_not_come_back(open_page, own_root, found):
+    table = digits_of(own_root)
+    suspecting.accept(table, {int(found["id"][0]): int(found["suggested"][0])})
+    suspecting.keep(table, [int(found["id"][1])])
+    sent = card(open_page("suspects", own_root))
+    assert sent["suspects"][0]["id"] == found["id"][2]
+    assert sent["total"] == len(found) - 2
+
+
+def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
+    app = open_page("suspects", own_root)
+    first, second = card(app)["suspects"][:2]
+    suspecting.keep(digits_of(own_root), [second["id"]])
+    sent = say(app, decision(first, 0, task="to 11"), decision(second, 0))
+    assert ["not in the list" in sent["refused"][0]["why"], "elsewhere" in sent["refused"][1]["why"]] == [True, True]
+    assert stands(own_root, [first["id"], second["id"]]) == {first["id"]: "", second["id"]: "kept"}
+
+
+def test_a_later_place_is_handed_out_when_the_browser_asks(open_page, suspects_root, found):
+    app = open_page("suspects", suspects_root)
+    app.session_state["suspects.card"] = {"at": {"queue": card(app)["queue"], "place": 30, "turn": 1}}
+    app.run()
+    places = [one["place"] for one in card(app)["suspects"]]
+    assert places == list(range(26, 42))
+    assert [one["id"] for one in card(app)["suspects"]] == found["id"][26:42].tolist()
+
+
+def test_filters_source_verdict_and_agreement_narrow_the_queue(open_page, suspects_root):
+    table = digits_of(suspects_root)
+    rows = suspecting.read(suspecting.newest(table.run))
+    app = open_page("suspects", suspects_root, **{"class": "3"})
+    assert card(app)["total"] == ((rows["label"] == 3) & (rows["agreement"] >= 1)).sum()
+    app = open_page(
+        "suspects", suspects_root, suspects__source="angular,cleanlab", suspects__verdict="wrong", suspects__agree="3"
+    )
+    narrowed = rows[rows["angular_doubts"] & rows["cleanlab_doubts"] & (rows["verdict"] == "wrong")]
+    assert card(app)["total"] == (narrowed["agreement"] >= 3).sum() > 0
+    app = open_page("suspects", suspects_root, suspects__verdict="ambiguous", suspects__agree="0")
+    assert card(app)["total"] == (rows["verdict"] == "ambiguous").sum()
+
+
+def test_a_choice_goes_to_the_address_and_nonsense_is_said(open_page, suspects_root, asked):
+    app = open_page("suspects", suspects_root, suspects__agree="many")
+    assert "not understood" in app.warning[0].value
+    app.selectbox(key="suspects.agree").set_value(4).run()
+    assert asked(app, "suspects.agree") == "4"
+    app.segmented_control(key="suspects.view").set_value("list").run()
+    assert asked(app, "suspects.view") == "list"
+
+
+def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, found, grids, words):
+    app = open_page("suspects", own_root, suspects__view="list")
+    grid = grids(app)["Samples"]
+    ids = [tile["id"] for tile in grid["tiles"]]
+    assert ids == found["id"].head(60).tolist()
+    assert grid["tiles"][0]["title"] == f"{found['label'][0]} → {found['suggested'][0]}"
+    app.session_state["samples"] = {"selection": {"scope": grid["scope"], "ids": ids[:4]}}
+    app.run()
+    app.button(key="suspects.accept").click().run()
+    assert set(stands(own_root, ids[:5]).values()) == {"accepted", ""}
+    assert "4 relabelled, 0 kept" in words(app)
+    assert ids[0] not in [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
+    app.button(key="suspects.undo").click().run()
+    assert set(stands(own_root, ids[:5]).values()) == {""}
+    grid = grids(app)["Samples"]
+    app.session_state["samples"] = {"selection": {"scope": grid["scope"], "ids": ids[1:3]}}
+    app.run()
+    app.button(key="suspects.keep").click().run()
+    assert stands(own_root, ids[:3]) == {ids[0]: "", ids[1]: "kept", ids[2]: "kept"}
+
+
+def test_the_export_holds_the_suspects_in_view(suspects_root, found):
+    table = digits_of(suspects_root)
+    record = suspecting.newest(table.run).record
+    rows = pd.read_csv(io.BytesIO(file_of(table, found.head(5), record)))
+    assert rows["id"].tolist() == found["id"].head(5).tolist()
+    assert set(rows["votes_source"]) == {"simulated"}
+
+
+def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypatch, words):
+    started = []
+    monkeypatch.setattr("avhcurate.ui.suspects.jobs.start", lambda root, argv, **about: started.append((argv, about)))
+    app = open_page("suspects", demo_root)
+    assert "Nobody has looked" in words(app)
+    app.toggle(key="suspects.start_honest").set_value(True)
+    next(button for button in app.button if button.label == "Look for suspects").click().run()
+    ((argv, about),) = started
+    assert argv[:2] == ["suspects", "digits"]
+    assert "--out-of-fold" in argv
+    assert about == {"verb": "suspects", "dataset": "digits"}
+
+
+def test_without_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, words):
+    assert "avhcurate score pets" in words(open_page("suspects", unscored_root))
+    assert "No dataset yet" in words(open_page("suspects", workspace.root))

@@ -1,0 +1,141 @@
+"""The PACS benchmark of self-training: its gates by slow formulas, trainings on planted domains, tables and resume."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from avhcurate import scores
+from avhcurate.storage.files import write_json
+from avhcurate.training.probe import ProbeRecipe, train_probe
+from avhcurate.training.self_training import Reading, Schedule
+
+FILE = Path(__file__).parents[2] / "benchmarks" / "self_training.py"
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """The script as a module, with the steps of a moment."""
+    spec = importlib.util.spec_from_file_location("self_training_benchmark", FILE)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    module.SOURCE_STEPS, module.ROUND_STEPS, module.SCHEDULE = 40, 5, Schedule(0.3, 0.2, 0.5)
+    module.HEADS = {
+        "paper": ProbeRecipe(hidden=16, steps=40, learning_rate=0.01),
+        "one-layer": ProbeRecipe(hidden=None, steps=40, learning_rate=0.01),
+    }
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def pacs(benchmark):
+    """Four domains of three clusters, each domain moved somewhere."""
+    rng = np.random.default_rng(0)
+    labels, domains = np.tile(np.arange(3), 80), np.repeat(benchmark.DOMAINS, 60)
+    moved = dict(zip(benchmark.DOMAINS, rng.normal(0, 0.4, (4, 8)), strict=True))
+    features = 2 * np.eye(3, 8)[labels] + rng.normal(0, 0.4, (240, 8)) + np.stack([moved[d] for d in domains])
+    return benchmark.Pacs(features.astype(np.float32), labels, domains, list("abc"), "0" * 64)
+
+
+@pytest.fixture(scope="module")
+def reading():
+    rng = np.random.default_rng(1)
+    features, weights = np.abs(rng.normal(size=(30, 6))), rng.normal(size=(4, 6))
+    return Reading(features, weights, np.zeros(4), features @ weights.T)
+
+
+def test_the_gap_is_the_distance_to_the_next_class(benchmark, reading):
+    theta = np.asarray(scores.angles(reading.features, reading.class_weights))
+    found = benchmark.gate_scores("gap", reading, 0)
+    for row, angles in enumerate(theta):
+        for k, angle in enumerate(angles):
+            assert found[row, k] == pytest.approx(min(np.delete(angles, k)) - angle)
+
+
+def test_neighbours_are_the_ten_nearest_others(benchmark, reading):
+    found = benchmark.gate_scores("neighbours", reading, 0)
+    probs = np.exp(reading.logits) / np.exp(reading.logits).sum(1, keepdims=True)
+    for row, x in enumerate(reading.features):
+        near = sorted(
+            (np.arccos(np.clip(x @ z / np.linalg.norm(x) / np.linalg.norm(z), -1, 1)), other)
+            for other, z in enumerate(reading.features)
+            if other != row
+        )[:10]
+        assert found[row] == pytest.approx(probs[[other for _, other in near]].mean(0))
+
+
+def test_centring_spreads_the_narrow_cone_of_relu_features(benchmark, reading):
+    plain = np.asarray(scores.avc(reading.features, reading.class_weights)).max(1)
+    centred = benchmark.gate_scores("centred", reading, 0).max(1)
+    assert np.ptp(centred) > np.ptp(plain)
+
+
+def test_dropout_and_chance_come_from_the_seed(benchmark, reading):
+    for gate in ("dropout", "random"):
+        first, again, other = (benchmark.gate_scores(gate, reading, seed) for seed in (1, 1, 2))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, other)
+
+
+def test_a_gate_tells_what_is_selected_and_only_that(benchmark, reading):
+    gated = benchmark.Gated(**vars(reading), gate=np.full_like(reading.logits, 0.5))
+    (logits, gate), *rest = gated.blocks()
+    assert not rest
+    assert logits is reading.logits
+    assert (gate == 0.5).all()
+
+
+def test_a_run_fills_what_is_missing_and_the_report_tells_it(benchmark, pacs, tmp_path, monkeypatch):
+    methods = ("source", "confidence", "avc", "centred", "mmd")
+    monkeypatch.setattr(benchmark, "ALL", methods)
+    monkeypatch.setattr(benchmark, "PAIRS", benchmark.PAIRS[:1])
+    monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs)
+    wanted = benchmark.tasks(1, 1)
+    assert [task.method for task in wanted[:5]] == list(methods)
+    arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1"]
+    assert benchmark.main(arguments) == 0
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    assert set(files) == {task.file for task in wanted}
+    lost = wanted[2].file
+    (tmp_path / lost).unlink()
+    assert benchmark.main(arguments) == 0
+    again = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    assert {name for name in files if files[name] != again[name]} == {lost}
+    first, second = (benchmark.Result.model_validate_json(bytes[lost]) for bytes in (files, again))
+    assert (first.per_class, first.rounds) == (second.per_class, second.rounds)
+    text = benchmark.report(tmp_path)
+    accuracy = benchmark.Result.model_validate_json(files[wanted[2].file]).accuracy
+    row = next(line for line in text.splitlines() if line.startswith("| avc |"))
+    assert f"{100 * accuracy:.1f}" in row
+
+
+def test_target_labels_change_no_head(benchmark, pacs):
+    """The judge's numbers change, what is learnt does not."""
+    features, labels = pacs.part("photo")
+    begin = train_probe(features, labels, num_classes=3, recipe=benchmark.HEADS["paper"], seed=0)
+    shuffled = pacs._replace(labels=np.where(pacs.domains == "sketch", pacs.labels[::-1], pacs.labels))
+    for method in ("avc", "mrkld", "mmd"):
+        task = benchmark.Task(0, "photo", "sketch", "paper", method)
+        one, other = (benchmark.adapt(task, data, begin)[0] for data in (pacs, shuffled))
+        assert np.array_equal(one.class_weights, other.class_weights)
+
+
+def test_only_pairs_and_seeds_with_every_method_are_compared(benchmark, pacs, tmp_path):
+    features, labels = pacs.part("photo")
+    begin = train_probe(features, labels, num_classes=3, recipe=benchmark.HEADS["paper"], seed=0)
+    for method, seed in (("source", 0), ("mmd", 0), ("source", 1)):
+        task = benchmark.Task(seed, "photo", "sketch", "paper", method)
+        write_json(tmp_path / task.file, benchmark.train_one(task, pacs, begin))
+    whole = benchmark.whole(benchmark.finished(tmp_path), ("source", "mmd"))
+    assert sorted(zip(whole["seed"], whole["method"], strict=True)) == [(0, "mmd"), (0, "source")]
+
+
+def test_a_folder_without_results_says_what_to_do(benchmark, tmp_path, capsys):
+    assert benchmark.main(["--out", str(tmp_path), "--report"]) == 2
+    assert "without --report" in capsys.readouterr().err
+    assert benchmark.main(["--out", str(tmp_path), "--data", str(tmp_path / "none")]) == 2
+    assert "does not exist" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""VisDA-17 in small: its lists, its class order, its network, and a dry run of the whole command."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from avhcurate.models.loading import ModelSpec
+from avhcurate.storage.workspace import Workspace
+from avhcurate.training.fresh import fresh_model
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+import visda17
+
+#: The paper's order.
+CLASSES = [
+    *("aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant", "skateboard"),
+    *("train", "truck"),
+]
+
+
+@pytest.fixture(scope="module")
+def visda(tmp_path_factory) -> Path:
+    """Three images a class, in the layout of the classification track; the second part is darker."""
+    root, rng = tmp_path_factory.mktemp("visda"), np.random.default_rng(0)
+    for part, light in (("train", 1.0), ("validation", 0.6)):
+        lines = []
+        for label, name in enumerate(CLASSES):
+            (root / part / name).mkdir(parents=True)
+            for number in range(3):
+                pixels = rng.integers(0, 60, (32, 32, 3)) + 190 * (np.arange(3) == label % 3)
+                Image.fromarray((light * pixels).astype(np.uint8)).save(root / part / name / f"{number}.png")
+                lines.append(f"{name}/{number}.png {label}\n")
+        (root / part / "image_list.txt").write_text("".join(lines))
+    return root
+
+
+def test_the_network_is_the_papers():
+    model = fresh_model(ModelSpec(name=visda17.MODEL, resize=32, crop=32), 12)
+    shapes = {name: tuple(value.shape) for name, value in model.module.fc.state_dict().items()}
+    assert shapes["hidden.weight"] == (512, 2048)
+    assert shapes["head.weight"] == (12, 512)
+    assert model.head_name == "fc.head"
+    assert sum("conv" in name for name, _ in model.module.layer3.named_modules()) == 69
+
+
+def test_a_dry_run_ends_with_a_table_beside_the_papers(visda, tmp_path, capsys):
+    arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules confidence,avc --rounds 2"
+    visda17.main([*arguments.split(), "--epochs", "1", "--batch-size", "12", "--device", "cpu"])
+    printed = capsys.readouterr().out
+    header = next(line for line in printed.splitlines() if line.startswith("| |"))
+    assert [cell.strip() for cell in header.split("|")[2:-2]] == CLASSES
+    for name, mean in (("CBST", "76.4"), ("CRST", "78.1"), ("proposed", "81.5")):
+        row = next(line for line in printed.splitlines() if line.startswith(f"| paper: {name}"))
+        assert row.split("|")[-2].strip() == mean
+    target = Workspace(tmp_path).dataset("visda-validation")
+    assert target.record.classes == CLASSES
+    runs = visda17.rounds.trainings(Workspace(tmp_path), "visda-validation")
+    assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [
+        ("confidence", 0, [0, 1, 2]),
+        ("avc", 0, [0, 1, 2]),
+    ]
+    assert [round(run.report(number).portion, 2) for run in runs for number in (1, 2)] == [0.2, 0.25] * 2
