@@ -29,6 +29,7 @@ class Rule(StrEnum):
 
     confidence = "confidence"
     avc = "avc"
+    avc_centred = "avc-centred"
     lrent = "lrent"
     mrkld = "mrkld"
     avc_lrent = "avc-lrent"

@@ -30,7 +30,7 @@ def self_train(
         Path | None, typer.Option(help="File of the model's weights; 'random' for untrained ones.")
     ] = None,
     rule: Annotated[
-        str, typer.Option(help="One or more of confidence, avc, lrent, mrkld, avc-lrent, avc-mrkld.")
+        str, typer.Option(help="One or more of confidence, avc, avc-centred, lrent, mrkld, avc-lrent, avc-mrkld.")
     ] = "avc",
     seeds: Annotated[str, typer.Option(help="One or more, as 0,1,2; each rule runs with each.")] = "0",
     portion: Annotated[

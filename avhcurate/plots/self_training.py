@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.curation.selection import WAYS, Rule
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SYMBOLS, TEAL, bare, faded
+from avhcurate.plots.style import BLUE, GREY, ORANGE, SYMBOLS, TEAL, VIOLET, bare, faded
 
 #: What can be drawn: name and the form of its values.
 PANELS = {
@@ -25,9 +25,14 @@ PANELS = {
     "mean_norm": ("Mean norm of the selected", ".2f"),
     "ece": ("Calibration error (ECE)", ".3f"),
 }
-#: Panels in one row.
+#: Panels in one row; four stand two by two.
 _COLUMNS = 3
-_GATES = {"confidence": (BLUE, SYMBOLS[0]), "avc": (ORANGE, SYMBOLS[1]), "lrent": (TEAL, SYMBOLS[2])}
+_GATES = {
+    "confidence": (BLUE, SYMBOLS[0]),
+    "avc": (ORANGE, SYMBOLS[1]),
+    "avc-centred": (VIOLET, SYMBOLS[3]),
+    "lrent": (TEAL, SYMBOLS[2]),
+}
 _DASHES = {"hard": "solid", "lrent": "dash", "mrkld": "dot"}
 #: With more classes than this, only those that change most are drawn.
 MOST_CLASSES = 24
@@ -57,7 +62,7 @@ def curves(
 
     `source_only` are the heights of the dashed lines.
     """
-    columns = min(_COLUMNS, len(keys))
+    columns = 2 if len(keys) == 4 else min(_COLUMNS, len(keys))
     rows = -(-len(keys) // columns)
     figure = make_subplots(
         rows,

@@ -183,6 +183,8 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
         "accuracy_high": final.accuracy.high,
         "mean_accuracy_before": first.mean_accuracy,
         "mean_accuracy": final.mean_accuracy,
+        "mean_accuracy_low": final.mean_accuracy_low,
+        "mean_accuracy_high": final.mean_accuracy_high,
         "selected": final.selected,
         "empty_classes": final.empty_classes,
         "precision": final.precision.value,
@@ -199,10 +201,14 @@ def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int,
 
     Where the run learns soft labels, `soft_label` stands behind them.
     """
-    record = folder.record
+    record, dataset = folder.record, workspace.dataset(folder.record.target)
+    if dataset.record.fingerprint != record.target_fingerprint:
+        raise CurateError(
+            f"{record.target!r} was imported again since {folder.name}, whose ids named other samples: self-train anew"
+        )
     rows = folder.selection(number)
     rows = rows if all else rows[rows["selected"]]
-    paths = workspace.dataset(record.target).samples(["id", "path"])
+    paths = dataset.samples(["id", "path"])
     rows = rows.rename(columns={"rank": "rank_in_class"}).merge(paths, on="id", how="left").reset_index(drop=True)
     names = [None if pd.isna(label) else record.classes[int(label)] for label in rows["pseudo_label"]]
     rows["pseudo_label_name"] = names

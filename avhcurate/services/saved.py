@@ -128,14 +128,19 @@ def import_set(
     """
     paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"].to_pylist()
     wanted = _listed(content)
-    by_id = dict(zip(map(str, range(len(paths))), paths, strict=True))
     known = set(paths)
-    found = {text: text if text in known else by_id.get(text) for text in wanted}
+    found = {text: text if text in known else _path_of(text, paths) for text in wanted}
     chosen = [path for path in found.values() if path is not None]
     if not chosen:
         raise CurateError(f"the file lists no sample of {dataset}: write a path or an id a line")
     open_saved(workspace).save_set(dataset, check_name(name), chosen, who=who or user())
     return len(set(chosen)), [text for text, path in found.items() if path is None]
+
+
+def _path_of(text: str, paths: Sequence[str]) -> str | None:
+    """The path of the sample whose id a text is."""
+    number = int(text) if text.isdecimal() and len(text) < 20 else len(paths)
+    return paths[number] if number < len(paths) else None
 
 
 def _listed(content: bytes) -> list[str]:

@@ -67,7 +67,7 @@ def select(
         raise CurateError("no scored sample satisfies the filters: widen them")
     ids = frame["id"].to_numpy(np.int64)
     labels = frame["label"].fillna(-1).to_numpy(np.int64)
-    found = selection.select_blocks(_blocks(table, ids), rule=rule, portion=portion)
+    found = selection.select_blocks(_blocks(table, ids, selection.WAYS[rule].gate), rule=rule, portion=portion)
     classes = found.classes(labels)
     classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
     return PseudoLabels(found, ids, labels, classes, filters)
@@ -141,17 +141,26 @@ def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
     }
 
 
-def _blocks(table: DatasetTable, ids: np.ndarray) -> selection.Blocks:
-    """Logits and AVC of the samples, worked out anew from the run's features a block at a time."""
+def _blocks(table: DatasetTable, ids: np.ndarray, gate: selection.Gate = "avc") -> selection.Blocks:
+    """Logits, and AVC as the gate takes it, of the samples, worked out anew from the run's features block by block."""
     assert table.run is not None
     features = table.run.features()
     class_weights, bias = np.asarray(table.run.class_weights()), np.asarray(table.run.bias())
     step = max(1, _BLOCK // max(features.shape[1], len(class_weights)))
+    class_weights, weights = class_weights.astype(np.float64), class_weights.astype(np.float64)
+
+    def read() -> Iterable[np.ndarray]:
+        for start in range(0, len(ids), step):
+            yield np.asarray(features[ids[start : start + step]], np.float64)
+
+    origin: np.ndarray | float = 0.0
+    if gate == "avc-centred":
+        origin = sum((block.sum(0) for block in read()), np.zeros(features.shape[1])) / len(ids)
+        weights = weights - weights.mean(0)
 
     def blocks() -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        for start in range(0, len(ids), step):
-            block = np.asarray(features[ids[start : start + step]], np.float64)
-            yield block @ class_weights.T.astype(np.float64) + bias, scores.avc(block, class_weights.astype(np.float64))
+        for block in read():
+            yield block @ class_weights.T + bias, scores.avc(block - origin, weights)
 
     return blocks
 

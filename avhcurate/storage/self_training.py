@@ -109,8 +109,9 @@ class RoundReport(BaseModel):
     changed: samples whose pseudo-label, or its absence, is not that of the round before. precision: share of the
     selected samples whose pseudo-label is their label, the paper's true-positive rate. recall: share of all samples
     with a label that are selected with it. Means are over the selected samples, of AVH and AVC of the pseudo-label,
-    its softmax probability, and the norm. mean_accuracy: mean over the classes that have a sample with a label. ece:
-    expected calibration error of the largest probability, in [0, 1]. What needs labels is None without any.
+    its softmax probability, and the norm. mean_accuracy: mean over the classes that have a sample with a label, with
+    its 95 % interval. ece: expected calibration error of the largest probability, in [0, 1]. What needs labels is None
+    without any.
     """
 
     round: int
@@ -128,6 +129,8 @@ class RoundReport(BaseModel):
     overlaps: list[Overlap] = []
     accuracy: Share = Share(n=0)
     mean_accuracy: float | None = None
+    mean_accuracy_low: float | None = None
+    mean_accuracy_high: float | None = None
     ece: Share = Share(n=0)
     seconds: float = 0.0
 

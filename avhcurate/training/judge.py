@@ -59,7 +59,7 @@ class Judge:
         seen = classes[classes["samples"] > 0]
         return {
             "accuracy": _share(int(seen["right"].sum()), int(seen["samples"].sum())),
-            "mean_accuracy": float(seen["accuracy"].mean()) if len(seen) else None,
+            **_mean_accuracy(seen),
             "ece": _calibration_error(reading.logits, self._labels),
         }
 
@@ -103,6 +103,16 @@ def _means(own: Selection, rows: np.ndarray, reading: Reading) -> dict[str, Any]
     avh = scores.avh(features, reading.class_weights, own.candidate[rows])
     values = {"avh": avh, "confidence": own.confidence[rows], "avc": own.avc[rows], "norm": scores.norm(features)}
     return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
+
+
+def _mean_accuracy(classes: pd.DataFrame) -> dict[str, float]:
+    """Mean over classes, and the ends of its interval from those of each class (MOVER: Zou and Donner 2008)."""
+    if classes.empty:
+        return {}
+    mean = classes["accuracy"].mean()
+    below, above = (np.linalg.norm(classes["accuracy"] - classes[f"accuracy_{end}"]) for end in ("low", "high"))
+    ends = {"low": mean - below / len(classes), "high": mean + above / len(classes)}
+    return {"mean_accuracy": float(mean)} | {f"mean_accuracy_{end}": float(value) for end, value in ends.items()}
 
 
 def _share(hits: int, n: int) -> Share:

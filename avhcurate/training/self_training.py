@@ -9,6 +9,7 @@ selected, gets a report to write, and reads nothing back from it.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ import pandas as pd
 
 from avhcurate import scores
 from avhcurate.curation import selection
-from avhcurate.curation.selection import GATES, WAYS, Rule, Selection
+from avhcurate.curation.selection import GATES, WAYS, Gate, Rule, Selection
 from avhcurate.errors import CurateError
 from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
 from avhcurate.storage.self_training import BY, RoundReport, SelfTrainingFolder
@@ -44,12 +45,15 @@ class Reading:
     bias: np.ndarray
     logits: np.ndarray
 
-    def blocks(self) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """(logits, AVC) of consecutive samples, as the rules of selection take them."""
+    def blocks(self, gate: Gate = "avc") -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        """(logits, AVC) of consecutive samples, as a gate of selection takes them."""
         rows = max(1, _BLOCK // max(self.class_weights.shape))
+        features, weights = (self.features, self.class_weights)
+        origin = features.mean(0) if gate == "avc-centred" else np.zeros(1, features.dtype)
+        weights = weights - weights.mean(0) if gate == "avc-centred" else weights
         for start in range(0, max(1, len(self.logits)), rows):
             part = slice(start, start + rows)
-            yield self.logits[part], scores.avc(self.features[part], self.class_weights)
+            yield self.logits[part], scores.avc(features[part] - origin, weights)
 
 
 @dataclass(frozen=True)
@@ -182,9 +186,11 @@ def self_train(
 
 def choose(reading: Reading, *, portion: float, rule: Rule, alpha: float | None = None) -> dict[str, Selection]:
     """What each gate lets pass of a reading, by its name; at the gate of `rule`, what that rule selects."""
-    rules: dict[str, Rule] = {gate: gate for gate in GATES} | {WAYS[rule].gate: rule}
+    rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {WAYS[rule].gate: rule}
     return {
-        gate: selection.select_blocks(reading.blocks, rule=own, portion=portion, alpha=alpha if own == rule else None)
+        gate: selection.select_blocks(
+            partial(reading.blocks, gate), rule=own, portion=portion, alpha=alpha if own == rule else None
+        )
         for gate, own in rules.items()
     }
 

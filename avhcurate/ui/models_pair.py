@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -297,23 +298,9 @@ def confusions(here: Opened, found: Pair) -> Listing | None:
     chosen = comparing.most_confused(pairs, found.num_classes, most=MOST_CLASSES)
     for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
         with column:
-            st.markdown(f"**{_SIDES[side]}**")
-            figure = plots.confusion(counts, chosen, classes, difference=side == "d")
-            event = st.plotly_chart(
-                figure,
-                key=_turned(f"models.confusion_{side}"),
-                on_select="rerun",
-                selection_mode="points",
-                config={"displayModeBar": False},
-                alt=f"Confusion matrix {_SIDES[side]}",
-            )
-            if (clicked := _clicked_cell(event)) is not None:
-                _choose(CELL, (side, *clicked))
-    few = (
-        f" The {len(chosen)} of {found.num_classes} classes that are confused most."
-        if (len(chosen) < found.num_classes)
-        else ""
-    )
+            _matrix(side, counts, chosen, classes)
+    most = f" The {len(chosen)} of {found.num_classes} classes that are confused most."
+    few = most if len(chosen) < found.num_classes else ""
     st.caption(
         f"Row: given label. Column: predicted class.{few} In B − A orange is what B does worse, blue what it does "
         "better. Click a cell to see its images."
@@ -339,6 +326,21 @@ def confusions(here: Opened, found: Pair) -> Listing | None:
     who = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}[side]
     ids = comparing.in_cell(found, side, label, predicted).tolist()
     return Listing(f"Label {classes[label]}, {who} {classes[predicted]}", ids)
+
+
+def _matrix(side: str, counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> None:
+    """Draws one matrix, and takes over a click on a cell."""
+    st.markdown(f"**{_SIDES[side]}**")
+    event = st.plotly_chart(
+        plots.confusion(counts, chosen, classes, difference=side == "d"),
+        key=_turned(f"models.confusion_{side}"),
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"Confusion matrix {_SIDES[side]}",
+    )
+    if (clicked := _clicked_cell(event)) is not None:
+        _choose(CELL, (side, *clicked))
 
 
 def _class_names(here: Opened, found: Pair) -> list[str]:

@@ -28,6 +28,7 @@ from avhcurate.ui.tiles import make_tiles, tile_columns
 NAMES = {
     "confidence": "Confidence",
     "avc": "AVC",
+    "avc-centred": "AVC, centred",
     "lrent": "LRENT",
     "mrkld": "MRKLD",
     "avc-lrent": "AVC + LRENT",
@@ -49,6 +50,7 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 
 - **Confidence** (CBST): used if $p_k \ge \lambda_k$.
 - **AVC** (Chen et al. 2020): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
+- **AVC, centred** (ours): as AVC, of embeddings and class weights less their means.
 - **LRENT** (CRST): used if the entropy-regularised loss is no worse than without a label; soft labels
   $y_c \propto (p_c / \lambda_c)^{1/\alpha}$, $\alpha = 0.25$.
 - **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to what each class is asked for, $\alpha = 0.1$.

@@ -25,7 +25,7 @@ from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
 Ids = Sequence[int] | np.ndarray
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _PAGES = Path(__file__).parents[2] / "pages"
 _REMOVED = "saved.removed"
@@ -82,7 +82,7 @@ def choose_part(view: View) -> str:
     return part
 
 
-def _rows(here: Opened, found: Sequence[T], show: Callable[[Opened, T], None]) -> None:
+def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
     """A page of a list, and the way to the others."""
     pages = max(1, math.ceil(len(found) / _ROWS))
     page = min(int(_PAGE.of(here.view)), pages)

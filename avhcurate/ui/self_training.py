@@ -206,6 +206,9 @@ def rules_table(lines: Lines) -> None:
     held = bool((table[f"{HELD[0]}_gain_n"] > 1).any())
     st.html(html_table(["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])],
                        [_row(row, names, held) for row in table.to_dict("records")]))  # fmt: skip
+    if table["accuracy"].isna().all():
+        st.caption("No sample of the target has a label, so there is nothing to judge by.")
+        return
     single = bool((table["n"] == 1).any())
     st.caption(
         "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "

@@ -34,7 +34,7 @@ MODE = one_of("selftrain.mode", tuple(_MODES), "gates")
 _SETS = ("first", "second", "both", "relabelled")
 SET = one_of("selftrain.set", _SETS, "first")
 #: The score that a gate goes by.
-_SCORE = {"avc": "avc", "confidence": "confidence", "lrent": "confidence"}
+_SCORE = {"avc": "avc", "avc-centred": "avc", "confidence": "confidence", "lrent": "confidence"}
 
 
 @dataclass(frozen=True)
@@ -172,16 +172,16 @@ def _class_table(table: pd.DataFrame) -> None:
     st.dataframe(
         rows,
         hide_index=True,
-        height=min(28 * (len(rows) + 1) + 3, 420),
+        height=min(28 * len(rows) + 40, 420),
         row_height=28,
         key="selftrain.class_table",
         column_config=dict.fromkeys(("Source", "Round", "Precision", "Recall"), percent)
         | {
-            "Class": st.column_config.TextColumn(width=64),
+            "Class": st.column_config.TextColumn(width=54),
             "n": st.column_config.NumberColumn(help="Samples of the target with this label.", width=44),
             "Change": st.column_config.NumberColumn(format="%+.1f", help="In percentage points.", width=58),
             "Selected": st.column_config.NumberColumn(width=60),
-            "Interval": st.column_config.TextColumn(help="95 % interval of the precision, Wilson's.", width=84),
+            "Interval": st.column_config.TextColumn(help="95 % interval of the precision, Wilson's.", width=76),
             "λ": threshold,
             "β": threshold,
         },
@@ -326,7 +326,8 @@ def _grid(here: Opened, chosen: Chosen, mode: str, name: str, listing: Listing) 
     def look(tile: Tile) -> Tile:
         label, given = int(labels["candidate"][tile.id]), int(labels["label"][tile.id])
         value = format_score(listing.by, float(listing.rows["score"][tile.id]))
-        return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given)
+        alt = f"image {tile.id}, label {tile.title}, as {names[label]}, {score_name(listing.by)} {value}"
+        return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
 
     about = f"{chosen.folder.name} {chosen.number} {mode} {name} {listing.title}"
     return listed(here, listing.rows.index.tolist(), about=about, look=look, score="id")

@@ -170,9 +170,10 @@ def _form(here: Opened, *, busy: bool) -> None:
             "What learns", list(TRAINERS), default="probe", required=True, key="selftrain.start_trainer",
             format_func=TRAINERS.__getitem__, help="The whole network takes a GPU, or patience.",
         )  # fmt: skip
-    known = networks(here.workspace.dataset(source), target)
+    learnt = here.workspace.dataset(source)
+    known = networks(learnt, target)
     with st.form(f"selftrain.{target.name}", border=False):
-        _main_fields(here, known)
+        _main_fields(learnt, target, known)
         if trainer == "probe" and not known:
             st.caption("No network has scored both datasets yet: the one named here does so first.")
         if source == target.name:
@@ -190,9 +191,9 @@ def _form(here: Opened, *, busy: bool) -> None:
         )
 
 
-def _main_fields(here: Opened, known: dict[str, str]) -> None:
-    run = here.table.run
-    names = [*known, *([run.record.model] if run else []), *MODELS]
+def _main_fields(source: DatasetFolder, target: DatasetFolder, known: dict[str, str]) -> None:
+    scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
+    names = [*known, *scored, *MODELS]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.pills(
             "Rules", list(RULES), selection_mode="multi", default=_USUAL_RULES, key="selftrain.start_rules",
@@ -200,7 +201,8 @@ def _main_fields(here: Opened, known: dict[str, str]) -> None:
         )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
-            "Network", list(dict.fromkeys(names)), key="selftrain.start_model", accept_new_options=True, width=260,
+            "Network", list(dict.fromkeys(names)), key=f"selftrain.start_model.{source.name}", width=260,
+            accept_new_options=True,
             format_func=lambda name: f"{known[name]} (scored both)" if name in known else name,
             help="Choose one, or type a name as for scoring. One that has scored both datasets needs no more scoring.",
         )  # fmt: skip
@@ -269,7 +271,7 @@ _OPTIONS = (
 
 def _start(here: Opened, known: dict[str, str]) -> None:
     said = {str(key).removeprefix("selftrain.start_"): value for key, value in st.session_state.items()}
-    model = said["model"] or ""
+    model = said[f"model.{said['source']}"] or ""  # of each source its own: a run's name means nothing to another
     # A run's name tells which features are meant; the whole network, and other weights, go by the model's own.
     if model in known and (said["trainer"] == "full" or said["weights"].strip()):
         model = here.table.dataset.run(model).record.model

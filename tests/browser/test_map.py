@@ -33,7 +33,14 @@ def open_map(page, address):
     plot = page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")
     expect(plot).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    until(page, "plot._fullLayout.xaxis.d2p")
     return plot
+
+
+def until(page, condition):
+    """Waits for what is to hold of the chart, which Streamlit may replace at any time."""
+    chart = "document.querySelector('.st-key-map-chart .js-plotly-plot')"
+    page.wait_for_function(f"(plot => Boolean(plot?._fullLayout && ({condition})))({chart})")
 
 
 def on_screen(plot, *places):
@@ -85,12 +92,12 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible(timeout=20_000)
     expect(page.locator(TILES)).to_have_count(60)
     assert shown(page) == expected[:60]
-    assert plot.evaluate("plot => (plot._fullLayout.selections ?? []).length") == 0
+    until(page, "!plot._fullLayout.selections?.length")
 
     page.reload()
     expect(page.locator(TILES)).to_have_count(60, timeout=60_000)
     assert shown(page) == expected[:60]
-    assert plot.evaluate("plot => plot.layout.shapes.length") == 1
+    until(page, "plot.layout.shapes?.length === 1")
 
 
 def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, root):
@@ -105,7 +112,7 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     assert right - left < 50
     expect(page.get_by_text("in and around this window")).to_be_visible(timeout=20_000)
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
-    assert plot.evaluate("plot => plot._fullLayout.xaxis.range") == pytest.approx([left, right], abs=0.5)
+    until(page, f"plot._fullLayout.xaxis.range.every((end, i) => Math.abs(end - [{left}, {right}][i]) < 0.5)")
     labels = Workspace(root).dataset("digits").labels()
     sample = int((labels == 1).nonzero()[0][0])
     ((x, y),) = on_screen(plot, (10 + sample % 7, sample % 6))

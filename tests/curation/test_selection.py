@@ -51,7 +51,7 @@ def by_the_book(logits, avc, rule, portion, alpha=0.25):
         label = max(ratio, key=lambda c: (ratio[c], -c))
         if rule in ("confidence", "mrkld"):
             used = p[label] >= lambdas[label]
-        elif rule in ("avc", "avc-lrent", "avc-mrkld"):
+        elif rule in ("avc", "avc-centred", "avc-lrent", "avc-mrkld"):
             used = a[label] >= betas[label]
         else:
             soft = {c: r ** (1 / alpha) for c, r in ratio.items()}
@@ -274,7 +274,7 @@ def test_accuracy_is_counted_over_selected_samples_with_a_label():
         ({"portion": 0}, "above 0"),
         ({"portion": 1.5}, "at most 1"),
         ({"portion": float("nan")}, "above 0"),
-        ({"rule": "softmax"}, "choose one of confidence, avc, lrent"),
+        ({"rule": "softmax"}, "choose one of confidence, avc, avc-centred, lrent"),
         ({"alpha": 0}, "alpha"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -201,9 +202,21 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
     assert started == [(wanted, "self-train", "digits")]
 
 
-def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):
-    import shutil
+def test_a_network_that_scored_the_source_is_offered_for_a_target_that_none_has_scored(open_page, own_demo_root, words):
+    workspace = Workspace(own_demo_root)
+    folder = workspace.dataset("digits")
+    shutil.copytree(folder.root, folder.root.with_name("fresh"), ignore=shutil.ignore_patterns("runs"))
+    fresh = workspace.dataset("fresh")
+    fresh.write_record(fresh.record.model_copy(update={"name": "fresh"}))
+    app = open_page("self_training", own_demo_root, dataset="fresh")
+    assert app.selectbox(key="selftrain.start_source").options == ["digits", "fresh (a part of it)"]
+    assert app.selectbox(key="selftrain.start_model.digits").value == folder.run().record.model
+    text = words(app)
+    assert "No network has scored both datasets yet" in text
+    assert "avhcurate self-train --source digits --target fresh --rule" in text
 
+
+def test_runs_of_an_older_import_are_left_out(open_page, self_trained_root, tmp_path, words):
     root = shutil.copytree(self_trained_root, tmp_path / "own")
     folder = Workspace(root).dataset("digits")
     folder.write_record(folder.record.model_copy(update={"fingerprint": "0" * 64}))

@@ -56,7 +56,8 @@ def test_one_seed_has_the_interval_over_samples_and_no_test(found):
     single = {line: folders[:1] for line, folders in found.items()}
     row, report = side_by_side(single).set_index("line").loc[1], reports(found, "avc", 3)[0]
     assert [row["accuracy_low"], row["accuracy_high"]] == [report.accuracy.low, report.accuracy.high]
-    assert np.isnan(row["mean_accuracy_low"])
+    ends = [report.mean_accuracy_low, report.mean_accuracy_high]
+    assert [row["mean_accuracy_low"], row["mean_accuracy_high"]] == ends
     assert row["accuracy_gain_n"] == 1
     assert np.isnan(row["accuracy_gain_p"])
     course = courses(single, ["precision"]).set_index(["line", "round"]).loc[(1, 2)]

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from avhcurate import scores
+from avhcurate.curation import selection
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
@@ -78,6 +80,18 @@ def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(dig
     truth = digits.frame(columns=["id", "label"]).set_index("id")["label"]
     share = (rows["pseudo_label"].to_numpy() == truth[rows["id"]].to_numpy()).mean()
     assert manifest["accuracy_against_given_labels"] == pytest.approx(share)
+
+
+def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
+    run = digits.run
+    features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
+    centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
+    expected = selection.select(features @ weights.T + run.bias(), centred, rule="avc-centred", portion=0.3)
+    monkeypatch.setattr(selecting, "_BLOCK", 300 * features.shape[1])
+    found = selecting.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
+    np.testing.assert_array_equal(found.selection.selected, expected.selected)
+    np.testing.assert_allclose(found.selection.avc, expected.avc)
+    assert (found.selection.selected != selecting.select(digits, rule="avc", portion=0.3).selection.selected).any()
 
 
 def test_the_run_features_give_the_scores_that_the_table_holds(digits):

@@ -320,6 +320,15 @@ def test_pseudo_labels_have_the_columns_of_select_and_their_manifest(adapted_roo
     assert manifest["self_training"]["recipe"]["hidden"] == 32
 
 
+def test_pseudo_labels_of_another_import_are_refused(own_root, adapted):
+    """Its ids would name other samples."""
+    workspace = Workspace(own_root)
+    folder = rounds.training(workspace, "blurred", adapted[0].name)
+    folder.write_record(folder.record.model_copy(update={"target_fingerprint": "another"}))
+    with pytest.raises(CurateError, match="was imported again"):
+        rounds.export(workspace, folder, 1, "csv", own_root / "out.csv")
+
+
 @pytest.mark.parametrize("format", sorted(exporting.FORMATS))
 def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_path):
     out = tmp_path / f"labels.{format}"
@@ -353,8 +362,8 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, mo
     root = shutil.copytree(shifted_root, tmp_path / "own")
     arguments = [
         "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--weights", "random",
-        "--trainer", "full", "--epochs", "6", "--target-where", "id < 400", "--batch-size", "40", "--learning-rate", "0.05",
-        "--rounds", "2", "--portion", "0.4:0.5:0.1",
+        "--trainer", "full", "--epochs", "6", "--target-where", "id < 400", "--batch-size", "40",
+        "--learning-rate", "0.05", "--rounds", "2", "--portion", "0.4:0.5:0.1",
         "--source-where", SETTINGS.source_where, "--workspace", str(root),
     ]  # fmt: skip
     monkeypatch.setattr(sys, "argv", ["avhcurate", *arguments])

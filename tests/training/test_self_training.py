@@ -101,6 +101,8 @@ def test_each_rule_selects_as_it_would_alone_and_asks_for_its_own_targets(rule, 
     reading = Spy()
     reading.restore(folder.round(0))
     features, weights = reading.head.embed(TARGET), reading.head.class_weights
+    if rule == "avc-centred":
+        features, weights = features - features.mean(0), weights - weights.mean(0)
     alone = select(reading.head.logits(TARGET), scores.avc(features, weights), rule=rule, portion=0.2)
     rows, given = folder.selection(1), trainer.seen[1]
     np.testing.assert_array_equal(rows["selected"], alone.selected)
@@ -236,6 +238,10 @@ def test_the_report_agrees_with_pandas(adapted):
         hits = pd.Series(trainer.head.logits(TARGET).argmax(1) == LABELS).groupby(LABELS)
         assert report.accuracy.value == pytest.approx(hits.sum().sum() / len(LABELS))
         assert report.mean_accuracy == pytest.approx(hits.mean().mean())
+        spread = np.sqrt((hits.mean() * (1 - hits.mean()) / hits.size()).sum()) / K  # of independent shares
+        width = (report.mean_accuracy_high - report.mean_accuracy_low) / 2
+        assert width == pytest.approx(1.96 * spread, rel=0.15)
+        assert report.mean_accuracy_low < report.mean_accuracy < report.mean_accuracy_high < 1
         np.testing.assert_allclose(picked["accuracy"], hits.mean())
         other = next(overlap for overlap in report.overlaps if overlap.gate == "confidence")
         ours, theirs = rows["selected"], rows["by_confidence"]

@@ -74,6 +74,13 @@ def test_centring_spreads_the_narrow_cone_of_relu_features(benchmark, reading):
     assert np.ptp(centred) > np.ptp(plain)
 
 
+def test_the_rule_avc_centred_is_the_gate_it_was_made_of(benchmark, reading):
+    (_, of_rule), *rest = reading.blocks("avc-centred")
+    assert not rest
+    np.testing.assert_allclose(of_rule, benchmark.gate_scores("centred", reading, 0))
+    assert "avc-centred" not in benchmark.ALL
+
+
 def test_dropout_and_chance_come_from_the_seed(benchmark, reading):
     for gate in ("dropout", "random"):
         first, again, other = (benchmark.gate_scores(gate, reading, seed) for seed in (1, 1, 2))

@@ -39,7 +39,11 @@ VIEWS = st.builds(
     own=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
 )
 TABLE = SimpleNamespace(
-    columns=("avh", "loss", "hsf", "id"), scores=("avh", "loss"), classes=("cat", "dog"), edges=(0.0, 0.5, 1.0), sets=("hard",)
+    columns=("avh", "loss", "hsf", "id"),
+    scores=("avh", "loss"),
+    classes=("cat", "dog"),
+    edges=(0.0, 0.5, 1.0),
+    sets=("hard",),
 )
 
 

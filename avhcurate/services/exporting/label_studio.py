@@ -4,7 +4,7 @@ The form of tasks, predictions and annotations: https://labelstud.io/guide/task_
 https://labelstud.io/guide/predictions
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +67,7 @@ def _tasks(
         yield {
             "data": data,
             "predictions": [_prediction(row, table)] if row["predicted_name"] is not None else [],
-            "annotations": [*_cast(votes.get(row["id"], {}), ticks=ticks), *_decided(row)],
+            "annotations": [*_cast(votes.get(row["id"], ()), table.classes, ticks=ticks), *_decided(row)],
         }
 
 
@@ -90,17 +90,14 @@ def _ticks(table: DatasetTable) -> bool:
     return table.votes is not None and table.votes.kind == "tick"
 
 
-def _votes(table: DatasetTable) -> dict[int, dict[str, int]]:
+def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
     """By id how often each class was given, or of ticks how often "yes" and "no" were."""
-    counts = table.vote_counts()
-    if counts is None:
+    found = table.vote_counts()
+    if found is None:
         return {}
-    if "counts" in counts:  # the model may know more classes
-        said = [dict(zip(table.classes, row.tolist(), strict=False)) for row in counts["counts"]]
-    else:
-        pairs = zip(counts["selected"].tolist(), counts["shown"].tolist(), strict=True)
-        said = [{"yes": yes, "no": shown - yes} for yes, shown in pairs]
-    return dict(zip(counts["id"].tolist(), said, strict=True))
+    ticked = "counts" not in found
+    counts = zip(found["selected"], found["shown"] - found["selected"], strict=True) if ticked else found["counts"]
+    return dict(zip(found["id"].tolist(), counts, strict=True))
 
 
 def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
@@ -109,9 +106,9 @@ def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
     return {"model_version": table.run.name, "score": row["max_confidence"], "result": result}
 
 
-def _cast(votes: dict[str, int], *, ticks: bool) -> Iterator[dict[str, Any]]:
+def _cast(counts: Sequence[int], classes: Sequence[str], *, ticks: bool) -> Iterator[dict[str, Any]]:
     """An annotation for each vote."""
-    for said, count in votes.items():
+    for said, count in zip(("yes", "no") if ticks else classes, counts, strict=False):  # the model may know more
         for _ in range(count):
             yield {"result": [choice(said, select=ticks)], "was_cancelled": False, "ground_truth": False}
 
