@@ -163,9 +163,9 @@ def _bands(seeds: Sequence[int]) -> str:
     """What lines and bands are, where rules have from the first to the last of so many seeds.
 
     >>> _bands([1]), _bands([3])[:30]
-    ('One seed a rule; bands are 95 % over samples (shares Wilson, ECE bootstrap)', 'Means over n = 3 seeds a rule;')
+    ('One seed a rule; bands are 95 % over samples (shares and mean of classes Wilson, ECE bootstrap)', 'Means over n = 3 seeds a rule;')
     """
-    alone = "95 % over samples (shares Wilson, ECE bootstrap)"
+    alone = "95 % over samples (shares and mean of classes Wilson, ECE bootstrap)"
     if seeds[-1] == 1:
         return f"One seed a rule; bands are {alone}"
     counts = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
@@ -237,6 +237,8 @@ def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
     if value != value:
         return "–"
     scale, digits, unit = (100, 1, " %") if form == "share" else (1, 0, "")
+    if form == "share" and low == low:  # Student's t knows nothing of the ends of a share
+        low, high = max(low, 0), min(high, 1)
     ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
     return f"{signed(scale * value, digits)}{unit}{ends}"
 
