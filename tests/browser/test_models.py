@@ -35,6 +35,7 @@ def root(demo_root, tmp_path_factory, add_run):
 
 def plot_of(page, key):
     plot = page.locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+    expect(plot).to_have_count(1, timeout=60_000)  # not the one before as well
     expect(plot).to_be_visible(timeout=60_000)
     plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
     return plot
