@@ -79,7 +79,7 @@ def curves(
             _line(figure, of_key[of_key["line"] == line].sort_values("round"), look, key, place, named=not number)
         if PANELS[key][1].endswith("%"):
             # Where all are right, the axis would else go on to 200 %.
-            figure.update_yaxes(tickformat=".1~%", autorangeoptions={"minallowed": 0, "maxallowed": 1.01}, **place)
+            figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
     bare(figure, height=70 + 215 * rows, margin={"t": 72})
     figure.update_layout(
         showlegend=True,

@@ -85,10 +85,11 @@ def nothing_matches() -> None:
         st.button("Clear all filters", key="gallery.clear", on_click=state.change, kwargs={"filters": Filters()})
 
 
-def action_bar(here: Opened, chosen: Selection, page: int) -> None:
-    """Pinned below the grid: the selection with what can be done to it, undo, export, and the pages."""
+def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = True) -> None:
+    """Below the grid, pinned to the window: the selection with what can be done to it, undo, export, and the pages."""
     count = chosen.count(here.count)
-    with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    place = st.bottom if pinned else st.container()
+    with place, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             if count:
                 _selection_actions(here, chosen, count)

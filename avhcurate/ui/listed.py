@@ -22,11 +22,13 @@ def listed(
     score: str = "avh",
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
+    pinned: bool = True,
 ) -> tuple[list[int], int | None]:
     """One page of `ids` in their order as a grid; the ids on show, and the one just opened.
 
     `about` names what the list is: a selection made in another is void. `values` by id are those of `score` where the
-    sample table has no such column; `look` changes a tile as this page wants it.
+    sample table has no such column; `look` changes a tile as this page wants it. Actions are pinned to the
+    window, or else follow the grid, where that is one part of a long page.
     """
     view = here.view
     part = replace(here, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
@@ -38,5 +40,5 @@ def listed(
     tiles = [look(tile) for tile in make_tiles(rows, here.table.dataset.name, here.version, score=score)]
     kept = selection(f"{here.table.dataset.name} {here.version} {about}", part.filters)
     chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
-    gallery.action_bar(part, chosen, page)
+    gallery.action_bar(part, chosen, page, pinned=pinned)
     return shown, opened

@@ -330,7 +330,7 @@ def _grid(here: Opened, chosen: Chosen, mode: str, name: str, listing: Listing) 
         return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
 
     about = f"{chosen.folder.name} {chosen.number} {mode} {name} {listing.title}"
-    return listed(here, listing.rows.index.tolist(), about=about, look=look, score="id")
+    return listed(here, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
 
 
 # --- taken away ----------------------------------------------------------------------------------------------
