@@ -68,7 +68,7 @@ def test_neighbours_are_the_ten_nearest_others(benchmark, reading):
         assert found[row] == pytest.approx(probs[[other for _, other in near]].mean(0))
 
 
-def test_centring_spreads_the_narrow_cone_of_relu_features(benchmark, reading):
+def test_centring_spreads_the_avc_of_features_without_negatives(benchmark, reading):
     plain = np.asarray(scores.avc(reading.features, reading.class_weights)).max(1)
     centred = benchmark.gate_scores("centred", reading, 0).max(1)
     assert np.ptp(centred) > np.ptp(plain)
