@@ -1,7 +1,5 @@
 """A model by name, with its weights, its last linear layer and its preprocessing: `load_model`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -16,6 +14,7 @@ from avhcurate.models.architecture import Architecture
 from avhcurate.models.head import FeatureTap, Head, check_head, expose_head, find_head
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture
+from avhcurate.models.runtime import one_thread
 from avhcurate.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
 
 
@@ -81,7 +80,7 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     """
     weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
     try:
-        with torch.random.fork_rng(devices=[]), _one_thread():
+        with torch.random.fork_rng(devices=[]), one_thread():
             architecture = find_architecture(spec.name, sha256=weights.sha256 if weights else None)
             if spec.weights is None and not architecture.keeps_weights:
                 weights = _published_weights(spec.name, architecture)
@@ -158,17 +157,6 @@ def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
             f"the model tells {rows} classes apart and the dataset has {num_classes}: "
             f"give weights that were trained for these {num_classes} by --weights FILE"
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For the few small passes that check a model: on a busy machine threads wait long for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _input_channels(module: nn.Module) -> int | None:

@@ -4,6 +4,8 @@ import copy
 import ctypes
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -154,3 +156,14 @@ def _alike(a: Tensor, b: Tensor, tolerance: float) -> bool:
         return False
     error, size = torch.linalg.vector_norm(a.float() - b.float()), torch.linalg.vector_norm(b.float())
     return bool(error <= tolerance * size)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """For small passes: on a busy machine threads wait long for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from scipy import stats
 
+from avhcurate.analysis.seeds import mean_over_seeds
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.selection import WAYS
 from avhcurate.errors import CurateError
@@ -22,6 +22,9 @@ from avhcurate.services.tables import DatasetTable, open_box, open_log, open_sav
 from avhcurate.storage.files import write_atomic
 from avhcurate.storage.self_training import BY, SelfTrainingFolder, self_trainings
 from avhcurate.storage.workspace import Workspace
+
+#: Columns of `compare`.
+_COMPARED = ["rule", "round", "n", "mean", "low", "high"]
 
 #: Shares of a report, of each of which `table` has the value, the ends of its interval and n.
 _SHARES = ("accuracy", "precision", "recall", "ece")
@@ -156,11 +159,10 @@ def compare(folders: Sequence[SelfTrainingFolder], key: str = "accuracy") -> pd.
         kept = values.reindex(range(most + 1)).ffill() if folder.complete else values
         parts.append(pd.DataFrame({"rule": folder.record.rule, "round": kept.index, "value": kept.to_numpy()}))
     if not parts:
-        return pd.DataFrame(columns=["rule", "round", "n", "mean", "low", "high"])
+        return pd.DataFrame(columns=_COMPARED)
     grouped = pd.concat(parts).dropna().groupby(["rule", "round"], sort=False)["value"]
-    means = grouped.agg(n="count", mean="mean", error="sem").reset_index()
-    half = stats.t.ppf(0.975, np.maximum(means["n"] - 1, 1)) * means["error"]
-    return means.assign(low=means["mean"] - half, high=means["mean"] + half).drop(columns="error")
+    rows = [(*key, *mean_over_seeds(values)[:4]) for key, values in grouped]
+    return pd.DataFrame(rows, columns=_COMPARED)
 
 
 def summary(folder: SelfTrainingFolder) -> dict[str, Any]:

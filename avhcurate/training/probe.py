@@ -1,7 +1,6 @@
 """A probe: a head of one or two layers, trained on frozen features in seconds on a CPU."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
+from avhcurate.models.runtime import one_thread
 from avhcurate.storage.files import write_atomic
 
 
@@ -138,7 +138,7 @@ def train_probe(
     features = np.ascontiguousarray(features, np.float32)
     goals = _goals(features, targets, num_classes) * _weights(features, weights)[:, None]
     scale = float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))) or 1.0
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         module = ProbeModule(features.shape[1], num_classes, hidden=recipe.hidden, relu=recipe.relu)
         if start is not None:
@@ -224,13 +224,3 @@ def _read(module: ProbeModule, recipe: ProbeRecipe, scale: float) -> Head:
         values.get("embed.0.bias"),
         recipe.relu,
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
