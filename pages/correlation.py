@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.plots.correlation import per_bin, ranking
 from avhcurate.services.correlating import HSF, contract_table, to_latex
-from avhcurate.ui import correlation, findings, frame
+from avhcurate.ui import correlation, frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.correlation import BOOTSTRAP, FIRST, MOST_TO_BOOTSTRAP, SECOND, SHOWN
 from avhcurate.ui.explain import explain_scores, score_name
@@ -22,7 +22,7 @@ if not here.count:
 
 wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
 against = correlation.choose_against(here)
-found = findings.correlations(here.table, here.filters, bootstrap=wanted and possible, against=against)
+found = correlation.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
 people = None if against == HSF else score_name(against).lower()
 st.markdown(correlation.reading(found))
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.services.disagreeing import SETS
-from avhcurate.ui import disagreement, findings, frame
+from avhcurate.ui import disagreement, frame
 from avhcurate.ui.detail import open_sample, show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
@@ -18,13 +18,13 @@ if not here.count:
 
 asked = disagreement.question(here)
 disagreement.toolbar(here, asked)
-found = findings.gap(here.table, here.filters, key=asked.key, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
-opened = [disagreement.chart(asked, found)]
+gap, drawn = disagreement.compare(here.table, here.filters, asked)
+opened = [disagreement.chart(asked, gap, drawn)]
 
 shown = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        ids, chosen = disagreement.gallery(here, asked, found.gap, name)
+        ids, chosen = disagreement.gallery(here, asked, gap, name)
         shown.append(ids)
         opened.append(chosen)
 

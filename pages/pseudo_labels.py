@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import disagreement, findings, frame, pseudo_labels
+from avhcurate.ui import disagreement, frame, pseudo_labels
 from avhcurate.ui.detail import open_sample, show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
@@ -17,7 +17,7 @@ if not here.count:
     st.stop()
 
 rule, portion = RULE.of(here.view), PORTION.of(here.view)
-found = findings.pseudo_labels(here.table, here.filters, rule=rule, portion=portion)
+found = pseudo_labels.select(here.table, rule=rule, portion=portion, filters=here.filters)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     pseudo_labels.toolbar(rule, portion)
     pseudo_labels.export_menu(here.table, found)

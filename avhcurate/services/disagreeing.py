@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from avhcurate.curation.disagreement import Cuts, Disagreement
 from avhcurate.curation.disagreement import disagree as find_sets
@@ -62,6 +64,28 @@ def disagree(
     rows = {"hard_for_humans": sets.hard_for_humans, "hard_for_network": sets.hard_for_network}
     ids = {name: points["id"].iloc[found].astype(int).tolist() for name, found in rows.items()}
     return Gap(key, sets, ids, points, table.simulated)
+
+
+def compared_points(gap: Gap) -> pd.DataFrame:
+    """Every sample that was compared: `id, hsf, value, difficulty, set`.
+
+    `difficulty` is the share of samples that the network finds easier, ties counted half.
+    """
+    both = gap.points[~np.isnan(gap.sets.gap)]
+    value, ids = both[gap.key].to_numpy(float), both["id"].to_numpy(np.int64)
+    of_set = np.full(len(ids), "", dtype="<U16")
+    for name, members in gap.ids.items():
+        of_set[np.isin(ids, members)] = name
+    difficulty = value if gap.sets.harder == "high" else -value
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "hsf": both["hsf"].to_numpy(float),
+            "value": value,
+            "difficulty": (rankdata(difficulty) - 0.5) / max(1, len(ids)),
+            "set": of_set,
+        }
+    )
 
 
 def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """Class-balanced pseudo-labels from a model run: selected by rule, compared, written with a manifest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,10 +13,14 @@ import pandas as pd
 from avhcurate import scores
 from avhcurate.curation import selection
 from avhcurate.curation.filters import Filters
+from avhcurate.curation.hsf import wilson
 from avhcurate.curation.selection import Rule, Selection
 from avhcurate.errors import CurateError
 from avhcurate.services.exporting.rows import format_of, write_rows
 from avhcurate.services.tables import DatasetTable
+
+#: At which `portion_curve` is worked out.
+PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
 
 #: Elements of one (block, K) matrix.
 _BLOCK = 1 << 20
@@ -52,6 +56,18 @@ class PseudoLabels:
             return None
         return float((self.selection.candidate[judged] == self.labels[judged]).mean())
 
+    def accuracy_interval(self, ids: Sequence[int] | None = None) -> tuple[int, float, float, float]:
+        """How many selected samples (of `ids`, if given) have a label, and the share whose pseudo-label it is.
+
+        n, accuracy, and the ends of its Wilson interval; NaN where n is 0.
+        """
+        judged = self.selection.selected & (self.labels >= 0)
+        if ids is not None:
+            judged &= np.isin(self.ids, ids)
+        n, correct = int(judged.sum()), int((self.selection.candidate[judged] == self.labels[judged]).sum())
+        low, high = wilson([correct], [n])
+        return n, correct / n if n else float("nan"), float(low[0]), float(high[0])
+
 
 def select(
     table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
@@ -71,6 +87,16 @@ def select(
     classes = found.classes(labels)
     classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
     return PseudoLabels(found, ids, labels, classes, filters)
+
+
+def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
+    """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
+    rows = []
+    for rule in selection.GATES:
+        for portion in PORTIONS:
+            found = select(table, rule=rule, portion=portion, filters=filters)
+            rows.append((rule, portion, len(found.selected), *found.accuracy_interval()))
+    return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
 
 
 def pseudo_label_table(

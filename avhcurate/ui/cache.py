@@ -1,7 +1,13 @@
-"""Thin cache shells: what is expensive to open, keyed by what it was made of."""
+"""Caches: the sample table, and the keys by which results over it are kept until their inputs change.
+
+A result that is cached is shared by all sessions, so pages read it and never change it.
+"""
+
+from typing import Any
 
 import streamlit as st
 
+from avhcurate.curation.filters import Filters
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.storage.workspace import Workspace
 
@@ -28,3 +34,23 @@ def _stamp(workspace: Workspace, dataset: str) -> str:
         *(file for pattern in patterns for file in sorted(folder.glob(pattern))),
     ]
     return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
+
+
+def cache_key(table: DatasetTable) -> str:
+    """Changes with whatever a result over the table depends on: samples, votes, run, bins and annotations."""
+    record, run = table.dataset.record, table.run
+    parts = [
+        str(table.dataset.root),
+        record.fingerprint,
+        table.votes.fingerprint if table.votes else "",
+        f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
+        f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
+        ",".join(map(repr, table.edges)),
+        str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
+        str(table.log.version(record.name)),
+    ]
+    return "\n".join(parts)
+
+
+#: What Streamlit's caches make of a table and of filters among a function's arguments.
+HASH_FUNCS: dict[str | type, Any] = {DatasetTable: cache_key, Filters: Filters.to_query}

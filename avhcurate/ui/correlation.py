@@ -13,6 +13,7 @@ from avhcurate.analysis.image_quality import PROXIES, RANKED
 from avhcurate.plots.correlation import agreement
 from avhcurate.services import correlating
 from avhcurate.services.correlating import HSF, Correlations
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.choices import one_of, some_of, switch
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
@@ -29,6 +30,11 @@ _CLEAR = 0.05
 #: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
 MOST_TO_BOOTSTRAP = 10_000
 _MINUS = "−"  # the sign as tables print it
+
+#: `services.correlating.correlate`, kept until what it correlates changes.
+correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(
+    correlating.correlate
+)
 
 
 @dataclass(frozen=True)

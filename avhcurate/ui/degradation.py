@@ -23,7 +23,7 @@ from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.degradation import DegradationFolder, degradations
-from avhcurate.ui import findings, state
+from avhcurate.ui import cache, state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of, switch
 from avhcurate.ui.components.grid import image_grid
@@ -172,7 +172,7 @@ def choose_made(here: Opened, folder: DegradationFolder) -> None:
 
 def found(here: Opened, folder: DegradationFolder) -> Found:
     """Everything that the page needs of the images in view, worked out once."""
-    stamp = f"{findings.stamp(here.table)}\n{folder.root}\n{folder.scores_path.stat().st_mtime_ns}"
+    stamp = f"{cache.cache_key(here.table)}\n{folder.root}\n{folder.scores_path.stat().st_mtime_ns}"
     return _found(stamp, here.filters.to_query(), here.table, folder, here.filters)
 
 

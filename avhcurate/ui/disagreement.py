@@ -5,21 +5,23 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from avhcurate.curation.disagreement import Cuts
-from avhcurate.plots.disagreement import MOST_POINTS, gap_scatter
+from avhcurate.curation.filters import Filters
+from avhcurate.plots.disagreement import MOST_POINTS, gap_scatter, thin_out
 from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate, undo
-from avhcurate.services.disagreeing import SETS, Gap, gap_table
+from avhcurate.services.disagreeing import SETS, Gap, compared_points, disagree, gap_table
 from avhcurate.services.exporting import csv_text
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import state
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
-from avhcurate.ui.findings import GapPoints
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -129,9 +131,15 @@ def _score_slider(here: Opened, asked: Question) -> None:
     )
 
 
-def chart(asked: Question, found: GapPoints) -> int | None:
+@st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
+def compare(table: DatasetTable, filters: Filters, asked: Question) -> tuple[Gap, pd.DataFrame]:
+    """Both sets of the gap, and the points to draw: `services.disagreeing`, thinned out where they are many."""
+    gap = disagree(table, key=asked.key, filters=filters, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
+    return gap, thin_out(compared_points(gap))
+
+
+def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:
     """HSF against the score; returns the id of a point that was just clicked."""
-    gap, shown = found.gap, found.drawn
     names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
     figure = gap_scatter(
         shown,

@@ -17,7 +17,7 @@ from avhcurate.services.inspecting import rows_of
 from avhcurate.services.quality import HOW, TAG, Duplicates
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.quality import QualityRecord
-from avhcurate.ui import findings
+from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of, some_of, switch
 from avhcurate.ui.components.grid import Tile
@@ -123,7 +123,7 @@ def choose_view(here: Opened) -> str:
 
 def found(here: Opened) -> Duplicates:
     """The groups in view, worked out once."""
-    return _found(findings.stamp(here.table), here.filters.to_query(), here.table, here.filters)
+    return _found(cache.cache_key(here.table), here.filters.to_query(), here.table, here.filters)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …")
@@ -144,7 +144,7 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
     table = here.table
     chosen = MEASURE.of(here.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
-    bars = _bars(findings.stamp(table), here.filters.to_query(), table, here.filters)
+    bars = _bars(cache.cache_key(table), here.filters.to_query(), table, here.filters)
     known = {key: of_key for key, of_key in bars.items() if len(of_key)}
     if not known:
         st.markdown("No image in view could be measured: see Odd files.")

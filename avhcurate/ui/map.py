@@ -19,7 +19,7 @@ from avhcurate.services import mapping, saved
 from avhcurate.services.mapping import Cloud
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.maps import MapFolder, MapRecord
-from avhcurate.ui import findings, gallery, state
+from avhcurate.ui import cache, gallery, state
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.listener import heard, listen
 from avhcurate.ui.explain import score_name
@@ -109,7 +109,7 @@ def mapped(here: Opened, found: Sequence[MapFolder]) -> Mapped:
         options["hsf"] = of_hsf(here.table.simulated)
     color = _color(options).of(here.view)
     record = folder.record
-    key = (findings.stamp(here.table), folder.name, str(record.finished), color)
+    key = (cache.cache_key(here.table), folder.name, str(record.finished), color)
     cloud = _cloud(key, here.filters.to_query(), here.table, folder, here.filters)
     return Mapped(folder, record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
 
@@ -220,7 +220,7 @@ def chart(here: Opened, shown: Mapped) -> None:
     density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
     window = shown.window or _everything(shown.folder, shown.about)
     area = _around(window) if shown.window else window
-    key = (shown.about, shown.color, findings.stamp(here.table))
+    key = (shown.about, shown.color, cache.cache_key(here.table))
     drawing = _drawing(key, here.filters.to_query(), area, shown.cloud)
     value = shown.title if shown.cloud.values is not None else ""
     figure = _density(drawing, shown, area) if density else _points(drawing, shown)
@@ -362,7 +362,7 @@ def images(here: Opened, shown: Mapped) -> tuple[Sequence[int], int | None]:
     region = shown.region
     if region is None:
         return [], None
-    key = (shown.about, findings.stamp(here.table), write_region(region), here.view.sort, str(here.view.descending))
+    key = (shown.about, cache.cache_key(here.table), write_region(region), here.view.sort, str(here.view.descending))
     ids = _ordered(key, here.filters.to_query(), here.table, shown.cloud, region, here)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(ids):,} of {len(shown.cloud):,} samples in the region**", width="content")

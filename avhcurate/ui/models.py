@@ -15,7 +15,7 @@ from avhcurate.services import comparing
 from avhcurate.services.comparing import KEYS, Pair, Side, SideBySide, Transfer
 from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.runs import RunFolder
-from avhcurate.ui import cache, findings, state
+from avhcurate.ui import cache, state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of, some_of
 from avhcurate.ui.correlation import p_text, signed
@@ -168,13 +168,13 @@ def only_one_run(here: Opened, runs: Sequence[RunFolder]) -> None:
         st.code(f"{command}\navhcurate train {name}", language="bash")
 
 
-# --- findings, cached ----------------------------------------------------------------------------------------
+# --- comparisons, cached --------------------------------------------------------------------------------------
 
 
 def stamp(table: DatasetTable) -> str:
-    """Changes with whatever a comparison depends on: what `findings.stamp` says, and the dataset's runs."""
+    """Changes with whatever a comparison depends on: what `cache.cache_key` says, and the dataset's runs."""
     runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparing.comparable_runs(table)]
-    return "\n".join([findings.stamp(table), *runs])
+    return "\n".join([cache.cache_key(table), *runs])
 
 
 def side_by_side(here: Opened, names: Sequence[str], keys: Sequence[str]) -> SideBySide:

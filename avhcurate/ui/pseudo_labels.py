@@ -13,10 +13,11 @@ import streamlit as st
 
 from avhcurate.curation.selection import GATES, RULES, WAYS, Rule
 from avhcurate.plots.selection import MOST_CLASSES, accuracy_by_portion, selected_per_class
+from avhcurate.services import selecting
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.selecting import PseudoLabels, describe_selection, overlap, write_pseudo_labels
 from avhcurate.services.tables import DatasetTable
-from avhcurate.ui import findings
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.components.grid import Tile, image_grid
@@ -42,6 +43,12 @@ _CHEAP = 4_000_000
 _PAGE = 24
 _TILE = 110
 _FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
+
+#: `services.selecting`, kept until what it selects from changes.
+select = st.cache_resource(max_entries=8, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(selecting.select)
+portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
+    selecting.portion_curve
+)
 
 _MEANING = r"""
 Label, for every rule: the class with the largest softmax probability over its threshold,
@@ -78,7 +85,7 @@ def toolbar(rule: str, portion: float) -> None:
 
 def facts(found: PseudoLabels) -> None:
     """How many are selected and how right they are."""
-    n, share, low, high = findings.accuracy(found)
+    n, share, low, high = found.accuracy_interval()
     samples, selected = len(found.ids), len(found.selected)
     empty = found.classes[found.classes["selected"] == 0]
     with st.container(horizontal=True, gap="medium"):
@@ -139,7 +146,7 @@ def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
         "Work it out", key="pseudo.curve", help="24 selections over all samples in view: this may take minutes."
     ):
         return
-    curve = findings.portion_curve(here.table, here.filters)
+    curve = portion_curve(here.table, here.filters)
     if not curve["n"].any():
         st.caption("No sample in view has a label, so there is nothing to judge by.")
         return
@@ -154,7 +161,7 @@ def only_one(
     here: Opened, title: str, found: PseudoLabels, ids: Sequence[int], *, score: str, name: str
 ) -> tuple[list[int], int | None]:
     """What one rule selects and the other does not, most doubtful first by `score`; ids on show, id just opened."""
-    n, share, low, high = findings.accuracy(found, ids)
+    n, share, low, high = found.accuracy_interval(ids)
     st.markdown(f"**{title}**")
     known = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""
     st.caption(f"n {len(ids):,}{known}  \nLowest {score_name(score)} first: it is on the tiles.")
@@ -239,5 +246,5 @@ def manifest_of(table: DatasetTable, found: PseudoLabels) -> bytes:
 def versus(here: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
     """The selections by AVC and by softmax at the same portion, and the ids that only one has."""
     rules: tuple[Rule, Rule] = ("avc", "confidence")
-    by_avc, by_softmax = (findings.pseudo_labels(here.table, here.filters, rule=r, portion=portion) for r in rules)
+    by_avc, by_softmax = (select(here.table, rule=rule, portion=portion, filters=here.filters) for rule in rules)
     return by_avc, by_softmax, overlap(by_avc, by_softmax)

@@ -16,7 +16,7 @@ from avhcurate.services.ballots_out import write_votes
 from avhcurate.services.judging import Change, Quality
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.ballots import Design
-from avhcurate.ui import findings
+from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, attempt
@@ -50,7 +50,7 @@ def judge(table: DatasetTable, design: Design) -> Quality:
 
 def stamp_of(table: DatasetTable) -> str:
     """Changes with whatever a finding about the collected votes depends on."""
-    return f"{findings.stamp(table)}\n{table.box.ledger(table.dataset.name).version}"
+    return f"{cache.cache_key(table)}\n{table.box.ledger(table.dataset.name).version}"
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking at the votes …")

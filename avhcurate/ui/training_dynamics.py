@@ -16,7 +16,7 @@ from avhcurate.scores import SCORES
 from avhcurate.services import dynamics
 from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.trainings import TrainingFolder
-from avhcurate.ui import findings, state
+from avhcurate.ui import cache, state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.explain import explain_scores
@@ -158,7 +158,7 @@ def stamp(here: Opened, training: TrainingFolder) -> tuple[str, dict[str, str], 
     """Changes with whatever is worked out from a training's looks."""
     looks = training.observations()
     seen = f"{training.root} {len(looks)} {looks['step'].max() if len(looks) else ''} {training.complete}"
-    return findings.stamp(here.table), here.filters.to_query(), seen
+    return cache.cache_key(here.table), here.filters.to_query(), seen
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -9,8 +9,7 @@ import pytest
 
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
-from avhcurate.services.selecting import overlap, select
-from avhcurate.ui import findings
+from avhcurate.services.selecting import overlap, portion_curve, select
 from avhcurate.ui.pseudo_labels import file_of, manifest_of
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
@@ -78,7 +77,7 @@ def test_a_split_named_train_is_pointed_out(open_page, demo_root, words):
 
 
 def test_the_curve_agrees_with_single_selections(digits):
-    curve = findings.portion_curve(digits, Filters(splits=("test",))).set_index(["rule", "portion"])
+    curve = portion_curve(digits, Filters(splits=("test",))).set_index(["rule", "portion"])
     for rule, portion in (("confidence", 0.5), ("avc", 1.0), ("lrent", 0.1)):
         found = select(digits, rule=rule, portion=portion, filters=Filters(splits=("test",)))
         assert curve.loc[(rule, portion), "selected"] == len(found.selected)
@@ -89,10 +88,10 @@ def test_the_curve_agrees_with_single_selections(digits):
 
 def test_accuracy_of_some_ids_counts_only_selected_ones_with_a_label(digits):
     found = select(digits, rule="confidence", portion=0.3)
-    n, share, low, high = findings.accuracy(found, found.ids[:100].tolist())
+    n, share, low, high = found.accuracy_interval(found.ids[:100].tolist())
     assert n == found.selection.selected[:100].sum()
     assert low <= share <= high
-    assert findings.accuracy(found, [])[0] == 0
+    assert found.accuracy_interval([])[0] == 0
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
