@@ -1,13 +1,12 @@
-"""Answers of many annotators to one opinion a sample: raw counts, counts without unreliable annotators, Dawid-Skene.
+"""Dawid-Skene: one label a sample from the answers of many annotators, some more reliable than others.
 
-Raw HSF is the default, as in ImageNetV2: every annotator counts the same. `counted` leaves named annotators out of it.
-Dawid-Skene (Applied Statistics 28, 1979) estimates, by expectation and maximisation, the class of each sample and what
-each annotator says for samples of each class, so that somebody who is always wrong counts against what they say. Its
-result is a probability that the label is right, not a frequency: hard images tend to 0 or 1 in it, so that it serves
-to find labels, and raw HSF to measure hardness.
+The model (Applied Statistics 28, 1979) estimates, by expectation maximisation, the class of each sample and each
+annotator's confusion matrix, so that an annotator who is always wrong counts against their own answers. Its result is
+the probability that a label is right, not a frequency: it is near 0 or 1 for hard images too. So it finds wrong labels;
+hardness is measured by plain HSF, in which every annotator counts the same, as in ImageNetV2.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from avhcurate.curation.ballots import check_ballots, questions, votes_of
-from avhcurate.curation.hsf import KWayVotes, TickVotes, class_indices, count_answers, count_ticks
+from avhcurate.curation.hsf import class_indices
 from avhcurate.errors import CurateError
 
 #: Pairs of an answer and a class it may stand for, that are held in memory at once: about 40 bytes each.
@@ -25,27 +24,6 @@ _MOST_PAIRS = 50_000_000
 _FULL_PAIRS = 8_000_000
 #: The least probability of an answer, so that no single one decides everything.
 _LEAST = 1e-10
-
-
-def counted(
-    ballots: pd.DataFrame, classes: Sequence[str], *, excluded: Collection[str] = ()
-) -> tuple[KWayVotes | None, TickVotes | None]:
-    """Raw votes of a table of ballots: those of `classify` and those of `select`, None where there are none.
-
-    Samples are paths. Controls and padding are no votes, of an annotator the last answer to a question counts, and
-    `excluded` annotators count nothing. See `count_answers` and `count_ticks` for the results.
-    """
-    table = check_ballots(ballots)
-    votes = votes_of(table[~table["annotator"].astype(str).isin(list(excluded))])
-    single, grid = (votes[votes["design"] == design] for design in ("classify", "select"))
-    answers = single[["path", "answer", "annotator"]].set_axis(["sample", "label", "annotator"], axis=1)
-    tiles = grid[["path", "answer", "selected", "annotator"]].set_axis(
-        ["sample", "class", "selected", "annotator"], axis=1
-    )
-    return (
-        count_answers(answers, classes) if len(answers) else None,
-        count_ticks(tiles, classes) if len(tiles) else None,
-    )
 
 
 @dataclass(frozen=True)
@@ -101,8 +79,8 @@ def dawid_skene(
     for which class, so that few answers are not taken as certainty; 0 for the plain method. Ends when the mean
     log-likelihood of an answer changes by less than `tolerance`, or after `iterations`. Memory grows with the answers,
     not with annotators times K squared: with more than a few million pairs of answer and class, the true class of an
-    item is sought among those that somebody chose for it (`full` False). The order of answers and the numbers of
-    annotators are nothing to the result. A handful of answers an annotator is too little to learn their habits from.
+    item is sought among those that somebody chose for it (`full` False). The result does not depend on the order of
+    the answers nor on how annotators are numbered. A handful of answers says too little about an annotator.
 
     >>> found = dawid_skene([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 1, 1, 1, 0], 2)
     >>> found.labels().tolist(), found.accuracy.round(2).tolist()
@@ -200,13 +178,12 @@ def dawid_skene_of_ballots(ballots: pd.DataFrame, classes: Sequence[str], **opti
 
     classify: label is the most probable class of the sample, by index, and prob its probability. select: label is the
     class shown, and prob the probability that the sample belongs to it. Rows without an annotator each count as one of
-    their own. Options go to `dawid_skene`; `attrs` holds each design's `DawidSkene` and its annotators' names.
+    their own. Options go to `dawid_skene`.
     """
     votes = votes_of(check_ballots(ballots))
-    parts, found = [], {}
+    parts = []
     for design, rows in votes.groupby("design", sort=True):
-        result, names = _of_design(rows, classes, str(design), options)
-        found[str(design)] = (result, names)
+        result = _of_design(rows, classes, str(design), options)
         question, _ = questions(rows)
         first = np.unique(question, return_index=True)[1]
         if design == "select":
@@ -227,23 +204,18 @@ def dawid_skene_of_ballots(ballots: pd.DataFrame, classes: Sequence[str], **opti
             )
         )
     columns = ["path", "label", "prob", "votes", "design"]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-    table.attrs = {"dawid_skene": found}
-    return table
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _of_design(
-    rows: pd.DataFrame, classes: Sequence[str], design: str, options: dict[str, Any]
-) -> tuple[DawidSkene, list[str]]:
+def _of_design(rows: pd.DataFrame, classes: Sequence[str], design: str, options: dict[str, Any]) -> DawidSkene:
     question, said = questions(rows)
     if design == "classify":
         said = class_indices(rows["answer"], classes)
     nobody = rows["annotator"].isna().to_numpy()
     named = rows["annotator"].astype(str).to_numpy(object)
     names = np.where(nobody, [f"\0{number}" for number in range(len(rows))], named)
-    who, known = pd.factorize(names, sort=True)
-    result = dawid_skene(question, who, said, 2 if design == "select" else len(classes), **options)
-    return result, [str(name) for name in known]
+    who, _ = pd.factorize(names, sort=True)
+    return dawid_skene(question, who, said, 2 if design == "select" else len(classes), **options)
 
 
 def _codes(values: ArrayLike, name: str) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from avhcurate.curation.hsf import check_level, ticks
+from avhcurate.curation.hsf import check_level
 from avhcurate.errors import CurateError
 
 
@@ -55,16 +55,6 @@ def krippendorff_alpha(counts: ArrayLike, *, level: float = 0.95, resamples: int
     0.533
     """
     return _agreement("Krippendorff's alpha", counts, _alpha, level, resamples, seed)
-
-
-def tick_counts(selected: ArrayLike, shown: ArrayLike) -> np.ndarray:
-    """Ticks as counts of two categories, left and ticked: (N,) and (N,) -> (N, 2).
-
-    >>> tick_counts([3], [10]).tolist()
-    [[7, 3]]
-    """
-    ticked, seen = ticks(selected, shown)
-    return np.stack([seen - ticked, ticked], axis=1)
 
 
 def _agreement(

@@ -90,13 +90,3 @@ def rank_spread(scores: ArrayLike) -> np.ndarray:
     mean = np.nansum(ranks, axis=0) / np.maximum(1, known)
     spread = np.sqrt(np.nansum((ranks - mean) ** 2, axis=0) / np.maximum(1, known))
     return np.where(known >= 2, spread, np.nan)
-
-
-def progress(votes: ArrayLike, target: int) -> tuple[int, int]:
-    """Samples that have their votes, and votes still to come.
-
-    >>> progress([5, 2, 0], 5)
-    (1, 8)
-    """
-    missing = np.maximum(0, target - np.asarray(votes, np.int64))
-    return int((missing == 0).sum()), int(missing.sum())

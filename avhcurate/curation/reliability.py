@@ -6,7 +6,6 @@ that a perfect score could be expected to reach. Correlations are Spearman's, be
 CIFAR-10H that gives 0.70 and a ceiling of 0.84, where Pearson's would give 0.93 and 0.96.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 from scipy.stats import hypergeom, rankdata
 
-from avhcurate.curation.hsf import check_level, selections, ticks
+from avhcurate.curation.hsf import check_level, ticks
 from avhcurate.errors import CurateError
 
 #: Splits averaged in each bootstrap resample. `half` averages many more, so with a single one the interval would be 1.4
@@ -46,13 +45,6 @@ class Reliability:
     seed: int
     level: float
     reason: str = ""
-
-
-def of_counts(
-    counts: ArrayLike, labels: ArrayLike, *, splits: int = 200, level: float = 0.95, seed: int = 0
-) -> Reliability:
-    """Reliability of HSF from K-way counts (N, K) and labels (N,), -1 for none (not used)."""
-    return of_ticks(*selections(counts, labels), splits=splits, level=level, seed=seed)
 
 
 def of_ticks(
@@ -102,28 +94,13 @@ def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -
     _, starts, shown = np.unique(codes[order], return_index=True, return_counts=True)
     before = np.concatenate([[0], np.cumsum(hits[order])])
     totals = before[starts + shown] - before[starts]
-    firsts = ((v, before[starts + np.minimum(v, shown)] - before[starts]) for v in _steps(shown, points))
-    return _curve(firsts, totals, shown)
-
-
-def as_votes_would_come(selected: ArrayLike, shown: ArrayLike, *, points: int = 50, seed: int = 0) -> pd.DataFrame:
-    """As `as_votes_came` where only counts are known, (N,) each: the votes come in an order drawn at random."""
-    ticked, seen = ticks(selected, shown)
-    ticked, seen = ticked[seen > 0], seen[seen > 0]
-    return _curve(_drawn(ticked, seen, _steps(seen, points), np.random.default_rng(seed)), ticked, seen)
-
-
-def _drawn(
-    ticked: np.ndarray, seen: np.ndarray, steps: list[int], rng: np.random.Generator
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Ticks among the first votes of each sample when its votes come in a random order, at each step."""
-    hits, drawn = np.zeros(len(seen), np.int64), np.zeros(len(seen), np.int64)
-    for votes in steps:
-        more = np.minimum(votes, seen) - drawn
-        left = ticked - hits
-        hits = hits + rng.hypergeometric(left, seen - drawn - left, more)
-        drawn = drawn + more
-        yield votes, hits
+    rows = []
+    for first in _steps(shown, points):
+        enough = shown >= first
+        early = (before[(starts + first)[enough]] - before[starts[enough]]) / first
+        late = (totals / shown)[enough]
+        rows.append((first, len(early), float(np.abs(early - late).mean()), _spearman(early, late)))
+    return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
 
 
 def _steps(shown: np.ndarray, points: int) -> list[int]:
@@ -132,16 +109,6 @@ def _steps(shown: np.ndarray, points: int) -> list[int]:
     if most <= points:
         return list(range(1, most + 1))
     return sorted({round(float(v)) for v in np.geomspace(1, most, points)})
-
-
-def _curve(firsts: Iterable[tuple[int, np.ndarray]], totals: np.ndarray, shown: np.ndarray) -> pd.DataFrame:
-    final = np.divide(totals, shown, out=np.full(len(shown), np.nan), where=shown > 0)
-    rows = []
-    for votes, hits in firsts:
-        enough = shown >= votes
-        early, late = hits[enough] / votes, final[enough]
-        rows.append((votes, len(early), float(np.abs(early - late).mean()), _spearman(early, late)))
-    return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
 
 
 def _spearman(x: np.ndarray, y: np.ndarray) -> float:

@@ -98,42 +98,6 @@ def next_grid(
     return Grid(label, rows[order], control[order])
 
 
-def class_grids(
-    label: int,
-    candidates: ArrayLike,
-    positives: ArrayLike,
-    negatives: ArrayLike,
-    *,
-    design: GridDesign | None = None,
-    seed: int = 0,
-) -> list[Grid]:
-    """Every grid of a class, as they are given to each of several annotators: candidates shuffled, each in one grid.
-
-    Controls of the grids are drawn beforehand and are no candidates of this plan, so that somebody who does all grids
-    meets no image twice. At most half of the pool of positives is kept back from the candidates for it; with a smaller
-    pool the later grids have fewer controls.
-    """
-    design = design or GridDesign()
-    rng = np.random.default_rng(seed)
-    asked, members = np.unique(_rows(candidates)), rng.permutation(np.unique(_rows(positives)))
-    wanted = design.positives * -(-len(asked) // design.candidates) + design.candidates // 2
-    overlap = np.isin(members, asked)
-    # Members that nobody asks about cost no votes: they are the first to serve as controls.
-    members = np.concatenate([members[~overlap], members[overlap][: (overlap.sum() + 1) // 2]])[:wanted]
-    asked = rng.permutation(np.setdiff1d(asked, members))
-    others = np.setdiff1d(_rows(negatives), np.concatenate([asked, members]))
-    grids: list[Grid] = []
-    seen = np.array([], np.int64)
-    for start in range(0, len(asked), design.candidates):
-        rows = asked[start : start + design.candidates]
-        own = int(rng.integers(2**32))
-        grid = next_grid(label, rows, members, others, seen=seen, design=design, seed=own)
-        assert grid is not None
-        grids.append(grid)
-        seen = np.concatenate([seen, grid.rows])
-    return grids
-
-
 def similar_classes(vectors: np.ndarray) -> np.ndarray:
     """The other classes of each class, the most similar first: (K, D) class weights or prototypes -> (K, K - 1).
 
@@ -172,14 +136,6 @@ def prototypes(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np
     return means
 
 
-@dataclass(frozen=True)
-class KnownMembers:
-    """Samples whose label is beyond doubt, which can be controls: `rows` (n,), surest first, and by what rule."""
-
-    rows: np.ndarray
-    rule: str
-
-
 def known_members(
     labels: ArrayLike,
     label: int,
@@ -191,13 +147,13 @@ def known_members(
     least_votes: int = 5,
     share: float = 0.1,
     needed: int = 1,
-) -> KnownMembers:
-    """Samples of a class that anybody should recognise: by unanimous votes, else by the easiest end of a score.
+) -> np.ndarray:
+    """Rows of a class that anybody should recognise, surest first: by unanimous votes, else by the easiest of a score.
 
     labels (N,), hsf and votes (N,) where there are votes, score (N,) where a model was run, NaN for none. Samples whose
     `least_votes` votes or more all agree with the label are taken; where these are fewer than `needed`, the easiest
     `share` of the class by the score are added (AVH: the lowest). Without votes and score any sample of the class
-    serves, and `rule` says so. Controls chosen by a model are images that the model finds easy: say so where it shows.
+    serves. Controls chosen by a model are images that the model finds easy.
     """
     given = np.asarray(labels)
     members = np.flatnonzero(given == label)
@@ -207,18 +163,15 @@ def known_members(
         agreed = (share_for == 1) & (number >= least_votes)
         unanimous = members[agreed][np.argsort(-number[agreed], kind="stable")]
     if len(unanimous) >= max(1, needed):
-        return KnownMembers(unanimous, f"{least_votes} votes or more, all for the label")
+        return unanimous
     if score is not None:
         values = np.asarray(score, float)[members]
         order = np.argsort(values if harder == "high" else -values, kind="stable")  # NaN last either way
         easiest = members[order[: max(needed, int(np.ceil(share * np.isfinite(values).sum())))]]
         easiest = easiest[np.isfinite(np.asarray(score, float)[easiest])]
         if len(easiest):
-            rows = np.concatenate([unanimous, np.setdiff1d(easiest, unanimous, assume_unique=True)])
-            return KnownMembers(rows, f"the easiest {share:.0%} of the class for the model")
-    if len(unanimous):
-        return KnownMembers(unanimous, f"{least_votes} votes or more, all for the label")
-    return KnownMembers(members, "any sample of the class, since neither votes nor a model say which are sure")
+            return np.concatenate([unanimous, np.setdiff1d(easiest, unanimous, assume_unique=True)])
+    return unanimous if len(unanimous) else members
 
 
 def negative_pool(order: ArrayLike, known: Sequence[ArrayLike], *, needed: int) -> np.ndarray:
@@ -256,34 +209,6 @@ def is_check(position: int, *, share: float = 0.2, seed: int = 0) -> bool:
         block -= 1
     first, end = (int(np.ceil(edge / share - 1e-9)) for edge in (block, block + 1))
     return bool(first + np.random.default_rng([seed, block]).integers(end - first) == position)
-
-
-def with_checks(
-    rows: ArrayLike, known: ArrayLike, *, share: float = 0.2, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to be classified with attention checks mixed in: (rows in order, which of them are checks), (m,) each.
-
-    known: rows of known class. A row that is asked about is no check of the same session; none comes twice. When the
-    pool runs out there are no more checks.
-
-    >>> shown, checks = with_checks(range(8), [10, 11, 12], share=0.2, seed=0)
-    >>> len(shown), int(checks.sum()), shown[~checks].tolist()
-    (10, 2, [0, 1, 2, 3, 4, 5, 6, 7])
-    """
-    asked = _rows(rows)
-    rng = np.random.default_rng(seed)
-    spare = iter(rng.permutation(np.setdiff1d(_rows(known), asked)).tolist())
-    shown: list[int] = []
-    checks: list[bool] = []
-    waiting = iter(asked.tolist())
-    row = next(waiting, None)
-    while row is not None:
-        check = next(spare, None) if is_check(len(shown), share=share, seed=seed) else None
-        shown.append(row if check is None else check)
-        checks.append(check is not None)
-        if check is None:
-            row = next(waiting, None)
-    return np.array(shown, np.int64), np.array(checks, bool)
 
 
 def _padding(

@@ -78,8 +78,9 @@ class Subjects:
             design, size = GridDesign(), int((self.labels == label).sum())
             needed = design.positives * -(-size // design.candidates) + design.candidates // 2
             labels = np.where(self.asked, self.labels, -1)
-            found = known_members(labels, label, hsf=self._hsf, votes=self._votes, score=self._easy, needed=needed)
-            self._known[label] = found.rows
+            self._known[label] = known_members(
+                labels, label, hsf=self._hsf, votes=self._votes, score=self._easy, needed=needed
+            )
         return self._known[label]
 
     def known_of_others(self, label: int, *, needed: int, seed: int) -> np.ndarray:

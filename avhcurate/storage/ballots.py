@@ -210,12 +210,6 @@ class BallotBox:
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
-    def withdrawals(self, dataset: str) -> list[tuple[int, float]]:
-        """How many answers were removed, and when; by whom is not known any more."""
-        query = sa.select(_WITHDRAWALS).where(_WITHDRAWALS.c.dataset == dataset).order_by(_WITHDRAWALS.c.id)
-        with self._engine.connect() as connection:
-            return [(row.answers, row.at) for row in connection.execute(query)]
-
 
 class Desk:
     """What can be done within one transaction on a dataset; see `BallotBox.desk`."""

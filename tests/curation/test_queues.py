@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from avhcurate.curation.queues import prediction_spread, progress, queue_order, rank_spread
+from avhcurate.curation.queues import prediction_spread, queue_order, rank_spread
 from avhcurate.errors import CurateError
 
 
@@ -36,7 +36,6 @@ def test_hardest_comes_first_by_either_end_of_a_score_and_unknown_last(harder, f
 def test_the_target_leaves_out_who_is_done():
     assert queue_order("random", [5, 5, 4], target=5).tolist() == [2]
     assert queue_order("random", [5, 5], target=5).tolist() == []
-    assert progress([7, 5, 1], 5) == (2, 4)
 
 
 def test_where_models_disagree_comes_first():
