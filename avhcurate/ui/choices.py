@@ -1,8 +1,8 @@
 """A page's own choices: each lives in the address as PAGE.CHOICE, its default left out."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
@@ -35,6 +35,38 @@ class Choice(Generic[_T]):
             )
             return self.default
 
+    def show(
+        self,
+        widget: Callable[..., Any],
+        label: str,
+        view: View,
+        *arguments: Any,
+        value: _T | None = None,
+        on_change: Callable[..., None] | None = None,
+        **keywords: Any,
+    ) -> _T:
+        """Draws the choice as a widget and returns what is chosen: what the address says, or `value` if given.
+
+        `arguments` are what the widget takes after its label: the options, as a list or as a mapping to their texts, or
+        the ends of a slider. A choice that is not among the options gives way to the default, else to the first.
+        """
+        shown = self.of(view) if value is None else value
+        if arguments and isinstance(arguments[0], Mapping):
+            keywords["format_func"] = arguments[0].__getitem__
+        if arguments and isinstance(arguments[0], Mapping | Sequence):
+            options = list(arguments[0])
+            shown = self._among(options, shown)
+            arguments = (options, *arguments[1:])
+        if widget is st.segmented_control:
+            keywords["required"] = True
+        widget(label, *arguments, key=self.key(shown), on_change=on_change or self.keep, **keywords)
+        return shown
+
+    def _among(self, options: list[Any], value: Any) -> Any:
+        if isinstance(value, list):
+            return [one for one in value if one in options]
+        return next((one for one in (value, self.default) if one in options), options[0])
+
     def key(self, value: _T) -> str:
         """Key of the widget that shows the choice, set to `value`; its callback is `keep`."""
         return mirrored(self.name, value)
@@ -42,6 +74,14 @@ class Choice(Generic[_T]):
     def keep(self) -> None:
         """Takes over what the widget says."""
         self.put(st.session_state[self.name])
+
+    def restart(self, *dropped: str) -> None:
+        """As `keep`, and lists from page 1 with no sample open; choices `dropped` mean nothing beside the new value."""
+        view = replace(state.current(), page=1, sample=None)
+        for name in dropped:
+            view = view.choosing(name, "")
+        state.write(view)
+        self.keep()
 
     def put(self, value: _T) -> None:
         """Writes a value into the address; to be called in a widget's callback."""

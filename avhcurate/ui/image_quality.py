@@ -113,12 +113,7 @@ def facts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> N
 
 def choose_view(here: Opened) -> str:
     """Which part of the page shows."""
-    shown = SHOWN.of(here.view)
-    st.segmented_control(
-        "View", list(VIEWS), key=SHOWN.key(shown), format_func=VIEWS.__getitem__, on_change=SHOWN.keep, required=True,
-        label_visibility="collapsed",
-    )  # fmt: skip
-    return shown
+    return SHOWN.show(st.segmented_control, "View", here.view, VIEWS, label_visibility="collapsed")
 
 
 def found(here: Opened) -> Duplicates:
@@ -152,15 +147,11 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
     show_chart(measure_histograms(known, chosen=chosen), key="quality.histograms")
     end = END.of(here.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "Measure", table.measures, key=MEASURE.key(chosen), format_func=score_name, on_change=MEASURE.keep,
-            width=220,
-        )  # fmt: skip
-        names = {"low": MEASURES[chosen].low_end, "high": MEASURES[chosen].high_end}
-        st.segmented_control(
-            "Which end", ENDS, key=END.key(end), format_func=lambda one: names[one].capitalize(), on_change=END.keep,
-            required=True,
-        )  # fmt: skip
+        MEASURE.show(
+            st.selectbox, "Measure", here.view, table.measures, value=chosen, format_func=score_name, width=220
+        )
+        names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
+        END.show(st.segmented_control, "Which end", here.view, names, value=end)
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
         st.page_link(
             _PAGES / "gallery.py", label="All of them in the gallery", icon=":material/grid_view:",
@@ -300,9 +291,7 @@ def _pixels(pixels: float) -> str:
 
 def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
     """Where embeddings count as copies, and the way to move that."""
-    shown = CUT.of(here.view)
-    st.toggle("How near is near?", key=CUT.key(shown), on_change=CUT.keep)
-    if not shown:
+    if not CUT.show(st.toggle, "How near is near?", here.view):
         return
     with st.container(border=True):
         if record.run is None or record.similarity is None:

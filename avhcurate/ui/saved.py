@@ -69,17 +69,7 @@ def _save_set(here: Opened, ids: Ids | Callable[[], Ids], key: str) -> None:
 
 def choose_part(view: View) -> str:
     """Sets, views, history or split."""
-    part = PART.of(view)
-    st.segmented_control(
-        "Show",
-        list(_PARTS),
-        format_func=_PARTS.__getitem__,
-        key=PART.key(part),
-        on_change=PART.keep,
-        required=True,
-        label_visibility="collapsed",
-    )
-    return part
+    return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
 
 
 def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
