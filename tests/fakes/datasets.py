@@ -1,0 +1,54 @@
+"""Small datasets made by hand: images of a test's own, imported as a user would."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from avhcurate.services.importing import import_dataset
+from avhcurate.services.tables import DatasetTable, open_table
+from avhcurate.storage.workspace import Workspace
+
+#: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.
+Picture = Image.Image | np.ndarray | str | bytes
+
+
+def write_images(folder: Path, pictures: Mapping[str, Picture]) -> Path:
+    """Writes the pictures into `folder` by their names, CLASS/FILE, and returns it."""
+    for name, picture in pictures.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(picture, bytes):
+            path.write_bytes(picture)
+            continue
+        if isinstance(picture, str):
+            picture = Image.new("RGB", (9, 9), picture)
+        (Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture).save(path)
+    return folder
+
+
+def add_dataset(
+    workspace: Workspace, files: Path, source: Mapping[str, Picture] | pa.Table, name: str = "pets"
+) -> DatasetTable:
+    """Writes pictures by name, or a table as Parquet, under `files`, imports them and opens the dataset."""
+    if isinstance(source, pa.Table):
+        found = files / f"{name}.parquet"
+        pq.write_table(source, found)
+    else:
+        found = write_images(files / name, source)
+    import_dataset(workspace, name, found)
+    return open_table(workspace, name)
+
+
+@pytest.fixture
+def make_dataset(workspace: Workspace, tmp_path: Path) -> Callable[..., DatasetTable]:
+    """`make_dataset({"cat/a.png": "red"})`, or with a table: a dataset of the empty workspace, see `add_dataset`."""
+
+    def make(source: Mapping[str, Picture] | pa.Table, name: str = "pets") -> DatasetTable:
+        return add_dataset(workspace, tmp_path, source, name)
+
+    return make

@@ -1,0 +1,105 @@
+"""A recorded training: a real one of some seconds on the digits, which leaves what `avhcurate train` would."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from avhcurate import scores
+from avhcurate.models.digits import MEAN, STD, DigitsNet
+from avhcurate.models.loading import ModelSpec
+from avhcurate.services.scoring import score_dataset
+from avhcurate.storage.files import sha256
+from avhcurate.storage.trainings import SAMPLE_COLUMNS, Observation, TrainingFolder, TrainingRecord
+from avhcurate.storage.workspace import Workspace
+from avhcurate.training.digits import read_digits
+
+
+def record_training(
+    root: Path,
+    *,
+    seed: int = 0,
+    epochs: int = 8,
+    images: int = 901,
+    stop_after: int | None = None,
+    split: str | None = "test",
+) -> TrainingFolder:
+    """Trains on so many `images` of the training half and records the samples of `split` (None: all) at each epoch.
+
+    When it finishes, its weights get a scored run; after `stop_after` epochs it is left unfinished. It uses one thread:
+    on a busy machine, several are ten times slower for so small a network.
+    """
+    workspace, digits = Workspace(root), read_digits()
+    dataset = workspace.dataset("digits")
+    pictures = torch.from_numpy((digits.images / 255 - MEAN[0]) / STD[0]).float()[:, None]
+    labels = torch.from_numpy(digits.labels)
+    on = torch.from_numpy(np.flatnonzero(digits.split == "train")[:images])
+    ids = np.flatnonzero((digits.split == split) | (split is None))
+    record = TrainingRecord(
+        name=f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}",
+        model="avhcurate:digits",
+        loss="cross-entropy",
+        recipe={"learning_rate": 0.05, "batch_size": 64},
+        seed=seed,
+        epochs=epochs,
+        drops=[epochs * 0.6],
+        dataset="digits",
+        dataset_fingerprint=dataset.record.fingerprint,
+        trained_where="split = 'train'",
+        trained_samples=len(on),
+        recorded="digits",
+        recorded_fingerprint=dataset.record.fingerprint,
+        recorded_where=f"split = '{split}'" if split else "",
+        recorded_samples=len(ids),
+        classes=list("0123456789"),
+        num_classes=10,
+        parameters=0,
+        device="cpu",
+        precision="float32",
+        versions={},
+        started=datetime(2026, 1, 1, 0, seed, tzinfo=UTC),
+    )
+    folder = TrainingFolder(dataset.root / "training" / record.name)
+    folder.create(record, ids)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = DigitsNet()
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [round(epochs * 0.6)], 0.1)
+
+        def look(epoch: int, loss: float | None) -> None:
+            module.eval()
+            seen: list[torch.Tensor] = []
+            hook = module.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+            with torch.inference_mode():
+                logits = module(pictures[ids]).numpy()
+                weights = module.head.weight.numpy()
+            hook.remove()
+            found = scores.per_sample(seen[0].numpy(), weights, logits, digits.labels[ids])
+            found["correct"] = found["predicted"] == digits.labels[ids]
+            rate, columns = optimizer.param_groups[0]["lr"], {name: found[name] for name in SAMPLE_COLUMNS}
+            step = epoch * -(-len(on) // 64)
+            folder.append(Observation(float(epoch), step, epoch * 0.5, rate, loss, None, columns))
+            module.train()
+
+        look(0, None)
+        for epoch in range(1, (stop_after or epochs) + 1):
+            losses = []
+            for batch in on[torch.randperm(len(on))].split(64):
+                optimizer.zero_grad()
+                loss = torch.nn.functional.cross_entropy(module(pictures[batch]), labels[batch])
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+            schedule.step()
+            look(epoch, sum(losses) / len(losses))
+    if stop_after is None:
+        save_file(module.state_dict(), folder.weights_path)
+        folder.finish(sha256(folder.weights_path))
+        score_dataset(workspace, "digits", ModelSpec(name=record.model, weights=folder.weights_path))
+    torch.set_num_threads(threads)
+    return folder

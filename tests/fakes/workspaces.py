@@ -1,0 +1,262 @@
+"""Workspaces that tests share: each is made once in a test run, by the first process that needs it."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+from PIL import Image, ImageEnhance
+
+from avhcurate.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from avhcurate.services.tables import DatasetTable
+    from avhcurate.storage.maps import MapFolder
+    from avhcurate.storage.trainings import TrainingFolder
+
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """`once(NAME, MAKE)`: a folder that MAKE has filled, the same one for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        root, made = base / name, base / f"{name}.made"
+        with FileLock(base / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(root, ignore_errors=True)
+                root.mkdir()
+                make(root)
+                made.touch()
+        return root
+
+    return folder
+
+
+# --- the digits ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def demo_root(once: Once) -> Path:
+    """A workspace with the embedded digits, their simulated votes and a run; for reading only."""
+    from avhcurate.services.demo import prepare_demo
+    from avhcurate.services.tables import open_table
+
+    def make(root: Path) -> None:
+        prepare_demo(Workspace(root))
+        open_table(Workspace(root), "digits")  # makes the database of annotations
+
+    return once("demo", make)
+
+
+@pytest.fixture
+def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
+    """A copy of it that the test may change."""
+    return Path(shutil.copytree(demo_root, tmp_path / "demo"))
+
+
+@pytest.fixture(scope="session")
+def digits(demo_root: Path) -> "DatasetTable":
+    """The table of the digits; for reading only."""
+    from avhcurate.services.tables import open_table
+
+    return open_table(Workspace(demo_root), "digits")
+
+
+@pytest.fixture
+def own_digits(own_demo_root: Path) -> "DatasetTable":
+    """The table of a copy of the digits that the test may annotate."""
+    from avhcurate.services.tables import open_table
+
+    return open_table(Workspace(own_demo_root), "digits")
+
+
+# --- what has been computed on them ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def add_run() -> Callable[..., str]:
+    """Adds a run of another network beside the one of a demo workspace: see `_add_run`."""
+    return _add_run
+
+
+def _add_run(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFrame], **record: object) -> str:
+    """Copies the run of the digits' own network: `change` rewrites its rows of scores, `record` its record."""
+    runs = Workspace(root).dataset("digits").root / "runs"
+    source = Workspace(root).dataset("digits").run("avhcurate:digits")
+    folder = Path(shutil.copytree(source.root, runs / name))
+    rows = change(pq.read_table(source.scores_path).to_pandas())
+    rows.to_parquet(folder / "scores.parquet", index=False)
+    other = {"name": name, "model": f"planted:{name}", "weights_sha256": f"{len(list(runs.iterdir())):064d}"}
+    kept = source.record.model_copy(update=other | {"samples": len(rows)} | record)
+    (folder / "run.json").write_text(kept.model_dump_json())
+    return name
+
+
+@pytest.fixture(scope="session")
+def suspects_root(demo_root: Path, once: Once) -> Path:
+    """The digits with 30 labels planted wrong, their simulated votes, a run, and its suspects out of fold; to read."""
+    from avhcurate.models.loading import ModelSpec
+    from avhcurate.services.importing import import_dataset
+    from avhcurate.services.scoring import score_dataset
+    from avhcurate.services.suspecting import find_suspects
+    from avhcurate.services.tables import open_table
+    from avhcurate.services.voting import attach_votes
+
+    def make(root: Path) -> None:
+        rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet")
+        labels, rng = rows["label"].to_numpy().copy(), np.random.default_rng(3)
+        wrong = rng.choice(len(labels), 30, replace=False)
+        labels[wrong] = (labels[wrong] + rng.integers(1, 10, 30)) % 10
+        changed = rows.set_column(rows.column_names.index("label"), "label", pa.array(labels))
+        pq.write_table(changed, root / "wrong.parquet")
+        workspace = Workspace(root / "workspace")
+        import_dataset(workspace, "digits", root / "wrong.parquet")
+        attach_votes(workspace, "digits", demo_root / "downloads" / "digits" / "simulated_votes.npy", simulated=True)
+        score_dataset(workspace, "digits", ModelSpec(name="avhcurate:digits"))
+        find_suspects(open_table(workspace, "digits"), honest=True)
+
+    return once("suspects", make) / "workspace"
+
+
+@pytest.fixture(scope="session")
+def self_trained_root(demo_root: Path, once: Once) -> Path:
+    """A copy of the demo whose network learnt from 60 digits and adapted to the rest; to read only.
+
+    Confidence and AVC have two seeds in three rounds, MRKLD one seed in one.
+    """
+    from avhcurate.services.self_training import Settings, self_train_all
+    from avhcurate.training.probe import ProbeRecipe
+    from avhcurate.training.self_training import Schedule
+
+    def make(root: Path) -> None:
+        workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))
+        recipe = ProbeRecipe(hidden=16, epochs=12, batch_size=64, learning_rate=0.01)
+        settings = Settings("digits", "digits", schedule=Schedule(0.2, 0.1, 0.4), how=recipe, source_where="id < 60")
+        self_train_all(workspace, settings, ["avc", "confidence"], [0, 1])
+        self_train_all(workspace, replace(settings, rounds=1), ["mrkld"], [0])
+
+    return once("self-trained", make) / "workspace"
+
+
+@pytest.fixture(scope="session")
+def train_digits() -> "Callable[..., TrainingFolder]":
+    """Trains on the digits of a demo workspace and records the other half: see `record_training`."""
+    from tests.fakes.training import record_training
+
+    return record_training
+
+
+@pytest.fixture(scope="session")
+def trained_root(demo_root: Path, once: Once, train_digits: "Callable[..., TrainingFolder]") -> Path:
+    """A copy of the demo with two finished trainings, each with its scored run, and one cut short; to read only."""
+
+    def make(root: Path) -> None:
+        workspace = Path(shutil.copytree(demo_root, root / "workspace"))
+        train_digits(workspace, seed=0, epochs=10)
+        train_digits(workspace, seed=1, epochs=10, images=200)
+        train_digits(workspace, seed=2, epochs=10, stop_after=3)
+
+    return once("trained", make) / "workspace"
+
+
+@pytest.fixture(scope="session")
+def plant_map() -> "Callable[..., MapFolder]":
+    """Puts a map into the newest run of the digits on which every class fills a block of its own: see `_plant_map`."""
+    return _plant_map
+
+
+def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
+    """Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below."""
+    from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord
+
+    dataset = Workspace(root).dataset("digits")
+    run, labels = dataset.run(), dataset.labels()
+    ids = np.arange(len(labels))
+    places = np.stack([10 * (labels % 5) + ids % 7, 12 * (labels // 5) + ids % 6], axis=1)
+    classes = np.arange(10)
+    moment, umap = datetime(2026, 1, 1, tzinfo=UTC), layout == "umap"
+    record = MapRecord(
+        name=name,
+        layout=layout,
+        metric="cosine",
+        run=run.name,
+        model=run.record.model,
+        weights_sha256=run.record.weights_sha256,
+        dataset_fingerprint=dataset.record.fingerprint,
+        width=64,
+        num_classes=10,
+        samples=len(ids),
+        limit=None,
+        threads=1,
+        versions={},
+        started=moment,
+        finished=moment,
+        seconds=1,
+        placed=len(ids),
+        shares=None if umap else (0.5, 0.25),
+        neighbours=15 if umap else None,
+        min_dist=0.1 if umap else None,
+        epochs=500 if umap else None,
+    )
+    folder = MapFolder(run.root / FOLDER / name)
+    folder.finish(record, ids, places, np.stack([10.0 * (classes % 5) + 3, 12.0 * (classes // 5) - 3], axis=1))
+    return folder
+
+
+# --- photographs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def planted_root(once: Once) -> Path:
+    """A workspace of 24 measured pictures with planted copies and odd files: `pets`; for reading only."""
+    return once("planted", _plant_pets) / "workspace"
+
+
+def _plant_pets(folder: Path) -> None:
+    from avhcurate.services.importing import import_dataset
+    from avhcurate.services.quality import measure_dataset
+
+    rng = np.random.default_rng(7)
+    coarse = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(24)]
+    pictures = [image.resize((64, 64), Image.Resampling.BICUBIC) for image in coarse]
+    rows = []
+
+    def put(name: str, data: bytes, label: str, split: str) -> None:
+        (folder / name).write_bytes(data)
+        rows.append({"path": name, "label": label, "split": split, "note": "seen"})
+
+    def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+        stream = io.BytesIO()
+        image.save(stream, kind, **options)
+        return stream.getvalue()
+
+    files = [encoded(image, quality=90) for image in pictures]
+    for number, data in enumerate(files):
+        put(f"a{number:02}.jpg", data, "cat" if number % 2 else "dog", "train")
+    put("exact.jpg", files[0], "cat", "test")  # a leak with another label
+    put("again.jpg", encoded(pictures[1], quality=60), "cat", "test")
+    put("small.png", encoded(pictures[1].resize((48, 48)), "PNG"), "cat", "train")
+    put("bright.jpg", encoded(ImageEnhance.Brightness(pictures[2]).enhance(1.1), quality=90), "dog", "train")
+    put("wrong.png", encoded(Image.fromarray(255 - np.asarray(pictures[3])), quality=90), "cat", "train")
+    put("cut.jpg", files[4][:400], "dog", "train")
+    put("page.jpg", b"<html>not found</html>", "dog", "train")
+    frames = [Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)) for _ in range(2)]
+    put("moving.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]), "cat", "train")
+    pd.DataFrame(rows).to_csv(folder / "pets.csv", index=False)
+    import_dataset(Workspace(folder / "workspace"), "pets", folder / "pets.csv")
+    measure_dataset(Workspace(folder / "workspace"), "pets")
