@@ -17,6 +17,8 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.choices import one_of, some_of, switch
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import html_table, table_row, tint
+from avhcurate.ui.text import listed, p_text, signed
 
 FIRST = one_of("correlation.first", list(RANKED), "avh")
 SECOND = one_of("correlation.second", list(RANKED), "confidence")
@@ -29,8 +31,6 @@ BOOTSTRAP = switch("correlation.bootstrap")
 _CLEAR = 0.05
 #: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
 MOST_TO_BOOTSTRAP = 10_000
-_MINUS = "−"  # the sign as tables print it
-
 #: `services.correlating.correlate`, kept until what it correlates changes.
 correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(
     correlating.correlate
@@ -132,7 +132,7 @@ def reading(found: Correlations) -> str:
     against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
     if against and found.against == HSF:
         goes = "go" if len(against) > 1 else "goes"
-        sentences.append(f"{_listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
+        sentences.append(f"{listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
     return " ".join(filter(None, sentences))
 
 
@@ -160,20 +160,6 @@ def _avh_or_confidence(pair: Pair) -> str:
     return f"AVH does {does} than confidence here: {values} ({p_text(pair.p_value)})."
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def p_text(p: float) -> str:
-    """A p-value as a reader wants it, on one line.
-
-    >>> p_text(0.04321).split(), p_text(1e-9).split()
-    (['p', '=', '0.043'], ['p', '<', '0.001'])
-    """
-    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-    return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def table_html(found: Correlations) -> str:
     """The table of the paper with intervals: a row a score, a column for all and each bin, n in the header.
 
@@ -181,10 +167,8 @@ def table_html(found: Correlations) -> str:
     """
     groups = list(dict.fromkeys(found.table["bin"]))
     counts = found.table.groupby("bin", sort=False)["n"].max()
-    head = "".join(f"<th>{escape('all' if g == 'all' else g)}<small>n {counts[g]:,}</small></th>" for g in groups)
-    body = "".join(_rows(found, groups))
-    heading = f"<tr><th>Score</th><th>Hard end</th>{head}</tr>"
-    return f"{_CSS}<div class='avh-table'><table><thead>{heading}</thead><tbody>{body}</tbody></table></div>"
+    heads = [f"{escape(group)}<small>n {counts[group]:,}</small>" for group in groups]
+    return html_table(["Score", "Hard end", *heads], _rows(found, groups), tinted=True)
 
 
 def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
@@ -193,10 +177,9 @@ def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
     for key, rows in table.groupby("score", sort=False):
         score = RANKED[str(key)]
         by_bin = {row.bin: row for row in rows.itertuples()}
-        cells = "".join(_cell(by_bin[group]) for group in groups)
         end = "↑ high" if score.harder == "high" else "↓ low"
-        name = f"<th scope='row' title='{escape(score.sentence)}'>{escape(score.name)}</th>"
-        yield f"<tr>{name}<td>{end}</td>{cells}</tr>"
+        cells = (_cell(by_bin[group]) for group in groups)
+        yield table_row(escape(score.name), [end, *cells], title=escape(score.sentence))
 
 
 def _cell(row: Any) -> str:
@@ -206,40 +189,13 @@ def _cell(row: Any) -> str:
         return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
     notes = [] if pd.isna(row.ci_low) else [f"{signed(row.ci_low, 2)} to {signed(row.ci_high, 2)}"]
     notes += [f"n {row.n:,}"] if row.fewer else []
-    color = "76,110,245" if row.spearman > 0 else "232,89,12"
-    style = f"background:rgba({color},{min(0.55, 0.75 * abs(row.spearman)):.2f})"
+    style = tint(row.spearman, min(0.55, 0.75 * abs(row.spearman)))
     z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
     title = escape(f"{p_text(row.p_value)}{z}{f'; {row.remark}' if remark else ''}")
     mark = "*" if remark else ""
-    value = f"{signed(row.spearman, 3)}{mark}<small>{' · '.join(notes)}</small>"
+    value = f"{signed(row.spearman, 3)}{mark}"
+    value = f"{f'<b>{value}</b>' if row.bin == 'all' else value}<small>{' · '.join(notes)}</small>"
     return f"<td{kind} style='{style}' title='{title}'>{value}</td>"
-
-
-def signed(value: float, digits: int) -> str:
-    """A number with a true minus sign.
-
-    >>> signed(-0.3, 2), signed(0.25, 2)
-    ('−0.30', '0.25')
-    """
-    text = f"{abs(value):.{digits}f}"
-    return f"{_MINUS}{text}" if value < 0 and float(text) else text
-
-
-_CSS = """
-<style>
-.avh-table { overflow-x: auto; }
-.avh-table table { border-collapse: separate; border-spacing: 2px; width: 100%; font-variant-numeric: tabular-nums;
-  font-size: 0.875rem; line-height: 1.25; }
-.avh-table th, .avh-table td { padding: 4px 8px; text-align: center; border-radius: 4px; white-space: nowrap; }
-.avh-table thead th { font-weight: 600; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent);
-  border-radius: 0; vertical-align: bottom; }
-.avh-table th:first-child { text-align: left; font-weight: 600; padding-left: 0; }
-.avh-table td:nth-child(2) { opacity: 0.65; font-size: 0.8125rem; }
-.avh-table small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
-.avh-table .few { outline: 1px dashed color-mix(in srgb, currentColor 35%, transparent); outline-offset: -1px; }
-.avh-table td:nth-child(3) { font-weight: 600; }
-</style>
-"""
 
 
 def ceiling_sentence(found: Correlations) -> str:

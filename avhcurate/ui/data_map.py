@@ -11,8 +11,8 @@ from avhcurate.curation.bins import bin_labels
 from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, thin_out
 from avhcurate.scores import SCORES
 from avhcurate.ui import state
+from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.choices import Choice, one_of
-from avhcurate.ui.disagreement import clicked_id
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.listed import listed

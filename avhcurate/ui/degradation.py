@@ -27,10 +27,11 @@ from avhcurate.ui import cache, state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of, switch
 from avhcurate.ui.components.grid import image_grid
-from avhcurate.ui.correlation import signed
 from avhcurate.ui.explain import explain_scores, format_score, score_name
 from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.mistakes import plain
+from avhcurate.ui.text import listed, signed
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 SHOWN_KINDS = some_of("degradation.kinds", list(KINDS), list(KINDS))
@@ -269,9 +270,8 @@ def reading(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     means = best[best["score"] != "relative_avh"].groupby("score", sort=False)["agreement"].mean()
     tied = [score_name(str(key)) for key in means.index[means > means.max() - 5e-3]]
     if len(tied) <= 3:
-        names = tied[0] if len(tied) == 1 else f"{', '.join(tied[:-1])} and {tied[-1]}"
         follow = "follow" if len(tied) > 1 else "follows"
-        sentences.append(f"Over these kinds {names} {follow} the level most closely, at {means.max():.2f}.")
+        sentences.append(f"Over these kinds {listed(tied)} {follow} the level most closely, at {means.max():.2f}.")
     return " ".join(sentences)
 
 
@@ -287,27 +287,23 @@ def _percent(share: float) -> str:
 def table_html(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     """A row a score, a column a kind: median Spearman with its interval, and the share that goes the expected way."""
     counts = summary.groupby("kind", sort=False)["n"].max()
-    head = "".join(f"<th>{escape(KINDS[kind].name)}<small>n {counts[kind]:,}</small></th>" for kind in kinds)
-    body = "".join(_table_rows(summary, kinds, counts))
-    heading = f"<tr><th>Score</th><th>As images get worse</th>{head}</tr>"
-    return f"{_CSS}<div class='avh-degraded'><table><thead>{heading}</thead><tbody>{body}</tbody></table></div>"
+    heads = [f"{escape(KINDS[kind].name)}<small>n {counts[kind]:,}</small>" for kind in kinds]
+    return html_table(["Score", "As images get worse", *heads], _table_rows(summary, kinds, counts), tinted=True)
 
 
 def _table_rows(summary: pd.DataFrame, kinds: Sequence[str], counts: pd.Series) -> Iterator[str]:
     by_cell = summary.set_index(["score", "kind"])
     for key in KEYS:
         score = SCORES[key]
-        cells = "".join(_cell(by_cell.loc[(key, kind)], score.sign, int(counts[kind])) for kind in kinds)
         does = "should rise" if score.sign > 0 else "should fall"
-        name = f"<th scope='row' title='{escape(score.sentence)}'>{escape(score.name)}</th>"
-        yield f"<tr>{name}<td>{does}</td>{cells}</tr>"
+        cells = (_cell(by_cell.loc[(key, kind)], score.sign, int(counts[kind])) for kind in kinds)
+        yield table_row(escape(score.name), [does, *cells], title=escape(score.sentence))
 
 
 def _cell(row: Any, sign: int, whole: int) -> str:
     if not row["n"]:
         return "<td>–<small>no image has a correlation</small></td>"
-    color = "76,110,245" if row["median"] * sign > 0 else "232,89,12"
-    style = f"background:rgba({color},{0.5 * abs(row['median']):.2f})"
+    style = tint(row["median"] * sign, 0.5 * abs(row["median"]))
     notes = [] if pd.isna(row["ci_low"]) else [f"{signed(row['ci_low'], 2)} to {signed(row['ci_high'], 2)}"]
     notes += [f"n {row['n']:,}"] if row["n"] < whole else []
     interval = f"{_percent(row['expected_low'])} to {_percent(row['expected_high'])}"
@@ -439,22 +435,6 @@ def unlike(here: Opened, got: Found, kinds: Sequence[str]) -> None:
         state.change(sample=event.opened)
         st.rerun()
 
-
-_CSS = """
-<style>
-.avh-degraded { overflow-x: auto; }
-.avh-degraded table { border-collapse: separate; border-spacing: 2px; width: 100%; font-size: 0.875rem;
-  line-height: 1.25; font-variant-numeric: tabular-nums; }
-.avh-degraded th, .avh-degraded td { padding: 4px 8px; text-align: center; border-radius: 4px; white-space: nowrap; }
-.avh-degraded thead th { font-weight: 600; vertical-align: bottom; border-radius: 0;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
-.avh-degraded th:first-child { text-align: left; font-weight: 600; padding-left: 0; }
-.avh-degraded td:nth-child(2) { opacity: 0.65; font-size: 0.8125rem; }
-.avh-degraded small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
-.avh-degraded span { margin-left: 0.6em; opacity: 0.8; }
-.avh-degraded b { font-weight: 600; }
-</style>
-"""
 
 _EXAMPLE_CSS = """
 <style>

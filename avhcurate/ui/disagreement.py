@@ -19,6 +19,7 @@ from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import state
 from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
@@ -168,20 +169,6 @@ def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:
     if clicked is not None:
         st.session_state["gap.turn"] = turn + 1
     return clicked
-
-
-def clicked_id(event: object) -> int | None:
-    """The id that a chart's selection carries as custom data; None for whatever else a browser sends.
-
-    >>> clicked_id({"selection": {"points": [{"customdata": {"0": 7}}]}}), clicked_id({"selection": {"points": []}})
-    (7, None)
-    """
-    try:
-        carried = event["selection"]["points"][0]["customdata"]  # type: ignore[index]
-        first = carried["0"] if isinstance(carried, dict) else carried[0]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return int(first) if isinstance(first, int | float) and not isinstance(first, bool) and first == first else None
 
 
 def gallery(here: Opened, asked: Question, gap: Gap, name: str) -> tuple[list[int], int | None]:

@@ -16,7 +16,7 @@ from avhcurate.ui.explain import explain_scores, score_name
 from avhcurate.ui.export import export_choice
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import Selection, select, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES

@@ -25,7 +25,7 @@ from avhcurate.ui.explain import explain_scores, score_name
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import TILE_SIZES

@@ -29,7 +29,7 @@ from avhcurate.ui.map_start import METRICS
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.regions import Region, read_region, write_region
 from avhcurate.ui.routes import picture_pattern
-from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.signin import who
 
 _TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}

@@ -18,11 +18,12 @@ from avhcurate.storage.runs import RunFolder
 from avhcurate.ui import cache, state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of, some_of
-from avhcurate.ui.correlation import p_text, signed
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.layout import halves
 from avhcurate.ui.mistakes import plain
+from avhcurate.ui.text import p_text, signed
 
 #: Parts of the page: one is worked out and drawn at a time.
 PARTS = {
@@ -281,40 +282,13 @@ def table_html(found: SideBySide, keys: Sequence[str]) -> str:
             f"{row['avh' if alike else 'relative_avh']:.4f}",
             *((_with_ends(row, f"{key}_hsf", 3) for key in keys) if voted else []),
         ]
-        name = f"<th scope='row' title='{escape(row['run'])}'>{escape(row['model'])}<small>{row['classes']} classes"
-        body.append(f"<tr>{name}</small></th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+        name = f"{escape(row['model'])}<small>{row['classes']} classes</small>"
+        body.append(table_row(name, cells, title=escape(row["run"])))
     return html_table(["Run", *heads], body)
 
 
-def html_table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table in the look of the page; heads and rows are HTML already."""
-    head = "".join(f"<th>{one}</th>" for one in heads)
-    return (
-        f"{_CSS}<div class='avh-runs'><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-_CSS = """
-<style>
-.avh-runs { overflow-x: auto; }
-.avh-runs table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.875rem;
-  line-height: 1.25; }
-.avh-runs th, .avh-runs td { padding: 5px 8px; text-align: right; white-space: nowrap; vertical-align: top;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
-.avh-runs thead th { font-weight: 600; vertical-align: bottom; }
-.avh-runs th:first-child { text-align: left; font-weight: 600; padding-left: 0; white-space: normal; min-width: 9rem; }
-.avh-runs small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
-</style>
-"""
-
-
 def _with_ends(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
-    scale, unit = (100, " %") if percent else (1, "")
-    value, low, high = (row[f"{key}{part}"] for part in ("", "_low", "_high"))
-    if value != value:
-        return "–"
-    ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
-    return f"{signed(scale * value, digits)}{unit}{ends}"
+    return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
 
 
 def _ece(row: Mapping[Any, Any], key: str) -> str:
@@ -365,8 +339,8 @@ def _discoveries(found: SideBySide) -> None:
     for row in found.follows.to_dict("records"):
         values = {f"{key}{part}": row[f"{key}_{part.strip('_') or 'spearman'}"] for key in ("avh", "norm")
                   for part in ("", "_low", "_high")}  # fmt: skip
-        cells = "".join(f"<td>{_with_ends(values, key, 3)}</td>" for key in ("avh", "norm"))
-        rows.append(f"<tr><th scope='row'>{escape(row['model'])}</th><td>{row['n']:,}</td>{cells}</tr>")
+        cells = (_with_ends(values, key, 3) for key in ("avh", "norm"))
+        rows.append(table_row(escape(row["model"]), [f"{row['n']:,}", *cells]))
     st.html(html_table(["Run", "n", f"AVH with {hsf}", f"Norm with {hsf}"], rows))
     for reading in found.readings:
         said = f" HSF comes from {'simulated votes' if found.simulated else 'people'}."
@@ -385,8 +359,10 @@ def _tests_between(found: SideBySide) -> None:
         f"Which run follows {followed(found.simulated)} more closely ({len(list(combinations(called, 2)))} pairs)"
     ):
         rows = [
-            f"<tr><th scope='row'>{escape(called[row.first])} − {escape(called[row.second])}</th>"
-            f"<td>{escape(score_name(str(row.score)))}</td>{_test_cells(row)}</tr>"
+            table_row(
+                f"{escape(called[row.first])} − {escape(called[row.second])}",
+                [escape(score_name(str(row.score))), *_test_cells(row)],
+            )
             for row in found.pairs.itertuples()
         ]
         st.html(html_table(["First − second", "Score", *TEST_HEADS], rows))
@@ -406,22 +382,18 @@ def followed(simulated: bool) -> str:
     return "the simulated panel" if simulated else "people"
 
 
-def _test_cells(row: Any) -> str:
-    first, second = (
-        "–" if value != value else signed(value, 3) for value in (row.first_agreement, row.second_agreement)
-    )
-    difference, p = "–", "–"
-    if row.p_value == row.p_value:
-        difference = f"{signed(row.difference, 3)}<small>{signed(row.ci_low, 3)} to {signed(row.ci_high, 3)}</small>"
-        p = p_text(row.p_value)
-    return "".join(f"<td>{cell}</td>" for cell in (f"{row.n:,}", first, second, difference, p))
+def _test_cells(row: Any) -> list[str]:
+    nan = float("nan")
+    first, second = (estimate(value, nan, nan, 3) for value in (row.first_agreement, row.second_agreement))
+    tested = row.p_value == row.p_value
+    difference = estimate(row.difference, row.ci_low, row.ci_high, 3) if tested else "–"
+    return [f"{row.n:,}", first, second, difference, p_text(row.p_value) if tested else "–"]
 
 
 def agreement_html(found: Pair) -> str:
     """Run A against run B: agreement with HSF by score, over all samples and per bin."""
     rows = [
-        f"<tr><th scope='row'>{escape(score_name(str(row.score)))}</th><td>{escape(str(row.bin))}</td>"
-        f"{_test_cells(row)}</tr>"
+        table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *_test_cells(row)])
         for row in found.tests.itertuples()
     ]
     return html_table(["Score", "HSF bin", "n", "A", "B", *TEST_HEADS[3:]], rows)

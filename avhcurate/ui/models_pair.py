@@ -17,17 +17,17 @@ from avhcurate.plots import models as plots
 from avhcurate.services import comparing
 from avhcurate.services.comparing import Pair
 from avhcurate.ui import models, state
-from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts import clicked_id, show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.correlation import p_text, signed
-from avhcurate.ui.disagreement import clicked_id
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, mirrored
+from avhcurate.ui.html_table import html_table, table_row
 from avhcurate.ui.layout import halves
 from avhcurate.ui.listed import listed
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
+from avhcurate.ui.text import p_text, signed
 
 _PAGES = Path(__file__).parents[2] / "pages"
 _COLORS = {"agreement": "Right or wrong", "bin": "HSF bin"}
@@ -137,8 +137,8 @@ def _right_html(rows: pd.DataFrame, found: Pair) -> str:
         if found.voted:
             cells += ["–" if row["share"] != row["share"] else f"{100 * row['share']:.1f} %", _share(row, "people")]
         cells += [_share(row, side) for side in "ab"]
-        body.append(f"<tr><th scope='row'>{row['bin']}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    return models.html_table(heads, body)
+        body.append(table_row(row["bin"], cells))
+    return html_table(heads, body)
 
 
 def _share(row: dict[Any, Any], judge: str) -> str:

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import streamlit as st
 
 from avhcurate.curation.filters import Filters
@@ -24,7 +23,6 @@ from avhcurate.ui.mistakes import plain, show_mistake
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
-Ids = Sequence[int] | np.ndarray
 _T = TypeVar("_T")
 
 _PAGES = Path(__file__).parents[2] / "pages"
@@ -37,34 +35,6 @@ PART = one_of("saved.part", ["sets", "views", "history", "split"], "sets")
 _ROWS = 25
 _PAGE = number("saved.list", 1, low=1, high=10**9)
 _PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Split"}
-
-
-# --- for any page --------------------------------------------------------------------------------------------
-
-
-def save_set_button(
-    here: Opened, ids: Ids | Callable[[], Ids], *, key: str, label: str = "Save as set", disabled: bool = False
-) -> None:
-    """A popover that saves samples under a name. `ids`: by position, or what gives them once the button is pressed."""
-    with st.popover(label, icon=":material/bookmark_add:", key=key, disabled=disabled):
-        st.selectbox(
-            "Name",
-            here.table.sets,
-            index=None,
-            accept_new_options=True,
-            placeholder="Type a new name or choose a set to replace",
-            key=f"{key}.name",
-        )
-        st.button("Save", type="primary", key=f"{key}.save", on_click=_save_set, args=(here, ids, key))
-
-
-def _save_set(here: Opened, ids: Ids | Callable[[], Ids], key: str) -> None:
-    name, chosen = st.session_state[f"{key}.name"] or "", ids() if callable(ids) else ids
-    done = f"{len(chosen):,} samples saved as “{name}”"
-    attempt(saved.save_set, here.workspace, here.table.dataset.name, name, chosen, who=who(), done=done)
-
-
-# --- for the page Saved --------------------------------------------------------------------------------------
 
 
 def choose_part(view: View) -> str:

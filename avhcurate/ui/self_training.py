@@ -14,11 +14,11 @@ from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of
-from avhcurate.ui.correlation import p_text, signed
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.models import html_table
 from avhcurate.ui.pseudo_labels import NAMES
+from avhcurate.ui.text import p_text
 
 SHOWN = some_of(
     "selftrain.show", list(PANELS), ["mean_accuracy", "precision", "selected", "mean_avh", "mean_confidence", "ece"]
@@ -204,8 +204,8 @@ def rules_table(lines: Lines) -> None:
         return
     names = [line_name(line) for line in lines]
     held = bool((table[f"{HELD[0]}_gain_n"] > 1).any())
-    st.html(html_table(["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])],
-                       [_row(row, names, held) for row in table.to_dict("records")]))  # fmt: skip
+    heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])]
+    st.html(html_table(heads, [_row(row, names, held) for row in table.to_dict("records")]))
     if table["accuracy"].isna().all():
         st.caption("No sample of the target has a label, so there is nothing to judge by.")
         return
@@ -229,18 +229,15 @@ def _gain_heads() -> list[str]:
 def _row(row: Mapping[Any, Any], names: Sequence[str], held: bool) -> str:
     cells = [f"{row['n']:,}", *(_cell(row, key, form) for _, key, form in _HEADS)]
     cells += [_gain_cell(row, key) for key in HELD] if held else []
-    return f"<tr><th scope='row'>{escape(names[row['line']])}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    return table_row(escape(names[row["line"]]), cells)
 
 
 def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
     value, low, high = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
-    if value != value:
-        return "–"
-    scale, digits, unit = (100, 1, " %") if form == "share" else (1, 0, "")
-    if form == "share" and low == low:  # Student's t knows nothing of the ends of a share
+    share = form == "share"
+    if share and low == low:  # Student's t knows nothing of the ends of a share
         low, high = max(low, 0), min(high, 1)
-    ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
-    return f"{signed(scale * value, digits)}{unit}{ends}"
+    return estimate(value, low, high, 1 if share else 0, percent=share)
 
 
 def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
@@ -249,5 +246,4 @@ def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
         return "–"
     test = p_text(p) if p == p else "p –"
     plus = "+" if value > 0 else ""
-    ends = f"<small>{signed(100 * low, 1)} to {signed(100 * high, 1)}</small>"
-    return f"{plus}{signed(100 * value, 1)}{ends}<small>n {n}, {test}</small>"
+    return f"{plus}{estimate(100 * value, 100 * low, 100 * high, 1)}<small>n {n}, {test}</small>"

@@ -22,7 +22,7 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.review import NAMES, VERDICT_NAMES
-from avhcurate.ui.saved import save_set_button
+from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import TILE_SIZES

@@ -14,9 +14,9 @@ from avhcurate.services.toy import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySetti
 from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
-from avhcurate.ui.correlation import signed
 from avhcurate.ui.mistakes import plain, show_mistake
 from avhcurate.ui.state import View
+from avhcurate.ui.text import signed
 
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ToySettings)}
 SPACE = one_of("toy.space", SPACES, _DEFAULTS["space"])

@@ -11,7 +11,8 @@ from avhcurate.curation.filters import Filters
 from avhcurate.curation.reliability import of_ticks
 from avhcurate.scores import SCORES
 from avhcurate.services.correlating import Correlations, correlate
-from avhcurate.ui.correlation import Pair, pair_of, reading, signed, table_html, verdict
+from avhcurate.ui.correlation import Pair, pair_of, reading, table_html, verdict
+from avhcurate.ui.text import signed
 
 
 def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):

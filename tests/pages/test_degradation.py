@@ -13,8 +13,8 @@ from avhcurate.services import jobs
 from avhcurate.services.degrading import KEYS, degrade_dataset, newest, read, summarise
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.correlation import signed
 from avhcurate.ui.degradation import degrade_command, reading, table_html
+from avhcurate.ui.text import signed
 
 
 @pytest.fixture(scope="module")

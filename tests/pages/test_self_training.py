@@ -12,8 +12,8 @@ from scipy import stats
 
 from avhcurate.services import rounds
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.correlation import p_text
 from avhcurate.ui.self_training_start import self_train_command
+from avhcurate.ui.text import p_text
 
 
 @pytest.fixture

@@ -1,0 +1,61 @@
+"""Tables that need more than a grid of numbers: small print in a cell, and cells tinted by sign and size."""
+
+from collections.abc import Iterable, Sequence
+
+from avhcurate.ui.text import signed
+
+_CSS = """
+<style>
+.avh-table { overflow-x: auto; }
+.avh-table table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 0.875rem;
+  line-height: 1.25; }
+.avh-table th, .avh-table td { padding: 5px 8px; text-align: right; white-space: nowrap; vertical-align: top;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 14%, transparent); }
+.avh-table thead th { font-weight: 600; vertical-align: bottom; }
+.avh-table th:first-child { text-align: left; font-weight: 600; padding-left: 0; white-space: normal; min-width: 9rem; }
+.avh-table small { display: block; font-size: 0.71rem; font-weight: 400; opacity: 0.72; }
+.avh-table.tinted table { border-collapse: separate; border-spacing: 2px; }
+.avh-table.tinted th, .avh-table.tinted td { padding: 4px 8px; text-align: center; border-radius: 4px;
+  border-bottom: none; vertical-align: middle; }
+.avh-table.tinted thead th { vertical-align: bottom; border-radius: 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
+.avh-table.tinted th:first-child { text-align: left; padding-left: 0; white-space: nowrap; min-width: 0; }
+.avh-table.tinted td:nth-child(2) { opacity: 0.65; font-size: 0.8125rem; }
+.avh-table.tinted span { margin-left: 0.6em; opacity: 0.8; }
+.avh-table.tinted b { font-weight: 600; }
+.avh-table.tinted .few { outline: 1px dashed color-mix(in srgb, currentColor 35%, transparent); outline-offset: -1px; }
+</style>
+"""
+
+
+def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = False) -> str:
+    """A table of heads, HTML already, and of `table_row`s; `tinted` sets cells apart and centres them."""
+    head = "".join(f"<th>{one}</th>" for one in heads)
+    look = "avh-table tinted" if tinted else "avh-table"
+    return (
+        f"{_CSS}<div class='{look}'><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def table_row(head: str, cells: Iterable[str], *, title: str = "") -> str:
+    """A row; its head and its cells are HTML, a cell with or without its own `<td>`."""
+    body = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
+    return f"<tr><th scope='row' title='{title}'>{head}</th>{body}</tr>"
+
+
+def tint(value: float, opacity: float) -> str:
+    """The style of a cell whose value goes the expected way, above 0, or the other."""
+    return f"background:rgba({'76,110,245' if value > 0 else '232,89,12'},{opacity:.2f})"
+
+
+def estimate(value: float, low: float, high: float, digits: int, *, percent: bool = False) -> str:
+    """A value with its interval in small print, which is left out where it is NaN.
+
+    >>> estimate(0.5, 0.25, 0.75, 1, percent=True)
+    '50.0 %<small>25.0 to 75.0</small>'
+    """
+    if value != value:
+        return "–"
+    scale, unit = (100, " %") if percent else (1, "")
+    ends = "" if low != low else f"<small>{signed(scale * low, digits)} to {signed(scale * high, digits)}</small>"
+    return f"{signed(scale * value, digits)}{unit}{ends}"

@@ -1,0 +1,34 @@
+"""The button by which any page saves the samples that it lists as a named set."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.services import saved
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.signin import who
+
+Ids = Sequence[int] | np.ndarray
+
+
+def save_set_button(
+    here: Opened, ids: Ids | Callable[[], Ids], *, key: str, label: str = "Save as set", disabled: bool = False
+) -> None:
+    """A popover that saves samples under a name. `ids`: by position, or what gives them once the button is pressed."""
+    with st.popover(label, icon=":material/bookmark_add:", key=key, disabled=disabled):
+        st.selectbox(
+            "Name",
+            here.table.sets,
+            index=None,
+            accept_new_options=True,
+            placeholder="Type a new name or choose a set to replace",
+            key=f"{key}.name",
+        )
+        st.button("Save", type="primary", key=f"{key}.save", on_click=_save_set, args=(here, ids, key))
+
+
+def _save_set(here: Opened, ids: Ids | Callable[[], Ids], key: str) -> None:
+    name, chosen = st.session_state[f"{key}.name"] or "", ids() if callable(ids) else ids
+    done = f"{len(chosen):,} samples saved as “{name}”"
+    attempt(saved.save_set, here.workspace, here.table.dataset.name, name, chosen, who=who(), done=done)

@@ -1,0 +1,34 @@
+"""Numbers and names as a reader wants them in a sentence or a table."""
+
+from collections.abc import Sequence
+
+_MINUS = "−"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with a true minus sign.
+
+    >>> signed(-0.3, 2), signed(0.25, 2)
+    ('−0.30', '0.25')
+    """
+    text = f"{abs(value):.{digits}f}"
+    return f"{_MINUS}{text}" if value < 0 and float(text) else text
+
+
+def p_text(p: float) -> str:
+    """A p-value, on one line.
+
+    >>> p_text(0.04321).split(), p_text(1e-9).split()
+    (['p', '=', '0.043'], ['p', '<', '0.001'])
+    """
+    text = "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> listed(["AVH"]), listed(["AVH", "norm", "entropy"])
+    ('AVH', 'AVH, norm and entropy')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
