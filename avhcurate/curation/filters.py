@@ -1,126 +1,66 @@
 """Which samples a view, an export or a bulk action is about: a predicate that fits in a URL, never a list of ids."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, TypeVar
 
 from avhcurate.errors import CurateError
 
 _T = TypeVar("_T")
 
-#: Value of a bin, class or split filter that stands for "has none".
+#: Value of a bin or class filter that means "has none"; of a split filter it is "".
 NONE = -1
+
+#: A SQL condition, "" for one that always holds, and its parameters.
+Sql = tuple[str, list[Any]]
+
+
+class Queried(Protocol):
+    """A table that is asked: it refuses columns and conditions that it does not have."""
+
+    sets: tuple[str, ...]
+
+    def column(self, name: str) -> str: ...
+
+    def condition(self, text: str) -> str: ...
+
+
+class Offered(Protocol):
+    """The parts of a table that filters can name."""
+
+    scores: tuple[str, ...]
+    measures: tuple[str, ...]
+    classes: tuple[str, ...]
+    edges: tuple[float, ...]
+    sets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Filters:
-    """Conditions that all must hold; an empty one holds for every sample.
+class Filter:
+    """One kind of condition: its parameter in an address ("" for none), how it is written and read, and its SQL.
 
-    `hsf_bins` and `classes` are indices, NONE for samples without; `ranges` are (column, low, high), both ends
-    included; `tags` must all be present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded
-    samples out, True shows only them, None takes both; `where` is a SQL predicate, checked before use by
-    `storage.predicates`. `ids` names samples chosen by hand (None: any) and is the one condition that a URL does not
-    carry.
+    `offered` gives what a table has to choose from, called `noun` in messages; None takes any value.
     """
 
-    hsf_bins: tuple[int, ...] = ()
-    classes: tuple[int, ...] = ()
-    predicted: tuple[int, ...] = ()
-    splits: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
-    ranges: tuple[tuple[str, float, float], ...] = ()
-    mistakes: bool = False
-    excluded: bool | None = False
-    where: str = ""
-    ids: tuple[int, ...] | None = None
+    key: str
+    sql: Callable[[Any, Queried], Sql]
+    write: Callable[[Any], str] = str
+    read: Callable[[str], Any] = str
+    offered: Callable[[Offered], Container[Any]] | None = None
+    noun: str = ""
 
-    def to_sql(self) -> tuple[str, list[Any]]:
-        """A parenthesised predicate over the sample table, without `where`, and its parameters.
 
-        >>> Filters(classes=(3,), excluded=None).to_sql()
-        ('(label IN (?))', [3])
-        """
-        parts: list[str] = []
-        parameters: list[Any] = []
-        for column, chosen in (("_hsf_bin", self.hsf_bins), ("label", self.classes), ("predicted", self.predicted)):
-            _membership(parts, parameters, column, chosen)
-        _membership(parts, parameters, "split", self.splits)
-        for tag in self.tags:
-            parts.append("list_contains(tags, ?)")
-            parameters.append(tag)
-        for name in self.sets:
-            parts.append("id IN (SELECT id FROM memberships WHERE name = ?)")
-            parameters.append(name)
-        for column, low, high in self.ranges:
-            for operator, bound in ((">=", low), ("<=", high)):
-                if math.isfinite(bound):
-                    parts.append(f"{quote(column)} {operator} ?")
-                    parameters.append(bound)
-        if self.ids is not None:
-            parts.append("id IN (SELECT unnest(?::BIGINT[]))")
-            parameters.append(list(self.ids))
-        if self.mistakes:
-            parts.append("predicted <> label")
-        if self.excluded is not None:
-            parts.append("excluded" if self.excluded else "NOT excluded")
-        return "(" + (" AND ".join(parts) or "TRUE") + ")", parameters
+def _filter(default: Any, **entry: Any) -> Any:
+    return field(default=default, metadata={"filter": Filter(**entry)})
 
-    def to_query(self) -> dict[str, str]:
-        """The conditions as URL parameters; defaults are left out.
 
-        >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, 0.2),)).to_query()
-        {'bin': '0,1', 'range': 'avh:0.1:0.2'}
-        """
-        query = {
-            "bin": _join(self.hsf_bins),
-            "class": _join(self.classes),
-            "predicted": _join(self.predicted),
-            "split": _join(self.splits),
-            "tag": _join(self.tags),
-            "set": _join(self.sets),
-            "range": _join(f"{key}:{low!r}:{high!r}" for key, low, high in self.ranges),
-            "mistakes": "1" if self.mistakes else "",
-            "excluded": {False: "", True: "only", None: "with"}[self.excluded],
-            "where": self.where,
-        }
-        return {key: value for key, value in query.items() if value}
+def _chosen(kind: Callable[[str], Any], **entry: Any) -> Any:
+    """A filter with some values of one kind."""
+    return _filter((), write=_join, read=lambda text: _split(text, kind), **entry)
 
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> "Filters":
-        """The inverse of `to_query`; a parameter that cannot be read is refused by name."""
-        read: dict[str, tuple[str, Callable[[str], Any]]] = {
-            "hsf_bins": ("bin", lambda text: _split(text, int)),
-            "classes": ("class", lambda text: _split(text, int)),
-            "predicted": ("predicted", lambda text: _split(text, int)),
-            "splits": ("split", lambda text: _split(text, str)),
-            "tags": ("tag", lambda text: _split(text, str)),
-            "sets": ("set", lambda text: _split(text, str)),
-            "ranges": ("range", lambda text: _split(text, _range)),
-            "mistakes": ("mistakes", lambda text: text == "1"),
-            "excluded": ("excluded", lambda text: {"only": True, "with": None}[text]),
-            "where": ("where", str),
-        }
-        values = {}
-        for name, (key, parse) in read.items():
-            if text := query.get(key):
-                try:
-                    values[name] = parse(text)
-                except (ValueError, KeyError) as error:
-                    raise CurateError(
-                        f"the address has {key}={text}, which is not a {key} filter: leave it out"
-                    ) from error
-        return cls(**values)
 
-    def with_(self, **changes: Any) -> "Filters":
-        """The same conditions with some of them changed."""
-        return replace(self, **changes)
-
-    @property
-    def active(self) -> int:
-        """How many conditions are set."""
-        return sum(getattr(self, field.name) != field.default for field in fields(self))
+# --- SQL -----------------------------------------------------------------------------------------------------
 
 
 def quote(column: str) -> str:
@@ -132,24 +72,52 @@ def quote(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _membership(parts: list[str], parameters: list[Any], column: str, chosen: tuple[Any, ...]) -> None:
-    values = [value for value in chosen if value not in (NONE, "")]
-    tests = []
-    if values:
-        tests.append(f"{column} IN ({', '.join('?' * len(values))})")
-        parameters.extend(values)
-    if len(values) < len(chosen):
-        tests.append(f"{column} IS NULL")
-    if tests:
-        parts.append(tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})")
+def _among(column: str) -> Callable[[Sequence[Any], Queried], Sql]:
+    """The column has one of the chosen values; NONE and "" choose the samples without a value."""
+
+    def sql(chosen: Sequence[Any], _: Queried) -> Sql:
+        values = [value for value in chosen if value not in (NONE, "")]
+        tests = [f"{column} IN ({', '.join('?' * len(values))})"] if values else []
+        tests += [f"{column} IS NULL"] if len(values) < len(chosen) else []
+        return f"({' OR '.join(tests)})" if tests else "", values
+
+    return sql
 
 
-#: The separator inside a parameter, and what stands for it (and for itself) within a value.
+def _tagged(tags: Sequence[str], _: Queried) -> Sql:
+    return " AND ".join("list_contains(tags, ?)" for _ in tags), list(tags)
+
+
+def _members(names: Sequence[str], table: Queried) -> Sql:
+    if unknown := set(names) - set(table.sets):
+        there = ", ".join(table.sets) or "none"
+        raise CurateError(f"no set is called {', '.join(sorted(unknown))}; the dataset has {there}")
+    return " AND ".join("id IN (SELECT id FROM memberships WHERE name = ?)" for _ in names), list(names)
+
+
+def _within(ranges: Sequence[tuple[str, float, float]], table: Queried) -> Sql:
+    tests, bounds = [], []
+    for key, low, high in ranges:
+        column = table.column(key)
+        for operator, bound in ((">=", low), ("<=", high)):
+            if math.isfinite(bound):
+                tests.append(f"{column} {operator} ?")
+                bounds.append(bound)
+    return " AND ".join(tests), bounds
+
+
+def _by_id(ids: Sequence[int] | None, _: Queried) -> Sql:
+    return ("", []) if ids is None else ("id IN (SELECT unnest(?::BIGINT[]))", [list(ids)])
+
+
+# --- values in an address ------------------------------------------------------------------------------------
+
+#: The separator inside a parameter, and what replaces it (and the escape itself) within a value.
 _ESCAPES = (("~", "~0"), (",", "~1"))
 _EMPTY = "~2"
 
 
-def _join(values: Any) -> str:
+def _join(values: Sequence[Any]) -> str:
     texts = []
     for value in values:
         text = str(value)
@@ -169,9 +137,132 @@ def _split(text: str, parse: Callable[[str], _T]) -> tuple[_T, ...]:
     return tuple(values)
 
 
+def _write_ranges(ranges: Sequence[tuple[str, float, float]]) -> str:
+    return _join([f"{key}:{low!r}:{high!r}" for key, low, high in ranges])
+
+
 def _range(text: str) -> tuple[str, float, float]:
     key, low, high = text.rsplit(":", 2)
     bounds = float(low), float(high)
     if any(math.isnan(bound) for bound in bounds):
         raise ValueError(text)
     return key, *bounds
+
+
+# --- the table -----------------------------------------------------------------------------------------------
+
+
+def _classes(table: Offered) -> Container[int]:
+    return {NONE, *range(len(table.classes))}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Conditions that all must hold; an empty one holds for every sample. A new filter is one entry here.
+
+    `hsf_bins` and `classes` are indices, NONE for samples without; `ranges` are (column, low, high), both ends
+    included; `tags` must all be present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded
+    samples out, True shows only them, None takes both; `where` is a SQL predicate, which the table checks. `ids` names
+    samples chosen by hand (None: any) and is the one condition that a URL does not carry.
+    """
+
+    hsf_bins: tuple[int, ...] = _chosen(
+        int,
+        key="bin",
+        sql=_among("_hsf_bin"),
+        offered=lambda table: {NONE, *range(len(table.edges) - 1)},
+        noun="HSF bin",
+    )
+    classes: tuple[int, ...] = _chosen(int, key="class", sql=_among("label"), offered=_classes, noun="class")
+    predicted: tuple[int, ...] = _chosen(int, key="predicted", sql=_among("predicted"), offered=_classes, noun="class")
+    splits: tuple[str, ...] = _chosen(str, key="split", sql=_among("split"))
+    tags: tuple[str, ...] = _chosen(str, key="tag", sql=_tagged)
+    sets: tuple[str, ...] = _chosen(str, key="set", sql=_members, offered=lambda table: table.sets, noun="set")
+    ranges: tuple[tuple[str, float, float], ...] = _filter(
+        (),
+        key="range",
+        sql=_within,
+        write=_write_ranges,
+        read=lambda text: _split(text, _range),
+        offered=lambda table: {*table.scores, "hsf", "votes", *table.measures},
+        noun="score",
+    )
+    mistakes: bool = _filter(
+        False,
+        key="mistakes",
+        sql=lambda on, _: ("predicted <> label" if on else "", []),
+        write=lambda on: "1" if on else "",
+        read=lambda text: text == "1",
+    )
+    excluded: bool | None = _filter(
+        False,
+        key="excluded",
+        sql=lambda which, _: ({False: "NOT excluded", True: "excluded", None: ""}[which], []),
+        write=lambda which: {False: "", True: "only", None: "with"}[which],
+        read=lambda text: {"only": True, "with": None}[text],
+    )
+    where: str = _filter("", key="where", sql=lambda text, table: (table.condition(text) if text else "", []))
+    ids: tuple[int, ...] | None = _filter(None, key="", sql=_by_id)
+
+    def to_sql(self, table: Queried) -> Sql:
+        """One predicate over the sample table, in brackets, and its parameters."""
+        parts = [entry.sql(getattr(self, name), table) for name, entry in FILTERS.items()]
+        conditions = " AND ".join(condition for condition, _ in parts if condition)
+        return f"({conditions or 'TRUE'})", [value for _, values in parts for value in values]
+
+    def to_query(self) -> dict[str, str]:
+        """The conditions as URL parameters; defaults are left out.
+
+        >>> Filters(hsf_bins=(0, 1), ranges=(("avh", 0.1, 0.2),)).to_query()
+        {'bin': '0,1', 'range': 'avh:0.1:0.2'}
+        """
+        written = {entry.key: entry.write(getattr(self, name)) for name, entry in FILTERS.items() if entry.key}
+        return {key: text for key, text in written.items() if text}
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "Filters":
+        """The inverse of `to_query`; a parameter that cannot be read is refused by name."""
+        values = {}
+        for name, entry in FILTERS.items():
+            if text := query.get(entry.key) if entry.key else None:
+                try:
+                    values[name] = entry.read(text)
+                except (ValueError, KeyError) as error:
+                    raise CurateError(
+                        f"the address has {entry.key}={text}, which is not a {entry.key} filter: leave it out"
+                    ) from error
+        return cls(**values)
+
+    def fit(self, table: Offered) -> tuple["Filters", list[str]]:
+        """The filters without what the table does not have, and a notice for each kind that lost something."""
+        kept, notices = {}, []
+        for name, entry in FILTERS.items():
+            if entry.offered is None:
+                continue
+            offered = entry.offered(table)
+            lost = [value for value in getattr(self, name) if _named(value) not in offered]
+            if lost:
+                kept[name] = tuple(value for value in getattr(self, name) if value not in lost)
+                what = ", ".join(str(_named(value)) for value in lost)
+                notices.append(f"This dataset has no {entry.noun} {what}: the filter was left out.")
+        return self.with_(**kept), notices
+
+    def with_(self, **changes: Any) -> "Filters":
+        """The same conditions with some of them changed."""
+        return replace(self, **changes)
+
+    @property
+    def active(self) -> int:
+        """How many conditions are set."""
+        return sum(getattr(self, field.name) != field.default for field in fields(self))
+
+
+def _named(value: Any) -> Any:
+    """What a value names: of a range its column."""
+    return value[0] if isinstance(value, tuple) else value
+
+
+#: Every filter by its field of `Filters`.
+FILTERS: dict[str, Filter] = {field.name: field.metadata["filter"] for field in fields(Filters)}
+#: The URL parameters of filters.
+FILTER_KEYS = tuple(entry.key for entry in FILTERS.values() if entry.key)

@@ -209,7 +209,7 @@ class SampleTable:
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
-        order = f"ORDER BY {self._column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
+        order = f"ORDER BY {self.column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
         # First which rows, reading the columns of the conditions alone; then the few rows whole.
         ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
         chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
@@ -263,7 +263,7 @@ class SampleTable:
         self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
     ) -> pd.DataFrame:
         """Counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
-        name = self._column(column)
+        name = self.column(column)
         condition = f"isfinite({name}::DOUBLE)"
         if limits is None:
             found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)[0]
@@ -280,7 +280,7 @@ class SampleTable:
 
     def group_counts(self, column: str, filters: Filters | None = None) -> pd.DataFrame:
         """How many samples have each value of a column: `value, n`, most first; tags count one by one."""
-        name = f"unnest({self._column(column)})" if column == "tags" else self._column(column)
+        name = f"unnest({self.column(column)})" if column == "tags" else self.column(column)
         query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
         return _to_pandas(self._read(query, filters, ") GROUP BY value ORDER BY n DESC, value"))
 
@@ -298,24 +298,22 @@ class SampleTable:
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
     ) -> duckdb.DuckDBPyRelation:
         filters = Filters(excluded=None) if filters is None else filters
-        for column, _, _ in filters.ranges:
-            self._column(column)
-        if unknown := set(filters.sets) - set(self.sets):
-            known = ", ".join(self.sets) or "none"
-            raise CurateError(f"no set is called {', '.join(sorted(unknown))}; the dataset has {known}")
-        predicate, parameters = filters.to_sql()
-        if filters.where:
-            check_predicate(filters.where, self.columns)
-            predicate += f" AND ({filters.where}\n)"
+        predicate, parameters = filters.to_sql(self)
         return self._connection.cursor().sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
 
-    def _column(self, name: str) -> str:
+    def column(self, name: str) -> str:
+        """A column's name as SQL; an unknown one is refused."""
         if name not in self.types:
             raise CurateError(f"no column is called {name}: choose from {', '.join(self.columns)}")
         return quote(name)
 
+    def condition(self, text: str) -> str:
+        """A condition over the columns as SQL; anything else is refused."""
+        check_predicate(text, self.columns)
+        return f"({text}\n)"
+
     def _list(self, columns: Sequence[str] | None) -> str:
-        return ", ".join(self._column(name) for name in columns or self.columns)
+        return ", ".join(self.column(name) for name in columns or self.columns)
 
 
 @contextmanager

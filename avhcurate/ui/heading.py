@@ -2,9 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui.frame import Opened
-
-SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
+from avhcurate.ui.frame import SIMULATED, Opened
 
 
 def subtitle(here: Opened, story: str, *, votes: bool = True) -> None:

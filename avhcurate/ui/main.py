@@ -6,7 +6,7 @@ import streamlit as st
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.workspace import find_workspace
-from avhcurate.ui import frame
+from avhcurate.ui import sidebar
 from avhcurate.ui.mistakes import show_mistake
 from avhcurate.ui.signin import ask_to_sign_in, show_account
 
@@ -46,7 +46,7 @@ def main() -> None:
     page = st.navigation(pages, position="hidden")
     ask_to_sign_in()
     try:
-        frame.draw(find_workspace(), pages, page=page.url_path or "home", blind=page.url_path in BLIND)
+        sidebar.draw(find_workspace(), pages, page=page.url_path or "home", blind=page.url_path in BLIND)
         with st.sidebar:
             show_account()
         page.run()

@@ -7,14 +7,12 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from avhcurate.analysis.image_quality import MEASURES
 from avhcurate.curation.bins import DEFAULT_EDGES, parse_edges
-from avhcurate.curation.filters import NONE, Filters
+from avhcurate.curation.filters import FILTER_KEYS, Filters, Offered
 from avhcurate.errors import CurateError
 
 PAGE_SIZES = (60, 120, 240, 400)
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
-_FILTER_KEYS = ("bin", "class", "predicted", "split", "tag", "set", "range", "mistakes", "excluded", "where")
 NO_FILTERS = Filters()
 _OWN = re.compile(r"[a-z]+\.[a-z_]+")
 
@@ -82,65 +80,27 @@ def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
     >>> parse({"page": "2", "tile": "huge"})[1]
     ['The address has tile=huge, which is not understood: it was ignored.']
     """
-    view, refused = View(), []
-    filters: dict[str, str] = {}
+    view, notices = View(), []
     for key, text in query.items():
-        if key in _FILTER_KEYS:
-            try:
-                Filters.from_query({key: text})
-                filters[key] = text
-            except CurateError:
-                refused.append((key, text))
-            continue
         try:
-            view = replace(view, **_READ[key](text)) if key in _READ else _own(view, key, text)
+            if key in FILTER_KEYS:
+                view = replace(view, filters=Filters.from_query(view.filters.to_query() | {key: text}))
+            else:
+                view = replace(view, **_READ[key](text)) if key in _READ else _own(view, key, text)
         except (ValueError, KeyError, CurateError):
-            refused.append((key, text))
-    view = replace(view, filters=Filters.from_query(filters))
-    return view, [_refusal(key, text) for key, text in refused]
+            notices.append(f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored.")
+    return view, notices
 
 
-class Fits(Protocol):
-    """What a view must fit: the parts of a sample table that it names."""
+class Table(Offered, Protocol):
+    """The parts of a table that a view can name."""
 
-    @property
-    def columns(self) -> tuple[str, ...]: ...
-
-    @property
-    def scores(self) -> tuple[str, ...]: ...
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def edges(self) -> tuple[float, ...]: ...
-
-    @property
-    def sets(self) -> tuple[str, ...]: ...
+    columns: tuple[str, ...]
 
 
-def fit(view: View, table: Fits) -> tuple[View, list[str]]:
+def fit(view: View, table: Table) -> tuple[View, list[str]]:
     """The view without what the table does not have, and a notice for each thing left out."""
-    filters, notices = view.filters, []
-
-    def keep(name: str, values: Sequence[Any], possible: Any, what: str) -> None:
-        nonlocal filters
-        good = tuple(value for value in values if value in possible)
-        if len(good) < len(values):
-            lost = ", ".join(str(value) for value in values if value not in good)
-            notices.append(f"This dataset has no {what} {lost}: the filter was left out.")
-            filters = filters.with_(**{name: good})
-
-    classes = {NONE, *range(len(table.classes))}
-    keep("hsf_bins", filters.hsf_bins, {NONE, *range(len(table.edges) - 1)}, "HSF bin")
-    keep("classes", filters.classes, classes, "class")
-    keep("predicted", filters.predicted, classes, "class")
-    keep("sets", filters.sets, table.sets, "set")
-    ranged = (*table.scores, "hsf", "votes", *(key for key in MEASURES if key in table.columns))
-    known = tuple(item for item in filters.ranges if item[0] in ranged)
-    if len(known) < len(filters.ranges):
-        notices.append("This dataset has no such score: the range filter was left out.")
-        filters = filters.with_(ranges=known)
+    filters, notices = view.filters.fit(table)
     view = replace(view, filters=filters)
     if view.sort not in table.columns:
         notices.append(f"There is no column {view.sort} to sort by.")
@@ -169,10 +129,6 @@ def change(**changes: Any) -> None:
     if {"dataset", "run", "edges", "filters", "sort", "descending", "per_page"} & set(changes):
         changes = {"page": 1, "sample": None} | changes
     write(replace(current(), **changes))
-
-
-def _refusal(key: str, text: str) -> str:
-    return f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored."
 
 
 def _own(view: View, key: str, text: str) -> View:

@@ -41,7 +41,7 @@ def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
 
 def test_an_address_sets_every_widget(open_app, demo):
     app = open_app(demo, **{"bin": "0,1", "class": "3,8", "excluded": "with", "range": "avh:0.05:inf", "mistakes": "1"})
-    assert app.get_by_key("filter.bins").value == [0, 1]
+    assert app.get_by_key("filter.hsf_bins").value == [0, 1]
     assert app.multiselect(key="filter.classes").value == [3, 8]
     assert app.multiselect(key="filter.scores").value == ["avh"]
     assert app.slider(key="filter.range.avh").value[0] == pytest.approx(0.05)
@@ -66,7 +66,7 @@ def test_clear_all_leaves_no_filter(open_app, demo):
 def test_simulated_votes_are_called_simulated(open_app, demo):
     app = open_app(demo)
     assert any("Simulated votes" in text.value for text in app.sidebar.markdown)
-    assert app.get_by_key("filter.bins").label == "HSF bin (simulated)"
+    assert app.get_by_key("filter.hsf_bins").label == "HSF bin (simulated)"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo):
     app = open_app(demo)
     app.text_input(key="filter.edges").set_value("0, 0.5, 1").run()
     assert app.query_params["edges"] == "0,0.5,1"
-    assert len(app.get_by_key("filter.bins").options) == 2
+    assert len(app.get_by_key("filter.hsf_bins").options) == 2
     app.text_input(key="filter.edges").set_value("nonsense").run()
     assert app.error
     assert app.query_params["edges"] == "0,0.5,1"
@@ -107,8 +107,8 @@ def test_quantile_bins_hold_about_equally_many_samples(open_app, demo):
     app = open_app(demo)
     app.text_input(key="filter.edges").set_value("q4").run()
     assert not app.error
-    assert len(app.get_by_key("filter.bins").options) == 4
-    app.get_by_key("filter.bins").set_value([1]).run()
+    assert len(app.get_by_key("filter.hsf_bins").options) == 4
+    app.get_by_key("filter.hsf_bins").set_value([1]).run()
     matching_now = int(matching(app).split("**")[1].replace(",", ""))
     assert 1797 / 4 * 0.8 < matching_now < 1797 / 4 * 1.2
 
@@ -121,7 +121,7 @@ def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, works
     app = open_app(workspace)
     assert any("Not scored yet" in text.value for text in app.sidebar.markdown)
     with pytest.raises(KeyError):
-        app.get_by_key("filter.bins")
+        app.get_by_key("filter.hsf_bins")
     with pytest.raises(KeyError):
         app.multiselect(key="filter.scores")
 

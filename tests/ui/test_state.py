@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.curation.filters import NONE, Filters
-from avhcurate.ui.state import _FILTER_KEYS, PAGE_SIZES, TILE_SIZES, View, fit, parse
+from avhcurate.curation.filters import FILTER_KEYS, FILTERS, NONE, Filters
+from avhcurate.ui.sidebar_filters import FOLDED, SHOWN
+from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES, View, fit, parse
 
 TEXT = st.text(min_size=1, max_size=8)
-FILTERS = st.builds(
+SOME_FILTERS = st.builds(
     Filters,
     hsf_bins=st.lists(st.integers(-1, 4), unique=True, max_size=3).map(tuple),
     classes=st.lists(st.integers(-1, 9), unique=True, max_size=3).map(tuple),
@@ -28,7 +29,7 @@ VIEWS = st.builds(
     View,
     dataset=TEXT,
     run=TEXT,
-    filters=FILTERS,
+    filters=SOME_FILTERS,
     edges=st.sampled_from([(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (0.0, 0.25, 1.0)]),
     sort=st.sampled_from(["avh", "loss", "id"]),
     descending=st.booleans(),
@@ -41,6 +42,7 @@ VIEWS = st.builds(
 TABLE = SimpleNamespace(
     columns=("avh", "loss", "hsf", "id"),
     scores=("avh", "loss"),
+    measures=(),
     classes=("cat", "dog"),
     edges=(0.0, 0.5, 1.0),
     sets=("hard",),
@@ -52,7 +54,7 @@ def test_an_address_restores_the_view_it_was_made_from(view):
     assert parse(view.to_query()) == (view, [])
 
 
-@given(st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *_FILTER_KEYS, "page", "sample", "x"]), TEXT))
+@given(st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *FILTER_KEYS, "page", "sample", "x"]), TEXT))
 def test_no_address_raises_and_what_is_ignored_is_named(query):
     view, notices = parse(query)
     again, _ = parse(view.to_query())
@@ -71,9 +73,10 @@ def test_a_page_number_is_a_plain_positive_number(text):
     assert parse({"page": text})[0].page == 1
 
 
-def test_the_filter_parameters_are_those_of_filters():
+def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
     everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), True, True, "TRUE")
-    assert set(everything.to_query()) == set(_FILTER_KEYS)
+    assert list(everything.to_query()) == list(FILTER_KEYS)
+    assert {*SHOWN, *FOLDED} == set(FILTERS) - {"ids"}
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():

@@ -1,0 +1,170 @@
+"""The sidebar: navigation, dataset, model run and filters; it leaves the frame for the page."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.curation.filters import Filters
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.services import saved
+from avhcurate.services.tables import DatasetTable, titles
+from avhcurate.storage.workspace import Workspace
+from avhcurate.ui import cache, state
+from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
+from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.sidebar_filters import show_filters
+from avhcurate.ui.signin import who
+from avhcurate.ui.state import View
+
+#: Name of the page that is open, which a saved view comes back to.
+_PAGE = "frame.page"
+
+
+def draw(workspace: Workspace, pages: Sequence[Any], *, page: str = "home", blind: bool = False) -> None:
+    """Draws the sidebar, opens what the view asks for and leaves the frame for the page.
+
+    `blind`: for a page on which people judge images, so that nothing of a model or of other people's votes shows; the
+    filters stay in the address for the pages after it.
+    """
+    view, notices = state.read()
+    st.session_state[_PAGE] = page
+    frame = Frame(workspace, view)
+    with st.sidebar:
+        links = st.container(gap="xsmall")
+        try:
+            frame = _open(workspace, view, notices, blind)
+        finally:
+            # Drawn last, so that they carry the view as fitted; also beside a dataset that cannot be opened.
+            for page in pages:
+                links.page_link(page, query_params=frame.view.elsewhere)
+    enter(frame)
+    if notices:
+        st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")
+
+
+def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> Frame:
+    names = workspace.names()
+    if not names:
+        return Frame(workspace, view)
+    view, table = _choose_data(workspace, names, view, notices, blind)
+    if blind:
+        return Frame(workspace, view, table, table.size)
+    view, lost = state.fit(view, table)
+    notices += lost
+    if table.run is None and view.sort in SCORES:
+        view = replace(view, sort="id", descending=False)
+    view, count = _filter(workspace, view, table)
+    return Frame(workspace, view, table, count)
+
+
+def _choose_data(
+    workspace: Workspace, names: list[str], view: View, notices: list[str], blind: bool
+) -> tuple[View, DatasetTable]:
+    if view.dataset and view.dataset not in names:
+        notices.append(f"There is no dataset {view.dataset} here: showing {names[0]}.")
+        view = replace(view, dataset="", run="", sample=None)
+    chosen = view.dataset or names[0]
+    st.selectbox(
+        "Dataset", names, key=mirrored("frame.dataset", chosen), on_change=_switch_dataset, label_visibility="collapsed"
+    )
+    folder = workspace.dataset(chosen)
+    runs = {run.root.name: run.record for run in folder.runs() if run.complete}
+    if view.run and view.run not in runs and view.run not in {record.model for record in runs.values()}:
+        notices.append(f"{chosen} has no finished run {view.run}: showing the newest.")
+        view = replace(view, run="")
+    table = cache.table(workspace, chosen, view.run, view.edges)
+    if blind:
+        return view, table
+    if runs:
+        called = titles(folder)
+        st.selectbox(
+            "Model run",
+            list(runs),
+            key=mirrored("frame.run", table.run.root.name if table.run else None),
+            format_func=lambda name: called[name],
+            on_change=_switch_run,
+            label_visibility="collapsed",
+        )
+    _describe(table)
+    return view, table
+
+
+def _describe(table: DatasetTable) -> None:
+    badges = []
+    if table.simulated:
+        badges.append(SIMULATED)
+    elif table.votes is None:
+        badges.append(":gray-badge[No human votes]")
+    if table.run is None:
+        badges.append(":gray-badge[Not scored yet]")
+    if badges:
+        note = table.votes.note if table.votes and table.votes.note else None
+        st.markdown(" ".join(badges), help=note)
+
+
+def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View, int]:
+    """Draws the filters; the view without a condition that is none, and how many samples match."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("**Filters**")
+        st.button(
+            "Clear all",
+            type="tertiary",
+            key="frame.clear",
+            disabled=not view.filters.active,
+            on_click=state.change,
+            kwargs={"filters": Filters()},
+        )
+        _save_view(workspace, table)
+    matching = st.empty()
+    try:
+        count = table.count(view.filters)
+    except CurateError as error:
+        show_mistake(error)
+        view = replace(view, filters=view.filters.with_(where=""))
+        count = table.count(view.filters)
+    matching.caption(f"**{count:,}** of {table.size:,} samples match")
+    show_filters(table, view.filters)
+    return view, count
+
+
+def _save_view(workspace: Workspace, table: DatasetTable) -> None:
+    """Keeps the page as it is under a name; the page Saved lists what is kept."""
+    with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save"):
+        st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
+        st.button(
+            "Save view",
+            type="primary",
+            key="frame.save_view",
+            on_click=_keep_view,
+            args=(workspace, table.dataset.name),
+        )
+
+
+# --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _switch_dataset() -> None:
+    kept = state.current()
+    state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile, per_page=kept.per_page))
+
+
+def _switch_run() -> None:
+    state.change(run=st.session_state["frame.run"])
+
+
+def _keep_view(workspace: Workspace, dataset: str) -> None:
+    name = st.session_state["frame.view_name"]
+    query = replace(state.current(), dataset=dataset, sample=None).to_query()
+    attempt(
+        saved.save_view,
+        workspace,
+        dataset,
+        name,
+        query,
+        st.session_state[_PAGE],
+        who=who(),
+        done=f"View “{name.strip()}” saved",
+    )
