@@ -1,6 +1,7 @@
 """CIFAR-10H: CIFAR-10's test images, and about fifty answers on each."""
 
 import io
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -44,18 +45,16 @@ def _binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the Python version, a pickle of plain data, which is read without unpickling."""
+    """The same of the Python version, a pickle of plain data."""
     found = plain(content, "test_batch")
-    items = found.items() if isinstance(found, dict) else ()
-    batch = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in items}
-    pixels, labels = batch.get("data"), batch.get("labels")
-    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list) or not {type(one) for one in labels} <= {int}:
-        raise CurateError("test_batch holds no data and labels as CIFAR-10 has them: fetch it again")
-    return _cifar(np.array([min(max(label, -1), 10) for label in labels]), pixels)
+    try:
+        return _cifar(np.array([operator.index(label) for label in found["labels"]]), np.array(found["data"], np.uint8))
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        raise CurateError("test_batch holds no data and labels as CIFAR-10 has them: fetch it again") from problem
 
 
 def _cifar(labels: np.ndarray, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if planes.dtype != np.uint8 or planes.shape != (len(labels), 3072) or not np.all((labels >= 0) & (labels < 10)):
+    if planes.shape != (len(labels), 3072) or not np.all((labels >= 0) & (labels < 10)):
         raise CurateError("test_batch holds other than 32 x 32 images of ten classes: it is not CIFAR-10's")
     return labels, planes.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
