@@ -1,4 +1,4 @@
-"""Pictures for the browser, by dataset and id: the stored thumbnail, or the image itself made small enough."""
+"""Images for the browser, by dataset and id: the stored thumbnail, or the image itself made small enough."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from avhcurate.storage.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.storage.images import ImageSource
 from avhcurate.storage.workspace import Workspace, check_name
 
-#: Longer side in pixels of a full-size picture and of a thumbnail.
+#: Longer side in pixels of a full-size image and of a thumbnail.
 FULL_SIDE = 1600
 THUMBNAIL_SIDE = 256
 
@@ -19,13 +19,13 @@ _OPEN = 8
 _DECODING = 2
 
 
-class NoPicture(CurateError):
+class NoSuchImage(CurateError):
     """There is no sample of that id in a dataset of that name."""
 
 
 @dataclass(frozen=True)
-class Picture:
-    """An encoded picture; `problem` says why it could not be read, and then `data` is empty."""
+class ServedImage:
+    """An encoded image; `problem` says why it could not be read, and then `data` is empty."""
 
     data: bytes
     media_type: str
@@ -39,8 +39,8 @@ class _Opened:
     images: ImageSource
 
 
-class Pictures:
-    """The pictures of one workspace. Safe to use from several threads."""
+class ImageServer:
+    """The images of one workspace. Safe to use from several threads."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
@@ -48,28 +48,28 @@ class Pictures:
         self._decoding = threading.BoundedSemaphore(_DECODING)
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
 
-    def thumbnail(self, dataset: str, id: int) -> Picture:
+    def thumbnail(self, dataset: str, id: int) -> ServedImage:
         """The thumbnail that scoring stored, else one made now; at most 256 pixels a side."""
         opened = self._open(dataset)
         stored = opened.folder.thumbnails.get(id) if id < len(opened.images) else None
-        return _picture(stored) if stored else self._read(opened, id, THUMBNAIL_SIDE)
+        return _served(stored) if stored else self._read(opened, id, THUMBNAIL_SIDE)
 
-    def full(self, dataset: str, id: int) -> Picture:
-        """The image, encoded anew so that no foreign byte reaches the browser; at most 1600 pixels a side."""
+    def full(self, dataset: str, id: int) -> ServedImage:
+        """The image, encoded again so that no foreign byte reaches the browser; at most 1600 pixels a side."""
         return self._read(self._open(dataset), id, FULL_SIDE)
 
-    def _read(self, opened: _Opened, id: int, side: int) -> Picture:
+    def _read(self, opened: _Opened, id: int, side: int) -> ServedImage:
         try:
             data = opened.images.read_one(id)
             with self._decoding:
-                return _picture(encode_thumbnail(decode(data), side))
+                return _served(encode_thumbnail(decode(data), side))
         except IndexError as error:
-            raise NoPicture(f"dataset {opened.folder.name!r} has no sample {id}") from error
+            raise NoSuchImage(f"dataset {opened.folder.name!r} has no sample {id}") from error
         except BrokenImage as broken:
-            return Picture(b"", "", problem=broken.reason)
+            return ServedImage(b"", "", problem=broken.reason)
 
     def _open(self, dataset: str) -> _Opened:
-        """The dataset, opened anew when it was imported again; the least recently used one makes room."""
+        """The dataset, opened again when it was imported again; the least recently used one makes room."""
         stamp = _stamp(self._workspace, dataset)
         with self._lock:
             known = self._opened.get(dataset)
@@ -89,8 +89,8 @@ def _stamp(workspace: Workspace, dataset: str) -> str:
         check_name(dataset)
         return format((workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns, "x")
     except (OSError, CurateError) as error:
-        raise NoPicture(f"there is no dataset {dataset!r}") from error
+        raise NoSuchImage(f"there is no dataset {dataset!r}") from error
 
 
-def _picture(data: bytes) -> Picture:
-    return Picture(data, "image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
+def _served(data: bytes) -> ServedImage:
+    return ServedImage(data, "image/png" if data.startswith(b"\x89PNG") else "image/jpeg")

@@ -17,7 +17,7 @@ from avhcurate.ui.desk import Desk, desk_of
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.identity import leave
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.routes import health_url, picture_url
+from avhcurate.ui.routes import health_url, image_url
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import TILE_SIZES, View
 
@@ -105,7 +105,7 @@ def _classify(here: Opened, settings: Settings, desk: Desk) -> None:
         return
     name = table.dataset.name
     classify_card(
-        [Item(one.id, one.task, picture_url(name, one.id, version=here.version, full=True)) for one in questions],
+        [Item(one.id, one.task, image_url(name, one.id, version=here.version, full=True)) for one in questions],
         table.classes,
         key="annotate.card",
         scope=desk.scope,
@@ -154,7 +154,7 @@ def _tick(here: Opened, settings: Settings, desk: Desk) -> None:
 def _pictures(here: Opened, grid: Grid) -> list[Picture]:
     name, version = here.table.dataset.name, here.version
     return [
-        Picture(id, picture_url(name, id, version=version), picture_url(name, id, version=version, full=True))
+        Picture(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
         for id in grid.ids
     ]
 

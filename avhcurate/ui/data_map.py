@@ -15,7 +15,7 @@ from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.listed import listed
+from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
 
 COLOR = one_of("dynamics.color", list(COLORS), "correctness")
@@ -148,7 +148,7 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
     ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
     ids = ordered["id"].astype(int).tolist()
     values = pd.Series(ordered[sort].to_numpy(), ids)
-    return listed(here, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
+    return sample_grid(here, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
 
 
 def _harder(key: str) -> str:

@@ -17,8 +17,8 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.explain import explain_scores
 from avhcurate.ui.frame import Opened, attempt, mirrored
-from avhcurate.ui.mistakes import plain, show_mistake
-from avhcurate.ui.routes import picture_url
+from avhcurate.ui.mistakes import plain, show_user_error
+from avhcurate.ui.routes import image_url
 from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -57,7 +57,7 @@ def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
         frame.table.refresh()
         found = inspect(frame.table, id)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     _header(frame, found.row, ids, first, of)
     picture, facts = st.columns([2, 3], gap="medium")
@@ -106,7 +106,7 @@ def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> Non
 
 
 def _picture(frame: Opened, row: dict[str, Any]) -> None:
-    source = picture_url(frame.table.dataset.name, row["id"], version=frame.version, full=True)
+    source = image_url(frame.table.dataset.name, row["id"], version=frame.version, full=True)
     image_grid(
         [Tile(row["id"], source, "", alt=f"Image {row['id']}, label {row['label_name'] or 'none'}")],
         key="detail.picture",

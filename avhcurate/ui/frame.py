@@ -38,7 +38,7 @@ class Frame:
 
     @property
     def version(self) -> str:
-        """Short fingerprint of the dataset, for picture addresses."""
+        """Short fingerprint of the dataset, for image addresses."""
         return self.table.dataset.record.fingerprint[:12] if self.table else ""
 
 

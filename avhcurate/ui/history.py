@@ -9,7 +9,7 @@ from avhcurate.services.history import RULE, deeds, describe, seen, undo_entry
 from avhcurate.storage.history import Deed
 from avhcurate.ui.choices import Choice, number
 from avhcurate.ui.frame import Opened, attempt, mirrored
-from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.signin import who
 
 _ROWS = 25
@@ -29,7 +29,7 @@ def show_history(here: Opened) -> None:
             sample=None if sample < 0 else sample, offset=(page - 1) * _ROWS, limit=_ROWS,
         )  # fmt: skip
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     st.caption(f"**{count:,}** {'entry' if count == 1 else 'entries'}. {RULE}")
     with st.container(gap="xsmall"):

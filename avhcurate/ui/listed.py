@@ -1,4 +1,4 @@
-"""Samples in an order that a page has worked out: the grid of them, with the gallery's actions for those selected."""
+"""A grid of samples in an order that a page has worked out, with the gallery's actions for those selected."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 
-def listed(
+def sample_grid(
     here: Opened,
     ids: Sequence[int],
     *,

@@ -7,7 +7,7 @@ import streamlit as st
 from avhcurate.errors import CurateError
 from avhcurate.storage.workspace import find_workspace
 from avhcurate.ui import sidebar
-from avhcurate.ui.mistakes import show_mistake
+from avhcurate.ui.mistakes import show_user_error
 from avhcurate.ui.signin import ask_to_sign_in, show_account
 
 _HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def main() -> None:
             show_account()
         page.run()
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
 
 
 if __name__ == "__main__":

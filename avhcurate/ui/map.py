@@ -24,11 +24,11 @@ from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.listener import heard, listen
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.listed import listed
+from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.map_start import METRICS
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.regions import Region, read_region, write_region
-from avhcurate.ui.routes import picture_pattern
+from avhcurate.ui.routes import image_url_pattern
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.signin import who
 
@@ -244,7 +244,7 @@ def chart(here: Opened, shown: Mapped) -> None:
     listen(
         _CHART.replace(".", "-"),
         key=_LISTENER,
-        pictures=picture_pattern(here.table.dataset.name, version=here.version),
+        thumbnail_url=image_url_pattern(here.table.dataset.name, version=here.version),
         classes=here.table.classes,
         groups=drawing.names,
         value=value,
@@ -378,7 +378,7 @@ def images(here: Opened, shown: Mapped) -> tuple[Sequence[int], int | None]:
         st.markdown("No sample lies there: draw another region.")
         return [], None
     gallery.toolbar(here)
-    return listed(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
+    return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

@@ -25,7 +25,7 @@ def plain(text: str) -> str:
     )
 
 
-def show_mistake(error: Exception) -> bool:
+def show_user_error(error: Exception) -> bool:
     """Shows a `CurateError` as a message; True says that it needs no traceback. Anything else is a fault of ours."""
     if not isinstance(error, CurateError):
         return False

@@ -24,7 +24,7 @@ from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.html_table import html_table, table_row
 from avhcurate.ui.layout import halves
-from avhcurate.ui.listed import listed
+from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
 from avhcurate.ui.text import p_text, signed
@@ -463,7 +463,7 @@ def images(here: Opened, found: Pair, listing: Listing) -> tuple[list[int], int 
         st.markdown("No sample is like that here.")
         return [], None
     classes, about = _class_names(here, found), f"{found.names} {listing.title}"
-    return listed(here, listing.ids, about=about, look=lambda tile: _look(tile, found.points, classes))
+    return sample_grid(here, listing.ids, about=about, look=lambda tile: _look(tile, found.points, classes))
 
 
 def _look(tile: Tile, points: pd.DataFrame, classes: Sequence[str]) -> Tile:

@@ -11,7 +11,7 @@ def answer_at_once(app: Asgi) -> Asgi:
     """The same app, with TCP_NODELAY set on each connection that it answers.
 
     asyncio sets it for sockets of protocol TCP, but Streamlit listens at one of protocol 0, so headers, body and
-    websocket messages meet Nagle's algorithm: 44 ms a picture. uvicorn's `send` belongs to an object that knows the
+    websocket messages meet Nagle's algorithm: 44 ms an image. uvicorn's `send` belongs to an object that knows the
     connection; where a server's does not, nothing is done.
     """
 

@@ -21,7 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.signin import who
 
 _MEANING = """
@@ -182,7 +182,7 @@ def planning(here: Opened) -> None:
     try:
         st.markdown(plain(judging.need(here.table, score=score, width=width).text))
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
 
 
 # --- export ------------------------------------------------------------------------------------------------------

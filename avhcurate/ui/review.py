@@ -16,7 +16,7 @@ from avhcurate.storage.suspects import SuspectsRecord
 from avhcurate.ui.components.outbox import Answer, Back, Broken, Entry, Message, Refused, Sheet, Word, read_message
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.routes import health_url, picture_url
+from avhcurate.ui.routes import health_url, image_url
 from avhcurate.ui.signin import who
 
 _DESK, _CARD = "suspects.desk", "suspects.card"
@@ -172,7 +172,7 @@ def _suspect(
     dataset, version, id, suggested = here.table.dataset.name, here.version, int(row["id"]), int(row["suggested"])
 
     def strip(title: str, near: Sequence[int]) -> Strip:
-        return Strip(title, tuple(picture_url(dataset, int(other), version=version) for other in near))
+        return Strip(title, tuple(image_url(dataset, int(other), version=version) for other in near))
 
     given, other = names[row["label"]], names[suggested] if suggested >= 0 else ""
     strips = [strip(f"Nearest labelled “{given}”", row["near_given"])]
@@ -181,7 +181,7 @@ def _suspect(
         id=id,
         place=place,
         task=task_of(suggested),
-        src=picture_url(dataset, id, version=version, full=True),
+        src=image_url(dataset, id, version=version, full=True),
         name=f"image {id}",
         given=given,
         suggested=other,

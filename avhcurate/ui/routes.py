@@ -1,4 +1,4 @@
-"""HTTP routes beside the app: pictures by dataset and id, and a health check."""
+"""HTTP routes beside the app: images by dataset and id, and a health check."""
 
 from functools import lru_cache
 from hashlib import blake2b
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.services.pictures import NoPicture, Picture, Pictures
+from avhcurate.services.pictures import ImageServer, NoSuchImage, ServedImage
 from avhcurate.storage.workspace import find_workspace
 from avhcurate.ui.signin import sign_in_configured, signed_in
 
@@ -26,20 +26,20 @@ _PLACEHOLDER = (
 )
 
 
-def picture_url(dataset: str, id: int, *, version: str, full: bool = False) -> str:
-    """Address of a sample's picture; `version` lets the browser keep it until the dataset is imported again.
+def image_url(dataset: str, id: int, *, version: str, full: bool = False) -> str:
+    """Address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
 
-    >>> picture_url("digits", 7, version="ab12")
+    >>> image_url("digits", 7, version="ab12")
     '/images/digits/7?v=ab12'
     """
     query = {"v": version} | ({"size": "full"} if full else {})
     return f"{_prefix()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
-def picture_pattern(dataset: str, *, version: str) -> str:
+def image_url_pattern(dataset: str, *, version: str) -> str:
     """Address of any thumbnail of a dataset, with {id} where the id belongs.
 
-    >>> picture_pattern("digits", version="ab12")
+    >>> image_url_pattern("digits", version="ab12")
     '/images/digits/{id}?v=ab12'
     """
     return f"{_prefix()}/images/{quote(dataset, safe='')}/{{id}}?{urlencode({'v': version})}"
@@ -54,14 +54,14 @@ def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
     if sign_in_configured() and not signed_in(request.cookies):
         return PlainTextResponse("sign in first", status_code=401, headers=_GUARDS | {"Cache-Control": "no-store"})
-    pictures = _pictures(str(find_workspace().root))
+    server = _server(str(find_workspace().root))
     dataset, id = request.path_params["dataset"], request.path_params["id"]
     full = request.query_params.get("size") == "full"
     try:
-        picture = pictures.full(dataset, id) if full else pictures.thumbnail(dataset, id)
-    except NoPicture as error:
+        served = server.full(dataset, id) if full else server.thumbnail(dataset, id)
+    except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=_GUARDS | {"Cache-Control": "no-store"})
-    return _answer(request, picture)
+    return _answer(request, served)
 
 
 def health(_: Request) -> Response:
@@ -81,19 +81,19 @@ def _prefix() -> str:
     return f"/{base}" if base else ""
 
 
-def _answer(request: Request, picture: Picture) -> Response:
-    if picture.problem:
+def _answer(request: Request, served: ServedImage) -> Response:
+    if served.problem:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
         headers = _GUARDS | {"Cache-Control": "no-store"}
         return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=headers)
-    tag = f'"{blake2b(picture.data, digest_size=12).hexdigest()}"'
+    tag = f'"{blake2b(served.data, digest_size=12).hexdigest()}"'
     keep = f"private, max-age={_YEAR_S}, immutable" if "v" in request.query_params else "private, no-cache"
     headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(picture.data, media_type=picture.media_type, headers=headers)
+    return Response(served.data, media_type=served.media_type, headers=headers)
 
 
 @lru_cache(maxsize=2)
-def _pictures(root: str) -> Pictures:
-    return Pictures(find_workspace())
+def _server(root: str) -> ImageServer:
+    return ImageServer(find_workspace())

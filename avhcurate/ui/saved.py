@@ -19,7 +19,7 @@ from avhcurate.ui import cache, state
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.export import export_choice
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
@@ -121,7 +121,7 @@ def _do(here: Opened, kind: Kind, name: str, action: str) -> None:
     try:
         entry = saved.remove(here.workspace, here.table.dataset.name, kind, name, who=who())
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     st.session_state[_REMOVED] = (here.table.dataset.name, kind, name, entry)
     if name in here.filters.sets:
@@ -152,7 +152,7 @@ def _rename_dialog(here: Opened, kind: Kind, name: str) -> None:
     try:
         saved.rename(here.workspace, here.table.dataset.name, kind, name, new, who=who())
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     st.rerun()
 
@@ -162,7 +162,7 @@ def _export_view(here: Opened, name: str, view: View) -> None:
     try:
         table = cache.table(here.workspace, here.table.dataset.name, view.run, view.edges)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
     else:
         _export_dialog(table, name, view.filters)
 
@@ -173,7 +173,7 @@ def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
     try:
         count = table.count(filters)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     if excluded := table.count(filters.with_(excluded=None)) - count:
         st.caption(f"{excluded:,} excluded samples stay out.")

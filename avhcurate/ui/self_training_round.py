@@ -25,7 +25,7 @@ from avhcurate.ui.explain import format_score, score_name
 from avhcurate.ui.export import ABOUT, LARGEST_ZIP
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
-from avhcurate.ui.listed import listed
+from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.pseudo_labels import NAMES, accuracy_note
 from avhcurate.ui.self_training import line_name
 
@@ -330,7 +330,7 @@ def _grid(here: Opened, chosen: Chosen, mode: str, name: str, listing: Listing) 
         return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
 
     about = f"{chosen.folder.name} {chosen.number} {mode} {name} {listing.title}"
-    return listed(here, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
+    return sample_grid(here, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
 
 
 # --- taken away ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui import cache, state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
@@ -122,7 +122,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View
     try:
         count = table.count(view.filters)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         view = replace(view, filters=view.filters.with_(where=""))
         count = table.count(view.filters)
     matching.caption(f"**{count:,}** of {table.size:,} samples match")

@@ -12,7 +12,7 @@ from avhcurate.services.splitting import STRATA, Split, make_split, save_parts
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui.choices import Choice, number, some_of
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.mistakes import show_mistake
+from avhcurate.ui.mistakes import show_user_error
 from avhcurate.ui.signin import who
 
 #: More samples than these are split by the command line.
@@ -50,7 +50,7 @@ def show_split(here: Opened) -> None:
         fractions = [float(part) for part in shares.split(",")]
         found = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         return
     _result(here, found)
 

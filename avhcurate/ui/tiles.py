@@ -8,7 +8,7 @@ import pandas as pd
 
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import format_score, score_name
-from avhcurate.ui.routes import picture_url
+from avhcurate.ui.routes import image_url
 
 #: Columns that a tile is made of, besides the score shown on it.
 TILE_COLUMNS = (
@@ -40,7 +40,7 @@ def _tile(row: dict[Any, Any], dataset: str, version: str, score: str) -> Tile:
     words += [f"{score_name(score)} {value}", *([f"HSF {hsf:.2f}"] if hsf is not None else [])]
     return Tile(
         id=id,
-        src=picture_url(dataset, id, version=version),
+        src=image_url(dataset, id, version=version),
         title=curated or label,
         score="" if score == "id" else value,
         sub=f"predicted {predicted}" if predicted else "",

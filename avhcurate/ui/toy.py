@@ -14,7 +14,7 @@ from avhcurate.services.toy import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySetti
 from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
-from avhcurate.ui.mistakes import plain, show_mistake
+from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.state import View
 from avhcurate.ui.text import signed
 
@@ -68,7 +68,7 @@ def settings(view: View) -> ToySettings:
     try:
         return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         toolbar(ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **(chosen | {"noise": 0.0})))
         st.stop()
 
@@ -117,7 +117,7 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
     try:
         there = toy.ensure(workspace, asked)
     except CurateError as error:
-        show_mistake(error)
+        show_user_error(error)
         st.button("Try again", icon=":material/replay:", key="toy.retry", on_click=toy.retry, args=(workspace, asked))
         st.stop()
     if there:

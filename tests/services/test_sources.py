@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 from avhcurate.services.importing import import_dataset
-from avhcurate.services.pictures import Pictures
+from avhcurate.services.pictures import ImageServer
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.images import BrokenImage, decode
 from avhcurate.storage.jobs import Cancelled
@@ -485,9 +485,9 @@ def test_images_and_shards_in_s3_are_imported_and_proxied(workspace: Workspace, 
     first, second = greys(folder)
     assert first == 7
     assert "not found" in str(second)
-    pictures = Pictures(workspace)
-    assert (decode(pictures.thumbnail("d", 0).data) == 7).all()
-    assert pictures.thumbnail("d", 1).problem
+    server = ImageServer(workspace)
+    assert (decode(server.thumbnail("d", 0).data) == 7).all()
+    assert server.thumbnail("d", 1).problem
     s3.put_object(
         Bucket="pictures", Key="a.tar", Body=shard(tmp_path / "a.tar", {"0.png": png(1), "1.png": png(2)}).read_bytes()
     )

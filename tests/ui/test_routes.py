@@ -15,7 +15,7 @@ from streamlit.web.server.starlette.starlette_app_utils import create_signed_val
 from avhcurate.services.importing import import_dataset
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui import routes
-from avhcurate.ui.routes import picture_url
+from avhcurate.ui.routes import image_url
 
 ORIGIN, SECRET = "http://localhost:8501", "a-secret-of-at-least-thirty-two-bytes"
 SIZE = (400, 300)
@@ -38,7 +38,7 @@ def workspace(tmp_path_factory):
 @pytest.fixture
 def client(workspace, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
-    routes._pictures.cache_clear()
+    routes._server.cache_clear()
     return TestClient(Starlette(routes=routes.routes()))
 
 
@@ -90,7 +90,7 @@ def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client):
 
 
 def test_a_versioned_picture_is_kept_for_good_and_privately(client):
-    answer = client.get(picture_url("cats", 0, version="ab"))
+    answer = client.get(image_url("cats", 0, version="ab"))
     assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
     assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
 

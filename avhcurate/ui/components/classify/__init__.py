@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import streamlit as st
-
+from avhcurate.ui.components.mount import mount, nothing
 from avhcurate.ui.components.outbox import SCRIPT, Word
 
-_FOLDER = Path(__file__).parent
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
   <div class="top"><span class="count"></span><progress class="bar" aria-label="Progress"></progress>
@@ -40,16 +35,6 @@ class Item:
     src: str
 
 
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "avhcurate_classify_card",
-        html=_HTML,
-        css=(_FOLDER / "classify.css").read_text(encoding="utf-8"),
-        js=SCRIPT + (_FOLDER / "classify.js").read_text(encoding="utf-8"),
-    )
-
-
 def classify_card(
     items: Sequence[Item],
     classes: Sequence[str],
@@ -69,7 +54,10 @@ def classify_card(
     What was answered is in the component's state as `outbox` with the next run; see `read_message`. `scope` names
     dataset, design and annotator. `word` says which answers are done with. `done` of `goal` is the progress.
     """
-    _component()(
+    mount(
+        __file__,
+        _HTML,
+        script=SCRIPT,
         key=key,
         data={
             "scope": scope,
@@ -84,7 +72,7 @@ def classify_card(
             "health": health,
             **word.payload(),
         },
-        on_outbox_change=_nothing,
+        on_outbox_change=nothing,
     )
 
 
@@ -100,7 +88,3 @@ def number_keys(classes: Sequence[str]) -> list[str]:
     if all(len(name) == 1 and name.isascii() and name.isalnum() for name in own) and len(set(own)) == len(own):
         return own
     return list("1234567890"[: len(classes)]) if len(classes) <= MOST_BUTTONS else []
-
-
-def _nothing() -> None:
-    """Streamlit asks for a callback before it hands a component's state out."""

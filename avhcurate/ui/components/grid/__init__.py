@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-_FOLDER = Path(__file__).parent
+from avhcurate.ui.components.mount import mount, nothing
+
 _HTML = """
 <div class="board" role="grid"></div>
 <p class="hint"><kbd>click</kbd> select · <kbd>shift</kbd> range · <kbd>ctrl</kbd> add · <kbd>arrows</kbd> move ·
@@ -46,16 +45,6 @@ class GridEvent:
     opened: int | None = None
 
 
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "avhcurate_image_grid",
-        html=_HTML,
-        css=(_FOLDER / "grid.css").read_text(encoding="utf-8"),
-        js=(_FOLDER / "grid.js").read_text(encoding="utf-8"),
-    )
-
-
 def image_grid(
     tiles: Sequence[Tile],
     *,
@@ -75,7 +64,9 @@ def image_grid(
     click opens.
     """
     before = _decode_selection(st.session_state.get(f"{key}:last"), scope, tuple(selected))
-    result = _component()(
+    result = mount(
+        __file__,
+        _HTML,
         key=key,
         data={
             "tiles": [_payload(tile) for tile in tiles],
@@ -87,8 +78,8 @@ def image_grid(
             "hint": hint and selectable,
             "label": label,
         },
-        on_selection_change=_nothing,
-        on_opened_change=_nothing,
+        on_selection_change=nothing,
+        on_opened_change=nothing,
     )
     event = decode(result, scope=scope, selected=before)
     st.session_state[f"{key}:last"] = {"scope": scope, "ids": list(event.selected)}
@@ -122,7 +113,3 @@ def _is_id(value: Any) -> bool:
 
 def _payload(tile: Tile) -> dict[str, Any]:
     return asdict(tile) | {"alt": tile.alt or f"{tile.title}, image {tile.id}"}
-
-
-def _nothing() -> None:
-    """Streamlit asks for a callback before it hands a component's state out."""

@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from avhcurate.ui.components.mount import mount
 from avhcurate.ui.regions import Region, drawn_region
 
-_FOLDER = Path(__file__).parent
 _HTML = """
 <figure class="card" role="status" aria-live="polite" hidden>
   <img alt="">
@@ -34,21 +32,11 @@ class ChartEvent:
     clicked: int | None = None
 
 
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "avhcurate_chart_listener",
-        html=_HTML,
-        css=(_FOLDER / "listener.css").read_text(encoding="utf-8"),
-        js=(_FOLDER / "listener.js").read_text(encoding="utf-8"),
-    )
-
-
 def listen(
     chart: str,
     *,
     key: str,
-    pictures: str,
+    thumbnail_url: str,
     classes: Sequence[str],
     groups: Sequence[str] = (),
     value: str = "",
@@ -57,14 +45,16 @@ def listen(
     """Listens to the Plotly chart with the key `chart`; `on_event` is called before the page runs, see `heard`.
 
     Points carry (id, label, predicted) as custom data, -1 for none, class weights (-1, class), cells of a heat map
-    (id of one sample in it, number of samples, share of the largest group in percent). `pictures` is the address of a
-    thumbnail with {id} in place of the id, `value` what a point's or cell's number is called.
+    (id of one sample in it, number of samples, share of the largest group in percent). `thumbnail_url` is the
+    address of a thumbnail with {id} in place of the id, `value` what a point's or cell's number is called.
     """
-    _component()(
+    mount(
+        __file__,
+        _HTML,
         key=key,
         data={
             "chart": chart,
-            "pictures": pictures,
+            "thumbnail_url": thumbnail_url,
             "classes": list(classes),
             "groups": list(groups),
             "value": value,

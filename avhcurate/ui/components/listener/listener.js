@@ -41,7 +41,7 @@ function createListener(parent) {
     card.classList.toggle("bare", !pictured);
     image.hidden = !pictured;
     if (pictured) {
-      const source = data.pictures.replace("{id}", String(id));
+      const source = data.thumbnail_url.replace("{id}", String(id));
       if (image.getAttribute("src") !== source) image.src = source;
     }
     card.dataset.id = pictured ? id : "";

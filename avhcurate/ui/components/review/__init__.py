@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
+from avhcurate.ui.components.mount import mount, nothing
 from avhcurate.ui.components.outbox import SCRIPT, Word
 
-_FOLDER = Path(__file__).parent
 _HTML = """
 <section class="review" tabindex="-1" aria-label="Review suspects">
   <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
@@ -77,16 +73,6 @@ class Suspect:
     state: str = ""
 
 
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "avhcurate_review_card",
-        html=_HTML,
-        css=(_FOLDER / "review.css").read_text(encoding="utf-8"),
-        js=SCRIPT + (_FOLDER / "review.js").read_text(encoding="utf-8"),
-    )
-
-
 def review_card(
     suspects: Sequence[Suspect],
     *,
@@ -104,7 +90,10 @@ def review_card(
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, and what is taken
     back), and `at`, the place that the browser wants to see and has not got: see `read_place`.
     """
-    _component()(
+    mount(
+        __file__,
+        _HTML,
+        script=SCRIPT,
         key=key,
         data={
             "scope": scope,
@@ -116,8 +105,8 @@ def review_card(
             "health": health,
             **word.payload(),
         },
-        on_outbox_change=_nothing,
-        on_at_change=_nothing,
+        on_outbox_change=nothing,
+        on_at_change=nothing,
     )
 
 
@@ -132,7 +121,3 @@ def read_place(sent: Any, queue: str) -> tuple[int, int] | None:
     place, turn = sent.get("place"), sent.get("turn")
     whole = all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in (place, turn))
     return (place, turn) if whole else None  # type: ignore[return-value]
-
-
-def _nothing() -> None:
-    """Streamlit asks for a callback before it hands a component's state out."""

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import streamlit as st
-
+from avhcurate.ui.components.mount import mount, nothing
 from avhcurate.ui.components.outbox import SCRIPT, Word
 
-_FOLDER = Path(__file__).parent
 _HTML = """
 <section class="sheet" aria-label="Tick images">
   <p class="banner" role="alert" hidden></p>
@@ -36,16 +31,6 @@ class Picture:
     large: str
 
 
-@cache
-def _component() -> Any:
-    return st.components.v2.component(
-        "avhcurate_tick_grid",
-        html=_HTML,
-        css=(_FOLDER / "ticks.css").read_text(encoding="utf-8"),
-        js=SCRIPT + (_FOLDER / "ticks.js").read_text(encoding="utf-8"),
-    )
-
-
 def tick_grid(
     pictures: Sequence[Picture],
     *,
@@ -64,7 +49,10 @@ def tick_grid(
     The browser owns the ticks while `task` stays the same. What was submitted is in the component's state as `outbox`
     with the next run; see `read_message`.
     """
-    _component()(
+    mount(
+        __file__,
+        _HTML,
+        script=SCRIPT,
         key=key,
         data={
             "scope": scope,
@@ -77,9 +65,5 @@ def tick_grid(
             "health": health,
             **word.payload(),
         },
-        on_outbox_change=_nothing,
+        on_outbox_change=nothing,
     )
-
-
-def _nothing() -> None:
-    """Streamlit asks for a callback before it hands a component's state out."""

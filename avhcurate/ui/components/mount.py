@@ -1,0 +1,24 @@
+"""Mounts a component: its HTML, with the style and the script that lie beside its Python file."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+
+def mount(file: str, html: str, *, script: str = "", **arguments: Any) -> Any:
+    """Draws the component of the package `file`; `script` precedes its own, `arguments` are Streamlit's."""
+    return _component(Path(file).parent, html, script)(**arguments)
+
+
+def nothing() -> None:
+    """Streamlit asks for a callback before it hands a component's state out."""
+
+
+@cache
+def _component(folder: Path, html: str, script: str) -> Any:
+    beside = {ending: (folder / f"{folder.name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")}
+    return st.components.v2.component(
+        f"avhcurate_{folder.name}", html=html, css=beside["css"], js=script + beside["js"]
+    )
