@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services import collecting
 from avhcurate.ui import annotate, annotators, collection, frame, opinions, quality, sources
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 
 st.title("Annotators")
 here = frame.with_data()
@@ -35,7 +35,4 @@ quality.agreement(found)
 quality.planning(here)
 ids, opened = opinions.opinions(here, found)
 quality.export_menu(here)
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, ids)
+show_details(here, ids, opened)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services.disagreeing import SETS
 from avhcurate.ui import disagreement, frame
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import list_holding, show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
@@ -28,7 +28,4 @@ for column, name in zip(halves(), SETS, strict=True):
         shown.append(ids)
         opened.append(chosen)
 
-if (sample := next((id for id in opened if id is not None), None)) is not None:
-    open_sample(sample)
-    st.rerun()
-show_details(here, disagreement.details_of(shown, here.view.sample))
+show_details(here, list_holding(shown, here.view.sample), *opened)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.ui import frame, gallery
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.selection import selectable_grid, selection
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
@@ -30,7 +30,4 @@ kept = selection(f"{table.dataset.name} {here.version}", view.filters)
 chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
 gallery.action_bar(here, chosen, page)
 
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, chosen.shown, first=(page - 1) * view.per_page, of=here.count)
+show_details(here, chosen.shown, opened, first=(page - 1) * view.per_page, of=here.count)

@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.services.mapping import maps_of
 from avhcurate.ui import frame, map_start
 from avhcurate.ui import map as map_page
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
@@ -32,8 +32,4 @@ map_page.chart(here, shown)
 on_page, opened = map_page.images(here, shown)
 with st.expander("Make another map"):
     map_start.form(here, busy=busy)
-
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, on_page)
+show_details(here, on_page, opened)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services.comparing import comparable_runs
 from avhcurate.ui import frame, models, models_pair
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 
@@ -33,13 +33,6 @@ if (chosen := models.chosen_pair(here, runs)) is None:
 keys = models.chosen_scores(here) if part == "pair" else ["avh"]
 found = models.pair(here, chosen, keys)
 models_pair.headline(found)
-listing, opened = models_pair.listing(here, found, part)
-shown = []
-if listing is not None:
-    shown, tile = models_pair.images(here, found, listing)
-    opened = tile if opened is None else opened
-
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, shown)
+listing, clicked = models_pair.listing(here, found, part)
+shown, opened = models_pair.images(here, found, listing) if listing is not None else ([], None)
+show_details(here, shown, clicked, opened)

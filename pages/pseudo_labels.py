@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.ui import disagreement, frame, pseudo_labels
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui import frame, pseudo_labels
+from avhcurate.ui.detail import list_holding, show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
@@ -44,10 +44,7 @@ with right:
     title = "Selected by softmax and not by AVC"
     other, second = pseudo_labels.only_one(here, title, by_softmax, ids["second"], score="avc", name="softmax")
 
-if (sample := first if first is not None else second) is not None:
-    open_sample(sample)
-    st.rerun()
-show_details(here, disagreement.details_of([one, other], here.view.sample))
+show_details(here, list_holding([one, other], here.view.sample), first, second)
 # Last, so that the rest of the page does not wait for it.
 with curve:
     pseudo_labels.portion_chart(here, rule, portion)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services import quality
 from avhcurate.ui import frame, image_quality
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
@@ -32,8 +32,4 @@ elif view == "duplicates":
     shown, opened = image_quality.duplicates(here, found)
 else:
     shown, opened = image_quality.odd_files(here)
-
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, shown)
+show_details(here, shown, opened)

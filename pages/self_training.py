@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services.comparing_rules import lines
 from avhcurate.ui import frame, self_training, self_training_round, self_training_start
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.jobs import job_panel
 
 st.title("Self-training")
@@ -36,7 +36,4 @@ if (chosen := self_training_round.choose(here, shown)) is None:
     st.stop()
 self_training_round.classes(chosen)
 ids, opened = self_training_round.gallery(here, chosen, shown)
-if opened is not None:
-    open_sample(opened)
-    st.rerun()
-show_details(here, ids)
+show_details(here, ids, opened)

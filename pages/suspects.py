@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.ui import frame, review, suspects
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
@@ -28,9 +28,6 @@ if suspects.VIEW.of(here.view) == "one":
     review.one_by_one(here, found.record, found.every, found.about, found.open["id"].astype(int).tolist())
 else:
     shown, opened = suspects.listing(here, found)
-    if opened is not None:
-        open_sample(opened)
-        st.rerun()
-    show_details(here, shown)
+    show_details(here, shown, opened)
 with st.expander("Look again: other sources, or out of fold"):
     suspects.start_form(here, busy=busy)

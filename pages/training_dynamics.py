@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.services import dynamics
 from avhcurate.ui import data_map, discoveries, frame, training_dynamics, training_start
-from avhcurate.ui.detail import open_sample, show_details
+from avhcurate.ui.detail import show_details
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
 
@@ -39,8 +39,4 @@ tool = data_map.toolbar(here, points)
 clicked = data_map.chart(here, points, tool)
 training_dynamics.links(here, mapped)
 shown, opened = data_map.images(here, points, about=f"{here.table.dataset.name} {here.version} {mapped.name}")
-
-if (sample := clicked if clicked is not None else opened) is not None:
-    open_sample(sample)
-    st.rerun()
-show_details(here, shown)
+show_details(here, shown, clicked, opened)

@@ -27,14 +27,23 @@ _NEIGHBOURS = 8
 _DEEDS = 20
 
 
-def show_details(frame: Opened, ids: Sequence[int], *, first: int = 0, of: int | None = None) -> None:
-    """Opens the details of the view's sample, if it names one; previous and next step through `ids`.
+def show_details(frame: Opened, ids: Sequence[int], *opened: int | None, first: int = 0, of: int | None = None) -> None:
+    """The end of a page: opens the details of the view's sample; previous and next step through `ids`.
 
+    `opened` are the samples clicked in this run, by grid or chart: the first that is not None goes into the view.
     Where `ids` are one page of the view's samples in its order, `first` is the place of their first and `of` how many
     there are: stepping then turns the page.
     """
+    if (clicked := next((id for id in opened if id is not None), None)) is not None:
+        open_sample(clicked)
+        st.rerun()
     if frame.view.sample is not None:
         _dialog(frame, tuple(ids), first, len(ids) if of is None else of)
+
+
+def list_holding(lists: Sequence[Sequence[int]], sample: int | None) -> list[int]:
+    """Of several lists of ids, the one with the sample, for the details to step through; else none."""
+    return next((list(ids) for ids in lists if sample in ids), [])
 
 
 def open_sample(id: int | None) -> None:

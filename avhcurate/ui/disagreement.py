@@ -1,6 +1,5 @@
 """Parts of the Disagreement page: score and cuts, the chart to click on, the two sets with their actions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -290,8 +289,3 @@ def _undo(table: DatasetTable) -> None:
     event = undo(table)
     if event:
         st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")
-
-
-def details_of(shown: Sequence[Sequence[int]], sample: int | None) -> list[int]:
-    """The ids that the details step through: those of the grid that holds the sample."""
-    return next((list(ids) for ids in shown if sample in ids), [])
