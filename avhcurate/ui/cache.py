@@ -9,6 +9,9 @@ import streamlit as st
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.tables import DatasetTable, open_table
+from avhcurate.storage.degradation import DegradationFolder
+from avhcurate.storage.maps import MapFolder
+from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
 
@@ -52,5 +55,16 @@ def cache_key(table: DatasetTable) -> str:
     return "\n".join(parts)
 
 
-#: What Streamlit's caches make of a table and of filters among a function's arguments.
-HASH_FUNCS: dict[str | type, Any] = {DatasetTable: cache_key, Filters: Filters.to_query}
+def _training_key(training: TrainingFolder) -> str:
+    steps = training.observations()["step"]
+    return f"{training.root} {len(steps)} {steps.max() if len(steps) else ''} {training.complete}"
+
+
+#: What Streamlit's caches make of the tables, filters and folders among a function's arguments.
+HASH_FUNCS: dict[str | type, Any] = {
+    DatasetTable: cache_key,
+    Filters: Filters.to_query,
+    TrainingFolder: _training_key,
+    DegradationFolder: lambda folder: f"{folder.root} {folder.scores_path.stat().st_mtime_ns}",
+    MapFolder: lambda folder: f"{folder.root} {folder.record.finished}",
+}

@@ -6,14 +6,12 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
 from avhcurate.services import dynamics
 from avhcurate.services.dynamics import Reading
-from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.trainings import TrainingFolder
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.training_dynamics import stamp
 
 _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "holds": ("green", "check_circle"),
@@ -22,29 +20,22 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
 }
 
 
+_readings = st.cache_resource(max_entries=16, show_spinner="Reading the discoveries …", hash_funcs=HASH_FUNCS)(
+    dynamics.readings
+)
+_by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(dynamics.by_model)
+
+
 def readings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The paper's five discoveries, each with what these trainings, and all models of the dataset, say of it."""
-    key = "\n".join(str(stamp(here, training)) for training in chosen)
-    found = _found_readings(key, here.table, chosen, here.filters)
+    found = _readings(here.table, chosen, filters=here.filters)
     with st.container(border=True, gap="small"):
         for reading in found:
             _reading(reading)
-    models = _found_models(key, here.table, chosen, here.filters)
+    models = _by_model(here.table, chosen, filters=here.filters)
     if len(models):
         with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
             _models(models, simulated=here.table.simulated)
-
-
-@st.cache_resource(max_entries=16, show_spinner="Reading the discoveries …")
-def _found_readings(
-    key: str, _table: DatasetTable, _chosen: Sequence[TrainingFolder], _filters: Filters
-) -> list[Reading]:
-    return dynamics.readings(_table, _chosen, filters=_filters)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _found_models(key: str, _table: DatasetTable, _chosen: Sequence[TrainingFolder], _filters: Filters) -> pd.DataFrame:
-    return dynamics.by_model(_table, _chosen, filters=_filters)
 
 
 def _reading(reading: Reading) -> None:

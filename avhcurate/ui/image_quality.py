@@ -17,7 +17,7 @@ from avhcurate.services.inspecting import rows_of
 from avhcurate.services.quality import HOW, TAG, Duplicates
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.quality import QualityRecord
-from avhcurate.ui import cache
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of, some_of, switch
 from avhcurate.ui.components.grid import Tile
@@ -116,19 +116,14 @@ def choose_view(here: Opened) -> str:
     return SHOWN.show(st.segmented_control, "View", here.view, VIEWS, label_visibility="collapsed")
 
 
-def found(here: Opened) -> Duplicates:
-    """The groups in view, worked out once."""
-    return _found(cache.cache_key(here.table), here.filters.to_query(), here.table, here.filters)
+find_duplicates = st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …", hash_funcs=HASH_FUNCS)(
+    quality.find_duplicates
+)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …")
-def _found(stamp: str, query: dict[str, str], _table: DatasetTable, _filters: Filters) -> Duplicates:
-    return quality.find_duplicates(_table, _filters)
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _bars(stamp: str, query: dict[str, str], _table: DatasetTable, _filters: Filters) -> dict[str, pd.DataFrame]:
-    return {key: _table.histogram(key, filters=_filters, bins=30) for key in _table.measures}
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame]:
+    return {key: table.histogram(key, filters=filters, bins=30) for key in table.measures}
 
 
 # --- measures ----------------------------------------------------------------------------------------------------
@@ -139,7 +134,7 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
     table = here.table
     chosen = MEASURE.of(here.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
-    bars = _bars(cache.cache_key(table), here.filters.to_query(), table, here.filters)
+    bars = _histograms(table, here.filters)
     known = {key: of_key for key, of_key in bars.items() if len(of_key)}
     if not known:
         st.markdown("No image in view could be measured: see Odd files.")
@@ -198,15 +193,13 @@ def _actions(here: Opened, ids: list[int]) -> None:
 
 def duplicates(here: Opened, got: Duplicates) -> tuple[Sequence[int], int | None]:
     """Groups as rows of one grid, with what can be done to them; the ids on show, and the one just opened."""
-    only = ONLY.of(here.view)
     groups = got.groups
-    for kind in only:
-        groups = groups[groups[kind]]
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        st.pills(
-            "Only groups", list(KINDS), selection_mode="multi", key=ONLY.key(only), format_func=KINDS.__getitem__,
-            on_change=_choose_kinds,
-        )  # fmt: skip
+        only = ONLY.show(
+            st.pills, "Only groups", here.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
+        )
+        for kind in only:
+            groups = groups[groups[kind]]
         with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
             _all_groups(here, groups["group"].tolist(), got)
     if groups.empty:
@@ -339,11 +332,6 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------
-
-
-def _choose_kinds() -> None:
-    ONLY.keep()
-    PAGE.put(PAGE.default)
 
 
 def _keep_one(here: Opened, got: Duplicates, groups: list[int]) -> None:

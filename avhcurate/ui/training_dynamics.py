@@ -16,7 +16,8 @@ from avhcurate.scores import SCORES
 from avhcurate.services import dynamics
 from avhcurate.services.tables import DatasetTable, titles
 from avhcurate.storage.trainings import TrainingFolder
-from avhcurate.ui import cache, state
+from avhcurate.ui import state
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.explain import explain_scores
@@ -33,6 +34,12 @@ _OFTEN = 2.0
 _PAGES = Path(__file__).parents[2] / "pages"
 #: Scores of the dynamics that the links lead to.
 _LINKED = ("forgetting", "aum", "variability", "learning_speed")
+
+
+_curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(dynamics.curves)
+_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
+    dynamics.data_map
+)
 
 
 def choice(names: Sequence[str]) -> Choice[list[str]]:
@@ -52,13 +59,12 @@ def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder
     by_name = {training.name: training for training in found}
     called = titles(here.table.dataset)
     which = choice(list(by_name))
-    chosen = which.of(here.view)
-    st.multiselect(
+    chosen = which.show(
+        st.multiselect,
         "Trainings",
+        here.view,
         list(by_name),
-        key=which.key(chosen),
         format_func=called.__getitem__,
-        on_change=which.keep,
         max_selections=MOST,
         placeholder="The newest",
         help=f"Up to {MOST}, side by side. Newest first.",
@@ -116,16 +122,7 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
         st.rerun()  # the next seed of the job has begun
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Curves over the epochs", width="content")
-        axis = AXIS.of(state.current())
-        st.segmented_control(
-            "Epoch axis",
-            list(_AXES),
-            key=AXIS.key(axis),
-            format_func=_AXES.__getitem__,
-            on_change=AXIS.keep,
-            label_visibility="collapsed",
-            required=True,
-        )
+        axis = AXIS.show(st.segmented_control, "Epoch axis", state.current(), _AXES, label_visibility="collapsed")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)
     drawn = [_course(here, by_name[name], called[name]) for name in names]
@@ -149,23 +146,9 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
 
 def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
     looks = training.observations()
-    found = _found_curves(*stamp(here, training), here.table, training, here.filters)
+    found = _curves_of(here.table, training, filters=here.filters)
     settled = dynamics.settled(found) if training.complete else {}  # where its way ends is not known before
     return Course(title, found, fitted=looks, drops=training.record.drops, settled=settled)
-
-
-def stamp(here: Opened, training: TrainingFolder) -> tuple[str, dict[str, str], str]:
-    """Changes with whatever is worked out from a training's looks."""
-    looks = training.observations()
-    seen = f"{training.root} {len(looks)} {looks['step'].max() if len(looks) else ''} {training.complete}"
-    return cache.cache_key(here.table), here.filters.to_query(), seen
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def _found_curves(
-    stamp: str, query: dict[str, str], seen: str, _table: DatasetTable, _training: TrainingFolder, _filters: Filters
-) -> pd.DataFrame:
-    return dynamics.curves(_table, _training, filters=_filters)
 
 
 # --- the data map's points -----------------------------------------------------------------------------------
@@ -178,29 +161,14 @@ def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
     by_name = {training.name: training for training in chosen}
     called = titles(here.table.dataset)
     which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
-    name = which.of(here.view) if here.view.chosen(which.name) in by_name else chosen[0].name
-    st.segmented_control(
-        "Map of",
-        list(by_name),
-        key=which.key(name),
-        format_func=called.__getitem__,
-        on_change=which.keep,
-        required=True,
-        label_visibility="collapsed",
-    )
-    return by_name[name]
+    wanted = here.view if here.view.chosen(which.name) in by_name else here.view.choosing(which.name, "")
+    names = {name: called[name] for name in by_name}
+    return by_name[which.show(st.segmented_control, "Map of", wanted, names, label_visibility="collapsed")]
 
 
 def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
     """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
-    return _found_points(*stamp(here, training), here.table, training, here.filters)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading every epoch …")
-def _found_points(
-    stamp: str, query: dict[str, str], seen: str, _table: DatasetTable, _training: TrainingFolder, _filters: Filters
-) -> pd.DataFrame:
-    return dynamics.data_map(_table, _training, filters=_filters)
+    return _points_of(here.table, training, filters=here.filters)
 
 
 # --- where to go from here -----------------------------------------------------------------------------------
