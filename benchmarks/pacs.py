@@ -36,7 +36,7 @@ from avhcurate.models.runtime import find_device
 from avhcurate.models.small import Cnn9
 from avhcurate.storage.decoding import decode
 from avhcurate.storage.files import sha256, write_json
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.training.choices import PRECISIONS
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.looks import Looks, observe
@@ -172,11 +172,11 @@ def train_one(
     folder: Path,
     *,
     device: str = "auto",
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Trains one network, from its checkpoint in `folder` where there is one, and writes `result.json` there.
 
-    Raises Cancelled when `should_stop()` says so; the next call then goes on, to the same bits on a CPU.
+    Raises Cancelled when asked to stop; the next call then goes on, to the same bits on a CPU.
     """
     parts = split(pacs.domains, target, seed=seed)
     mean, std = channel_statistics(pacs.images, parts.train)
@@ -195,7 +195,7 @@ def train_one(
             f"{look.seconds:.0f} s"
         ),
         checkpoint=checkpoint,
-        should_stop=should_stop,
+        progress=progress,
     )
     learner = make_learner(module, pictures, recipe).to(place)
     result = Result(
@@ -383,7 +383,7 @@ def settle(out: Path, settings: Settings) -> None:
         write_json(path, settings)
 
 
-def run(options: argparse.Namespace, should_stop: Callable[[], bool]) -> None:
+def run(options: argparse.Namespace, progress: Progress = SILENT) -> None:
     """Trains what is not there yet, and prints the table of what is."""
     settings = _settings(options)
     wanted = [
@@ -406,9 +406,7 @@ def run(options: argparse.Namespace, should_stop: Callable[[], bool]) -> None:
                     continue
                 pacs = pacs or read_pacs(options.data, settings.size)
                 say(f"{number} of {len(wanted)}: {domain} left out, {loss}, seed {seed}")
-                result = train_one(
-                    pacs, domain, loss, seed, settings, folder, device=options.device, should_stop=should_stop
-                )
+                result = train_one(pacs, domain, loss, seed, settings, folder, device=options.device, progress=progress)
                 say(f"  {_percent(result.target_accuracy)} right on {domain}, {result.inside_accuracy:.1%} within")
         except Timeout:
             say(f"{number} of {len(wanted)}: {domain} left out, {loss}, seed {seed} is under way in another process")
@@ -474,7 +472,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, lambda number, _: stopped.append(number)) for number in numbers]
     try:
-        run(options, lambda: bool(stopped))
+        run(options, Progress(should_stop=lambda: bool(stopped)))
     except Cancelled as reason:
         say(str(reason))
         return 1

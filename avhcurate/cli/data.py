@@ -29,7 +29,7 @@ def demo(workspace: WorkspaceOption = None) -> None:
 
     space = open_workspace(workspace)
     with Reporter() as reporter, jobs.run(space.root, "demo", "digits", ["demo"], on_report=reporter) as progress:
-        folder = prepare_demo(space, on_progress=progress.report, should_stop=progress.should_stop)
+        folder = prepare_demo(space, progress=progress)
     print_dataset(folder)
     print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
 
@@ -63,7 +63,6 @@ def import_(
     """Import images with their labels; nothing is written beside them. What a hub sends is resumed by the same call."""
     from avhcurate.services import jobs
     from avhcurate.services.importing import import_dataset
-    from avhcurate.storage.jobs import never, silent
     from avhcurate.storage.sources import class_list
     from avhcurate.terminal import Reporter
 
@@ -71,7 +70,7 @@ def import_(
     space = open_workspace(workspace)
     names = class_list(classes)
     with ExitStack() as opened:
-        job: AbstractContextManager[jobs.Progress | None]
+        job: AbstractContextManager[jobs.Progress]
         if source.startswith(("hf:", "torchvision:")):  # which may take hours, so that a page shows it too
             reporter = opened.enter_context(Reporter())
             job = jobs.run(space.root, "import", name, arguments(), on_report=reporter)
@@ -87,8 +86,7 @@ def import_(
             root=root,
             classes=names,
             force=force,
-            on_progress=progress.report if progress else silent,
-            should_stop=progress.should_stop if progress else never,
+            progress=progress,
         )
     print_dataset(folder, as_json=as_json)
 

@@ -57,8 +57,7 @@ def degrade(
             precision=precision,
             batch_size=batch_size,
             seed=seed,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     record = folder.record
     found = degrading.read(open_table(space, name, record.run), folder)

@@ -57,8 +57,7 @@ def fetch(
             out=out,
             images=images,
             force=force,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     if found.folder is not None:
         print_dataset(found.folder, as_json=as_json)

@@ -57,8 +57,7 @@ def project(
             pca=_dimensions(pca),
             seed=seed,
             limit=limit,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     record = folder.record
     if as_json:

@@ -50,8 +50,7 @@ def quality(
             hashes=hashes,
             near=near,
             bits=bits,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     record = folder.record
     table = open_table(space, name, record.run)

@@ -58,8 +58,7 @@ def score(
             precision=precision,
             batch_size=batch_size,
             limit=limit,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     record = run.record
     if as_json:

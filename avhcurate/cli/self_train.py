@@ -96,9 +96,7 @@ def _adapted(space: Any, settings: Any, rules: list[Any], seeds: list[int]) -> l
         Reporter() as reporter,
         jobs.run(space.root, "self-train", settings.target, arguments(), on_report=reporter) as progress,
     ):
-        found = self_train_all(
-            space, settings, rules, seeds, on_progress=progress.report, should_stop=progress.should_stop
-        )
+        found = self_train_all(space, settings, rules, seeds, progress=progress)
     return [summary(folder) for folder in found]
 
 

@@ -52,8 +52,7 @@ def suspects(
             honest=out_of_fold,
             folds=folds,
             seed=seed,
-            on_progress=progress.report,
-            should_stop=progress.should_stop,
+            progress=progress,
         )
     record, found = folder.record, suspecting.read(folder)
     rows = suspecting.export_table(table, found, record)

@@ -165,9 +165,7 @@ def _trained(space: Any, name: str, settings: Any, seeds: list[int]) -> list[dic
             raise SystemExit(130) from None  # the first process says why
         return []
     with Reporter() as reporter, jobs.run(space.root, "train", name, arguments(), on_report=reporter) as progress:
-        trainings = train_seeds(
-            space, name, settings, seeds, on_progress=progress.report, should_stop=progress.should_stop
-        )
+        trainings = train_seeds(space, name, settings, seeds, progress=progress)
     return [summary(training) for training in trainings]
 
 

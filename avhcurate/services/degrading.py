@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.degradation import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
 from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.shards import spread
 from avhcurate.storage.workspace import Workspace
@@ -62,8 +62,7 @@ def degrade_dataset(
     precision: str = "auto",
     batch_size: int | None = None,
     seed: int = 0,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> DegradationFolder:
     """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
 
@@ -72,7 +71,7 @@ def degrade_dataset(
     repeats the run's own scores. What is stored is named by a fingerprint of all that decides its numbers: the same
     call again resumes what was cut short, and does nothing where all is done.
 
-    `on_progress(done, total, message)` counts degraded images. Raises Cancelled when asked to stop, and CurateError
+    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError
     for what the user can mend: no run, other weights than the run's, a dataset imported anew.
     """
     from avhcurate.models.runtime import precision_name
@@ -97,12 +96,12 @@ def degrade_dataset(
     folder = DegradationFolder(run.root / FOLDER / digest[:12])
     work = _Work(
         dataset, folder, loaded, ids, dataset.labels(), levels, seed, record.dataset_fingerprint,
-        on_progress or silent, should_stop or never,
+        progress,
     )  # fmt: skip
     work.refuse_another_import()
     with folder.alone():
         if folder.complete:
-            work.report(work.total, work.total, "complete already")
+            work.progress.report(work.total, work.total, "complete already")
             return folder
         network = _network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
         if not folder.begun:
@@ -346,8 +345,7 @@ class _Work:
     levels: Mapping[str, Sequence[float]]
     seed: int
     fingerprint: str
-    report: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
 
     @property
     def steps(self) -> list[tuple[str, int]]:
@@ -400,7 +398,7 @@ class _Work:
             "skipped": skipped,
         }  # fmt: skip
         self.folder.finish((self.folder.shard(shard) for shard in self._shards()), changes)
-        self.report(self.total, self.total, "")
+        self.progress.report(self.total, self.total, "")
 
     def _shards(self) -> range:
         return range(-(-len(self.ids) // SHARD))
@@ -413,9 +411,8 @@ class _Work:
         return len(self._ids_of(shard)) - len(set(table.filter(table["problem"].is_null())["id"].to_pylist()))
 
     def _tell(self, done: int) -> None:
-        self.report(done * len(self.steps), self.total, "")
-        if self.should_stop():
-            raise Cancelled(f"cancelled after {done} of {len(self.ids)} samples: the same command resumes")
+        cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
+        self.progress.tell(done * len(self.steps), self.total, cancelled=cancelled)
 
     def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Batch]:
         """Batches that do not cross shards, so that a resume has those of a job undisturbed."""

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256, write_atomic, write_parquet
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 
 NAME = "digits"
@@ -29,8 +29,7 @@ _VOTES = Path("digits", "simulated_votes.npy")
 def prepare_demo(
     workspace: Workspace,
     *,
-    on_progress: Callable[[int, int, str], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> DatasetFolder:
     """Dataset `digits`, imported, with simulated votes, scored; what is there already is not done again.
 
@@ -51,7 +50,7 @@ def prepare_demo(
         from avhcurate.models.loading import ModelSpec
         from avhcurate.services.scoring import score_dataset
 
-        score_dataset(workspace, NAME, ModelSpec(name=MODEL), on_progress=on_progress, should_stop=should_stop)
+        score_dataset(workspace, NAME, ModelSpec(name=MODEL), progress=progress)
     return workspace.dataset(NAME)
 
 

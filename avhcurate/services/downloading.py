@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from avhcurate.errors import CurateError
 from avhcurate.services.hub import HubName, NoParquet, fetch_hub, folder_name
 from avhcurate.storage.columns import listed
-from avhcurate.storage.jobs import OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 
 _ROWS = 1000
@@ -27,8 +27,7 @@ def prepare_download(
     workspace: Workspace,
     source: str,
     *,
-    on_progress: OnProgress = silent,
-    should_stop: Callable[[], bool] = never,
+    progress: Progress = SILENT,
 ) -> Path | str:
     """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
 
@@ -38,19 +37,19 @@ def prepare_download(
     """
     scheme, _, name = source.partition(":")
     if scheme == "hf" and name:
-        return _from_hub(name, workspace.downloads / "hf", on_progress, should_stop)
+        return _from_hub(name, workspace.downloads / "hf", progress)
     if scheme == "torchvision" and name:
         return _kept(workspace.downloads / "torchvision", name, _fetch_torchvision)
     return source
 
 
-def _from_hub(text: str, downloads: Path, on_progress: OnProgress, should_stop: Callable[[], bool]) -> Path:
-    def on_bytes(done: int, total: int) -> None:
-        on_progress(done // 1_000_000, total // 1_000_000, f"megabytes of {text}")
-
+def _from_hub(text: str, downloads: Path, progress: Progress) -> Path:
+    megabytes = progress.through(
+        lambda done, total, _: progress.report(done // 1_000_000, total // 1_000_000, f"megabytes of {text}")
+    )
     name = HubName.of(text)
     try:
-        return fetch_hub(name, downloads, on_bytes=on_bytes, should_stop=should_stop)
+        return fetch_hub(name, downloads, progress=megabytes)
     except NoParquet as problem:
         reason = str(problem)
     return _kept(downloads, text, lambda _, out, root: _fetch_by_library(name, reason, out, root))

@@ -1,6 +1,5 @@
 """Fetches public datasets by checksum and imports them with their votes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from avhcurate.services.public.material import Material, PublicDataset
 from avhcurate.services.public.pacs import PACS
 from avhcurate.services.voting import attach_sheet
 from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.fetching import OnBytes, fetch_file
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.fetching import fetch_file
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.remote import is_url
 from avhcurate.storage.workspace import Workspace
 
@@ -49,8 +48,7 @@ def fetch_public(
     out: Path | None = None,
     images: Path | None = None,
     force: bool = False,
-    on_progress: OnProgress = silent,
-    should_stop: Callable[[], bool] = never,
+    progress: Progress = SILENT,
 ) -> Fetching:
     """Fetches a public dataset's files and imports them, with their votes, as dataset `name`.
 
@@ -60,14 +58,13 @@ def fetch_public(
     """
     public = find_public(name)
     place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
-    material = _material(public, place, mirror, images, on_progress, should_stop)
+    material = _material(public, place, mirror, images, progress)
     if public.needs_images and images is None:
         hint = f"the labels lie in {place}; the images are not handed on: get them from {public.home} and run "
         return Fetching(None, place, [*material.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
-    on_progress(0, 0, "making a dataset of it")
+    progress.report(0, 0, "making a dataset of it")
     source = public.prepare(material, place / "prepared")
-    if should_stop():
-        raise Cancelled("cancelled; the same command again goes on")
+    progress.check("cancelled; the same command again goes on")
     folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
         _attach(public, material, folder, force)
@@ -79,14 +76,13 @@ def _material(
     place: Path,
     mirror: str | None,
     images: Path | None,
-    on_progress: OnProgress,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> Material:
     """Everything that is needed, fetched or found; what can be done without is left out with a word."""
     material = Material({}, None if images is None else _folder("--images", images))
     if public.hub is not None and mirror is None:
-        tell = _reporter(on_progress, public.hub, 0, public.size)
-        material.paths["hub"] = fetch_hub(HubName(public.hub), place, on_bytes=tell, should_stop=should_stop)
+        megabytes = _megabytes(progress, public.hub, 0, public.size)
+        material.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=megabytes)
         return material
     mirror = str(_folder("--mirror", Path(mirror))) if mirror is not None and not is_url(mirror) else mirror
     first, done = public.files[0], 0
@@ -95,9 +91,9 @@ def _material(
     for wanted in public.files:
         if wanted.name in material.paths:
             continue
-        tell = _reporter(on_progress, wanted.name, done, public.size)
+        megabytes = _megabytes(progress, wanted.name, done, public.size)
         try:
-            fetched = fetch_file(wanted, place, mirror=mirror, on_bytes=tell, should_stop=should_stop)
+            fetched = fetch_file(wanted, place, mirror=mirror, progress=megabytes)
         except CurateError as problem:
             if not wanted.optional:
                 raise
@@ -116,11 +112,13 @@ def _folder(option: str, path: Path) -> Path:
     return folder
 
 
-def _reporter(on_progress: OnProgress, name: str, before: int, size: int) -> OnBytes:
-    def tell(done: int, total: int) -> None:
-        on_progress((before + done) // _MEGABYTE, max(size, before + total) // _MEGABYTE, f"megabytes of {name}")
+def _megabytes(progress: Progress, name: str, before: int, size: int) -> Progress:
+    """Takes the bytes of one file and reports the megabytes of all."""
 
-    return tell
+    def tell(done: int, total: int, _: str) -> None:
+        progress.report((before + done) // _MEGABYTE, max(size, before + total) // _MEGABYTE, f"megabytes of {name}")
+
+    return progress.through(tell)
 
 
 def _tree(public: PublicDataset, mirror: str | None) -> Path | None:

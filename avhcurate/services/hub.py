@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from urllib.parse import quote, urlsplit
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.columns import listed
-from avhcurate.storage.fetching import OnBytes, Wanted, fetch_file
+from avhcurate.storage.fetching import Wanted, fetch_file
 from avhcurate.storage.files import write_atomic
+from avhcurate.storage.jobs import Progress
 from avhcurate.storage.remote import RemoteError, open_http, patiently
 from avhcurate.storage.sources.parquet import split_of
 
@@ -70,7 +71,7 @@ class NoParquet(CurateError):
     """The hub has the dataset, but in no form that can be read without its library."""
 
 
-def fetch_hub(name: HubName, downloads: Path, *, on_bytes: OnBytes, should_stop: Callable[[], bool]) -> Path:
+def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
     """A folder with the Parquet files of a dataset, one split a file's name tells.
 
     A folder of this machine is taken as it is; `HF_ENDPOINT` may name a folder of such copies, or of the hub's cache.
@@ -93,7 +94,7 @@ def fetch_hub(name: HubName, downloads: Path, *, on_bytes: OnBytes, should_stop:
             f"{_OTHERWISE}"
         ) from problem
     folder = place / (re.sub(r"\W", "-", commit)[:12])
-    _fetch(name, commit, files, folder, on_bytes, should_stop)
+    _fetch(name, commit, files, folder, progress)
     write_atomic(whole, folder.name + "\n")
     return folder
 
@@ -108,22 +109,22 @@ def folder_name(source: str) -> str:
     return f"{readable}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
-def _fetch(
-    name: HubName, commit: str, files: list[_File], folder: Path, on_bytes: OnBytes, should_stop: Callable[[], bool]
-) -> None:
+def _fetch(name: HubName, commit: str, files: list[_File], folder: Path, progress: Progress) -> None:
     total, done = sum(file.size or 0 for file in files), 0
     for file, target in zip(files, _names(files), strict=True):
         address = f"{_endpoint()}/datasets/{quote(name.repository)}/resolve/{quote(commit, safe='')}/{quote(file.path)}"
-        before = done
+
+        def tell(part: int, _: int, message: str, before: int = done) -> None:
+            progress.report(before + part, total, message)
+
         fetched = fetch_file(
             Wanted(target, (address,), file.size, file.checksum),
             folder,
             secret=_secret(),
-            on_bytes=lambda part, _, before=before: on_bytes(before + part, total),  # type: ignore[misc]
-            should_stop=should_stop,
+            progress=progress.through(tell),
         )
         done += fetched.path.stat().st_size
-        on_bytes(done, total)
+        progress.report(done, total, "")
 
 
 def _find(name: HubName) -> tuple[str, list[_File]]:

@@ -1,6 +1,5 @@
 """Imports a dataset: reads what the user has, without its pixels, into the workspace."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from avhcurate.storage.columns import listed
 from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
 from avhcurate.storage.files import write_parquet
 from avhcurate.storage.fingerprints import fingerprint_table
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.sources import Options, Reading, read_source
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace, check_name
@@ -32,8 +31,7 @@ def import_dataset(
     root: Path | None = None,
     classes: list[str] | None = None,
     force: bool = False,
-    on_progress: OnProgress = silent,
-    should_stop: Callable[[], bool] = never,
+    progress: Progress = SILENT,
 ) -> DatasetFolder:
     """Imports `source` as dataset `name`; the record's messages say what the user should know.
 
@@ -49,10 +47,9 @@ def import_dataset(
     votes_file, votes_column = _votes_file_or_column(votes)
     sheet = None if votes_file is None else read_votes(votes_file)
     options = Options(image_column, label_column, split_column, votes_column, root, classes)
-    place = prepare_download(workspace, str(source), on_progress=on_progress, should_stop=should_stop)
+    place = prepare_download(workspace, str(source), progress=progress)
     reading = read_source(place, options)
-    if should_stop():
-        raise Cancelled(f"cancelled before dataset {name!r} was written")
+    progress.check(f"cancelled before dataset {name!r} was written")
     fingerprint = _fingerprint(reading)
     with workspace.lock(name):
         before = _existing(workspace, name, force=force)

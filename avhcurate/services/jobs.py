@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avhcurate.errors import CurateError
-from avhcurate.storage.jobs import Cancelled, JobRecord, Jobs, Progress
+from avhcurate.storage.jobs import SILENT, Cancelled, JobRecord, Jobs, Progress
 
 __all__ = ["Cancelled", "JobRecord", "Progress", "cancel", "current", "resume", "run", "run_started", "start"]
 
@@ -74,12 +74,12 @@ def run(
 
 
 @contextmanager
-def run_started(workspace: Path) -> Iterator[Progress | None]:
-    """Makes the calling process the job that `start` created; from a shell it is none, and just does its work."""
+def run_started(workspace: Path) -> Iterator[Progress]:
+    """Makes the calling process the job that `start` created; called from a shell it is no job, and reports nothing."""
     jobs = Jobs(workspace)
     record = jobs.read(os.environ[_JOB_VARIABLE]) if _JOB_VARIABLE in os.environ else None
     if record is None:
-        yield None
+        yield SILENT
         return
     with jobs.running(record) as progress:
         yield progress

@@ -4,7 +4,6 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from avhcurate.curation.folds import identical_rows, stratified_folds
 from avhcurate.curation.suspects import AngularView, angular_view
 from avhcurate.errors import CurateError
 from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.out_of_fold import OutOfFoldFolder, OutOfFoldRecord, out_of_fold_at
 from avhcurate.storage.runs import RunFolder
 
@@ -53,8 +52,7 @@ def cross_validate(
     *,
     folds: int = 5,
     seed: int = 0,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> OutOfFoldFolder:
     """Scores every labelled sample of a run by a linear head that was trained without it, on the frozen features.
 
@@ -63,7 +61,6 @@ def cross_validate(
     that decides it: the same again resumes after the last whole fold, or does nothing. Raises Cancelled when asked to
     stop, and CurateError where there are not two classes or not enough samples.
     """
-    report, stop = on_progress or silent, should_stop or never
     ids, labels = labelled(dataset, run)
     classes, targets = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
@@ -81,13 +78,12 @@ def cross_validate(
             folder.write_record(_record(folder, run, work, copies, recipe))
         done = 0
         for fold in range(folds):
-            report(done, len(ids), f"fold {fold + 1} of {folds}")
-            if stop():
-                raise Cancelled(f"cancelled before fold {fold + 1} of {folds}: the same command resumes")
+            cancelled = f"cancelled before fold {fold + 1} of {folds}: the same command resumes"
+            progress.tell(done, len(ids), f"fold {fold + 1} of {folds}", cancelled=cancelled)
             if not folder.has_shard(fold):
                 work.score(fold)
             done += int((of_sample == fold).sum())
-        report(done, len(ids), "")
+        progress.report(done, len(ids), "")
         work.finish()
     return folder
 

@@ -1,12 +1,11 @@
 """A run of each of two datasets by one network, so that their features compare; what is missing is scored."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.jobs import OnProgress
+from avhcurate.storage.jobs import Progress
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
 
@@ -19,8 +18,7 @@ def paired_runs(
     weights: Path | Literal["random"] | None,
     device: str,
     precision: str,
-    on_progress: OnProgress,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> tuple[RunFolder, RunFolder]:
     """Complete runs over all samples of both datasets, by the same weights, head, preprocessing and precision.
 
@@ -46,8 +44,7 @@ def paired_runs(
             ModelSpec(name=model, weights=weights),
             device=device,
             precision=precision,
-            on_progress=lambda done, total, _: on_progress(done, total, f"scoring {name}"),
-            should_stop=should_stop,
+            progress=progress.through(lambda done, total, _: progress.report(done, total, f"scoring {name}")),
         )
 
     return scored(first.name), scored(second.name)

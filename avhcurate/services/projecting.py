@@ -5,7 +5,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import umap_process
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import flush, temporary_name
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord, Metric
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
@@ -45,8 +45,7 @@ def project_dataset(
     pca: int | Literal["auto"] | None = "auto",
     seed: int | None = None,
     limit: int | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> MapFolder:
     """Makes the PCA map of a run, then its UMAP map, and returns the latter; what is there already is not made again.
 
@@ -56,7 +55,7 @@ def project_dataset(
     Class weights are laid out with the samples, as vectors as long as the mean sample.
 
     A `seed` makes UMAP repeatable, by one thread and about 1.5 times the time. `limit` takes so many samples, spread
-    evenly. `on_progress(done, total, message)` counts samples read, then epochs of UMAP; its search for neighbours in
+    evenly. `progress` counts samples read, then epochs of UMAP; its search for neighbours in
     between tells nothing. Raises Cancelled when asked to stop, and CurateError for what the user can mend.
     """
     dataset = workspace.dataset(name)
@@ -66,13 +65,11 @@ def project_dataset(
     common = {"weights": run.record.weights_sha256, "metric": metric, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "min_dist": min_dist, "pca": wide, "seed": seed}
     linear, umap = _folder(run, "pca", common), _folder(run, "umap", common | options)
-    work = _Work(
-        dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, on_progress or silent, should_stop or never
-    )
+    work = _Work(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
     work.refuse_another_import()
     with umap.alone():
         if umap.complete:
-            work.report(len(ids), len(ids), "made already")
+            work.progress.report(len(ids), len(ids), "made already")
             return umap
         if not (linear.complete and umap.rows_path.exists()):
             work.lay_out_linearly()
@@ -137,8 +134,7 @@ class _Work:
     limit: int | None
     linear: MapFolder
     umap: MapFolder
-    report: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
 
     def refuse_another_import(self) -> None:
         """Stops when the dataset was replaced since it was scored: ids then mean other samples."""
@@ -202,7 +198,7 @@ class _Work:
             }
         )  # fmt: skip
         self.umap.write_record(record)
-        self.report(0, epochs, "UMAP: neighbours first, which tell no progress")
+        self.progress.report(0, epochs, "UMAP: neighbours first, which tell no progress")
         started = time.perf_counter()
         laid = umap_process.lay_out(
             self.umap.rows_path,
@@ -210,8 +206,7 @@ class _Work:
                 "n_neighbors": neighbours, "min_dist": min_dist, "metric": self.metric, "n_epochs": epochs,
                 "random_state": seed, "n_jobs": -1 if seed is None else 1,
             },
-            on_epoch=lambda done: self.report(done, epochs, "UMAP epochs"),
-            should_stop=self.should_stop,
+            progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )  # fmt: skip
         self.refuse_another_import()
         usable = ~np.isnan(self.linear.class_weights()[:, 0])
@@ -220,16 +215,15 @@ class _Work:
         found = np.isfinite(laid[: len(ids)]).all(axis=1)  # a sample without any neighbour gets no place
         done = {"finished": _now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(found.sum())}
         self.umap.finish(record.model_copy(update=done), ids[found], laid[: len(ids)][found], of_classes)
-        self.report(epochs, epochs, "")
+        self.progress.report(epochs, epochs, "")
 
     def _blocks(self, what: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Ids and prepared rows of the samples that have a place, block by block."""
         features = self.run.features()
         size = max(1, _BLOCK // (features.shape[1] * 8))
         for start in range(0, len(self.ids), size):
-            if self.should_stop():
-                raise Cancelled(f"cancelled after {start} of {len(self.ids)} samples: the same command begins anew")
-            self.report(start, len(self.ids), what)
+            self.progress.check(f"cancelled after {start} of {len(self.ids)} samples: the same command begins anew")
+            self.progress.report(start, len(self.ids), what)
             ids = self.ids[start : start + size]
             rows, placed = prepare(features[ids], self.metric)
             yield ids[placed], rows[placed]

@@ -4,7 +4,7 @@ import hashlib
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.decoding import container, fitted, format_of_suffix, square_luma
 from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.images import BrokenImage, decode
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.quality import SHARD, QualityFolder, QualityRecord
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
@@ -61,8 +61,7 @@ def measure_dataset(
     hashes: bool = True,
     near: float | None = None,
     bits: int = BITS,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> QualityFolder:
     """Measures the images of dataset `name` and groups near duplicates; returns the complete folder.
 
@@ -71,7 +70,7 @@ def measure_dataset(
     `analysis.duplicates.similarity_cut`). `model` names a run or a model (None: the newest complete run).
 
     The same call again resumes what was cut short; images once measured are not read again, so that another `near` or
-    run only searches anew. `on_progress(done, total, message)` counts images measured, then images compared. Raises
+    run only searches anew. `progress` counts images measured, then images compared. Raises
     Cancelled when asked to stop, and CurateError for what the user can mend.
     """
     if near is not None and not 0 < near <= 1:
@@ -81,7 +80,7 @@ def measure_dataset(
     if run and not run.complete:
         raise CurateError(f"the run {run.name} is not finished: run `avhcurate score {name} ...` again to resume it")
     folder = dataset.quality
-    work = _Work(dataset, folder, dataset.record.samples, on_progress or silent, should_stop or never)
+    work = _Work(dataset, folder, dataset.record.samples, progress)
     with folder.alone():
         _begin(folder, dataset, hashes)
         if not folder.complete:
@@ -158,8 +157,7 @@ class _Work:
     dataset: DatasetFolder
     folder: QualityFolder
     samples: int
-    report: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
 
     def measure(self, hashed: bool) -> None:
         """Every shard that is not committed."""
@@ -201,7 +199,7 @@ class _Work:
             and record.grouped
             and asked == {key: getattr(record, key) for key in asked}
         ):
-            self.report(2 * self.samples, 2 * self.samples, "complete already")
+            self.progress.report(2 * self.samples, 2 * self.samples, "complete already")
             return
         measured = self.folder.measures()
         found = {"bytes": duplicates.equal_pairs(measured["sha256"])}
@@ -234,7 +232,7 @@ class _Work:
             "groups": int(group.max(initial=0)),
         }
         self.folder.write_record(record.model_copy(update=changes))
-        self.report(2 * self.samples, 2 * self.samples, "")
+        self.progress.report(2 * self.samples, 2 * self.samples, "")
 
     def _shards(self) -> range:
         return range(-(-self.samples // SHARD))
@@ -246,9 +244,7 @@ class _Work:
         self._tell(self.samples + int(share * self.samples), "comparing embeddings")
 
     def _tell(self, done: int, message: str) -> None:
-        self.report(done, 2 * self.samples, message)
-        if self.should_stop():
-            raise Cancelled("cancelled: the same command resumes")
+        self.progress.tell(done, 2 * self.samples, message)
 
 
 # --- what was found ----------------------------------------------------------------------------------------------

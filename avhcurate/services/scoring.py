@@ -25,7 +25,7 @@ from avhcurate.models.runtime import precision_name
 from avhcurate.scores import SCORES
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.runs import SHARD, RankAgreement, RunFolder, RunRecord
 from avhcurate.storage.shards import spread
 from avhcurate.storage.workspace import Workspace
@@ -50,8 +50,7 @@ def score_dataset(
     precision: str = "auto",
     batch_size: int | None = None,
     limit: int | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> RunFolder:
     """Runs the model over dataset `name`, stores features, scores and thumbnails, and returns the complete run.
 
@@ -60,8 +59,8 @@ def score_dataset(
     evenly over the dataset; thumbnails are stored by runs over all samples only. An image that cannot be scored is
     recorded with its problem, and the run goes on.
 
-    `on_progress(done, total, message)` and `should_stop()` are called at least once a batch. Raises Cancelled when
-    asked to stop, after which the same call resumes, and CurateError for what the user can mend.
+    `progress` is told at least once a batch. Raises Cancelled when asked to stop, after which the same call resumes,
+    and CurateError for what the user can mend.
     """
     dataset = workspace.dataset(name)
     labels, fingerprint = dataset.labels(), dataset.record.fingerprint
@@ -72,16 +71,15 @@ def score_dataset(
     precision = precision_name(precision)
     model = _fitting_model(spec, dataset, labels)
     run = RunFolder(dataset.root / "runs" / run_name(model, fingerprint, precision, limit))
-    report = on_progress or silent
     with run.alone():
         if run.complete:
-            report(len(ids), len(ids), "complete already")
+            progress.report(len(ids), len(ids), "complete already")
             return run
         network = Network(model, device=device, precision=precision, batch_size=batch_size)
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
             run.create(record, model.class_weights, model.bias, rows=len(labels))
-        scoring = _Scoring(dataset, run, model, network, ids, labels, report, should_stop or never, fingerprint)
+        scoring = _Scoring(dataset, run, model, network, ids, labels, progress, fingerprint)
         scoring.run_network()
         scoring.finish()
     return run
@@ -144,8 +142,7 @@ class _Scoring:
     network: Network
     ids: np.ndarray
     labels: np.ndarray
-    report: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
     fingerprint: str
 
     def run_network(self) -> None:
@@ -182,7 +179,7 @@ class _Scoring:
             "rank_agreement": agreement,
         }
         self.run.finish((self._with_distance(shard, prototypes) for shard in self._shards()), changes)
-        self.report(len(self.ids), len(self.ids), "")
+        self.progress.report(len(self.ids), len(self.ids), "")
 
     def _refuse_another_import(self) -> None:
         """Stops when the dataset was replaced meanwhile: what was seen here belongs to other samples."""
@@ -196,9 +193,10 @@ class _Scoring:
         return self.ids[shard * SHARD : (shard + 1) * SHARD]
 
     def _tell(self, done: int, message: str = "") -> None:
-        self.report(done, len(self.ids), message)
-        if self.should_stop():
-            raise Cancelled(f"cancelled after {done} of {len(self.ids)} samples: the same command resumes")
+        total = len(self.ids)
+        self.progress.tell(
+            done, total, message, cancelled=f"cancelled after {done} of {total} samples: the same command resumes"
+        )
 
     def _batches(self, shards: list[int]) -> Iterator[_Batch]:
         """Batches that do not cross shards, so that a run resumed has the batches of one undisturbed."""

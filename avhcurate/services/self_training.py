@@ -17,7 +17,7 @@ from avhcurate.curation.selection import RULES, WAYS, Rule
 from avhcurate.errors import CurateError
 from avhcurate.services.domains import Domain, check_pair, domains
 from avhcurate.services.paired_runs import paired_runs
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.self_training import FOLDER, SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -89,8 +89,7 @@ def self_train_dataset(
     workspace: Workspace,
     settings: Settings,
     *,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> SelfTrainingFolder:
     """Trains on the source, adapts to the target by rounds of pseudo-labels, and returns the complete self-training,
     which lies with the target.
@@ -100,23 +99,22 @@ def self_train_dataset(
     features. The self-training is named by what decides its numbers: the same call resumes one that was cut short, and
     does nothing where all is done.
 
-    Raises Cancelled when `should_stop()` says so, after which the same call resumes, and CurateError for what the user
+    Raises Cancelled when asked to stop, after which the same call resumes, and CurateError for what the user
     can mend. Under `torchrun`, for the whole network, every process calls this, and the first alone writes.
     """
     from avhcurate.training.judge import Judge
     from avhcurate.training.parallel import joined
     from avhcurate.training.self_training import self_train
 
-    report, stops = on_progress or silent, should_stop or never
     _check(settings)
     check_pair(workspace, *settings.names, settings.conditions)
     with joined() as group:
-        task = (_full if isinstance(settings.how, Recipe) else _probe)(workspace, settings, report, stops, group)
+        task = (_full if isinstance(settings.how, Recipe) else _probe)(workspace, settings, progress, group)
         record = _record(settings, task)
         folder = SelfTrainingFolder(task.target.dataset.root / FOLDER / record.name)
         with folder.alone() if group.leads else nullcontext():
             if group.told(folder.complete):
-                report(1, 1, "complete already")
+                progress.report(1, 1, "complete already")
                 return folder
             if group.leads and not folder.begun:
                 folder.write_record(record)
@@ -129,8 +127,7 @@ def self_train_dataset(
                 schedule=settings.schedule,
                 rounds=record.rounds,
                 alpha=settings.alpha,
-                on_progress=report,
-                should_stop=stops,
+                progress=progress,
                 group=group,
             )
             if group.leads:
@@ -144,31 +141,29 @@ def self_train_all(
     rules: Sequence[Rule],
     seeds: Sequence[int],
     *,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> list[SelfTrainingFolder]:
     """`self_train_dataset` by each rule with each seed in turn, seed by seed."""
     for name, values in (("rule", rules), ("seeds", seeds)):
         if not values or len(set(values)) < len(values):
             raise CurateError(f"--{name} {','.join(map(str, values))}: give one or more, each once")
-    report, found = on_progress or silent, []
+    found = []
     runs = [replace(settings, rule=rule, seed=seed) for seed in seeds for rule in rules]
     for number, own in enumerate(runs):
 
         def tell(done: int, total: int, message: str, number: int = number, own: Settings = own) -> None:
-            report(number * total + done, len(runs) * total, f"{own.rule}, seed {own.seed}, {message}".rstrip(", "))
+            what = f"{own.rule}, seed {own.seed}, {message}".rstrip(", ")
+            progress.report(number * total + done, len(runs) * total, what)
 
-        progress = report if len(runs) == 1 else tell
-        found.append(self_train_dataset(workspace, own, on_progress=progress, should_stop=should_stop))
+        part = progress if len(runs) == 1 else progress.through(tell)
+        found.append(self_train_dataset(workspace, own, progress=part))
     return found
 
 
 # --- what learns -------------------------------------------------------------------------------------------------
 
 
-def _probe(
-    workspace: Workspace, settings: Settings, report: OnProgress, should_stop: Callable[[], bool], group: "Group"
-) -> _Task:
+def _probe(workspace: Workspace, settings: Settings, progress: Progress, group: "Group") -> _Task:
     """A head on the features of two runs."""
     from avhcurate.training.probe import ProbeRecipe
     from avhcurate.training.probe_trainer import ProbeTrainer
@@ -182,8 +177,7 @@ def _probe(
         weights=settings.weights,
         device=settings.device,
         precision=settings.precision,
-        on_progress=report,
-        should_stop=should_stop,
+        progress=progress,
     )
     source, target = domains(workspace, settings.names, settings.conditions, runs)
     run = runs[1].record
@@ -205,9 +199,7 @@ def _probe(
     return _Task(source, target, about, trainer)
 
 
-def _full(
-    workspace: Workspace, settings: Settings, report: OnProgress, should_stop: Callable[[], bool], group: "Group"
-) -> _Task:
+def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "Group") -> _Task:
     """The whole network on images, which are decoded here once."""
     from avhcurate.models.loading import ModelSpec
     from avhcurate.models.registry import find_architecture
@@ -234,7 +226,7 @@ def _full(
     stores = [DecodedImages(workspace.root / "cache", p.dataset, shape) for p in (source, target)]
     if group.leads:
         for store, part in zip(stores, (source, target), strict=True):
-            _decode(store, part.ids, report, should_stop)
+            _decode(store, part.ids, progress)
     group.told(None)  # the others wait until all is decoded
     source, target = (part.only(store.whole(part.ids)) for store, part in zip(stores, (source, target), strict=True))
     if not len(source.ids) or not len(target.ids):
@@ -243,8 +235,12 @@ def _full(
     def trainer(folder: SelfTrainingFolder) -> FullTrainer:
         last, n = settings.most, len(target.ids)
 
-        def tell(number: int, share: float, message: str) -> None:
-            report(int((number + share) * n), (last + 1) * n, f"round {number} of {last}, {message}")
+        def of_round(number: int) -> Progress:
+            def tell(done: int, total: int, message: str) -> None:
+                share = number + done / total
+                progress.report(int(share * n), (last + 1) * n, f"round {number} of {last}, {message}")
+
+            return progress.through(tell)
 
         known = source.labels, np.full(len(target.ids), -1)
         pictures = [
@@ -260,8 +256,7 @@ def _full(
             head=model.head_name,
             device=device,
             group=group,
-            on_progress=tell,
-            should_stop=should_stop,
+            progress=of_round,
         )
 
     about = {
@@ -273,15 +268,18 @@ def _full(
     return _Task(source, target, about, trainer)
 
 
-def _decode(store: "DecodedImages", ids: np.ndarray, report: OnProgress, should_stop: Callable[[], bool]) -> None:
+def _decode(store: "DecodedImages", ids: np.ndarray, progress: Progress) -> None:
     total, done = len(store.missing(ids)), 0
 
     def decoded(count: int) -> None:
         nonlocal done
         done += count
-        report(done, total, f"reading images of {store.dataset.name}")
-        if should_stop():
-            raise Cancelled("cancelled while reading images: the same command resumes")
+        progress.tell(
+            done,
+            total,
+            f"reading images of {store.dataset.name}",
+            cancelled="cancelled while reading images: the same command resumes",
+        )
 
     store.decode(ids, on_done=decoded)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from avhcurate.services.exporting import csv_text
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.datasets import VotesRecord
 from avhcurate.storage.files import check_free, write_atomic, write_parquet
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.out_of_fold import OutOfFoldFolder
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.suspects import (
@@ -59,8 +59,7 @@ def find_suspects(
     honest: bool = False,
     folds: int = 5,
     seed: int = 0,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> SuspectsFolder:
     """Judges the label of every sample that has one and that the run has scored; stores those in doubt, by rank.
 
@@ -72,7 +71,7 @@ def find_suspects(
     if table.run is None:
         raise CurateError(f"dataset {table.dataset.name} has no run: `avhcurate score {table.dataset.name} ...` first")
     started = time.perf_counter()
-    judging = _Judging(table, table.run, on_progress or silent, should_stop or never)
+    judging = _Judging(table, table.run, progress)
     chosen, missing = _available(table, judging, sources)
     votes = table.votes if "votes" in chosen else None
     settings = {
@@ -212,24 +211,20 @@ def write_csv(rows: pd.DataFrame, out: Path, *, force: bool = False) -> None:
 class _Judging:
     """One judging under way: `ids` and `labels` of the samples that can be judged, N of them."""
 
-    def __init__(
-        self, table: DatasetTable, run: RunFolder, report: OnProgress, should_stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
         self.dataset, self.table, self.run = table.dataset, table, run
-        self.report, self.should_stop = report, should_stop
+        self.progress = progress
         self.all_labels = table.dataset.labels().astype(np.int64)
         self.ids, self.labels = out_of_fold.labelled(table.dataset, run)
         self.num_classes = max(len(table.classes), int(self.labels.max()) + 1)
 
     def cross_validated(self, folds: int, seed: int) -> OutOfFoldFolder:
-        return out_of_fold.cross_validate(
-            self.dataset, self.run, folds=folds, seed=seed, on_progress=self.report, should_stop=self.should_stop
-        )
+        return out_of_fold.cross_validate(self.dataset, self.run, folds=folds, seed=seed, progress=self.progress)
 
     def judge(self, sources: Sequence[str], oof: OutOfFoldFolder | None) -> tuple[pd.DataFrame, dict[str, int]]:
         """The suspects among the samples as `read` has them, and how many samples each source doubts."""
         near = self.neighbours() if "neighbours" in sources else None
-        self.tell(len(self.ids), len(self.ids), "angles and probabilities")
+        self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         view, columns = self._cross_validated_view(oof) if oof else self._own_view()
         angular = rules.angular(view, self.labels)
         evidence: dict[str, Evidence] = {}
@@ -250,13 +245,8 @@ class _Judging:
         found = found.assign(**columns, **self._view_columns(view, angular), **_source_columns(evidence))
         listed = found[found["verdict"] != ""].sort_values("rank").reset_index(drop=True)
         listed = self._with_neighbours(listed)
-        self.report(len(self.ids), len(self.ids), "")
+        self.progress.report(len(self.ids), len(self.ids), "")
         return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}
-
-    def tell(self, done: int, total: int, message: str) -> None:
-        self.report(done, total, message)
-        if self.should_stop():
-            raise Cancelled("cancelled: the same command resumes")
 
     # neighbours
 
@@ -278,7 +268,7 @@ class _Judging:
         features, shards = self.run.features(), range(-(-len(self.ids) // SHARD))
         for shard in shards:
             ids = self.ids[shard * SHARD : (shard + 1) * SHARD]
-            self.tell(shard * SHARD, len(self.ids), "nearest neighbours")
+            self.progress.tell(shard * SHARD, len(self.ids), "nearest neighbours")
             if not folder.has_shard(shard):
                 started = time.perf_counter()
                 near, _ = nearest_of(features, ids, count=NEIGHBOURS)
@@ -295,7 +285,7 @@ class _Judging:
             for label in np.unique(wanted[wanted >= 0]):
                 members, asking = self.ids[self.labels == label], np.flatnonzero(wanted == label)
                 for at in range(0, len(asking) if len(members) else 0, _ROWS):
-                    self.tell(len(self.ids), len(self.ids), "neighbours beside the suspects")
+                    self.progress.tell(len(self.ids), len(self.ids), "neighbours beside the suspects")
                     some = asking[at : at + _ROWS]
                     near[some], _ = nearest_of(features, listed["id"].to_numpy()[some], count=BESIDE, among=members)
             kept = [[int(id) for id in row if id >= 0] for row in near]

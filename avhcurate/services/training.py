@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.trainings import Observation, TrainingFolder, TrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -97,8 +97,7 @@ def train_model(
     name: str,
     settings: TrainSettings,
     *,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> TrainingFolder:
     """Trains on dataset `name` and returns the complete training, which lies with the dataset that was looked at.
 
@@ -106,14 +105,14 @@ def train_model(
     training is named by what decides its numbers: the same call resumes one that was cut short, and does nothing where
     all is done. At the end the dataset looked at is scored with the trained weights.
 
-    `on_progress(done, total, message)` counts samples: those to decode, then each as often as there are epochs. Raises
-    Cancelled when `should_stop()` says so, after which the same call resumes, and CurateError for what the user can
+    `progress` counts samples: those to decode, then each as often as there are epochs. Raises Cancelled when asked to
+    stop, after which the same call resumes, and CurateError for what the user can
     mend. Under `torchrun` every process calls this, and the first alone writes.
     """
     from avhcurate.training import parallel
 
     with parallel.joined() as group:
-        return _Job(workspace, settings, group, on_progress or silent, should_stop or never).train(name)
+        return _Job(workspace, settings, group, progress).train(name)
 
 
 def train_seeds(
@@ -122,21 +121,21 @@ def train_seeds(
     settings: TrainSettings,
     seeds: Sequence[int],
     *,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
 ) -> list[TrainingFolder]:
     """`train_model` with each seed of weights and order in turn; the samples held out are the same."""
     if not seeds or len(set(seeds)) < len(seeds):
         raise CurateError(f"--seeds {','.join(map(str, seeds))}: give different numbers, as 0,1,2")
-    report, found = on_progress or silent, []
+    found = []
     for number, seed in enumerate(seeds):
         own = replace(settings, recipe=replace(settings.recipe, seed=seed))
 
         def tell(done: int, total: int, message: str, number: int = number, seed: int = seed) -> None:
-            report(number * total + done, len(seeds) * total, f"seed {seed}, {message}" if message else "")
+            what = f"seed {seed}, {message}" if message else ""
+            progress.report(number * total + done, len(seeds) * total, what)
 
-        progress = report if len(seeds) == 1 else tell
-        found.append(train_model(workspace, name, own, on_progress=progress, should_stop=should_stop))
+        part = progress if len(seeds) == 1 else progress.through(tell)
+        found.append(train_model(workspace, name, own, progress=part))
     return found
 
 
@@ -261,8 +260,7 @@ class _Job:
     workspace: Workspace
     settings: TrainSettings
     group: "Group"
-    report: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
     #: images to decode and samples to train on, for the progress
     total: int = 1
 
@@ -341,9 +339,8 @@ class _Job:
                 def decoded(count: int) -> None:
                     nonlocal done
                     done += count
-                    self.report(done, total, "reading images")
-                    if self.should_stop():
-                        raise Cancelled("cancelled while reading images: the same command resumes")
+                    cancelled = "cancelled while reading images: the same command resumes"
+                    self.progress.tell(done, total, "reading images", cancelled=cancelled)
 
                 stores[part.dataset.name].decode(part.ids, on_done=decoded)
         self.group.told(None)  # the others wait until all is decoded
@@ -380,8 +377,9 @@ class _Job:
                 device=device,
                 looks=Looks(early=settings.early, every=settings.every),
                 on_look=look,
-                on_progress=lambda done, _, message: self.report(to_decode + done, total, message),
-                should_stop=self.should_stop,
+                progress=self.progress.through(
+                    lambda done, _, message: self.progress.report(to_decode + done, total, message)
+                ),
                 checkpoint=training.checkpoint_path,
                 sync_batchnorm=settings.sync_batchnorm,
             )
@@ -442,13 +440,12 @@ class _Job:
         """A run of the dataset looked at, with the trained weights, so that every page shows them."""
         from avhcurate.services.scoring import score_dataset
 
+        def tell(done: int, samples: int, _: str) -> None:
+            self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")
+
+        spec = self._spec().model_copy(update={"weights": training.weights_path})
         score_dataset(
-            self.workspace,
-            dataset.name,
-            self._spec().model_copy(update={"weights": training.weights_path}),
-            device=self.settings.device,
-            on_progress=lambda done, samples, _: self.report(self.total, self.total, f"scoring, {done} of {samples}"),
-            should_stop=self.should_stop,
+            self.workspace, dataset.name, spec, device=self.settings.device, progress=self.progress.through(tell)
         )
 
 

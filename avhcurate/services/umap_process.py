@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from avhcurate.storage.files import temporary_name
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Progress
 
 #: Seconds between two looks whether the work shall stop.
 _LOOK = 0.2
@@ -22,12 +22,11 @@ def lay_out(
     rows: Path,
     *,
     options: dict[str, Any],
-    on_epoch: Callable[[int], None],
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> np.ndarray:
     """Places (n, 2) float32 of the rows (n, d) of an .npy file, by `umap.UMAP(**options)`.
 
-    `on_epoch(done)` hears the epochs of the optimisation; of what comes before it UMAP tells nothing. Raises Cancelled
+    `progress` counts the epochs of the optimisation; UMAP says nothing about what precedes it. Raises Cancelled
     when asked to stop, which ends the process at once, and RuntimeError with its reason when it fails.
     """
     context = multiprocessing.get_context("spawn")
@@ -37,7 +36,7 @@ def lay_out(
     child.start()
     theirs.close()
     try:
-        _listen(ours, on_epoch, should_stop)
+        _listen(ours, progress)
         return np.load(out)
     finally:
         child.kill()
@@ -46,11 +45,10 @@ def lay_out(
         out.unlink(missing_ok=True)
 
 
-def _listen(ours: Connection, on_epoch: Callable[[int], None], should_stop: Callable[[], bool]) -> None:
+def _listen(ours: Connection, progress: Progress) -> None:
     """Hears the child until it is done."""
     while True:
-        if should_stop():
-            raise Cancelled("cancelled while UMAP worked: the same command begins it anew")
+        progress.check("cancelled while UMAP worked: the same command begins it anew")
         if not ours.poll(_LOOK):
             continue
         try:
@@ -61,7 +59,7 @@ def _listen(ours: Connection, on_epoch: Callable[[int], None], should_stop: Call
             return
         if isinstance(told, str):
             raise RuntimeError(f"UMAP failed: {told}")
-        on_epoch(told)
+        progress.report(told, told, "")
 
 
 class _Epochs:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,12 @@ from filelock import FileLock, Timeout
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import flush, write_atomic
-from avhcurate.storage.jobs import Cancelled, never
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.remote import RemoteError, RemoteFile, is_http, is_url, open_http, patiently, words_of
 
 _PIECE = 1 << 20
 #: Times that a connection may break off without a byte having come.
 _TRIES = 3
-
-#: Called with the bytes that are there, and the bytes that there shall be (0: unknown).
-OnBytes = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -55,14 +52,14 @@ def fetch_file(
     *,
     mirror: str | None = None,
     secret: dict[str, str] | None = None,
-    on_bytes: OnBytes = lambda done, total: None,
-    should_stop: Callable[[], bool] = never,
+    progress: Progress = SILENT,
 ) -> Fetched:
     """The file in `folder`, fetched unless it is there whole already.
 
     A `mirror` (a folder or an address that holds a file of that name) is asked instead of the places. `secret`
     headers go to the places alone. Raises `CurateError` when no place has it or its checksum is another, `Cancelled`
-    when stopped; what came until then is kept and gone on with. One process at a time fetches a file.
+    when stopped; what came until then is kept and gone on with. `progress` counts bytes, of 0 where the size is
+    unknown. One process at a time fetches a file.
     """
     target = folder / wanted.name
     if target.exists():
@@ -72,7 +69,7 @@ def fetch_file(
         with FileLock(target.with_name(f".{target.name}.lock"), timeout=0):
             if target.exists():  # another process was quicker
                 return _checked(wanted, target, target, str(target))
-            return _fetch_from_any(wanted, target, mirror, secret, on_bytes, should_stop)
+            return _fetch_from_any(wanted, target, mirror, secret, progress)
     except Timeout:
         raise CurateError(f"{wanted.name} is being fetched to {folder} by another process: wait for it") from None
 
@@ -82,15 +79,14 @@ def _fetch_from_any(
     target: Path,
     mirror: str | None,
     secret: dict[str, str] | None,
-    on_bytes: OnBytes,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> Fetched:
     """The file from the first place that has it."""
     part = target.with_name(f".{target.name}.part")
     problems = []
     for place in _places(wanted, mirror):
         try:
-            _fetch(place, part, wanted, secret if mirror is None else None, on_bytes, should_stop)
+            _fetch(place, part, wanted, secret if mirror is None else None, progress)
         except (RemoteError, OSError) as problem:
             problems.append(f"{place}: {words_of(problem)}")
             continue
@@ -160,15 +156,14 @@ def _fetch(
     part: Path,
     wanted: Wanted,
     secret: dict[str, str] | None,
-    on_bytes: OnBytes,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> None:
     """Brings the part to its end, going on where a connection broke off."""
     tries = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _append(place, part, wanted, secret, on_bytes, should_stop)
+            _append(place, part, wanted, secret, progress)
             return
         except RemoteError as problem:
             after = part.stat().st_size if part.exists() else 0
@@ -182,8 +177,7 @@ def _append(
     part: Path,
     wanted: Wanted,
     secret: dict[str, str] | None,
-    on_bytes: OnBytes,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> None:
     have = part.stat().st_size if part.exists() else 0
     url, version = _read_tag(part)
@@ -199,7 +193,7 @@ def _append(
         with open(part, "r+b" if part.exists() else "wb") as stream:
             stream.seek(start)
             stream.truncate()
-            _copy(pieces, stream, start, total, on_bytes, should_stop)
+            _copy(pieces, stream, start, total, progress)
             flush(stream)
     if total and part.stat().st_size < total:
         raise RemoteError("the connection broke off", passing=True)
@@ -210,15 +204,12 @@ def _copy(
     stream: BinaryIO,
     done: int,
     total: int,
-    on_bytes: OnBytes,
-    should_stop: Callable[[], bool],
+    progress: Progress,
 ) -> None:
     for piece in pieces:
         stream.write(piece)
         done += len(piece)
-        on_bytes(done, total)
-        if should_stop():
-            raise Cancelled("cancelled; the same command again goes on")
+        progress.tell(done, total, cancelled="cancelled; the same command again goes on")
 
 
 def _open(

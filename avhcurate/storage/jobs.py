@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -20,27 +21,40 @@ State = Literal["starting", "running", "done", "failed", "cancelled", "interrupt
 _INTERVAL = 0.3
 #: Seconds within which a started process must have taken the lock.
 _START_LIMIT = 60.0
-
-
-#: Seconds to wait for the lock: whoever looks whether a job is alive holds it for a moment.
+#: Seconds to wait for the lock: checking whether a job is alive takes it for a moment.
 _PATIENCE = 1.0
+
+_CANCELLED = "cancelled: the same command resumes"
 
 
 class Cancelled(Exception):
     """The work stopped because somebody asked it to; what was committed stays."""
 
 
-#: Called with samples done, samples in all, and what is going on.
-OnProgress = Callable[[int, int, str], None]
+@dataclass(frozen=True)
+class Progress:
+    """What long work is given: `report(done, total, message)` hears how far it is, `should_stop()` may end it."""
+
+    report: Callable[[int, int, str], None] = lambda done, total, message: None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
+        """Reports, then raises Cancelled, saying `cancelled`, when the work should stop."""
+        self.report(done, total, message)
+        self.check(cancelled)
+
+    def check(self, cancelled: str = _CANCELLED) -> None:
+        """Raises Cancelled when the work should stop."""
+        if self.should_stop():
+            raise Cancelled(cancelled)
+
+    def through(self, report: Callable[[int, int, str], None]) -> "Progress":
+        """The progress of a part of the work: it is stopped like the whole and reports to `report`."""
+        return replace(self, report=report)
 
 
-def silent(done: int, total: int, message: str) -> None:
-    """Progress that nobody asked for."""
-
-
-def never() -> bool:
-    """Work that nobody stops."""
-    return False
+#: Work that reports to nobody and is never stopped.
+SILENT = Progress()
 
 
 class JobRecord(BaseModel):
@@ -121,9 +135,7 @@ class Jobs:
         (self.folder(job) / "cancel").touch()
 
     @contextmanager
-    def running(
-        self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None
-    ) -> Iterator["Progress"]:
+    def running(self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None) -> Iterator[Progress]:
         """Holds the workspace's lock while the block works and records how it ended."""
         self.root.mkdir(parents=True, exist_ok=True)
         try:
@@ -133,15 +145,15 @@ class Jobs:
             name = f"`{other.verb} {other.dataset}`" if other else "another job"
             self.write(record.model_copy(update={"state": "failed", "message": f"{name} is running"}))
             raise CurateError(f"{name} is running in this workspace: wait for it or cancel it first") from None
-        progress = Progress(self, record, on_report)
+        running = _RunningJob(self, record, on_report)
         try:
-            yield progress
-            progress.finish("done")
+            yield Progress(running.report, running.should_stop)
+            running.finish("done")
         except (Cancelled, KeyboardInterrupt):
-            progress.finish("cancelled")
+            running.finish("cancelled")
             raise
         except BaseException as error:
-            progress.finish("failed", str(error) or type(error).__name__)
+            running.finish("failed", str(error) or type(error).__name__)
             raise
         finally:
             self._lock.release()
@@ -161,8 +173,8 @@ class Jobs:
             return True
 
 
-class Progress:
-    """What long work calls: `report` how far it is, and ask `should_stop`."""
+class _RunningJob:
+    """Keeps progress.json of a job under way."""
 
     def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
         self._jobs, self._on_report = jobs, on_report
@@ -172,7 +184,7 @@ class Progress:
         self._write()
         self._written = 0.0  # the first report is written whenever it comes
 
-    def report(self, done: int, total: int, message: str = "") -> None:
+    def report(self, done: int, total: int, message: str) -> None:
         """Notes that `done` of `total` samples are finished; rate and time left follow from the calls so far.
 
         Another `total` begins another stage of the work, whose rate is its own.

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.parallel import Group, own_device
 from avhcurate.training.pictures import Pictures, Stacked, normalise
@@ -31,8 +32,7 @@ class FullTrainer:
 
     `recipe` is that of every round, but for its seed, which the round's number changes. `checkpoints`: a folder in
     which a round under way is kept, so that it resumes in its middle. With several processes (`group`) each calls
-    everything, and reads a part of the target. `on_progress(round, share, message)` says how much of a round's training
-    is done.
+    everything, and reads a part of the target. `progress` gives that of a round's training by the round's number.
     """
 
     def __init__(
@@ -47,14 +47,13 @@ class FullTrainer:
         head: str | None = None,
         device: torch.device | None = None,
         group: Group | None = None,
-        on_progress: Callable[[int, float, str], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
+        progress: Callable[[int], Progress] = lambda _: SILENT,
     ) -> None:
         self.module, self.source, self.num_classes = module, source, num_classes
         self.target = replace(target, labels=np.full(len(target), -1))
         self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
         self.device, self.group = device or torch.device("cpu"), group or Group()
-        self.on_progress, self.should_stop = on_progress, should_stop
+        self.progress = progress
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.Trainer`."""
@@ -70,10 +69,7 @@ class FullTrainer:
             replace(self.recipe, seed=chance),
             head=self.head,
             device=self.device,
-            on_progress=lambda done, total, message: (
-                self.on_progress and self.on_progress(round, done / total, message)
-            ),
-            should_stop=self.should_stop,
+            progress=self.progress(round),
             checkpoint=kept,
         )
 

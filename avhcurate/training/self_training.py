@@ -7,7 +7,7 @@ selected, gets a report to write, and reads nothing back from it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from avhcurate import scores
 from avhcurate.curation import selection
 from avhcurate.curation.selection import GATES, WAYS, Gate, Rule, Selection
 from avhcurate.errors import CurateError
-from avhcurate.storage.jobs import Cancelled, OnProgress, never, silent
+from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.storage.self_training import BY, RoundReport, SelfTrainingFolder
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
@@ -141,8 +141,7 @@ def self_train(
     schedule: Schedule | None = None,
     rounds: int | None = None,
     alpha: float | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
     group: "Group | None" = None,
 ) -> str:
     """Makes the rounds that `folder` lacks, and says why there are no more.
@@ -154,19 +153,17 @@ def self_train(
     rule's own where it is None.
 
     Each round is on the disk before the next begins: a run that was cut short goes on from its last whole round, to
-    the same bits on one machine's CPU. `on_progress(done, total, message)` counts readings of samples. Raises Cancelled
-    between rounds when `should_stop()` says so. The processes of a `group` go through the rounds together, and the
-    first alone calls and writes.
+    the same bits on one machine's CPU. `progress` counts readings of samples. Raises Cancelled between rounds when
+    asked to stop. The processes of a `group` go through the rounds together, and the first alone calls and writes.
     """
     schedule = schedule or Schedule()
     last = schedule.rounds if rounds is None else rounds
     loop = _Loop(trainer, ids, rule, alpha, schedule, judge, folder, group)
-    report, stops = on_progress or silent, should_stop or never
 
     def tell(number: int) -> None:
         if loop.leads:
-            report(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}")
-        if loop.told(loop.leads and stops()):
+            progress.report(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}")
+        if loop.told(loop.leads and progress.should_stop()):
             raise Cancelled(f"cancelled before round {number} of {last}: the same command resumes")
 
     known = loop.told(folder.rounds())
@@ -180,7 +177,7 @@ def self_train(
         if not loop.round(number):
             return NO_CHANGE
     if loop.leads:
-        report((last + 1) * len(ids), (last + 1) * len(ids), "")
+        progress.report((last + 1) * len(ids), (last + 1) * len(ids), "")
     return ALL_ROUNDS
 
 

@@ -20,15 +20,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import cure_allocator, find_device, find_precision
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
 from avhcurate.training.looks import Look, Looks, observe
 from avhcurate.training.parallel import Group, joined, own_device
 from avhcurate.training.pictures import Pictures, changed, draw, normalise
 from avhcurate.training.recipe import Recipe, as_numbers
 from avhcurate.training.saving import read_checkpoint, write_checkpoint
-
-OnProgress = Callable[[int, int, str], None]
 
 #: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
 _TOGETHER = 16
@@ -47,8 +45,7 @@ def train(
     device: str | torch.device = "auto",
     looks: Looks | None = None,
     on_look: Callable[[Look], None] | None = None,
-    on_progress: OnProgress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    progress: Progress = SILENT,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
     sync_batchnorm: bool = False,
@@ -60,9 +57,9 @@ def train(
     alone; the global random state is left as it was.
 
     A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
-    raised because `should_stop()` says so; where one is found the training goes on from it, to the same bits on a
-    CPU as if it had never stopped, and looks made before it are not repeated. `on_progress(done, total, message)` is in
-    samples. Started by `torchrun`, the processes share each batch and the first alone calls and writes.
+    raised because the work should stop; where one is found the training goes on from it, to the same bits on a CPU as
+    if it had never stopped, and looks made before it are not repeated. `progress` is in samples. Started by `torchrun`,
+    the processes share each batch and the first alone calls and writes.
 
     Raises CurateError, naming epoch and step, when the loss is no longer finite, and for what the user can mend.
     """
@@ -78,8 +75,7 @@ def train(
             group,
             looks or Looks(),
             on_look or _ignore,
-            on_progress or _ignore,
-            should_stop or _never,
+            progress,
             checkpoint,
             checkpoint_seconds,
         )
@@ -137,8 +133,7 @@ class _Training:
     group: Group
     looks: Looks
     on_look: Callable[[Look], None]
-    on_progress: OnProgress
-    should_stop: Callable[[], bool]
+    progress: Progress
     checkpoint: Path | None
     checkpoint_seconds: float
 
@@ -287,7 +282,7 @@ class _Training:
         write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
         stop = False
         if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
-            write, stop = self.group.told((write, self.should_stop() if self.group.leads else False))
+            write, stop = self.group.told((write, self.progress.should_stop() if self.group.leads else False))
         elif self.group.size > 1:
             write = False
         if write or stop or self.step == self.total:
@@ -373,7 +368,7 @@ class _Training:
             epoch, within = divmod(self.step, self.steps_per_epoch)
             n = len(self.data)
             done = epoch * n + min(within * self.recipe.batch_size, n)
-            self.on_progress(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
+            self.progress.report(done, self.recipe.epochs * n, f"epoch {self._epoch()} of {self.recipe.epochs}")
 
     def _epoch(self) -> int:
         """Number of the epoch that the last step belongs to, or the first."""
@@ -489,7 +484,3 @@ def _enough_memory(device: torch.device) -> Iterator[None]:
 
 def _ignore(*_: Any) -> None:
     pass
-
-
-def _never() -> bool:
-    return False

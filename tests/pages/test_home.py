@@ -175,9 +175,9 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
     kept = Jobs(own_demo_root)
     record = kept.create("score", "digits", ["score", "digits", "--model=avhcurate:digits"])
     with kept.running(record) as progress:
-        progress.report(0, 1797)
+        progress.tell(0, 1797)
         time.sleep(0.35)
-        progress.report(400, 1797, "forward")
+        progress.tell(400, 1797, "forward")
         app = open_page("home", own_demo_root)
         bar = app.get("progress")[0].proto
         assert bar.value == 100 * 400 // 1797

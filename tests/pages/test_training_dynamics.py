@@ -334,7 +334,7 @@ def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_tr
     queue = Jobs(root)
     record = queue.create("train", "digits", ["train", "digits", "--model=avhcurate:digits"])
     with queue.running(record) as progress:
-        progress.report(120, 480, "epoch 1 of 4")
+        progress.tell(120, 480, "epoch 1 of 4")
         app = open_page("training_dynamics", root)
         app.button(key="train.another").click().run()
         assert "Training for digits with avhcurate:digits" in words(app).replace("\\", "")

@@ -25,7 +25,7 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.scoring import score_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.degradation import degradations
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.workspace import Workspace
 
 STEPS = 1 + sum(map(len, strengths(KINDS, 8).values()))
@@ -118,7 +118,9 @@ def test_filters_choose_the_images_and_bins_part_them(folder, table):
 def test_the_same_again_does_nothing_and_other_settings_are_kept_beside(degraded_root, tmp_path):
     root = Path(shutil.copytree(degraded_root, tmp_path / "demo"))
     said = []
-    again = degrade_dataset(Workspace(root), "digits", limit=200, on_progress=lambda *report: said.append(report))
+    again = degrade_dataset(
+        Workspace(root), "digits", limit=200, progress=Progress(lambda *report: said.append(report))
+    )
     assert said == [(200 * STEPS, 200 * STEPS, "complete already")]
     other = degrade_dataset(Workspace(root), "digits", kinds=["noise"], limit=200, seed=1, batch_size=7)
     run = Workspace(root).dataset("digits").run()
@@ -147,12 +149,10 @@ def test_a_cancelled_job_keeps_its_shards_and_goes_on_from_there(folder, own_dem
         return bool(seen) and seen[-1] >= 128 * STEPS
 
     with pytest.raises(Cancelled, match="resumes"):
-        degrade_dataset(
-            workspace, "digits", limit=200, on_progress=lambda done, *_: seen.append(done), should_stop=stop
-        )
+        degrade_dataset(workspace, "digits", limit=200, progress=Progress(lambda done, *_: seen.append(done), stop))
     assert newest(workspace.dataset("digits").run()) is None
     again = []
-    whole = degrade_dataset(workspace, "digits", limit=200, on_progress=lambda done, *_: again.append(done))
+    whole = degrade_dataset(workspace, "digits", limit=200, progress=Progress(lambda done, *_: again.append(done)))
     assert again[0] == 128 * STEPS
     assert again[-1] == 200 * STEPS
     pd.testing.assert_frame_equal(rows_of(whole), rows_of(folder))
@@ -343,7 +343,7 @@ def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
             import_dataset(workspace, "pets", tmp_path / "images", force=True)
 
     with pytest.raises(CurateError, match="imported anew"):
-        degrade_dataset(workspace, "pets", on_progress=import_another)
+        degrade_dataset(workspace, "pets", progress=Progress(import_another))
     assert workspace.dataset("pets").run_names() == []
 
 

@@ -18,6 +18,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services.demo import prepare_demo
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.voting import attach_votes
+from avhcurate.storage.jobs import Progress
 from avhcurate.storage.workspace import Workspace
 
 
@@ -111,7 +112,7 @@ def test_a_second_call_changes_nothing_and_needs_no_torch(folder, space):
 
 def test_progress_is_reported_up_to_the_last_sample(tmp_path):
     reports = []
-    prepare_demo(Workspace(tmp_path), on_progress=lambda done, total, message: reports.append((done, total)))
+    prepare_demo(Workspace(tmp_path), progress=Progress(lambda done, total, message: reports.append((done, total))))
     assert reports[-1] == (1797, 1797)
     assert reports == sorted(reports)
 

@@ -14,7 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import projecting
 from avhcurate.services.projecting import project_dataset
 from avhcurate.services.umap_process import lay_out
-from avhcurate.storage.jobs import Cancelled, never
+from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.storage.maps import FOLDER, MapFolder, maps
 from avhcurate.storage.workspace import Workspace
 
@@ -36,7 +36,7 @@ def run(root):
 def cancelled(root, run):
     """The PCA map that a job leaves which is cancelled as soon as it is there."""
     with pytest.raises(Cancelled, match="begins it anew"):
-        project_dataset(Workspace(root), "digits", **OPTIONS, should_stop=lambda: bool(maps(run)))
+        project_dataset(Workspace(root), "digits", **OPTIONS, progress=Progress(should_stop=lambda: bool(maps(run))))
     (folder,) = maps(run)
     return folder
 
@@ -45,7 +45,9 @@ def cancelled(root, run):
 def resumed(root, cancelled):
     """The UMAP map that the same call then makes, and what it reported."""
     said = []
-    folder = project_dataset(Workspace(root), "digits", **OPTIONS, on_progress=lambda *report: said.append(report))
+    folder = project_dataset(
+        Workspace(root), "digits", **OPTIONS, progress=Progress(lambda *report: said.append(report))
+    )
     return folder, said
 
 
@@ -111,7 +113,9 @@ def test_the_same_again_does_nothing_from_the_command_line_too(resumed, root, ru
     monkeypatch.setattr(projecting.umap_process, "lay_out", None)  # would fail if it was called
     before = folder.record
     said = []
-    again = project_dataset(Workspace(root), "digits", **OPTIONS, on_progress=lambda *report: said.append(report))
+    again = project_dataset(
+        Workspace(root), "digits", **OPTIONS, progress=Progress(lambda *report: said.append(report))
+    )
     assert (again.name, said) == (folder.name, [(400, 400, "made already")])
     options = ["--pca=10", "--seed=1", "--neighbors=10", "--limit=400", "--json", "--workspace", str(root)]
     monkeypatch.setattr(sys, "argv", ["avhcurate", "project", "digits", *options])
@@ -129,7 +133,7 @@ def test_by_distance_the_weights_are_as_long_as_the_mean_sample(own_demo_root):
     workspace = Workspace(own_demo_root)
     run = workspace.dataset("digits").run()
     with pytest.raises(Cancelled):
-        project_dataset(workspace, "digits", metric="euclidean", should_stop=lambda: bool(maps(run)))
+        project_dataset(workspace, "digits", metric="euclidean", progress=Progress(should_stop=lambda: bool(maps(run))))
     (flat,) = maps(run)
     rows = np.asarray(run.features(), float)
     weights = unit(run.class_weights().astype(float)) * np.linalg.norm(rows, axis=1).mean()
@@ -148,7 +152,7 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
     weights[4] = 0
     np.save(run.root / "class_weights.npy", weights)
     with pytest.raises(Cancelled):
-        project_dataset(workspace, "digits", should_stop=lambda: bool(maps(run)))
+        project_dataset(workspace, "digits", progress=Progress(should_stop=lambda: bool(maps(run))))
     (flat,) = maps(run)
     assert set(np.arange(1797)) - set(flat.coordinates()[0].tolist()) == {3, 5}
     assert np.flatnonzero(np.isnan(flat.class_weights()[:, 0])).tolist() == [4]
@@ -173,4 +177,4 @@ def test_what_cannot_be_laid_out_is_refused(demo_root, options, reason):
 
 def test_a_failure_of_umap_is_told_with_its_reason(tmp_path):
     with pytest.raises(RuntimeError, match="UMAP failed: FileNotFoundError"):
-        lay_out(tmp_path / "rows.npy", options={}, on_epoch=print, should_stop=never)
+        lay_out(tmp_path / "rows.npy", options={}, progress=SILENT)

@@ -24,7 +24,7 @@ from avhcurate.services.exporting import export, export_columns
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.quality import find_duplicates, keep_one, measure_dataset, odd_files
 from avhcurate.services.tables import open_table
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.quality import QualityFolder
 from avhcurate.storage.workspace import Workspace
 
@@ -175,11 +175,11 @@ def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(plante
     seen, examine = [], quality.examine
     monkeypatch.setattr(quality, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
     with pytest.raises(Cancelled):
-        measure_dataset(Workspace(root), "pets", should_stop=lambda: len(seen) >= 16)
+        measure_dataset(Workspace(root), "pets", progress=Progress(should_stop=lambda: len(seen) >= 16))
     assert not open_table(Workspace(root), "pets").measured
     first = len(seen)
     reports = []
-    measure_dataset(Workspace(root), "pets", on_progress=lambda *report: reports.append(report[:2]))
+    measure_dataset(Workspace(root), "pets", progress=Progress(lambda *report: reports.append(report[:2])))
     assert 0 < first < len(before)
     assert sorted(seen) == sorted(open_table(Workspace(root), "pets").paths())
     assert reports[0][0] == first

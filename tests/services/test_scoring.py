@@ -24,7 +24,7 @@ from avhcurate.services.annotating import annotate
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.scoring import score_dataset
 from avhcurate.services.tables import open_table
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.workspace import Workspace
 
 SPEC = ModelSpec(name="avhcurate:digits")
@@ -138,7 +138,7 @@ def test_a_complete_run_is_not_run_again(fresh):
     first = score_dataset(fresh, "digits", SPEC)
     written = {path: path.stat().st_mtime_ns for path in first.root.rglob("*") if path.name != "lock"}
     said = []
-    again = score_dataset(fresh, "digits", SPEC, on_progress=lambda *report: said.append(report))
+    again = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda *report: said.append(report)))
     assert said == [(1797, 1797, "complete already")]
     assert {path: path.stat().st_mtime_ns for path in again.root.rglob("*") if path.name != "lock"} == written
 
@@ -169,9 +169,9 @@ def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
         return bool(seen) and seen[-1] >= 1024
 
     with pytest.raises(Cancelled, match="resumes"):
-        score_dataset(fresh, "digits", SPEC, on_progress=lambda done, *_: seen.append(done), should_stop=stop)
+        score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: seen.append(done), stop))
     again = []
-    run = score_dataset(fresh, "digits", SPEC, on_progress=lambda done, *_: again.append(done))
+    run = score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, *_: again.append(done)))
     assert again[0] == 1024
     assert again[-1] == 1797
     pd.testing.assert_frame_equal(table(run), table(digits.run))
@@ -179,7 +179,7 @@ def test_a_cancelled_run_keeps_its_shards_and_goes_on_from_there(fresh, digits):
 
 def test_progress_never_goes_back_and_ends_at_the_total(fresh):
     seen = []
-    score_dataset(fresh, "digits", SPEC, on_progress=lambda done, total, _: seen.append((done, total)))
+    score_dataset(fresh, "digits", SPEC, progress=Progress(lambda done, total, _: seen.append((done, total))))
     done = [at for at, _ in seen]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, 1797)
@@ -281,7 +281,7 @@ def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tm
             import_dataset(fresh, "digits", tmp_path / "other", force=True)
 
     with pytest.raises(CurateError, match="imported anew"):
-        score_dataset(fresh, "digits", SPEC, on_progress=import_another)
+        score_dataset(fresh, "digits", SPEC, progress=Progress(import_another))
     after = fresh.dataset("digits")
     assert after.record.samples == 3
     assert after.thumbnails.get(0) is None

@@ -175,7 +175,9 @@ def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeyp
     workspace = Workspace(own_root)
     shutil.rmtree(workspace.dataset("blurred").root / "self-training")
     calls = []
-    monkeypatch.setattr("avhcurate.storage.jobs.Progress.should_stop", lambda self: calls.append(0) or len(calls) == 3)
+    monkeypatch.setattr(
+        "avhcurate.storage.jobs._RunningJob.should_stop", lambda self: calls.append(0) or len(calls) == 3
+    )
     arguments = ["--source", "digits", "--target", "blurred", "--portion", "0.3", "--rounds", "3", "--hidden", "0"]
     codes = []
     for _ in range(2):

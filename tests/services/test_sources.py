@@ -21,7 +21,7 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.pictures import ImageServer
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.images import BrokenImage, decode
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.sources import class_list
 from avhcurate.storage.workspace import Workspace
 
@@ -353,7 +353,7 @@ def test_a_hub_dataset_comes_by_config_and_split(workspace: Workspace, hub) -> N
 
 def test_a_hub_dataset_is_gone_on_with(workspace: Workspace, hub) -> None:
     with pytest.raises(Cancelled):
-        import_dataset(workspace, "d", "hf:org/pets:big", should_stop=lambda: len(hub.asked) >= 5)
+        import_dataset(workspace, "d", "hf:org/pets:big", progress=Progress(should_stop=lambda: len(hub.asked) >= 5))
     assert workspace.names() == []
     before = [path for path, *_ in hub.asked if path.endswith(".parquet")]
     folder = import_dataset(workspace, "d", "hf:org/pets:big")

@@ -22,7 +22,7 @@ from avhcurate.services.out_of_fold import cross_validate, probabilities, recipe
 from avhcurate.services.suspecting import KEPT, find_suspects
 from avhcurate.services.tables import open_table
 from avhcurate.storage.datasets import DatasetRecord
-from avhcurate.storage.jobs import Cancelled, Jobs
+from avhcurate.storage.jobs import Cancelled, Jobs, Progress
 from avhcurate.storage.out_of_fold import OutOfFoldFolder
 from avhcurate.storage.runs import RunFolder, RunRecord
 from avhcurate.storage.suspects import neighbours_at, suspects_of
@@ -130,7 +130,7 @@ def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of
 
 def test_the_same_call_finds_what_is_stored(suspects_root):
     said = []
-    again = find_suspects(digits_of(suspects_root), honest=True, on_progress=lambda *report: said.append(report))
+    again = find_suspects(digits_of(suspects_root), honest=True, progress=Progress(lambda *report: said.append(report)))
     assert said == []
     assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
 
@@ -207,7 +207,7 @@ def test_a_cancelled_cross_validation_goes_on_after_its_last_fold(blobs, workspa
     dataset, run = blobs
     looks = iter([False, False, True])
     with pytest.raises(Cancelled, match="before fold 3 of 3"):
-        cross_validate(dataset, run, folds=3, should_stop=lambda: next(looks))
+        cross_validate(dataset, run, folds=3, progress=Progress(should_stop=lambda: next(looks)))
     (folder,) = (OutOfFoldFolder(path) for path in (run.root / "out_of_fold").iterdir())
     assert [folder.has_shard(fold) for fold in range(3)] == [True, True, False]
     times = [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)]
@@ -266,7 +266,7 @@ def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monke
     monkeypatch.setattr(suspecting, "SHARD", 16)
     table, looks = open_table(workspace, "dots"), iter([False, False, True])
     with pytest.raises(Cancelled):
-        find_suspects(table, should_stop=lambda: next(looks))
+        find_suspects(table, progress=Progress(should_stop=lambda: next(looks)))
     folder = neighbours_at(table.run, suspecting.NEIGHBOURS)
     assert [folder.has_shard(shard) for shard in range(4)] == [True, True, False, False]
     assert suspects_of(table.run) == []

@@ -27,7 +27,7 @@ from avhcurate.services.annotating import annotate
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.services.training import TrainSettings, choose_parts, stratified, summary, train_model, train_seeds
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.decoded import DecodedImages
@@ -69,7 +69,7 @@ def trained(imported, tmp_path_factory):
     """A finished training, with its workspace; for reading only."""
     workspace = Workspace(shutil.copytree(imported.root, tmp_path_factory.mktemp("trained") / "space"))
     calls = []
-    training = train_model(workspace, "digits", SETTINGS, on_progress=lambda *call: calls.append(call))
+    training = train_model(workspace, "digits", SETTINGS, progress=Progress(lambda *call: calls.append(call)))
     return workspace, training, calls
 
 
@@ -184,7 +184,7 @@ def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
 def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh, trained):
     _, first, _ = trained
     looks = []
-    again = train_seeds(fresh, "digits", SETTINGS, [0, 1], on_progress=lambda *call: looks.append(call))
+    again = train_seeds(fresh, "digits", SETTINGS, [0, 1], progress=Progress(lambda *call: looks.append(call)))
     assert again[0].name == first.name != again[1].name
     weights = [load_file(training.weights_path) for training in (first, *again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -205,8 +205,8 @@ def test_a_cancelled_training_resumes_to_the_same_weights_and_looks(fresh, train
 
     for _ in range(3):
         with pytest.raises(Cancelled):
-            train_model(fresh, "digits", SETTINGS, should_stop=should_stop)
-    training = train_model(fresh, "digits", SETTINGS, should_stop=should_stop)
+            train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
+    training = train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
     assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
     steady = [name for name in whole.observations() if name != "seconds"]
     pd.testing.assert_frame_equal(training.observations()[steady], whole.observations()[steady])

@@ -7,7 +7,7 @@ from filelock import FileLock
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.fetching import Wanted, fetch_file
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 
 DATA = bytes(index * 7 % 256 for index in range(3_000_000))
 MD5 = f"md5:{hashlib.md5(DATA, usedforsecurity=False).hexdigest()}"
@@ -21,7 +21,7 @@ def wanted(web):
 
 def test_a_file_comes_whole_and_is_not_asked_for_again(web, wanted, tmp_path):
     told = []
-    found = fetch_file(wanted, tmp_path / "out", on_bytes=lambda done, total: told.append((done, total)))
+    found = fetch_file(wanted, tmp_path / "out", progress=Progress(lambda done, total, _: told.append((done, total))))
     assert found.path.read_bytes() == DATA
     assert (found.sha256, found.message) == (hashlib.sha256(DATA).hexdigest(), "")
     assert told[-1] == (len(DATA), len(DATA))
@@ -39,7 +39,7 @@ def test_a_connection_that_breaks_off_is_gone_on_with(web, wanted, tmp_path):
 
 def test_a_stopped_fetch_goes_on_in_the_next_call(web, wanted, tmp_path):
     with pytest.raises(Cancelled):
-        fetch_file(wanted, tmp_path, should_stop=lambda: True)
+        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
     part = (tmp_path / ".a.bin.part").read_bytes()
     assert 0 < len(part) < len(DATA)
     assert DATA.startswith(part)
@@ -50,7 +50,7 @@ def test_a_stopped_fetch_goes_on_in_the_next_call(web, wanted, tmp_path):
 
 def test_a_part_that_is_whole_already_is_not_asked_for_again(web, wanted, tmp_path):
     with pytest.raises(Cancelled):
-        fetch_file(wanted, tmp_path, should_stop=lambda: True)
+        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
     (tmp_path / ".a.bin.part").write_bytes(DATA)
     assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
     assert len(web.asked) == 1
@@ -58,7 +58,7 @@ def test_a_part_that_is_whole_already_is_not_asked_for_again(web, wanted, tmp_pa
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(web, wanted, tmp_path):
     with pytest.raises(Cancelled):
-        fetch_file(wanted, tmp_path, should_stop=lambda: True)
+        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
     other = DATA[::-1]
     (web.folder / "a.bin").write_bytes(other)
     assert fetch_file(Wanted("a.bin", wanted.places), tmp_path).path.read_bytes() == other

@@ -23,7 +23,7 @@ from pathlib import Path
 from avhcurate.storage.jobs import Jobs
 jobs = Jobs(Path(sys.argv[1]))
 with jobs.running(jobs.create("score", "digits", [])) as progress:
-    progress.report(3, 10)
+    progress.tell(3, 10)
     print("ready", flush=True)
     time.sleep(60)
 """
@@ -41,9 +41,9 @@ def other_process(tmp_path):
 def test_a_finished_job_says_done_and_how_far_it_came(jobs):
     reports = []
     with jobs.running(jobs.create("score", "digits", ["score"]), on_report=reports.append) as progress:
-        progress.report(0, 20)
+        progress.tell(0, 20)
         time.sleep(0.02)
-        progress.report(20, 20, "scoring")
+        progress.tell(20, 20, "scoring")
     newest = jobs.newest()
     assert (newest.state, newest.done, newest.total, newest.message) == ("done", 20, 20, "scoring")
     assert newest.rate > 0
@@ -63,20 +63,22 @@ def test_a_job_that_raises_says_how_it_ended(jobs, error, state):
 
 
 def test_another_total_begins_a_stage_with_a_rate_of_its_own(jobs):
-    with jobs.running(jobs.create("project", "digits", [])) as progress:
-        progress.report(0, 1000)
-        progress.report(900, 1000)
-        progress.report(0, 500)
-        assert (progress.record.rate, progress.record.eta_s) == (None, None)
+    told = []
+    with jobs.running(jobs.create("project", "digits", []), on_report=told.append) as progress:
+        progress.tell(0, 1000)
+        progress.tell(900, 1000)
+        progress.tell(0, 500)
+        assert (told[-1].rate, told[-1].eta_s) == (None, None)
 
 
 def test_rate_and_time_left_count_only_what_this_run_did(jobs):
-    with jobs.running(jobs.create("score", "digits", [])) as progress:
-        progress.report(900, 1000)  # resumed: 900 were there
+    told = []
+    with jobs.running(jobs.create("score", "digits", []), on_report=told.append) as progress:
+        progress.tell(900, 1000)  # resumed: 900 were there
         time.sleep(0.1)
-        progress.report(910, 1000)
-        assert progress.record.rate == pytest.approx(100, rel=0.5)
-        assert progress.record.eta_s == pytest.approx(90 / progress.record.rate)
+        progress.tell(910, 1000)
+        assert told[-1].rate == pytest.approx(100, rel=0.5)
+        assert told[-1].eta_s == pytest.approx(90 / told[-1].rate)
 
 
 def test_cancel_is_seen_by_the_work(jobs):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.training.full_trainer import FILE, FullTrainer
 from avhcurate.training.judge import Judge
@@ -31,16 +31,16 @@ def halves(digit_halves):
 def adapt(halves, digits_net, tmp_path):
     """A self-training of a new network in a folder of that name: (folder, the labels of the target)."""
 
-    def run(name, *, labels=None, should_stop=None):
+    def run(name, *, labels=None, should_stop=lambda: False):
         source, target = halves
         labels = np.asarray(target.labels) if labels is None else labels
         trainer = FullTrainer(
             digits_net(), source, replace(target, labels=labels), num_classes=10, recipe=RECIPE,
-            checkpoints=tmp_path / name, head="head", should_stop=should_stop,
+            checkpoints=tmp_path / name, head="head", progress=lambda _: Progress(should_stop=should_stop),
         )  # fmt: skip
         folder = SelfTrainingFolder(tmp_path / name)
         judge = Judge(labels, list("0123456789"))
-        options = {"schedule": Schedule(0.3, 0.2, 0.5), "should_stop": should_stop}
+        options = {"schedule": Schedule(0.3, 0.2, 0.5), "progress": Progress(should_stop=should_stop)}
         self_train(trainer, np.arange(300), rule="avc-mrkld", judge=judge, folder=folder, **options)
         return folder
 
@@ -73,10 +73,10 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
     source, target = (half.part(np.arange(60)) for half in halves)
     first, second = (PseudoLabelled(np.arange(n), np.eye(10, dtype=np.float32)[:n]) for n in (5, 6))
 
-    def trained(folder, pseudo, stop=None):
+    def trained(folder, pseudo, stop=lambda: False):
         trainer = FullTrainer(
             digits_net(), source, target, num_classes=10, recipe=replace(RECIPE, epochs=1), checkpoints=folder,
-            head="head", should_stop=stop,
+            head="head", progress=lambda _: Progress(should_stop=stop),
         )  # fmt: skip
         trainer.fit(1, pseudo)
         return trainer.module.state_dict()

@@ -59,10 +59,6 @@ def options(pacs, planted, out, *more):
     return pacs.parsed([f"--data={planted}", f"--out={out}", "--device=cpu", *small, *more])
 
 
-def never():
-    return False
-
-
 def made_up(pacs, target, loss, seed, accuracy):
     return pacs.Result(
         target=target,
@@ -102,7 +98,7 @@ def test_pictures_are_normalised_by_what_is_trained_on(pacs, planted):
 
 
 def test_one_command_trains_all_and_the_next_trains_nothing(pacs, planted, tmp_path, capsys):
-    pacs.run(options(pacs, planted, tmp_path), never)
+    pacs.run(options(pacs, planted, tmp_path))
     found = pacs.finished(tmp_path)
     assert {(r.target, r.loss) for r in found} == {(t, loss) for t in pacs.DOMAINS for loss in pacs.LOSSES}
     assert {(r.trained, r.held_out, r.tested) for r in found} == {(33, 3, 12)}
@@ -110,7 +106,7 @@ def test_one_command_trains_all_and_the_next_trains_nothing(pacs, planted, tmp_p
     assert "| here: CNN-9 + AVH |" in said
     assert "over 4 pairs" in said
     assert not list(tmp_path.glob("*/checkpoint.pt"))
-    pacs.run(options(pacs, planted, tmp_path), never)
+    pacs.run(options(pacs, planted, tmp_path))
     assert "left out" not in capsys.readouterr().out.split("\n|")[0]
     assert pacs.finished(tmp_path) == found
 
@@ -118,13 +114,13 @@ def test_one_command_trains_all_and_the_next_trains_nothing(pacs, planted, tmp_p
 def test_a_training_that_is_stopped_goes_on_to_the_same_result(pacs, planted, tmp_path):
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     more = ("--domains=photo", "--losses=avh", "--epochs=3")
-    pacs.run(options(pacs, planted, whole, *more), never)
+    pacs.run(options(pacs, planted, whole, *more))
     steps = iter(range(100))
     with pytest.raises(pacs.Cancelled):
-        pacs.run(options(pacs, planted, halved, *more), lambda: next(steps) >= 6)
+        pacs.run(options(pacs, planted, halved, *more), pacs.Progress(should_stop=lambda: next(steps) >= 6))
     assert pacs.finished(halved) == []
     assert (halved / "photo-avh-0" / "checkpoint.pt").exists()
-    pacs.run(options(pacs, planted, halved, *more), never)
+    pacs.run(options(pacs, planted, halved, *more))
     changing = {"seconds": 0, "finished": datetime.min}
     one, other = (pacs.finished(folder)[0].model_copy(update=changing) for folder in (whole, halved))
     assert one == other
@@ -137,16 +133,16 @@ def test_both_losses_begin_with_the_same_weights(pacs):
 
 
 def test_a_blind_run_does_not_look_at_the_domain_left_out(pacs, planted, tmp_path, capsys):
-    pacs.run(options(pacs, planted, tmp_path, "--blind", "--domains=sketch", "--epochs=1"), never)
+    pacs.run(options(pacs, planted, tmp_path, "--blind", "--domains=sketch", "--epochs=1"))
     assert [r.target_accuracy for r in pacs.finished(tmp_path)] == [None, None]
     assert "not measured right on sketch" in capsys.readouterr().out
 
 
 def test_a_folder_of_other_settings_is_refused(pacs, planted, tmp_path):
     more = ("--domains=photo", "--losses=softmax", "--epochs=1")
-    pacs.run(options(pacs, planted, tmp_path, *more), never)
+    pacs.run(options(pacs, planted, tmp_path, *more))
     with pytest.raises(CurateError, match=r"holds trainings with width 2: give those, or another --out"):
-        pacs.run(options(pacs, planted, tmp_path, *more, "--width=3"), never)
+        pacs.run(options(pacs, planted, tmp_path, *more, "--width=3"))
 
 
 def test_data_without_domains_is_refused(pacs, planted, tmp_path):

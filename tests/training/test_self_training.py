@@ -9,7 +9,7 @@ import pytest
 from avhcurate import scores
 from avhcurate.curation.selection import GATES, RULES, select
 from avhcurate.errors import CurateError
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.training.judge import Judge
 from avhcurate.training.parallel import Group
@@ -130,10 +130,10 @@ def test_a_run_cut_short_comes_to_the_same_bits(adapted, tmp_path):
         return len(calls) == 3
 
     with pytest.raises(Cancelled, match="resumes"):
-        adapt(tmp_path, should_stop=stop)
+        adapt(tmp_path, progress=Progress(should_stop=stop))
     assert SelfTrainingFolder(tmp_path).rounds() == [0, 1]
     seen = []
-    folder, trainer, ended = adapt(tmp_path, on_progress=lambda done, total, _: seen.append((done, total)))
+    folder, trainer, ended = adapt(tmp_path, progress=Progress(lambda done, total, _: seen.append((done, total))))
     assert min(trainer.seen) == 2
     assert (seen[0], seen[-1]) == ((2 * 160, 4 * 160), (4 * 160, 4 * 160))
     assert ended == ALL_ROUNDS
@@ -151,7 +151,9 @@ def test_a_round_that_was_not_renamed_into_place_does_not_count(adapted, tmp_pat
 
 def test_a_process_that_does_not_lead_learns_the_same_and_writes_nothing(adapted, tmp_path):
     told = []
-    folder, trainer, ended = adapt(tmp_path, group=Group(rank=1), on_progress=lambda *report: told.append(report))
+    folder, trainer, ended = adapt(
+        tmp_path, group=Group(rank=1), progress=Progress(lambda *report: told.append(report))
+    )
     assert (folder.rounds(), told, ended) == ([], [], ALL_ROUNDS)
     trainer.save(tmp_path)
     assert filecmp.cmp(tmp_path / FILE, adapted[0].round(3) / FILE, shallow=False)

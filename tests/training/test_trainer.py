@@ -19,7 +19,7 @@ from torch.optim import SGD
 from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.storage.jobs import Cancelled
+from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.training.looks import Looks, accuracy
 from avhcurate.training.pictures import Pictures, normalise
 from avhcurate.training.recipe import Recipe
@@ -252,7 +252,7 @@ def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_hal
             try:
                 module = train(
                     wavering(), known, recipe, held_out=held, device="cpu", looks=timing, on_look=looks.append,
-                    checkpoint=file, should_stop=should_stop,
+                    checkpoint=file, progress=Progress(should_stop=should_stop),
                 )  # fmt: skip
             except Cancelled:
                 assert checkpoint_step(file) == stop
@@ -413,7 +413,7 @@ PARALLEL = """
     import torch
     torch.set_num_threads(1)
     from avhcurate.models.digits import MEAN, STD
-    from avhcurate.storage.jobs import Cancelled
+    from avhcurate.storage.jobs import Cancelled, Progress
     from avhcurate.training.digits import read_digits
     from avhcurate.training.looks import Looks
     from avhcurate.training.parallel import joined
@@ -430,7 +430,7 @@ PARALLEL = """
         module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
         recipe = Recipe(epochs=2, batch_size=33, crop_padding=1, loss="avh", clip=1.0, ema=0.5)
         return train(module, pictures, recipe, held_out=pictures, device="cpu", looks=Looks(early=(0,)),
-                     on_look=looks.append, checkpoint=checkpoint, should_stop=lambda: stop)
+                     on_look=looks.append, checkpoint=checkpoint, progress=Progress(should_stop=lambda: stop))
 
     def work(folder, leads):
         looks = []
