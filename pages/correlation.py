@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.plots.correlation import per_bin, ranking
-from avhcurate.services.correlating import HSF, contract_table, to_latex
+from avhcurate.services.correlating import HSF, export_table, to_latex
 from avhcurate.ui import correlation, frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.correlation import BOOTSTRAP, FIRST, MOST_TO_BOOTSTRAP, SECOND, SHOWN
@@ -41,7 +41,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
             [*dict.fromkeys(found.table["score"]), against], label="About the scores", key="correlation.explain"
         )
         for label, suffix, mime, text in (
-            ("CSV", "csv", "text/csv", contract_table(found).to_csv(index=False)),
+            ("CSV", "csv", "text/csv", export_table(found).to_csv(index=False)),
             ("LaTeX", "tex", "application/x-tex", to_latex(found)),
         ):
             st.download_button(

@@ -47,7 +47,7 @@ def correlate(
         correlating.write_csv(found, csv, force=force)
     if as_json:
         print_json(
-            {"rows": correlating.contract_table(found), "pairs": found.pairs, "noise_ceiling": found.ceiling.ceiling}
+            {"rows": correlating.export_table(found), "pairs": found.pairs, "noise_ceiling": found.ceiling.ceiling}
         )
         return
     print_votes_note(table)

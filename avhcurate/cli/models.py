@@ -36,7 +36,7 @@ def models(
     if as_json:
         print_json(
             {
-                "rows": comparing.contract_table(found),
+                "rows": comparing.export_table(found),
                 "agreement": found.agreement,
                 "pairs": found.pairs,
                 "avh_rank_agreement": found.avh.reset_index(names="model"),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from avhcurate.analysis import correlation, dependent
+from avhcurate.analysis import correlation, correlation_tests
 from avhcurate.analysis.image_quality import MEASURES, PROXIES, RANKED
 from avhcurate.curation import bins, reliability
 from avhcurate.curation.filters import Filters
@@ -75,7 +75,7 @@ def correlate(
     harder = {key: RANKED[key].harder for key in chosen}
     # A measure stands for HSF with its bad end: both are turned until low means hard.
     proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
-    pairs = dependent.compare(scores, proxy, harder=harder, ids=frame["id"])
+    pairs = correlation_tests.compare(scores, proxy, harder=harder, ids=frame["id"])
     ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
     return Correlations(found, correlation.remarks(found), pairs, ceiling, edges, len(frame), table.simulated, against)
 
@@ -96,7 +96,7 @@ def noise_ceiling(table: DatasetTable) -> Reliability:
     return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
 
 
-def contract_table(found: Correlations) -> pd.DataFrame:
+def export_table(found: Correlations) -> pd.DataFrame:
     """The table as files have it; a further column says so when the votes are simulated, or what stands for HSF."""
     if found.against != HSF:
         return found.table.assign(against=found.against)
@@ -106,7 +106,7 @@ def contract_table(found: Correlations) -> pd.DataFrame:
 def write_csv(found: Correlations, out: Path, *, force: bool = False) -> None:
     """Writes the contract's columns; an existing file is refused unless `force`."""
     check_free(out, force=force)
-    write_atomic(out, contract_table(found).to_csv(index=False))
+    write_atomic(out, export_table(found).to_csv(index=False))
 
 
 def to_latex(found: Correlations) -> str:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
@@ -10,25 +9,18 @@ import streamlit as st
 from avhcurate.curation.bins import bin_labels
 from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, thin_out
 from avhcurate.scores import SCORES
-from avhcurate.ui import state
-from avhcurate.ui.charts import clicked_id
-from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui import region_chart
+from avhcurate.ui.choices import one_of
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.listed import sample_grid
-from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
+from avhcurate.ui.regions import Region, write_region
 
 COLOR = one_of("dynamics.color", list(COLORS), "correctness")
 #: What the images of a region can be ordered by, hardest first.
 SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
 SORT = one_of("dynamics.sort", SORTS, "variability")
-REGION: Choice[Region | None] = Choice(
-    "dynamics.region", None, read_region, lambda region: write_region(region) if region else ""
-)
-
-_TOOLS = {"Box": "select", "Lasso": "lasso", "Click": "pan"}
-#: Session state: grows with each answered selection; a chart of another key has none.
-_TURN = "dynamics.turn"
+REGION = region_chart.region_choice("dynamics")
 #: Share of the samples in a region that a button selects.
 _TENTH = 0.1
 
@@ -42,28 +34,20 @@ them. Far to the right lie those on which it changes its mind.
 """
 
 
-def toolbar(here: Opened, points: pd.DataFrame) -> str:
-    """Colour and tool, and the regions that a button selects; returns the tool."""
+def toolbar(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
+    """Colour and tool, and the regions that a button selects; returns the tool, as `region_chart.choose_tool`."""
     colors = [key for key in COLORS if key != "hsf_bin" or here.table.votes is not None]
-    color = COLOR.of(here.view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Colour",
-            colors,
-            key=COLOR.key(color if color in colors else COLOR.default),
-            format_func=COLORS.__getitem__,
-            on_change=COLOR.keep,
-            required=True,
-        )
-        tool = st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key="dynamics.tool")
+        COLOR.show(st.segmented_control, "Colour", here.view, {key: COLORS[key] for key in colors})
+        tool = region_chart.choose_tool("dynamics")
         with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
             for label, region in corners(points).items():
-                st.button(label, key=f"dynamics.corner.{label}", on_click=_select, args=(region,))
+                st.button(label, key=f"dynamics.corner.{label}", on_click=region_chart.answer, args=(REGION, region))
             if REGION.of(here.view) is not None:
-                st.button("Clear", icon=":material/close:", type="tertiary", key="dynamics.clear", on_click=_select)
+                region_chart.clear_button(REGION)
         with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
             st.markdown(ABOUT)
-    return str(tool)
+    return tool
 
 
 def corners(points: pd.DataFrame) -> dict[str, Region]:
@@ -76,7 +60,7 @@ def corners(points: pd.DataFrame) -> dict[str, Region]:
     }
 
 
-def chart(here: Opened, points: pd.DataFrame, tool: str) -> int | None:
+def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | None:
     """Draws the map and takes over a region drawn on it; returns the id of a point just clicked."""
     color, region = COLOR.of(here.view), REGION.of(here.view)
     drawn = thin_out(points, most=MOST_POINTS)
@@ -86,37 +70,21 @@ def chart(here: Opened, points: pd.DataFrame, tool: str) -> int | None:
         color=color,
         bins=bin_labels(here.table.edges) if color == "hsf_bin" else (),
         outline=region.outline(-0.02, 1.02) if region else None,
-        dragmode=_TOOLS[tool],
+        dragmode=tool[0],
         simulated=here.table.simulated,
     )
-    # A new key drops the selection once it is answered, else the browser sends its points with every later run.
-    turn = st.session_state.setdefault(_TURN, 0)
-    event = st.plotly_chart(
+    clicked = region_chart.chart(
         figure,
-        key=f"dynamics.map.{turn}",
-        on_select="rerun",
-        selection_mode=("points", "box", "lasso"),
-        config={"displayModeBar": False, "doubleClick": False},
+        REGION,
+        key="dynamics.map",
         alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
     )
+    hint = tool[1].replace("a box", "a box on the map or on a histogram")
     said = f"{len(points):,} held-out samples"
     if len(drawn) < len(points):
         said += f", {len(drawn):,} of them drawn: where the map is crowded, a random part. A selection takes all"
-    st.caption(f"{said}. {_HOW[tool]} The histograms count all samples.")
-    if (new := drawn_region(event)) is not None:
-        _select(new)
-        st.rerun()
-    clicked = clicked_id(event)
-    if clicked is not None:
-        st.session_state[_TURN] = turn + 1
+    st.caption(f"{said}. {hint} The histograms count all samples.")
     return clicked
-
-
-_HOW = {
-    "Box": "Draw a box on the map or on a histogram to see the images in it.",
-    "Lasso": "Draw a line around points to see their images.",
-    "Click": "Click a point to open its image.",
-}
 
 
 def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
@@ -128,17 +96,14 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
     if region is None:
         return [], None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
-    sort = SORT.of(here.view)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
-        options = [key for key in SORTS if key in points and points[key].notna().any()]
-        sort = sort if sort in options else options[0]
-        st.selectbox(
+        sort = SORT.show(
+            st.selectbox,
             "Order",
-            options,
-            key=SORT.key(sort),
+            here.view,
+            [key for key in SORTS if key in points and points[key].notna().any()],
             format_func=lambda key: f"Hardest first by {score_name(key)}",
-            on_change=SORT.keep,
             label_visibility="collapsed",
             width=290,
         )
@@ -153,10 +118,3 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
 
 def _harder(key: str) -> str:
     return SCORES[key].harder if key in SCORES else "low"
-
-
-def _select(region: Region | None = None) -> None:
-    """Puts a region into the address, and starts on its first page with an empty chart selection."""
-    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
-    text = write_region(region) if region else ""
-    state.write(replace(state.current(), page=1, sample=None).choosing(REGION.name, text))

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from avhcurate.services import comparing
+from avhcurate.services import comparing_pair
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.regions import read_region
@@ -53,7 +53,7 @@ def test_choosing_b_a_box_and_a_cell_bring_their_images(page, serve, root):
     page.locator("[class*=st-key-models-b] [role=combobox], [class*=st-key-models-b] input").first.click()
     page.get_by_role("option", name="planted:other-2").click()
     expect(page.get_by_text("A is right more often")).to_be_visible(timeout=20_000)
-    found = comparing.pair(table, own, "other-2")
+    found = comparing_pair.pair(table, own, "other-2")
 
     plot = plot_of(page, "models-against")
     area = plot.locator(".draglayer .xy .nsewdrag").bounding_box()
@@ -82,7 +82,7 @@ def test_choosing_b_a_box_and_a_cell_bring_their_images(page, serve, root):
     expect(plot.locator(".hoverlayer .hovertext")).to_contain_text("label 7, predicted 1", timeout=20_000)
     page.mouse.click(x, y)
     expect(page).to_have_url(re.compile(r"models\.cell=b(:|%3A)7(:|%3A)1"), timeout=20_000)
-    ids = comparing.in_cell(found, "b", 7, 1)
+    ids = comparing_pair.in_cell(found, "b", 7, 1)
     expect(page.get_by_text(f"Label 7, B predicts 1 · n {len(ids)}")).to_be_visible(timeout=20_000)
     expect(page.locator(TILES).first).to_be_visible(timeout=20_000)
     assert shown_ids(page) == ids[:60].tolist()

@@ -7,11 +7,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.analysis import dependent
+from avhcurate.analysis import comparison, correlation_tests
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.services import comparing
-from avhcurate.services.comparing import Side
+from avhcurate.services import comparing, comparing_pair, comparing_samples, comparing_transfer
+from avhcurate.services.comparing_transfer import Side
 from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.workspace import Workspace
@@ -86,7 +86,7 @@ def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names
     assert (len(found.samples), found.labelled) == (1697, 1797)
     assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
     assert set(found.table["n"]) == {1697}
-    pair = comparing.pair(table, "part-2", names[0])
+    pair = comparing_pair.pair(table, "part-2", names[0])
     assert pair.left_out == (100, 0)
     # The part has the numbers of the real run: aligned by id, both sides are the same.
     assert (pair.points["a"] == pair.points["b"]).all()
@@ -104,8 +104,8 @@ def test_the_filters_apply(table, names):
 
 
 def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names):
-    found = comparing.pair(table, names[0], "sharp-1")
-    rows = comparing.who_is_right(found).set_index("bin")
+    found = comparing_pair.pair(table, names[0], "sharp-1")
+    rows = comparing_pair.who_is_right(found).set_index("bin")
     assert (rows.loc[list(HARD), "b"] == 1).all()
     assert (rows.loc[list(HARD), "b_high"] == 1).all()
     assert rows.loc[HARD[0], "people"] < 0.1
@@ -117,7 +117,7 @@ def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, name
 
 
 def test_people_are_right_where_no_other_class_has_as_many_votes(table, names):
-    points = comparing.pair(table, names[0], "sharp-1").points.set_index("id")
+    points = comparing_pair.pair(table, names[0], "sharp-1").points.set_index("id")
     for id, counts in table.vote_counts().head(300).itertuples(index=False):
         label = points.loc[id, "label"]
         others = [votes for number, votes in enumerate(counts) if number != label]
@@ -129,24 +129,24 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
     attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
     table = open_table(Workspace(own_demo_root), "digits")
-    found = comparing.pair(table, *[run.name for run in comparing.comparable_runs(table)])
+    found = comparing_pair.pair(table, *[run.name for run in comparing_samples.comparable_runs(table)])
     assert found.points.set_index("id")["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
-    rows = comparing.who_is_right(found).set_index("bin")
+    rows = comparing_pair.who_is_right(found).set_index("bin")
     assert rows.loc["all", ["n", "share", "people"]].tolist() == pytest.approx([4, (0.5 + 0.6 + 0 + 1) / 4, 0.5])
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
-    assert comparing.outcomes(found)["n"].sum() == 4
+    assert comparing_pair.outcomes(found)["n"].sum() == 4
     side = comparing.side_by_side(table)
     assert (side.table["avh_hsf_n"] == 4).all()
     assert not side.simulated
 
 
 def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
-    found = comparing.pair(table, names[0], "sharp-1")
-    rows = comparing.outcomes(found)
+    found = comparing_pair.pair(table, names[0], "sharp-1")
+    rows = comparing_pair.outcomes(found)
     assert (len(rows), rows["n"].sum()) == (8, 1797)
     points = found.points.set_index("id")
     for row in rows.itertuples():
-        ids = comparing.with_outcome(found, row.people, row.a, row.b)
+        ids = comparing_pair.with_outcome(found, row.people, row.a, row.b)
         assert len(ids) == row.n
         some = points.loc[ids]
         assert (some["people"] == row.people).all()
@@ -155,24 +155,27 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
 
 
 def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(table, names):
-    found = comparing.pair(table, names[0], "sharp-1")
-    a, b = comparing.confusions(found)
+    found = comparing_pair.pair(table, names[0], "sharp-1")
+    a, b = comparing_pair.confusions(found)
     for matrix, name in ((a, names[0]), (b, "sharp-1")):
         rows = rows_of(table, name)
         crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
         assert (matrix == crossed.to_numpy()).all()
-    pairs = comparing.confused_pairs(a, b, most=5)
+    pairs = comparison.confused_pairs(a, b, most=5)
     assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
     rows = rows_of(table, "sharp-1")
-    ids = comparing.in_cell(found, "b", 7, 1)
+    ids = comparing_pair.in_cell(found, "b", 7, 1)
     assert sorted(ids) == sorted(rows[(rows["label"] == 7) & (rows["predicted"] == 1)].index)
-    both = set(ids) & set(comparing.in_cell(found, "a", 7, 1))
-    assert set(comparing.in_cell(found, "d", 7, 1)) == (set(ids) | set(comparing.in_cell(found, "a", 7, 1))) - both
+    both = set(ids) & set(comparing_pair.in_cell(found, "a", 7, 1))
+    assert (
+        set(comparing_pair.in_cell(found, "d", 7, 1))
+        == (set(ids) | set(comparing_pair.in_cell(found, "a", 7, 1))) - both
+    )
 
 
 def test_hard_for_one_is_what_was_planted(table, names):
-    found = comparing.pair(table, names[0], "sharp-1")
-    ids = comparing.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
+    found = comparing_pair.pair(table, names[0], "sharp-1")
+    ids = comparing_pair.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
     assert len(ids) > 20
     hard = rows_of(table, names[0]).loc[ids]
     assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
@@ -183,9 +186,11 @@ def test_hard_for_one_is_what_was_planted(table, names):
 
 
 def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, names):
-    found = comparing.pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
+    found = comparing_pair.pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
     a, b = rows_of(table, names[0]), rows_of(table, "sharp-1")
-    expected = dependent.compare({"a": a["avh"], "b": b["avh"]}, a["hsf"], harder={"a": "high", "b": "high"}).iloc[0]
+    expected = correlation_tests.compare(
+        {"a": a["avh"], "b": b["avh"]}, a["hsf"], harder={"a": "high", "b": "high"}
+    ).iloc[0]
     row = found.tests[(found.tests["score"] == "avh") & (found.tests["bin"] == "all")].iloc[0]
     assert (row["difference"], row["p_value"]) == pytest.approx((expected["difference"], expected["p_value"]))
     assert row["difference"] > 0  # the planted network finds easy what people find hard
@@ -209,13 +214,13 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
     add_run(own_demo_root, "wide-1", lambda rows: rows.assign(avh=rows["avh"] / 2), num_classes=20)
     table = open_table(Workspace(own_demo_root), "digits")
     first = table.dataset.run("avhcurate:digits").name
-    pair = comparing.pair(table, first, "wide-1")
+    pair = comparing_pair.pair(table, first, "wide-1")
     assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
     assert (pair.points["a"] == pair.points["b"]).all()
-    a, b = comparing.confusions(pair)
+    a, b = comparing_pair.confusions(pair)
     assert b.shape == (20, 20)
-    pairs = comparing.confused_pairs(a, b, most=3)
-    few = comparing.most_confused(pairs, 20, most=4)
+    pairs = comparison.confused_pairs(a, b, most=3)
+    few = comparing_pair.most_confused(pairs, 20, most=4)
     assert few == sorted(few)
     assert set(few) <= set(pairs["label"]) | set(pairs["predicted"])
     assert set(pairs.loc[0, ["label", "predicted"]]) <= set(few)
@@ -224,7 +229,7 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
 
 def test_one_split_against_the_other(table, names):
     sides = [Side(table, split, Filters()) for split in ("train", "test")]
-    found = comparing.transfer(*sides)
+    found = comparing_transfer.transfer(*sides)
     assert (found.models, found.by_bin) == (3, True)
     points = found.points.set_index(["model", "bin"])
     rows = rows_of(table, "sharp-1")
@@ -239,8 +244,8 @@ def test_one_split_against_the_other(table, names):
     )
     halves = Side(open_table(Workspace(table.dataset.root.parents[1]), "digits", edges=(0, 0.5, 1)), "test", Filters())
     with pytest.raises(CurateError, match="different HSF bins"):
-        comparing.transfer(sides[0], halves)
-    few = comparing.transfer(*(Side(table, side.split, Filters(where="id < 60")) for side in sides))
+        comparing_transfer.transfer(sides[0], halves)
+    few = comparing_transfer.transfer(*(Side(table, side.split, Filters(where="id < 60")) for side in sides))
     assert few.left_out > 0
 
 
@@ -251,13 +256,13 @@ def test_by_default_each_network_counts_once(own_demo_root, add_run):
     add_run(own_demo_root, "again-1", lambda rows: rows[:1000], weights_sha256=same)
     add_run(own_demo_root, "tiny-2", lambda rows: rows[:300])
     add_run(own_demo_root, "other-3", lambda rows: rows)
-    chosen = comparing.default_runs(comparing.comparable_runs(table))
+    chosen = comparing_samples.default_runs(comparing_samples.comparable_runs(table))
     assert sorted(chosen) == sorted([own.name, "other-3"])
 
 
 def test_mistakes_say_what_there_is(table, names):
     with pytest.raises(CurateError, match="name each run once"):
-        comparing.pair(table, names[0], names[0])
+        comparing_pair.pair(table, names[0], names[0])
     with pytest.raises(CurateError, match="no score of a run is called aum"):
         comparing.side_by_side(table, names, keys=["aum"])
     with pytest.raises(CurateError, match="has no run 'nothing'"):
@@ -273,10 +278,10 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     assert not found.samples.voted
     assert found.table["avh_hsf"].isna().all()
     assert found.readings[0].verdict == "too little data"
-    pair = comparing.pair(table, *found.table["run"])
-    assert comparing.who_is_right(pair)["bin"].tolist() == ["all"]
-    assert len(comparing.outcomes(pair)) == 4
-    assert not comparing.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
+    pair = comparing_pair.pair(table, *found.table["run"])
+    assert comparing_pair.who_is_right(pair)["bin"].tolist() == ["all"]
+    assert len(comparing_pair.outcomes(pair)) == 4
+    assert not comparing_transfer.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
 
 
 def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, monkeypatch, capsys):

@@ -225,7 +225,7 @@ def test_scores_against_a_measure_are_spearmans_of_scipy(measured_digits):
     lowest = frame[codes == 0]
     assert abs(of_bins["n"].iloc[0] - len(lowest)) <= 2
     assert list(found.table.columns) == list(correlating.correlation.COLUMNS)
-    assert set(correlating.contract_table(found)["against"]) == {"contrast"}
+    assert set(correlating.export_table(found)["against"]) == {"contrast"}
 
 
 def test_measures_are_rows_against_hsf_too_and_low_counts_as_hard(measured_digits):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from avhcurate.analysis.dependent import compare, meng_rosenthal_rubin, paired_bootstrap
+from avhcurate.analysis.correlation_tests import compare, meng_rosenthal_rubin, paired_bootstrap
 from avhcurate.errors import CurateError
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:

@@ -1,0 +1,76 @@
+"""A chart to choose a region or a point on: the region is kept in the address, and each selection is answered once."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.ui import state
+from avhcurate.ui.charts import clicked_id
+from avhcurate.ui.choices import Choice
+from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
+
+#: What Plotly calls each tool, and what to do with it.
+_TOOLS = {
+    "Box": ("select", "Draw a box to see the images in it."),
+    "Lasso": ("lasso", "Draw a line around points to see their images."),
+    "Click": ("pan", "Click a point to open its image."),
+}
+
+
+def region_choice(page: str) -> Choice[Region | None]:
+    """The region chosen on a page's chart; None for none."""
+    return Choice(f"{page}.region", None, read_region, lambda region: write_region(region) if region else "")
+
+
+def choose_tool(page: str) -> tuple[str, str]:
+    """Asks for the tool: what Plotly calls it, and what to do with it."""
+    return _TOOLS[
+        str(st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key=f"{page}.tool"))
+    ]
+
+
+def clear_button(choice: Choice[Region | None]) -> None:
+    """A button that drops the region."""
+    page = _page(choice)
+    st.button(
+        "Clear", icon=":material/close:", type="tertiary", key=f"{page}.clear", on_click=answer, args=(choice, None)
+    )
+
+
+def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> int | None:
+    """Draws a figure and takes over a region drawn on it; the id of a point just clicked."""
+    event = st.plotly_chart(
+        figure,
+        key=turned(choice, key),
+        on_select="rerun",
+        selection_mode=("points", "box", "lasso"),
+        config={"displayModeBar": False, "doubleClick": False},
+        alt=alt,
+    )
+    if (region := drawn_region(event)) is not None:
+        answer(choice, region)
+        st.rerun()
+    if (clicked := clicked_id(event)) is not None:
+        _turn(choice)
+    return clicked
+
+
+def answer(choice: Choice[Any], value: object) -> None:
+    """Puts what was selected in a chart or table into the address, with the first page of its images."""
+    _turn(choice)
+    state.write(replace(state.current(), page=1, sample=None).choosing(choice.name, choice.write(value)))
+
+
+def turned(choice: Choice[Any], key: str) -> str:
+    """The key of a chart or table; another once its selection is answered, or every later run would answer it again."""
+    return f"{key}.{st.session_state.setdefault(f'{_page(choice)}.turn', 0)}"
+
+
+def _turn(choice: Choice[Any]) -> None:
+    name = f"{_page(choice)}.turn"
+    st.session_state[name] = st.session_state.get(name, 0) + 1
+
+
+def _page(choice: Choice[Any]) -> str:
+    return choice.name.partition(".")[0]
