@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import frame, overview, starting
+from avhcurate.ui import frame, home_start, overview
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
 from avhcurate.ui.mistakes import plain
@@ -15,9 +15,9 @@ if here.table is None:
     if job is None or not job.active:
         frame.empty_workspace(here)
         st.markdown("**Import images**")
-        starting.import_form(here.workspace.root, busy=False)
+        home_start.import_form(here.workspace.root, busy=False)
         st.markdown("**Or fetch a public dataset**")
-        starting.fetch_form(here.workspace.root, busy=False)
+        home_start.fetch_form(here.workspace.root, busy=False)
     st.stop()
 
 here = frame.with_data()
@@ -47,10 +47,10 @@ with st.container(border=True):
     )
     busy = job is not None and job.active
     if ACTIONS[action] == "score":
-        starting.score_form(root, table, busy=busy)
+        home_start.score_form(root, table, busy=busy)
     elif ACTIONS[action] == "votes":
-        starting.votes_form(root, table, busy=busy)
+        home_start.votes_form(root, table, busy=busy)
     elif ACTIONS[action] == "fetch":
-        starting.fetch_form(root, busy=busy)
+        home_start.fetch_form(root, busy=busy)
     else:
-        starting.import_form(root, busy=busy)
+        home_start.import_form(root, busy=busy)

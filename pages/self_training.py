@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.services.comparing_rules import lines
-from avhcurate.ui import frame, self_training, self_training_round, self_training_start
+from avhcurate.ui import frame, self_training, self_training_round, self_training_start, starting
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.jobs import job_panel
 
@@ -19,7 +19,7 @@ if not found:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     group = self_training.group_of(here, found)
-    self_training_start.another_button()
+    starting.another_button("selftrain", "Start another")
 self_training_start.another(here, busy=busy)
 self_training.about(group)
 if busy:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.services import dynamics
-from avhcurate.ui import data_map, discoveries, frame, training_dynamics, training_start
+from avhcurate.ui import data_map, discoveries, frame, starting, training_dynamics, training_start
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
@@ -20,7 +20,7 @@ if not found:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = training_dynamics.choose(here, found)
-    training_start.another_button()
+    starting.another_button("train", "Train another")
 training_start.another(here, busy=busy)
 if training_dynamics.none_in_view(here, chosen):
     st.stop()

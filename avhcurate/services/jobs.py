@@ -6,15 +6,82 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from typing import Any, ClassVar
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.jobs import SILENT, Cancelled, JobRecord, Jobs, Progress
 
-__all__ = ["Cancelled", "JobRecord", "Progress", "cancel", "current", "resume", "run", "run_started", "start"]
+__all__ = [
+    "Cancelled",
+    "Command",
+    "JobRecord",
+    "Progress",
+    "cancel",
+    "current",
+    "resume",
+    "run",
+    "run_started",
+    "start",
+]
 
 #: Tells the process which job it is.
 _JOB_VARIABLE = "AVHCURATE_JOB"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb of the command line: fields without a default are its arguments, the others its options.
+
+    A field's metadata may hold `write`, which turns its value into what the command line takes.
+    """
+
+    verb: ClassVar[str] = ""
+
+    @property
+    def subject(self) -> str:
+        """The dataset that the job is about: the first argument unless a verb says otherwise."""
+        return self.argv[1] if len(self.argv) > 1 else ""
+
+    @property
+    def argv(self) -> list[str]:
+        """The verb, its arguments and options, defaults left out; what users type cannot become an option.
+
+        >>> @dataclass(frozen=True)
+        ... class Score(Command):
+        ...     verb = "score"
+        ...     dataset: str
+        ...     weights: str = ""
+        ...     batch_size: int | None = None
+        ...     force: bool = False
+        >>> Score("pets", weights="--force", batch_size=8, force=True).argv
+        ['score', 'pets', '--weights=--force', '--batch-size=8', '--force']
+        """
+        arguments, options = [], []
+        for field in fields(self):
+            value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            if field.default is MISSING:
+                arguments.append(_argument(field.name, value))
+            elif value != field.default:
+                value = field.metadata.get("write", _text)(value)
+                options += [name] if value is True else [f"{name}={value}"] if value not in (None, "") else []
+        return [self.verb, *arguments, *options]
+
+
+def _argument(name: str, value: str) -> str:
+    value = value.strip()
+    if not value or value.startswith("-"):
+        raise CurateError(f"{name} cannot be {value!r}")
+    return value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return value.strip() if isinstance(value, str) else value
 
 
 def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:

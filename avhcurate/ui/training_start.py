@@ -1,21 +1,35 @@
 """The form that starts a training: `avhcurate train` as a job, with what can be found out filled in."""
 
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.services import jobs
+from avhcurate.services.jobs import Command
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
 from avhcurate.ui import state
-from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.frame import Opened
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.starting import DEVICES
+from avhcurate.ui.starting import (
+    DEVICES,
+    MISSING,
+    await_more,
+    choice,
+    is_open,
+    job_form,
+    model_choice,
+    number,
+    open_form,
+    option,
+    row,
+    seed_list,
+    text,
+    tick,
+)
 from avhcurate.ui.state import View
 
 #: Networks that can be trained here, the project's own first; any other name that the command line takes may be typed.
@@ -31,9 +45,6 @@ MODELS = (
     "torchvision:resnet50",
 )
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
-_USUAL = "chosen"
-#: Session state: whether the form is open beside trainings that are there.
-_OPEN = "train.open"
 
 _WHY = """
 Training here is for watching: after every epoch, and several times within the first, each held-out sample is looked at,
@@ -42,36 +53,56 @@ data; the map shows which samples were learnt early, late or never.
 """
 
 
-def train_command(
-    dataset: str,
-    model: str,
-    *,
-    held_out: str = "",
-    loss: str = "softmax",
-    epochs: int = 20,
-    seeds: int = 1,
-    options: dict[str, Any] | None = None,
-    pretrained: bool = False,
-) -> list[str]:
-    """Arguments of `avhcurate train`, empty ones left out; what users type cannot turn into an option.
+@dataclass(frozen=True)
+class Train(Command):
+    """Options of `avhcurate train`; `seeds` is how many.
 
-    >>> train_command("pets", "avhcurate:cnn9", held_out="pets2", seeds=2, options={"drops": "10,15", "precision": ""})
-    ['train', 'pets', '--model=avhcurate:cnn9', '--loss=softmax', '--epochs=20', '--seeds=0,1', '--held-out=pets2', \
-'--drops=10,15']
+    >>> Train("pets", "avhcurate:cnn9", held_out="pets2", seeds=2, drops="10,15").argv
+    ['train', 'pets', '--model=avhcurate:cnn9', '--seeds=0,1', '--held-out=pets2', '--drops=10,15']
     """
-    if not model.strip():
-        raise CurateError("which network? Choose one or type its name, such as avhcurate:resnet20")
-    values = {
-        "model": model,
-        "loss": loss,
-        "epochs": epochs,
-        "seeds": ",".join(map(str, range(seeds))),
-        "held-out": held_out if held_out != dataset else "",
-        **(options or {}),
-    }
-    texts = {name: "" if value is None else str(value).strip() for name, value in values.items()}
-    said = [f"--{name}={text}" for name, text in texts.items() if text]
-    return ["train", dataset, *said, *(["--pretrained"] if pretrained else [])]
+
+    verb = "train"
+    dataset: str = option(st.selectbox, label="Learn from", default=MISSING, width=180)
+    model: str = model_choice("Network", 230)
+    loss: str = choice(LOSSES, width=160, format_func=LOSS_NAMES.__getitem__)
+    epochs: int = number(width=120, default=20)
+    seeds: int = number("So many trainings, one after the other.", width=110, max_value=10, default=1, write=seed_list)
+    held_out: str = option(
+        st.selectbox,
+        label="Look at",
+        width=180,
+        help="The held-out samples. The same as “Learn from” takes what is not of its split “train”, or else a tenth "
+        "of each class.",
+    )
+    learning_rate: float | None = number(
+        "The highest: 0.05 from scratch, 0.01 from published weights.", "chosen", 150, 0.0, format="%.4g"
+    )
+    schedule: str = choice(SCHEDULES, "How the learning rate moves.", 150)
+    drops: str = text(
+        "Epochs at which a step schedule divides the rate by ten, as 10,15.", "half, 3/4", label="Rate drops"
+    )
+    batch_size: int | None = number(None, "128", low=2)
+    precision: str = choice(PRECISIONS)
+    device: str = choice(DEVICES, width=120)
+    train_where: str = text(
+        "Such as `hsf > 0.4`; excluded samples are left out, and relabelled ones count with their new label.",
+        "a SQL condition",
+        230,
+        label="Learn only from",
+    )
+    held_out_where: str = text(
+        "Such as `split = 'val'`. What is looked at is not learnt from.", "a SQL condition", 230, label="Look only at"
+    )
+    pretrained: bool = tick("Start from published weights", "Where the network has some.")
+
+    def __post_init__(self) -> None:
+        if not (self.model or "").strip():
+            raise CurateError("which network? Choose one or type its name, such as avhcurate:resnet20")
+
+    @property
+    def subject(self) -> str:
+        """The dataset that is looked at."""
+        return self.held_out or self.dataset
 
 
 def first(here: Opened, *, busy: bool) -> None:
@@ -84,31 +115,14 @@ def first(here: Opened, *, busy: bool) -> None:
     st.caption("Or from a shell:")
     st.code(f"avhcurate train {here.table.dataset.name} --model {usual_model(here.table.dataset)}", language="bash")
     if busy:
-        _await_first(here)
-
-
-def another_button() -> None:
-    """Opens the form of `another`, or closes it."""
-    label, icon = ("Close the form", "close") if st.session_state.get(_OPEN) else ("Train another", "add")
-    st.button(label, icon=f":material/{icon}:", key="train.another", on_click=_open, width="content")
+        await_more(lambda: len(here.table.dataset.trainings()), known=0)
 
 
 def another(here: Opened, *, busy: bool) -> None:
     """The form, where it was asked for."""
-    if st.session_state.get(_OPEN):
+    if is_open("train"):
         with st.container(border=True):
             _form(here, busy=busy)
-
-
-def _open() -> None:
-    st.session_state[_OPEN] = not st.session_state.get(_OPEN)
-
-
-@st.fragment(run_every=1.0)
-def _await_first(here: Opened) -> None:
-    """Runs the page again as soon as there is a training to show."""
-    if here.table.dataset.trainings():
-        st.rerun()
 
 
 # --- what can be found out -----------------------------------------------------------------------------------
@@ -158,108 +172,36 @@ def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str
 
 
 def _form(here: Opened, *, busy: bool) -> None:
-    dataset = here.table.dataset
-    others = partners(here.workspace, dataset)
-    known, held = usual_parts(here, others)
-    names, usual = [dataset.name, *(other.name for other in others)], usual_model(dataset)
-    with st.form(f"train.{dataset.name}", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.selectbox(
-                "Network",
-                list(dict.fromkeys([usual, *MODELS])),
-                key="train.model",
-                accept_new_options=True,
-                help="Choose one, or type `avhcurate:NAME`, `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2` "
-                "or `PACKAGE.MODULE:FACTORY`.",
-                width=230,
-            )
-            st.selectbox("Loss", LOSSES, key="train.loss", format_func=LOSS_NAMES.__getitem__, width=160)
-            st.number_input("Epochs", min_value=1, value=20, step=1, key="train.epochs", width=120)
-            st.number_input(
-                "Seeds", 1, 10, step=1, key="train.seeds", width=110, help="So many trainings, one after the other."
-            )
+    name, others = here.table.dataset.name, partners(here.workspace, here.table.dataset)
+    names, usual = [name, *(other.name for other in others)], usual_model(here.table.dataset)
+    known = {} if others else {"dataset": name}
+    with job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as form:
+        with row():
+            form.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
+            form.ask("loss", "epochs", "seeds")
             if others:
-                _datasets(names, known, held)
-            st.form_submit_button(
-                "Start training",
-                icon=":material/model_training:",
-                type="primary",
-                disabled=busy,
-                help="A job is running: wait for it or cancel it." if busy else None,
-                on_click=attempt,
-                args=(partial(_start, here.workspace.root, dataset.name),),
-            )
+                for field, chosen in zip(("dataset", "held_out"), usual_parts(here, others), strict=True):
+                    form.ask(field, options=names, index=names.index(chosen))
+            form.submit("Start training", "model_training")
         if not others:
             st.caption(
                 "Learns from the split “train” and looks at the rest; without such a split a tenth of each class is "
                 "held out."
             )
         with st.expander("More"):
-            _more()
+            with row():
+                form.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
+            with row():
+                form.ask("train_where", "held_out_where", "pretrained")
 
 
-def _datasets(names: Sequence[str], known: str, held: str) -> None:
-    st.selectbox("Learn from", names, index=names.index(known), key="train.known", width=180)
-    st.selectbox(
-        "Look at",
-        names,
-        index=names.index(held),
-        key="train.held",
-        help="The held-out samples. The same as “Learn from” takes what is not of its split “train”, or else a tenth "
-        "of each class.",
-        width=180,
-    )
+def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:
+    return Train(dataset, held_out="" if held_out == dataset else held_out, **options)
 
 
-def _more() -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input(
-            "Learning rate", min_value=0.0, value=None, format="%.4g", placeholder=_USUAL, key="train.learning-rate",
-            help="The highest: 0.05 from scratch, 0.01 from published weights.", width=150,
-        )  # fmt: skip
-        st.selectbox("Schedule", SCHEDULES, key="train.schedule", help="How the learning rate moves.", width=150)
-        st.text_input(
-            "Rate drops", key="train.drops", placeholder="half, 3/4", width=150,
-            help="Epochs at which a step schedule divides the rate by ten, as 10,15.",
-        )  # fmt: skip
-        st.number_input("Batch size", min_value=2, value=None, placeholder="128", key="train.batch-size", width=130)
-        st.selectbox("Precision", PRECISIONS, key="train.precision", width=130)
-        st.selectbox("Device", DEVICES, key="train.device", width=120)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
-            "Learn only from", key="train.train-where", placeholder="a SQL condition", width=230,
-            help="Such as `hsf > 0.4`; excluded samples are left out, and relabelled ones count with their new label.",
-        )  # fmt: skip
-        st.text_input(
-            "Look only at", key="train.held-out-where", placeholder="a SQL condition", width=230,
-            help="Such as `split = 'val'`. What is looked at is not learnt from.",
-        )  # fmt: skip
-        st.checkbox("Start from published weights", key="train.pretrained", help="Where the network has some.")
-
-
-#: Options behind “More”, by the name that both the command line and the form's keys have, and what goes without saying.
-_OPTIONS = {
-    "learning-rate": None, "schedule": SCHEDULES[0], "drops": "", "batch-size": None, "precision": PRECISIONS[0],
-    "device": DEVICES[0], "train-where": "", "held-out-where": "",
-}  # fmt: skip
-
-
-def _start(root: Path, dataset: str) -> None:
-    said = st.session_state
-    known, held = said.get("train.known", dataset), said.get("train.held", dataset)
-    given = {name: said[f"train.{name}"] for name, usual in _OPTIONS.items() if said[f"train.{name}"] != usual}
-    argv = train_command(
-        known,
-        said["train.model"] or "",
-        held_out=held,
-        loss=said["train.loss"],
-        epochs=said["train.epochs"],
-        seeds=said["train.seeds"],
-        options=given,
-        pretrained=said["train.pretrained"],
-    )
-    jobs.start(root, argv, verb="train", dataset=held)
-    said[_OPEN] = False
+def _show(command: Command) -> None:
+    """Turns to the newest training, which is the one that now begins, and to the dataset that it is looked at with."""
+    open_form("train", False)
     view = state.current()
-    # The newest is shown, which is the one that now begins, with the dataset that it is looked at with.
-    state.write(view.choosing("dynamics.trainings", "") if held == dataset else View(dataset=held))
+    same = command.subject == command.argv[1]
+    state.write(view.choosing("dynamics.trainings", "") if same else View(dataset=command.subject))

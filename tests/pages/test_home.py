@@ -15,7 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import jobs
 from avhcurate.storage.jobs import Jobs
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.starting import fetch_command, import_command, score_command, votes_command
+from avhcurate.ui.home_start import Fetch, Import, Score, Votes
 
 
 def metrics(app):
@@ -90,8 +90,8 @@ def test_an_empty_workspace_offers_the_demo_and_an_import(open_page, workspace, 
     app = open_page("home", workspace.root)
     assert app.title[0].value == "Welcome"
     assert app.button(key="frame.demo")
-    app.text_input(key="home.name").set_value("pets")
-    app.text_input(key="home.source").set_value("/data/pets")
+    app.text_input(key="home.import_name").set_value("pets")
+    app.text_input(key="home.import_source").set_value("/data/pets")
     submit(app, "Import").click().run()
     assert no_process == [(["import", "pets", "/data/pets"], "import", "pets")]
 
@@ -102,10 +102,10 @@ def submit(app, label):
 
 def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process):
     app = open_page("home", demo_root)
-    assert app.selectbox(key="home.model").value == "avhcurate:digits", "the last run's model comes first"
-    app.text_input(key="home.weights").set_value("/w.safetensors")
-    app.selectbox(key="home.precision").set_value("bfloat16")
-    app.number_input(key="home.limit").set_value(100)
+    assert app.selectbox(key="home.score_model").value == "avhcurate:digits", "the last run's model comes first"
+    app.text_input(key="home.score_weights").set_value("/w.safetensors")
+    app.selectbox(key="home.score_precision").set_value("bfloat16")
+    app.number_input(key="home.score_limit").set_value(100)
     submit(app, "Start scoring").click().run()
     ((argv, verb, dataset),) = no_process
     options = ["--model=avhcurate:digits", "--weights=/w.safetensors", "--precision=bfloat16", "--limit=100"]
@@ -142,8 +142,8 @@ def test_public_data_are_fetched_once_their_terms_are_agreed_to(open_page, works
 def test_a_list_is_imported_with_its_root_and_classes(open_page, demo_root, no_process):
     app = open_page("home", demo_root)
     app.segmented_control(key="home.action.digits").set_value("Import images").run()
-    app.text_input(key="home.name").set_value("source")
-    app.text_input(key="home.source").set_value("list:/visda/test.txt")
+    app.text_input(key="home.import_name").set_value("source")
+    app.text_input(key="home.import_source").set_value("list:/visda/test.txt")
     app.text_input(key="home.import_root").set_value("/visda/test")
     app.text_input(key="home.import_classes").set_value("visda17")
     submit(app, "Import").click().run()
@@ -218,12 +218,12 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: score_command("pets", " "),
-        lambda: import_command("../pets", "/x"),
-        lambda: import_command("pets", "--force"),
-        lambda: import_command("pets", ""),
-        lambda: votes_command("pets", "-x"),
-        lambda: fetch_command("cifar10h", agreed=False),
+        lambda: Score("pets", " "),
+        lambda: Import("../pets", "/x"),
+        lambda: Import("pets", "--force"),
+        lambda: Import("pets", ""),
+        lambda: Votes("pets", "-x"),
+        lambda: Fetch("cifar10h"),
     ],
 )
 def test_what_cannot_be_started_is_refused_before(call):
@@ -234,7 +234,7 @@ def test_what_cannot_be_started_is_refused_before(call):
 def test_the_pages_never_load_torch():
     code = (
         "import sys\n"
-        "from avhcurate.ui import correlation, detail, disagreement, frame, main, overview, pseudo_labels, starting\n"
+        "from avhcurate.ui import correlation, detail, disagreement, frame, home_start, main, overview, pseudo_labels\n"
         "print([name for name in ('torch', 'torchvision', 'umap', 'sklearn') if name in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from avhcurate.services.annotating import annotate
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui import map as map_page
-from avhcurate.ui.map_start import project_command
+from avhcurate.ui.map_start import Project
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.
 THREES = "29:-1:37:7"
@@ -158,7 +158,7 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("map", own_demo_root)
     assert "No map of this run yet" in words(app)
-    app.number_input(key="map.start_neighbours").set_value(30)
+    app.number_input(key="map.start_neighbors").set_value(30)
     next(button for button in app.button if button.label == "Make the map").click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
     assert started == [(["project", "digits", f"--model={run.name}", "--neighbors=30"], "project")]
@@ -191,6 +191,6 @@ def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root)
 
 
 def test_the_command_leaves_defaults_out():
-    assert project_command("pets", "run-1") == ["project", "pets", "--model=run-1"]
-    argv = project_command("pets", "run-1", metric="euclidean", min_dist=0.25, pca=20, seed=7, limit=900)
-    assert argv[3:] == ["--metric=euclidean", "--min-dist=0.25", "--pca=20", "--seed=7", "--limit=900"]
+    assert Project("pets", "run-1").argv == ["project", "pets", "--model=run-1"]
+    made = Project("pets", "run-1", metric="euclidean", min_dist=0.25, pca=20, seed=7, limit=900)
+    assert made.argv[3:] == ["--metric=euclidean", "--min-dist=0.25", "--pca=20", "--seed=7", "--limit=900"]

@@ -12,7 +12,7 @@ from scipy import stats
 
 from avhcurate.services import rounds
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.self_training_start import self_train_command
+from avhcurate.ui.self_training_start import SelfTrain
 from avhcurate.ui.text import p_text
 
 
@@ -189,17 +189,14 @@ def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_traine
     )
     app = open_page("self_training", self_trained_root)
     app.button(key="selftrain.another").click().run()
-    assert app.text_input(key="selftrain.start_source-where").value == "split = 'train'"
-    app.pills(key="selftrain.start_rules").set_value(["avc", "lrent"])
+    assert app.text_input(key="selftrain.start_source_where").value == "split = 'train'"
+    app.pills(key="selftrain.start_rule").set_value(["avc", "lrent"])
     app.number_input(key="selftrain.start_seeds").set_value(2)
     app.number_input(key="selftrain.start_rounds").set_value(4)
     next(button for button in app.button if button.label == "Start self-training").click().run()
     run = Workspace(self_trained_root).dataset("digits").run().name
-    wanted = self_train_command(
-        "digits", "digits", rules=["avc", "lrent"], seeds=2, model=run,
-        options={"rounds": 4, "source-where": "split = 'train'"},
-    )  # fmt: skip
-    assert started == [(wanted, "self-train", "digits")]
+    wanted = SelfTrain("digits", "digits", run, ["avc", "lrent"], 2, rounds=4, source_where="split = 'train'")
+    assert started == [(wanted.argv, "self-train", "digits")]
 
 
 def test_a_network_that_scored_the_source_is_offered_for_a_target_that_none_has_scored(open_page, own_demo_root, words):

@@ -12,7 +12,7 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.training_start import MODELS, partners, train_command, usual_model, usual_parts
+from avhcurate.ui.training_start import MODELS, Train, partners, usual_model, usual_parts
 
 
 @pytest.fixture
@@ -69,15 +69,15 @@ def test_the_networks_on_offer_exist(demo_root, space):
 
 def test_a_name_that_is_missing_is_asked_for_and_none_becomes_an_option():
     with pytest.raises(CurateError, match="which network"):
-        train_command("pets", "  ")
-    argv = train_command("pets", "--force", options={"train-where": "--held-out=x"})
+        Train("pets", "  ")
+    argv = Train("pets", "--force", train_where="--held-out=x").argv
     assert [part for part in argv if part.startswith("--") and "=" not in part] == []
     assert "--model=--force" in argv
 
 
 def test_the_form_sends_what_it_found_out(space, open_page):
     app = open_page("training_dynamics", space.root, dataset="few")
-    assert (app.selectbox(key="train.known").value, app.selectbox(key="train.held").value) == ("many", "few")
+    assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("many", "few")
     next(button for button in app.button if button.label == "Start training").click().run()
     job = jobs.current(space.root)
     assert (job.dataset, job.argv[1], job.argv[-1]) == ("few", "many", "--held-out=few")
