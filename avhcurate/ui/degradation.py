@@ -3,9 +3,7 @@
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,9 +16,10 @@ from avhcurate.errors import CurateError
 from avhcurate.models.degradation import KINDS
 from avhcurate.plots.degradation import agreement_boxes, curve_panels, measure_name
 from avhcurate.scores import SCORES
-from avhcurate.services import degrading, jobs
+from avhcurate.services import degrading
 from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
 from avhcurate.services.inspecting import rows_of
+from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.degradation import DegradationFolder, degradations
 from avhcurate.ui import cache, state
@@ -28,9 +27,10 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of, switch
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
-from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.mistakes import plain
+from avhcurate.ui.starting import job_form, number, option, row, text
 from avhcurate.ui.text import listed, signed
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -59,59 +59,53 @@ the same for photographs of any size. Level 0 is the image itself, shared by all
 # --- starting it -------------------------------------------------------------------------------------------------
 
 
-def degrade_command(
-    dataset: str, run: str, *, kinds: Sequence[str] = (), limit: int | None = None, weights: str = ""
-) -> list[str]:
-    """Arguments of `avhcurate degrade`, defaults left out; `limit` None takes all.
+@dataclass(frozen=True)
+class Degrade(Command):
+    """Options of `avhcurate degrade`; `limit` None takes all.
 
-    >>> degrade_command("pets", "resnet-1", kinds=["blur"], limit=1000)
+    >>> Degrade("pets", "resnet-1", kinds=["blur"]).argv
     ['degrade', 'pets', '--model=resnet-1', '--kinds=blur']
     """
-    if not kinds:
-        raise CurateError("which degradations? Choose one or more")
-    argv = ["degrade", dataset, f"--model={run}"]
-    argv += [f"--kinds={','.join(kinds)}"] if set(kinds) != set(KINDS) else []
-    argv += [] if limit == DEFAULT_LIMIT else [f"--limit={limit or 0}"]
-    return [*argv, *([f"--weights={weights.strip()}"] if weights.strip() else [])]
+
+    verb = "degrade"
+    dataset: str
+    model: str = ""
+    kinds: Sequence[str] = option(
+        st.pills,
+        label="Degradations",
+        options=list(KINDS),
+        selection_mode="multi",
+        format_func=lambda key: KINDS[key].name,
+        write=lambda kinds: "" if set(kinds) == set(KINDS) else ",".join(kinds),
+    )
+    limit: int | None = number(
+        "Spread evenly over the run's; empty for all.",
+        "all",
+        140,
+        step=100,
+        label="Images",
+        default=DEFAULT_LIMIT,
+        write=lambda count: count or 0,
+    )
+    weights: str = text("Path on the server of the run's weights, where they came from a file.", width=360)
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise CurateError("which degradations? Choose one or more")
 
 
 def start_form(here: Opened, *, busy: bool) -> None:
     """Which degradations of how many images, and the button that starts the job."""
     assert here.table.run is not None
     record = here.table.run.record
-    with st.form("degradation.start", border=False):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.pills(
-                "Degradations", list(KINDS), selection_mode="multi", default=list(KINDS), key="degradation.start_kinds",
-                format_func=lambda key: KINDS[key].name,
-            )  # fmt: skip
-            st.number_input(
-                "Images", min_value=1, value=min(DEFAULT_LIMIT, record.samples), step=100, width=140,
-                key="degradation.start_limit", placeholder="all", help="Spread evenly over the run's; empty for all.",
-            )  # fmt: skip
-            st.form_submit_button(
-                "Degrade images", icon=":material/play_arrow:", type="primary", disabled=busy,
-                help="A job is running: wait for it or cancel it." if busy else None,
-                on_click=attempt, args=(partial(_start, here.workspace.root, here.table),),
-            )  # fmt: skip
+    about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
+    with job_form(here.workspace.root, "degradation.start_", Degrade, busy=busy, **about) as form:
+        with row():
+            form.ask("kinds", default=list(KINDS))
+            form.ask("limit", value=min(DEFAULT_LIMIT, record.samples))
+            form.submit("Degrade images")
         with st.expander("More"):
-            st.text_input(
-                "Weights", key="degradation.start_weights", placeholder=f"those of the run: {record.weights_source}",
-                help="Path on the server of the run's weights, where they came from a file.", width=360,
-            )  # fmt: skip
-
-
-def _start(root: Path, table: DatasetTable) -> None:
-    said = st.session_state
-    assert table.run is not None
-    argv = degrade_command(
-        table.dataset.name,
-        table.run.name,
-        kinds=said["degradation.start_kinds"],
-        limit=said["degradation.start_limit"],
-        weights=said["degradation.start_weights"],
-    )
-    jobs.start(root, argv, verb="degrade", dataset=table.dataset.name)
+            form.ask("weights", placeholder=f"those of the run: {record.weights_source}")
 
 
 def about() -> None:

@@ -1,7 +1,7 @@
 """Parts of the Quality page: starting the job, measures with both ends, groups of near duplicates, odd files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import streamlit as st
 from avhcurate.analysis.image_quality import MEASURES
 from avhcurate.curation.filters import Filters
 from avhcurate.plots.image_quality import measure_histograms, similarity_histogram
-from avhcurate.services import jobs, quality
+from avhcurate.services import quality
 from avhcurate.services.annotating import annotate, undo
 from avhcurate.services.inspecting import rows_of
+from avhcurate.services.jobs import Command
 from avhcurate.services.quality import HOW, TAG, Duplicates
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.quality import QualityRecord
@@ -28,6 +29,8 @@ from avhcurate.ui.mistakes import plain
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
 from avhcurate.ui.signin import who
+from avhcurate.ui.starting import JobForm
+from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -60,14 +63,25 @@ with two labels a label error.
 # --- starting it -------------------------------------------------------------------------------------------------
 
 
-def quality_command(dataset: str, run: str = "", *, near: float | None = None) -> list[str]:
-    """Arguments of `avhcurate quality`, defaults left out.
+@dataclass(frozen=True)
+class Measure(Command):
+    """Options of `avhcurate quality`.
 
-    >>> quality_command("pets", "net-1", near=0.98)
+    >>> Measure("pets", "net-1", near=0.98).argv
     ['quality', 'pets', '--model=net-1', '--near=0.98']
     """
-    argv = ["quality", dataset, *([f"--model={run}"] if run else [])]
-    return [*argv, *([f"--near={near:g}"] if near is not None else [])]
+
+    verb = "quality"
+    dataset: str
+    model: str = ""
+    near: float | None = count(
+        None, "read off the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
+    )
+
+
+def _form(here: Opened, *, busy: bool) -> JobForm:
+    run = here.table.run.root.name if here.table.run else ""
+    return JobForm(here.workspace.root, "quality.", Measure, busy=busy, dataset=here.table.dataset.name, model=run)
 
 
 def empty(here: Opened, *, busy: bool) -> None:
@@ -77,23 +91,8 @@ def empty(here: Opened, *, busy: bool) -> None:
         st.markdown(_ABOUT)
         if here.table.run is None:
             st.caption("No model has scored this dataset: duplicates are found by bytes and by hash alone.")
-        _start_button(here, "Measure images", busy=busy, primary=True)
+        _form(here, busy=busy).submit("Measure images", button=st.button, key="quality.start")
         st.code(f"avhcurate quality {here.table.dataset.name}", language="bash")
-
-
-def _start_button(here: Opened, label: str, *, busy: bool, primary: bool = False, near: str = "") -> None:
-    st.button(
-        label, icon=":material/play_arrow:", type="primary" if primary else "secondary", disabled=busy,
-        key="quality.start", help="A job is running: wait for it or cancel it." if busy else None,
-        on_click=_start, args=(here, near),
-    )  # fmt: skip
-
-
-def _start(here: Opened, near: str) -> None:
-    table, name = here.table, here.table.dataset.name
-    run = table.run.root.name if table.run else ""
-    argv = quality_command(name, run, near=st.session_state.get(near) if near else None)
-    attempt(jobs.start, here.workspace.root, argv, verb="quality", dataset=name)
 
 
 # --- facts and views ---------------------------------------------------------------------------------------------
@@ -302,11 +301,9 @@ def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
                 )
             )
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.number_input(
-                "Least cosine of copies", 0.5, 1.0, record.near, step=0.005, format="%.4f", key="quality.near",
-                placeholder="read off the run", width=190,
-            )  # fmt: skip
-            _start_button(here, "Search again", busy=busy, near="quality.near")
+            form = _form(here, busy=busy)
+            form.ask("near", value=record.near)
+            form.submit("Search again", button=st.button, type="secondary", key="quality.start")
 
 
 # --- odd files ---------------------------------------------------------------------------------------------------

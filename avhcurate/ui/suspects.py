@@ -10,10 +10,11 @@ import streamlit as st
 
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.suspects import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
-from avhcurate.services import jobs, suspecting
+from avhcurate.services import suspecting
 from avhcurate.services.annotating import undo
 from avhcurate.services.exporting import csv_text
 from avhcurate.services.inspecting import rows_of
+from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.ui import state
@@ -25,6 +26,8 @@ from avhcurate.ui.review import NAMES, VERDICT_NAMES
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
 from avhcurate.ui.signin import who
+from avhcurate.ui.starting import job_form, option, row
+from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -63,17 +66,31 @@ not, and the features themselves come from the same model.
 # --- looking for them --------------------------------------------------------------------------------------------
 
 
-def suspects_command(
-    dataset: str, run: str, *, honest: bool = False, folds: int = 5, sources: Sequence[str] = ()
-) -> list[str]:
-    """Arguments of `avhcurate suspects`, defaults left out; no `sources` stands for all that can be had.
+@dataclass(frozen=True)
+class Suspects(Command):
+    """Options of `avhcurate suspects`; no `sources` means all that can be had.
 
-    >>> suspects_command("pets", "resnet-1", honest=True)
+    >>> Suspects("pets", "resnet-1", out_of_fold=True, limit=0).argv
     ['suspects', 'pets', '--model=resnet-1', '--limit=0', '--out-of-fold']
     """
-    argv = ["suspects", dataset, f"--model={run}", "--limit=0"]
-    argv += ["--out-of-fold", *([f"--folds={folds}"] if folds != 5 else [])] if honest else []
-    return [*argv, *([f"--sources={','.join(sources)}"] if sources else [])]
+
+    verb = "suspects"
+    dataset: str
+    model: str = ""
+    limit: int = 20
+    sources: Sequence[str] = option(
+        st.pills,
+        options=list(SOURCES),
+        selection_mode="multi",
+        format_func=NAMES.__getitem__,
+        help="None chosen: all that can be had.",
+    )
+    out_of_fold: bool = option(
+        st.toggle,
+        default=False,
+        help="For a model that has learnt from these samples: heads cross-validated on its features.",
+    )
+    folds: int = count(width=110, low=2, max_value=50, default=5)
 
 
 def empty(here: Opened, *, busy: bool) -> None:
@@ -86,35 +103,12 @@ def empty(here: Opened, *, busy: bool) -> None:
 
 def start_form(here: Opened, *, busy: bool) -> None:
     """How to look for suspects, and the button that starts the job."""
-    with st.form("suspects.start", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        st.pills(
-            "Sources", list(SOURCES), selection_mode="multi", key="suspects.start_sources",
-            format_func=NAMES.__getitem__, help="None chosen: all that can be had.",
-        )  # fmt: skip
-        st.toggle(
-            "Out of fold", key="suspects.start_honest",
-            help="For a model that has learnt from these samples: heads cross-validated on its features.",
-        )  # fmt: skip
-        st.number_input("Folds", 2, 50, 5, key="suspects.start_folds", width=110)
-        st.form_submit_button(
-            "Look for suspects", icon=":material/play_arrow:", type="primary", disabled=busy,
-            help="A job is running: wait for it or cancel it." if busy else None,
-            on_click=attempt, args=(partial(_start, here.workspace.root, here.table),),
-        )  # fmt: skip
-
-
-def _start(root: Path, table: DatasetTable) -> None:
-    said = st.session_state
-    assert table.run is not None
-    argv = suspects_command(
-        table.dataset.name,
-        table.run.name,
-        honest=said["suspects.start_honest"],
-        folds=said["suspects.start_folds"],
-        sources=said["suspects.start_sources"],
-    )
-    MADE.put("")
-    jobs.start(root, argv, verb="suspects", dataset=table.dataset.name)
+    assert here.table.run is not None
+    about = {"dataset": here.table.dataset.name, "model": here.table.run.name, "limit": 0}
+    root = here.workspace.root
+    with job_form(root, "suspects.start_", Suspects, busy=busy, then=lambda _: MADE.put(""), **about) as form, row():
+        form.ask("sources", "out_of_fold", "folds")
+        form.submit("Look for suspects")
 
 
 # --- what was found ----------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from avhcurate.services import jobs
 from avhcurate.services.degrading import KEYS, degrade_dataset, newest, read, summarise
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.degradation import degrade_command, reading, table_html
+from avhcurate.ui.degradation import Degrade, reading, table_html
 from avhcurate.ui.text import signed
 
 
@@ -129,11 +129,11 @@ def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root)
 
 
 def test_the_command_leaves_defaults_out_and_keeps_text_from_turning_into_options():
-    argv = degrade_command("pets", "run-1", kinds=["blur", "jpeg"], limit=None, weights="--force")
+    argv = Degrade("pets", "run-1", ["blur", "jpeg"], limit=None, weights="--force").argv
     assert argv == ["degrade", "pets", "--model=run-1", "--kinds=blur,jpeg", "--limit=0", "--weights=--force"]
-    assert degrade_command("pets", "run-1", kinds=list(KINDS), limit=1000) == ["degrade", "pets", "--model=run-1"]
+    assert Degrade("pets", "run-1", list(KINDS), limit=1000).argv == ["degrade", "pets", "--model=run-1"]
     with pytest.raises(CurateError, match="which degradations"):
-        degrade_command("pets", "run-1")
+        Degrade("pets", "run-1")
 
 
 def invented(median, expected):

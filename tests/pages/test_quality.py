@@ -9,7 +9,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.services import correlating, jobs, quality
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.image_quality import quality_command
+from avhcurate.ui.image_quality import Measure
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
 
 
 def test_the_command_names_what_was_asked():
-    assert quality_command("pets") == ["quality", "pets"]
+    assert Measure("pets").argv == ["quality", "pets"]
 
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):

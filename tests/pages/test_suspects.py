@@ -173,10 +173,10 @@ def test_the_export_holds_the_suspects_in_view(suspects_root, found):
 
 def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypatch, words):
     started = []
-    monkeypatch.setattr("avhcurate.ui.suspects.jobs.start", lambda root, argv, **about: started.append((argv, about)))
+    monkeypatch.setattr("avhcurate.services.jobs.start", lambda root, argv, **about: started.append((argv, about)))
     app = open_page("suspects", demo_root)
     assert "Nobody has looked" in words(app)
-    app.toggle(key="suspects.start_honest").set_value(True)
+    app.toggle(key="suspects.start_out_of_fold").set_value(True)
     next(button for button in app.button if button.label == "Look for suspects").click().run()
     ((argv, about),) = started
     assert argv[:2] == ["suspects", "digits"]
