@@ -2,8 +2,6 @@
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -13,7 +11,7 @@ import pyarrow.parquet as pq
 from avhcurate.errors import CurateError
 from avhcurate.services.annotating import user
 from avhcurate.services.tables import open_saved
-from avhcurate.storage.saved import Kind
+from avhcurate.storage.saved import Kind, SavedEntry
 from avhcurate.storage.workspace import Workspace
 
 #: A name is short and printable, so that it fits a list, an address and a file.
@@ -27,27 +25,6 @@ WAYS: dict[How, Callable[..., set[str]]] = {
     "intersection": set.intersection,
     "difference": set.difference,
 }
-
-
-@dataclass(frozen=True)
-class SavedSet:
-    """A named set: `n` samples were saved by `who`."""
-
-    name: str
-    n: int
-    who: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class SavedView:
-    """A named view: the file name of a page and the parameters of its address."""
-
-    name: str
-    page: str
-    query: dict[str, str]
-    who: str
-    at: datetime
 
 
 def save_set(workspace: Workspace, dataset: str, name: str, ids: Sequence[int] | np.ndarray, *, who: str = "") -> None:
@@ -69,16 +46,14 @@ def save_view(
     open_saved(workspace).save_view(dataset, check_name(name), page, query, who=who or user())
 
 
-def sets(workspace: Workspace, dataset: str) -> list[SavedSet]:
+def sets(workspace: Workspace, dataset: str) -> list[SavedEntry]:
     """The named sets of a dataset, by name."""
-    found = open_saved(workspace).standing(dataset, "set")
-    return [SavedSet(entry.name, entry.n, entry.who, entry.at) for entry in found]
+    return open_saved(workspace).standing(dataset, "set")
 
 
-def views(workspace: Workspace, dataset: str) -> list[SavedView]:
+def views(workspace: Workspace, dataset: str) -> list[SavedEntry]:
     """The named views of a dataset, by name."""
-    found = open_saved(workspace).standing(dataset, "view")
-    return [SavedView(entry.name, entry.page, entry.query, entry.who, entry.at) for entry in found]
+    return open_saved(workspace).standing(dataset, "view")
 
 
 def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
@@ -101,10 +76,9 @@ def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
     return paths
 
 
-def view(workspace: Workspace, dataset: str, name: str) -> SavedView:
+def view(workspace: Workspace, dataset: str, name: str) -> SavedEntry:
     """One view; an unknown one is refused."""
-    found = open_saved(workspace).find(dataset, "view", name)
-    return SavedView(found.name, found.page, found.query, found.who, found.at)
+    return open_saved(workspace).find(dataset, "view", name)
 
 
 def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: How, *, who: str = "") -> int:

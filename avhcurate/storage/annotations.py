@@ -2,30 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
-from avhcurate.storage.database import open_log
+from avhcurate.storage.database import AppendOnlyLog, log_table
 
 ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 
 _METADATA = sa.MetaData()
-EVENTS = sa.Table(
+EVENTS = log_table(
     "events",
     _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("who", sa.String, nullable=False),
     sa.Column("action", sa.String, nullable=False),
     sa.Column("value", sa.String),
     sa.Column("samples", sa.Integer, nullable=False),
-    sa.Column("reverts", sa.Integer, sa.ForeignKey("events.id"), unique=True),
-    sqlite_autoincrement=True,
 )
 EVENT_SAMPLES = sa.Table(
     "event_samples",
@@ -48,14 +42,11 @@ class Event:
     undone: bool
 
 
-class AnnotationLog:
-    """The log of one workspace. Nothing is updated or deleted: undo is an entry that reverts another.
-
-    `url` is a SQLAlchemy address. Samples are named by their path, which outlives a re-import.
-    """
+class AnnotationLog(AppendOnlyLog):
+    """The annotations of one workspace. Samples are named by their path, which outlives a re-import."""
 
     def __init__(self, url: str) -> None:
-        self.engine = open_log(url, _METADATA)
+        super().__init__(url, EVENTS, ("samples",))
 
     def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
         """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
@@ -64,41 +55,25 @@ class AnnotationLog:
         if not len(paths):
             raise CurateError("no samples are chosen: select some first")
         with self.engine.begin() as connection:
-            event = self._insert(connection, dataset, action, value, len(paths), who, reverts=None)
+            event = self._insert(connection, dataset, who, action, value=value, samples=len(paths))
             connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
         return event
 
     def undo(self, dataset: str, *, who: str) -> Event | None:
         """Reverts the newest entry of `who` that still stands, and returns it; None when there is none."""
+        newest = self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
         try:
-            return self._undo(dataset, who)
+            row = self._revert(newest, who)
         except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
-            return self._undo(dataset, who)
+            row = self._revert(newest, who)
+        return row and _event(row, undone=True)
 
     def revert(self, dataset: str, event: int, *, who: str) -> Event:
         """Takes one entry, whosever, out of what stands; one that is undone already is refused.
 
         What later entries say of the same tag, label or exclusion of a sample stands as before.
         """
-        try:
-            with self.engine.begin() as connection:
-                row = connection.execute(self._standing(dataset).where(EVENTS.c.id == event)).one_or_none()
-                if row is not None:
-                    self._insert(connection, dataset, "undo", None, row.samples, who, reverts=row.id)
-                    return _event(row, undone=True)
-        except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
-            pass
-        raise CurateError(f"entry {event} is undone already, or there is none: reload the list")
-
-    def _undo(self, dataset: str, who: str) -> Event | None:
-        with self.engine.begin() as connection:
-            newest = connection.execute(
-                self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
-            ).one_or_none()
-            if newest is None:
-                return None
-            self._insert(connection, dataset, "undo", None, newest.samples, who, reverts=newest.id)
-        return _event(newest, undone=True)
+        return _event(self._revert_one(dataset, event, who), undone=True)
 
     def history(self, dataset: str, *, limit: int = 100) -> list[Event]:
         """The newest entries first, undone ones among them and marked; undo entries themselves left out."""
@@ -112,12 +87,6 @@ class AnnotationLog:
         with self.engine.connect() as connection:
             return [_event(row, undone=bool(row.undone)) for row in connection.execute(query)]
 
-    def version(self, dataset: str) -> int:
-        """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
-        with self.engine.connect() as connection:
-            query = sa.select(sa.func.max(EVENTS.c.id)).where(EVENTS.c.dataset == dataset)
-            return connection.execute(query).scalar() or 0
-
     def state(self, dataset: str) -> pd.DataFrame:
         """What stands now: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
         standing = self._standing(dataset).subquery()
@@ -129,28 +98,6 @@ class AnnotationLog:
         with self.engine.connect() as connection:
             rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
         return fold(rows)
-
-    def _standing(self, dataset: str) -> sa.Select[Any]:
-        reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
-        return sa.select(EVENTS).where(
-            EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None), EVENTS.c.id.not_in(reverted)
-        )
-
-    @staticmethod
-    def _insert(
-        connection: sa.Connection,
-        dataset: str,
-        action: str,
-        value: str | None,
-        samples: int,
-        who: str,
-        *,
-        reverts: int | None,
-    ) -> int:
-        row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action, "value": value}
-        result = connection.execute(EVENTS.insert().values(**row, samples=samples, reverts=reverts))
-        (key,) = result.inserted_primary_key or (0,)
-        return int(key)
 
 
 def fold(rows: pd.DataFrame) -> pd.DataFrame:

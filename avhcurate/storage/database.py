@@ -1,5 +1,6 @@
-"""Connects to the database of what people write: SQLite, or PostgreSQL with its driver."""
+"""The database of what people write, SQLite or PostgreSQL, and append-only logs in it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +28,73 @@ def open_engine(url: str) -> sa.Engine:
             f"the database {where} cannot be opened ({reason}): is it running, and the name right?"
         ) from problem
     return engine
+
+
+def log_table(name: str, metadata: sa.MetaData, *columns: sa.Column[Any]) -> sa.Table:
+    """A table of entries: who wrote what about which dataset when, and which entry it reverts."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("dataset", sa.String, nullable=False, index=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("who", sa.String, nullable=False),
+        *columns,
+        sa.Column("reverts", sa.Integer, sa.ForeignKey(f"{name}.id"), unique=True),
+        sqlite_autoincrement=True,
+    )
+
+
+class AppendOnlyLog:
+    """Entries of one `log_table`. Nothing is updated or deleted: undo is an entry that reverts another.
+
+    `url` is a SQLAlchemy address; `repeated` are the columns that an undo has in common with the entry it reverts.
+    """
+
+    def __init__(self, url: str, table: sa.Table, repeated: tuple[str, ...]) -> None:
+        self._table, self._repeated = table, repeated
+        self.engine = open_log(url, table.metadata)
+
+    def version(self, dataset: str) -> int:
+        """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
+        query = sa.select(sa.func.max(self._table.c.id)).where(self._table.c.dataset == dataset)
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def _standing(self, dataset: str) -> sa.Select[Any]:
+        """Entries that are neither an undo nor undone."""
+        columns = self._table.c
+        reverted = sa.select(columns.reverts).where(columns.reverts.is_not(None))
+        return sa.select(self._table).where(
+            columns.dataset == dataset, columns.reverts.is_(None), columns.id.not_in(reverted)
+        )
+
+    def _insert(self, connection: sa.Connection, dataset: str, who: str, action: str, **values: Any) -> int:
+        row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action} | values
+        (key,) = connection.execute(self._table.insert().values(row)).inserted_primary_key or (0,)
+        return int(key)
+
+    def _revert(self, query: sa.Select[Any], who: str) -> Any:
+        """Reverts the entry that a query finds and returns it; None where it finds none.
+
+        `IntegrityError` when another window reverts the same entry in the same moment.
+        """
+        with self.engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is not None:
+                same = {name: getattr(row, name) for name in self._repeated}
+                self._insert(connection, row.dataset, who, "undo", reverts=row.id, **same)
+        return row
+
+    def _revert_one(self, dataset: str, entry: int, who: str) -> Any:
+        """Reverts one entry, whosever; one that is undone already is refused."""
+        try:
+            row = self._revert(self._standing(dataset).where(self._table.c.id == entry), who)
+        except sa.exc.IntegrityError:
+            row = None
+        if row is None:
+            raise CurateError(f"entry {entry} is undone already, or there is none: reload the list")
+        return row
 
 
 def open_log(url: str, metadata: sa.MetaData) -> sa.Engine:

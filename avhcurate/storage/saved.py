@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -12,26 +12,20 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from avhcurate.errors import CurateError
-from avhcurate.storage.database import open_log
+from avhcurate.storage.database import AppendOnlyLog, log_table
 
 Kind = Literal["set", "view"]
 
 _METADATA = sa.MetaData()
-ENTRIES = sa.Table(
+ENTRIES = log_table(
     "saved",
     _METADATA,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("dataset", sa.String, nullable=False, index=True),
-    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("who", sa.String, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("name", sa.String, nullable=False),
     sa.Column("action", sa.String, nullable=False),
     # of a set: how many members; of a view: its address
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("address", sa.String),
-    sa.Column("reverts", sa.Integer, sa.ForeignKey("saved.id"), unique=True),
-    sqlite_autoincrement=True,
 )
 #: The members of a set as one Parquet file of paths: a million of them are written and read in one go.
 _MEMBERS = sa.Table(
@@ -43,7 +37,7 @@ _MEMBERS = sa.Table(
 
 
 @dataclass(frozen=True)
-class Entry:
+class SavedEntry:
     """One entry: `who` did `action` (save, remove) to a set of `n` samples, or to a view: a `page` and its `query`."""
 
     id: int
@@ -57,109 +51,66 @@ class Entry:
     query: dict[str, str]
 
 
-class SavedLog:
-    """The sets and views of one workspace. Nothing is updated or deleted: removal and undo are entries.
-
-    `url` is a SQLAlchemy address. Samples are named by their path, which outlives a re-import.
-    """
+class SavedLog(AppendOnlyLog):
+    """The sets and views of one workspace. Samples are named by their path, which outlives a re-import."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_log(url, _METADATA)
+        super().__init__(url, ENTRIES, ("kind", "name", "n"))
 
     def save_set(self, dataset: str, name: str, paths: Iterable[str], *, who: str) -> int:
         """Writes a set, whole or not at all; returns the entry's number once it is on the disk."""
         members = sorted(set(paths))
-        with self._engine.begin() as connection:
-            entry = _insert(connection, dataset, "set", name, "save", who, n=len(members))
+        with self.engine.begin() as connection:
+            entry = self._insert(connection, dataset, who, "save", kind="set", name=name, n=len(members))
             connection.execute(_MEMBERS.insert().values(entry=entry, paths=_packed(members)))
         return entry
 
     def save_view(self, dataset: str, name: str, page: str, query: Mapping[str, str], *, who: str) -> int:
         """Writes a view: a page and the parameters of its address."""
         address = json.dumps([page, dict(query)])
-        with self._engine.begin() as connection:
-            return _insert(connection, dataset, "view", name, "save", who, address=address)
+        with self.engine.begin() as connection:
+            return self._insert(connection, dataset, who, "save", kind="view", name=name, n=0, address=address)
 
     def remove(self, dataset: str, kind: Kind, name: str, *, who: str) -> int:
         """Takes a set or view off the list; undo brings it back."""
         standing = self.find(dataset, kind, name)
-        with self._engine.begin() as connection:
-            return _insert(connection, dataset, kind, name, "remove", who, n=standing.n)
+        with self.engine.begin() as connection:
+            return self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=standing.n)
 
     def rename(self, dataset: str, kind: Kind, name: str, new: str, *, who: str) -> None:
         """The same under a new name, and the old name removed: two entries, both or none."""
         old = self.find(dataset, kind, name)
         address = json.dumps([old.page, old.query]) if kind == "view" else None
         copied = sa.select(sa.bindparam("new", type_=sa.Integer), _MEMBERS.c.paths).where(_MEMBERS.c.entry == old.id)
-        with self._engine.begin() as connection:
-            entry = _insert(connection, dataset, kind, new, "save", who, n=old.n, address=address)
+        with self.engine.begin() as connection:
+            entry = self._insert(connection, dataset, who, "save", kind=kind, name=new, n=old.n, address=address)
             connection.execute(_MEMBERS.insert().from_select(["entry", "paths"], copied), {"new": entry})
-            _insert(connection, dataset, kind, name, "remove", who, n=old.n)
+            self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=old.n)
 
-    def undo(self, dataset: str, entry: int, *, who: str) -> Entry:
+    def undo(self, dataset: str, entry: int, *, who: str) -> SavedEntry:
         """Takes an entry out of what stands; one that is undone already is refused."""
-        query = _standing_entries(dataset).where(ENTRIES.c.id == entry)
-        try:
-            with self._engine.begin() as connection:
-                row = connection.execute(query).one_or_none()
-                if row is not None:
-                    _insert(connection, dataset, row.kind, row.name, "undo", who, n=row.n, reverts=row.id)
-                    return _entry(row)
-        except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
-            pass
-        raise CurateError(f"entry {entry} is undone already, or there is none: reload the list")
+        return _entry(self._revert_one(dataset, entry, who))
 
-    def version(self, dataset: str) -> int:
-        """How many entries there are: changes whenever anything was written."""
-        query = sa.select(sa.func.count()).select_from(ENTRIES).where(ENTRIES.c.dataset == dataset)
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar() or 0
-
-    def standing(self, dataset: str, kind: Kind) -> list[Entry]:
+    def standing(self, dataset: str, kind: Kind) -> list[SavedEntry]:
         """What there is now, by name: for each name its newest entry that is not undone, unless it is a removal."""
-        query = _standing_entries(dataset).where(ENTRIES.c.kind == kind).order_by(ENTRIES.c.id)
-        with self._engine.connect() as connection:
+        query = self._standing(dataset).where(ENTRIES.c.kind == kind).order_by(ENTRIES.c.id)
+        with self.engine.connect() as connection:
             newest = {row.name: row for row in connection.execute(query)}
         return [_entry(newest[name]) for name in sorted(newest) if newest[name].action == "save"]
 
     def members(self, entry: int) -> pa.Array:
         """Paths of the set that an entry saved, sorted."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             packed = connection.execute(sa.select(_MEMBERS.c.paths).where(_MEMBERS.c.entry == entry)).scalar_one()
         return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
 
-    def find(self, dataset: str, kind: Kind, name: str) -> Entry:
+    def find(self, dataset: str, kind: Kind, name: str) -> SavedEntry:
         """The entry that a set or view stands by; an unknown name is refused."""
         found = self.standing(dataset, kind)
         if (one := next((entry for entry in found if entry.name == name), None)) is not None:
             return one
         known = ", ".join(entry.name for entry in found) or "none"
         raise CurateError(f"dataset {dataset!r} has no {kind} {name!r}; it has {known}")
-
-
-def _standing_entries(dataset: str) -> sa.Select[Any]:
-    reverted = sa.select(ENTRIES.c.reverts).where(ENTRIES.c.reverts.is_not(None))
-    return sa.select(ENTRIES).where(
-        ENTRIES.c.dataset == dataset, ENTRIES.c.reverts.is_(None), ENTRIES.c.id.not_in(reverted)
-    )
-
-
-def _insert(
-    connection: sa.Connection,
-    dataset: str,
-    kind: str,
-    name: str,
-    action: str,
-    who: str,
-    *,
-    n: int = 0,
-    address: str | None = None,
-    reverts: int | None = None,
-) -> int:
-    row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "kind": kind, "name": name, "action": action}
-    result = connection.execute(ENTRIES.insert().values(**row, n=n, address=address, reverts=reverts))
-    (key,) = result.inserted_primary_key or (0,)
-    return int(key)
 
 
 def _packed(paths: Sequence[str]) -> bytes:
@@ -172,6 +123,6 @@ def _packed(paths: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any) -> SavedEntry:
     page, query = json.loads(row.address) if row.address else ("", {})
-    return Entry(row.id, row.at, row.who, row.kind, row.name, row.action, row.n, page, query)
+    return SavedEntry(row.id, row.at, row.who, row.kind, row.name, row.action, row.n, page, query)

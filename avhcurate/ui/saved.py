@@ -12,9 +12,9 @@ import streamlit as st
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import saved
-from avhcurate.services.saved import LONGEST_NAME, WAYS, SavedSet, SavedView
+from avhcurate.services.saved import LONGEST_NAME, WAYS
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.saved import Kind
+from avhcurate.storage.saved import Kind, SavedEntry
 from avhcurate.ui import cache, state
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.export import export_choice
@@ -74,7 +74,7 @@ def show_views(here: Opened) -> None:
     _rows(here, found, _view_row)
 
 
-def _set_row(here: Opened, one: SavedSet) -> None:
+def _set_row(here: Opened, one: SavedEntry) -> None:
     filters = Filters(excluded=None, sets=(one.name,))
     there = here.table.count(filters) if one.name in here.table.sets else 0
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -89,7 +89,7 @@ def _set_row(here: Opened, one: SavedSet) -> None:
         _do(here, "set", one.name, action)
 
 
-def _view_row(here: Opened, one: SavedView) -> None:
+def _view_row(here: Opened, one: SavedEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         target = _PAGES / f"{one.page}.py"
         if one.page.isidentifier() and target.exists():
