@@ -4,11 +4,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from avhcurate.storage.workspace import Workspace
+if TYPE_CHECKING:
+    from avhcurate.storage.workspace import Workspace
+
+# One thread a process, said before torch is loaded and for the programs that tests start: networks as small as theirs
+# only wait for a second one, and results depend on the number to the last bit.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 pytest_plugins = ["tests.fakes.databases", "tests.fakes.datasets", "tests.fakes.web", "tests.fakes.workspaces"]
 
@@ -19,8 +24,10 @@ SCRIPT_TIMEOUT_S = 180
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path) -> "Workspace":
     """An empty workspace."""
+    from avhcurate.storage.workspace import Workspace
+
     return Workspace(tmp_path / "workspace")
 
 

@@ -137,10 +137,16 @@ def test_a_convolution_whose_output_is_used_twice_is_not_folded() -> None:
     torch.testing.assert_close(folded(pixels), module(pixels))
 
 
+@pytest.fixture(params=[1, 3])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("network", [Net, Looping])
-@pytest.mark.parametrize("threads", [1, 3])
 def test_batches_come_back_in_order_with_their_own_results(network: type[Net], threads: int) -> None:
-    torch.set_num_threads(threads)
     made = Network(loaded(network), device="cpu", batch_size=4)
 
     def prepare(seed: int) -> tuple[np.ndarray, int]:

@@ -16,15 +16,6 @@ NETWORKS = {"cnn9": Cnn9, "vgg-small": VggSmall, "alexnet-small": AlexNetSmall, 
 WIDTHS = {"cnn9": 256, "vgg-small": 256, "alexnet-small": 512, "resnet18": 512}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small are only slowed down by a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def images(n=2, side=32, seed=0):
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(seed))
 

@@ -39,17 +39,6 @@ RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
 SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The same number everywhere, on which bits depend, and one: tiny passes of several wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def imported(demo_root, tmp_path_factory):
     """A workspace with the digits, not scored; for reading only."""

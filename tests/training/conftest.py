@@ -1,4 +1,4 @@
-"""Small data and networks that trainings share, and one thread: on a busy machine tiny passes wait for each other."""
+"""Small data and networks that trainings share."""
 
 import pytest
 import torch
@@ -6,14 +6,6 @@ import torch
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.training.digits import read_digits
 from avhcurate.training.pictures import Pictures
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -20,15 +20,6 @@ LOSSES = (AVHLoss, CosineLoss)
 STEPS = (1e-1, 1e-3, 1e-5)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Tensors this small are only slowed down by a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def gaussian(*shape, seed=0, dtype=torch.float32):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
 

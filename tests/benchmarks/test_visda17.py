@@ -1,6 +1,5 @@
 """VisDA-17 in small: its lists, its class order, its network, and a dry run of the whole command."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,7 @@ from PIL import Image
 from avhcurate.models.loading import ModelSpec
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.fresh import fresh_model
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-
-import visda17
+from benchmarks import visda17
 
 #: The paper's order.
 CLASSES = [

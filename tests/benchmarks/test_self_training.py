@@ -1,9 +1,5 @@
 """The PACS benchmark of self-training: its gates by slow formulas, trainings on planted domains, tables and resume."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,24 +7,21 @@ from avhcurate import scores
 from avhcurate.storage.files import write_json
 from avhcurate.training.probe import ProbeRecipe, train_probe
 from avhcurate.training.self_training import Reading, Schedule
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "self_training.py"
+from benchmarks import self_training
 
 
 @pytest.fixture(scope="module")
 def benchmark():
-    """The script as a module, with the steps of a moment."""
-    spec = importlib.util.spec_from_file_location("self_training_benchmark", FILE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    module.SOURCE_STEPS, module.ROUND_STEPS, module.SCHEDULE = 40, 5, Schedule(0.3, 0.2, 0.5)
-    module.HEADS = {
+    """The script with steps of a moment."""
+    heads = {
         "paper": ProbeRecipe(hidden=16, steps=40, learning_rate=0.01),
         "one-layer": ProbeRecipe(hidden=None, steps=40, learning_rate=0.01),
     }
-    yield module
-    del sys.modules[spec.name]
+    with pytest.MonkeyPatch.context() as patch:
+        small = {"SOURCE_STEPS": 40, "ROUND_STEPS": 5, "SCHEDULE": Schedule(0.3, 0.2, 0.5), "HEADS": heads}
+        for name, value in small.items():
+            patch.setattr(self_training, name, value)
+        yield self_training
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,6 @@
 """The PACS benchmark: nothing is learnt from the domain left out, what is stopped goes on, the figures are right."""
 
-import importlib.util
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,28 +11,7 @@ from scipy import stats
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.decoding import encode_thumbnail
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "pacs.py"
-
-
-@pytest.fixture(scope="module")
-def pacs():
-    """The script, by its path: benchmarks are no package."""
-    spec = importlib.util.spec_from_file_location("pacs_benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop(spec.name)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Networks this small are only slowed down by a second thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from benchmarks import pacs
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +30,12 @@ def planted(tmp_path_factory):
     return path
 
 
-def options(pacs, planted, out, *more):
+def options(planted, out, *more):
     small = ["--size=16", "--width=2", "--epochs=2", "--seeds=0", "--batch-size=8", "--precision=float32", "--no-full"]
     return pacs.parsed([f"--data={planted}", f"--out={out}", "--device=cpu", *small, *more])
 
 
-def made_up(pacs, target, loss, seed, accuracy):
+def made_up(target, loss, seed, accuracy):
     return pacs.Result(
         target=target,
         loss=loss,
@@ -76,7 +52,7 @@ def made_up(pacs, target, loss, seed, accuracy):
     )
 
 
-def test_the_domain_left_out_is_neither_trained_on_nor_held_out(pacs):
+def test_the_domain_left_out_is_neither_trained_on_nor_held_out():
     domains = np.random.default_rng(1).permutation(np.repeat(list(pacs.DOMAINS), 50))
     for target in pacs.DOMAINS:
         parts = pacs.split(domains, target, seed=3)
@@ -86,7 +62,7 @@ def test_the_domain_left_out_is_neither_trained_on_nor_held_out(pacs):
         assert [(domains[parts.inside] == source).sum() for source in pacs.DOMAINS if source != target] == [5, 5, 5]
 
 
-def test_pictures_are_normalised_by_what_is_trained_on(pacs, planted):
+def test_pictures_are_normalised_by_what_is_trained_on(planted):
     data = pacs.read_pacs(planted, 16)
     assert data.images.shape == (48, 3, 16, 16)
     assert data.classes == ["right", "left"]
@@ -97,8 +73,8 @@ def test_pictures_are_normalised_by_what_is_trained_on(pacs, planted):
     np.testing.assert_allclose(std, pixels.std((0, 2, 3)), rtol=1e-5)
 
 
-def test_one_command_trains_all_and_the_next_trains_nothing(pacs, planted, tmp_path, capsys):
-    pacs.run(options(pacs, planted, tmp_path))
+def test_one_command_trains_all_and_the_next_trains_nothing(planted, tmp_path, capsys):
+    pacs.run(options(planted, tmp_path))
     found = pacs.finished(tmp_path)
     assert {(r.target, r.loss) for r in found} == {(t, loss) for t in pacs.DOMAINS for loss in pacs.LOSSES}
     assert {(r.trained, r.held_out, r.tested) for r in found} == {(33, 3, 12)}
@@ -106,57 +82,57 @@ def test_one_command_trains_all_and_the_next_trains_nothing(pacs, planted, tmp_p
     assert "| here: CNN-9 + AVH |" in said
     assert "over 4 pairs" in said
     assert not list(tmp_path.glob("*/checkpoint.pt"))
-    pacs.run(options(pacs, planted, tmp_path))
+    pacs.run(options(planted, tmp_path))
     assert "left out" not in capsys.readouterr().out.split("\n|")[0]
     assert pacs.finished(tmp_path) == found
 
 
-def test_a_training_that_is_stopped_goes_on_to_the_same_result(pacs, planted, tmp_path):
+def test_a_training_that_is_stopped_goes_on_to_the_same_result(planted, tmp_path):
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     more = ("--domains=photo", "--losses=avh", "--epochs=3")
-    pacs.run(options(pacs, planted, whole, *more))
+    pacs.run(options(planted, whole, *more))
     steps = iter(range(100))
     with pytest.raises(pacs.Cancelled):
-        pacs.run(options(pacs, planted, halved, *more), pacs.Progress(should_stop=lambda: next(steps) >= 6))
+        pacs.run(options(planted, halved, *more), pacs.Progress(should_stop=lambda: next(steps) >= 6))
     assert pacs.finished(halved) == []
     assert (halved / "photo-avh-0" / "checkpoint.pt").exists()
-    pacs.run(options(pacs, planted, halved, *more))
+    pacs.run(options(planted, halved, *more))
     changing = {"seconds": 0, "finished": datetime.min}
     one, other = (pacs.finished(folder)[0].model_copy(update=changing) for folder in (whole, halved))
     assert one == other
 
 
-def test_both_losses_begin_with_the_same_weights(pacs):
+def test_both_losses_begin_with_the_same_weights():
     first, second, other = (pacs._fresh(7, 4, seed) for seed in (5, 5, 6))
     assert torch.equal(first.head.weight, second.head.weight)
     assert not torch.equal(first.head.weight, other.head.weight)
 
 
-def test_a_blind_run_does_not_look_at_the_domain_left_out(pacs, planted, tmp_path, capsys):
-    pacs.run(options(pacs, planted, tmp_path, "--blind", "--domains=sketch", "--epochs=1"))
+def test_a_blind_run_does_not_look_at_the_domain_left_out(planted, tmp_path, capsys):
+    pacs.run(options(planted, tmp_path, "--blind", "--domains=sketch", "--epochs=1"))
     assert [r.target_accuracy for r in pacs.finished(tmp_path)] == [None, None]
     assert "not measured right on sketch" in capsys.readouterr().out
 
 
-def test_a_folder_of_other_settings_is_refused(pacs, planted, tmp_path):
+def test_a_folder_of_other_settings_is_refused(planted, tmp_path):
     more = ("--domains=photo", "--losses=softmax", "--epochs=1")
-    pacs.run(options(pacs, planted, tmp_path, *more))
+    pacs.run(options(planted, tmp_path, *more))
     with pytest.raises(CurateError, match=r"holds trainings with width 2: give those, or another --out"):
-        pacs.run(options(pacs, planted, tmp_path, *more, "--width=3"))
+        pacs.run(options(planted, tmp_path, *more, "--width=3"))
 
 
-def test_data_without_domains_is_refused(pacs, planted, tmp_path):
+def test_data_without_domains_is_refused(planted, tmp_path):
     pq.write_table(pq.read_table(planted).drop(["domain"]), tmp_path / "plain.parquet")
     with pytest.raises(CurateError, match="no column domain"):
         pacs.read_pacs(tmp_path / "plain.parquet", 16)
     assert pacs.main([f"--data={tmp_path / 'none'}", f"--out={tmp_path}"]) == 2
 
 
-def test_the_table_and_the_tests_are_those_of_scipy(pacs):
+def test_the_table_and_the_tests_are_those_of_scipy():
     rng = np.random.default_rng(2)
     shares = {loss: rng.uniform(0.4, 0.6, (3, 4)) for loss in pacs.LOSSES}
     results = [
-        made_up(pacs, target, loss, seed, float(shares[loss][seed, column]))
+        made_up(target, loss, seed, float(shares[loss][seed, column]))
         for loss in pacs.LOSSES
         for seed in range(3)
         for column, target in enumerate(pacs.DOMAINS)
@@ -173,8 +149,8 @@ def test_the_table_and_the_tests_are_those_of_scipy(pacs):
     assert f"paired t-test p = {paired:.3g}, Wilcoxon p = {stats.wilcoxon(gain.ravel()).pvalue:.3g}" in text
 
 
-def test_a_table_in_the_making_leaves_open_what_is_missing(pacs):
-    results = [made_up(pacs, "photo", "softmax", 0, 0.0), made_up(pacs, "photo", "avh", 0, 0.5)]
+def test_a_table_in_the_making_leaves_open_what_is_missing():
+    results = [made_up("photo", "softmax", 0, 0.0), made_up("photo", "avh", 0, 0.5)]
     rows = {
         row.split("|")[1].strip(): [c.strip() for c in row.split("|")[2:-1]] for row in pacs.table(results).split("\n")
     }
