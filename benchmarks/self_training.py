@@ -35,6 +35,7 @@ from scipy import stats
 from scipy.special import softmax
 
 from avhcurate import scores
+from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.curation.selection import RULES, Rule
 from avhcurate.errors import CurateError
 from avhcurate.models.engine import Network, embed
@@ -43,10 +44,10 @@ from avhcurate.storage.decoding import decode
 from avhcurate.storage.files import sha256, temporary_name, write_json
 from avhcurate.storage.self_training import RoundReport, SelfTrainingFolder
 from avhcurate.training.adaptation import METHODS
-from avhcurate.training.judge import Judge
+from avhcurate.training.judge import TargetEvaluator
 from avhcurate.training.probe import Head, ProbeRecipe, train_probe
 from avhcurate.training.probe_trainer import ProbeTrainer
-from avhcurate.training.self_training import PseudoLabelled, Reading, Schedule, self_train
+from avhcurate.training.self_training import PseudoLabelled, Schedule, self_train
 
 MODEL = "efficientnet-lite0"
 DOMAINS = ("art_painting", "cartoon", "photo", "sketch")
@@ -190,18 +191,23 @@ def features_of(file: pq.ParquetFile) -> Iterator[np.ndarray]:
     return (part.features for part in embed(network, batches, prepare))
 
 
-@dataclass(frozen=True)
-class Gated(Reading):
-    """A reading whose gate on AVC reads another score, (N, K), large = confident."""
+@dataclass(frozen=True, kw_only=True)
+class Gated(ModelOutputs):
+    """Outputs whose gate on AVC uses another score, (N, K), large = confident."""
 
     gate: np.ndarray
 
-    def blocks(self, gate: str = "avc") -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """As of a reading, in one block."""
-        yield self.logits, self.gate
+    def blocks(self, gate: str = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """In one block."""
+        yield logits_of(self), self.gate
 
 
-def gate_scores(name: str, reading: Reading, seed: int) -> np.ndarray:
+def logits_of(outputs: ModelOutputs) -> np.ndarray:
+    """(N, K)."""
+    return np.asarray(outputs.features @ outputs.class_weights.T + outputs.bias)
+
+
+def gate_scores(name: str, outputs: ModelOutputs, seed: int) -> np.ndarray:
     """The score (N, K) by which a gate beyond the paper tells samples of a predicted class apart.
 
     centred: AVC of features and class weights less their means, so that both spread over all directions. gap: the
@@ -209,23 +215,23 @@ def gate_scores(name: str, reading: Reading, seed: int) -> np.ndarray:
     own deviation over the target. dropout: mean probability under 16 dropouts of half the embedding. neighbours: mean
     probability of the ten samples nearest by angle. random: no score at all.
     """
-    features, weights = reading.features, reading.class_weights
+    features, weights, logits = outputs.features, outputs.class_weights, logits_of(outputs)
     if name == "centred":
         return np.asarray(scores.avc(features - features.mean(0), weights - weights.mean(0)))
     if name == "gap":
         return gaps(np.asarray(scores.angles(features, weights)))
     if name == "tempered":
-        return softmax(reading.logits / reading.logits.std(0), axis=1)
+        return softmax(logits / logits.std(0), axis=1)
     rng = np.random.default_rng(seed)
     if name == "random":
-        return rng.random(reading.logits.shape)
+        return rng.random(logits.shape)
     if name == "dropout":
         kept = (2 * rng.integers(0, 2, features.shape).astype(np.float32) for _ in range(16))
-        return np.mean([softmax(features * mask @ weights.T + reading.bias, axis=1) for mask in kept], axis=0)
+        return np.mean([softmax(features * mask @ weights.T + outputs.bias, axis=1) for mask in kept], axis=0)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
     cosine = unit @ unit.T
     np.fill_diagonal(cosine, -np.inf)
-    return softmax(reading.logits, axis=1)[np.argpartition(-cosine, 10, axis=1)[:, :10]].mean(1)
+    return softmax(logits, axis=1)[np.argpartition(-cosine, 10, axis=1)[:, :10]].mean(1)
 
 
 def gaps(theta: np.ndarray) -> np.ndarray:
@@ -252,12 +258,12 @@ class Trainer(ProbeTrainer):
             return
         super().fit(round, pseudo)
 
-    def read(self) -> Reading:
+    def outputs(self) -> ModelOutputs:
         """See `self_training.Trainer`."""
-        reading = super().read()
+        plain = super().outputs()
         if self.gate is None:
-            return reading
-        return Gated(**vars(reading), gate=gate_scores(self.gate, reading, self.seed))
+            return plain
+        return Gated(plain.features, plain.class_weights, plain.bias, gate=gate_scores(self.gate, plain, self.seed))
 
 
 def adapt(task: Task, pacs: Pacs, begin: Head) -> tuple[Head, list[RoundReport], pd.DataFrame | None]:
@@ -274,8 +280,8 @@ def adapt(task: Task, pacs: Pacs, begin: Head) -> tuple[Head, list[RoundReport],
     rule: Rule = "avc" if task.method in GATES else task.method  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as place:
         folder = SelfTrainingFolder(Path(place))
-        judge = Judge(truth, pacs.classes)
-        self_train(trainer, np.arange(len(target)), rule=rule, judge=judge, folder=folder, schedule=SCHEDULE)
+        judge = TargetEvaluator(truth, pacs.classes)
+        self_train(trainer, np.arange(len(target)), rule=rule, evaluator=judge, folder=folder, schedule=SCHEDULE)
         reports = [folder.report(number) for number in folder.rounds()]
         classes = folder.classes(folder.rounds()[-1])
     assert trainer.head is not None

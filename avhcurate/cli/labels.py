@@ -17,6 +17,7 @@ from avhcurate.cli.options import (
     open_run_table,
     open_workspace,
     print_json,
+    print_messages,
 )
 from avhcurate.errors import CurateError
 
@@ -76,12 +77,17 @@ def select(
     table = open_run_table(workspace, name, model)
     found = selecting.select(table, rule=rule.value, portion=portion, filters=Filters(where=where))
     count = selecting.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
+    _note_left_out(found.left_out)
     if as_json:
         print_json(selecting.describe_selection(table, found))
         return
     print(f"{count} of {len(found.ids)} samples selected by {rule.value} at portion {portion:g}: {out}")
     if found.accuracy is not None:
         print(f"accuracy against the given labels {found.accuracy:.4f}")
+
+
+def _note_left_out(count: int) -> None:
+    print_messages([f"{count} samples have no finite embedding and are left out"] if count else [])
 
 
 def _check_alone(option: str, given: dict[str, Any]) -> None:
@@ -107,6 +113,7 @@ def _select_round(
     folder = rounds.training(space, name, self_training)
     number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
     count = rounds.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
+    _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     if as_json:
         print_json(rounds.describe(folder, number))
         return

@@ -147,6 +147,8 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
     empty = dict.fromkeys(name for row in found for name in row["empty_classes"])
     print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
+    if left_out := max(row["left_out"] for row in found):
+        print_messages([f"{left_out} samples of the target have no finite embedding and are left out"])
     print("\nNow try:\n  avhcurate serve")
 
 

@@ -46,16 +46,13 @@ from avhcurate.errors import CurateError
 from avhcurate.scores.softmax import log_probs
 
 Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
-RULES: tuple[Rule, ...] = get_args(Rule)
-
-
 Gate = Literal["confidence", "avc", "avc-centred", "lrent"]
-#: The rules that bear the name of their gate: all others select what one of these does.
+#: The rules named after their gate: every other rule selects what one of these does.
 GATES: tuple[Gate, ...] = get_args(Gate)
 
 
-class Way(NamedTuple):
-    """What a rule is made of: its gate, what it asks of a selected sample, and the weight alpha of its regulariser.
+class RuleSpec(NamedTuple):
+    """The gate of a rule, what training asks of a selected sample, and the weight alpha of its regulariser.
 
     Rules with hard targets use alpha for `soft_labels` alone.
     """
@@ -65,14 +62,14 @@ class Way(NamedTuple):
     alpha: float
 
 
-WAYS: dict[Rule, Way] = {
-    "confidence": Way("confidence", "hard", 0.25),
-    "avc": Way("avc", "hard", 0.25),
-    "avc-centred": Way("avc-centred", "hard", 0.25),
-    "lrent": Way("lrent", "lrent", 0.25),
-    "mrkld": Way("confidence", "mrkld", 0.1),
-    "avc-lrent": Way("avc", "lrent", 0.25),
-    "avc-mrkld": Way("avc", "mrkld", 0.1),
+RULES: dict[Rule, RuleSpec] = {
+    "confidence": RuleSpec("confidence", "hard", 0.25),
+    "avc": RuleSpec("avc", "hard", 0.25),
+    "avc-centred": RuleSpec("avc-centred", "hard", 0.25),
+    "lrent": RuleSpec("lrent", "lrent", 0.25),
+    "mrkld": RuleSpec("confidence", "mrkld", 0.1),
+    "avc-lrent": RuleSpec("avc", "lrent", 0.25),
+    "avc-mrkld": RuleSpec("avc", "mrkld", 0.1),
 }
 
 #: The gates on AVC.
@@ -113,6 +110,11 @@ class Selection:
     lambdas: np.ndarray
     betas: np.ndarray
     log_lambdas: np.ndarray
+
+    @property
+    def left_out(self) -> int:
+        """How many samples have no usable logits, as where the embedding is not finite."""
+        return int((self.predicted < 0).sum())
 
     def table(self) -> pd.DataFrame:
         """`pseudo_label, confidence, avc, threshold, rank_in_class, selected`, N rows; only selected ones have a label.
@@ -168,7 +170,7 @@ def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, a
     """Class-balanced selection from logits and AVC, (N, K) each; memory-mapped arrays are read in blocks.
 
     Logits may be log-probabilities: `np.log(probs)` does where only those are known. portion in (0, 1]; alpha > 0
-    weighs the rule's regulariser, that of `WAYS` where not given. Raises CurateError for an unknown rule and numbers
+    weighs the rule's regulariser, that of `RULES` where not given. Raises CurateError for an unknown rule and numbers
     out of range.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
@@ -181,22 +183,20 @@ def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, a
 def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
     """As `select`, from blocks of samples, in two passes: thresholds, then labels. Memory: a block and O(N + K)."""
     _check(rule, portion, alpha)
-    gate, alpha = WAYS[rule].gate, WAYS[rule].alpha if alpha is None else alpha
-    predicted, log_top, avc_top, num_classes = _predictions(blocks)
+    gate, alpha = RULES[rule].gate, RULES[rule].alpha if alpha is None else alpha
+    predicted, log_top, avc_top, num_classes = predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
     lambdas = np.exp(log_lambdas)
-    entropy = alpha if gate == "lrent" else WAYS["lrent"].alpha
+    entropy = alpha if gate == "lrent" else RULES["lrent"].alpha
     parts = [_candidates(logits, avc, log_lambdas, entropy) for logits, avc in blocks()]
     candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
     candidate[predicted < 0] = -1
     unknown = candidate < 0
-    threshold = (betas if gate in ANGULAR else lambdas)[candidate]
-    of_avc = dict.fromkeys(ANGULAR, avc)
-    passes = ({"confidence": ratio >= 0, "lrent": entropic >= 0} | dict.fromkeys(ANGULAR, avc >= betas[candidate]))[
-        gate
-    ]
-    ranked_by = ({"confidence": log_prob, "lrent": entropic} | of_avc)[gate]
+    angular = gate in ANGULAR
+    threshold = (betas if angular else lambdas)[candidate]
+    passes = avc >= threshold if angular else (entropic if gate == "lrent" else ratio) >= 0
+    ranked_by = avc if angular else entropic if gate == "lrent" else log_prob
     return Selection(
         rule=rule,
         portion=portion,
@@ -219,7 +219,7 @@ def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarr
 
     y_c ~ (p_c / lambda_c)^(1/alpha) (LRENT), 0 for classes never predicted; of rules with MRKLD their targets, scaled.
     """
-    if WAYS[selection.rule].targets == "mrkld":
+    if RULES[selection.rule].targets == "mrkld":
         yield from ((rows, goals / goals.sum(axis=1, keepdims=True)) for rows, goals in targets(selection, blocks))
         return
     start = 0
@@ -241,7 +241,7 @@ def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, 
     ...     print(rows, goals.tolist() == np.float32([[1.05, 0.05], [0.05, 1.05]]).tolist())
     [0 2] True
     """
-    kind = WAYS[selection.rule].targets
+    kind = RULES[selection.rule].targets
     if kind == "lrent":
         yield from soft_labels(selection, blocks)
         return
@@ -271,7 +271,7 @@ def _check(rule: str, portion: float, alpha: float | None) -> None:
         raise CurateError(f"alpha must be above 0, such as 0.25; it was {alpha}")
 
 
-def _predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def predictions(blocks: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """First pass: the softmax argmax of each sample (-1 unusable), its log-probability and AVC; number of classes."""
     parts = []
     num_classes = 0

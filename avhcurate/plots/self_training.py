@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.curation.selection import WAYS, Rule
+from avhcurate.curation.selection import RULES, Rule
 from avhcurate.plots.style import BLUE, GREY, ORANGE, SYMBOLS, TEAL, VIOLET, bare, faded
 
 #: What can be drawn: name and the form of its values.
@@ -50,9 +50,9 @@ class Stroke:
 
 def stroke(name: str, rule: Rule, *, usual: bool = True) -> Stroke:
     """The stroke of a rule; not `usual`, that is with another weight than its own, it is hollow."""
-    way = WAYS[rule]
-    color, symbol = _GATES[way.gate]
-    return Stroke(name, color, symbol if usual else f"{symbol}-open", _DASHES[way.targets])
+    spec = RULES[rule]
+    color, symbol = _GATES[spec.gate]
+    return Stroke(name, color, symbol if usual else f"{symbol}-open", _DASHES[spec.targets])
 
 
 def curves(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 import pandas as pd
 
 from avhcurate.analysis.seeds import mean_over_seeds
-from avhcurate.curation.selection import RULES, WAYS, Rule
+from avhcurate.curation.selection import RULES, Rule
 from avhcurate.services import rounds
 from avhcurate.storage.self_training import SelfTrainingFolder
 
@@ -38,7 +38,7 @@ class Line(NamedTuple):
     @property
     def usual(self) -> bool:
         """Whether the weight is the rule's own."""
-        return self.alpha in (None, WAYS[self.rule].alpha)
+        return self.alpha in (None, RULES[self.rule].alpha)
 
 
 Lines = Mapping[Line, Sequence[SelfTrainingFolder]]
@@ -51,7 +51,7 @@ def lines(folders: Sequence[SelfTrainingFolder]) -> dict[Line, list[SelfTraining
         if folder.rounds():
             record = folder.record
             found.setdefault(Line(cast(Rule, record.rule), record.alpha), {})[record.seed] = folder
-    ordered = sorted(found, key=lambda line: (RULES.index(line.rule), not line.usual, line.alpha or 0))
+    ordered = sorted(found, key=lambda line: (list(RULES).index(line.rule), not line.usual, line.alpha or 0))
     return {line: [found[line][seed] for seed in sorted(found[line])] for line in ordered}
 
 
@@ -99,7 +99,7 @@ def side_by_side(shown: Lines) -> pd.DataFrame:
     """
     whole = {line: [folder for folder in folders if folder.complete] for line, folders in shown.items()}
     ends = {line: {folder.record.seed: _ends(folder) for folder in folders} for line, folders in whole.items()}
-    base = ends.get(Line(BASE, WAYS[BASE].alpha), {})
+    base = ends.get(Line(BASE, RULES[BASE].alpha), {})
     rows = []
     for number, (line, seeds) in enumerate(ends.items()):
         if seeds:

@@ -1,34 +1,17 @@
-"""Samples to learn from and samples to adapt to: whose classes go together, and of which none is in both."""
-
-from dataclasses import dataclass, replace
+"""The source and target of self-training: two subsets with the same classes and no sample in common."""
 
 import numpy as np
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.services.subsets import Subset, read_subset
 from avhcurate.services.tables import open_table
-from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class Domain:
-    """Samples of a dataset: ids (n,) ascending, labels (n,) with -1 for none, and the run that holds their features."""
-
-    dataset: DatasetFolder
-    run: RunFolder | None
-    where: str
-    ids: np.ndarray
-    labels: np.ndarray
-
-    def only(self, chosen: np.ndarray) -> "Domain":
-        """Those for which `chosen` (n,) holds."""
-        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
-
-
 def check_pair(workspace: Workspace, first: str, second: str, conditions: tuple[str, str] = ("", "")) -> None:
-    """Refuses datasets that do not go together: one without a condition that parts it, or other classes."""
+    """Refuses datasets that do not fit: one without a condition that splits it, or two with different classes."""
     source, target = (workspace.dataset(name).record for name in (first, second))
     if first == second and not any(conditions):
         raise CurateError(
@@ -58,16 +41,20 @@ def domains(
     workspace: Workspace,
     names: tuple[str, str],
     conditions: tuple[str, str],
-    runs: tuple[RunFolder | None, RunFolder | None] = (None, None),
-) -> tuple[Domain, Domain]:
-    """The samples to learn from, with curated labels, and those to adapt to, with given ones; none is in both."""
+    runs: tuple[RunFolder, RunFolder] | tuple[None, None] = (None, None),
+) -> tuple[Subset, Subset]:
+    """The samples to learn from, with curated labels, and those to adapt to, with given labels; none is in both."""
     source_where, target_where = conditions
-    if names[0] == names[1]:  # where one condition alone is given, the rest is the other part
+    if names[0] == names[1]:  # with only one condition, the other part is the rest
         source_where = source_where or f"NOT ({target_where})"
         target_where = target_where or f"NOT ({source_where})"
-    source = _domain(workspace, names[0], runs[0], source_where, "curated_label")
+    first, second = (
+        open_table(workspace, name, run.name if run else None) for name, run in zip(names, runs, strict=True)
+    )
+    scored = runs[0] is not None
+    source = read_subset(first, Filters(where=source_where), label="curated_label", scored=scored)
     source = source.only(source.labels >= 0)
-    target = _domain(workspace, names[1], runs[1], target_where, "label")
+    target = read_subset(second, Filters(where=target_where), scored=scored)
     both = len(np.intersect1d(source.ids, target.ids)) if names[0] == names[1] else 0
     if both:
         raise CurateError(
@@ -81,15 +68,6 @@ def domains(
     if not len(target.ids):
         raise CurateError(f"the target {names[1]!r} ({target_where or 'all'}) has no samples to adapt to")
     return source, target
-
-
-def _domain(workspace: Workspace, name: str, run: RunFolder | None, where: str, column: str) -> Domain:
-    table = open_table(workspace, name, run.name if run else None)
-    frame = table.frame(Filters(where=where), columns=["id", column, "predicted"]).sort_values("id")
-    if run:  # what could not be scored has no features
-        frame = frame[frame["predicted"].notna()]
-    labels = frame[column].fillna(-1).to_numpy(np.int64)
-    return Domain(table.dataset, run, where, frame["id"].to_numpy(np.int64), labels)
 
 
 def _names(classes: set[str]) -> str:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.analysis.seeds import mean_over_seeds
 from avhcurate.curation.filters import Filters
-from avhcurate.curation.selection import WAYS
+from avhcurate.curation.selection import RULES
 from avhcurate.errors import CurateError
 from avhcurate.services import exporting
 from avhcurate.services.exporting.rows import write_rows
@@ -74,7 +74,7 @@ def table(folder: SelfTrainingFolder) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     texts = frame[["empty_classes"]] if len(frame) else frame
     numbers = frame.drop(columns="empty_classes", errors="ignore").astype("float64")
-    whole = ["round", "samples", "selected", "changed", *(f"{name}_n" for name in _SHARES)]
+    whole = ["round", "samples", "selected", "changed", "left_out", *(f"{name}_n" for name in _SHARES)]
     return numbers.astype(dict.fromkeys(whole, "int64")).join(texts) if len(frame) else frame
 
 
@@ -107,7 +107,7 @@ def selection(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
 
 def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
     """The gates whose choice a round knows, the run's own first."""
-    own = WAYS[folder.record.rule].gate  # type: ignore[index]
+    own = RULES[folder.record.rule].gate  # type: ignore[index]
     columns = pq.read_schema(folder.round(number) / "selection.parquet").names
     found = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
     return sorted(found, key=lambda gate: gate != own)
@@ -179,6 +179,7 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
         "rounds": last,
         "stopped": record.stopped,
         "samples": record.target_samples,
+        "left_out": record.target_left_out + final.left_out,
         "source_only": first.accuracy.value,
         "accuracy": final.accuracy.value,
         "accuracy_low": final.accuracy.low,

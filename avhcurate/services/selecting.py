@@ -1,7 +1,7 @@
 """Class-balanced pseudo-labels from a model run: selected by rule, compared, written with a manifest."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from avhcurate import scores
-from avhcurate.curation import selection
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
-from avhcurate.curation.selection import Rule, Selection
+from avhcurate.curation.model_outputs import ModelOutputs
+from avhcurate.curation.selection import GATES, RULES, Rule, Selection, soft_labels
 from avhcurate.errors import CurateError
 from avhcurate.services.exporting.rows import format_of, write_rows
+from avhcurate.services.subsets import read_subset
 from avhcurate.services.tables import DatasetTable
 
-#: At which `portion_curve` is worked out.
+#: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
-
-#: Elements of one (block, K) matrix.
-_BLOCK = 1 << 20
 
 COLUMNS = (
     "id", "path", "pseudo_label", "pseudo_label_name", "confidence", "avc", "threshold", "rank_in_class", "selected",
@@ -32,16 +29,18 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PseudoLabels:
-    """`selection` is about the samples `ids` (n,) that satisfy `filters`; `labels` (n,) are the given ones.
+    """The `selection` from the scored samples `ids` (n,) that satisfy `filters`.
 
-    Labels are -1 for none, and for reports only.
+    labels: the given ones, (n,), -1 for none, for reports only. left_out: samples that satisfy `filters` but have no
+    finite embedding in the run, so that no rule selects them.
     """
 
     selection: Selection
     ids: np.ndarray
     labels: np.ndarray
     classes: pd.DataFrame
-    filters: Filters = field(default_factory=Filters)
+    filters: Filters
+    left_out: int
 
     @property
     def selected(self) -> np.ndarray:
@@ -77,22 +76,19 @@ def select(
         name = table.dataset.name
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
     filters = filters or Filters()
-    frame = table.frame(filters, columns=["id", "label", "predicted"])
-    frame = frame[frame["predicted"].notna()]
-    if frame.empty:
+    samples = read_subset(table, filters, scored=True)
+    if not len(samples.ids):
         raise CurateError("no scored sample satisfies the filters: widen them")
-    ids = frame["id"].to_numpy(np.int64)
-    labels = frame["label"].fillna(-1).to_numpy(np.int64)
-    found = selection.select_blocks(_blocks(table, ids, selection.WAYS[rule].gate), rule=rule, portion=portion)
-    classes = found.classes(labels)
+    found = _outputs(table, samples.ids).select(rule=rule, portion=portion)
+    classes = found.classes(samples.labels)
     classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
-    return PseudoLabels(found, ids, labels, classes, filters)
+    return PseudoLabels(found, samples.ids, samples.labels, classes, filters, samples.left_out + found.left_out)
 
 
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
     """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
     rows = []
-    for rule in selection.GATES:
+    for rule in GATES:
         for portion in PORTIONS:
             found = select(table, rule=rule, portion=portion, filters=filters)
             rows.append((rule, portion, len(found.selected), *found.accuracy_interval()))
@@ -114,7 +110,7 @@ def pseudo_label_table(
     result = result[list(COLUMNS)]
     if soft:
         vectors: dict[int, list[float]] = {}
-        for rows, values in selection.soft_labels(found.selection, _blocks(table, found.ids)):
+        for rows, values in soft_labels(found.selection, _outputs(table, found.ids).blocks):
             vectors.update(zip(found.ids[rows].tolist(), values.tolist(), strict=True))
         result["soft_label"] = pd.Series([vectors.get(int(id)) for id in result["id"]], dtype=object)
     return result
@@ -138,7 +134,7 @@ def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, An
     return {
         "rule": chosen.rule,
         "portion": chosen.portion,
-        "alpha": None if selection.WAYS[chosen.rule].targets == "hard" else chosen.alpha,
+        "alpha": None if RULES[chosen.rule].targets == "hard" else chosen.alpha,
         "samples": len(found.ids),
         "filters": found.filters.to_query(),
         "hsf_edges": list(table.edges),
@@ -167,28 +163,10 @@ def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
     }
 
 
-def _blocks(table: DatasetTable, ids: np.ndarray, gate: selection.Gate = "avc") -> selection.Blocks:
-    """Logits, and AVC as the gate takes it, of the samples, worked out anew from the run's features block by block."""
+def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs:
     assert table.run is not None
-    features = table.run.features()
-    class_weights, bias = np.asarray(table.run.class_weights()), np.asarray(table.run.bias())
-    step = max(1, _BLOCK // max(features.shape[1], len(class_weights)))
-    class_weights, weights = class_weights.astype(np.float64), class_weights.astype(np.float64)
-
-    def read() -> Iterable[np.ndarray]:
-        for start in range(0, len(ids), step):
-            yield np.asarray(features[ids[start : start + step]], np.float64)
-
-    origin: np.ndarray | float = 0.0
-    if gate == "avc-centred":
-        origin = sum((block.sum(0) for block in read()), np.zeros(features.shape[1])) / len(ids)
-        weights = weights - weights.mean(0)
-
-    def blocks() -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        for block in read():
-            yield block @ class_weights.T + bias, scores.avc(block - origin, weights)
-
-    return blocks
+    run = table.run
+    return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)
 
 
 def _name(table: DatasetTable, label: int) -> str:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from avhcurate.curation.selection import RULES, WAYS, Rule
+from avhcurate.curation.selection import RULES, Rule
 from avhcurate.errors import CurateError
-from avhcurate.services.domains import Domain, check_pair, domains
+from avhcurate.services.domains import check_pair, domains
 from avhcurate.services.paired_runs import paired_runs
+from avhcurate.services.subsets import Subset
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.self_training import FOLDER, SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.storage.workspace import Workspace
@@ -79,8 +80,8 @@ class Settings:
 class _Task:
     """What is to be done: the samples, fields of the record about network and trainer, and how a trainer is made."""
 
-    source: Domain
-    target: Domain
+    source: Subset
+    target: Subset
     about: dict[str, Any]
     trainer: "Callable[[SelfTrainingFolder], Trainer]"
 
@@ -102,7 +103,7 @@ def self_train_dataset(
     Raises Cancelled when asked to stop, after which the same call resumes, and CurateError for what the user
     can mend. Under `torchrun`, for the whole network, every process calls this, and the first alone writes.
     """
-    from avhcurate.training.judge import Judge
+    from avhcurate.training.judge import TargetEvaluator
     from avhcurate.training.parallel import joined
     from avhcurate.training.self_training import self_train
 
@@ -122,7 +123,7 @@ def self_train_dataset(
                 task.trainer(folder),
                 task.target.ids,
                 rule=settings.rule,
-                judge=Judge(task.target.labels, record.classes),
+                evaluator=TargetEvaluator(task.target.labels, record.classes),
                 folder=folder,
                 schedule=settings.schedule,
                 rounds=record.rounds,
@@ -228,7 +229,9 @@ def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "
         for store, part in zip(stores, (source, target), strict=True):
             _decode(store, part.ids, progress)
     group.told(None)  # the others wait until all is decoded
-    source, target = (part.only(store.whole(part.ids)) for store, part in zip(stores, (source, target), strict=True))
+    source, target = (
+        part.readable(store.whole(part.ids)) for store, part in zip(stores, (source, target), strict=True)
+    )
     if not len(source.ids) or not len(target.ids):
         raise CurateError("none of the images of the source or of the target could be read: do they still lie there?")
 
@@ -307,7 +310,7 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
         "recipe": task.about["recipe"],
         "classes": source.dataset.record.classes,
         "rule": settings.rule,
-        "alpha": WAYS[settings.rule].alpha if settings.alpha is None else settings.alpha,
+        "alpha": RULES[settings.rule].alpha if settings.alpha is None else settings.alpha,
         "schedule": vars(settings.schedule),
         "rounds": settings.most,
         "seed": settings.seed,
@@ -325,6 +328,7 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
         target_fingerprint=target.dataset.record.fingerprint,
         target_where=target.where,
         target_samples=len(target.ids),
+        target_left_out=target.left_out,
         versions={"python": platform.python_version()}
         | {package: version(package) for package in ("avhcurate", "torch", "numpy", "scipy")},
         started=datetime.now(UTC),
@@ -332,7 +336,7 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
     )
 
 
-def _digest(part: Domain) -> str:
+def _digest(part: Subset) -> str:
     """Of a part's samples; of the target's labels too, on which nothing but the report depends."""
     content = part.ids.tobytes() + part.labels.tobytes()
     return f"{part.dataset.record.fingerprint} {hashlib.sha256(content).hexdigest()}"

@@ -31,6 +31,7 @@ class SelfTrainingRecord(BaseModel):
     source: the dataset with labels to learn from; target: the one whose samples get pseudo-labels. `where` texts are
     the conditions that chose the samples, "" for all. `weights_sha256`, `head` and `preprocess` are those of the
     network that was begun with: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
+    `target_left_out` counts samples without an embedding in the run or, for "full", without a readable image.
     `schedule` is `start, step, end`. `recipe` is the trainer's.
     `done`: rounds of selecting and training that were made; `stopped` says why there are no more; `seconds` is the
     time of all rounds.
@@ -47,6 +48,7 @@ class SelfTrainingRecord(BaseModel):
     target_run: str | None = None
     target_where: str = ""
     target_samples: int
+    target_left_out: int = 0
     model: str
     weights_sha256: str
     weights_source: str
@@ -106,7 +108,8 @@ class RoundReport(BaseModel):
     In a later round, `portion` to `overlaps` are about the selection, made from the reading that the round before
     ended with; `accuracy` and what follows are about the reading after training, over the whole target.
 
-    changed: samples whose pseudo-label, or its absence, is not that of the round before. precision: share of the
+    changed: samples whose pseudo-label, or its absence, is not that of the round before. left_out: samples whose
+    embedding was not finite, which no rule selects. precision: share of the
     selected samples whose pseudo-label is their label, the paper's true-positive rate. recall: share of all samples
     with a label that are selected with it. Means are over the selected samples, of AVH and AVC of the pseudo-label,
     its softmax probability, and the norm. mean_accuracy: mean over the classes that have a sample with a label, with
@@ -119,6 +122,7 @@ class RoundReport(BaseModel):
     portion: float | None = None
     selected: int = 0
     changed: int = 0
+    left_out: int = 0
     empty_classes: list[str] = []
     precision: Share = Share(n=0)
     recall: Share = Share(n=0)

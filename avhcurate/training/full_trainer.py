@@ -10,29 +10,29 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.parallel import Group, own_device
 from avhcurate.training.pictures import Pictures, Stacked, normalise
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import save_weights
-from avhcurate.training.self_training import PseudoLabelled, Reading
+from avhcurate.training.self_training import PseudoLabelled
 from avhcurate.training.trainer import train
 
-#: What a round keeps of the network.
+#: The file of a round's weights.
 FILE = "weights.safetensors"
 
-#: Pixels a batch of a reading holds at most, and images.
+#: Most pixels and most images of a batch at inference.
 _PIXELS, _IMAGES = 256 * 64 * 64, 500
 
 
 class FullTrainer:
-    """Trains `module` in place on the source's pictures and selected ones of the target; labels of the latter are not
-    looked at.
+    """Trains `module` in place on the source's images and selected ones of the target, whose labels are not used.
 
-    `recipe` is that of every round, but for its seed, which the round's number changes. `checkpoints`: a folder in
-    which a round under way is kept, so that it resumes in its middle. With several processes (`group`) each calls
-    everything, and reads a part of the target. `progress` gives that of a round's training by the round's number.
+    `recipe` is that of every round, except its seed, which depends on the round's number. `checkpoints`: the folder of
+    the checkpoint of a round in progress, from which it resumes. With several processes (`group`) each makes every
+    call, and embeds a part of the target. `progress` returns that of a round's training by the round's number.
     """
 
     def __init__(
@@ -73,31 +73,29 @@ class FullTrainer:
             checkpoint=kept,
         )
 
-    def read(self) -> Reading:
+    def outputs(self) -> ModelOutputs:
         """See `self_training.Trainer`; in float32."""
         learner = make_learner(self.module, self.target, self.recipe, head=self.head)
         place = own_device(self.device)
         learner.to(place).eval()
         parts = np.array_split(np.arange(len(self.target)), self.group.size)
-        found = self.group.gather(_outputs(learner, self.target.part(parts[self.group.rank]), place))
-        weights = learner.class_weights.detach().cpu().numpy().copy()
-        bias = learner.head.bias
+        features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), place))
+        weights, bias = learner.class_weights.detach().cpu().numpy().copy(), learner.head.bias
         learner.hook.remove()
         self.module.to("cpu")
-        features, logits = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         given = bias.detach().cpu().numpy().copy() if isinstance(bias, Tensor) else np.zeros(len(weights), np.float32)
-        return Reading(features, weights, given, logits)
+        return ModelOutputs(np.concatenate(features), weights, given)
 
     def save(self, folder: Path) -> None:
         """Writes `weights.safetensors`."""
         save_weights(self.module, folder / FILE)
 
     def restore(self, folder: Path) -> None:
-        """Takes up that file."""
+        """Loads that file."""
         self.module.load_state_dict(load_file(folder / FILE))
 
     def _with(self, pseudo: PseudoLabelled) -> Pictures:
-        """The source and the selected pictures, with soft labels."""
+        """The source and the selected images, with soft labels."""
         known = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
         goals = torch.cat([known, torch.from_numpy(pseudo.targets)])
         images = Stacked(self.source, self.target.part(pseudo.rows))
@@ -105,7 +103,7 @@ class FullTrainer:
 
 
 def _digest(pseudo: PseudoLabelled | None) -> str:
-    """Names what a round learns: on a GPU a reading, and so a selection, may differ when a run goes on after a kill."""
+    """Identifies what a round trains on: on a GPU a selection may differ when a run resumes after a kill."""
     if pseudo is None:
         return ""
     content = np.stack([pseudo.rows, pseudo.targets.argmax(axis=1)])
@@ -113,13 +111,12 @@ def _digest(pseudo: PseudoLabelled | None) -> str:
 
 
 @torch.inference_mode()
-def _outputs(learner: Learner, pictures: Pictures, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, D) and logits (n, K) of pictures."""
+def _features(learner: Learner, pictures: Pictures, device: torch.device) -> np.ndarray:
+    """Embeddings (n, D) of images."""
     mean, std = pictures.statistics(device, learner.class_weights.dtype)
     size = max(1, min(_IMAGES, _PIXELS // (pictures.shape[1] * pictures.shape[2])))
     parts = []
     for index in torch.arange(len(pictures)).split(size):
-        features, logits = learner(normalise(pictures.take(index).to(device), mean, std))
-        parts.append((features.float().cpu().numpy(), logits.float().cpu().numpy()))
-    features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return features, logits
+        features, _ = learner(normalise(pictures.take(index).to(device), mean, std))
+        parts.append(features.float().cpu().numpy())
+    return np.concatenate(parts)

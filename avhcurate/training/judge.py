@@ -1,4 +1,4 @@
-"""What the target's labels say of a self-training: precision, recall, accuracy; for reports alone."""
+"""Evaluates the rounds of self-training against the target's labels: precision, recall, accuracy; for reports only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,66 +6,66 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.analysis.calibration import calibrate
 from avhcurate.curation.hsf import wilson
+from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.curation.selection import Selection
 from avhcurate.storage.self_training import Overlap, RoundReport, Share
-from avhcurate.training.self_training import Reading
 
 
-class Judge:
+class TargetEvaluator:
     """Labels (N,) of the target's samples, -1 for none, and the names of the K classes."""
 
     def __init__(self, labels: np.ndarray, classes: Sequence[str]) -> None:
         self._labels = np.asarray(labels)
         self._classes = list(classes)
 
-    def start(self, reading: Reading) -> tuple[RoundReport, pd.DataFrame]:
-        """Of round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`, and
-        `samples, right, accuracy, accuracy_low, accuracy_high`.
+    def start(self, outputs: ModelOutputs) -> tuple[RoundReport, pd.DataFrame]:
+        """Evaluates round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`,
+        and `samples, right, accuracy, accuracy_low, accuracy_high`.
         """
-        report = RoundReport(round=0, samples=len(self._labels), **self._of_reading(reading))
-        return report, self._accuracies(reading)
+        classes = self._accuracies(outputs)
+        return RoundReport(round=0, samples=len(self._labels), **self._figures(outputs, classes)), classes
 
     def round(
-        self, number: int, gate: str, chosen: Mapping[str, Selection], before: Reading, after: Reading
+        self, number: int, gate: str, chosen: Mapping[str, Selection], before: ModelOutputs, after: ModelOutputs
     ) -> tuple[RoundReport, pd.DataFrame]:
-        """Of a later round: the report, and `class_table` joined to the columns of round 0."""
-        own = chosen[gate]
-        rows = np.flatnonzero(own.selected)
-        classes = self._accuracies(after).merge(self._choices(own), on="label")
+        """Evaluates a later round: what each gate selects from the outputs `before`, of which `gate` is the run's own,
+        and the outputs after training. The table adds counts, thresholds, precision and recall to that of round 0.
+        """
+        own, accuracies = chosen[gate], self._accuracies(after)
+        classes = accuracies.merge(self._choices(own), on="label")
         classes["accuracy_before"] = self._accuracies(before)["accuracy"]
-        empty = classes["label_name"][classes["selected"] == 0].tolist()
         right = own.selected & (own.candidate == self._labels)
         report = RoundReport(
             round=number,
             samples=len(self._labels),
             portion=own.portion,
-            selected=len(rows),
-            empty_classes=empty,
+            selected=int(own.selected.sum()),
+            left_out=own.left_out,
+            empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
             precision=self._precision(own, own.selected),
             recall=_share(right.sum(), (self._labels >= 0).sum()),
             overlaps=[self._overlap(name, own, other) for name, other in chosen.items() if name != gate],
-            **_means(own, rows, before),
-            **self._of_reading(after),
+            **_means(own, before),
+            **self._figures(after, accuracies),
         )
         return report, classes
 
-    def _of_reading(self, reading: Reading) -> dict[str, Any]:
-        classes = self._accuracies(reading)
+    def _figures(self, outputs: ModelOutputs, classes: pd.DataFrame) -> dict[str, Any]:
+        """Accuracies and calibration error of the outputs, of which `classes` are the accuracies of each class."""
         seen = classes[classes["samples"] > 0]
         return {
             "accuracy": _share(int(seen["right"].sum()), int(seen["samples"].sum())),
             **_mean_accuracy(seen),
-            "ece": _calibration_error(reading.logits, self._labels),
+            "ece": _calibration_error(*outputs.predictions, self._labels),
         }
 
-    def _accuracies(self, reading: Reading) -> pd.DataFrame:
+    def _accuracies(self, outputs: ModelOutputs) -> pd.DataFrame:
         """A row a class: how many samples of it there are, and how many are predicted so."""
-        size, predicted = len(self._classes), reading.logits.argmax(1)
+        size, (predicted, _) = len(self._classes), outputs.predictions
         known = self._labels >= 0
         samples = np.bincount(self._labels[known], minlength=size)
         right = np.bincount(self._labels[known & (predicted == self._labels)], minlength=size)
@@ -97,10 +97,11 @@ class Judge:
         )
 
 
-def _means(own: Selection, rows: np.ndarray, reading: Reading) -> dict[str, Any]:
+def _means(own: Selection, outputs: ModelOutputs) -> dict[str, Any]:
     """Means over the selected samples, of the scores of their pseudo-labels."""
-    features = reading.features[rows]
-    avh = scores.avh(features, reading.class_weights, own.candidate[rows])
+    rows = np.flatnonzero(own.selected)
+    features = outputs.features[rows]
+    avh = scores.avh(features, outputs.class_weights, own.candidate[rows])
     values = {"avh": avh, "confidence": own.confidence[rows], "avc": own.avc[rows], "norm": scores.norm(features)}
     return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
 
@@ -129,11 +130,10 @@ def _interval(name: str, hits: ArrayLike, n: ArrayLike) -> dict[str, np.ndarray]
     return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
-def _calibration_error(logits: np.ndarray, labels: np.ndarray) -> Share:
-    """Expected calibration error of the largest probability, over the samples with a label."""
-    known = labels >= 0
+def _calibration_error(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray) -> Share:
+    """Expected calibration error of the largest probability, over the samples with a label and a prediction."""
+    known = (labels >= 0) & (predicted >= 0)
     if not known.any():
         return Share(n=0)
-    probs = softmax(np.asarray(logits[known], np.float64), axis=1)
-    found = calibrate(probs.max(1), probs.argmax(1) == labels[known])
+    found = calibrate(confidence[known], predicted[known] == labels[known])
     return Share(n=found.n, value=found.ece, low=found.low, high=found.high)

@@ -1,18 +1,19 @@
-"""Self-training of a probe: a head on frozen features, which are read once."""
+"""Self-training of a probe: a head on frozen features."""
 
 from pathlib import Path
 
 import numpy as np
 
+from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.training.probe import Head, ProbeRecipe, train_probe
-from avhcurate.training.self_training import PseudoLabelled, Reading
+from avhcurate.training.self_training import PseudoLabelled
 
-#: What a round keeps of the probe.
+#: The file of a round's weights.
 FILE = "head.safetensors"
 
 
 class ProbeTrainer:
-    """Learns from features (n, D) and labels (n,) of the source, and reads the target's features (N, D).
+    """Trains a head on features (n, D) and labels (n,) of the source, and on selected features of the target (N, D).
 
     Angles are taken at the input of the head's last layer.
     """
@@ -48,12 +49,10 @@ class ProbeTrainer:
             start=self.head,
         )
 
-    def read(self) -> Reading:
+    def outputs(self) -> ModelOutputs:
         """See `self_training.Trainer`."""
         assert self.head is not None
-        embedded = self.head.embed(self.target)
-        logits = embedded @ self.head.class_weights.T + self.head.bias
-        return Reading(embedded, self.head.class_weights, self.head.bias, logits)
+        return ModelOutputs(self.head.embed(self.target), self.head.class_weights, self.head.bias)
 
     def save(self, folder: Path) -> None:
         """Writes `head.safetensors`."""
@@ -61,5 +60,5 @@ class ProbeTrainer:
         self.head.save(folder / FILE)
 
     def restore(self, folder: Path) -> None:
-        """Takes up that file."""
+        """Loads that file."""
         self.head = Head.load(folder / FILE)

@@ -1,15 +1,14 @@
-"""The self-training loop: select pseudo-labels, learn from them, read the target anew; resumable round by round.
+"""The self-training loop: select pseudo-labels, train on them, select again; resumable round by round.
 
 Why target labels cannot leak. What selects and what trains are `choose`, `pseudo_labels` and the trainer's methods, and
-none has a parameter through which they could come: a reading holds what the network says, a trainer is made of the
-source with its labels and of the target without. The labels lie in the judge alone. `self_train` hands it what was
+none has a parameter through which they could come: `ModelOutputs` holds what the network outputs, a trainer gets the
+source with its labels and the target without. The labels lie in the evaluator alone. `self_train` hands it what was
 selected, gets a report to write, and reads nothing back from it.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -18,10 +17,12 @@ import pandas as pd
 
 from avhcurate import scores
 from avhcurate.curation import selection
-from avhcurate.curation.selection import GATES, WAYS, Gate, Rule, Selection
+from avhcurate.curation.model_outputs import ModelOutputs
+from avhcurate.curation.selection import GATES, RULES, Gate, Rule, Selection
 from avhcurate.errors import CurateError
 from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.storage.self_training import BY, RoundReport, SelfTrainingFolder
+from avhcurate.training.judge import TargetEvaluator
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
@@ -29,31 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Elements of one block (n, K) or (n, D) of which AVC is taken.
-_BLOCK = 1 << 20
-
 #: Why a run has no more rounds.
 ALL_ROUNDS, NO_CHANGE = "all rounds are made", "the selection no longer changes"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a network says of the target: features (N, D), class_weights (K, D), bias (K,), logits (N, K)."""
-
-    features: np.ndarray
-    class_weights: np.ndarray
-    bias: np.ndarray
-    logits: np.ndarray
-
-    def blocks(self, gate: Gate = "avc") -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """(logits, AVC) of consecutive samples, as a gate of selection takes them."""
-        rows = max(1, _BLOCK // max(self.class_weights.shape))
-        features, weights = (self.features, self.class_weights)
-        origin = features.mean(0) if gate == "avc-centred" else np.zeros(1, features.dtype)
-        weights = weights - weights.mean(0) if gate == "avc-centred" else weights
-        for start in range(0, max(1, len(self.logits)), rows):
-            part = slice(start, start + rows)
-            yield self.logits[part], scores.avc(features[part] - origin, weights)
 
 
 @dataclass(frozen=True)
@@ -69,37 +47,23 @@ class PseudoLabelled:
 
 
 class Trainer(Protocol):
-    """What learns and reads; made of the source with its labels and of the target's samples without."""
+    """Trains a network on the source with its labels and on the target's samples without theirs."""
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
-        """Learns from the source and the pseudo-labelled samples, from the last weights on.
+        """Trains on the source and the pseudo-labelled samples, starting from the last weights.
 
-        What chance decides comes from the trainer's seed and the number of the round alone. Without `pseudo` (round 0)
-        it learns from the source.
+        All randomness comes from the trainer's seed and the number of the round. Without `pseudo` (round 0) it trains
+        on the source.
         """
 
-    def read(self) -> Reading:
-        """What the network says of all samples of the target."""
+    def outputs(self) -> ModelOutputs:
+        """The network's outputs on all samples of the target."""
 
     def save(self, folder: Path) -> None:
         """Writes the weights into a folder."""
 
     def restore(self, folder: Path) -> None:
-        """Takes up the weights that `save` wrote."""
-
-
-class Judge(Protocol):
-    """Holds the target's labels and turns a round into a report and a row a class; see `training.judge`."""
-
-    def start(self, reading: Reading) -> tuple[RoundReport, pd.DataFrame]:
-        """Of round 0, which selects nothing."""
-
-    def round(
-        self, number: int, gate: str, chosen: Mapping[str, Selection], before: Reading, after: Reading
-    ) -> tuple[RoundReport, pd.DataFrame]:
-        """Of a later round: what each gate lets pass of the reading `before`, where the run's own is `gate`, and the
-        reading after training.
-        """
+        """Loads the weights that `save` wrote."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +100,7 @@ def self_train(
     ids: np.ndarray,
     *,
     rule: Rule,
-    judge: Judge,
+    evaluator: TargetEvaluator,
     folder: SelfTrainingFolder,
     schedule: Schedule | None = None,
     rounds: int | None = None,
@@ -144,21 +108,21 @@ def self_train(
     progress: Progress = SILENT,
     group: "Group | None" = None,
 ) -> str:
-    """Makes the rounds that `folder` lacks, and says why there are no more.
+    """Runs the rounds that `folder` lacks and returns why there are no more.
 
-    ids (N,): of the target's samples, in the order of a reading. Round 0 learns from the source; each later one selects
-    by `rule` at the portion of the schedule, learns from the source and what was selected, and reads the target. What
-    is not selected is left out, never learnt as some class. It ends after `rounds` (None: when the schedule reaches its
-    end), or when at the full portion the same samples get the same labels as in the round before. `alpha` is the
-    rule's own where it is None.
+    ids (N,): of the target's samples, in the order of the trainer's outputs. Round 0 trains on the source; each later
+    one selects by `rule` at the portion of the schedule, then trains on the source and what was selected. What is not
+    selected is left out, never trained on as some class. It ends after `rounds` (None: when the schedule reaches its
+    end), or when at the full portion the same samples get the same labels as in the round before. `alpha` defaults to
+    the rule's own.
 
-    Each round is on the disk before the next begins: a run that was cut short goes on from its last whole round, to
-    the same bits on one machine's CPU. `progress` counts readings of samples. Raises Cancelled between rounds when
-    asked to stop. The processes of a `group` go through the rounds together, and the first alone calls and writes.
+    Each round is on disk before the next begins: an interrupted run resumes from its last complete round, to the same
+    bits on one machine's CPU. `progress` counts samples once per round. Raises Cancelled between rounds when asked to
+    stop. The processes of a `group` go through the rounds together, and only the first reports and writes.
     """
     schedule = schedule or Schedule()
     last = schedule.rounds if rounds is None else rounds
-    loop = _Loop(trainer, ids, rule, alpha, schedule, judge, folder, group)
+    loop = _Loop(trainer, ids, rule, alpha, schedule, evaluator, folder, group)
 
     def tell(number: int) -> None:
         if loop.leads:
@@ -181,40 +145,38 @@ def self_train(
     return ALL_ROUNDS
 
 
-def choose(reading: Reading, *, portion: float, rule: Rule, alpha: float | None = None) -> dict[str, Selection]:
-    """What each gate lets pass of a reading, by its name; at the gate of `rule`, what that rule selects."""
-    rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {WAYS[rule].gate: rule}
+def choose(outputs: ModelOutputs, *, portion: float, rule: Rule, alpha: float | None = None) -> dict[str, Selection]:
+    """What each gate selects, by its name; at the gate of `rule`, what that rule selects."""
+    rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {RULES[rule].gate: rule}
     return {
-        gate: selection.select_blocks(
-            partial(reading.blocks, gate), rule=own, portion=portion, alpha=alpha if own == rule else None
-        )
+        gate: outputs.select(rule=own, portion=portion, alpha=alpha if own == rule else None)
         for gate, own in rules.items()
     }
 
 
-def pseudo_labels(chosen: Selection, reading: Reading) -> PseudoLabelled:
-    """The selected samples, and what the rule asks training to learn of each."""
-    rows, targets = zip(*selection.targets(chosen, reading.blocks), strict=True)
+def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
+    """The selected samples, and the targets that the rule has training learn for each."""
+    rows, targets = zip(*selection.targets(chosen, outputs.blocks), strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(targets))
 
 
 @dataclass
 class _Loop:
-    """Rounds under way: the last reading, and the pseudo-labels (N,) that it was learnt from, -1 for none."""
+    """The rounds in progress: the last outputs, and the pseudo-labels (N,) trained on before them, -1 for none."""
 
     trainer: Trainer
     ids: np.ndarray
     rule: Rule
     alpha: float | None
     schedule: Schedule
-    judge: Judge
+    evaluator: TargetEvaluator
     folder: SelfTrainingFolder
     group: "Group | None"
 
     def resume(self, number: int) -> None:
-        """Takes up the round that was the last to be written."""
+        """Continues after the last round written."""
         self.trainer.restore(self.folder.round(number))
-        self.reading = self.trainer.read()
+        self.outputs = self.trainer.outputs()
         self.labels = np.full(len(self.ids), -1)
         if number:
             before = self.folder.selection(number, ["selected", "candidate"])
@@ -224,14 +186,14 @@ class _Loop:
         """Round 0."""
         began = time.perf_counter()
         self.trainer.fit(0, None)
-        self.reading, self.labels = self.trainer.read(), np.full(len(self.ids), -1)
-        report, classes = self.judge.start(self.reading)
+        self.outputs, self.labels = self.trainer.outputs(), np.full(len(self.ids), -1)
+        report, classes = self.evaluator.start(self.outputs)
         self._commit(report, classes, None, began)
 
     def round(self, number: int) -> bool:
-        """A later round; False where it would learn from what the last one learnt from, so that it is not made."""
-        began, before = time.perf_counter(), self.reading
-        portion, gate = self.schedule.portion(number), WAYS[self.rule].gate
+        """A later round; False, without training, where the selection is the last round's and final."""
+        began, before = time.perf_counter(), self.outputs
+        portion, gate = self.schedule.portion(number), RULES[self.rule].gate
         chosen = choose(before, portion=portion, rule=self.rule, alpha=self.alpha)
         labels = np.where(chosen[gate].selected, chosen[gate].candidate, -1)
         changed = int((labels != self.labels).sum())
@@ -239,8 +201,8 @@ class _Loop:
             return False
         pseudo = pseudo_labels(chosen[gate], before)
         self.trainer.fit(number, pseudo)
-        self.reading, self.labels = self.trainer.read(), labels
-        report, classes = self.judge.round(number, gate, chosen, before, self.reading)
+        self.outputs, self.labels = self.trainer.outputs(), labels
+        report, classes = self.evaluator.round(number, gate, chosen, before, self.outputs)
         table = _table(self.ids, gate, chosen, before, pseudo)
         self._commit(report.model_copy(update={"changed": changed}), classes, table, began)
         return True
@@ -250,37 +212,30 @@ class _Loop:
         return self.group is None or self.group.leads
 
     def told(self, value: T) -> T:
-        """What the first process says."""
+        """The first process's value."""
         return value if self.group is None else self.group.told(value)
 
     def _commit(self, report: RoundReport, classes: pd.DataFrame, table: pd.DataFrame | None, began: float) -> None:
         if self.leads:
-            said = report.model_copy(update={"seconds": time.perf_counter() - began})
-            self.folder.commit(said, classes, table, self.trainer.save)
+            timed = report.model_copy(update={"seconds": time.perf_counter() - began})
+            self.folder.commit(timed, classes, table, self.trainer.save)
         self.told(None)  # the others go on when it is there
 
 
 def _table(
-    ids: np.ndarray, gate: str, chosen: Mapping[str, Selection], reading: Reading, pseudo: PseudoLabelled
+    ids: np.ndarray, gate: str, chosen: Mapping[str, Selection], outputs: ModelOutputs, pseudo: PseudoLabelled
 ) -> pd.DataFrame:
     """The columns of `SelfTrainingFolder.selection`."""
-    own, kind = chosen[gate], "Int32"
+    own = chosen[gate]
+    columns = own.table().rename(columns={"rank_in_class": "rank"}).astype({"pseudo_label": "Int32", "rank": "Int32"})
     table = pd.DataFrame(
-        {
-            "id": ids,
-            "predicted": own.predicted,
-            "candidate": own.candidate,
-            "pseudo_label": pd.Series(own.candidate, dtype=kind).where(own.selected),
-            "confidence": own.confidence,
-            "avc": own.avc,
-            "norm": scores.norm(reading.features),
-            "threshold": own.threshold,
-            "rank": pd.Series(own.rank_in_class, dtype=kind).where(own.rank_in_class > 0),
-            "selected": own.selected,
-        }
+        {"id": ids, "predicted": own.predicted, "candidate": own.candidate}
+        | {name: columns[name] for name in ("pseudo_label", "confidence", "avc")}
+        | {"norm": scores.norm(outputs.features)}
+        | {name: columns[name] for name in ("threshold", "rank", "selected")}
         | {BY + name: found.selected for name, found in chosen.items()}
     )
-    if WAYS[own.rule].targets == "lrent":
+    if RULES[own.rule].targets == "lrent":
         soft = dict(zip(pseudo.rows.tolist(), pseudo.targets.tolist(), strict=True))
         table["soft_label"] = pd.Series([soft.get(row) for row in range(len(table))], dtype=object)
     return table

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curation.selection import GATES, RULES, WAYS, Rule
+from avhcurate.curation.selection import GATES, RULES, Rule
 from avhcurate.plots.selection import MOST_CLASSES, accuracy_by_portion, selected_per_class
 from avhcurate.services import selecting
 from avhcurate.services.inspecting import rows_of
@@ -68,7 +68,7 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 def toolbar(rule: str, portion: float) -> None:
     """Rule and portion, to be drawn in a row."""
     st.segmented_control(
-        "Rule", RULES, key=RULE.key(rule), format_func=NAMES.__getitem__, on_change=RULE.keep, required=True
+        "Rule", list(RULES), key=RULE.key(rule), format_func=NAMES.__getitem__, on_change=RULE.keep, required=True
     )
     st.slider(
         "Portion of each predicted class to trust",
@@ -93,6 +93,8 @@ def facts(found: PseudoLabels) -> None:
         fact("Accuracy", f"{100 * share:.1f} %" if n else "–", accuracy_note(n, low, high))
         notes = "; ".join(dict.fromkeys(empty["note"])) if len(empty) else "every class gives some"
         fact("Classes that give none", f"{len(empty):,}", notes)
+    if found.left_out:
+        st.caption(f"{found.left_out:,} samples in view have no finite embedding and are left out.")
 
 
 def accuracy_note(n: int, low: float, high: float) -> str:
@@ -151,7 +153,7 @@ def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
         st.caption("No sample in view has a label, so there is nothing to judge by.")
         return
     names: dict[str, str] = {gate: NAMES[gate] for gate in GATES}
-    figure = accuracy_by_portion(curve, rule=WAYS[rule].gate, portion=portion, names=names)
+    figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
     if not here.filters.splits and "train" in set(here.table.group_counts("split", here.filters)["value"]):
         st.caption("Samples of the split “train” may be those that the model learnt from: filter by split to judge it.")

@@ -88,10 +88,12 @@ def choose(here: Opened, lines: Lines) -> Chosen | None:
         chosen = Chosen(folder, title, number)
         _export_menu(here, chosen)
     report = folder.report(number)
+    left_out = folder.record.target_left_out + report.left_out
     st.caption(
         f"Round {number} of {numbers[-1]} trusts a portion of {report.portion:g} of each predicted class and selects "
         f"{report.selected:,} of {report.samples:,} samples; since the round before, {report.changed:,} pseudo-labels "
         "came, went or changed."
+        + (f" {left_out:,} samples have no finite embedding and are left out." if left_out else "")
     )
     return chosen
 

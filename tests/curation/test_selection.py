@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from avhcurate.curation.selection import GATES, RULES, WAYS, array_blocks, select, select_blocks, soft_labels, targets
+from avhcurate.curation.selection import GATES, RULES, array_blocks, select, select_blocks, soft_labels, targets
 from avhcurate.errors import CurateError
 
 
@@ -226,8 +226,8 @@ def joined(parts):
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_selects_what_its_gate_does_whatever_it_trains_on(rule):
     logits, avc = sample(300, 5, seed=4)
-    found, gate = select(logits, avc, rule=rule, portion=0.3), select(logits, avc, rule=WAYS[rule].gate, portion=0.3)
-    assert WAYS[rule].gate in GATES
+    found, gate = select(logits, avc, rule=rule, portion=0.3), select(logits, avc, rule=RULES[rule].gate, portion=0.3)
+    assert RULES[rule].gate in GATES
     for column in ("selected", "candidate", "threshold", "rank_in_class"):
         assert np.array_equal(getattr(found, column), getattr(gate, column), equal_nan=True)
 
@@ -326,14 +326,14 @@ PORTION = st.floats(0.01, 1)
 
 
 @settings(max_examples=60, deadline=None)
-@given(PROBS, PORTION, st.sampled_from(RULES))
+@given(PROBS, PORTION, st.sampled_from(list(RULES)))
 def test_unselected_samples_never_get_a_label_and_selected_ones_always_do(inputs, portion, rule):
     table = select(*inputs, rule=rule, portion=portion).table()
     assert table["pseudo_label"].notna().equals(table["selected"])
 
 
 @settings(max_examples=60, deadline=None)
-@given(PROBS, PORTION, st.sampled_from(RULES), st.randoms(use_true_random=False))
+@given(PROBS, PORTION, st.sampled_from(list(RULES)), st.randoms(use_true_random=False))
 def test_the_order_of_samples_does_not_matter(inputs, portion, rule, random):
     logits, avc = inputs
     order = random.sample(range(len(logits)), len(logits))
@@ -367,7 +367,7 @@ def test_lrent_selects_whatever_confidence_does(inputs, portion):
 
 
 @settings(max_examples=60, deadline=None)
-@given(PROBS, PORTION, st.sampled_from(RULES))
+@given(PROBS, PORTION, st.sampled_from(list(RULES)))
 def test_no_predicted_class_vanishes_in_silence(inputs, portion, rule):
     found = select(*inputs, rule=rule, portion=portion)
     for row in found.classes().itertuples():

@@ -9,7 +9,15 @@ import pytest
 
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
+from avhcurate.curation.selection import GATES
+from avhcurate.services import rounds
 from avhcurate.services.selecting import overlap, portion_curve, select
+from avhcurate.services.self_training import Settings, self_train_dataset
+from avhcurate.services.tables import open_table
+from avhcurate.storage.workspace import Workspace
+from avhcurate.training.probe import Head, ProbeRecipe
+from avhcurate.training.probe_trainer import FILE
+from avhcurate.training.self_training import Schedule
 from avhcurate.ui.pseudo_labels import file_of, manifest_of
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
@@ -131,3 +139,50 @@ def test_it_needs_a_run_but_no_votes(open_page, workspace, unscored_root, votele
 
 def test_filters_that_leave_nothing_say_how_to_go_on(open_page, demo_root, words):
     assert "No sample matches" in words(open_page("pseudo_labels", demo_root, where="avh > 1"))
+
+
+def test_page_command_line_and_first_round_of_self_training_select_the_same(
+    own_demo_root, open_page, words, tmp_path, cli
+):
+    """Also at ties and thresholds: every sample of the target has a twin. Two have no finite embedding."""
+    space, where = Workspace(own_demo_root), "split = 'test'"
+    run = space.dataset("digits").run()
+    ids = space.dataset("digits").samples(["id", "split"]).query(where.replace("=", "==", 1))["id"].to_numpy()
+    features = np.load(run.root / "features.npy")
+    twins = ids[: 2 * (len(ids) // 2)]
+    features[twins[1::2]] = features[twins[::2]]
+    features[ids[4]], features[ids[5], 0] = np.nan, np.inf
+    np.save(run.root / "features.npy", features)
+    for rule in GATES:
+        settings = Settings(
+            "digits", "digits", run.name, rule=rule, schedule=Schedule(0.3, 0.0, 0.3), target_where=where,
+            how=ProbeRecipe(hidden=None, epochs=3),
+        )  # fmt: skip
+        folder = self_train_dataset(space, settings)
+        head = Head.load(folder.round(0) / FILE)  # the head that round 1 selects by becomes the run's
+        np.save(run.root / "class_weights.npy", head.class_weights)
+        np.save(run.root / "bias.npy", head.bias)
+        columns = ["id", "path", "pseudo_label", "confidence", "avc", "threshold", "rank_in_class"]
+        expected = rounds.pseudo_labels(space, folder, 1)[columns].astype({"pseudo_label": "int64"})
+        score = expected["avc" if "avc" in rule else "confidence"]
+        twice = expected["id"].isin(twins) & (score == expected["threshold"])
+        assert twice.sum() >= 10  # at the threshold, two of a class
+        ranks = expected["rank_in_class"][expected["id"].isin(twins)]
+        assert ranks.groupby(expected["pseudo_label"]).apply(lambda of_class: of_class.duplicated().sum()).min() > 0
+
+        out = tmp_path / f"{rule}.parquet"
+        ended = cli(
+            "select", "digits", "--rule", rule, "--portion", "0.3", "--where", where, "--out", out,
+            "--workspace", own_demo_root,
+        )  # fmt: skip
+        assert (ended.code, ended.err) == (0, "note: 2 samples have no finite embedding and are left out\n")
+        pd.testing.assert_frame_equal(pd.read_parquet(out)[columns], expected, check_dtype=False)
+
+        table = open_table(space, "digits")
+        found = select(table, rule=rule, portion=0.3, filters=Filters(where=where))
+        rows = pd.read_parquet(io.BytesIO(file_of(table, found, "parquet", soft=False, everything=False)))
+        pd.testing.assert_frame_equal(rows[columns], expected, check_dtype=False)
+        assert rounds.summary(folder)["left_out"] == 2
+    app = open_page("pseudo_labels", own_demo_root, pseudo__rule=rule, pseudo__portion="0.3", where=where)
+    assert metrics(app)["Selected"] == f"{len(expected):,}"
+    assert "2 samples in view have no finite embedding" in words(app)

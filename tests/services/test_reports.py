@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from avhcurate import scores
-from avhcurate.curation import selection
+from avhcurate.curation import model_outputs, selection
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
@@ -87,7 +87,7 @@ def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
     features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
     centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
     expected = selection.select(features @ weights.T + run.bias(), centred, rule="avc-centred", portion=0.3)
-    monkeypatch.setattr(selecting, "_BLOCK", 300 * features.shape[1])
+    monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
     found = selecting.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
     np.testing.assert_array_equal(found.selection.selected, expected.selected)
     np.testing.assert_allclose(found.selection.avc, expected.avc)

@@ -10,7 +10,7 @@ import torch
 from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.training.full_trainer import FILE, FullTrainer
-from avhcurate.training.judge import Judge
+from avhcurate.training.judge import TargetEvaluator
 from avhcurate.training.pictures import Pictures, Stacked
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.self_training import PseudoLabelled, Schedule, self_train
@@ -39,9 +39,9 @@ def adapt(halves, digits_net, tmp_path):
             checkpoints=tmp_path / name, head="head", progress=lambda _: Progress(should_stop=should_stop),
         )  # fmt: skip
         folder = SelfTrainingFolder(tmp_path / name)
-        judge = Judge(labels, list("0123456789"))
+        evaluator = TargetEvaluator(labels, list("0123456789"))
         options = {"schedule": Schedule(0.3, 0.2, 0.5), "progress": Progress(should_stop=should_stop)}
-        self_train(trainer, np.arange(300), rule="avc-mrkld", judge=judge, folder=folder, **options)
+        self_train(trainer, np.arange(300), rule="avc-mrkld", evaluator=evaluator, folder=folder, **options)
         return folder
 
     return run
@@ -88,16 +88,16 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
     assert len(list((tmp_path / "cut").iterdir())) == 1
 
 
-def test_a_reading_is_what_the_network_says(halves, digits_net, tmp_path):
+def test_its_outputs_are_those_of_the_network(halves, digits_net, tmp_path):
     source, target = halves
     net = digits_net()
     trainer = FullTrainer(net, source, target, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
-    reading = trainer.read()
+    outputs = trainer.outputs()
     pixels = (target.take(torch.arange(300)) / 255 - target.mean[0]) / target.std[0]
     with torch.inference_mode():
         logits = net.eval()(pixels).numpy()
-    np.testing.assert_allclose(reading.logits, logits, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(reading.features @ reading.class_weights.T + reading.bias, logits, rtol=1e-4, atol=1e-5)
+    found = np.concatenate([block for block, _ in outputs.blocks()])
+    np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
 
 
 def test_stacked_pictures_are_the_first_and_then_the_second(halves):
@@ -128,3 +128,30 @@ def test_what_is_learnt_is_the_source_and_the_selected(halves, digits_net, tmp_p
     torch.testing.assert_close(learnt.take(torch.tensor([300, 301])), target.take(torch.tensor([7, 11])))
     torch.testing.assert_close(learnt.labels_of(torch.tensor([300, 301])), torch.from_numpy(goals))
     assert learnt.labels_of(torch.tensor([5])).argmax() == source.labels[5]
+
+
+class Contrast(torch.nn.Module):
+    """A network that divides by the contrast of an image: a blank one has no finite embedding."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(64, 10)
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        return self.head((flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True))
+
+
+@pytest.mark.parametrize("rule", ["confidence", "avc-centred"])
+def test_an_image_without_a_finite_embedding_is_left_out_and_counted(halves, tmp_path, rule):
+    source, target = halves
+    images = target.take(torch.arange(300))
+    images[7] = 60
+    blank = Pictures(images, target.labels, target.mean, target.std)
+    trainer = FullTrainer(Contrast(), source, blank, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
+    folder, evaluator = SelfTrainingFolder(tmp_path), TargetEvaluator(np.asarray(target.labels), list("0123456789"))
+    self_train(trainer, np.arange(300), rule=rule, evaluator=evaluator, folder=folder, rounds=2)
+    for number in (1, 2):
+        rows, report = folder.selection(number), folder.report(number)
+        assert (report.left_out, rows["candidate"][7], rows["selected"][7]) == (1, -1, False)
+        assert report.selected > 30

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 
 from avhcurate import scores
+from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.curation.selection import GATES, RULES, select
 from avhcurate.errors import CurateError
 from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.self_training import SelfTrainingFolder
-from avhcurate.training.judge import Judge
+from avhcurate.training.judge import TargetEvaluator
 from avhcurate.training.parallel import Group
 from avhcurate.training.probe import ProbeRecipe
 from avhcurate.training.probe_trainer import FILE, ProbeTrainer
-from avhcurate.training.self_training import ALL_ROUNDS, NO_CHANGE, Reading, Schedule, self_train
+from avhcurate.training.self_training import ALL_ROUNDS, NO_CHANGE, Schedule, self_train
 
 K, WIDTH = 4, 6
 CLASSES = list("abcd")
@@ -53,7 +54,7 @@ def adapt(root, *, rule="avc", labels=LABELS, trainer=None, **options):
     folder = SelfTrainingFolder(root)
     trainer = trainer or Spy()
     options = {"schedule": SHORT} | options
-    ended = self_train(trainer, IDS, rule=rule, judge=Judge(labels, CLASSES), folder=folder, **options)
+    ended = self_train(trainer, IDS, rule=rule, evaluator=TargetEvaluator(labels, CLASSES), folder=folder, **options)
     return folder, trainer, ended
 
 
@@ -98,17 +99,19 @@ def test_only_what_is_selected_is_learnt(adapted):
 @pytest.mark.parametrize("rule", RULES)
 def test_each_rule_selects_as_it_would_alone_and_asks_for_its_own_targets(rule, tmp_path):
     folder, trainer, _ = adapt(tmp_path, rule=rule, rounds=1)
-    reading = Spy()
-    reading.restore(folder.round(0))
-    features, weights = reading.head.embed(TARGET), reading.head.class_weights
+    first = Spy()
+    first.restore(folder.round(0))
+    head = first.head
+    features, weights = head.embed(TARGET).astype(float), head.class_weights.astype(float)
+    logits = features @ weights.T + head.bias
     if rule == "avc-centred":
         features, weights = features - features.mean(0), weights - weights.mean(0)
-    alone = select(reading.head.logits(TARGET), scores.avc(features, weights), rule=rule, portion=0.2)
+    alone = select(logits, scores.avc(features, weights), rule=rule, portion=0.2)
     rows, given = folder.selection(1), trainer.seen[1]
     np.testing.assert_array_equal(rows["selected"], alone.selected)
     np.testing.assert_array_equal(rows["candidate"], alone.candidate)
     if rule.endswith("lrent"):
-        probs = np.exp(alone.log_lambdas - alone.log_lambdas)[None] * _probs(reading.head.logits(TARGET))
+        probs = np.exp(alone.log_lambdas - alone.log_lambdas)[None] * _probs(logits)
         soft = (probs / alone.lambdas) ** (1 / 0.25)
         np.testing.assert_allclose(given.targets, (soft / soft.sum(1, keepdims=True))[alone.selected], rtol=1e-4)
         np.testing.assert_allclose(np.stack(rows["soft_label"][alone.selected]), given.targets)
@@ -173,9 +176,8 @@ class Settled:
     def fit(self, round, pseudo):
         self.fits += 1
 
-    def read(self):
-        weights = np.eye(K, WIDTH, dtype=np.float32)
-        return Reading(TARGET, weights, np.zeros(K, np.float32), TARGET @ weights.T)
+    def outputs(self):
+        return ModelOutputs(TARGET, np.eye(K, WIDTH, dtype=np.float32), np.zeros(K, np.float32))
 
     def save(self, folder):
         pass
@@ -277,11 +279,31 @@ def test_a_class_that_gives_nothing_is_named(tmp_path):
     """A target without the last class in sight of the model: no silent hole."""
     trainer = Settled()
     weights = np.eye(K, WIDTH, dtype=np.float32)
-    logits = TARGET @ weights.T
-    logits[:, 3] = -50
-    trainer.read = lambda: Reading(TARGET, weights, np.zeros(K, np.float32), logits)
+    trainer.outputs = lambda: ModelOutputs(TARGET, weights, np.float32([0, 0, 0, -50]))
     folder, *_ = adapt(tmp_path, trainer=trainer, rounds=1)
     assert folder.report(1).empty_classes == ["d"]
     row = folder.classes(1).set_index("label_name").loc["d"]
     assert (row["selected"], row["note"]) == (0, "never predicted")
     assert row["samples"] == (LABELS == 3).sum()
+
+
+@pytest.mark.parametrize("rule", GATES)
+def test_an_embedding_that_is_not_finite_is_left_out_of_mean_and_selection_and_counted(rule, tmp_path):
+    """As though the two samples were not there; each value that is not finite spoils its sample alone."""
+    broken = np.insert(TARGET, [3, 80], [[np.nan] * WIDTH, [np.inf, *[1] * (WIDTH - 1)]], axis=0)
+    places = [3, 81]
+    reports, selections = [], []
+    for name, target in (("whole", TARGET), ("broken", broken)):
+        labels = LABELS if name == "whole" else np.insert(LABELS, [3, 80], [0, 1])
+        trainer = ProbeTrainer(SOURCE, SOURCE_LABELS, target, num_classes=K, recipe=RECIPE, seed=0)
+        folder = SelfTrainingFolder(tmp_path / name)
+        evaluator = TargetEvaluator(labels, CLASSES)
+        self_train(trainer, np.arange(len(target)), rule=rule, evaluator=evaluator, folder=folder, rounds=1)
+        reports.append(folder.report(1))
+        selections.append(folder.selection(1, ["candidate", "selected"]))
+    whole, spoilt = selections
+    assert (spoilt.loc[places, "candidate"] == -1).all()
+    pd.testing.assert_frame_equal(spoilt.drop(places).reset_index(drop=True), whole)
+    assert [report.left_out for report in reports] == [0, 2]
+    assert reports[0].selected == reports[1].selected > 0
+    assert (reports[1].accuracy.n, reports[1].ece.n) == (162, 160)  # a sample without a prediction is wrong

@@ -1,0 +1,43 @@
+"""Part of a dataset, by a condition, with the labels to train on or to evaluate by."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Samples of a dataset: ids (n,) ascending, labels (n,) with -1 for none, and the run that holds their features.
+
+    where: the condition that they satisfy, or which they are in words. left_out: how many satisfy it but have no finite
+    embedding, or no readable image.
+    """
+
+    dataset: DatasetFolder
+    ids: np.ndarray
+    labels: np.ndarray
+    where: str = ""
+    run: RunFolder | None = None
+    left_out: int = 0
+
+    def only(self, chosen: np.ndarray) -> "Subset":
+        """The samples for which `chosen` (n,) is true."""
+        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
+
+    def readable(self, chosen: np.ndarray) -> "Subset":
+        """As `only`; counts the others as left out."""
+        return replace(self.only(chosen), left_out=self.left_out + int((~chosen).sum()))
+
+
+def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
+    """The samples that satisfy `filters`, labelled by a column; `scored`: only those that the run has embedded."""
+    frame = table.frame(filters, columns=["id", label, "predicted"]).sort_values("id")
+    labels = frame[label].fillna(-1).to_numpy(np.int64)
+    run = table.run if scored else None
+    subset = Subset(table.dataset, frame["id"].to_numpy(np.int64), labels, filters.where, run)
+    return subset.readable(frame["predicted"].notna().to_numpy()) if scored else subset
