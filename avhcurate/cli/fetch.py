@@ -20,7 +20,7 @@ from avhcurate.cli.options import (
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.services.public.material import PublicDataset
+    from avhcurate.services.public.dataset_spec import PublicDataset
 
 
 @app.command()

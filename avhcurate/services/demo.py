@@ -1,7 +1,6 @@
 """The embedded dataset: scikit-learn's digits, with votes of a simulated panel, scored by the project's own network."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from avhcurate.services.importing import import_dataset
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256, write_atomic, write_parquet
+from avhcurate.storage.image_parquet import encode_png, image_metadata
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 
@@ -72,15 +72,12 @@ def _digits_table() -> pa.Table:
     from avhcurate.training.digits import read_digits
 
     digits = read_digits()
-    images = []
-    for number, pixels in enumerate(digits.images):
-        png = io.BytesIO()
-        Image.fromarray(pixels).save(png, "PNG")
-        images.append({"bytes": png.getvalue(), "path": f"{number:04d}.png"})
-    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": CLASSES}}
-    return pa.table({"image": images, "label": digits.labels, "split": digits.split}).replace_schema_metadata(
-        {"huggingface": json.dumps({"info": {"features": features}})}
-    )
+    images = [
+        {"bytes": encode_png(Image.fromarray(pixels)), "path": f"{number:04d}.png"}
+        for number, pixels in enumerate(digits.images)
+    ]
+    table = pa.table({"image": images, "label": digits.labels, "split": digits.split})
+    return table.replace_schema_metadata(image_metadata(CLASSES))
 
 
 def _attach_panel(workspace: Workspace) -> None:

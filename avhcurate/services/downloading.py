@@ -1,22 +1,18 @@
 """Public datasets by name: fetched through torchvision or from the Hugging Face hub, kept as Parquet with images."""
 
 import inspect
-import io
-import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from avhcurate.errors import CurateError
 from avhcurate.services.hub import HubName, NoParquet, fetch_hub, folder_name
 from avhcurate.storage.columns import listed
+from avhcurate.storage.image_parquet import LabelledImage, encode_png, write_images
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 
@@ -89,7 +85,8 @@ def _fetch_torchvision(name: str, out: Path, root: Path) -> None:
                 f"torchvision:{name} could not be fetched ({_words(problem)}): connect to the network, or put its "
                 f"files under {root}"
             ) from problem
-        _write_images(out / f"{split}-00000-of-00001.parquet", dataset, split)
+        classes = [str(name) for name in getattr(dataset, "classes", None) or ()]
+        write_images(out / f"{split}-00000-of-00001.parquet", _labelled(dataset, split), classes)
 
 
 def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
@@ -106,30 +103,15 @@ def _torchvision_parts(kind: type) -> list[tuple[str, dict[str, Any]]]:
     return [("all", {})]
 
 
-def _write_images(path: Path, dataset: Any, split: str) -> None:
-    """One Parquet file in the Hugging Face layout from (PIL image, class index) pairs, a row group at a time."""
-    label: dict[str, Any] = {"dtype": "int64", "_type": "Value"}
-    if classes := getattr(dataset, "classes", None):
-        label = {"names": [str(name) for name in classes], "_type": "ClassLabel"}
-    metadata = {"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": label}}})}
-    schema = pa.schema([("image", _IMAGE), ("label", pa.int64())], metadata)
-    with pq.ParquetWriter(path, schema, compression="none") as writer:
-        for start in range(0, len(dataset), _ROWS):
-            pairs = [dataset[index] for index in range(start, min(start + _ROWS, len(dataset)))]
-            if not all(hasattr(image, "save") and isinstance(label, Integral) for image, label in pairs):
-                raise CurateError(
-                    f"{type(dataset).__name__} does not pair each image with one class: it cannot be imported"
-                )
-            images = [
-                {"bytes": _png(image), "path": f"{split}/{start + row:07d}.png"} for row, (image, _) in enumerate(pairs)
-            ]
-            writer.write_table(pa.table({"image": images, "label": [int(label) for _, label in pairs]}, schema))
-
-
-def _png(image: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
+def _labelled(dataset: Any, split: str) -> Iterator[LabelledImage]:
+    """The (PIL image, class index) pairs of a dataset."""
+    for index in range(len(dataset)):
+        image, label = dataset[index]
+        if not hasattr(image, "save") or not isinstance(label, Integral):
+            raise CurateError(
+                f"{type(dataset).__name__} does not pair each image with one class: it cannot be imported"
+            )
+        yield LabelledImage(f"{split}/{index:07d}.png", encode_png(image), int(label))
 
 
 def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None:
@@ -160,6 +142,3 @@ def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None
 
 def _words(problem: Exception) -> str:
     return " ".join(str(problem).split())[:200] or type(problem).__name__
-
-
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

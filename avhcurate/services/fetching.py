@@ -7,9 +7,9 @@ from avhcurate.errors import CurateError
 from avhcurate.services.hub import HubName, fetch_hub
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.public.cifar10h import CIFAR10H
+from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset
 from avhcurate.services.public.imagenet_real import IMAGENET_REAL
 from avhcurate.services.public.imagenetv2 import IMAGENETV2
-from avhcurate.services.public.material import Material, PublicDataset
 from avhcurate.services.public.pacs import PACS
 from avhcurate.services.voting import attach_sheet
 from avhcurate.storage.datasets import DatasetFolder
@@ -25,7 +25,7 @@ _MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Fetching:
+class FetchResult:
     """What came of it: the dataset, None where its images must be had first; the files' folder; what to know."""
 
     folder: DatasetFolder | None
@@ -49,7 +49,7 @@ def fetch_public(
     images: Path | None = None,
     force: bool = False,
     progress: Progress = SILENT,
-) -> Fetching:
+) -> FetchResult:
     """Fetches a public dataset's files and imports them, with their votes, as dataset `name`.
 
     `mirror`: a folder or an address that holds the files by their names, asked in place of the official ones. `out`:
@@ -58,51 +58,51 @@ def fetch_public(
     """
     public = find_public(name)
     place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
-    material = _material(public, place, mirror, images, progress)
+    fetched = _fetch_files(public, place, mirror, images, progress)
     if public.needs_images and images is None:
         hint = f"the labels lie in {place}; the images are not handed on: get them from {public.home} and run "
-        return Fetching(None, place, [*material.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
+        return FetchResult(None, place, [*fetched.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
     progress.report(0, 0, "making a dataset of it")
-    source = public.prepare(material, place / "prepared")
+    source = public.prepare(fetched, place / "prepared")
     progress.check("cancelled; the same command again goes on")
     folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
-        _attach(public, material, folder, force)
-    return Fetching(folder, place, material.messages)
+        _attach(public, fetched, folder, force)
+    return FetchResult(folder, place, fetched.messages)
 
 
-def _material(
+def _fetch_files(
     public: PublicDataset,
     place: Path,
     mirror: str | None,
     images: Path | None,
     progress: Progress,
-) -> Material:
+) -> FetchedFiles:
     """Everything that is needed, fetched or found; what can be done without is left out with a word."""
-    material = Material({}, None if images is None else _folder("--images", images))
+    fetched = FetchedFiles({}, None if images is None else _folder("--images", images))
     if public.hub is not None and mirror is None:
         megabytes = _megabytes(progress, public.hub, 0, public.size)
-        material.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=megabytes)
-        return material
+        fetched.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=megabytes)
+        return fetched
     mirror = str(_folder("--mirror", Path(mirror))) if mirror is not None and not is_url(mirror) else mirror
     first, done = public.files[0], 0
     if (tree := _tree(public, mirror)) is not None:
-        material.paths[first.name] = tree
+        fetched.paths[first.name] = tree
     for wanted in public.files:
-        if wanted.name in material.paths:
+        if wanted.name in fetched.paths:
             continue
         megabytes = _megabytes(progress, wanted.name, done, public.size)
         try:
-            fetched = fetch_file(wanted, place, mirror=mirror, progress=megabytes)
+            file = fetch_file(wanted, place, mirror=mirror, progress=megabytes)
         except CurateError as problem:
             if not wanted.optional:
                 raise
-            material.messages.append(f"without {wanted.name}: {problem}")
+            fetched.messages.append(f"without {wanted.name}: {problem}")
             continue
-        done += fetched.path.stat().st_size
-        material.paths[wanted.name] = fetched.path
-        material.messages += [fetched.message] if fetched.message else []
-    return material
+        done += file.path.stat().st_size
+        fetched.paths[wanted.name] = file.path
+        fetched.messages += [file.message] if file.message else []
+    return fetched
 
 
 def _folder(option: str, path: Path) -> Path:
@@ -130,11 +130,11 @@ def _tree(public: PublicDataset, mirror: str | None) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def _attach(public: PublicDataset, material: Material, folder: DatasetFolder, force: bool) -> None:
+def _attach(public: PublicDataset, fetched: FetchedFiles, folder: DatasetFolder, force: bool) -> None:
     """Attaches the answers; where they cannot be read, the dataset stands without them and says so."""
     try:
-        sheet = public.votes(material, folder)
+        sheet = public.votes(fetched, folder)
         if sheet is not None:
             attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
     except CurateError as problem:
-        material.messages.append(f"no votes were attached: {problem}")
+        fetched.messages.append(f"no votes were attached: {problem}")

@@ -14,7 +14,7 @@ from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
 from avhcurate.storage.files import write_parquet
 from avhcurate.storage.fingerprints import fingerprint_table
 from avhcurate.storage.jobs import SILENT, Progress
-from avhcurate.storage.sources import Options, Reading, read_source
+from avhcurate.storage.sources import Options, SourceTable, read_source
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace, check_name
 
@@ -48,24 +48,24 @@ def import_dataset(
     sheet = None if votes_file is None else read_votes(votes_file)
     options = Options(image_column, label_column, split_column, votes_column, root, classes)
     place = prepare_download(workspace, str(source), progress=progress)
-    reading = read_source(place, options)
+    table = read_source(place, options)
     progress.check(f"cancelled before dataset {name!r} was written")
-    fingerprint = _fingerprint(reading)
+    fingerprint = _fingerprint(table)
     with workspace.lock(name):
         before = _existing(workspace, name, force=force)
         same = before is not None and before.record.fingerprint == fingerprint
         if before is not None and not same and not force:
-            raise CurateError(_what_changed(before, reading))
+            raise CurateError(_what_changed(before, table))
         if before is not None and same:
-            _refresh(before, reading, str(source))
-            if votes_column is not None and reading.votes is not None:
-                attach_column(before, reading.votes, votes_column, force=force)
+            _refresh(before, table, str(source))
+            if votes_column is not None and table.votes is not None:
+                attach_column(before, table.votes, votes_column, force=force)
             if sheet is not None:
                 attach_sheet(before, sheet, str(votes), force=force)
             return before
         staged = workspace.create(name)
-        staged.write(_record(name, reading, str(source), fingerprint, before), _with_ids(reading.samples))
-        _attach(staged, reading, before, asked=votes_column is not None)
+        staged.write(_record(name, table, str(source), fingerprint, before), _with_ids(table.samples))
+        _attach(staged, table, before, asked=votes_column is not None)
         if sheet is not None:
             attach_sheet(staged, sheet, str(votes), force=force)
         return workspace.adopt(name, staged)
@@ -83,10 +83,10 @@ def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | 
     return None, str(votes)
 
 
-def _fingerprint(reading: Reading) -> str:
+def _fingerprint(table: SourceTable) -> str:
     """Of everything that decides what a sample is: paths, labels, the user's columns, sizes; not of where it lies."""
     return fingerprint_table(
-        reading.samples.drop_columns(["_file"]), reading.kind, "\n".join(reading.classes), *reading.evidence
+        table.samples.drop_columns(["_file"]), table.kind, "\n".join(table.classes), *table.evidence
     )
 
 
@@ -103,52 +103,54 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
     return folder
 
 
-def _refresh(folder: DatasetFolder, reading: Reading, source: str) -> None:
+def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
     """The same samples, perhaps moved: only where they lie is written anew."""
     files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
-    if files != reading.samples["_file"].cast(files.type):
-        write_parquet(folder.samples_path, _with_ids(reading.samples))
+    if files != table.samples["_file"].cast(files.type):
+        write_parquet(folder.samples_path, _with_ids(table.samples))
     record = folder.record
     if record.source != source:
         folder.write_record(record.model_copy(update={"source": source}))
 
 
-def _record(name: str, reading: Reading, source: str, fingerprint: str, before: DatasetFolder | None) -> DatasetRecord:
-    messages = list(reading.messages)
-    if before is not None and before.record.classes != reading.classes:
+def _record(
+    name: str, table: SourceTable, source: str, fingerprint: str, before: DatasetFolder | None
+) -> DatasetRecord:
+    messages = list(table.messages)
+    if before is not None and before.record.classes != table.classes:
         messages.append("the class list differs from the import before: relabels made then are by the old numbers")
     return DatasetRecord(
         name=name,
         source=source,
-        kind=reading.kind,
-        classes=reading.classes,
-        classes_declared=reading.classes_declared,
-        samples=len(reading.samples),
+        kind=table.kind,
+        classes=table.classes,
+        classes_declared=table.classes_declared,
+        samples=len(table.samples),
         fingerprint=fingerprint,
-        image_column=reading.image_column,
-        skipped=reading.skipped,
+        image_column=table.image_column,
+        skipped=table.skipped,
         messages=messages,
     )
 
 
-def _attach(staged: DatasetFolder, reading: Reading, before: DatasetFolder | None, *, asked: bool) -> None:
+def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
     """Votes of a new version: those of the source's column, unless others were attached to the version before."""
     known = None if before is None else before.record.votes
     if before is not None and known is not None and not from_column(known) and not asked:
         carry_votes(before, staged)
-    elif reading.votes is not None and reading.votes_column is not None:
-        attach_column(staged, reading.votes, reading.votes_column)
+    elif table.votes is not None and table.votes_column is not None:
+        attach_column(staged, table.votes, table.votes_column)
 
 
 def _with_ids(samples: pa.Table) -> pa.Table:
     return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
 
 
-def _what_changed(before: DatasetFolder, reading: Reading) -> str:
+def _what_changed(before: DatasetFolder, table: SourceTable) -> str:
     """One line on how a source differs from what was imported under this name."""
     record = before.record
     old = pq.read_table(before.samples_path, columns=["path", "split", "label"]).to_pandas().set_index("path")
-    new = reading.samples.select(["path", "split", "label"]).to_pandas().set_index("path")
+    new = table.samples.select(["path", "split", "label"]).to_pandas().set_index("path")
     both = old.index.intersection(new.index)
     changes = {
         "added": len(new) - len(both),
@@ -157,8 +159,8 @@ def _what_changed(before: DatasetFolder, reading: Reading) -> str:
         "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
     }
     parts = [f"{number} samples {what}" for what, number in changes.items() if number]
-    if record.classes != reading.classes:
-        parts.append(f"classes {listed(record.classes, 4)} became {listed(reading.classes, 4)}")
+    if record.classes != table.classes:
+        parts.append(f"classes {listed(record.classes, 4)} became {listed(table.classes, 4)}")
     what = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
     return (
         f"dataset {record.name!r} exists and the source has changed since ({what}): "

@@ -16,8 +16,8 @@ from avhcurate.services.exporting.coco import write_coco
 from avhcurate.services.exporting.columns import export_columns
 from avhcurate.services.exporting.fiftyone import write_fiftyone
 from avhcurate.services.exporting.hub import write_hf
+from avhcurate.services.exporting.images import write_folder
 from avhcurate.services.exporting.label_studio import write_label_studio
-from avhcurate.services.exporting.pictures import write_folder
 from avhcurate.services.exporting.placing import MANIFEST, placed, write_manifest
 from avhcurate.services.exporting.safety import csv_text, safe_cell, safe_name
 from avhcurate.services.exporting.tabular import write_csv, write_jsonl, write_parquet

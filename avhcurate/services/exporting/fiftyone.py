@@ -10,7 +10,7 @@ from typing import Any
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.exporting.columns import export_columns, known
-from avhcurate.services.exporting.pictures import place_images
+from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
 

@@ -1,7 +1,6 @@
 """The layout that the Hugging Face `datasets` library reads: Parquet files by split, with images and class names."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from avhcurate.curation.filters import Filters
 from avhcurate.services.exporting.columns import export_columns, with_source
 from avhcurate.services.tables import DatasetTable
+from avhcurate.storage.image_parquet import IMAGE, image_metadata
 from avhcurate.storage.images import BrokenImage
 
 #: Batches of so many samples in one Parquet file; a batch of images is held in memory.
@@ -33,7 +33,7 @@ def write_hf(table: DatasetTable, filters: Filters, path: Path) -> None:
         members.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     for name, splits in members.items():
         batches = _hf_batches(table, filters.with_(splits=tuple(splits)), columns, source)
-        _write_hf_split(data, name, batches, _hf_metadata(table))
+        _write_hf_split(data, name, batches, image_metadata(table.classes))
     (path / "README.md").write_text(_hf_card(table), encoding="utf-8")
 
 
@@ -45,28 +45,23 @@ def _hf_batches(table: DatasetTable, filters: Filters, columns: list[str], sourc
             {"bytes": None if isinstance(data, BrokenImage) else data, "path": PurePosixPath(path).name}
             for data, path in zip(source.read(ids), paths, strict=True)
         ]
-        image = pa.array(images, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+        image = pa.array(images, IMAGE)
         whole = pa.Table.from_batches([with_source(table, batch)])
         label = pc.cast(whole["curated_label"], pa.int64())
         yield whole.add_column(0, "image", image).add_column(1, "label", label)
 
 
-def _write_hf_split(folder: Path, name: str, batches: Iterator[pa.Table], metadata: str) -> None:
+def _write_hf_split(folder: Path, name: str, batches: Iterator[pa.Table], metadata: dict[str, str]) -> None:
     """Files of `_HF_BATCHES` batches each, named when it is known how many there are."""
     parts: list[Path] = []
     while (first := next(batches, None)) is not None:
-        schema = first.schema.with_metadata({"huggingface": metadata})
+        schema = first.schema.with_metadata(metadata)
         parts.append(folder / f".{name}-{len(parts):05d}")
         with pq.ParquetWriter(parts[-1], schema) as writer:
             for rows in itertools.chain([first], itertools.islice(batches, _HF_BATCHES - 1)):
                 writer.write_table(rows.cast(schema))
     for number, part in enumerate(parts):
         part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")
-
-
-def _hf_metadata(table: DatasetTable) -> str:
-    label = {"names": list(table.classes), "_type": "ClassLabel"}
-    return json.dumps({"info": {"features": {"image": {"_type": "Image"}, "label": label}}})
 
 
 def _hf_card(table: DatasetTable) -> str:

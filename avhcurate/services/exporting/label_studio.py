@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.exporting.columns import export_columns, known, with_source
-from avhcurate.services.exporting.pictures import place_images
+from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.votes.label_studio import choice, curated, label_config

@@ -1,6 +1,5 @@
 """CIFAR-10H: CIFAR-10's test images, and about fifty answers on each."""
 
-import io
 import operator
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import numpy as np
 from PIL import Image
 
 from avhcurate.errors import CurateError
-from avhcurate.services.public.material import Material, PublicDataset, Row, write_images
+from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset
 from avhcurate.storage.archives import entries
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.fetching import Wanted
+from avhcurate.storage.image_parquet import LabelledImage, encode_png, write_images
 from avhcurate.storage.votes import VoteSheet, read_votes
 from avhcurate.storage.votes.pickles import plain
 
@@ -19,14 +19,14 @@ _CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hor
 _RECORD = 1 + 3 * 32 * 32
 
 
-def _prepare(material: Material, folder: Path) -> Path:
-    batches = dict(entries(material.paths["cifar-10-binary.tar.gz"], lambda name: _stem(name) == "test_batch"))
+def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
+    batches = dict(entries(fetched.paths["cifar-10-binary.tar.gz"], lambda name: _stem(name) == "test_batch"))
     if not batches:
         raise CurateError("there is no test_batch in what was given as CIFAR-10: give its binary or its Python version")
     name, content = next(iter(batches.items()))
     labels, pixels = _binary_batch(content) if name.endswith(".bin") else _python_batch(content)
     rows = (
-        Row(f"test/{index:05d}.png", _png(image), int(label))
+        LabelledImage(f"test/{index:05d}.png", _png(image), int(label))
         for index, (label, image) in enumerate(zip(labels, pixels, strict=True))
     )
     return write_images(folder / "test-00000-of-00001.parquet", rows, list(_CLASSES))
@@ -60,19 +60,17 @@ def _cifar(labels: np.ndarray, planes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=1)
-    return stream.getvalue()
+    return encode_png(Image.fromarray(np.ascontiguousarray(pixels)), compress_level=1)
 
 
-def _votes(material: Material, _: DatasetFolder) -> VoteSheet:
-    raw = material.paths.get("cifar10h-raw.zip")
+def _votes(fetched: FetchedFiles, _: DatasetFolder) -> VoteSheet:
+    raw = fetched.paths.get("cifar10h-raw.zip")
     if raw is not None:
-        material.messages.append(
+        fetched.messages.append(
             f"each annotator's answers lie in {raw}: unpack it, and `avhcurate votes cifar10h cifar10h-raw.csv --log` "
             "adds them to the log"
         )
-    return read_votes(material.paths["cifar10h-counts.npy"])
+    return read_votes(fetched.paths["cifar10h-counts.npy"])
 
 
 _DATA = "https://raw.githubusercontent.com/jcpeterson/cifar-10h/master/data"

@@ -3,7 +3,7 @@
 import json
 
 from avhcurate.errors import CurateError
-from avhcurate.services.public.material import Material
+from avhcurate.services.public.dataset_spec import FetchedFiles
 from avhcurate.storage.fetching import Wanted
 
 CLASS_INFO = Wanted(
@@ -12,10 +12,10 @@ CLASS_INFO = Wanted(
 )
 
 
-def class_info(material: Material) -> tuple[list[str], dict[str, int]]:
+def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
     """ImageNet's class names by index, and the index of each WordNet id."""
     try:
-        found = json.loads(material.paths[CLASS_INFO.name].read_bytes())
+        found = json.loads(fetched.paths[CLASS_INFO.name].read_bytes())
         names = {int(item["cid"]): str(item["synset"][0]) for item in found}
         wnids = {str(item["wnid"]): int(item["cid"]) for item in found}
     except (ValueError, KeyError, TypeError, IndexError) as problem:

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.errors import CurateError
+from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset
 from avhcurate.services.public.imagenet import CLASS_INFO, class_info
-from avhcurate.services.public.material import Material, PublicDataset
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.fetching import Wanted
 from avhcurate.storage.files import write_parquet
@@ -29,13 +29,13 @@ _COLUMNS = [
 ]
 
 
-def _prepare(material: Material, folder: Path) -> Path:
+def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
     """A manifest of the validation images in their folder: given label, ReaL's labels, and whether they hold it."""
-    assert material.images is not None
-    classes, wnids = class_info(material)
-    real = _labels(material.paths["real.json"], len(classes))
+    assert fetched.images is not None
+    classes, wnids = class_info(fetched)
+    real = _labels(fetched.paths["real.json"], len(classes))
     rows = []
-    for path in sorted(material.images.rglob("*")):
+    for path in sorted(fetched.images.rglob("*")):
         found = _IMAGE.fullmatch(path.name)
         if found is not None and 1 <= int(found[1]) <= len(real):
             labels, given = real[int(found[1]) - 1], wnids.get(path.parent.name)
@@ -44,11 +44,11 @@ def _prepare(material: Material, folder: Path) -> Path:
             rows.append((str(path), given, names, len(labels), agrees))
     if not rows:
         raise CurateError(
-            f"{material.images} holds no ILSVRC2012_val_00000001.JPEG and so on: give ImageNet's validation set"
+            f"{fetched.images} holds no ILSVRC2012_val_00000001.JPEG and so on: give ImageNet's validation set"
         )
     without = sum(row[1] is None for row in rows)
     if without:
-        material.messages.append(
+        fetched.messages.append(
             f"{without} images lie in no folder called by a WordNet id, as n01440764, and so have no given label"
         )
     columns = [pa.array(values, kind) for values, (_, kind) in zip(zip(*rows, strict=True), _COLUMNS, strict=True)]
@@ -67,9 +67,9 @@ def _labels(path: Path, classes: int) -> list[list[int]]:
     return found
 
 
-def _votes(material: Material, folder: DatasetFolder) -> VoteSheet | None:
+def _votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
     """Each rater's answer to "is this class in the image": yes is a tick, maybe and no are none."""
-    path = material.paths.get("raters.npz")
+    path = fetched.paths.get("raters.npz")
     if path is None:
         return None
     try:

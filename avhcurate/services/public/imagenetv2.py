@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from avhcurate.errors import CurateError
+from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset, is_image
 from avhcurate.services.public.imagenet import CLASS_INFO, class_info
-from avhcurate.services.public.material import Material, PublicDataset, Row, is_image, write_images
 from avhcurate.storage.archives import entries
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.fetching import Wanted
+from avhcurate.storage.image_parquet import LabelledImage, write_images
 from avhcurate.storage.votes import VoteSheet, read_votes
 
 _TICKS = Wanted(
@@ -19,32 +20,32 @@ _TICKS = Wanted(
 )
 
 
-def _prepare(material: Material, folder: Path) -> Path:
+def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
     """Its folders are called by class index, so the order of their names is not that of the classes."""
-    classes, _ = class_info(material)
-    archive = next(path for name, path in material.paths.items() if name.startswith("imagenetv2"))
+    classes, _ = class_info(fetched)
+    archive = next(path for name, path in fetched.paths.items() if name.startswith("imagenetv2"))
     return write_images(folder / "test-00000-of-00001.parquet", _rows(archive, len(classes)), classes)
 
 
-def _rows(archive: Path, classes: int) -> Iterator[Row]:
+def _rows(archive: Path, classes: int) -> Iterator[LabelledImage]:
     for name, image in entries(archive, is_image):
         index = Path(name).parent.name
         if not index.isdecimal() or int(index) >= classes:
             raise CurateError(f"{name[:80]!r} lies in no folder of a class index from 0 to {classes - 1}")
-        yield Row(f"{index}/{Path(name).name}", image, int(index))
+        yield LabelledImage(f"{index}/{Path(name).name}", image, int(index))
 
 
-def _votes(material: Material, folder: DatasetFolder) -> VoteSheet | None:
-    ticks = material.paths.get(_TICKS.name)
+def _votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:
+    ticks = fetched.paths.get(_TICKS.name)
     if ticks is None:
-        material.messages.append(
+        fetched.messages.append(
             f"no votes were attached: with its authors' answers at hand, run `avhcurate votes {folder.name} FILE`"
         )
         return None
     sheet = read_votes(ticks)
     if sheet.answers is None or "class" not in sheet.answers:
         return sheet
-    _, wnids = class_info(material)
+    _, wnids = class_info(fetched)
     classes = folder.record.classes
     names = {wnid: classes[index] for wnid, index in wnids.items()}
     return replace(sheet, answers=sheet.answers.assign(**{"class": sheet.answers["class"].replace(names)}))

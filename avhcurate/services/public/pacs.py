@@ -3,25 +3,25 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from avhcurate.services.public.material import Material, PublicDataset, Row, is_image, write_images
+from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset, is_image
 from avhcurate.storage.archives import entries
 from avhcurate.storage.fetching import Wanted
+from avhcurate.storage.image_parquet import LabelledImage, write_images
 
 _ARCHIVE = "PACS.zip"
 
 
-def _prepare(material: Material, folder: Path) -> Path:
+def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
     """The tree DOMAIN/CLASS/image, be it in a zip or unpacked; from the hub it is Parquet already."""
-    if "hub" in material.paths:
-        return material.paths["hub"]
-    place = material.paths[_ARCHIVE]
+    if "hub" in fetched.paths:
+        return fetched.paths["hub"]
+    place = fetched.paths[_ARCHIVE]
     classes = sorted({name.split("/")[1] for name, _ in _images(place)})
-    rows = (Row(name, image, classes.index(name.split("/")[1]), _domain(name)) for name, image in _images(place))
+    rows = (
+        LabelledImage(name, image, classes.index(name.split("/")[1]), {"domain": name.split("/")[0]})
+        for name, image in _images(place)
+    )
     return write_images(folder / "train-00000-of-00001.parquet", rows, classes)
-
-
-def _domain(name: str) -> dict[str, str]:
-    return {"domain": name.split("/")[0]}
 
 
 def _images(place: Path) -> Iterator[tuple[str, bytes]]:

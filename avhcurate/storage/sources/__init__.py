@@ -8,15 +8,15 @@ from avhcurate.storage.sources.folder import read_folder, scan
 from avhcurate.storage.sources.listing import KNOWN_CLASSES, class_list, read_list
 from avhcurate.storage.sources.manifest import read_manifest
 from avhcurate.storage.sources.parquet import read_parquet
-from avhcurate.storage.sources.reading import Kind, Options, Reading
+from avhcurate.storage.sources.reading import Kind, Options, SourceTable
 from avhcurate.storage.sources.webdataset import read_webdataset
 from avhcurate.storage.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.storage.tars import is_tar
 
-__all__ = ["KNOWN_CLASSES", "Kind", "Options", "Reading", "class_list", "read_source"]
+__all__ = ["KNOWN_CLASSES", "Kind", "Options", "SourceTable", "class_list", "read_source"]
 
 
-def read_source(source: Path | str, options: Options) -> Reading:
+def read_source(source: Path | str, options: Options) -> SourceTable:
     """Everything about a source but the images' bytes; what it is, its content decides, or `list:` or `wds:`.
 
     Raises `CurateError` for what is no source, with the next step.
@@ -60,7 +60,7 @@ def _holds_images(source: Path, options: Options) -> bool:
     return any(bytes_leaf(field) for field in schema)
 
 
-def _read_directory(source: Path, options: Options) -> Reading:
+def _read_directory(source: Path, options: Options) -> SourceTable:
     found = scan(source)
     if found.images:
         return read_folder(source, found, options)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from avhcurate.errors import CurateError
 from avhcurate.storage.fingerprints import fingerprint_table
 from avhcurate.storage.labels import encode_labels
-from avhcurate.storage.sources.reading import Options, Reading
+from avhcurate.storage.sources.reading import Options, SourceTable
 from avhcurate.storage.tabular import PARQUET_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset(
@@ -111,7 +111,7 @@ def _note_file(entry: os.DirEntry[str], name: str, found: Found) -> None:
     found.times.append(status.st_mtime_ns)
 
 
-def read_folder(root: Path, found: Found, options: Options) -> Reading:
+def read_folder(root: Path, found: Found, options: Options) -> SourceTable:
     """One sample an image; its class is the first folder below the root, or below the split.
 
     The first level are splits when all of its folders that hold images are called train, val, valid, validation or
@@ -140,7 +140,7 @@ def read_folder(root: Path, found: Found, options: Options) -> Reading:
     )
     stats = pa.table({"size": np.array(found.sizes, np.int64), "time": np.array(found.times, np.int64)})
     skipped = len(found.others) + len(found.parquet) + found.hidden + len(found.unreadable)
-    return Reading(
+    return SourceTable(
         kind="folder",
         samples=samples,
         classes=labels.classes,

@@ -9,7 +9,7 @@ from avhcurate.errors import CurateError
 from avhcurate.storage.fingerprints import fingerprint_table
 from avhcurate.storage.labels import MAX_CLASSES
 from avhcurate.storage.sources.manifest import existing, one_row_a_path
-from avhcurate.storage.sources.reading import Options, Reading, interpret
+from avhcurate.storage.sources.reading import Options, SourceTable, interpret
 
 #: Class orders that may be called by name in `--classes`.
 KNOWN_CLASSES = {
@@ -20,7 +20,7 @@ KNOWN_CLASSES = {
 }
 
 
-def read_list(path: Path, options: Options) -> Reading:
+def read_list(path: Path, options: Options) -> SourceTable:
     """One sample a line. Paths start at `options.root`, else at the list's own folder; a path may hold spaces.
 
     Classes are those of the options, else the names of the first folders where each class has one of its own, as

@@ -13,11 +13,11 @@ from avhcurate.errors import CurateError
 from avhcurate.storage.columns import find_path_column, is_text
 from avhcurate.storage.fingerprints import fingerprint_table
 from avhcurate.storage.remote import URL_PATTERN, is_url
-from avhcurate.storage.sources.reading import Options, Reading, interpret
+from avhcurate.storage.sources.reading import Options, SourceTable, interpret
 from avhcurate.storage.tabular import read_table
 
 
-def read_manifest(path: Path, options: Options) -> Reading:
+def read_manifest(path: Path, options: Options) -> SourceTable:
     """One sample a row. Paths are relative to the manifest's folder, absolute, or http(s), file or fsspec URLs.
 
     A row without a path is skipped, and so is one that repeats another; two rows that differ for one path are refused.

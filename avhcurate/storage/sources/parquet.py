@@ -12,13 +12,13 @@ from avhcurate.errors import CurateError
 from avhcurate.storage.columns import bytes_leaf, find_bytes_column
 from avhcurate.storage.fingerprints import fingerprint_file
 from avhcurate.storage.sources.folder import SPLITS
-from avhcurate.storage.sources.reading import Options, Reading, interpret
+from avhcurate.storage.sources.reading import Options, SourceTable, interpret
 from avhcurate.storage.tabular import parquet_schema
 
 _SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
 
 
-def read_parquet(files: list[Path], base: Path, options: Options) -> Reading:
+def read_parquet(files: list[Path], base: Path, options: Options) -> SourceTable:
     """One sample a row of each file, in order of the files' names; no image is read.
 
     A sample is called by `image.path` where these paths are unique, else by FILE#ROW with FILE relative to `base`.

@@ -44,7 +44,7 @@ Kind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class SourceTable:
     """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
 
     `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files.
@@ -76,7 +76,7 @@ def interpret(
     evidence: list[str],
     skipped: int = 0,
     messages: list[str],
-) -> Reading:
+) -> SourceTable:
     """Labels, splits, votes and the user's columns of a table that no longer holds its images.
 
     `splits` say where each row comes from; a column of splits goes before them.
@@ -107,7 +107,7 @@ def interpret(
             "_row": rows,
         }
     )
-    return Reading(
+    return SourceTable(
         kind=kind,
         samples=samples,
         classes=labels.classes,

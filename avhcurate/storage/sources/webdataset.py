@@ -16,7 +16,7 @@ from avhcurate.storage.columns import listed
 from avhcurate.storage.fingerprints import fingerprint_table
 from avhcurate.storage.remote import RemoteError, is_url
 from avhcurate.storage.sources.folder import IMAGE_SUFFIXES, SPLITS
-from avhcurate.storage.sources.reading import Options, Reading, interpret
+from avhcurate.storage.sources.reading import Options, SourceTable, interpret
 from avhcurate.storage.tars import Member, TarDamage, members, open_tar, read_member
 
 #: Files beside an image that tell about it; more bytes than this are not read.
@@ -66,7 +66,7 @@ class _Index:
         self.splits.append(split)
 
 
-def read_webdataset(pattern: str, options: Options) -> Reading:
+def read_webdataset(pattern: str, options: Options) -> SourceTable:
     """One sample an image in the shards; nothing is extracted, and no other file in them is opened but cls, txt, json.
 
     `cls` is the label, or the field that `options.label_column` names among those of `json` and `txt`. A shard that
