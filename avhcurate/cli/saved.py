@@ -51,13 +51,13 @@ def saved(
         service.remove(folder, name, "view", remove_view)
     sets, views = service.sets(folder, name), service.views(folder, name)
     if as_json:
-        print_json({
-            "sets": [{"name": one.name, "n": one.n, "who": one.who, "at": f"{one.at}"} for one in sets],
-            "views": [
-                {"name": one.name, "page": one.page, "query": one.query, "who": one.who, "at": f"{one.at}"}
-                for one in views
-            ],
-        })  # fmt: skip
+        shown = {"sets": (sets, ("name", "n", "who")), "views": (views, ("name", "page", "query", "who"))}
+        print_json(
+            {
+                kind: [{name: getattr(one, name) for name in names} | {"at": f"{one.at}"} for one in entries]
+                for kind, (entries, names) in shown.items()
+            }
+        )
         return
     for one in sets:
         print(f"set   {one.name}: {one.n} samples, {one.who}, {one.at:%Y-%m-%d %H:%M}")
@@ -106,11 +106,8 @@ def history(
             print(f"took back: {what}")
     found, count = deeds(table, who=who, actions=action or (), sample=sample, limit=limit)
     if as_json:
-        rows = [
-            {"key": deed.key, "at": deed.at.isoformat(), "who": deed.who, "action": deed.action, "value": deed.value,
-             "samples": deed.samples, "undone_by": deed.undone_by}
-            for deed in found
-        ]  # fmt: skip
+        names = ("key", "who", "action", "value", "samples", "undone_by")
+        rows = [{name: getattr(deed, name) for name in names} | {"at": deed.at.isoformat()} for deed in found]
         print_json({"entries": rows, "count": count})
         return
     for deed in found:

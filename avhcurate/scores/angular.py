@@ -1,4 +1,4 @@
-"""Angles between embeddings and class weights, and the scores made of them (paper.md 1: AVH, AVC)."""
+"""Angles between embeddings and class weights, and the scores made of them (AVH, AVC: Chen et al., ICML 2020)."""
 
 import math
 from types import ModuleType

@@ -14,8 +14,8 @@ import pyarrow as pa
 from avhcurate.curation.ballots import BALLOT_COLUMNS, check_ballots, votes_of
 from avhcurate.errors import CurateError
 from avhcurate.services import collecting
-from avhcurate.services.exporting import csv_text
 from avhcurate.services.exporting.placing import placed, write_manifest
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.ballots import Design

@@ -24,7 +24,7 @@ _BINS = 5
 
 @dataclass(frozen=True)
 class Correlations:
-    """`table` has the contract's columns; `remarks` says of each row what is amiss; `pairs` tests two scores at a time.
+    """`table` has the export columns; `remarks` says of each row what is amiss; `pairs` tests two scores at a time.
 
     `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
     scores are held against, "hsf" or a measure of the images; ``edges` are HSF's all the same.
@@ -104,7 +104,7 @@ def export_table(found: Correlations) -> pd.DataFrame:
 
 
 def write_csv(found: Correlations, out: Path, *, force: bool = False) -> None:
-    """Writes the contract's columns; an existing file is refused unless `force`."""
+    """Writes the table; an existing file is refused unless `force`."""
     check_free(out, force=force)
     write_atomic(out, export_table(found).to_csv(index=False))
 

@@ -12,7 +12,7 @@ from avhcurate.curation.disagreement import disagree as find_sets
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.tables import DatasetTable, check_scores
 from avhcurate.storage.files import check_free, write_atomic
 

@@ -22,7 +22,7 @@ from avhcurate.analysis.image_quality import HASH_SIDE, PROXIES, SIDE, UNIFORM, 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services.annotating import annotate
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.decoding import container, fitted, format_of_suffix, square_luma

@@ -98,7 +98,7 @@ def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
 def pseudo_label_table(
     table: DatasetTable, found: PseudoLabels, *, soft: bool = False, all: bool = False
 ) -> pd.DataFrame:
-    """The contract's columns, a row a selected sample; with `all` also the others, whose label is null.
+    """The export columns, a row a selected sample; with `all` also the others, whose label is null.
 
     `soft` adds `soft_label`, a list of K probabilities that sum to 1.
     """

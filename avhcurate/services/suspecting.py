@@ -21,7 +21,7 @@ from avhcurate.curation.suspects import SOURCES, AngularView, Evidence
 from avhcurate.errors import CurateError
 from avhcurate.services import out_of_fold
 from avhcurate.services.annotating import annotate
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.datasets import VotesRecord
 from avhcurate.storage.files import check_free, write_atomic, write_parquet

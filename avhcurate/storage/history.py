@@ -91,9 +91,10 @@ def _entries(
 ) -> sa.Select[Any]:
     undo = table.alias()
     columns = (
-        sa.literal(log).label("log"), table.c.id, table.c.at, table.c.who, action.label("action"),
-        value.label("value"), samples.label("samples"), undo.c.who.label("undone_by"), undo.c.at.label("undone_at"),
-    )  # fmt: skip
+        *(sa.literal(log).label("log"), table.c.id, table.c.at, table.c.who),
+        *(action.label("action"), value.label("value"), samples.label("samples")),
+        *(undo.c.who.label("undone_by"), undo.c.at.label("undone_at")),
+    )
     joined = table.outerjoin(undo, undo.c.reverts == table.c.id)
     return sa.select(*columns).select_from(joined).where(table.c.dataset == dataset, table.c.reverts.is_(None))
 

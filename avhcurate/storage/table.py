@@ -1,7 +1,7 @@
 """One table a dataset and model run: samples, scores, votes and annotations in an in-memory DuckDB."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.storage.predicates import check_predicate
 
-#: The columns of the contract in its order; the user's own follow.
+#: The columns of every export in their order; the user's own follow.
 COLUMNS = (
-    "id", "path", "split", "label", "label_name", "predicted", "predicted_name", "confidence", "max_confidence", "avh",
-    "relative_avh", "target_angle", "angular_gap", "avc", "margin", "entropy", "loss", "el2n", "norm",
-    "prototype_distance", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label",
-    "curated_label_name",
-)  # fmt: skip
+    *("id", "path", "split", "label", "label_name", "predicted", "predicted_name"),
+    *("confidence", "max_confidence", "avh", "relative_avh", "target_angle", "angular_gap", "avc", "margin"),
+    *("entropy", "loss", "el2n", "norm", "prototype_distance"),
+    *("hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label", "curated_label_name"),
+)
 
-#: The scores of a training's epochs, which a table has behind the others where its run comes from a training.
+#: The scores of a training's epochs, which follow the other scores where the run comes from a training.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
 #: What is found of an image, and its type.
@@ -76,11 +76,11 @@ class SampleTable:
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if scores and (key in trained or key not in DYNAMICS))
         behind = COLUMNS.index("prototype_distance") + 1
-        #: The contract's columns in its order, with the scores of a training where there are any.
+        #: The columns of an export in their order, with the scores of a training where there are any.
         self.standard = (*COLUMNS[:behind], *trained, *COLUMNS[behind:])
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
-        #: What was measured of the images, behind them; a column of the user's that is called alike stands instead.
+        #: What was measured of the images, after them; a column of the user's with the same name goes before it.
         self.measured = self._names_of_measured(samples) if quality else ()
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
@@ -98,8 +98,8 @@ class SampleTable:
         self.size = self.count()
 
     def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
-        own = self._connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
-        taken = {name.lower() for name, *_ in own} - {"oddity", "duplicate_group"}  # those the program itself asks for
+        # Two of them the program itself asks for.
+        taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
         return tuple(name for name in _FOUND if name not in taken)
 
     def _create(
@@ -111,34 +111,28 @@ class SampleTable:
         quality: Path | None,
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
-        own = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(samples)]).fetchall()
-        user = [_user_column(name, kind) for name, kind, *_ in own if name not in taken and name[:1] != "_"]
+        own = _types(connection, samples)
+        scored = _types(connection, scores) if scores else {}
+        problem = "r.problem" if "problem" in scored else "NULL"
         connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
-            "s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name",
-            *(_score_columns(connection, scores)),
+            *("s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name"),
+            *_score_columns(scored),
             # A file that no model tried to read may be unreadable all the same.
-            f"coalesce({_problem(connection, scores)}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
+            f"coalesce({problem}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
             *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
             *(f"q.{name}::{_FOUND[name]} AS {name}" for name in self.measured),
-            *user,
-        ]  # fmt: skip
-        joined = "" if scores is None else "LEFT JOIN read_parquet($scores) r USING (id)"
-        parameters: dict[str, Any] = {"classes": list(self.classes), "samples": str(samples)}
-        if scores is not None:
-            parameters["scores"] = str(scores)
-        if dynamics is not None:
-            joined += " LEFT JOIN read_parquet($dynamics) d USING (id)"
-            parameters["dynamics"] = str(dynamics)
-        if quality is not None:
-            joined += " LEFT JOIN read_parquet($quality) q USING (id)"
-            parameters["quality"] = str(quality)
-        select += [f"{default} AS {name}" for name, default in _UNDECIDED.items()]
+            *(_user_column(name, kind) for name, kind in own.items() if name not in taken and name[:1] != "_"),
+            *(f"{default} AS {name}" for name, default in _UNDECIDED.items()),
+        ]
+        files = {"r": scores, "d": dynamics, "q": quality}
+        given = {alias: str(file) for alias, file in files.items() if file is not None}
+        joined = " ".join(f"LEFT JOIN read_parquet(${alias}) {alias} USING (id)" for alias in given)
         connection.execute(
             f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
             "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
-            parameters,
+            given | {"classes": list(self.classes), "samples": str(samples)},
         )
         connection.unregister("incoming_votes")
 
@@ -225,7 +219,7 @@ class SampleTable:
     ) -> Iterator[pa.RecordBatch]:
         """The same rows as Arrow batches, for exports that must not hold the whole table."""
         query = f"SELECT {self._list(columns)} FROM samples"
-        with _users_mistakes():
+        with _as_user_errors():
             yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
@@ -287,11 +281,11 @@ class SampleTable:
     def _rows(
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
     ) -> list[tuple[Any, ...]]:
-        with _users_mistakes():
+        with _as_user_errors():
             return self._relation(query, filters, tail, condition).fetchall()
 
     def _read(self, query: str, filters: Filters | None, tail: str = "") -> pa.Table:
-        with _users_mistakes():
+        with _as_user_errors():
             return self._relation(query, filters, tail).to_arrow_table()
 
     def _relation(
@@ -317,8 +311,8 @@ class SampleTable:
 
 
 @contextmanager
-def _users_mistakes() -> Iterator[None]:
-    """Turns what DuckDB says of a condition that does not fit the columns into a mistake that the user can mend."""
+def _as_user_errors() -> Iterator[None]:
+    """Turns what DuckDB says of a condition that does not fit the columns into an error of the user."""
     try:
         yield
     except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
@@ -352,29 +346,28 @@ _STATE = pa.schema(
 )
 
 
-def _score_columns(connection: duckdb.DuckDBPyConnection, scores: Path | None) -> list[str]:
-    """SQL of the model's columns: NaN becomes null, and all are null before a model was run."""
-    keys = [key for key in SCORES if key not in DYNAMICS]
-    if scores is None:
-        nulls = [f"CAST(NULL AS DOUBLE) AS {key}" for key in keys]
-        return ["NULL::INTEGER AS predicted", "NULL::VARCHAR AS predicted_name", *nulls]
-    found = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
-    kinds = {name: kind for name, kind, *_ in found}
-    columns = ["r.predicted::INTEGER AS predicted", f"{_NAME.format('r.predicted')} AS predicted_name"]
-    for key in keys:
-        number = _NUMBER.format(f"r.{key}") if key in kinds else "CAST(NULL AS DOUBLE)"
-        columns.append(f"{number} AS {key}")
-    return columns
+def _types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+    """The columns of a Parquet file and their types."""
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+    return {name: kind for name, kind, *_ in described}
 
 
-def _problem(connection: duckdb.DuckDBPyConnection, scores: Path | None) -> str:
-    """SQL of why a model could not score a sample."""
-    found = scores and connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(scores)]).fetchall()
-    return "r.problem" if found and any(name == "problem" for name, *_ in found) else "NULL"
+def _score_columns(scored: Container[str]) -> list[str]:
+    """SQL of the model's columns, of which the file has `scored`: NaN becomes null, and so is what it lacks."""
+    predicted = "r.predicted" if "predicted" in scored else "NULL"
+    name = _NAME.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
+    numbers = {
+        key: _NUMBER.format(f"r.{key}") if key in scored else "NULL::DOUBLE" for key in SCORES if key not in DYNAMICS
+    }
+    return [
+        f"{predicted}::INTEGER AS predicted",
+        f"{name} AS predicted_name",
+        *(f"{number} AS {key}" for key, number in numbers.items()),
+    ]
 
 
 def _user_column(name: str, kind: str) -> str:
-    """SQL of a column of the user's: what is no number is missing, as in every score."""
+    """SQL of a column of the user's: what is not a number is missing, as in every score."""
     column = f"s.{quote(name)}"
     return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
 

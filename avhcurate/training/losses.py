@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from avhcurate.errors import CurateError
 from avhcurate.training.angles import angles
 
-#: Within the sane range of 10 to 30: below 3 even a perfect network stays unsure, and under-fits (paper.md 7).
+#: Within the sane range of 10 to 30: below 3 even a perfect network stays unsure, and under-fits.
 SCALE = 20.0
 
 

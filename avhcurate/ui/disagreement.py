@@ -13,7 +13,7 @@ from avhcurate.plots.disagreement import MOST_POINTS, gap_scatter, thin_out
 from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate, undo
 from avhcurate.services.disagreeing import SETS, Gap, compared_points, disagree, gap_table
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import state

@@ -12,7 +12,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.curation.suspects import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
 from avhcurate.services import suspecting
 from avhcurate.services.annotating import undo
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable

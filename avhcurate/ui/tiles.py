@@ -12,9 +12,9 @@ from avhcurate.ui.routes import image_url
 
 #: Columns that a tile is made of, besides the score shown on it.
 TILE_COLUMNS = (
-    "id", "label_name", "predicted", "label", "predicted_name", "curated_label", "curated_label_name", "hsf", "tags",
-    "excluded", "problem",
-)  # fmt: skip
+    *("id", "label", "label_name", "predicted", "predicted_name", "curated_label", "curated_label_name"),
+    *("hsf", "tags", "excluded", "problem"),
+)
 
 
 def tile_columns(score: str) -> list[str]:

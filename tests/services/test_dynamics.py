@@ -13,7 +13,8 @@ from avhcurate.curation.bins import bin_labels
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import correlating, disagreeing, dynamics
-from avhcurate.services.exporting import describe_export, export_bytes, export_columns
+from avhcurate.services.exporting import describe_export, export_bytes
+from avhcurate.services.exporting.columns import export_columns
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.storage.table import COLUMNS, DYNAMICS
 from avhcurate.storage.trainings import TrainingFolder

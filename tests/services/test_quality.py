@@ -20,7 +20,8 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import correlating, quality
 from avhcurate.services.annotating import annotate, history, undo
-from avhcurate.services.exporting import export, export_columns
+from avhcurate.services.exporting import export
+from avhcurate.services.exporting.columns import export_columns
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.quality import find_duplicates, keep_one, measure_dataset, odd_files
 from avhcurate.services.tables import open_table

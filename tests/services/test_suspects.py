@@ -17,7 +17,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.curation.suspects import FLAT
 from avhcurate.errors import CurateError
 from avhcurate.services import suspecting
-from avhcurate.services.exporting import csv_text
+from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.out_of_fold import cross_validate, probabilities, recipe_for
 from avhcurate.services.suspecting import KEPT, find_suspects
 from avhcurate.services.tables import open_table

@@ -13,20 +13,14 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services.exporting.cleanlab import write_cleanlab
 from avhcurate.services.exporting.coco import write_coco
-from avhcurate.services.exporting.columns import export_columns
 from avhcurate.services.exporting.fiftyone import write_fiftyone
 from avhcurate.services.exporting.hub import write_hf
 from avhcurate.services.exporting.images import write_folder
 from avhcurate.services.exporting.label_studio import write_label_studio
 from avhcurate.services.exporting.placing import MANIFEST, placed, write_manifest
-from avhcurate.services.exporting.safety import csv_text, safe_cell, safe_name
+from avhcurate.services.exporting.safety import safe_name
 from avhcurate.services.exporting.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.services.tables import DatasetTable
-
-__all__ = [
-    "FOLDERS", "FORMATS", "csv_text", "describe_export", "export", "export_bytes", "export_columns", "safe_cell",
-    "safe_name", "zipped",
-]  # fmt: skip
 
 #: What `export` can write; what a writer returns, if anything, is how many samples it left out.
 FORMATS: dict[str, Callable[[DatasetTable, Filters, Path], int | None]] = {

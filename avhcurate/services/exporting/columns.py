@@ -1,7 +1,7 @@
-"""The columns of an export, in batches."""
+"""The samples of an export: its columns, as batches, frames or rows."""
 
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,23 +12,34 @@ from avhcurate.services.tables import DatasetTable
 
 
 def export_columns(table: DatasetTable) -> list[str]:
-    """The columns of an export: the contract's, with the scores of a training when there are any, the user's own."""
+    """The columns of an export: the standard ones, with the scores of a training if there are any; the user's own."""
     return [*table.standard, *table.user_columns]
 
 
 def frames(table: DatasetTable, filters: Filters) -> Iterator[pd.DataFrame]:
     """All columns of the samples, by id; integers with missing values are objects."""
-    for batch in table.batches(filters, columns=export_columns(table)):
-        yield pa.Table.from_batches([with_source(table, batch)]).to_pandas(integer_object_nulls=True)
+    for batch in batches(table, filters):
+        yield pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
 
 
-def with_source(table: DatasetTable, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Adds `hsf_source` ("human" or "simulated") behind the HSF columns where votes are attached."""
-    votes = table.votes
-    if votes is None or "hsf_bin" not in batch.schema.names:
-        return batch
-    source = pa.array(["simulated" if votes.simulated else "human"] * batch.num_rows, pa.string())
-    return batch.add_column(batch.schema.get_field_index("hsf_bin") + 1, "hsf_source", source)
+def rows(table: DatasetTable, filters: Filters) -> Iterator[dict[str, Any]]:
+    """The same, a row at a time."""
+    for batch in batches(table, filters):
+        yield from batch.to_pylist()
+
+
+def batches(
+    table: DatasetTable, filters: Filters, *, columns: Sequence[str] | None = None, rows: int = 50_000
+) -> Iterator[pa.RecordBatch]:
+    """The samples in batches; where votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns.
+
+    `columns` None takes those of an export.
+    """
+    for batch in table.batches(filters, columns=columns or export_columns(table), rows=rows):
+        if table.votes is not None and "hsf_bin" in batch.schema.names:
+            source = pa.array(["simulated" if table.simulated else "human"] * batch.num_rows, pa.string())
+            batch = batch.add_column(batch.schema.get_field_index("hsf_bin") + 1, "hsf_source", source)
+        yield batch
 
 
 def known(row: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:

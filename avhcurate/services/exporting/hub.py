@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, with_source
+from avhcurate.services.exporting.columns import batches, export_columns
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.image_parquet import IMAGE, image_metadata
 from avhcurate.storage.images import BrokenImage
@@ -32,13 +32,13 @@ def write_hf(table: DatasetTable, filters: Filters, path: Path) -> None:
         split = split if isinstance(split, str) else ""
         members.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     for name, splits in members.items():
-        batches = _hf_batches(table, filters.with_(splits=tuple(splits)), columns, source)
-        _write_hf_split(data, name, batches, image_metadata(table.classes))
+        tables = _hf_tables(table, filters.with_(splits=tuple(splits)), columns, source)
+        _write_hf_split(data, name, tables, image_metadata(table.classes))
     (path / "README.md").write_text(_hf_card(table), encoding="utf-8")
 
 
-def _hf_batches(table: DatasetTable, filters: Filters, columns: list[str], source: Any) -> Iterator[pa.Table]:
-    for batch in table.batches(filters, columns=columns, rows=_HF_BATCH):
+def _hf_tables(table: DatasetTable, filters: Filters, columns: list[str], source: Any) -> Iterator[pa.Table]:
+    for batch in batches(table, filters, columns=columns, rows=_HF_BATCH):
         ids = batch.column("id").to_pylist()
         paths = batch.column("path").to_pylist()
         images = [
@@ -46,19 +46,19 @@ def _hf_batches(table: DatasetTable, filters: Filters, columns: list[str], sourc
             for data, path in zip(source.read(ids), paths, strict=True)
         ]
         image = pa.array(images, IMAGE)
-        whole = pa.Table.from_batches([with_source(table, batch)])
+        whole = pa.Table.from_batches([batch])
         label = pc.cast(whole["curated_label"], pa.int64())
         yield whole.add_column(0, "image", image).add_column(1, "label", label)
 
 
-def _write_hf_split(folder: Path, name: str, batches: Iterator[pa.Table], metadata: dict[str, str]) -> None:
+def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> None:
     """Files of `_HF_BATCHES` batches each, named when it is known how many there are."""
     parts: list[Path] = []
-    while (first := next(batches, None)) is not None:
+    while (first := next(tables, None)) is not None:
         schema = first.schema.with_metadata(metadata)
         parts.append(folder / f".{name}-{len(parts):05d}")
         with pq.ParquetWriter(parts[-1], schema) as writer:
-            for rows in itertools.chain([first], itertools.islice(batches, _HF_BATCHES - 1)):
+            for rows in itertools.chain([first], itertools.islice(tables, _HF_BATCHES - 1)):
                 writer.write_table(rows.cast(schema))
     for number, part in enumerate(parts):
         part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")

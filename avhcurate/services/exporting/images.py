@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import with_source
+from avhcurate.services.exporting.columns import batches
 from avhcurate.services.exporting.safety import safe_name
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.images import BrokenImage, ImageSource
@@ -36,8 +36,8 @@ def place_images(
     """
     source = table.dataset.images()
     wanted = list(dict.fromkeys(["id", "path", *columns]))
-    for batch in table.batches(filters, columns=wanted, rows=_BATCH):
-        rows = with_source(table, batch).to_pylist()
+    for batch in batches(table, filters, columns=wanted, rows=_BATCH):
+        rows = batch.to_pylist()
         places = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
         broken = set(_place(source, places))
         yield from ((row, None if row["id"] in broken else places[row["id"]]) for row in rows)

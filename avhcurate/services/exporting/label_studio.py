@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, known, with_source
+from avhcurate.services.exporting.columns import export_columns, known, rows
 from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
@@ -75,14 +75,12 @@ def _addresses(
     table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None
 ) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Every row with the address of its image, None where the image cannot be read."""
-    columns = export_columns(table)
     if image_prefix is None:
-        for row, place in place_images(table, filters, path, columns, lambda _: "images"):
+        for row, place in place_images(table, filters, path, export_columns(table), lambda _: "images"):
             yield row, None if place is None else f"{_LOCAL}{quote(f'images/{place.name}')}"
         return
-    for batch in table.batches(filters, columns=columns):
-        for row in with_source(table, batch).to_pylist():
-            yield row, image_prefix + quote(row["path"])
+    for row in rows(table, filters):
+        yield row, image_prefix + quote(row["path"])
 
 
 def _ticks(table: DatasetTable) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, frames, with_source
+from avhcurate.services.exporting.columns import batches, frames, rows
 from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.exporting.streams import json_text, text_file
 from avhcurate.services.tables import DatasetTable
@@ -20,15 +20,13 @@ def write_csv(table: DatasetTable, filters: Filters, path: Path) -> None:
 
 def write_jsonl(table: DatasetTable, filters: Filters, path: Path) -> None:
     with text_file(path) as stream:
-        for batch in table.batches(filters, columns=export_columns(table)):
-            for row in with_source(table, batch).to_pylist():
-                stream.write(json_text(row) + "\n")
+        for row in rows(table, filters):
+            stream.write(json_text(row) + "\n")
 
 
 def write_parquet(table: DatasetTable, filters: Filters, path: Path) -> None:
     writer = None
-    for batch in table.batches(filters, columns=export_columns(table)):
-        batch = with_source(table, batch)
+    for batch in batches(table, filters):
         writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
         writer.write_batch(batch)
     if writer:
