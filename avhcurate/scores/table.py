@@ -12,7 +12,7 @@ from avhcurate.scores.inputs import Array
 
 @dataclass
 class Batch:
-    """What the scores of a block of samples are made of; angles and log-probabilities are worked out once."""
+    """A block of samples as the scores take it; angles and log-probabilities are computed once."""
 
     xp: ModuleType
     features: Array  # (n, D)
@@ -33,9 +33,9 @@ class Batch:
         return self.xp.argmax(self.logits, axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """One score: how it is called, computed, read and cited.
+    """One score: its name, formula, function, range and reference.
 
     `harder` says which end means a harder sample; `low` and `high` are its bounds as text, since some depend on K.
     `function` is None for a score that needs more than one pass over the data: a second one, or the epochs of a
@@ -46,13 +46,13 @@ class Score:
     name: str
     formula: str
     sentence: str
-    low: str
     high: str
-    unit: str
     harder: Literal["high", "low"]
-    needs_label: bool
     reference: str
-    function: Callable[[Batch], Array] | None
+    low: str = "0"
+    unit: str = ""
+    needs_label: bool = True
+    function: Callable[[Batch], Array] | None = None
     training: bool = False
 
     @property
@@ -65,119 +65,222 @@ _CHEN = "Chen et al., Angular Visual Hardness, ICML 2020"
 
 _ALL = (
     Score(
-        "avh", "AVH", r"\mathcal{A}(x, w_y) \,/\, \sum_k \mathcal{A}(x, w_k)",
-        "Share of the angle to the label's class weights in the sum over all classes.",
-        "0", "1", "", "high", True, _CHEN,
-        lambda b: angular.avh_of(b.xp, b.angles, b.labels),
+        key="avh",
+        name="AVH",
+        formula=r"\mathcal{A}(x, w_y) \,/\, \sum_k \mathcal{A}(x, w_k)",
+        sentence="Share of the angle to the label's class weights in the sum over all classes.",
+        high="1",
+        harder="high",
+        reference=_CHEN,
+        function=lambda b: angular.avh_of(b.xp, b.angles, b.labels),
     ),
     Score(
-        "relative_avh", "Relative AVH", r"K \cdot \mathrm{AVH}(x)",
-        "Angle to the label over the mean angle: 1 means no evidence for the label; comparable across class counts.",
-        "0", "K", "", "high", True, _CHEN,
-        lambda b: angular.avh_of(b.xp, b.angles, b.labels) * b.angles.shape[1],
+        key="relative_avh",
+        name="Relative AVH",
+        formula=r"K \cdot \mathrm{AVH}(x)",
+        sentence="Angle to the label over the mean angle: 1 means no evidence for the label; comparable across "
+        "class counts.",
+        high="K",
+        harder="high",
+        reference=_CHEN,
+        function=lambda b: angular.avh_of(b.xp, b.angles, b.labels) * b.angles.shape[1],
     ),
     Score(
-        "target_angle", "Target angle", r"\mathcal{A}(x, w_y)",
-        "Angle between the embedding and the label's class weights.",
-        "0", "π", "rad", "high", True, _CHEN,
-        lambda b: angular.target_angle_of(b.xp, b.angles, b.labels),
+        key="target_angle",
+        name="Target angle",
+        formula=r"\mathcal{A}(x, w_y)",
+        sentence="Angle between the embedding and the label's class weights.",
+        high="π",
+        unit="rad",
+        harder="high",
+        reference=_CHEN,
+        function=lambda b: angular.target_angle_of(b.xp, b.angles, b.labels),
     ),
     Score(
-        "angular_gap", "Angular gap", r"\mathcal{A}(x, w_y) - \min_{k \neq y} \mathcal{A}(x, w_k)",
-        "Angle to the label minus the angle to the nearest other class; positive when another class is closer.",
-        "-π", "π", "rad", "high", True, "Angular Gap, after AVH",
-        lambda b: angular.angular_gap_of(b.xp, b.angles, b.labels),
+        key="angular_gap",
+        name="Angular gap",
+        formula=r"\mathcal{A}(x, w_y) - \min_{k \neq y} \mathcal{A}(x, w_k)",
+        sentence="Angle to the label minus the angle to the nearest other class; positive when another class is "
+        "closer.",
+        low="-π",
+        high="π",
+        unit="rad",
+        harder="high",
+        reference="Angular Gap, after AVH",
+        function=lambda b: angular.angular_gap_of(b.xp, b.angles, b.labels),
     ),
     Score(
-        "avc", "AVC", r"(\pi - \mathcal{A}(x, w_c)) \,/\, \sum_k (\pi - \mathcal{A}(x, w_k)),\; c = \arg\max f",
-        "Angular confidence of the predicted class; flat by nature, so compare ranks, not values.",
-        "0", "1", "", "low", False, _CHEN,
-        lambda b: b.xp.take_along_axis(angular.avc_of(b.xp, b.angles), b.predicted[:, None], axis=1)[:, 0],
+        key="avc",
+        name="AVC",
+        formula=r"(\pi - \mathcal{A}(x, w_c)) \,/\, \sum_k (\pi - \mathcal{A}(x, w_k)),\; c = \arg\max f",
+        sentence="Angular confidence of the predicted class; flat by nature, so compare ranks, not values.",
+        high="1",
+        harder="low",
+        needs_label=False,
+        reference=_CHEN,
+        function=lambda b: b.xp.take_along_axis(angular.avc_of(b.xp, b.angles), b.predicted[:, None], axis=1)[:, 0],
     ),
     Score(
-        "confidence", "Confidence", r"p_y = \mathrm{softmax}(f)_y",
-        "Softmax probability of the given label.",
-        "0", "1", "", "low", True, "model confidence of " + _CHEN,
-        lambda b: softmax.confidence_of(b.xp, b.log_probs, b.labels),
+        key="confidence",
+        name="Confidence",
+        formula=r"p_y = \mathrm{softmax}(f)_y",
+        sentence="Softmax probability of the given label.",
+        high="1",
+        harder="low",
+        reference="model confidence of " + _CHEN,
+        function=lambda b: softmax.confidence_of(b.xp, b.log_probs, b.labels),
     ),
     Score(
-        "max_confidence", "Max confidence", r"\max_k p_k",
-        "Softmax probability of the predicted class.",
-        "1/K", "1", "", "low", False, "Hendrycks and Gimpel 2017",
-        lambda b: softmax.max_confidence_of(b.xp, b.log_probs),
+        key="max_confidence",
+        name="Max confidence",
+        formula=r"\max_k p_k",
+        sentence="Softmax probability of the predicted class.",
+        low="1/K",
+        high="1",
+        harder="low",
+        needs_label=False,
+        reference="Hendrycks and Gimpel 2017",
+        function=lambda b: softmax.max_confidence_of(b.xp, b.log_probs),
     ),
     Score(
-        "margin", "Margin", r"f_y - \max_{k \neq y} f_k",
-        "Logit of the label minus the largest other logit; negative when misclassified.",
-        "-∞", "∞", "", "low", True, "Pleiss et al. 2020 (AUM, one epoch)",
-        lambda b: softmax.margin_of(b.xp, b.logits, b.labels),
+        key="margin",
+        name="Margin",
+        formula=r"f_y - \max_{k \neq y} f_k",
+        sentence="Logit of the label minus the largest other logit; negative when misclassified.",
+        low="-∞",
+        high="∞",
+        harder="low",
+        reference="Pleiss et al. 2020 (AUM, one epoch)",
+        function=lambda b: softmax.margin_of(b.xp, b.logits, b.labels),
     ),
     Score(
-        "entropy", "Entropy", r"-\sum_k p_k \ln p_k",
-        "Spread of the softmax output over the classes.",
-        "0", "ln K", "nat", "high", False, "Shannon 1948",
-        lambda b: softmax.entropy_of(b.xp, b.log_probs),
+        key="entropy",
+        name="Entropy",
+        formula=r"-\sum_k p_k \ln p_k",
+        sentence="Spread of the softmax output over the classes.",
+        high="ln K",
+        unit="nat",
+        harder="high",
+        needs_label=False,
+        reference="Shannon 1948",
+        function=lambda b: softmax.entropy_of(b.xp, b.log_probs),
     ),
     Score(
-        "loss", "Loss", r"-\ln p_y",
-        "Cross-entropy of the given label.",
-        "0", "∞", "nat", "high", True, "cross-entropy",
-        lambda b: softmax.loss_of(b.xp, b.log_probs, b.labels),
+        key="loss",
+        name="Loss",
+        formula=r"-\ln p_y",
+        sentence="Cross-entropy of the given label.",
+        high="∞",
+        unit="nat",
+        harder="high",
+        reference="cross-entropy",
+        function=lambda b: softmax.loss_of(b.xp, b.log_probs, b.labels),
     ),
     Score(
-        "el2n", "EL2N", r"\lVert p - e_y \rVert_2",
-        "Distance of the softmax output from the one-hot label.",
-        "0", "√2", "", "high", True, "Paul et al. 2021",
-        lambda b: softmax.el2n_of(b.xp, b.log_probs, b.labels),
+        key="el2n",
+        name="EL2N",
+        formula=r"\lVert p - e_y \rVert_2",
+        sentence="Distance of the softmax output from the one-hot label.",
+        high="√2",
+        harder="high",
+        reference="Paul et al. 2021",
+        function=lambda b: softmax.el2n_of(b.xp, b.log_probs, b.labels),
     ),
     Score(
-        "norm", "Norm", r"\lVert x \rVert_2",
-        "Length of the embedding; the paper finds it no sign of human hardness.",
-        "0", "∞", "", "low", False, _CHEN,
-        lambda b: b.xp.linalg.vector_norm(b.features, axis=1),
+        key="norm",
+        name="Norm",
+        formula=r"\lVert x \rVert_2",
+        sentence="Length of the embedding; Chen et al. find it no sign of human hardness.",
+        high="∞",
+        harder="low",
+        needs_label=False,
+        reference=_CHEN,
+        function=lambda b: b.xp.linalg.vector_norm(b.features, axis=1),
     ),
     Score(
-        "prototype_distance", "Prototype distance", r"1 - \cos(x, \bar{x}_y)",
-        "Cosine distance to the mean embedding of the label's class.",
-        "0", "2", "", "high", True, "nearest class mean",
-        None,
+        key="prototype_distance",
+        name="Prototype distance",
+        formula=r"1 - \cos(x, \bar{x}_y)",
+        sentence="Cosine distance to the mean embedding of the label's class.",
+        high="2",
+        harder="high",
+        reference="nearest class mean",
     ),
     Score(
-        "aum", "AUM", r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
-        "Margin, mean over the epochs of the training.",
-        "-∞", "∞", "", "low", True, "Pleiss et al. 2020", None, training=True,
+        key="aum",
+        name="AUM",
+        formula=r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
+        sentence="Margin, mean over the epochs of the training.",
+        low="-∞",
+        high="∞",
+        harder="low",
+        reference="Pleiss et al. 2020",
+        training=True,
     ),
     Score(
-        "confidence_mean", "Mean confidence", r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
-        "Probability of the given label, mean over the epochs: one axis of the data map.",
-        "0", "1", "", "low", True, "Swayamdipta et al. 2020", None, training=True,
+        key="confidence_mean",
+        name="Mean confidence",
+        formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
+        sentence="Probability of the given label, mean over the epochs: one axis of the data map.",
+        high="1",
+        harder="low",
+        reference="Swayamdipta et al. 2020",
+        training=True,
     ),
     Score(
-        "variability", "Variability", r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
-        "Deviation of the label's probability over the epochs: the other axis of the data map; large = ambiguous.",
-        "0", "1/2", "", "high", True, "Swayamdipta et al. 2020", None, training=True,
+        key="variability",
+        name="Variability",
+        formula=r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
+        sentence="Deviation of the label's probability over the epochs: the other axis of the data map; large = "
+        "ambiguous.",
+        high="1/2",
+        harder="high",
+        reference="Swayamdipta et al. 2020",
+        training=True,
     ),
     Score(
-        "correctness", "Correctness", r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
-        "Share of the epochs in which the label was predicted.",
-        "0", "1", "", "low", True, "Swayamdipta et al. 2020", None, training=True,
+        key="correctness",
+        name="Correctness",
+        formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
+        sentence="Share of the epochs in which the label was predicted.",
+        high="1",
+        harder="low",
+        reference="Swayamdipta et al. 2020",
+        training=True,
     ),
     Score(
-        "forgetting", "Forgetting", r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
-        "How often a right prediction turned wrong from one epoch to the next; missing where none was ever right.",
-        "0", "T/2", "", "high", True, "Toneva et al. 2019", None, training=True,
+        key="forgetting",
+        name="Forgetting",
+        formula=r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
+        sentence="How often a right prediction turned wrong from one epoch to the next; missing where none was "
+        "ever right.",
+        high="T/2",
+        harder="high",
+        reference="Toneva et al. 2019",
+        training=True,
     ),
     Score(
-        "el2n_mean", "Mean EL2N", r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
-        "EL2N, mean over the epochs.",
-        "0", "√2", "", "high", True, "Paul et al. 2021", None, training=True,
+        key="el2n_mean",
+        name="Mean EL2N",
+        formula=r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
+        sentence="EL2N, mean over the epochs.",
+        high="√2",
+        harder="high",
+        reference="Paul et al. 2021",
+        training=True,
     ),
     Score(
-        "learning_speed", "Learning speed", r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
-        "Share of the epochs, counted back from the last, through which the label was predicted without a break.",
-        "0", "1", "", "low", True, "iteration learned of Baldock et al. 2021", None, training=True,
+        key="learning_speed",
+        name="Learning speed",
+        formula=r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
+        sentence="Share of the epochs, counted back from the last, through which the label was predicted without "
+        "a break.",
+        high="1",
+        harder="low",
+        reference="iteration learned of Baldock et al. 2021",
+        training=True,
     ),
-)  # fmt: skip
+)
 
 #: Every score by its key, in the order in which tables and menus show them.
 SCORES: dict[str, Score] = {score.key: score for score in _ALL}
