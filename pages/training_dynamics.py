@@ -27,7 +27,7 @@ if training_dynamics.none_in_view(here, chosen):
 training_dynamics.curves(here, chosen, live=busy and job.verb == "train")
 
 st.subheader("The five discoveries of the paper")
-discoveries.readings(here, chosen)
+discoveries.findings(here, chosen)
 
 st.subheader("Data map")
 mapped = training_dynamics.mapped(here, chosen)

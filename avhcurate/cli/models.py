@@ -9,6 +9,7 @@ from avhcurate.cli.app import app
 from avhcurate.cli.options import ForceOption, JsonOption, NameArgument, WorkspaceOption, open_run_table, print_json
 
 if TYPE_CHECKING:
+    from avhcurate.analysis.discoveries import Finding
     from avhcurate.services.comparing import SideBySide
 
 
@@ -25,7 +26,7 @@ def models(
     as_json: JsonOption = False,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
-    from avhcurate.services import comparing
+    from avhcurate.services import comparing, discovery_text
 
     table = open_run_table(workspace, name, None)
     names = [one.strip() for one in runs.split(",")] if runs else None
@@ -41,7 +42,7 @@ def models(
                 "pairs": found.pairs,
                 "avh_rank_agreement": found.avh.reset_index(names="model"),
                 "norm_rank_agreement": found.norm.reset_index(names="model"),
-                "discoveries": [vars(reading) for reading in found.readings],
+                "discoveries": [_as_json(finding) for finding in found.findings],
             }
         )
         return
@@ -49,8 +50,25 @@ def models(
     print(f"{name}: {len(found.samples):,} of {found.labelled:,} labelled samples, scored by every run{votes}")
     _print_table(found, keys)
     if found.samples.voted:
-        for reading in found.readings:
-            print(f"\n{reading.discovery}. {reading.title}: {reading.verdict}. {reading.sentence}")
+        for finding in found.findings:
+            title, said = discovery_text.TITLES[finding.discovery], discovery_text.sentence(finding)
+            print(f"\n{finding.discovery}. {title}: {finding.verdict}. {said}")
+
+
+def _as_json(finding: "Finding") -> dict[str, Any]:
+    from avhcurate.services.discovery_text import TITLES, figure_name, sentence
+
+    figures = {}
+    for one in finding.figures:
+        name = figure_name(one)
+        figures |= {name: one.value, f"{name}, low": one.low, f"{name}, high": one.high}
+    return {
+        "discovery": finding.discovery,
+        "title": TITLES[finding.discovery],
+        "verdict": finding.verdict,
+        "sentence": sentence(finding),
+        "figures": figures,
+    }
 
 
 def _print_table(found: "SideBySide", keys: list[str]) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from avhcurate.analysis import calibration, comparison, correlation_tests, discoveries
 from avhcurate.analysis.calibration import BINNINGS, Calibration
 from avhcurate.analysis.correlation import ALL, correlate
-from avhcurate.analysis.discoveries import Model, Reading
+from avhcurate.analysis.discoveries import Finding, Model
 from avhcurate.curation import bins
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
@@ -33,7 +33,7 @@ class SideBySide:
     `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `pairs`: the test of every two runs by every score
     over all samples, as `correlation_tests.compare` gives it, with `score`. `avh`, `norm`: Spearman between the runs
     (R, R).
-    `follows`: AVH and norm with HSF of every run, `readings` what they say of the paper's discoveries 4 and 5.
+    `follows`: AVH and norm with HSF of every run, `findings` what they say of the paper's discoveries 4 and 5.
     `calibrations`: by run and binning. `ranks`: percentile ranks of AVH (n,) by run, of `samples`.
     """
 
@@ -43,7 +43,7 @@ class SideBySide:
     avh: pd.DataFrame
     norm: pd.DataFrame
     follows: pd.DataFrame
-    readings: list[Reading]
+    findings: list[Finding]
     calibrations: dict[tuple[str, str], Calibration]
     ranks: dict[str, np.ndarray]
     samples: LabelledSamples
@@ -90,7 +90,7 @@ def side_by_side(
         _pairs(samples, columns, keys),
         _between(columns, "avh", called),
         _between(columns, "norm", called),
-        _follows(samples, columns, called),
+        found[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
         [discoveries.avh_follows_hsf(models, samples.hsf), discoveries.norm_is_inconsistent(models, samples.hsf)],
         calibrations,
         {name: comparison.percentile_ranks(c["avh"]) for name, c in columns.items()},
@@ -168,21 +168,6 @@ def _pairs(samples: LabelledSamples, columns: dict[str, dict[str, np.ndarray]], 
         tests.insert(0, "score", key)
         parts.append(tests)
     return pd.concat(parts, ignore_index=True)
-
-
-def _follows(
-    samples: LabelledSamples, columns: dict[str, dict[str, np.ndarray]], called: dict[str, str]
-) -> pd.DataFrame:
-    """`run, model, n`, then of AVH and norm `KEY_spearman, KEY_low, KEY_high` with HSF."""
-    rows = []
-    for name, column in columns.items():
-        row: dict[str, Any] = {"run": name, "model": called[name]}
-        for key in ("avh", "norm"):
-            one = correlate({key: column[key]}, samples.hsf).iloc[0]
-            row |= {"n": int(one["n"]), f"{key}_spearman": one["spearman"]}
-            row |= {f"{key}_low": one["ci_low"], f"{key}_high": one["ci_high"]}
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def _between(columns: dict[str, dict[str, np.ndarray]], key: str, called: dict[str, str]) -> pd.DataFrame:

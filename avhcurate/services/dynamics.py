@@ -1,7 +1,6 @@
 """What the recorded epochs of trainings say: curves, the data map, models beside HSF, and the paper's discoveries."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.analysis import discoveries
-from avhcurate.analysis.correlation import ALL, correlate
-from avhcurate.analysis.discoveries import Course, Model, Reading
+from avhcurate.analysis.correlation import ALL
+from avhcurate.analysis.discoveries import FALLS, Finding, Model, TrainingCurves, hsf_columns
 from avhcurate.analysis.dynamics import KEYS
 from avhcurate.curation import bins
 from avhcurate.curation.filters import Filters
@@ -19,8 +18,6 @@ from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
-__all__ = ["Reading", "by_model", "curves", "data_map", "readings", "settled", "trainings"]
-
 #: What curves are drawn of, and the column of a look that each comes from.
 MEASURES = {"avh": "avh", "norm": "norm", "accuracy": "correct", "loss": "loss", "confidence": "confidence"}
 #: The newest models that are compared, so that many runs over many samples fit into memory.
@@ -28,7 +25,6 @@ MOST_MODELS = 12
 
 #: Random parts of the samples that a curve's chance is worked out from.
 _PARTS = 64
-_FALLS = {"avh": True, "accuracy": False, "loss": True}
 
 
 def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
@@ -70,7 +66,7 @@ def settled(found: pd.DataFrame) -> dict[str, float]:
     """
     whole = found[found["bin"] == ALL]
     epochs = whole["epoch"].to_numpy(float)
-    at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in _FALLS.items()}
+    at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
     return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
 
 
@@ -98,34 +94,24 @@ def by_model(
     models, hsf, _ = _models(table, chosen, filters)
     rows = []
     for model in models:
-        row: dict[str, Any] = {"model": model.name, "n": len(model.correct), "accuracy": model.accuracy}
-        row |= {key: float(np.nanmean(getattr(model, key))) for key in ("avh", "norm")}
-        for key in ("avh", "norm"):
-            one = correlate({key: getattr(model, key)}, hsf).iloc[0]
-            row |= {f"{key}_spearman": one["spearman"], f"{key}_low": one["ci_low"], f"{key}_high": one["ci_high"]}
-        rows.append(row)
+        means = {key: float(np.nanmean(getattr(model, key))) for key in ("avh", "norm")}
+        row = {"model": model.name, "accuracy": model.accuracy, **means, **hsf_columns(model, hsf)}
+        rows.append(row | {"n": len(model.correct)})
     return pd.DataFrame(rows).sort_values("accuracy", ascending=False, ignore_index=True) if rows else pd.DataFrame()
 
 
-def readings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Reading]:
-    """The five discoveries, each read against trainings, and models where it is about models: see `by_model`."""
+def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
+    """The five discoveries, each tested on trainings, and on models where it is about models: see `by_model`."""
     names = titles(table.dataset)
-    courses = [_course(table, training, names[training.name], filters) for training in chosen]
+    curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
     models, hsf, index = _models(table, chosen, filters)
-    found = [
-        discoveries.settles_early(courses),
+    return [
+        discoveries.settles_early(curves),
         discoveries.lower_where_better(models, index, bins.bin_labels(table.edges)),
-        discoveries.norm_increases(courses),
+        discoveries.norm_increases(curves),
         discoveries.avh_follows_hsf(models, hsf),
         discoveries.norm_is_inconsistent(models, hsf),
     ]
-    return found if not table.simulated else [_simulated(reading) for reading in found]
-
-
-def _simulated(reading: Reading) -> Reading:
-    """Says so where HSF plays a part."""
-    told = reading.discovery in (2, 4, 5) and reading.verdict != "too little data"
-    return replace(reading, sentence=f"{reading.sentence} HSF comes from simulated votes.") if told else reading
 
 
 # --- what was seen -------------------------------------------------------------------------------------------
@@ -178,7 +164,9 @@ def _scores(training: TrainingFolder) -> pd.DataFrame:
     return pd.DataFrame({"id": training.ids(), **training.dynamics()})
 
 
-def _course(table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None) -> Course:
+def _training_curves(
+    table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
+) -> TrainingCurves:
     """The curves as means over random parts of the samples; one look is in memory at a time."""
     seen, looks, planned = _Seen(table, training, filters), training.observations(), training.record.epochs
     n = len(seen.ids)
@@ -195,7 +183,7 @@ def _course(table: DatasetTable, training: TrainingFolder, name: str, filters: F
         change = columns["norm"]
     moved = np.zeros(n) if first is None or change is None else change - first
     parts = {key: np.array(curve).reshape(len(looks), len(sizes)) for key, curve in curves.items()}
-    return Course(name, looks["epoch"].to_numpy(float), parts, sizes, float(planned), moved)
+    return TrainingCurves(name, looks["epoch"].to_numpy(float), parts, sizes, float(planned), moved)
 
 
 # --- models --------------------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from avhcurate.analysis.discoveries import Figure, Finding
 from avhcurate.services import dynamics
-from avhcurate.services.dynamics import Reading
+from avhcurate.services.discovery_text import TITLES, figure_name, sentence
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
@@ -19,49 +20,45 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "too little data": ("gray", "hourglass_empty"),
 }
 
-
-_readings = st.cache_resource(max_entries=16, show_spinner="Reading the discoveries …", hash_funcs=HASH_FUNCS)(
-    dynamics.readings
+_findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
+    dynamics.findings
 )
 _by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(dynamics.by_model)
 
 
-def readings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
+def findings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The paper's five discoveries, each with what these trainings, and all models of the dataset, say of it."""
-    found = _readings(here.table, chosen, filters=here.filters)
     with st.container(border=True, gap="small"):
-        for reading in found:
-            _reading(reading)
+        for found in _findings(here.table, chosen, filters=here.filters):
+            _finding(found, simulated=here.table.simulated)
     models = _by_model(here.table, chosen, filters=here.filters)
     if len(models):
         with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
             _models(models, simulated=here.table.simulated)
 
 
-def _reading(reading: Reading) -> None:
-    color, icon = _VERDICTS[reading.verdict]
+def _finding(found: Finding, *, simulated: bool) -> None:
+    color, icon = _VERDICTS[found.verdict]
     verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
-    verdict.badge(reading.verdict, color=color, icon=f":material/{icon}:")
-    told.markdown(f"**{reading.discovery} · {plain(reading.title)}**  \n{plain(reading.sentence)}")
-    if reading.figures:
-        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{reading.discovery}"):
-            rows, key = figures_table(reading.figures), f"dynamics.table.{reading.discovery}"
+    verdict.badge(found.verdict, color=color, icon=f":material/{icon}:")
+    said = plain(sentence(found, simulated=simulated))
+    told.markdown(f"**{found.discovery} · {plain(TITLES[found.discovery])}**  \n{said}")
+    if found.figures:
+        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{found.discovery}"):
+            rows, key = figures_table(found.figures), f"dynamics.table.{found.discovery}"
             st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
 
 
-def figures_table(figures: Mapping[str, float]) -> pd.DataFrame:
-    """Figures as rows, the ends of an interval beside its value.
+def figures_table(figures: Sequence[Figure]) -> pd.DataFrame:
+    """Figures as rows, with their intervals.
 
-    >>> figures_table({"rho": 0.5, "rho, low": 0.25, "rho, high": 0.75, "n": 7.0}).values.tolist()
-    [['rho', '0.5', '0.25 to 0.75'], ['n', '7', '']]
+    >>> figures_table([Figure("rho", 0.5, 0.25, 0.75), Figure("comparisons", 7)]).values.tolist()
+    [['rho', '0.5', '0.25 to 0.75'], ['comparisons', '7', '']]
     """
-    ends = {name for name in figures if name.endswith((", low", ", high"))}
-    rows = []
-    for name, value in figures.items():
-        if name not in ends:
-            low, high = figures.get(f"{name}, low"), figures.get(f"{name}, high")
-            interval = "" if low is None or high is None else f"{low:.4g} to {high:.4g}"
-            rows.append((name, f"{value:.4g}", interval))
+    rows = [
+        (figure_name(one), f"{one.value:.4g}", f"{one.low:.4g} to {one.high:.4g}" if one.low == one.low else "")
+        for one in figures
+    ]
     return pd.DataFrame(rows, columns=["Figure", "Value", "95 % interval"])
 
 

@@ -9,6 +9,7 @@ from avhcurate.analysis.calibration import BINNINGS
 from avhcurate.plots.models import rank_matrix, reliability
 from avhcurate.services import comparing
 from avhcurate.services.comparing import SideBySide
+from avhcurate.services.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import one_of
 from avhcurate.ui.frame import Opened
@@ -81,12 +82,9 @@ def _discoveries(found: SideBySide) -> None:
     """AVH and norm with HSF for every run, and what that says of the paper's discoveries 4 and 5."""
     st.subheader("Discoveries 4 and 5 of the paper")
     st.html(hsf_html(found))
-    for reading in found.readings:
-        said = " HSF comes from simulated votes."
-        st.markdown(
-            f"**{reading.discovery} · {plain(reading.title)}: {reading.verdict}.** {plain(reading.sentence)}"
-            f"{said if found.simulated and reading.verdict != 'too little data' else ''}"
-        )
+    for finding in found.findings:
+        said = plain(sentence(finding, simulated=found.simulated))
+        st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {said}")
 
 
 def _tests(found: SideBySide) -> None:

@@ -1,11 +1,12 @@
-"""The readings of the discoveries: planted curves and models for each verdict, with noise, chance and missing data."""
+"""The findings on the discoveries: planted curves and models for each verdict, with noise, chance and missing data."""
 
 import numpy as np
 import pytest
 
 from avhcurate.analysis.discoveries import (
-    Course,
     Model,
+    NotJudged,
+    TrainingCurves,
     avh_follows_hsf,
     lower_where_better,
     norm_increases,
@@ -24,7 +25,7 @@ def falling(at, start=1.0, end=0.2, epochs=EPOCHS):
 
 
 def course(name="a", *, avh=4.0, accuracy=15.0, loss=15.0, norm=None, samples=2000, noise=0.0, seed=0, epochs=EPOCHS):
-    """A planted training: when each curve has settled, the norm's curve, chance of samples, noise from look to look."""
+    """A planted training: when each curve has settled, the norm's curve, chance of samples, noise of evaluations."""
     rng = np.random.default_rng(seed)
     curves = {
         "avh": falling(avh, 0.1, 0.05, epochs),
@@ -40,7 +41,7 @@ def course(name="a", *, avh=4.0, accuracy=15.0, loss=15.0, norm=None, samples=20
         shaken = curve * (1 + noise * rng.normal(size=len(epochs)))
         parts[key] = shaken[:, None] + of_part * np.linspace(0, 1, len(epochs))[:, None]
     change = rng.normal(parts["norm"][-1].mean() - parts["norm"][min(5, len(epochs) - 1)].mean(), 1.0, samples)
-    return Course(name, epochs, parts, sizes, 40.0, change)
+    return TrainingCurves(name, epochs, parts, sizes, 40.0, change)
 
 
 # --- when a curve has settled --------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ def test_a_smooth_curve_settles_where_it_was_planted(at, falls):
     assert settled(EPOCHS, values, falls=falls) == pytest.approx(at, abs=0.6)
 
 
-def test_noise_from_look_to_look_moves_it_little_and_one_lucky_look_not_at_all():
+def test_noise_from_look_to_look_moves_it_little_and_one_lucky_evaluation_not_at_all():
     rng = np.random.default_rng(0)
     found = [settled(EPOCHS, falling(8) * (1 + 0.05 * rng.normal(size=len(EPOCHS))), falls=True) for _ in range(50)]
     assert abs(np.median(found) - 8) < 2
@@ -81,9 +82,9 @@ def test_a_curve_that_goes_the_other_way_or_is_too_short_has_not_settled():
 def test_avh_that_settles_early_is_found_with_noise_too(noise):
     found = settles_early([course(avh=4, accuracy=15, loss=18, noise=noise)])
     assert (found.discovery, found.verdict) == (1, "holds")
-    ratio = "a: AVH's epochs over those of the earlier other"
-    assert found.figures[f"{ratio}, low"] <= found.figures[ratio] <= found.figures[f"{ratio}, high"] < 0.8
-    assert found.figures["a: AVH settled by epoch"] == pytest.approx(4, abs=1.5)
+    ratio = found.figure("settling ratio", "a")
+    assert ratio.low <= ratio.value <= ratio.high < 0.8
+    assert found.figure("avh settled", "a").value == pytest.approx(4, abs=1.5)
 
 
 @pytest.mark.parametrize(("avh", "accuracy", "loss"), [(15, 4, 4), (10, 10, 10), (9, 10, 20), (5, 30, 4)])
@@ -95,27 +96,27 @@ def test_avh_that_settles_with_or_after_either_of_the_others_does_not_hold(avh, 
 def test_it_must_hold_in_every_training_and_says_in_how_many():
     found = settles_early([course("a"), course("b", avh=20)])
     assert found.verdict == "does not hold"
-    assert "1 of 2 trainings" in found.sentence
+    assert found.holding == {"a": True, "b": False}
 
 
 @pytest.mark.parametrize(
     ("training", "why"),
     [
-        (course(samples=80), "80 samples"),
-        (course(epochs=EPOCHS[:5]), "5 looks"),
-        (course(epochs=EPOCHS[:20]), "not finished"),
-        (course(epochs=EPOCHS[4:]), "no look before training"),
-        (course(loss=1e9), "does not clearly move"),
+        (course(samples=80), NotJudged("few samples", 80, "a")),
+        (course(epochs=EPOCHS[:5]), NotJudged("few evaluations", 5, "a")),
+        (course(epochs=EPOCHS[:20]), NotJudged("not finished", name="a")),
+        (course(epochs=EPOCHS[4:]), NotJudged("no evaluation before training", name="a")),
+        (course(loss=1e9), NotJudged("no clear change", name="a")),
     ],
 )
 def test_too_little_is_said_with_its_reason(training, why):
     found = settles_early([training])
     assert found.verdict == "too little data"
-    assert why in found.sentence
+    assert found.not_judged == [why]
     assert settles_early([]).verdict == "too little data"
     both = settles_early([training, course("b")])
     assert both.verdict == "holds"
-    assert why in both.sentence
+    assert both.not_judged == [why]
 
 
 # --- 3 -------------------------------------------------------------------------------------------------------
@@ -136,17 +137,18 @@ def test_a_norm_that_falls_wavers_or_turns_does_not(norm):
 
 def test_a_mean_that_few_samples_raise_does_not_count():
     training = course()
-    few = Course("a", EPOCHS, training.parts, training.sizes, 40.0, np.r_[np.full(900, 10.0), np.full(1100, -0.1)])
+    few = TrainingCurves(
+        "a", EPOCHS, training.parts, training.sizes, 40.0, np.r_[np.full(900, 10.0), np.full(1100, -0.1)]
+    )
     found = norm_increases([few])
     assert found.verdict == "does not hold"
-    assert found.figures["a: share of samples whose norm rises"] == pytest.approx(0.45)
+    assert found.figure("norm rises", "a").value == pytest.approx(0.45)
 
 
-def test_few_looks_after_the_warm_up_are_too_little():
+def test_few_evaluations_after_the_warm_up_are_too_little():
     assert norm_increases([course(epochs=EPOCHS[:9])]).verdict == "too little data"
-    assert (
-        "1 look after the warm-up" in norm_increases([course(epochs=np.append(EPOCHS[:4], [2.0, 3.0, 5.0]))]).sentence
-    )
+    found = norm_increases([course(epochs=np.append(EPOCHS[:4], [2.0, 3.0, 5.0]))])
+    assert found.not_judged == [NotJudged("few evaluations after the warm-up", 1, "a")]
 
 
 # --- 2, 4, 5 -------------------------------------------------------------------------------------------------
@@ -170,14 +172,14 @@ BINS = (HSF >= 0.5).astype(int)
 def test_better_models_with_lower_avh_in_every_bin_hold():
     found = lower_where_better([model("good", 0.95, avh=0.04), model("bad", 0.8, avh=0.06, seed=1)], BINS, LABELS)
     assert (found.discovery, found.verdict) == (2, "holds")
-    assert found.figures["comparisons"] == found.figures["lower AVH in the better"] == 2
+    assert found.figure("comparisons").value == found.figure("lower").value == 2
 
 
 def test_one_bin_in_which_the_better_has_clearly_higher_avh_refutes_it():
     models = [model("good", 0.95, avh=(0.08, 0.04)), model("bad", 0.8, avh=0.06, seed=1)]
     found = lower_where_better(models, BINS, LABELS)
     assert found.verdict == "does not hold"
-    assert "good against bad in [0, 0.5)" in found.sentence
+    assert found.exception == ("good", "bad", "[0, 0.5)")
 
 
 def test_a_difference_within_chance_refutes_nothing():
@@ -190,26 +192,27 @@ def test_a_difference_within_chance_refutes_nothing():
 @pytest.mark.parametrize(
     ("models", "index", "why"),
     [
-        ([model("a", 0.9)], BINS, "there is 1"),
-        ([model("a", 0.9), model("b", 0.9, seed=1)], BINS, "differ clearly"),
-        ([model("a", 0.9), model("b", 0.7, seed=1)], np.where(np.arange(3000) < 20, 0, -1), "two HSF bins"),
+        ([model("a", 0.9)], BINS, NotJudged("few models", 1)),
+        ([model("a", 0.9), model("b", 0.9, seed=1)], BINS, NotJudged("no clear pair", 2)),
+        ([model("a", 0.9), model("b", 0.7, seed=1)], np.where(np.arange(3000) < 20, 0, -1), NotJudged("few bins")),
     ],
 )
 def test_without_models_differences_or_bins_there_is_too_little(models, index, why):
     found = lower_where_better(models, index, LABELS)
     assert found.verdict == "too little data"
-    assert why in found.sentence
+    assert found.not_judged == [why]
 
 
 def test_avh_that_follows_hsf_in_every_model_holds_and_one_exception_refutes_it():
     follows = [model("a", 0.9), model("b", 0.8, follows=-0.2, seed=1)]
     found = avh_follows_hsf(follows, HSF)
     assert (found.discovery, found.verdict) == (4, "holds")
-    assert found.figures["a: Spearman, n 3,000"] == pytest.approx(-0.43, abs=0.06)
+    assert found.figures[0].n == 3000
+    assert found.figure("spearman", "a").value == pytest.approx(-0.43, abs=0.06)
     for odd in (0.0, 0.4):
         found = avh_follows_hsf([*follows, model("c", 0.9, follows=odd, seed=2)], HSF)
         assert found.verdict == "does not hold"
-        assert "2 of 3" in found.sentence
+        assert [one.high < 0 for one in found.figures] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -228,11 +231,11 @@ def test_the_norm_is_inconsistent_unless_every_model_has_the_same_sign(first, se
     assert (found.discovery, found.verdict) == (5, verdict)
 
 
-@pytest.mark.parametrize("reading", [avh_follows_hsf, norm_is_inconsistent])
-def test_one_model_or_few_votes_are_too_little(reading):
-    assert reading([model("a", 0.9)], HSF).verdict == "too little data"
+@pytest.mark.parametrize("rule", [avh_follows_hsf, norm_is_inconsistent])
+def test_one_model_or_few_votes_are_too_little(rule):
+    assert rule([model("a", 0.9)], HSF).verdict == "too little data"
     few = np.where(np.arange(3000) < 50, HSF, np.nan)
-    found = reading([model("a", 0.9), model("b", 0.8, seed=1)], few)
+    found = rule([model("a", 0.9), model("b", 0.8, seed=1)], few)
     assert found.verdict == "too little data"
-    assert "there are 50" in found.sentence
-    assert reading([], HSF).verdict == "too little data"
+    assert found.not_judged == [NotJudged("few votes", 50)]
+    assert rule([], HSF).verdict == "too little data"

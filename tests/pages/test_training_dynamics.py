@@ -9,6 +9,7 @@ import pytest
 from avhcurate.curation.filters import Filters
 from avhcurate.services import dynamics, jobs
 from avhcurate.services.annotating import annotate
+from avhcurate.services.discovery_text import TITLES, figure_name
 from avhcurate.services.tables import open_table
 from avhcurate.storage.jobs import Jobs
 from avhcurate.storage.workspace import Workspace
@@ -154,19 +155,17 @@ def test_the_run_of_the_training_can_be_opened(opened, asked, words, trained_roo
 def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
     app = opened(ONE)
     table = table_of(trained_root)
-    expected = dynamics.readings(table, [table.dataset.training(ONE)])
+    expected = dynamics.findings(table, [table.dataset.training(ONE)])
     said = words(app)
-    assert [reading.discovery for reading in expected] == [1, 2, 3, 4, 5]
-    for reading in expected:
-        assert f"**{reading.discovery} · {reading.title}**" in said.replace("\\", "")
+    assert [finding.discovery for finding in expected] == [1, 2, 3, 4, 5]
+    for number, title in TITLES.items():
+        assert f"**{number} · {title}**" in said.replace("\\", "")
     verdicts = [line for line in said.splitlines() if "-badge[:material" in line and "Simulated" not in line]
-    assert [reading.verdict in line for reading, line in zip(expected, verdicts, strict=True)] == [True] * 5
+    assert [finding.verdict in line for finding, line in zip(expected, verdicts, strict=True)] == [True] * 5
     tables = [frame.value for frame in app.dataframe if "Figure" in frame.value]
     shown = {(row["Figure"], row["Value"]) for table in tables for row in table.to_dict("records")}
-    for reading in expected:
-        for name, value in reading.figures.items():
-            if not name.endswith((", low", ", high")):
-                assert (name, f"{value:.4g}") in shown
+    for figure in (figure for finding in expected for figure in finding.figures):
+        assert (figure_name(figure), f"{figure.value:.4g}") in shown
 
 
 def test_an_unfinished_training_is_shown_as_far_as_it_came(opened, words):

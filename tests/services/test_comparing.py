@@ -204,10 +204,10 @@ def test_discovery_five_holds_where_one_network_was_turned(table, names):
     norm = found.follows.set_index("run")["norm_spearman"]
     assert norm[names[0]] == pytest.approx(-norm["sharp-1"])
     assert found.norm.to_numpy()[0, 1] == pytest.approx(-1)
-    four, five = found.readings
+    four, five = found.findings
     assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
     alike = comparing.side_by_side(table, [names[0], "part-2"])
-    assert alike.readings[1].verdict == "does not hold"
+    assert alike.findings[1].verdict == "does not hold"
 
 
 def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_root, add_run):
@@ -277,7 +277,7 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     found = comparing.side_by_side(table)
     assert not found.samples.voted
     assert found.table["avh_hsf"].isna().all()
-    assert found.readings[0].verdict == "too little data"
+    assert found.findings[0].verdict == "too little data"
     pair = comparing_pair.pair(table, *found.table["run"])
     assert comparing_pair.who_is_right(pair)["bin"].tolist() == ["all"]
     assert len(comparing_pair.outcomes(pair)) == 4

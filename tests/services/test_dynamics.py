@@ -1,4 +1,4 @@
-"""Dynamics over a real training of the digits: curves, data map, models and readings against a recount of its looks."""
+"""Dynamics over a real training of the digits: curves, data map, models and findings against a recount."""
 
 import shutil
 from pathlib import Path
@@ -13,6 +13,7 @@ from avhcurate.curation.bins import bin_labels
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import correlating, disagreeing, dynamics
+from avhcurate.services.discovery_text import sentence
 from avhcurate.services.exporting import describe_export, export_bytes
 from avhcurate.services.exporting.columns import export_columns
 from avhcurate.services.tables import DatasetTable, open_table
@@ -201,7 +202,7 @@ def test_samples_that_were_learnt_from_may_be_recorded_too(own_demo_root: Path, 
     assert by_split["n"][0] == 901
 
 
-# --- models and readings -------------------------------------------------------------------------------------
+# --- models and findings -------------------------------------------------------------------------------------
 
 
 def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, trained_root: Path) -> None:
@@ -218,31 +219,31 @@ def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, 
     assert row["norm_low"] < row["norm_spearman"] < row["norm_high"]
 
 
-def test_the_five_readings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
-    found = dynamics.readings(trained, dynamics.trainings(Workspace(trained_root), "digits"))
-    assert [reading.discovery for reading in found] == [1, 2, 3, 4, 5]
-    by_number = {reading.discovery: reading for reading in found}
+def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
+    found = dynamics.findings(trained, dynamics.trainings(Workspace(trained_root), "digits"))
+    assert [finding.discovery for finding in found] == [1, 2, 3, 4, 5]
+    by_number = {finding.discovery: finding for finding in found}
     # The unfinished one is left out, and said to be.
-    assert "of 2 trainings" in by_number[1].sentence
-    assert "seed 2: 4 looks" in by_number[1].sentence
+    assert "of 2 trainings" in sentence(by_number[1])
+    assert "seed 2: 4 evaluations" in sentence(by_number[1])
     assert by_number[4].verdict == "holds"  # the simulated panel and AVH agree: see docs/results.md
-    assert by_number[4].sentence.endswith("HSF comes from simulated votes.")
+    assert sentence(by_number[4], simulated=True).endswith("HSF comes from simulated votes.")
     models = dynamics.by_model(trained, dynamics.trainings(Workspace(trained_root), "digits")).set_index("model")
     for name, row in models.iterrows():
-        assert by_number[4].figures[f"{name}: Spearman, n 896"] == pytest.approx(row["avh_spearman"])
-        assert by_number[2].figures[f"{name}: accuracy"] == pytest.approx(row["accuracy"])
+        assert by_number[4].figure("spearman", name).value == pytest.approx(row["avh_spearman"])
+        assert by_number[2].figure("accuracy", name).value == pytest.approx(row["accuracy"])
 
 
-def test_readings_without_votes_or_trainings_say_what_is_missing(trained_root: Path, tmp_path: Path) -> None:
+def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(trained_root, tmp_path / "voteless"))
     dataset = Workspace(root).dataset("digits")
     dataset.write_record(dataset.record.model_copy(update={"votes": None}))
     table = of_seed(root, 0)
-    found = {reading.discovery: reading for reading in dynamics.readings(table, [table.training])}
+    found = {finding.discovery: finding for finding in dynamics.findings(table, [table.training])}
     assert [found[number].verdict for number in (2, 4, 5)] == ["too little data"] * 3
-    assert "human votes" in found[4].sentence
+    assert "human votes" in sentence(found[4])
     assert found[1].verdict != "too little data"
     assert set(dynamics.curves(table, table.training)["bin"]) == {"all"}
     assert dynamics.by_model(table)["avh_spearman"].isna().all()
-    none = {reading.discovery: reading for reading in dynamics.readings(table, [])}
+    none = {finding.discovery: finding for finding in dynamics.findings(table, [])}
     assert none[1].verdict == none[3].verdict == "too little data"
