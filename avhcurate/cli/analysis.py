@@ -5,23 +5,14 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    open_run_table,
-    print_json,
-    print_votes_note,
-)
 
 
 @app.command()
 def correlate(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     scores: Annotated[str | None, typer.Option(help="Scores to show, as avh,confidence [all].")] = None,
     bins: Annotated[
         str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five quantile bins [0,0.2,...,1].")
@@ -31,26 +22,26 @@ def correlate(
         str, typer.Option(help="What stands for people: hsf, or a measure of `avhcurate quality`, as sharpness.")
     ] = "hsf",
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Spearman correlation of every score with HSF, over all samples and per bin."""
     from avhcurate.curation.bins import edges_of
     from avhcurate.services import correlating
 
-    table = open_run_table(workspace, name, model)
-    keys = [key.strip() for key in scores.split(",")] if scores else None
+    table = options.open_run_table(workspace, name, model)
+    keys = options.words(scores) if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
     found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
     if csv:
         correlating.write_csv(found, csv, force=force)
     if as_json:
-        print_json(
+        options.print_json(
             {"rows": correlating.export_table(found), "pairs": found.pairs, "noise_ceiling": found.ceiling.ceiling}
         )
         return
-    print_votes_note(table)
+    options.print_votes_note(table)
     if against != correlating.HSF:
         print(f"against {against} of the images, in bins of equally many samples")
     wide = found.table.assign(bin=found.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
@@ -67,26 +58,26 @@ def correlate(
 
 @app.command()
 def disagree(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     score: Annotated[str, typer.Option(help="Score that says what is hard for the network.")] = "avh",
     csv: Annotated[Path | None, typer.Option(help="Write both sets to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Samples hard for humans and easy for the network, and the reverse."""
     from avhcurate.services import disagreeing
 
-    table = open_run_table(workspace, name, model)
+    table = options.open_run_table(workspace, name, model)
     gap = disagreeing.disagree(table, key=score)
     if csv:
         disagreeing.write_csv(table, gap, csv, force=force)
     rows = disagreeing.gap_table(table, gap)
     if as_json:
-        print_json({"samples": gap.sets.samples, "rows": rows})
+        options.print_json({"samples": gap.sets.samples, "rows": rows})
         return
-    print_votes_note(table)
+    options.print_votes_note(table)
     for key, title in disagreeing.SETS.items():
         found = rows[rows["set"] == key]
         print(f"{title}: {len(found)} of {gap.sets.samples}")

@@ -1,42 +1,29 @@
 """Verbs that bring data in: demo, import, votes."""
 
-from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    open_workspace,
-    print_dataset,
-    print_json,
-    print_messages,
-)
 
 
 @app.command()
-def demo(workspace: WorkspaceOption = None) -> None:
+def demo(workspace: options.WorkspaceOption = None) -> None:
     """Import, score and attach simulated votes to the embedded handwritten digits."""
-    from avhcurate.services import jobs
     from avhcurate.services.demo import prepare_demo
-    from avhcurate.terminal import Reporter
 
-    space = open_workspace(workspace)
-    with Reporter() as reporter, jobs.run(space.root, "demo", "digits", ["demo"], on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    with options.job(space, "demo", "digits") as progress:
         folder = prepare_demo(space, progress=progress)
-    print_dataset(folder)
+    options.print_dataset(folder)
     print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
 
 
 @app.command("import")
 def import_(
-    name: NameArgument,
+    name: options.NameArgument,
     source: Annotated[
         str,
         typer.Argument(
@@ -56,44 +43,29 @@ def import_(
         str | None,
         typer.Option(help="Class names in order of their index: as cat,dog, a file with a name a line, or visda17."),
     ] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Import images with their labels; nothing is written beside them. What a hub sends is resumed by the same call."""
     from avhcurate.services import jobs
     from avhcurate.services.importing import import_dataset
     from avhcurate.storage.sources import class_list
-    from avhcurate.terminal import Reporter
 
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
-    space = open_workspace(workspace)
+    space = options.open_workspace(workspace)
     names = class_list(classes)
-    with ExitStack() as opened:
-        job: AbstractContextManager[jobs.Progress]
-        if source.startswith(("hf:", "torchvision:")):  # which may take hours, so that a page shows it too
-            reporter = opened.enter_context(Reporter())
-            job = jobs.run(space.root, "import", name, arguments(), on_report=reporter)
-        else:
-            job = jobs.run_started(space.root)
-        progress = opened.enter_context(job)
+    far = source.startswith(("hf:", "torchvision:"))  # which may take hours, so that a page shows it too
+    with options.job(space, "import", name) if far else jobs.run_started(space.root) as progress:
         folder = import_dataset(
-            space,
-            name,
-            source,
-            **columns,
-            votes=votes,
-            root=root,
-            classes=names,
-            force=force,
-            progress=progress,
+            space, name, source, **columns, votes=votes, root=root, classes=names, force=force, progress=progress
         )
-    print_dataset(folder, as_json=as_json)
+    options.print_dataset(folder, as_json=as_json)
 
 
 @app.command()
 def votes(
-    name: NameArgument,
+    name: options.NameArgument,
     file: Annotated[
         Path, typer.Argument(help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.")
     ],
@@ -104,9 +76,9 @@ def votes(
         bool,
         typer.Option("--log", help="Add each answer with its annotator to the log of those given in the app."),
     ] = False,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Attach human votes to a dataset."""
     from avhcurate.services import jobs
@@ -115,14 +87,14 @@ def votes(
     if log:
         _log_votes(name, file, simulated, workspace, as_json)
         return
-    space = open_workspace(workspace)
+    space = options.open_workspace(workspace)
     with jobs.run_started(space.root):
         record = attach_votes(space, name, file, simulated=simulated, force=force)
     if as_json:
         print(record.model_dump_json())
         return
     print(f"{record.total} votes on {record.samples} samples of {name}")
-    print_messages(record.messages)
+    options.print_messages(record.messages)
 
 
 def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, as_json: bool) -> None:
@@ -132,9 +104,9 @@ def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, a
 
     if simulated:
         raise CurateError("simulated votes are never mixed with people's: attach them without --log")
-    found = log_votes(open_table(open_workspace(workspace), name), file)
+    found = log_votes(open_table(options.open_workspace(workspace), name), file)
     if as_json:
-        print_json({"answers": found.answers, "annotators": found.annotators, "known": found.known})
+        options.print_json({"answers": found.answers, "annotators": found.annotators, "known": found.known})
         return
     print(f"{found.answers} answers by {found.annotators} annotators about {name} written into the log")
-    print_messages([*([f"{found.known} were in it already"] if found.known else []), *found.messages])
+    options.print_messages([*([f"{found.known} were in it already"] if found.known else []), *found.messages])

@@ -5,23 +5,14 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    open_workspace,
-    print_json,
-)
 
 
 @app.command()
 def degrade(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     weights: Annotated[
         Path | None, typer.Option(help="File of the run's weights, where they came from a file.")
     ] = None,
@@ -32,26 +23,23 @@ def degrade(
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Degrade a scored dataset's images and correlate every score with the level; the same call again resumes."""
-    from avhcurate.services import degrading, jobs
+    from avhcurate.services import degrading
     from avhcurate.services.tables import open_table
-    from avhcurate.storage.files import check_free
-    from avhcurate.terminal import Reporter
 
-    space = open_workspace(workspace)
-    if csv:
-        check_free(csv, force=force)  # now, not after the work
-    with Reporter() as reporter, jobs.run(space.root, "degrade", name, arguments(), on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    options.check_csv(csv, force=force)
+    with options.job(space, "degrade", name) as progress:
         folder = degrading.degrade_dataset(
             space,
             name,
             model,
             weights="random" if weights == Path("random") else weights,
-            kinds=[kind.strip() for kind in kinds.split(",")] if kinds is not None else None,
+            kinds=options.words(kinds) if kinds is not None else None,
             limit=limit or None,
             device=device,
             precision=precision,
@@ -65,7 +53,7 @@ def degrade(
     if csv:
         degrading.write_csv(summary, csv, force=force)
     if as_json:
-        print_json({"record": record.model_dump(mode="json"), "rows": summary})
+        options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return
     print(f"{name}, {record.run}: {found.images} images at {record.steps} steps, {record.skipped} skipped")
     print("median Spearman with the level, and the share of images that go the expected way")

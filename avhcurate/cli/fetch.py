@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    WorkspaceOption,
-    arguments,
-    open_workspace,
-    print_dataset,
-    print_json,
-    print_messages,
-)
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -34,22 +25,20 @@ def fetch(
         Path | None, typer.Option(help="Folder of the images, where nobody may hand them on (imagenet-real).")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size without being asked.")] = False,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Fetch a public dataset by checksum and import it with its human votes; the same call again resumes."""
-    from avhcurate.services import jobs
     from avhcurate.services.fetching import fetch_public, find_public
-    from avhcurate.terminal import Reporter
 
     if dataset is None:
         _list(as_json)
         return
     public = find_public(dataset)
     _agree(public, yes)
-    space = open_workspace(workspace)
-    with Reporter() as reporter, jobs.run(space.root, "fetch", dataset, arguments(), on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    with options.job(space, "fetch", dataset) as progress:
         found = fetch_public(
             space,
             dataset,
@@ -60,10 +49,10 @@ def fetch(
             progress=progress,
         )
     if found.folder is not None:
-        print_dataset(found.folder, as_json=as_json)
+        options.print_dataset(found.folder, as_json=as_json)
     elif as_json:
-        print_json({"name": dataset, "place": str(found.place), "imported": False})
-    print_messages(found.messages)
+        options.print_json({"name": dataset, "place": str(found.place), "imported": False})
+    options.print_messages(found.messages)
 
 
 def _list(as_json: bool) -> None:
@@ -73,7 +62,7 @@ def _list(as_json: bool) -> None:
         rows = [
             {"name": one.name, "title": one.title, "licence": one.licence, "bytes": one.size} for one in PUBLIC.values()
         ]
-        print_json({"datasets": rows})
+        options.print_json({"datasets": rows})
         return
     for public in PUBLIC.values():
         print(f"{public.name}: {public.title} ({_megabytes(public.size)})")

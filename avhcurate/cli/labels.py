@@ -6,19 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    numbers,
-    open_run_table,
-    open_workspace,
-    print_json,
-    print_messages,
-)
 from avhcurate.errors import CurateError
 
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
@@ -39,7 +28,7 @@ class Rule(StrEnum):
 
 @app.command()
 def select(
-    name: NameArgument,
+    name: options.NameArgument,
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet, or what --format says.")],
     rule: Annotated[
         Rule | None, typer.Option(help="confidence (CBST), avc (the paper's), CRST's lrent or mrkld, or both.")
@@ -52,15 +41,15 @@ def select(
     format: Annotated[
         str | None, typer.Option(help=f"Of a self-training's round: {_FORMATS} [by the name of --out].")
     ] = None,
-    model: ModelOption = None,
+    model: options.ModelOption = None,
     soft: Annotated[bool, typer.Option("--soft", help="Add soft labels.")] = False,
     all: Annotated[
         bool, typer.Option("--all", help="Also list the samples that are not selected, without a label.")
     ] = False,
     where: Annotated[str, typer.Option(help="Only samples that satisfy this SQL condition.")] = "",
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Class-balanced pseudo-labels, with a manifest beside them."""
     from avhcurate.curation.filters import Filters
@@ -69,17 +58,17 @@ def select(
     if self_training is not None:
         given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
         _check_alone("--self-training", given)
-        _select_round(open_workspace(workspace), name, self_training, number, format, out, all, force, as_json)
+        _select_round(options.open_workspace(workspace), name, self_training, number, format, out, all, force, as_json)
         return
     _check_alone("--rule", {"--round": number, "--format": format})
     if rule is None or portion is None:
         raise CurateError("say what selects: --rule and --portion, or --self-training for a round of one")
-    table = open_run_table(workspace, name, model)
+    table = options.open_run_table(workspace, name, model)
     found = selecting.select(table, rule=rule.value, portion=portion, filters=Filters(where=where))
     count = selecting.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
     _note_left_out(found.left_out)
     if as_json:
-        print_json(selecting.describe_selection(table, found))
+        options.print_json(selecting.describe_selection(table, found))
         return
     print(f"{count} of {len(found.ids)} samples selected by {rule.value} at portion {portion:g}: {out}")
     if found.accuracy is not None:
@@ -87,7 +76,7 @@ def select(
 
 
 def _note_left_out(count: int) -> None:
-    print_messages([f"{count} samples have no finite embedding and are left out"] if count else [])
+    options.print_messages([f"{count} samples have no finite embedding and are left out"] if count else [])
 
 
 def _check_alone(option: str, given: dict[str, Any]) -> None:
@@ -115,7 +104,7 @@ def _select_round(
     count = rounds.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     if as_json:
-        print_json(rounds.describe(folder, number))
+        options.print_json(rounds.describe(folder, number))
         return
     print(
         f"{count} of {folder.record.target_samples} samples selected by {folder.record.rule} in round {number}: {out}"
@@ -124,10 +113,10 @@ def _select_round(
 
 @app.command()
 def export(
-    name: NameArgument,
+    name: options.NameArgument,
     format: Annotated[str, typer.Option(help=f"{_FORMATS}.")],
     out: Annotated[Path, typer.Option(help="File or folder to write.")],
-    model: ModelOption = None,
+    model: options.ModelOption = None,
     where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
     sets: SetOption = None,
     view: Annotated[str | None, typer.Option(help="The samples of this saved view.")] = None,
@@ -135,9 +124,9 @@ def export(
         str | None, typer.Option(help="label-studio: what stands before an image's path; no image is written then.")
     ] = None,
     with_excluded: Annotated[bool, typer.Option("--with-excluded", help="Also samples marked as excluded.")] = False,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
     from avhcurate.curation.bins import parse_edges
@@ -145,7 +134,7 @@ def export(
     from avhcurate.services import exporting, saved
     from avhcurate.services.tables import open_table
 
-    folder = open_workspace(workspace)
+    folder = options.open_workspace(workspace)
     query = saved.view(folder, name, view).query if view is not None else {}
     edges = parse_edges(query["edges"]) if "edges" in query else None
     table = open_table(folder, name, model or query.get("run"), edges=edges)
@@ -157,7 +146,7 @@ def export(
     )
     count = exporting.export(table, filters, format, out, force=force, image_prefix=image_prefix)
     if as_json:
-        print_json({"samples": count, "out": str(out), "format": format})
+        options.print_json({"samples": count, "out": str(out), "format": format})
         return
     print(f"{count} samples of {name} written to {out}")
     if table.simulated:
@@ -166,7 +155,7 @@ def export(
 
 @app.command()
 def split(
-    name: NameArgument,
+    name: options.NameArgument,
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
     out: Annotated[Path | None, typer.Option(help="A .csv, .jsonl or .parquet; with --format a folder.")] = None,
     by: Annotated[str, typer.Option(help='Alike in all parts: class, hsf, both, or "" for neither.')] = "class,hsf",
@@ -175,12 +164,12 @@ def split(
     seed: Annotated[int, typer.Option(help="Another seed, another split.", min=0)] = 0,
     format: Annotated[str | None, typer.Option(help=f"Each part as an export: {_FORMATS}.")] = None,
     as_sets: Annotated[str | None, typer.Option(help="Save each part as a set of this name and the part's.")] = None,
-    model: ModelOption = None,
+    model: options.ModelOption = None,
     where: Annotated[str, typer.Option(help="Only samples that satisfy this SQL condition.")] = "",
     sets: SetOption = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Train, validation and test parts, alike by class and HSF bin, with a manifest of counts."""
     from avhcurate.curation.filters import Filters
@@ -188,10 +177,10 @@ def split(
 
     if out is None and as_sets is None:
         raise CurateError("say where the parts go: --out FILE, --as-sets NAME, or both")
-    table = open_run_table(workspace, name, model)
+    table = options.open_run_table(workspace, name, model)
     found = splitting.make_split(
         table,
-        numbers("--shares", shares) or (),
+        options.numbers("--shares", shares) or (),
         by=[key for key in by.split(",") if key],
         seed=seed,
         group=group,
@@ -200,9 +189,9 @@ def split(
     )
     if out is not None:
         splitting.write_split(table, found, out, format=format, force=force)
-    made = splitting.save_parts(open_workspace(workspace), table, found, as_sets) if as_sets is not None else []
+    made = splitting.save_parts(options.open_workspace(workspace), table, found, as_sets) if as_sets is not None else []
     if as_json:
-        print_json({"parts": found.counts, "sets": made, "strata": found.strata})
+        options.print_json({"parts": found.counts, "sets": made, "strata": found.strata})
         return
     print(", ".join(f"{part} {count}" for part, count in found.counts.items()))
     print(found.strata.to_string(index=False))

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import ForceOption, JsonOption, NameArgument, WorkspaceOption, open_run_table, print_json
 
 if TYPE_CHECKING:
     from avhcurate.analysis.discoveries import Finding
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 @app.command()
 def models(
-    name: NameArgument,
+    name: options.NameArgument,
     runs: Annotated[
         str | None, typer.Option(help="Names of runs or models, as A,B,... [the newest run of each network].")
     ] = None,
     scores: Annotated[str, typer.Option(help="Scores whose correlation with HSF is compared.")] = "avh,confidence",
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
     from avhcurate.services import comparing, discovery_text
 
-    table = open_run_table(workspace, name, None)
-    names = [one.strip() for one in runs.split(",")] if runs else None
-    keys = [key.strip() for key in scores.split(",")]
+    table = options.open_run_table(workspace, name, None)
+    names = options.words(runs) if runs else None
+    keys = options.words(scores)
     found = comparing.side_by_side(table, names, keys=keys)
     if csv:
         comparing.write_csv(found, csv, force=force)
     if as_json:
-        print_json(
+        options.print_json(
             {
                 "rows": comparing.export_table(found),
                 "agreement": found.agreement,

@@ -1,7 +1,10 @@
 """What verbs share: options, how they open things, and how they print."""
 
 import json
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     from avhcurate.services.tables import DatasetTable
     from avhcurate.storage.datasets import DatasetFolder
+    from avhcurate.storage.jobs import Progress
     from avhcurate.storage.workspace import Workspace
 
 WorkspaceOption = Annotated[
@@ -37,6 +41,40 @@ def open_run_table(workspace: Path | None, name: str, model: str | None) -> "Dat
     return open_table(open_workspace(workspace), name, model)
 
 
+@contextmanager
+def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
+    """Makes this call the workspace's job, whose progress shows on the terminal and on the pages."""
+    from avhcurate.services import jobs
+    from avhcurate.terminal import Reporter
+
+    with Reporter() as reporter, jobs.run(space.root, verb, dataset, arguments(), on_report=reporter) as progress:
+        yield progress
+
+
+def job_of_all(
+    space: "Workspace", verb: str, dataset: str, work: "Callable[[Progress], Sequence[Any]]"
+) -> Sequence[Any]:
+    """What `work` gives as a job; nothing in a process of `torchrun` that is not the first, which just works."""
+    from avhcurate.storage.jobs import SILENT, Cancelled
+
+    if int(os.environ.get("RANK", "0")):
+        try:
+            work(SILENT)
+        except (Cancelled, CurateError):
+            raise SystemExit(130) from None  # the first process says why
+        return []
+    with job(space, verb, dataset) as progress:
+        return work(progress)
+
+
+def check_csv(csv: Path | None, *, force: bool) -> None:
+    """Refuses a file that exists before the work, not after it."""
+    from avhcurate.storage.files import check_free
+
+    if csv:
+        check_free(csv, force=force)
+
+
 def arguments() -> list[str]:
     """The arguments of this call without the workspace, as a job resumes with them."""
     kept, skip = [], False
@@ -46,6 +84,22 @@ def arguments() -> list[str]:
         elif not argument.startswith("--workspace="):
             kept.append(argument)
     return kept
+
+
+def words(text: str) -> list[str]:
+    """Parts of a list such as avh,confidence.
+
+    >>> words("avh, confidence")
+    ['avh', 'confidence']
+    """
+    return [part.strip() for part in text.split(",")]
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None
 
 
 def numbers(option: str, text: str | None) -> tuple[float, ...] | None:

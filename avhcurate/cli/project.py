@@ -4,23 +4,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    open_workspace,
-    print_json,
-)
 from avhcurate.errors import CurateError
 
 
 @app.command()
 def project(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     metric: Annotated[
         str, typer.Option(help="cosine: by angle, as the scores are; or euclidean: by length too.")
     ] = "cosine",
@@ -34,19 +26,17 @@ def project(
         typer.Option(help="Makes UMAP repeatable: one thread, about 1.5 times the time of two [none, all cores]."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Take so many samples, spread evenly.", min=1)] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Lay a scored dataset out in two dimensions: PCA at once, then UMAP, class weights among the samples.
 
     Both maps are kept; the same call again does nothing, or goes on where it was cut short.
     """
-    from avhcurate.services import jobs
     from avhcurate.services.projecting import project_dataset
-    from avhcurate.terminal import Reporter
 
-    space = open_workspace(workspace)
-    with Reporter() as reporter, jobs.run(space.root, "project", name, arguments(), on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    with options.job(space, "project", name) as progress:
         folder = project_dataset(
             space,
             name,
@@ -61,7 +51,9 @@ def project(
         )
     record = folder.record
     if as_json:
-        print_json({"record": record.model_dump(mode="json"), "coordinates": str(folder.root / "coordinates.parquet")})
+        options.print_json(
+            {"record": record.model_dump(mode="json"), "coordinates": str(folder.root / "coordinates.parquet")}
+        )
         return
     print(
         f"{name}, {record.run}: map {record.name} of {record.placed:,} samples and {record.num_classes} class weights"

@@ -5,44 +5,31 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    open_workspace,
-    print_json,
-)
 
 
 @app.command()
 def quality(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     hashes: Annotated[bool, typer.Option("--hashes/--no-hashes", help="Compare images by perceptual hash.")] = True,
     near: Annotated[
         float | None, typer.Option(help="Cosine from which embeddings are of near duplicates [read off the run].")
     ] = None,
     bits: Annotated[int, typer.Option(help="Bits of 64 in which hashes of near duplicates differ.", min=0, max=16)] = 4,
     csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Measure light, sharpness and size of every image, and group near duplicates; the same call again resumes."""
-    from avhcurate.services import jobs
     from avhcurate.services import quality as service
     from avhcurate.services.tables import open_table
-    from avhcurate.storage.files import check_free
-    from avhcurate.terminal import Reporter
 
-    space = open_workspace(workspace)
-    if csv:
-        check_free(csv, force=force)  # now, not after the work
-    with Reporter() as reporter, jobs.run(space.root, "quality", name, arguments(), on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    options.check_csv(csv, force=force)
+    with options.job(space, "quality", name) as progress:
         folder = service.measure_dataset(
             space,
             name,
@@ -59,7 +46,7 @@ def quality(
     if csv:
         service.write_csv(table, csv, force=force)
     if as_json:
-        print_json(
+        options.print_json(
             {"record": record.model_dump(mode="json"), "measures": summary, "groups": found.groups, "odd_files": odd}
         )
         return

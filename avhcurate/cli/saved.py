@@ -5,22 +5,14 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    JsonOption,
-    NameArgument,
-    WorkspaceOption,
-    open_run_table,
-    open_workspace,
-    print_json,
-    print_messages,
-)
 from avhcurate.errors import CurateError
 
 
 @app.command()
 def saved(
-    name: NameArgument,
+    name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
     where: Annotated[str, typer.Option(help="SQL condition that its samples satisfy.")] = "",
     ids: Annotated[
@@ -33,13 +25,13 @@ def saved(
         str | None, typer.Option(help="Take this set off the list; `history --undo` brings it back.")
     ] = None,
     remove_view: Annotated[str | None, typer.Option(help="The same for a view.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Named sets and views of a dataset: listed, saved, removed."""
     from avhcurate.services import saved as service
 
-    folder = open_workspace(workspace)
+    folder = options.open_workspace(workspace)
     folder.dataset(name)
     if save_set is not None:
         _save(workspace, name, save_set, where, ids)
@@ -52,7 +44,7 @@ def saved(
     sets, views = service.sets(folder, name), service.views(folder, name)
     if as_json:
         shown = {"sets": (sets, ("name", "n", "who")), "views": (views, ("name", "page", "query", "who"))}
-        print_json(
+        options.print_json(
             {
                 kind: [{name: getattr(one, name) for name in names} | {"at": f"{one.at}"} for one in entries]
                 for kind, (entries, names) in shown.items()
@@ -71,21 +63,23 @@ def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path |
     from avhcurate.curation.filters import Filters
     from avhcurate.services import saved as service
 
-    folder = open_workspace(workspace)
+    folder = options.open_workspace(workspace)
     if (ids is None) == (not where):
         raise CurateError("say what is in the set: either --where CONDITION or --ids FILE")
     if ids is not None:
         _, unknown = service.import_set(folder, name, title, ids.read_bytes())
         if unknown:
-            print_messages([f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"])
+            options.print_messages(
+                [f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"]
+            )
         return
-    found = open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
+    found = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
     service.save_set(folder, name, title, found["id"].to_numpy())
 
 
 @app.command()
 def history(
-    name: NameArgument,
+    name: options.NameArgument,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
     action: Annotated[
         list[str] | None, typer.Option(help='Only this action, as tag or "save set"; repeatable.')
@@ -93,13 +87,13 @@ def history(
     sample: Annotated[int | None, typer.Option(help="Only what was decided of the sample with this id.")] = None,
     limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1)] = 50,
     undo: Annotated[str | None, typer.Option(help="Take back the entry with this key.")] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
     from avhcurate.services.history import deeds, describe, undo_entry
 
-    table = open_run_table(workspace, name, None)
+    table = options.open_run_table(workspace, name, None)
     if undo is not None:
         what = undo_entry(table, undo)
         if not as_json:
@@ -108,7 +102,7 @@ def history(
     if as_json:
         names = ("key", "who", "action", "value", "samples", "undone_by")
         rows = [{name: getattr(deed, name) for name in names} | {"at": deed.at.isoformat()} for deed in found]
-        print_json({"entries": rows, "count": count})
+        options.print_json({"entries": rows, "count": count})
         return
     for deed in found:
         undone = f" (undone by {deed.undone_by})" if deed.undone_by else ""

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import JsonOption, NameArgument, WorkspaceOption, arguments, numbers, open_workspace
 
 
 @app.command()
 def score(
-    name: NameArgument,
+    name: options.NameArgument,
     model: Annotated[
         str,
         typer.Option(
@@ -30,14 +30,12 @@ def score(
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
     limit: Annotated[int | None, typer.Option(help="Score only so many samples, spread evenly.", min=1)] = None,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
     from avhcurate.models.loading import ModelSpec
-    from avhcurate.services import jobs
     from avhcurate.services.scoring import score_dataset
-    from avhcurate.terminal import Reporter
 
     spec = ModelSpec(
         name=model,
@@ -45,11 +43,11 @@ def score(
         head=head,
         resize=resize,
         crop=crop,
-        mean=numbers("--mean", mean),
-        std=numbers("--std", std),
+        mean=options.numbers("--mean", mean),
+        std=options.numbers("--std", std),
     )
-    space = open_workspace(workspace)
-    with Reporter() as reporter, jobs.run(space.root, "score", name, arguments(), on_report=reporter) as progress:
+    space = options.open_workspace(workspace)
+    with options.job(space, "score", name) as progress:
         run = score_dataset(
             space,
             name,

@@ -1,14 +1,13 @@
 """The verb that adapts a model to a dataset by pseudo-labels of its own."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import JsonOption, WorkspaceOption, arguments, open_workspace, print_json, print_messages
 from avhcurate.errors import CurateError
 
 
@@ -50,11 +49,12 @@ def self_train(
     target_where: Annotated[str, typer.Option(help="Only target samples that satisfy this SQL condition.")] = "",
     device: Annotated[str, typer.Option(help="Of the network: auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="Of the network: auto, float32, bfloat16 or float16.")] = "auto",
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Adapt a model to a dataset by class-balanced pseudo-labels, round by round; the same call again resumes."""
-    from avhcurate.services.self_training import Settings
+    from avhcurate.services.rounds import summary
+    from avhcurate.services.self_training import Settings, self_train_all
 
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     settings = Settings(
@@ -71,33 +71,16 @@ def self_train(
         device=device,
         precision=precision,
     )
-    rules, numbers = [part.strip() for part in rule.split(",")], _whole(seeds)
-    found = _adapted(open_workspace(workspace), settings, rules, numbers)
+    rules: Any = options.words(rule)
+    each, space = options.whole_numbers("--seeds", seeds), options.open_workspace(workspace)
+    folders = options.job_of_all(
+        space, "self-train", target, lambda progress: self_train_all(space, settings, rules, each, progress=progress)
+    )
+    found = [summary(folder) for folder in folders]
     if found and as_json:
-        print_json({"self_trainings": found})
+        options.print_json({"self_trainings": found})
     elif found:
         _print(found)
-
-
-def _adapted(space: Any, settings: Any, rules: list[Any], seeds: list[int]) -> list[dict[str, Any]]:
-    """What the self-trainings came to; nothing in a process of `torchrun` that is not the first."""
-    from avhcurate.services import jobs
-    from avhcurate.services.rounds import summary
-    from avhcurate.services.self_training import self_train_all
-    from avhcurate.terminal import Reporter
-
-    if int(os.environ.get("RANK", "0")):
-        try:
-            self_train_all(space, settings, rules, seeds)
-        except (jobs.Cancelled, CurateError):
-            raise SystemExit(130) from None  # the first process says why
-        return []
-    with (
-        Reporter() as reporter,
-        jobs.run(space.root, "self-train", settings.target, arguments(), on_report=reporter) as progress,
-    ):
-        found = self_train_all(space, settings, rules, seeds, progress=progress)
-    return [summary(folder) for folder in found]
 
 
 def _recipe(trainer: Kind, hidden: int, given: dict[str, Any]) -> Any:
@@ -146,18 +129,11 @@ def _print(found: list[dict[str, Any]]) -> None:
             f"{ends:>17} {row['selected']:>9} {_number(row['precision']):>8} {row['rounds']}, {row['stopped']}"
         )
     empty = dict.fromkeys(name for row in found for name in row["empty_classes"])
-    print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
+    options.print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
     if left_out := max(row["left_out"] for row in found):
-        print_messages([f"{left_out} samples of the target have no finite embedding and are left out"])
+        options.print_messages([f"{left_out} samples of the target have no finite embedding and are left out"])
     print("\nNow try:\n  avhcurate serve")
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _whole(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise CurateError(f"--seeds takes whole numbers, as 0,1,2, not {text!r}") from None

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import WorkspaceOption, open_workspace
 from avhcurate.errors import CurateError
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8501,
-    workspace: WorkspaceOption = None,
+    workspace: options.WorkspaceOption = None,
 ) -> None:
     """Open the app in the browser; it listens on this machine only."""
     import os
@@ -23,6 +23,6 @@ def serve(
     root = Path(__file__).parents[2]
     if not (root / "app.py").exists():
         raise CurateError("app.py is not beside the package: run `streamlit run app.py` in a checkout of the project")
-    environment = {**os.environ, "AVHCURATE_WORKSPACE": str(open_workspace(workspace).root)}
+    environment = {**os.environ, "AVHCURATE_WORKSPACE": str(options.open_workspace(workspace).root)}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     raise SystemExit(subprocess.call([*command, "--server.address", "127.0.0.1"], cwd=root, env=environment))

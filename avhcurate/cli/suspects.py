@@ -5,24 +5,14 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    ForceOption,
-    JsonOption,
-    ModelOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    open_run_table,
-    open_workspace,
-    print_json,
-)
 
 
 @app.command()
 def suspects(
-    name: NameArgument,
-    model: ModelOption = None,
+    name: options.NameArgument,
+    model: options.ModelOption = None,
     out_of_fold: Annotated[
         bool, typer.Option("--out-of-fold", help="Judge by heads cross-validated on the run's features.")
     ] = False,
@@ -33,22 +23,19 @@ def suspects(
     ] = None,
     limit: Annotated[int, typer.Option(help="Print so many suspects.", min=0)] = 20,
     csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Labels that are likely wrong, by rank, with what each source says; the same call again resumes."""
-    from avhcurate.services import jobs, suspecting
-    from avhcurate.storage.files import check_free
-    from avhcurate.terminal import Reporter
+    from avhcurate.services import suspecting
 
-    space, table = open_workspace(workspace), open_run_table(workspace, name, model)
-    if csv:
-        check_free(csv, force=force)  # now, not after the work
-    with Reporter() as reporter, jobs.run(space.root, "suspects", name, arguments(), on_report=reporter) as progress:
+    space, table = options.open_workspace(workspace), options.open_run_table(workspace, name, model)
+    options.check_csv(csv, force=force)
+    with options.job(space, "suspects", name) as progress:
         folder = suspecting.find_suspects(
             table,
-            sources=[source.strip() for source in sources.split(",")] if sources is not None else None,
+            sources=options.words(sources) if sources is not None else None,
             honest=out_of_fold,
             folds=folds,
             seed=seed,
@@ -59,7 +46,7 @@ def suspects(
     if csv:
         suspecting.write_csv(rows, csv, force=force)
     if as_json:
-        print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
+        options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
         return
     by = "by the run's own head"
     if record.folds:

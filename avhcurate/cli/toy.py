@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import JsonOption, WorkspaceOption, open_workspace, print_json
 
 
 @app.command()
@@ -21,18 +21,18 @@ def toy(
     seed: Annotated[int, typer.Option(help="Seed of data and training, 0 to 9999.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the result [toy in the workspace].")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train anew, whatever is there.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Overlapping Gaussians, a small network, and how AVH and norm follow the exact Bayes error."""
     from avhcurate.services import toy as service
 
     settings = service.ToySettings(space, classes, overlap, noise, width, epochs, loss, seed)
-    folder = out or service.folder_of(open_workspace(workspace).root)
+    folder = out or service.folder_of(options.open_workspace(workspace).root)
     result = service.run(folder, settings, force=force)
     found = service.summary(result) | {"file": str(service.result_path(folder, settings))}
     if as_json:
-        print_json(found)
+        options.print_json(found)
         return
     print(f"{classes} Gaussians on the {space}, {loss} loss, {epochs} epochs in {found['seconds']:.1f} s")
     print(f"error on {service.HELD_OUT} held-out points {found['error']:.4f}, Bayes error {found['bayes_error']:.4f}\n")

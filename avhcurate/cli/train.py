@@ -6,16 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import (
-    JsonOption,
-    NameArgument,
-    WorkspaceOption,
-    arguments,
-    numbers,
-    open_workspace,
-    print_json,
-)
 from avhcurate.errors import CurateError
 
 
@@ -46,7 +38,7 @@ class Precision(StrEnum):
 
 @app.command()
 def train(
-    name: NameArgument,
+    name: options.NameArgument,
     model: Annotated[
         str,
         typer.Option(
@@ -92,11 +84,11 @@ def train(
         bool, typer.Option("--sync-batchnorm", help="Batch norm over all processes of torchrun.")
     ] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also log for TensorBoard.")] = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Train a network, look at held-out samples on the way, score them; the same call again resumes."""
-    from avhcurate.services.training import RATE, TUNING_RATE, TrainSettings
+    from avhcurate.services.training import RATE, TUNING_RATE, TrainSettings, summary, train_seeds
     from avhcurate.training.recipe import Recipe
 
     if weights and pretrained:
@@ -111,7 +103,7 @@ def train(
         weight_decay=weight_decay,
         schedule=schedule.value,
         warmup=warmup,
-        drops=numbers("--drops", drops) or (),
+        drops=options.numbers("--drops", drops) or (),
         drop_factor=drop_factor,
         loss=loss.value,
         scale=scale,
@@ -132,41 +124,27 @@ def train(
         head=head,
         resize=resize,
         crop=crop,
-        mean=numbers("--mean", mean),
-        std=numbers("--std", std),
+        mean=options.numbers("--mean", mean),
+        std=options.numbers("--std", std),
         held_out=held_out,
         train_where=train_where,
         held_out_where=held_out_where,
         split_seed=split_seed,
-        early=() if early == "none" else numbers("--early", early) or (),
+        early=() if early == "none" else options.numbers("--early", early) or (),
         every=every,
         device=device,
         sync_batchnorm=sync_batchnorm,
         tensorboard=tensorboard,
     )
-    found = _trained(open_workspace(workspace), name, settings, _whole("--seeds", seeds))
+    space, each = options.open_workspace(workspace), options.whole_numbers("--seeds", seeds)
+    trainings = options.job_of_all(
+        space, "train", name, lambda progress: train_seeds(space, name, settings, each, progress=progress)
+    )
+    found = [summary(training) for training in trainings]
     if found and as_json:
-        print_json({"trainings": found})
+        options.print_json({"trainings": found})
     elif found:
         _print(found)
-
-
-def _trained(space: Any, name: str, settings: Any, seeds: list[int]) -> list[dict[str, Any]]:
-    """What the trainings came to; nothing in a process of `torchrun` that is not the first."""
-    from avhcurate.services import jobs
-    from avhcurate.services.training import summary, train_seeds
-    from avhcurate.terminal import Reporter
-    from avhcurate.training import parallel
-
-    if not parallel.leads():
-        try:
-            train_seeds(space, name, settings, seeds)
-        except (jobs.Cancelled, CurateError):
-            raise SystemExit(130) from None  # the first process says why
-        return []
-    with Reporter() as reporter, jobs.run(space.root, "train", name, arguments(), on_report=reporter) as progress:
-        trainings = train_seeds(space, name, settings, seeds, progress=progress)
-    return [summary(training) for training in trainings]
 
 
 def _print(found: list[dict[str, Any]]) -> None:
@@ -183,10 +161,3 @@ def _print(found: list[dict[str, Any]]) -> None:
         )
     print(f"\nweights {found[-1]['weights']}")
     print(f"Now try:\n  avhcurate correlate {first['recorded_on']}\n  avhcurate serve")
-
-
-def _whole(option: str, text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from avhcurate.cli import options
 from avhcurate.cli.app import app
-from avhcurate.cli.options import ForceOption, JsonOption, NameArgument, WorkspaceOption, open_run_table, print_json
 
 
 @app.command("votes-out")
 def votes_out(
-    name: NameArgument,
+    name: options.NameArgument,
     format: Annotated[
         str,
         typer.Option(
@@ -19,17 +19,17 @@ def votes_out(
         ),
     ],
     out: Annotated[Path, typer.Option(help="File to write; a manifest stands beside it.")],
-    force: ForceOption = False,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
 ) -> None:
     """Take out the votes that HSF is made of, imported and collected ones; `votes` reads each of these files again."""
     from avhcurate.services import ballots_out
 
-    table = open_run_table(workspace, name, None)
+    table = options.open_run_table(workspace, name, None)
     count = ballots_out.write_votes(table, format, out, force=force)
     if as_json:
-        print_json({"answers": count, "out": str(out), "format": format, "simulated": table.simulated})
+        options.print_json({"answers": count, "out": str(out), "format": format, "simulated": table.simulated})
         return
     print(f"{count} answers about {name} written to {out}")
     if table.simulated:
