@@ -20,6 +20,8 @@ __all__ = [
     "Progress",
     "cancel",
     "current",
+    "launch",
+    "reason",
     "resume",
     "run",
     "run_started",
@@ -84,6 +86,25 @@ def _text(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
+def launch(
+    argv: Sequence[str], *, module: str = "avhcurate", environment: dict[str, str] | None = None, **streams: Any
+) -> "subprocess.Popen[bytes]":
+    """A process of `python -m MODULE ARGV`, which finds this package whatever folder it runs in."""
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *argv],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
+        **streams,
+    )
+
+
+def reason(output: bytes, code: int) -> str:
+    """Why a process ended: the last line that it wrote, else its code."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"the process ended with code {code}"
+
+
 def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:
     """Runs `avhcurate ARGV` in the background, in `cwd` or else here; refused while another job runs.
 
@@ -94,19 +115,13 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
     if running and running.active:
         raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
     record = jobs.create(verb, dataset, list(argv), cwd=cwd)
-    command = [sys.executable, "-m", "avhcurate", *argv, "--workspace", str(workspace.absolute())]
-    environment = {**os.environ, _JOB_VARIABLE: record.id}
-    root = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    place = record.cwd if Path(record.cwd).is_dir() else None
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=place,
-            stdin=subprocess.DEVNULL,
+        process = launch(
+            [*argv, "--workspace", str(workspace.absolute())],
+            environment={_JOB_VARIABLE: record.id},
+            cwd=record.cwd if Path(record.cwd).is_dir() else None,
             stdout=log,
             stderr=log,
-            env=environment,
             start_new_session=True,
         )
     threading.Thread(target=_await, args=(jobs, record.id, process), daemon=True).start()
@@ -157,6 +172,5 @@ def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:
     process.wait()
     record = jobs.read(job)
     if record and record.state == "starting":
-        lines = (jobs.folder(job) / "log.txt").read_text(errors="replace").strip().splitlines()
-        reason = lines[-1] if lines else f"the process ended with code {process.returncode}"
-        jobs.write(record.model_copy(update={"state": "failed", "message": reason}))
+        why = reason((jobs.folder(job) / "log.txt").read_bytes(), process.returncode)
+        jobs.write(record.model_copy(update={"state": "failed", "message": why}))

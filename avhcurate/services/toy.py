@@ -3,13 +3,11 @@
 import hashlib
 import io
 import json
-import os
 import subprocess
-import sys
 import threading
 import time
 import zipfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +18,7 @@ import pandas as pd
 
 from avhcurate.analysis.toy import Blobs, follows, settled
 from avhcurate.errors import CurateError
+from avhcurate.services.jobs import Command, launch, reason
 from avhcurate.storage.files import write_atomic
 
 LOSSES = ("softmax", "avh")
@@ -37,9 +36,14 @@ _KEPT, _AT_ONCE = 40, 2
 
 
 @dataclass(frozen=True)
-class ToySettings:
-    """What the toy is made of. `overlap` and `noise`: see `analysis.toy.Blobs`. Raises CurateError beyond `LIMITS`."""
+class ToySettings(Command):
+    """Options of the toy. `overlap` and `noise`: see `analysis.toy.Blobs`. Raises CurateError beyond `LIMITS`.
 
+    >>> ToySettings(classes=3, loss="avh").argv
+    ['toy', '--classes=3', '--loss=avh']
+    """
+
+    verb = "toy"
     space: str = "sphere"
     classes: int = 2
     overlap: float = 0.6
@@ -171,7 +175,9 @@ def ensure(workspace: Path, settings: ToySettings) -> bool:
         if target in _failed:
             raise CurateError(f"the toy's training failed: {_failed[target]}")
         if target not in _running and len(_running) < _AT_ONCE:
-            process = _start(workspace, settings)
+            argv = [*settings.argv, "--workspace", str(workspace)]
+            streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+            process = launch(argv, environment={"OMP_NUM_THREADS": "1"}, **streams)
             _running.add(target)
             threading.Thread(target=_await, args=(target, process), daemon=True).start()
     return False
@@ -185,38 +191,13 @@ def retry(workspace: Path, settings: ToySettings) -> None:
         target.unlink(missing_ok=True)
 
 
-def command(settings: ToySettings) -> list[str]:
-    """The verb and its options, defaults left out.
-
-    >>> command(ToySettings(classes=3, loss="avh"))
-    ['toy', '--classes=3', '--loss=avh']
-    """
-    changed = {f.name: getattr(settings, f.name) for f in fields(settings) if getattr(settings, f.name) != f.default}
-    return ["toy", *(f"--{name}={value:g}" if isinstance(value, float) else f"--{name}={value}"
-                     for name, value in changed.items())]  # fmt: skip
-
-
-def _start(workspace: Path, settings: ToySettings) -> "subprocess.Popen[bytes]":
-    root = str(Path(__file__).parents[2])
-    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return subprocess.Popen(
-        [sys.executable, "-m", "avhcurate", *command(settings), "--workspace", str(workspace)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-    )
-
-
 def _await(target: Path, process: "subprocess.Popen[bytes]") -> None:
     """Takes note of how a training ended."""
     _, error = process.communicate()
     with _lock:
         _running.discard(target)
         if not target.exists():
-            lines = error.decode(errors="replace").strip().splitlines()
-            reason = lines[-1].removeprefix("avhcurate: ") if lines else f"it ended with code {process.returncode}"
-            _failed[target] = reason
+            _failed[target] = reason(error, process.returncode).removeprefix("avhcurate: ")
 
 
 # --- making and keeping ---------------------------------------------------------------------------------------

@@ -1,94 +1,83 @@
-"""UMAP in a process of its own, which tells its epochs and can be ended at any moment: the library has no cancel."""
+"""UMAP in a process of its own, which reports its epochs and can be ended at any moment: the library has no cancel."""
 
-import multiprocessing
+import json
 import os
-import signal
+import subprocess
+import sys
+import tempfile
+import time
 import warnings
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from avhcurate.services.jobs import Progress, launch, reason
 from avhcurate.storage.files import temporary_name
-from avhcurate.storage.jobs import Progress
 
-#: Seconds between two looks whether the work shall stop.
+#: Seconds between two looks at the process.
 _LOOK = 0.2
 
 
-def lay_out(
-    rows: Path,
-    *,
-    options: dict[str, Any],
-    progress: Progress,
-) -> np.ndarray:
+def lay_out(rows: Path, *, options: dict[str, Any], progress: Progress) -> np.ndarray:
     """Places (n, 2) float32 of the rows (n, d) of an .npy file, by `umap.UMAP(**options)`.
 
     `progress` counts the epochs of the optimisation; UMAP says nothing about what precedes it. Raises Cancelled
     when asked to stop, which ends the process at once, and RuntimeError with its reason when it fails.
     """
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
     out = temporary_name(rows.with_suffix(".out.npy"))
-    child = context.Process(target=_child, args=(theirs, str(rows), str(out), options), daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        _listen(ours, progress)
-        return np.load(out)
-    finally:
-        child.kill()
-        child.join()
-        ours.close()
-        out.unlink(missing_ok=True)
+    with tempfile.TemporaryFile() as errors:
+        argv = [str(rows), str(out), json.dumps(options)]
+        process = launch(argv, module=__name__, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        try:
+            _follow(process, progress)
+            if process.returncode < 0:
+                raise RuntimeError("the process of UMAP ended before it was done: was it killed for memory?")
+            if process.returncode:
+                errors.seek(0)
+                raise RuntimeError(f"UMAP failed: {reason(errors.read(), process.returncode)}")
+            return np.load(out)
+        finally:
+            process.kill()
+            process.communicate()
+            out.unlink(missing_ok=True)
 
 
-def _listen(ours: Connection, progress: Progress) -> None:
-    """Hears the child until it is done."""
+def _follow(process: "subprocess.Popen[bytes]", progress: Progress) -> None:
+    """Reports the epochs that the process prints until it ends."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
     while True:
         progress.check("cancelled while UMAP worked: the same command begins it anew")
-        if not ours.poll(_LOOK):
-            continue
-        try:
-            told = ours.recv()
-        except EOFError:
-            raise RuntimeError("the process of UMAP ended before it was done: was it killed for memory?") from None
-        if told == "done":
+        ended = process.poll() is not None
+        for epoch in (process.stdout.read() or b"").split():
+            progress.report(int(epoch), int(epoch), "")
+        if ended:
             return
-        if isinstance(told, str):
-            raise RuntimeError(f"UMAP failed: {told}")
-        progress.report(told, told, "")
+        time.sleep(_LOOK)
 
 
 class _Epochs:
-    """The file that UMAP's progress bar writes to: a number an epoch."""
-
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self._tell = tell
+    """The file that UMAP's progress bar writes to: a number an epoch, printed as a line."""
 
     def write(self, text: str) -> None:
         if text.strip().isdigit():
-            self._tell(int(text))
+            print(text.strip(), flush=True)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Every line is flushed already."""
 
 
-def _child(theirs: Connection, rows: str, out: str, options: dict[str, Any]) -> None:
-    """What the process does: import, fit, write. When whoever started it is gone, the pipe breaks and it ends too."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both: the other one ends this
-    try:
-        laid = np.load(rows)
-        import umap
+def _lay_out(rows: str, out: str, options: str) -> None:
+    """What the process does. When whoever started it is gone, printing an epoch fails and ends it too."""
+    laid = np.load(rows)
+    import umap
 
-        warnings.filterwarnings("ignore", category=UserWarning)  # what they say of seeds and sizes the record says
-        bar = {"file": _Epochs(theirs.send), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
-        with open(out, "wb") as stream:
-            np.save(stream, umap.UMAP(**options, tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
-        theirs.send("done")
-    except BrokenPipeError:
-        os._exit(1)
-    except Exception as problem:
-        theirs.send(f"{type(problem).__name__}: {problem}")
+    warnings.filterwarnings("ignore", category=UserWarning)  # what they say of seeds and sizes the record says
+    bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
+    with open(out, "wb") as stream:
+        np.save(stream, umap.UMAP(**json.loads(options), tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
+
+
+if __name__ == "__main__":
+    _lay_out(*sys.argv[1:])

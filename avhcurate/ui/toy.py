@@ -208,7 +208,7 @@ def explore(result: ToyResult) -> None:
     st.caption(
         f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in "
         f"{result.seconds:.1f} s on one core, {plain(result.created)}, {plain(versions)}. "
-        f"In a shell: `avhcurate {' '.join(toy.command(result.settings))}`"
+        f"In a shell: `avhcurate {' '.join(result.settings.argv)}`"
     )
 
 

@@ -130,7 +130,7 @@ def test_a_training_that_fails_says_why_until_it_is_tried_again(tmp_path):
 
 
 def test_the_command_line_prints_the_figures(tmp_path, monkeypatch, capsys):
-    arguments = [*toy.command(QUICK), "--out", str(tmp_path / "there")]
+    arguments = [*QUICK.argv, "--out", str(tmp_path / "there")]
     for extra in ([], ["--json"]):
         monkeypatch.setattr(sys, "argv", ["avhcurate", *arguments, *extra])
         with pytest.raises(SystemExit) as ended:
