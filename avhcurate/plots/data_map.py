@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.analysis.downsample import cut, downsample
 from avhcurate.plots.style import GREY, bare, faded, of_hsf, ramp
 
 #: As many points as a browser draws and links with ease.
@@ -19,27 +20,18 @@ _CELLS = 30
 _BARS = 40
 
 
-def thin_out(points: pd.DataFrame, *, most: int = MOST_POINTS, seed: int = 0) -> pd.DataFrame:
+def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFrame:
     """At most `most` rows of `variability, confidence_mean, ...`, in their order: a random part where it is crowded.
 
     The map is cut into cells, and each keeps up to the same number of its points, so that rare samples stay.
 
     >>> crowd = pd.DataFrame({"variability": [0.1] * 9 + [0.4], "confidence_mean": [0.9] * 9 + [0.5]})
-    >>> thin_out(crowd, most=4)["variability"].tolist()
+    >>> downsampled(crowd, most=4)["variability"].tolist()
     [0.1, 0.1, 0.1, 0.4]
     """
-    if len(points) <= most:
-        return points
-    x = np.clip(points["variability"].to_numpy(float) / _MOST_VARIABLE, 0, 1)
-    y = np.clip(points["confidence_mean"].to_numpy(float), 0, 1)
-    cell = np.minimum((x * _CELLS).astype(int), _CELLS - 1) * _CELLS + np.minimum((y * _CELLS).astype(int), _CELLS - 1)
-    shuffled = np.random.default_rng(seed).permutation(len(points))
-    order = shuffled[np.argsort(cell[shuffled], kind="stable")]
-    _, starts, counts = np.unique(cell[order], return_index=True, return_counts=True)
-    place = np.arange(len(points)) - np.repeat(starts, counts)  # of each point in its cell
-    # The points that come first in their cells, as far as they fit.
-    kept = order[np.argsort(place, kind="stable")[:most]]
-    return points.iloc[np.sort(kept)]
+    x, y = points["variability"].to_numpy(float), points["confidence_mean"].to_numpy(float)
+    cells = cut(x, y, (0.0, _MOST_VARIABLE, 0.0, 1.0), columns=_CELLS, rows=_CELLS)
+    return points.iloc[downsample(cells.of, most=most, even=True)]
 
 
 def data_map(

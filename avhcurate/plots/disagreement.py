@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from avhcurate.analysis.downsample import downsample
 from avhcurate.curation.disagreement import Disagreement
 from avhcurate.plots.style import BLUE, GREY, ORANGE, bare, faded, of_hsf
 
@@ -16,22 +16,14 @@ MOST_POINTS = 20_000
 COLORS = {"hard_for_humans": ORANGE, "hard_for_network": BLUE}
 
 
-def thin_out(points: pd.DataFrame, *, most: int = MOST_POINTS, seed: int = 0) -> pd.DataFrame:
-    """At most `most` rows of `set, ...`: the sets (`set` is not "") whole where they fit in half of it, else at random,
-    and of the rest a random part; in the order of `points`.
+def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFrame:
+    """At most `most` rows of `set, ...`, in their order: those of a set (`set` is not "") whole where they fit in half.
 
     >>> points = pd.DataFrame({"set": ["", "a", "", ""]})
-    >>> thin_out(points, most=2)["set"].tolist().count("a")
+    >>> downsampled(points, most=2)["set"].tolist().count("a")
     1
     """
-    if len(points) <= most:
-        return points
-    rng = np.random.default_rng(seed)
-    inside = np.flatnonzero(points["set"] != "")
-    outside = np.flatnonzero(points["set"] == "")
-    first = min(len(inside), max(most // 2, most - len(outside)))
-    kept = [rng.choice(inside, first, replace=False), rng.choice(outside, most - first, replace=False)]
-    return points.iloc[np.sort(np.concatenate(kept))]
+    return points.iloc[downsample((points["set"] == "").to_numpy(), most=most, even=True)]
 
 
 def gap_scatter(

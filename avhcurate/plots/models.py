@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from avhcurate.analysis.calibration import Calibration
 from avhcurate.analysis.comparison import Line
-from avhcurate.analysis.thinning import cut
+from avhcurate.analysis.downsample import cut
 from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, TEAL, VIOLET, bare, faded, of_hsf, ramp
 
 #: Above so many points the scatter shows how many lie in each cell.

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.curation.bins import bin_labels
-from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, thin_out
+from avhcurate.plots.data_map import COLORS, MOST_POINTS, data_map, downsampled
 from avhcurate.scores import SCORES
 from avhcurate.ui import region_chart
 from avhcurate.ui.choices import one_of
@@ -63,7 +63,7 @@ def corners(points: pd.DataFrame) -> dict[str, Region]:
 def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | None:
     """Draws the map and takes over a region drawn on it; returns the id of a point just clicked."""
     color, region = COLOR.of(here.view), REGION.of(here.view)
-    drawn = thin_out(points, most=MOST_POINTS)
+    drawn = downsampled(points, most=MOST_POINTS)
     figure = data_map(
         drawn,
         points,

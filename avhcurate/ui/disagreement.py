@@ -9,7 +9,7 @@ import streamlit as st
 
 from avhcurate.curation.disagreement import Cuts
 from avhcurate.curation.filters import Filters
-from avhcurate.plots.disagreement import MOST_POINTS, gap_scatter, thin_out
+from avhcurate.plots.disagreement import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate, undo
 from avhcurate.services.disagreeing import SETS, Gap, compared_points, disagree, gap_table
@@ -135,7 +135,7 @@ def _score_slider(here: Opened, asked: Question) -> None:
 def compare(table: DatasetTable, filters: Filters, asked: Question) -> tuple[Gap, pd.DataFrame]:
     """Both sets of the gap, and the points to draw: `services.disagreeing`, thinned out where they are many."""
     gap = disagree(table, key=asked.key, filters=filters, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
-    return gap, thin_out(compared_points(gap))
+    return gap, downsampled(compared_points(gap))
 
 
 def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:

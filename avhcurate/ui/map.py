@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from avhcurate.analysis.thinning import cut, fair_sample
+from avhcurate.analysis.downsample import cut, downsample
 from avhcurate.curation.filters import Filters
 from avhcurate.plots import map as plots
 from avhcurate.plots.map import MOST_POINTS, Group, Window
@@ -264,11 +264,11 @@ def _around(window: Window) -> Window:
 def _drawing(key: tuple[str, ...], query: dict[str, str], area: Window, _cloud: Cloud) -> Drawing:
     inside = _cloud.within(area)
     if inside.groups is None:
-        return Drawing(inside.take(fair_sample(inside.labels, most=MOST_POINTS)), inside)
+        return Drawing(inside.take(downsample(inside.labels, most=MOST_POINTS)), inside)
     groups, names = plots.fold(inside.groups, inside.names, rest=_REST)
     inside = replace(inside, groups=groups, names=tuple(names))
     counts = np.bincount(groups[groups >= 0], minlength=len(names))
-    return Drawing(inside.take(fair_sample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
+    return Drawing(inside.take(downsample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
 
 
 def _said(here: Opened, shown: Mapped, drawing: Drawing, *, density: bool) -> str:

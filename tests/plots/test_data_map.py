@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.plots.data_map import data_map, thin_out
+from avhcurate.plots.data_map import data_map, downsampled
 from avhcurate.plots.style import ramp
 
 BINS = ("[0, 0.5)", "[0.5, 1]")
@@ -100,7 +100,7 @@ def test_thinning_keeps_the_limit_the_order_and_the_lonely(crowd, lonely, most):
     x = np.concatenate([np.full(crowd, 0.01), np.linspace(0.05, 0.49, lonely)])
     y = np.concatenate([np.full(crowd, 0.99), rng.uniform(0, 0.9, lonely)])
     points = pd.DataFrame({"id": np.arange(len(x)), "variability": x, "confidence_mean": y})
-    kept = thin_out(points, most=most)
+    kept = downsampled(points, most=most)
     assert len(kept) == min(most, crowd + lonely)
     assert kept["id"].is_monotonic_increasing
     assert kept["id"].is_unique

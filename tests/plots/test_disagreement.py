@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avhcurate.curation.disagreement import Cuts, disagree
-from avhcurate.plots.disagreement import COLORS, gap_scatter, thin_out
+from avhcurate.plots.disagreement import COLORS, downsampled, gap_scatter
 
 NAMES = {"hard_for_humans": "humans · n 1", "hard_for_network": "network · n 1"}
 
@@ -81,7 +81,7 @@ def test_one_point_alone_can_be_drawn():
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(2, 50))
 def test_thinning_keeps_the_limit_and_the_sets_as_far_as_they_fit(inside, outside, most):
     points = pd.DataFrame({"id": np.arange(inside + outside), "set": ["s"] * inside + [""] * outside})
-    kept = thin_out(points, most=most)
+    kept = downsampled(points, most=most)
     assert len(kept) == min(most, inside + outside)
     assert kept["id"].is_monotonic_increasing
     assert kept["id"].is_unique

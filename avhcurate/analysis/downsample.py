@@ -1,39 +1,32 @@
-"""What to draw of more points than a chart can bear: a fair sample of them, or how many lie in each cell."""
+"""What to draw of more points than a chart can show: some of them, from every group, or how many lie in each cell."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 
-def fair_sample(groups: np.ndarray, *, most: int, seed: int = 0) -> np.ndarray:
+def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int = 0) -> np.ndarray:
     """Positions of `most` elements of `groups` (n,) of small whole numbers from -1, ascending; all where they are few.
 
-    Every group gets its share, and a small one at least a quarter of an equal share, or all that it has.
+    Every group gets its share, and a small one at least a quarter of an equal share, or all that it has. `even`: each
+    group keeps up to the same number, so that rare groups stay whole.
 
     >>> groups = np.array([0] * 96 + [1] * 4)
-    >>> np.bincount(groups[fair_sample(groups, most=20)]).tolist()
-    [18, 2]
+    >>> [np.bincount(groups[downsample(groups, most=20, even=even)]).tolist() for even in (False, True)]
+    [[18, 2], [16, 4]]
     """
     if len(groups) <= most:
         return np.arange(len(groups))
     codes = groups.astype(np.int64) + 1
     counts = np.bincount(codes)
-    quota = _quotas(counts, most)
     shuffled = np.random.default_rng(seed).permutation(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
     place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)  # of each in its group
-    return np.sort(order[place < np.repeat(quota, counts)])
-
-
-def _quotas(counts: np.ndarray, most: int) -> np.ndarray:
-    """How many of each group, `most` together: the least a group gets, and of the rest its share."""
-    least = np.minimum(counts, most // (4 * max(1, int((counts > 0).sum()))))
-    room, left = counts - least, most - int(least.sum())
-    share = left * room / room.sum()
-    more = np.floor(share).astype(np.int64)
-    first = np.argsort(more - share, kind="stable")[: left - int(more.sum())]
-    more[first] += 1
-    return least + more
+    if not even:
+        least = np.minimum(counts, most // (4 * int((counts > 0).sum())))
+        share = (place - np.repeat(least, counts) + 1) / np.repeat(np.maximum(counts - least, 1), counts)
+        place = np.maximum(share, 0)
+    return np.sort(order[np.argsort(place, kind="stable")[:most]])
 
 
 @dataclass(frozen=True)
