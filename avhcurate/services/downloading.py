@@ -1,4 +1,4 @@
-"""Public datasets by name: fetched through torchvision or from the Hugging Face hub, kept as Parquet with images."""
+"""Datasets of torchvision and the Hugging Face hub by name, kept as Parquet with images."""
 
 import inspect
 import os
@@ -27,9 +27,9 @@ def prepare_download(
 ) -> Path | str:
     """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
 
-    What was fetched before is not fetched again: its folder below `downloads` is removed to have it anew. Files that
+    What was fetched before is not fetched again: its folder below `downloads` is removed to fetch it again. Files that
     torchvision needs on the way stay in `downloads/torchvision/files`, where a user without a network can put them.
-    Progress is told in megabytes.
+    Progress is in megabytes.
     """
     scheme, _, name = source.partition(":")
     if scheme == "hf" and name:

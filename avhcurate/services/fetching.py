@@ -1,4 +1,4 @@
-"""Fetches public datasets by checksum and imports them with their votes."""
+"""Downloads public datasets and imports them with their votes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What came of it: the dataset, None where its images must be had first; the files' folder; what to know."""
+    """The dataset, None where its images must be obtained first; the folder of the files; what the user should know."""
 
     folder: DatasetFolder | None
     place: Path
@@ -54,7 +54,7 @@ def fetch_public(
 
     `mirror`: a folder or an address that holds the files by their names, asked in place of the official ones. `out`:
     where they land, else the workspace's downloads. `images`: a folder of images that nobody may hand on. The same
-    call again goes on where it was stopped. Progress is told in megabytes.
+    call again resumes. Progress is in megabytes.
     """
     public = find_public(name)
     place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
@@ -64,7 +64,7 @@ def fetch_public(
         return FetchResult(None, place, [*fetched.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
-    progress.check("cancelled; the same command again goes on")
+    progress.check("cancelled; the same command again resumes")
     folder = import_dataset(workspace, name, source, force=force)
     with workspace.lock(name):
         _attach(public, fetched, folder, force)
@@ -78,7 +78,7 @@ def _fetch_files(
     images: Path | None,
     progress: Progress,
 ) -> FetchedFiles:
-    """Everything that is needed, fetched or found; what can be done without is left out with a word."""
+    """Everything that is needed, fetched or found; an optional file that cannot be had is left out with a message."""
     fetched = FetchedFiles({}, None if images is None else _folder("--images", images))
     if public.hub is not None and mirror is None:
         megabytes = _megabytes(progress, public.hub, 0, public.size)

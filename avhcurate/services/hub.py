@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub: their Parquet files by the hub's own addresses and checksums, or a copy at hand."""
+"""Datasets of the Hugging Face hub: their Parquet files, from the hub with its checksums or from a local copy."""
 
 import fnmatch
 import hashlib
@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -61,8 +61,8 @@ class _File:
     """A Parquet file of a dataset, and what it belongs to."""
 
     path: str
-    config: str
-    split: str
+    config: str = ""
+    split: str = ""
     size: int | None = None
     checksum: str | None = None
 
@@ -72,11 +72,10 @@ class NoParquet(CurateError):
 
 
 def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
-    """A folder with the Parquet files of a dataset, one split a file's name tells.
+    """A folder with the Parquet files of a dataset; the name of each begins with its split.
 
     A folder of this machine is taken as it is; `HF_ENDPOINT` may name a folder of such copies, or of the hub's cache.
-    From a hub the files come by the addresses that it tells, are held against its SHA-256, and are gone on with where
-    they broke off. What came whole before is not asked for again.
+    Downloads from a hub resume and are checked by its SHA-256. A complete one is not downloaded again.
     """
     local = _local_copy(name)
     place = downloads / folder_name(str(name))
@@ -166,12 +165,12 @@ def _tree(repository: str, commit: str) -> list[_File]:
                 large = entry.get("lfs") or {}
                 size, hash = large.get("size", entry.get("size")), large.get("oid")
                 checksum = f"sha256:{hash}" if hash else None
-                files.append(_File(path, "", "", size if isinstance(size, int) else None, checksum))
+                files.append(_File(path, size=size if isinstance(size, int) else None, checksum=checksum))
     return files
 
 
 def _ask(address: str) -> tuple[Any, str | None]:
-    """What the hub answers, and where it goes on."""
+    """The answer of the hub, and the address of its next page."""
 
     def ask() -> tuple[bytes, str]:
         url = address if address.startswith("http") else f"{_endpoint()}/api/{address}"
@@ -191,7 +190,7 @@ def _ask(address: str) -> tuple[Any, str | None]:
 def _grouped(files: list[_File], configs: Any) -> list[_File]:
     """The files with their config and split: as the card says, else by folders and names."""
     declared = [
-        _File(file.path, config, split, file.size, file.checksum)
+        replace(file, config=config, split=split)
         for config, split, patterns in _declared(configs)
         for file in files
         if any(fnmatch.fnmatchcase(file.path, pattern) for pattern in patterns)
@@ -202,9 +201,9 @@ def _grouped(files: list[_File], configs: Any) -> list[_File]:
 def _by_layout(file: _File) -> _File:
     folders = file.path.split("/")[:-1]
     if len(folders) >= 2:  # CONFIG/SPLIT/0000.parquet
-        return _File(file.path, folders[0], folders[1], file.size, file.checksum)
+        return replace(file, config=folders[0], split=folders[1])
     config = folders[0] if folders and folders[0] not in ("data", "default") else "default"
-    return _File(file.path, config, split_of(file.path) or "train", file.size, file.checksum)
+    return replace(file, config=config, split=split_of(file.path) or "train")
 
 
 def _declared(configs: Any) -> Iterable[tuple[str, str, list[str]]]:
@@ -238,7 +237,7 @@ def _chosen(name: HubName, files: list[_File]) -> list[_File]:
 
 
 def _names(files: list[_File]) -> list[str]:
-    """A name for each file that tells its split, as the hub's own names do."""
+    """A name for each file that begins with its split, as the hub's own names do."""
     splits = [re.sub(r"\W", "_", file.split) for file in files]
     return [
         f"{split}-{splits[:place].count(split):05d}-of-{splits.count(split):05d}.parquet"
@@ -271,7 +270,7 @@ def _linked(name: HubName, folder: Path, place: Path) -> Path:
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
     if not paths:
         raise CurateError(f"{folder} holds no Parquet files to choose a config or split among: import it without them")
-    files = _chosen(name, [_by_layout(_File(path, "", "")) for path in paths])
+    files = _chosen(name, [_by_layout(_File(path)) for path in paths])
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for file, target in zip(files, _names(files), strict=True):

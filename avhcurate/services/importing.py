@@ -1,4 +1,4 @@
-"""Imports a dataset: reads what the user has, without its pixels, into the workspace."""
+"""Imports a source into the workspace as a dataset, without copying its images."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def import_dataset(
     from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
     source holds indices alone. Importing the same again changes nothing; what has changed is refused unless `force`,
     which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A dataset is
-    imported whole, with its votes, or not at all. Downloads tell their progress in megabytes, can be stopped, and are
-    gone on with by the same call.
+    imported whole, with its votes, or not at all. Downloads report megabytes, can be stopped, and are
+    resumed by the same call.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
@@ -104,7 +104,7 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
 
 
 def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
-    """The same samples, perhaps moved: only where they lie is written anew."""
+    """The same samples, perhaps moved: only their places are written again."""
     files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
     if files != table.samples["_file"].cast(files.type):
         write_parquet(folder.samples_path, _with_ids(table.samples))
@@ -164,5 +164,5 @@ def _what_changed(before: DatasetFolder, table: SourceTable) -> str:
     what = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
     return (
         f"dataset {record.name!r} exists and the source has changed since ({what}): "
-        "--force imports it anew and drops its model runs, or choose another name"
+        "--force imports it again and drops its model runs, or choose another name"
     )

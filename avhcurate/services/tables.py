@@ -65,7 +65,7 @@ class DatasetTable(SampleTable):
 
     @property
     def votes(self) -> VotesRecord | None:
-        """What is known of the votes that HSF is made of: those attached when this was opened, and collected ones."""
+        """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
         return self.tally.record
 
     def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
@@ -132,7 +132,7 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
 
 def titles(dataset: DatasetFolder) -> dict[str, str]:
     """What each run and each training is called where several are listed, by its name: the model's name, with loss and
-    seed where a training made the weights. Those that would be called alike bear the digits that tell them apart.
+    seed where a training made the weights. Equal names get the digits that distinguish them.
     """
     try:
         trainings = {training.name: training.record for training in dataset.trainings()}
@@ -145,16 +145,16 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
     of_weights = {record.weights_sha256: learnt[name] for name, record in trainings.items() if record.weights_sha256}
     records = {run.name: run.record for run in dataset.runs()}
     scored = {name: of_weights.get(record.weights_sha256, record.model) for name, record in records.items()}
-    return _told_apart(learnt) | _told_apart(scored)
+    return _distinguished(learnt) | _distinguished(scored)
 
 
-def _told_apart(called: dict[str, str]) -> dict[str, str]:
+def _distinguished(called: dict[str, str]) -> dict[str, str]:
     """
-    >>> _told_apart({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
+    >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
     {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
     """
-    alike = Counter(called.values())
-    return {n: f"{title} ({n.rpartition('-')[2]})" if alike[title] > 1 else title for n, title in called.items()}
+    times = Counter(called.values())
+    return {n: f"{title} ({n.rpartition('-')[2]})" if times[title] > 1 else title for n, title in called.items()}
 
 
 def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
@@ -197,7 +197,7 @@ def open_box(workspace: Workspace) -> BallotBox:
 
 
 def _address_and_file(workspace: Workspace) -> tuple[str, int]:
-    """The database and the number of its file: a workspace removed and made anew has another file of that name."""
+    """The database and the inode of its file, which differs once a workspace was removed and made again."""
     url, path = _address(workspace), workspace.annotations_path
     if not url.endswith(str(path)):
         return url, 0

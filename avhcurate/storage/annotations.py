@@ -1,4 +1,4 @@
-"""What people decide about samples: an append-only log of tags, relabels and exclusions, in SQLite or PostgreSQL."""
+"""Tags, relabels and exclusions of samples: an append-only log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

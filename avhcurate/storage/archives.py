@@ -1,4 +1,4 @@
-"""Members of an archive or files of a folder, one after another: name and bytes, nothing extracted."""
+"""Iterates over the members of an archive or the files of a folder: name and bytes, nothing extracted."""
 
 import gzip
 import lzma

@@ -1,4 +1,4 @@
-"""How bytes that nobody vouches for become RGB pixels, and pixels become thumbnails."""
+"""Decodes untrusted bytes into RGB pixels, and encodes thumbnails."""
 
 import io
 import struct
@@ -59,7 +59,7 @@ def container(data: bytes) -> tuple[str, bool]:
 
 
 def format_of_suffix(suffix: str) -> str | None:
-    """The format that a file name's ending stands for; None for one that stands for no image.
+    """The image format of a file name's ending; None for other endings.
 
     >>> format_of_suffix(".JPG"), format_of_suffix(".txt")
     ('JPEG', None)

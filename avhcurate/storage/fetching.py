@@ -1,14 +1,14 @@
-"""Files of others, fetched whole: resumed where they broke off, and checked before anything opens them."""
+"""Resumable, checksum-verified downloads."""
 
 import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -24,10 +24,10 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file to be fetched: its `name`, and the places that have it, in order.
+    """A file to download: its `name`, and the places that have it, in order.
 
     `checksum` is `md5:HEX` or `sha256:HEX` as published, None where none is; `size` in bytes, where it is known.
-    `optional`: whoever wants it can do without.
+    `optional`: the dataset can do without it.
     """
 
     name: str
@@ -54,91 +54,136 @@ def fetch_file(
     secret: dict[str, str] | None = None,
     progress: Progress = SILENT,
 ) -> Fetched:
-    """The file in `folder`, fetched unless it is there whole already.
+    """The file in `folder`, downloaded unless it is there already.
 
     A `mirror` (a folder or an address that holds a file of that name) is asked instead of the places. `secret`
     headers go to the places alone. Raises `CurateError` when no place has it or its checksum is another, `Cancelled`
-    when stopped; what came until then is kept and gone on with. `progress` counts bytes, of 0 where the size is
-    unknown. One process at a time fetches a file.
+    when stopped; the same call resumes. `progress` counts bytes, of 0 where the size is unknown. One process at a
+    time downloads a file.
     """
-    target = folder / wanted.name
-    if target.exists():
-        return _checked(wanted, target, target, str(target))
+    places = wanted.places if mirror is None else (f"{mirror.rstrip('/')}/{wanted.name}",)
+    download = _Download(wanted, folder / wanted.name, secret if mirror is None else None, progress)
+    if download.target.exists():
+        return download.checked(download.target, str(download.target))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(target.with_name(f".{target.name}.lock"), timeout=0):
-            if target.exists():  # another process was quicker
-                return _checked(wanted, target, target, str(target))
-            return _fetch_from_any(wanted, target, mirror, secret, progress)
+        with FileLock(folder / f".{wanted.name}.lock", timeout=0):
+            if download.target.exists():  # another process was quicker
+                return download.checked(download.target, str(download.target))
+            return download.from_any(places)
     except Timeout:
         raise CurateError(f"{wanted.name} is being fetched to {folder} by another process: wait for it") from None
 
 
-def _fetch_from_any(
-    wanted: Wanted,
-    target: Path,
-    mirror: str | None,
-    secret: dict[str, str] | None,
-    progress: Progress,
-) -> Fetched:
-    """The file from the first place that has it."""
-    part = target.with_name(f".{target.name}.part")
-    problems = []
-    for place in _places(wanted, mirror):
-        try:
-            _fetch(place, part, wanted, secret if mirror is None else None, progress)
-        except (RemoteError, OSError) as problem:
-            problems.append(f"{place}: {words_of(problem)}")
-            continue
-        fetched = _checked(wanted, part, target, place)
-        os.replace(part, target)
-        _tag(part).unlink(missing_ok=True)
-        return fetched
-    raise CurateError(
-        f"{wanted.name} could not be fetched ({'; '.join(problems)}): the same command again goes on where it broke "
-        "off; or give a folder that holds the file"
-    )
+@dataclass(frozen=True)
+class _Download:
+    """One file on its way: what has come so far is in `part`; `tag` notes which version of which place that is."""
 
+    wanted: Wanted
+    target: Path
+    secret: dict[str, str] | None
+    progress: Progress
 
-def _places(wanted: Wanted, mirror: str | None) -> list[str]:
-    if mirror is None:
-        return list(wanted.places)
-    return [f"{mirror.rstrip('/')}/{wanted.name}"]
+    @property
+    def part(self) -> Path:
+        return self.target.with_name(f".{self.target.name}.part")
 
+    @property
+    def tag(self) -> Path:
+        return self.target.with_name(f".{self.target.name}.part.tag")
 
-def _tag(part: Path) -> Path:
-    """Where it is noted which version of which place a part comes from."""
-    return part.with_name(part.name + ".tag")
+    @property
+    def size(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
-
-def _checked(wanted: Wanted, file: Path, target: Path, place: str) -> Fetched:
-    """The file when its size and checksum are right, else it is removed; the first checksum is noted where none is."""
-    size = file.stat().st_size
-    kind, _, published = (wanted.checksum or "sha256:").partition(":")
-    found, sha256 = _hashes(file, kind)
-    seen = target.with_name(target.name + ".sha256")
-    known = seen.read_text().strip() if not published and seen.exists() else ""
-    wrong = [
-        *([f"{size} bytes, and {wanted.size} are expected"] if wanted.size not in (None, size) else []),
-        *([f"{kind} {found}, and {published} is published"] if published not in ("", found) else []),
-        *(
-            [f"sha256 {sha256}, and it was {known} when it was fetched first ({seen})"]
-            if known not in ("", sha256)
-            else []
-        ),
-    ]
-    if wrong:
-        file.unlink()
-        _tag(file).unlink(missing_ok=True)
+    def from_any(self, places: Iterable[str]) -> Fetched:
+        """The file from the first place that has it."""
+        problems = []
+        for place in places:
+            try:
+                self.finish(place)
+            except (RemoteError, OSError) as problem:
+                problems.append(f"{place}: {words_of(problem)}")
+                continue
+            fetched = self.checked(self.part, place)
+            os.replace(self.part, self.target)
+            self.tag.unlink(missing_ok=True)
+            return fetched
         raise CurateError(
-            f"{wanted.name} from {place} has {' and '.join(wrong)}: it is damaged or another file and was removed; "
-            "run the command again, or fetch it from elsewhere"
+            f"{self.wanted.name} could not be fetched ({'; '.join(problems)}): the same command again resumes; "
+            "or give a folder that holds the file"
         )
-    if published:
-        return Fetched(target, sha256)
-    if not known:
-        write_atomic(seen, sha256 + "\n")
-    return Fetched(target, sha256, f"no checksum of {wanted.name} is published; its sha256 here is {sha256}")
+
+    def finish(self, place: str) -> None:
+        """Downloads the rest, again and again where the connection breaks off."""
+        tries = 0
+        while True:
+            before = self.size
+            try:
+                return self.append(place)
+            except RemoteError as problem:
+                tries = 0 if self.size > before else tries + 1
+                if not problem.passing or tries >= _TRIES:
+                    raise
+
+    def append(self, place: str) -> None:
+        """Downloads the rest over one connection."""
+        have, (url, version) = self.size, self.read_tag()
+        if url != place:  # another place's part may be another version
+            have, version = 0, ""
+        elif have and have == self.wanted.size:
+            return
+        with ExitStack() as opened:
+            start, total, version, pieces = _open(place, have, version, self.secret, opened)
+            total = total or self.wanted.size or 0
+            _check_room(self.part, total - start)
+            write_atomic(self.tag, f"{place}\n{version}")
+            with open(self.part, "r+b" if self.part.exists() else "wb") as stream:
+                stream.seek(start)
+                stream.truncate()
+                for piece in pieces:
+                    stream.write(piece)
+                    self.progress.tell(stream.tell(), total, cancelled="cancelled; the same command again resumes")
+                flush(stream)
+        if total and self.size < total:
+            raise RemoteError("the connection broke off", passing=True)
+
+    def read_tag(self) -> tuple[str, str]:
+        try:
+            url, _, version = self.tag.read_text().partition("\n")
+        except OSError:
+            return "", ""
+        return url, version
+
+    def checked(self, file: Path, place: str) -> Fetched:
+        """The file when its size and checksum are right, else it is removed.
+
+        Where no checksum is published, that of the first download is noted and compared with.
+        """
+        wanted, size = self.wanted, file.stat().st_size
+        kind, _, published = (wanted.checksum or "sha256:").partition(":")
+        digest, sha256 = _hashes(file, kind)
+        noted = self.target.with_name(self.target.name + ".sha256")
+        first = noted.read_text().strip() if not published and noted.exists() else ""
+        wrong = []
+        if wanted.size not in (None, size):
+            wrong.append(f"{size} bytes, and {wanted.size} are expected")
+        if published not in ("", digest):
+            wrong.append(f"{kind} {digest}, and {published} is published")
+        if first not in ("", sha256):
+            wrong.append(f"sha256 {sha256}, and it was {first} when it was fetched first ({noted})")
+        if wrong:
+            file.unlink()
+            self.tag.unlink(missing_ok=True)
+            raise CurateError(
+                f"{wanted.name} from {place} has {' and '.join(wrong)}: it is damaged or another file and was removed; "
+                "run the command again, or fetch it from elsewhere"
+            )
+        if published:
+            return Fetched(self.target, sha256)
+        if not first:
+            write_atomic(noted, sha256 + "\n")
+        return Fetched(self.target, sha256, f"no checksum of {wanted.name} is published; its sha256 here is {sha256}")
 
 
 def _hashes(file: Path, kind: str) -> tuple[str, str]:
@@ -151,71 +196,10 @@ def _hashes(file: Path, kind: str) -> tuple[str, str]:
     return digests[0].hexdigest(), digests[1].hexdigest()
 
 
-def _fetch(
-    place: str,
-    part: Path,
-    wanted: Wanted,
-    secret: dict[str, str] | None,
-    progress: Progress,
-) -> None:
-    """Brings the part to its end, going on where a connection broke off."""
-    tries = 0
-    while True:
-        before = part.stat().st_size if part.exists() else 0
-        try:
-            _append(place, part, wanted, secret, progress)
-            return
-        except RemoteError as problem:
-            after = part.stat().st_size if part.exists() else 0
-            tries = 0 if after > before else tries + 1
-            if not problem.passing or tries >= _TRIES:
-                raise
-
-
-def _append(
-    place: str,
-    part: Path,
-    wanted: Wanted,
-    secret: dict[str, str] | None,
-    progress: Progress,
-) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    url, version = _read_tag(part)
-    if url != place:  # another place's part may be another version
-        have, version = 0, ""
-    elif have and have == wanted.size:
-        return
-    with ExitStack() as opened:
-        start, total, version, pieces = _open(place, have, version, secret, opened)
-        total = total or wanted.size or 0
-        _check_room(part, total - start)
-        write_atomic(_tag(part), f"{place}\n{version}")
-        with open(part, "r+b" if part.exists() else "wb") as stream:
-            stream.seek(start)
-            stream.truncate()
-            _copy(pieces, stream, start, total, progress)
-            flush(stream)
-    if total and part.stat().st_size < total:
-        raise RemoteError("the connection broke off", passing=True)
-
-
-def _copy(
-    pieces: Iterator[bytes],
-    stream: BinaryIO,
-    done: int,
-    total: int,
-    progress: Progress,
-) -> None:
-    for piece in pieces:
-        stream.write(piece)
-        done += len(piece)
-        progress.tell(done, total, cancelled="cancelled; the same command again goes on")
-
-
 def _open(
     place: str, have: int, version: str, secret: dict[str, str] | None, opened: ExitStack
 ) -> tuple[int, int, str, Iterator[bytes]]:
-    """Where the bytes begin that come, how many there are in all, their version, and the bytes."""
+    """The position of the first byte to come, the size of the whole file, its version, and the bytes."""
     if not is_http(place):
         return _open_other(place, have, opened)
     headers = {"Range": f"bytes={have}-"} | ({"If-Range": version} if version else {}) if have else {}
@@ -224,7 +208,7 @@ def _open(
     except RemoteError as problem:
         if problem.status != 416 or not have:
             raise
-        # It ends where the part does, or it became shorter: the whole of it decides.
+        # It ends where the part does, or it became shorter: ask for all of it.
         answer = opened.enter_context(patiently(lambda: open_http(place, secret=secret)))
     version = answer.headers.get("ETag", "") or answer.headers.get("Last-Modified", "")
     version = "" if version.startswith("W/") else version
@@ -251,14 +235,6 @@ def _pieces_of(answer: Any) -> Iterator[bytes]:
             yield piece
     except Exception as problem:  # whatever a socket or a half answer raises
         raise RemoteError(words_of(problem), passing=True) from problem
-
-
-def _read_tag(part: Path) -> tuple[str, str]:
-    try:
-        url, _, version = _tag(part).read_text().partition("\n")
-    except OSError:
-        return "", ""
-    return url, version
 
 
 def _check_room(part: Path, more: int) -> None:

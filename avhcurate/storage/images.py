@@ -1,4 +1,4 @@
-"""Images of a dataset by id: their bytes, wherever they lie, streamed within bounded memory."""
+"""Encoded images of a dataset by id, from files, archives or addresses, within bounded memory."""
 
 import itertools
 import os
@@ -206,7 +206,7 @@ class _ParquetImages:
                 yield _Chunk(start, images)
                 start += len(images)
         except (pa.ArrowException, OSError) as problem:
-            # Remembered, lest each row of a damaged group reads all before the damage again.
+            # Remembered, so that later rows of a damaged group do not read up to the damage again.
             self._broken[group] = f"{Path(self.path).name} is damaged: {words_of(problem)}"
             raise BrokenImage(self._broken[group]) from problem
         raise BrokenImage(f"{Path(self.path).name} holds fewer rows than it says")
@@ -222,7 +222,7 @@ class _ParquetImages:
 
 
 class _Cursor:
-    """Reads rows of one file forward; a row that lies behind begins its row group anew."""
+    """Reads rows of one file forward; an earlier row starts its row group again."""
 
     def __init__(self, images: _ParquetImages) -> None:
         self.images = images

@@ -30,7 +30,7 @@ def encode_labels(column: pa.ChunkedArray, *, declared: list[str] | None = None,
     """Indices of a column of labels.
 
     `declared` is the complete class list when the source has one. Without it the classes are the names in order of
-    the alphabet, or the integers from 0 to the largest, named by themselves. Integer -1 stands for "no label".
+    the alphabet, or the integers from 0 to the largest, named by themselves. Integer -1 means "no label".
 
     >>> encode_labels(pa.chunked_array([["dog", "cat", None]])).codes.to_pylist()
     [1, 0, None]
@@ -61,7 +61,7 @@ def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: st
     if len(unknown):
         raise CurateError(
             f"column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
-            f"{listed(classes, 5)}: mend the names or choose another with --label-column"
+            f"{listed(classes, 5)}: correct the names or choose another with --label-column"
         )
     return Labels(codes.cast(pa.int32()), classes, bool(classes), [])
 
@@ -92,7 +92,7 @@ def _encode_integers(column: pa.ChunkedArray, declared: list[str] | None, title:
         beyond = pc.sum(pc.greater_equal(column, len(declared))).as_py()
         raise CurateError(
             f"column {title!r} holds labels up to {high} ({beyond} samples beyond the range), but {len(declared)} "
-            "classes are declared: mend the labels, or the class list"
+            "classes are declared: correct the labels or the class list"
         )
     _check_number(high + 1, title)
     classes, more = _distinct([str(index) for index in range(high + 1)] if declared is None else declared)

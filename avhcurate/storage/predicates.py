@@ -1,4 +1,4 @@
-"""Tells a SQL predicate from anything else: only conditions over known columns, no statements, no files."""
+"""Checks SQL predicates: only conditions over known columns pass, no statements, no files."""
 
 import difflib
 import json

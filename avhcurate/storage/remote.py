@@ -1,4 +1,4 @@
-"""Bytes behind an address: http(s) by the standard library, s3 and the rest by fsspec; whole or in part.
+"""Reads URLs, whole or in part: http(s) by the standard library, s3 and others by fsspec.
 
 An address comes from a file that somebody wrote, and this machine asks for it. So only http(s) and installed fsspec
 protocols are followed, redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would pass by

@@ -1,4 +1,4 @@
-"""Named sets of samples and named views: append-only tables in the database of what people write."""
+"""Named sets of samples and named views: an append-only log."""
 
 import io
 import json
@@ -114,7 +114,7 @@ class SavedLog(AppendOnlyLog):
 
 
 def _packed(paths: Sequence[str]) -> bytes:
-    """A Parquet file of sorted paths, each told by what it does not share with the one before."""
+    """A Parquet file of sorted paths, each stored as its difference from the one before."""
     buffer = io.BytesIO()
     table = pa.table({"path": pa.array(paths, pa.string())})
     pq.write_table(

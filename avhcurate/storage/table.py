@@ -1,4 +1,4 @@
-"""One table a dataset and model run: samples, scores, votes and annotations in an in-memory DuckDB."""
+"""The sample table of a dataset and model run: samples, scores, votes and annotations, in an in-memory DuckDB."""
 
 import threading
 from collections.abc import Container, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Members of tar files by their place: indexed by one pass over the headers, read by a seek, nothing extracted."""
+"""Random access to members of tar files: indexed in one pass over the headers, read by a seek, never extracted."""
 
 import io
 import tarfile

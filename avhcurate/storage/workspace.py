@@ -1,4 +1,4 @@
-"""The workspace: one folder that holds datasets, what was computed on them, and what people wrote about them."""
+"""The workspace: a folder of datasets, the results computed on them and the annotations of people."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How a page begins: its title, what it is about in one line, which samples it takes, and whose votes they are."""
+"""The header of a page: its story in one line, which samples it takes, and whether their votes are simulated."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""A user's mistake is a message with a next step, wherever in the app it is made; never a traceback."""
+"""Shows a user's error as a message with a next step, never as a traceback."""
 
 import re
 

@@ -10,7 +10,7 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import format_score, score_name
 from avhcurate.ui.routes import image_url
 
-#: Columns that a tile is made of, besides the score shown on it.
+#: The columns behind a tile, besides the score shown on it.
 TILE_COLUMNS = (
     *("id", "label", "label_name", "predicted", "predicted_name", "curated_label", "curated_label_name"),
     *("hsf", "tags", "excluded", "problem"),

@@ -100,7 +100,7 @@ def test_a_file_that_was_damaged_on_the_disk_is_noticed(wanted, tmp_path):
 def test_the_next_place_is_asked_where_one_has_it_not(web, wanted, tmp_path):
     places = (f"{web.url}/gone.bin", *wanted.places)
     assert fetch_file(Wanted("a.bin", places, None, MD5), tmp_path / "out").path.read_bytes() == DATA
-    with pytest.raises(CurateError, match=r"gone.bin: HTTP 404.*goes on where it broke off"):
+    with pytest.raises(CurateError, match=r"gone.bin: HTTP 404.*the same command again resumes"):
         fetch_file(Wanted("a.bin", places[:1]), tmp_path / "other")
 
 

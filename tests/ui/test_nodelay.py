@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from avhcurate.ui.nodelay import answer_at_once
+from avhcurate.ui.nodelay import without_delay
 
 
 class Connection:
@@ -28,7 +28,7 @@ def app(seen):
     async def inner(scope, receive, send):
         seen.append(scope)
 
-    return answer_at_once(inner)
+    return without_delay(inner)
 
 
 def test_a_tcp_connection_no_longer_waits(app, seen):

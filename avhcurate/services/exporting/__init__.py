@@ -94,7 +94,7 @@ def zipped(folder: Path) -> bytes:
 
 
 def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
-    """What an export was made of: dataset, model, filters, votes and whether they are simulated, time."""
+    """Where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
     record, run, votes = table.dataset.record, table.run.record if table.run else None, table.votes
     return {
         "format": format,

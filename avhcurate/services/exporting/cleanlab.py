@@ -1,4 +1,4 @@
-"""Arrays that cleanlab takes as they are: labels.npy, pred_probs.npy, features.npy, and samples.csv beside them."""
+"""Arrays for cleanlab: labels.npy, pred_probs.npy, features.npy, and samples.csv beside them."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ _README = """# {name} for cleanlab
     rows = find_label_issues(labels, pred_probs, return_indices_ranked_by="self_confidence")
     print(pd.read_csv("samples.csv").iloc[rows])
 
-Row by row alike: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D) embeddings,
-`samples.csv` all columns. Samples without a label or a prediction are left out. cleanlab expects probabilities of
-images that the model has not learnt from.
+Rows are the same in all files: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D)
+embeddings, `samples.csv` all columns. Samples without a label or a prediction are left out. cleanlab expects
+probabilities of images that the model has not learnt from.
 """
 
 

@@ -1,4 +1,4 @@
-"""COCO's form: images/ and annotations.json, a label as an annotation whose box is the whole image.
+"""COCO format: images/ and annotations.json, a label as an annotation whose box is the whole image.
 
 https://cocodataset.org/#format-data has no labels of whole images: its readers find a class through a box.
 """

@@ -18,7 +18,7 @@ from avhcurate.storage.votes.label_studio import choice, curated, label_config
 
 #: How Label Studio names files below its local document root.
 _LOCAL = "/data/local-files/?d="
-#: What a task tells of its sample, besides the scores; all could be filtered and sorted by in Label Studio.
+#: Columns of a task's data besides the scores, to filter and sort by in Label Studio.
 _FACTS = ("split", "label_name", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
 _README = """# {name} for Label Studio
 

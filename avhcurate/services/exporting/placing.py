@@ -1,4 +1,4 @@
-"""Where an export goes: whole or not at all, and never in the place of what is the user's."""
+"""Puts an export in its place: whole or not at all, and never over what no export made."""
 
 import json
 import os

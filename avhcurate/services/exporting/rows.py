@@ -1,4 +1,4 @@
-"""A frame as a file of the user's: CSV, JSON lines or Parquet, with its manifest beside it."""
+"""Writes a frame as CSV, JSON lines or Parquet, with its manifest beside it."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _FORMATS = ("csv", "jsonl", "parquet")
 def write_rows(
     rows: pd.DataFrame, out: Path, manifest: Mapping[str, Any], *, format: str | None = None, force: bool = False
 ) -> None:
-    """Writes `rows`, and `OUT.manifest.json`; the format is told by the ending of `out` unless given.
+    """Writes `rows`, and `OUT.manifest.json`; the ending of `out` decides the format unless it is given.
 
     What exists is refused unless `force`.
     """
@@ -34,7 +34,7 @@ def write_rows(
 
 
 def format_of(out: Path) -> str:
-    """The format that a file's ending tells; another ending is refused."""
+    """The format of a file by its ending; another ending is refused."""
     if (format := out.suffix.removeprefix(".")) not in _FORMATS:
         raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
     return format

@@ -1,11 +1,11 @@
-"""What keeps an export harmless: cells that no spreadsheet runs, names that stay in their folder."""
+"""Keeps exports harmless: cells that no spreadsheet runs as formulas, names that stay in their folder."""
 
 import re
 from typing import Any
 
 import pandas as pd
 
-#: Bytes of a name: file systems take 255, and what tells files apart comes behind it.
+#: Bytes of a name: file systems take 255, and what distinguishes files follows.
 _LONGEST = 100
 
 

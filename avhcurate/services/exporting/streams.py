@@ -1,4 +1,4 @@
-"""Text files that are written piece by piece and lie on the disk when they are closed."""
+"""Text files written piece by piece and flushed to disk, and JSON in them."""
 
 import json
 import math

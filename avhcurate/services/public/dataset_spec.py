@@ -1,4 +1,4 @@
-"""What a public dataset is, and what was fetched of it."""
+"""The specification of a public dataset, and the files fetched for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

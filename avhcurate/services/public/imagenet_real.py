@@ -1,4 +1,4 @@
-"""ImageNet-ReaL: ImageNet's validation images labelled anew, and what raters answered."""
+"""ImageNet-ReaL: ImageNet's validation images with new labels and the answers of raters."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Readers of what a user has: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
+"""Readers of sources: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
 
 from pathlib import Path
 

@@ -15,26 +15,10 @@ from avhcurate.storage.sources.reading import Options, SourceTable
 from avhcurate.storage.tabular import PARQUET_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".avif",
-        ".jp2",
-        ".j2k",
-    ]
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k"),
+    )
 )
 SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 
@@ -166,5 +150,5 @@ def _messages(found: Found, names: list[str | None], classes: list[str]) -> list
     if without:
         messages.append(f"{without} images lie in no class folder and are unlabelled")
     if len(classes) == 1:
-        messages.append(f"there is one class only, {classes[0]!r}: no score can tell samples apart by class")
+        messages.append(f"there is one class only, {classes[0]!r}: no score can distinguish samples by class")
     return messages

@@ -1,4 +1,4 @@
-"""Lists of images, a line `path label_index` each, as VisDA, DomainNet and many others have them."""
+"""Lists of images with a line `path label_index` each, as in VisDA and DomainNet."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def read_list(path: Path, options: Options) -> SourceTable:
     table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
     table, messages, skipped = one_row_a_path(table, "path")
     paths = table["path"]
-    files = pa.chunked_array([pa.array([str(root / name) for name in paths.to_pylist()], pa.string())])
+    files = pa.chunked_array([[str(root / name) for name in paths.to_pylist()]])
     stats, missing = existing(files, f"{path.name} names", f"Paths start at {root}: give another folder with --root")
     classes = options.classes or _by_folders(paths.to_pylist(), table["label"].to_pylist())
     return interpret(
@@ -43,9 +43,7 @@ def read_list(path: Path, options: Options) -> SourceTable:
         Options(classes=classes),
         paths=paths,
         files=files,
-        rows=pa.chunked_array([pa.nulls(len(table), pa.int64())]),
         kind="list",
-        image_column=None,
         evidence=[fingerprint_table(stats)],
         skipped=skipped,
         messages=[*messages, *missing],

@@ -42,7 +42,6 @@ def read_manifest(path: Path, options: Options) -> SourceTable:
         options,
         paths=paths,
         files=files,
-        rows=pa.chunked_array([pa.nulls(len(table), pa.int64())]),
         kind="manifest",
         image_column=column,
         evidence=[fingerprint_table(stats)],

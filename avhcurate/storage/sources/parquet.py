@@ -39,13 +39,14 @@ def read_parquet(files: list[Path], base: Path, options: Options) -> SourceTable
     files_of_rows = np.repeat(np.arange(len(files)), sizes)
     rows = np.concatenate([np.arange(size) for size in sizes])
     paths, messages = _paths(table, pa.array(names).take(files_of_rows), rows)
+    splits = pa.array([split_of(name) for name in names], pa.string())
     return interpret(
         table.drop_columns(_PATH) if _PATH in table.column_names else table,
         options,
         paths=paths,
-        files=pa.chunked_array([pa.array([str(file.absolute()) for file in files]).take(files_of_rows)]),
-        rows=pa.chunked_array([rows]),
-        splits=pa.chunked_array([pa.array([split_of(name) for name in names], pa.string()).take(files_of_rows)]),
+        files=pa.array([str(file.absolute()) for file in files]).take(files_of_rows),
+        rows=rows,
+        splits=splits.take(files_of_rows),
         kind="parquet",
         image_column=column,
         evidence=[fingerprint_file(file) for file in files],
@@ -97,7 +98,7 @@ def _paths(table: pa.Table, names: pa.Array, rows: np.ndarray) -> tuple[pa.Chunk
 
 
 def split_of(name: str) -> str | None:
-    """The split that a Parquet file's name or folder tells, as on Hugging Face.
+    """The split in the name or folder of a Parquet file, as on Hugging Face.
 
     >>> [split_of(name) for name in ("data/train-00000-of-00003.parquet", "default/test/0000.parquet", "val.parquet")]
     ['train', 'test', 'val']

@@ -1,9 +1,10 @@
-"""What a reader hands on: the samples as columns, never their pixels."""
+"""A source as a table of samples, without their pixels."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -39,6 +40,7 @@ class Options:
         return next((column for column in columns if column is not None), None)
 
 
+Column = pa.Array | pa.ChunkedArray | np.ndarray | list[Any]
 #: What a source is.
 Kind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
@@ -67,26 +69,26 @@ def interpret(
     table: pa.Table,
     options: Options,
     *,
-    paths: pa.ChunkedArray,
-    files: pa.ChunkedArray,
-    rows: pa.ChunkedArray,
-    splits: pa.ChunkedArray | None = None,
+    paths: Column,
+    files: Column,
+    rows: Column | None = None,
+    splits: Column | None = None,
     kind: Kind,
-    image_column: str | None,
+    image_column: str | None = None,
     evidence: list[str],
     skipped: int = 0,
     messages: list[str],
 ) -> SourceTable:
     """Labels, splits, votes and the user's columns of a table that no longer holds its images.
 
-    `splits` say where each row comes from; a column of splits goes before them.
+    `rows` are places within `files`, None for files that are images. A column of splits goes before `splits`.
     """
     labels, label_columns = _labels(table, options, len(paths))
     votes_column = find_votes_column(table.schema, options.votes_column)
     if votes_column is not None:
         unfit = _unfit(table[votes_column], labels)
         if unfit and options.votes_column:
-            raise CurateError(f"column {votes_column!r} {unfit}: mend it or choose another with --votes")
+            raise CurateError(f"column {votes_column!r} {unfit}: correct it or choose another with --votes")
         if unfit:
             messages = [*messages, f"column {votes_column!r} is not taken as votes: it {unfit}"]
             votes_column = None
@@ -94,17 +96,17 @@ def interpret(
             labels = _classes_by_votes(labels, table[votes_column])
     split_column = find_split_column(table.schema, options.split_column)
     if split_column is not None:
-        splits = table[split_column].cast(pa.string())
+        splits = table[split_column]
     used = {*label_columns, votes_column, split_column}
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in used]))
     samples = pa.table(
         {
-            "path": paths,
-            "split": splits if splits is not None else pa.chunked_array([pa.nulls(len(paths), pa.string())]),
+            "path": _column(paths, pa.string()),
+            "split": _column([None] * len(paths) if splits is None else splits, pa.string()),
             "label": labels.codes,
             **{name: users[name] for name in users.column_names},
-            "_file": files,
-            "_row": rows,
+            "_file": _column(files, pa.string()),
+            "_row": _column([None] * len(paths) if rows is None else rows, pa.int64()),
         }
     )
     return SourceTable(
@@ -119,6 +121,10 @@ def interpret(
         skipped=skipped,
         messages=[*messages, *labels.messages, *renamed],
     )
+
+
+def _column(values: Column, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
 
 
 def _labels(table: pa.Table, options: Options, size: int) -> tuple[Labels, list[str]]:

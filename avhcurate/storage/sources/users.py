@@ -1,4 +1,4 @@
-"""The user's own columns: kept, under names that the program does not need itself."""
+"""The user's own columns, renamed where the program uses their names itself."""
 
 from collections.abc import Iterable
 

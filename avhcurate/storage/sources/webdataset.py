@@ -19,9 +19,9 @@ from avhcurate.storage.sources.folder import IMAGE_SUFFIXES, SPLITS
 from avhcurate.storage.sources.reading import Options, SourceTable, interpret
 from avhcurate.storage.tars import Member, TarDamage, members, open_tar, read_member
 
-#: Files beside an image that tell about it; more bytes than this are not read.
-_TOLD = ("cls", "txt", "json")
-_MOST_TOLD = 1 << 20
+#: Files beside an image that describe it; more bytes than this are not read.
+_SIDECARS = ("cls", "txt", "json")
+_MOST_SIDECAR = 1 << 20
 _MOST_SHARDS = 100_000
 #: Different fields in the JSON of all samples: each becomes a column.
 _MOST_FIELDS = 200
@@ -34,7 +34,7 @@ class _Sample:
 
     key: str
     image: Member | None = None
-    told: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -46,17 +46,17 @@ class _Index:
     starts: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
-    told: dict[str, list[Any]] = field(default_factory=dict)
+    columns: dict[str, list[Any]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     messages: list[str] = field(default_factory=list)
 
-    def add(self, shard: str, path: str, split: str | None, image: Member, told: dict[str, Any]) -> None:
+    def add(self, shard: str, path: str, split: str | None, image: Member, fields: dict[str, Any]) -> None:
         """One more sample; a column begins with nulls for those before it."""
-        for name, value in told.items():
-            if name not in self.told and len(self.told) >= _MOST_FIELDS:
+        for name, value in fields.items():
+            if name not in self.columns and len(self.columns) >= _MOST_FIELDS:
                 self.skipped[f"values of further fields than {_MOST_FIELDS} were left out"] += 1
                 continue
-            column = self.told.setdefault(name, [])
+            column = self.columns.setdefault(name, [])
             column.extend([None] * (len(self.paths) - len(column)))
             column.append(value)
         self.paths.append(path)
@@ -83,12 +83,11 @@ def read_webdataset(pattern: str, options: Options) -> SourceTable:
     return interpret(
         _table(index),
         options,
-        paths=pa.chunked_array([pa.array(index.paths, pa.string())]),
-        files=pa.chunked_array([pa.array(index.files, pa.string())]),
-        rows=pa.chunked_array([pa.array(index.starts, pa.int64())]),
-        splits=pa.chunked_array([pa.array(index.splits, pa.string())]),
+        paths=index.paths,
+        files=index.files,
+        rows=index.starts,
+        splits=index.splits,
         kind="webdataset",
-        image_column=None,
         evidence=[fingerprint_table(pa.table({"size": index.sizes}))],
         skipped=index.skipped.total(),
         messages=messages,
@@ -110,7 +109,7 @@ def expand(pattern: str) -> list[str]:
         raise CurateError(f"no file is called like {pattern}: give wds:PATTERN, as wds:train-{{000..099}}.tar")
     missing = [shard for shard in shards if not is_url(shard) and not Path(shard).is_file()]
     if missing:
-        raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}: mend the pattern")
+        raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}: check the pattern")
     if clash := [name for name, times in Counter(map(_name, shards)).items() if times > 1]:
         raise CurateError(f"several shards are called {clash[0]}: import them one by one")
     return shards
@@ -153,7 +152,7 @@ def _index_shard(shard: str, index: _Index, seen: set[str]) -> None:
                     index.skipped["samples repeat another of their shard and were skipped"] += 1
                     continue
                 seen.add(path)
-                index.add(shard, path, split, sample.image, sample.told)
+                index.add(shard, path, split, sample.image, sample.fields)
         except TarDamage as problem:
             index.messages.append(f"{problem}: its samples before that are imported")
 
@@ -187,15 +186,15 @@ def _samples(stream: IO[bytes], shard: str, index: _Index) -> Iterator[_Sample]:
 
 
 def _take(sample: _Sample, member: Member, extension: str, stream: IO[bytes], index: _Index) -> None:
-    """Notes a member as the image of its sample, or what it tells."""
+    """Notes a member as the image of its sample, or what it says of it."""
     if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
         if sample.image is None and _storable(member.name):
             sample.image = member
-    elif extension in _TOLD and member.size <= _MOST_TOLD:
+    elif extension in _SIDECARS and member.size <= _MOST_SIDECAR:
         at = stream.tell()
         try:
-            text = read_member(stream, member.start, _MOST_TOLD).decode()
-            sample.told |= _fields(text) if extension == "json" else {extension: text.strip()}
+            text = read_member(stream, member.start, _MOST_SIDECAR).decode()
+            sample.fields |= _fields(text) if extension == "json" else {extension: text.strip()}
         except (ValueError, OSError, RemoteError, RecursionError):
             index.skipped[f"files .{extension} could not be read"] += 1
         stream.seek(at)
@@ -215,7 +214,7 @@ def _fields(text: str) -> dict[str, Any]:
 
 def _table(index: _Index) -> pa.Table:
     """A column a field; one of several types is text."""
-    columns = {name: values + [None] * (len(index.paths) - len(values)) for name, values in index.told.items()}
+    columns = {name: values + [None] * (len(index.paths) - len(values)) for name, values in index.columns.items()}
     return pa.table({name: _numbers(values) if name == "cls" else _column(values) for name, values in columns.items()})
 
 

@@ -1,4 +1,4 @@
-"""Listens to a chart of samples: shows the thumbnail under the pointer, and tells what was drawn, moved or clicked.
+"""Listens to a chart of samples: shows the thumbnail under the pointer, and reports what was drawn, moved or clicked.
 
 Of a box or lasso only the outline is sent, however many points lie in it; Streamlit's own selection sends each point.
 """
@@ -67,7 +67,7 @@ def listen(
 
 
 def heard(key: str) -> ChartEvent:
-    """What the chart's listener told last, for its callback."""
+    """The last report of the chart's listener, for its callback."""
     return decode(st.session_state.get(key) or {})
 
 
