@@ -69,10 +69,9 @@ def meng_rosenthal_rubin(first: float, second: float, between: float, n: int, *,
     error = _meng_error(first, second, between, n)
     reach = float(ndtri((1 + level) / 2)) * error
     z, steiger_z = (_ratio(difference, se) for se in (error, _steiger_error(first, second, between, n)))
-    return Comparison(
-        first, second, between, n, difference, error, difference - reach, difference + reach,
-        z, _two_sided(z), steiger_z, _two_sided(steiger_z),
-    )  # fmt: skip
+    ends = difference - reach, difference + reach
+    tests = z, _two_sided(z), steiger_z, _two_sided(steiger_z)
+    return Comparison(first, second, between, n, difference, error, *ends, *tests)
 
 
 def compare(
@@ -123,8 +122,15 @@ def compare(
             int(rows.sum()),
             level=level,
         )
-        table.append((first, second, *_fields(result)))
-    return pd.DataFrame(table, columns=["first", "second", *_FIELDS])
+        row = {"first": first, "second": second} | {name: getattr(result, field) for name, field in _COLUMNS.items()}
+        table.append(row)
+    return pd.DataFrame(table, columns=["first", "second", *_COLUMNS])
+
+
+#: The columns of `compare` and the fields of a `Comparison` that they hold.
+_COLUMNS = {"n": "n", "first_agreement": "first", "second_agreement": "second", "between": "between"}
+_COLUMNS |= {"difference": "difference", "ci_low": "low", "ci_high": "high", "z": "z", "p_value": "p_value"}
+_COLUMNS |= {"steiger_z": "steiger_z", "steiger_p_value": "steiger_p_value"}
 
 
 @dataclass(frozen=True)
@@ -176,19 +182,6 @@ def paired_bootstrap(
     rarer = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
     p_value = min(1.0, 2 * (int(rarer) + 1) / (resamples + 1))
     return PairedBootstrap(n, difference(np.ones(n)), float(low), float(high), p_value, resamples, seed)
-
-
-_FIELDS = (
-    "n", "first_agreement", "second_agreement", "between", "difference", "ci_low", "ci_high",
-    "z", "p_value", "steiger_z", "steiger_p_value",
-)  # fmt: skip
-
-
-def _fields(c: Comparison) -> tuple[float, ...]:
-    return (
-        c.n, c.first, c.second, c.between, c.difference, c.low, c.high,
-        c.z, c.p_value, c.steiger_z, c.steiger_p_value,
-    )  # fmt: skip
 
 
 def _determinant(a: float, b: float, c: float) -> float:

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded
+from avhcurate.plots.style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded, note_above
 
 #: Annotators with a line of their own; the others are one line together.
 _LINES = 4
@@ -33,7 +33,7 @@ def votes_over_time(votes: pd.DataFrame) -> go.Figure:
             hovertemplate="%{fullData.name}: %{y:,} votes by %{x}<extra></extra>",
         )
     bare(figure, height=250, y="votes", margin={"t": 30})
-    figure.update_layout(showlegend=len(order) > 1, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
+    figure.update_layout(showlegend=len(order) > 1, legend=ABOVE)
     return figure.update_yaxes(rangemode="tozero")
 
 
@@ -54,14 +54,9 @@ def votes_of_samples(each: ArrayLike, *, target: int) -> go.Figure:
         hovertemplate="%{y:,} samples with %{x} votes<extra></extra>",
     )
     figure.add_vline(x=target - 0.5, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    for x, text, anchor in (
-        (target - 0.5, f"target {target} ", "right"),
-        (0.5, f"{counts[0]:,} have none yet", "left"),
-    ):
-        figure.add_annotation(
-            x=x, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=text if target > 2 or x == 0.5 else "",
-            showarrow=False, font={"color": GREY, "size": 12},
-        )  # fmt: skip
+    if target > 2:
+        note_above(figure, target - 0.5, f"target {target} ", anchor="right")
+    note_above(figure, 0.5, f"{counts[0]:,} have none yet", anchor="left")
     bare(figure, height=250, x="votes", y="samples", margin={"t": 30})
     return figure.update_xaxes(dtick=1 if most <= 12 else None, range=[0.4, most + 0.6], showgrid=False)
 
@@ -85,7 +80,7 @@ def hsf_course(course: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{name}: %{{y:.3f}} after %{{x}} votes<br>%{{customdata[0]:,}} samples<extra></extra>",
         )
     bare(figure, height=270, x="votes of a sample", margin={"t": 30})
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
+    figure.update_layout(showlegend=True, legend=ABOVE)
     most = int(course["votes"].max()) if len(course) else 1
     figure.update_xaxes(dtick=1 if most <= 12 else None)
     return figure.update_yaxes(range=[min(-0.03, course["spearman"].min() - 0.03), 1.05])

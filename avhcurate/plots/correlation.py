@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.analysis.image_quality import RANKED
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded, of_hsf
+from avhcurate.plots.style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded, intervals, note_above, of_hsf
 
 #: Scores that the ranking points out: the paper's, and the one it is measured against.
 _POINTED_OUT = {"avh": BLUE, "confidence": ORANGE}
@@ -48,26 +48,22 @@ def ranking(
         value, low, high = ceiling
         figure.add_vrect(x0=low, x1=high, fillcolor=faded(GREY, 0.25), line_width=0, layer="below")
         figure.add_vline(x=value, line={"color": GREY, "width": 1.5, "dash": "dash"})
-        figure.add_annotation(
-            x=value, y=1, yref="paper", yanchor="bottom", xanchor="right", text=f"noise ceiling {value:.2f}",
-            showarrow=False, font={"color": GREY, "size": 12},
-        )  # fmt: skip
+        note_above(figure, value, f"noise ceiling {value:.2f}", anchor="right")
     figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1})
     figure.add_scatter(
         x=rows["agreement"],
         y=names,
         mode="markers",
         marker={"size": 9, "color": [_POINTED_OUT.get(key, GREY) for key in rows["score"]]},
-        error_x=_bars(rows),
+        error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
         customdata=np.stack([rows["spearman"], rows["low"], rows["high"], rows["n"]], axis=1) if len(rows) else None,
         hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>"
         "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
     )
     for key, name, value, high in zip(rows["score"], names, rows["agreement"], rows["high"], strict=True):
-        figure.add_annotation(
-            x=value if np.isnan(high) else high, y=name, text=f"{value:.2f}", showarrow=False, xanchor="left", xshift=6,
-            font={"size": 12, "color": _POINTED_OUT.get(key, GREY)},
-        )  # fmt: skip
+        font = {"size": 12, "color": _POINTED_OUT.get(key, GREY)}
+        x = value if np.isnan(high) else high
+        figure.add_annotation(x=x, y=name, text=f"{value:.2f}", showarrow=False, xanchor="left", xshift=6, font=font)
     bare(
         figure,
         height=90 + 25 * len(rows),
@@ -98,30 +94,18 @@ def per_bin(
             mode="markers",
             name=RANKED[key].name,
             marker={"size": 10, "color": color, "symbol": [symbol + "-open" * bool(n < 10) for n in of_score["n"]]},
-            error_y=_bars(of_score) | {"color": color, "thickness": 1.5},
+            error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
             customdata=np.stack([of_score["spearman"], of_score["low"], of_score["high"], of_score["n"]], axis=1),
             hovertemplate=f"{RANKED[key].name}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
             "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
         )
     bare(figure, height=360, x=against or of_hsf(simulated), y="agreement within the bin", margin={"t": 30})
-    figure.update_layout(showlegend=len(keys) > 1, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
+    figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
     names = [label.replace(", ", ",<br>") if against else label for label in counts.index]  # of more digits than HSF's
     ticks = [f"{name}<br>n {n:,}" for name, n in zip(names, counts, strict=True)]
     return figure.update_xaxes(
         tickvals=list(range(len(bins))), ticktext=ticks, range=[-0.5, len(bins) - 0.5], showgrid=False
     )
-
-
-def _bars(rows: pd.DataFrame) -> dict[str, object]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (rows["high"] - rows["agreement"]).fillna(0),
-        "arrayminus": (rows["agreement"] - rows["low"]).fillna(0),
-        "color": faded(GREY, 0.8),
-        "thickness": 1.5,
-        "width": 0,
-    }
 
 
 def _dodge(number: int, count: int) -> float:

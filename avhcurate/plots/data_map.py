@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.analysis.downsample import cut, downsample
-from avhcurate.plots.style import GREY, bare, faded, of_hsf, ramp
+from avhcurate.plots.style import GREY, add_region, bare, faded, of_hsf, ramp
 
 #: As many points as a browser draws and links with ease.
 MOST_POINTS = 20_000
@@ -55,12 +55,7 @@ def data_map(
     else:
         _by_number(figure, points, color)
     _histograms(figure, everything)
-    if outline is not None:
-        corners = zip(*outline, strict=True)
-        path = "M" + "L".join(f"{x:.4f},{y:.4f}" for x, y in corners) + "Z"
-        figure.add_shape(
-            type="path", path=path, fillcolor=faded(GREY, 0.18), line={"color": GREY, "width": 1.5, "dash": "dot"}
-        )
+    add_region(figure, outline)
     bare(figure, height=520, margin={"t": 8})
     title = {"text": of_hsf(simulated), "font": {"size": 12}}
     figure.update_layout(
@@ -83,10 +78,8 @@ def _by_number(figure: go.Figure, points: pd.DataFrame, color: str) -> None:
     values = points[color].to_numpy(float)
     scale = ramp(9) if color == "correctness" else ramp(9)[::-1]
     ends = (0.0, 1.0) if color == "correctness" else _ends(values)
-    bar = {
-        "title": {"text": COLORS[color], "side": "right"}, "thickness": 9, "outlinewidth": 0, "len": 0.8, "y": 0.4,
-        "nticks": 6, "tickformat": ".0%" if color == "correctness" else ".3~g",
-    }  # fmt: skip
+    bar = {"title": {"text": COLORS[color], "side": "right"}, "thickness": 9, "outlinewidth": 0, "len": 0.8, "y": 0.4}
+    bar |= {"nticks": 6, "tickformat": ".0%" if color == "correctness" else ".3~g"}
     _points(
         figure,
         points,

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from avhcurate.analysis.degradation import ACCURACY
 from avhcurate.models.degradation import KINDS
-from avhcurate.plots.style import BLUE, GREY, ORANGE, TEAL, VIOLET, bare, faded, ramp
+from avhcurate.plots.style import AT_TOP, BLUE, GREY, ORANGE, TEAL, VIOLET, bare, faded, intervals, ramp
 from avhcurate.scores import SCORES
 
 #: Colours of the measures that the page shows first; others are violet.
@@ -53,15 +53,7 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
             name=str(group),
             legendgroup=str(group),
             showlegend=(row, column) == (1, 1),
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": (line["ci_high"] - line["mean"]).fillna(0),
-                "arrayminus": (line["mean"] - line["ci_low"]).fillna(0),
-                "color": color,
-                "thickness": 1.2,
-                "width": 0,
-            },
+            error_y=intervals(line["mean"], line["ci_low"], line["ci_high"], color=color, thickness=1.2),
             customdata=np.stack(
                 [line["ci_low"], line["ci_high"], line["n"], [ticks[level] for level in line["level"]]], axis=1
             ),
@@ -72,8 +64,7 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
             col=column,
         )
     bare(figure, height=_HEAD + _ROW * len(measures), margin={"t": 64 if len(groups) > 1 else 30})
-    legend = {"orientation": "h", "yref": "container", "y": 1, "yanchor": "top", "x": 0}
-    figure.update_layout(showlegend=len(groups) > 1, legend=legend)
+    figure.update_layout(showlegend=len(groups) > 1, legend=AT_TOP)
     figure.update_annotations(font_size=14)
     for number, measure in enumerate(measures, 1):
         figure.update_yaxes(title_text=measure_name(measure), title_standoff=6, row=number, col=1)

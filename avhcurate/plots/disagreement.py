@@ -93,15 +93,21 @@ def _ends(points: pd.DataFrame, found: Disagreement, percentiles: bool) -> tuple
 
 
 def _region(figure: go.Figure, color: str, x0: float, x1: float, y0: float, y1: float) -> None:
-    figure.add_shape(
-        type="rect", x0=x0, x1=x1, y0=y0, y1=y1, layer="below", fillcolor=faded(color, 0.1),
-        line={"color": faded(color, 0.6), "width": 1},
-    )  # fmt: skip
+    line = {"color": faded(color, 0.6), "width": 1}
+    figure.add_shape(type="rect", x0=x0, x1=x1, y0=y0, y1=y1, layer="below", fillcolor=faded(color, 0.1), line=line)
 
 
 def _title(figure: go.Figure, text: str, color: str, *, x: float, y: float) -> None:
     """Names a region at the corner of the chart that it lies in, outside the points."""
     figure.add_annotation(
-        x=x, y=y, xref="paper", yref="paper", text=f"<b>{text}</b>", showarrow=False, font={"color": color, "size": 13},
-        xanchor="right" if x else "left", yanchor="bottom", yshift=4 if y else 2,
-    )  # fmt: skip
+        x=x,
+        y=y,
+        xref="paper",
+        yref="paper",
+        text=f"<b>{text}</b>",
+        showarrow=False,
+        font={"color": color, "size": 13},
+        xanchor="right" if x else "left",
+        yanchor="bottom",
+        yshift=4 if y else 2,
+    )

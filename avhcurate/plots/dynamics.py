@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.plots.style import GREY, TEAL, bare, faded, of_hsf, ramp
+from avhcurate.plots.style import AT_TOP, GREY, TEAL, band, bare, faded, of_hsf, ramp
 
 #: What is drawn, in the order of the panels: key, name and the form of its values.
 PANELS = {
@@ -100,11 +100,8 @@ def courses(
     title = {"text": of_hsf(simulated) if bins else "", "font": {"size": 12}}
     figure.update_layout(
         showlegend=True,
-        legend={
-            "orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0, "traceorder": "normal",
-            "title": title,
-        },
-    )  # fmt: skip
+        legend=AT_TOP | {"traceorder": "normal", "title": title},
+    )
     figure.update_annotations(font_size=14)
     figure.update_xaxes(**axis.look())
     figure.update_xaxes(title_text="epoch", row=rows)
@@ -150,18 +147,8 @@ class _Drawing:
     ) -> None:
         x, mean = axis.place(rows["epoch"]), rows[key].to_numpy(float)
         half = BAND * np.nan_to_num(rows[f"{key}_se"].to_numpy(float))
-        self.figure.add_scatter(
-            x=np.concatenate([x, x[::-1]]).round(4),
-            y=np.concatenate([mean + half, (mean - half)[::-1]]).round(6),
-            mode="lines",
-            fill="toself",
-            fillcolor=_see_through(color, 0.14),
-            line={"width": 0},
-            hoverinfo="skip",
-            legendgroup=name,
-            showlegend=False,
-            **place,
-        )
+        area = band(x.round(4), (mean - half).round(6), (mean + half).round(6), faded(color, 0.14))
+        self.figure.add_scatter(**area, legendgroup=name, **place)
 
     def _line(
         self, rows: pd.DataFrame, key: str, name: str, color: str, axis: EpochAxis, place: dict[str, int]
@@ -226,8 +213,3 @@ class _Drawing:
             **self._legend("settled", "settled (95 %)", 4),
             **place,
         )
-
-
-def _see_through(color: str, opacity: float) -> str:
-    """`faded` for the colours of `ramp` too, which are written rgb(r,g,b)."""
-    return color.replace("rgb(", "rgba(").replace(")", f",{opacity:g})") if color[0] != "#" else faded(color, opacity)

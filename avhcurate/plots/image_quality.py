@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.analysis.image_quality import MEASURES
-from avhcurate.plots.style import BLUE, GREY, ORANGE, bare, faded
+from avhcurate.plots.style import BLUE, GREY, ORANGE, bare, faded, note_above
 
 #: Small histograms side by side.
 _COLUMNS = 5
@@ -61,10 +61,8 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         hovertemplate="%{customdata[0]:.3g}° to %{customdata[1]:.3g}°: %{y:,} samples<extra></extra>",
     )
     figure.add_vline(x=limit, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    figure.add_annotation(
-        x=limit, y=1, yref="paper", yanchor="bottom", text=f"copies up to {10**limit:.3g}°, cosine {cut:.4f}",
-        showarrow=False, font={"color": GREY, "size": 12}, xanchor="left" if limit < middle.mean() else "right",
-    )  # fmt: skip
+    said = f"copies up to {10**limit:.3g}°, cosine {cut:.4f}"
+    note_above(figure, limit, said, anchor="left" if limit < middle.mean() else "right")
     bare(figure, height=230, x="angle to the nearest other image", y="samples", margin={"t": 28})
     low, high = int(np.floor(edges[0])), int(np.ceil(edges[-1]))
     ticks = [power + np.log10(step) for power in range(low, high + 1) for step in (1, 3)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, bare, faded, ramp
+from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, add_region, bare, faded, ramp
 
 Window = tuple[float, float, float, float]
 
@@ -223,11 +223,7 @@ def framed(
 
     `revision`: another text drops what the user drew before.
     """
-    if outline is not None:
-        corners = zip(*outline, strict=True)
-        path = "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in corners) + "Z"
-        line = {"color": GREY, "width": 1.5, "dash": "dot"}
-        figure.add_shape(type="path", path=path, fillcolor=faded(GREY, 0.16), line=line)
+    add_region(figure, outline)
     bare(figure, height=_HEIGHT, x=axes[0], y=axes[1], margin={"t": 8})
     left, right, low, high = window
     ticks = {"showticklabels": False, "ticks": "", "showgrid": False}

@@ -11,7 +11,23 @@ import plotly.graph_objects as go
 from avhcurate.analysis.calibration import Calibration
 from avhcurate.analysis.comparison import Line
 from avhcurate.analysis.downsample import cut
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, TEAL, VIOLET, bare, faded, of_hsf, ramp
+from avhcurate.plots.style import (
+    ABOVE,
+    BLUE,
+    GREY,
+    ORANGE,
+    SERIES,
+    SYMBOLS,
+    TEAL,
+    VIOLET,
+    add_region,
+    as_text,
+    bare,
+    faded,
+    intervals,
+    of_hsf,
+    ramp,
+)
 
 #: Above so many points the scatter shows how many lie in each cell.
 MOST_POINTS = 20_000
@@ -41,7 +57,7 @@ def reliability(found: Mapping[str, Calibration]) -> go.Figure:
             x=rows["confidence"],
             y=rows["accuracy"],
             mode="lines+markers",
-            name=_plain(name),
+            name=as_text(name),
             line={"color": color, "width": 1.5},
             marker={
                 "color": color,
@@ -50,7 +66,7 @@ def reliability(found: Mapping[str, Calibration]) -> go.Figure:
                 "opacity": 0.85,
             },
             customdata=rows[["n", "low", "high"]].to_numpy(),
-            hovertemplate=f"{_plain(name)}<br>confidence %{{x:.3f}} (%{{customdata[1]:.3f}} to %{{customdata[2]:.3f}})"
+            hovertemplate=f"{as_text(name)}<br>confidence %{{x:.3f}} (%{{customdata[1]:.3f}} to %{{customdata[2]:.3f}})"
             "<br>accuracy %{y:.3f}, n %{customdata[0]:,}<extra></extra>",
         )
     bare(figure, height=400, x="mean confidence of the bin", y="accuracy of the bin")
@@ -75,7 +91,7 @@ def rank_matrix(matrix: pd.DataFrame) -> go.Figure:
         ygap=2,
         text=[[f"{value:.2f}".replace("-", "−") for value in row] for row in matrix.to_numpy()],
         texttemplate="%{text}",
-        customdata=[[f"{_plain(a)} and {_plain(b)}" for b in matrix.columns] for a in matrix.index],
+        customdata=[[f"{as_text(a)} and {as_text(b)}" for b in matrix.columns] for a in matrix.index],
         hovertemplate="%{customdata}: %{z:.3f}<extra></extra>",
     )
     bare(figure, height=110 + 34 * len(names))
@@ -92,21 +108,20 @@ def who_is_right(rows: pd.DataFrame, names: Mapping[str, str], *, simulated: boo
         figure.add_bar(
             x=places,
             y=rows[judge],
-            name=_plain(name),
+            name=as_text(name),
             marker={"color": faded(JUDGES[judge], 0.75), "line": {"width": 0}},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": (rows[f"{judge}_high"] - rows[judge]).fillna(0),
-                "arrayminus": (rows[judge] - rows[f"{judge}_low"]).fillna(0),
-                "thickness": 1.3,
-                "width": 3,
-                "color": faded(GREY, 0.9),
-            },
-            hovertemplate=f"{_plain(name)}: %{{y:.1%}}<br>%{{x}}<extra></extra>",
+            error_y=intervals(
+                rows[judge],
+                rows[f"{judge}_low"],
+                rows[f"{judge}_high"],
+                color=faded(GREY, 0.9),
+                thickness=1.3,
+                width=3,
+            ),
+            hovertemplate=f"{as_text(name)}: %{{y:.1%}}<br>%{{x}}<extra></extra>",
         )
     bare(figure, height=340, x=of_hsf(simulated), y="share right")
-    figure.update_layout(barmode="group", bargap=0.3, showlegend=True, legend=_above())
+    figure.update_layout(barmode="group", bargap=0.3, showlegend=True, legend=ABOVE)
     return figure.update_yaxes(range=[0, 1.03], tickformat=".0%")
 
 
@@ -137,19 +152,14 @@ def against(
     for name, ink, rows in _coloured(drawn, color, bins):
         _dots(figure, rows, name, ink, measure, classes, small=len(points) > 4000)
     _diagonal(figure, min(left, low), max(right, high))
-    if outline is not None:
-        corners = zip(*outline, strict=True)
-        path = "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in corners) + "Z"
-        figure.add_shape(
-            type="path", path=path, fillcolor=faded(GREY, 0.18), line={"color": GREY, "width": 1.5, "dash": "dot"}
-        )
+    add_region(figure, outline)
     bare(
         figure,
         height=560,
-        x=f"{measure} of A · {_plain(titles[0])}   harder for A →",
+        x=f"{measure} of A · {as_text(titles[0])}   harder for A →",
         y=f"{measure} of B   harder for B →",
     )
-    legend = _above() | {"itemsizing": "constant"}
+    legend = ABOVE | {"itemsizing": "constant"}
     if color == "bin":
         legend["title"] = {"text": of_hsf(simulated), "font": {"size": 12}}
     figure.update_layout(
@@ -194,7 +204,7 @@ def _dots(
         name=name,
         ids=rows["id"].astype(str),
         customdata=rows[["id"]].to_numpy(float),
-        text=np.asarray([_plain(one) for one in classes], object)[labels] if len(classes) else labels.astype(str),
+        text=np.asarray([as_text(one) for one in classes], object)[labels] if len(classes) else labels.astype(str),
         marker={"size": 4 if small else 6, "opacity": 0.6 if small else 0.75, "color": ink},
         hovertemplate=f"image %{{customdata[0]:.0f}}, label %{{text}}<br>{measure} of A %{{x:.4g}}, of B %{{y:.4g}}"
         "<extra></extra>",
@@ -253,7 +263,7 @@ def confusion(counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str],
         hoverinfo="skip",
     )
     y, x = np.divmod(np.arange(size * size), size)
-    names = [_plain(classes[label]) for label in chosen]
+    names = [as_text(classes[label]) for label in chosen]
     figure.add_scatter(  # a heat map cannot be clicked: these squares can
         x=x,
         y=y,
@@ -302,7 +312,7 @@ def transfer(
             error_x=_reach(rows, "x"),
             error_y=_reach(rows, "y"),
             customdata=rows[["x_n", "y_n"]].to_numpy(),
-            text=[_plain(model) for model in rows["model"]],
+            text=[as_text(model) for model in rows["model"]],
             hovertemplate=f"%{{text}}, {name}<br>%{{x:.1%}} (n %{{customdata[0]:,}}) against %{{y:.1%}} "
             "(n %{customdata[1]:,})<extra></extra>",
         )
@@ -318,25 +328,18 @@ def transfer(
         )
     for model, symbol in symbols.items():
         figure.add_scatter(
-            x=[None], y=[None], mode="markers", name=_plain(model), marker={"color": GREY, "size": 9, "symbol": symbol}
+            x=[None], y=[None], mode="markers", name=as_text(model), marker={"color": GREY, "size": 9, "symbol": symbol}
         )
-    bare(figure, height=540, x=f"accuracy on {_plain(sides[0])}", y=f"accuracy on {_plain(sides[1])}")
+    bare(figure, height=540, x=f"accuracy on {as_text(sides[0])}", y=f"accuracy on {as_text(sides[1])}")
     title = {"text": of_hsf(simulated) if len(bins) > 1 else "", "font": {"size": 12}}
-    figure.update_layout(showlegend=True, legend=_above() | {"title": title})
+    figure.update_layout(showlegend=True, legend=ABOVE | {"title": title})
     figure.update_xaxes(range=[low, 1.02], tickformat=".0%")
     return figure.update_yaxes(range=[low, 1.02], tickformat=".0%")
 
 
-def _reach(rows: pd.DataFrame, side: str) -> dict[str, object]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": rows[f"{side}_high"] - rows[side],
-        "arrayminus": rows[side] - rows[f"{side}_low"],
-        "color": faded(GREY, 0.45),
-        "thickness": 1,
-        "width": 0,
-    }
+def _reach(rows: pd.DataFrame, side: str) -> dict[str, Any]:
+    ends = rows[f"{side}_low"], rows[f"{side}_high"]
+    return intervals(rows[side], *ends, color=faded(GREY, 0.45), thickness=1)
 
 
 # --- what they share -----------------------------------------------------------------------------------------
@@ -348,19 +351,10 @@ def _diagonal(figure: go.Figure, low: float, high: float) -> None:
     )
 
 
-def _above() -> dict[str, Any]:
-    return {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
-
-
 def _below() -> dict[str, Any]:
     return {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}
 
 
 def _short(names: Sequence[str], *, longest: int = _LONGEST_NAME) -> list[str]:
     """Names that fit on an axis."""
-    return [_plain(name if len(name) <= longest else f"{name[: longest - 1]}…") for name in names]
-
-
-def _plain(text: str) -> str:
-    """Names of the user's as text: Plotly would read their `<` as its markup."""
-    return text.replace("<", "‹").replace(">", "›")
+    return [as_text(name if len(name) <= longest else f"{name[: longest - 1]}…") for name in names]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.plots.style import BLUE, GREY, SERIES, SYMBOLS, bare, faded
+from avhcurate.plots.style import ABOVE, BLUE, GREY, SERIES, SYMBOLS, band, bare, faded
 
 #: With more classes than this, only those that give the smallest share of their candidates are drawn.
 MOST_CLASSES = 24
@@ -27,10 +27,8 @@ def selected_per_class(classes: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{y}}: %{{x:,}} {column}<extra></extra>",
         )
     for name, candidates, selected in zip(shown["label_name"], shown["candidates"], shown["selected"], strict=True):
-        figure.add_annotation(
-            x=max(candidates, selected), y=name, text=f"{selected:,} of {candidates:,}", showarrow=False,
-            xanchor="left", xshift=6, font={"size": 12},
-        )  # fmt: skip
+        x, said = max(candidates, selected), f"{selected:,} of {candidates:,}"
+        figure.add_annotation(x=x, y=name, text=said, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
     bare(figure, height=max(300, 22 * len(shown) + 30), margin={"r": 80})
     figure.update_layout(barmode="overlay", bargap=0.3)
     figure.update_xaxes(visible=False, rangemode="tozero")
@@ -48,17 +46,8 @@ def accuracy_by_portion(curve: pd.DataFrame, *, rule: str, portion: float, names
         rows = curve[curve["rule"] == key].sort_values("portion")
         color = SERIES[number]
         if key == rule:
-            figure.add_scatter(
-                x=np.concatenate([rows["portion"], rows["portion"][::-1]]),
-                y=np.concatenate([rows["high"], rows["low"][::-1]]),
-                mode="lines",
-                fill="toself",
-                fillcolor=faded(color, 0.15),
-                line={"width": 0},
-                hoverinfo="skip",
-                name=f"{name}, 95 % interval",
-                showlegend=False,
-            )
+            portions, low, high = (rows[column].to_numpy(float) for column in ("portion", "low", "high"))
+            figure.add_scatter(**band(portions, low, high, faded(color, 0.15)), name=f"{name}, 95 % interval")
         figure.add_scatter(
             x=rows["portion"],
             y=rows["accuracy"],
@@ -71,6 +60,6 @@ def accuracy_by_portion(curve: pd.DataFrame, *, rule: str, portion: float, names
             "n %{customdata[0]:,}<extra></extra>",
         )
     bare(figure, height=300, x="portion", y="accuracy of the pseudo-labels", margin={"t": 30})
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
+    figure.update_layout(showlegend=True, legend=ABOVE)
     figure.update_xaxes(range=[0, 1.03], tickformat=".1f", showgrid=False)
     return figure.update_yaxes(tickformat=".1%")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,20 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from avhcurate.curation.selection import RULES, Rule
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SYMBOLS, TEAL, VIOLET, bare, faded
+from avhcurate.plots.style import (
+    AT_TOP,
+    BLUE,
+    GREY,
+    ORANGE,
+    SYMBOLS,
+    TEAL,
+    VIOLET,
+    as_text,
+    band,
+    bare,
+    faded,
+    intervals,
+)
 
 #: What can be drawn: name and the form of its values.
 PANELS = {
@@ -83,7 +95,7 @@ def curves(
     bare(figure, height=70 + 215 * rows, margin={"t": 72})
     figure.update_layout(
         showlegend=True,
-        legend={"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        legend=AT_TOP | {"traceorder": "normal"},
     )
     figure.update_annotations(font_size=13)
     last = int(values["round"].max()) if len(values) else 1
@@ -113,18 +125,9 @@ def _line(figure: go.Figure, rows: pd.DataFrame, look: Stroke, key: str, place: 
     known = rows.dropna(subset=["low", "high"])
     if len(known):
         ends = known[["low", "high"]].clip(0, 1) if PANELS[key][1].endswith("%") else known
-        figure.add_scatter(
-            x=np.concatenate([known["round"], known["round"][::-1]]),
-            y=np.concatenate([ends["high"], ends["low"][::-1]]).round(6),
-            mode="lines",
-            fill="toself",
-            fillcolor=faded(look.color, 0.1),
-            line={"width": 0},
-            hoverinfo="skip",
-            legendgroup=look.name,
-            showlegend=False,
-            **place,
-        )
+        low, high = (ends[side].to_numpy(float).round(6) for side in ("low", "high"))
+        area = band(known["round"].to_numpy(), low, high, faded(look.color, 0.1))
+        figure.add_scatter(**area, legendgroup=look.name, **place)
     form = PANELS[key][1]
     figure.add_scatter(
         x=rows["round"],
@@ -151,27 +154,27 @@ def before_and_after(classes: pd.DataFrame) -> go.Figure:
     change = known["after"] - known["before"]
     shown = known.loc[change.abs().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]]
     shown = shown.loc[change[shown.index].sort_values(kind="stable").index]
-    names = [_plain(str(name)) for name in shown["label_name"]]
+    names = [as_text(str(name)) for name in shown["label_name"]]
     figure = go.Figure()
     for name, before, after in zip(names, shown["before"], shown["after"], strict=True):
         color = BLUE if after >= before else ORANGE
-        figure.add_scatter(
-            x=[before, after], y=[name, name], mode="lines", line={"color": faded(color, 0.6), "width": 3},
-            hoverinfo="skip",
-        )  # fmt: skip
+        line = {"color": faded(color, 0.6), "width": 3}
+        figure.add_scatter(x=[before, after], y=[name, name], mode="lines", line=line, hoverinfo="skip")
     risen = (shown["after"] >= shown["before"]).to_numpy()
-    shape: dict[str, Any] = {"type": "data", "symmetric": False, "thickness": 1, "width": 0, "color": faded(GREY, 0.7)}
     figure.add_scatter(
-        x=shown["before"], y=names, mode="markers", customdata=shown[["samples"]].to_numpy(),
+        x=shown["before"],
+        y=names,
+        mode="markers",
+        customdata=shown[["samples"]].to_numpy(),
         marker={"color": GREY, "symbol": "circle-open", "size": 9, "line": {"width": 2}},
         hovertemplate="%{y}, source only: %{x:.1%}<br>n %{customdata[0]:,}<extra></extra>",
-    )  # fmt: skip
+    )
     figure.add_scatter(
         x=shown["after"],
         y=names,
         mode="markers",
         marker={"color": np.where(risen, BLUE, ORANGE).tolist(), "size": 9},
-        error_x=shape | {"array": shown["high"] - shown["after"], "arrayminus": shown["after"] - shown["low"]},
+        error_x=intervals(shown["after"], shown["low"], shown["high"], color=faded(GREY, 0.7), thickness=1),
         customdata=shown[["samples", "low", "high"]].to_numpy(),
         hovertemplate="%{y}, this round: %{x:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]<br>"
         "n %{customdata[0]:,}<extra></extra>",
@@ -179,8 +182,3 @@ def before_and_after(classes: pd.DataFrame) -> go.Figure:
     bare(figure, height=max(220, 24 * len(shown) + 70), x="accuracy, hollow: source only")
     figure.update_xaxes(tickformat=".0%")
     return figure.update_yaxes(type="category", dtick=1, showgrid=False)
-
-
-def _plain(text: str) -> str:
-    """Names of the user's as text: Plotly would read their `<` as its markup."""
-    return text.replace("<", "‹").replace(">", "›")

@@ -1,7 +1,10 @@
 """One look for all figures: colours that colour-blind readers tell apart, on light and dark, and a bare frame."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 #: Mid-tones of Okabe and Ito's kind: each reads on white and on near-black, and no two are mistaken for each other.
@@ -12,6 +15,10 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
 #: Hard for people is orange and easy is blue, wherever HSF is coloured.
 HARD, EASY = ORANGE, BLUE
 _MIDDLE = "#a5a9b8"
+
+#: Legends in a row: above a chart, and at the top of a figure of several panels.
+ABOVE: dict[str, Any] = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
+AT_TOP: dict[str, Any] = {"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0}
 
 
 def ramp(count: int) -> list[str]:
@@ -24,12 +31,13 @@ def ramp(count: int) -> list[str]:
 
 
 def faded(color: str, opacity: float) -> str:
-    """The colour with an opacity, as Plotly takes it.
+    """The colour, also one of `ramp`, with an opacity, as Plotly takes it.
 
-    >>> faded("#4c6ef5", 0.5)
-    'rgba(76,110,245,0.5)'
+    >>> faded("#4c6ef5", 0.5), faded("rgb(76,110,245)", 0.5)
+    ('rgba(76,110,245,0.5)', 'rgba(76,110,245,0.5)')
     """
-    return f"rgba({','.join(str(part) for part in _parts(color))},{opacity:g})"
+    parts = color[4:-1] if color.startswith("rgb(") else ",".join(str(part) for part in _parts(color))
+    return f"rgba({parts},{opacity:g})"
 
 
 def bare(
@@ -48,6 +56,57 @@ def bare(
     figure.update_xaxes(title_text=x or None, **axis)
     figure.update_yaxes(title_text=y or None, **axis)
     return figure
+
+
+def intervals(
+    value: pd.Series, low: pd.Series, high: pd.Series, *, color: str = "", thickness: float = 1.5, width: int = 0
+) -> dict[str, Any]:
+    """Error bars from `low` to `high` around values, none where an end is NaN."""
+    ends = {"array": (high - value).fillna(0), "arrayminus": (value - low).fillna(0)}
+    return {"type": "data", "symmetric": False, **ends} | {
+        "color": color or faded(GREY, 0.8),
+        "thickness": thickness,
+        "width": width,
+    }
+
+
+def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict[str, Any]:
+    """The area between two curves, as `add_scatter` takes it."""
+    return {
+        "x": np.concatenate([x, x[::-1]]),
+        "y": np.concatenate([high, low[::-1]]),
+        "mode": "lines",
+        "fill": "toself",
+        "fillcolor": color,
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def add_region(figure: go.Figure, outline: tuple[Sequence[float], Sequence[float]] | None) -> None:
+    """Draws the region that is selected from the x and y of its corners; None for none."""
+    if outline is not None:
+        path = "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in zip(*outline, strict=True)) + "Z"
+        line = {"color": GREY, "width": 1.5, "dash": "dot"}
+        figure.add_shape(type="path", path=path, fillcolor=faded(GREY, 0.18), line=line)
+
+
+def note_above(figure: go.Figure, x: float, text: str, *, anchor: str) -> None:
+    """Writes beside a mark, just above the chart."""
+    font = {"color": GREY, "size": 12}
+    figure.add_annotation(
+        x=x, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=text, showarrow=False, font=font
+    )
+
+
+def as_text(name: str) -> str:
+    """A name that a user gave, as text: Plotly would read its `<` as markup.
+
+    >>> as_text("a<b>")
+    'a‹b›'
+    """
+    return name.replace("<", "‹").replace(">", "›")
 
 
 def of_hsf(simulated: bool) -> str:

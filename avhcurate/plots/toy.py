@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from avhcurate.plots.style import BLUE, GREY, ORANGE, SERIES, SYMBOLS, TEAL, bare, faded, ramp
+from avhcurate.plots.style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, TEAL, bare, faded, ramp
 
 #: From easy to hard, as everywhere in the app.
 _HARDNESS = ramp(9)[::-1]
@@ -190,4 +190,4 @@ def _plane_axes(figure: go.Figure, x: np.ndarray) -> go.Figure:
 def _over_epochs(figure: go.Figure, epoch: int, title: str) -> None:
     figure.add_vline(x=epoch, line={"color": faded(GREY, 0.9), "width": 1.5, "dash": "dash"})
     bare(figure, height=300, x="epoch", y=title, margin={"t": 30})
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0})
+    figure.update_layout(showlegend=True, legend=ABOVE)

@@ -84,7 +84,7 @@ def test_the_histograms_count_all_samples_whatever_is_drawn():
 def test_the_outline_of_a_region_is_drawn():
     points = points_of()
     figure = data_map(points, points, outline=([0.1, 0.2, 0.2, 0.1], [0, 0, 1, 1]))
-    assert figure.layout.shapes[0].path.startswith("M0.1000,0.0000L0.2000,0.0000")
+    assert figure.layout.shapes[0].path.startswith("M0.1,0L0.2,0")
     assert not data_map(points, points).layout.shapes
 
 
