@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.services import collecting
+from avhcurate.services import annotate_setup, handing_out
 from avhcurate.ui import annotate, annotators, collection, frame, opinions, quality, sources
 from avhcurate.ui.detail import show_details
 
@@ -17,9 +17,9 @@ if settings is None:
     st.stop()
 
 st.caption("Votes that people give in the app, on the whole dataset: the filters on the left do not apply.")
-made = collecting.progress(here.table)
+made = handing_out.progress(here.table)
 annotators.facts(made, settings)
-sources.source_line(here, collecting.source(here.table))
+sources.source_line(here, annotate_setup.source(here.table))
 with st.expander("What annotators are asked", icon=":material/tune:"):
     collection.form(here, settings, key="annotators.settings")
 if not made.annotators:

@@ -1,8 +1,8 @@
-"""What can be asked about a dataset and in which order: queues, known members for controls, similar classes."""
+"""The samples that annotators can be asked about and their order; known members and similar classes for controls."""
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -23,7 +23,7 @@ _SCORE = "avh"
 
 
 @dataclass(frozen=True)
-class Order:
+class QueueOrder:
     """How samples are queued: see `curation.queues`; `score` is meant by the queue `hardest`."""
 
     queue: Queue
@@ -31,36 +31,37 @@ class Order:
     seed: int
 
 
-class Subjects:
-    """The samples of a table that annotators can be asked about, by id: what follows from labels, model and settings.
+class TaskPool:
+    """The samples of a table that annotators can be asked about, by id, and what controls they can be given.
 
-    `labels` (N,) with -1 for none; `paths` (N,); `asked` (N,): neither excluded nor unreadable; `classes`: names by
+    `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): neither excluded nor unreadable; `classes`: names by
     label, as the dataset has them.
     """
 
     def __init__(self, table: DatasetTable) -> None:
-        self.annotated, self.classes = table.annotated, table.tally.classes
+        self.annotated, self.classes = table.annotated, table.counter.classes
         self._table, self._run = weakref.ref(table), table.run  # kept for a table, so not keeping it
         frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", _SCORE])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
         self.paths = frame["path"].to_numpy(object)
-        self.asked = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy()
+        self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy()
         self._easy = frame[_SCORE].to_numpy(float) if table.run else None
         human = table.votes is not None and not table.simulated
         self._hsf = frame["hsf"].to_numpy(float) if human else None
         self._votes = frame["votes"].fillna(0).to_numpy(float) if human else None
-        self._ids: dict[str, int] | None = None
         self._known: dict[int, np.ndarray] = {}
         self._kept: tuple[int, np.ndarray] | None = None
         self._values: dict[str, np.ndarray] = {}
 
-    def id_of(self, path: str) -> int | None:
-        """The id of a sample by its path; None where the dataset has none of that path."""
-        if self._ids is None:
-            self._ids = {str(path): id for id, path in enumerate(self.paths)}
-        return self._ids.get(path)
+    def ids_of(self, paths: Iterable[str]) -> dict[str, int]:
+        """Ids by path, of the samples that the dataset still has."""
+        return {path: self._ids[path] for path in paths if path in self._ids}
 
-    def order(self, order: Order, votes: np.ndarray, target: int) -> np.ndarray:
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {str(path): id for id, path in enumerate(self.paths)}
+
+    def order(self, order: QueueOrder, votes: np.ndarray, target: int) -> np.ndarray:
         """Ids that still need votes, of which each has `votes` (N,), the next one first.
 
         Half of the known members come last, so that there are controls to the end.
@@ -68,7 +69,7 @@ class Subjects:
         values = self._of_queue(order)
         harder = SCORES[order.score].harder if order.queue == "hardest" else "high"
         ids = queue_order(order.queue, votes, values=values, harder=harder, target=target, seed=order.seed)
-        ids = ids[self.asked[ids]]
+        ids = ids[self.eligible[ids]]
         kept = self._kept_back(order.seed)[ids]
         return np.concatenate([ids[~kept], ids[kept]])
 
@@ -77,7 +78,7 @@ class Subjects:
         if label not in self._known:
             design, size = GridDesign(), int((self.labels == label).sum())
             needed = design.positives * -(-size // design.candidates) + design.candidates // 2
-            labels = np.where(self.asked, self.labels, -1)
+            labels = np.where(self.eligible, self.labels, -1)
             self._known[label] = known_members(
                 labels, label, hsf=self._hsf, votes=self._votes, score=self._easy, needed=needed
             )
@@ -119,7 +120,7 @@ class Subjects:
             self._kept = (seed, kept)
         return self._kept[1]
 
-    def _of_queue(self, order: Order) -> np.ndarray | None:
+    def _of_queue(self, order: QueueOrder) -> np.ndarray | None:
         if order.queue not in ("hardest", "disagreement"):
             return None
         key = f"{order.queue} {order.score}"
@@ -150,27 +151,27 @@ class Subjects:
 class _Known(Sequence[Any]):
     """Known members by label, found when they are asked for."""
 
-    def __init__(self, subjects: Subjects) -> None:
-        self._subjects = subjects
+    def __init__(self, pool: TaskPool) -> None:
+        self._pool = pool
 
     def __len__(self) -> int:
-        return len(self._subjects.classes)
+        return len(self._pool.classes)
 
     def __getitem__(self, label: Any) -> Any:
-        return self._subjects.known(int(label))
+        return self._pool.known(int(label))
 
 
-_SUBJECTS: WeakKeyDictionary[DatasetTable, Subjects] = WeakKeyDictionary()
+_POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()
 _OPENING = threading.Lock()
 
 
-def subjects(table: DatasetTable) -> Subjects:
+def task_pool(table: DatasetTable) -> TaskPool:
     """What can be asked about a table, worked out once, and again when samples were excluded or included since."""
     with _OPENING:
-        found = _SUBJECTS.get(table)
-        if found is None or found.annotated != table.annotated:
-            found = _SUBJECTS[table] = Subjects(table)
-        return found
+        pool = _POOLS.get(table)
+        if pool is None or pool.annotated != table.annotated:
+            pool = _POOLS[table] = TaskPool(table)
+        return pool
 
 
 def seed_of(*parts: str | int) -> int:

@@ -80,8 +80,8 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     ballots["at"] = ballots["at"].fillna(pd.Timestamp(datetime.now(UTC)))
     designs: tuple[Design, ...] = ("classify", "select")
     rows = {name: _rows(table.dataset.name, name, ballots[ballots["design"] == name]) for name in designs}
-    with table.box.desk(table.dataset.name) as desk:
-        new = sum(desk.cast_all(name, rows[name]) for name in designs if rows[name])
+    with table.response_log.transaction(table.dataset.name) as log:
+        new = sum(log.record_all(name, rows[name]) for name in designs if rows[name])
     table.refresh()
     attached = table.dataset.record.votes
     if attached is not None and not attached.simulated:

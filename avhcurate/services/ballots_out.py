@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from avhcurate.curation.ballots import BALLOT_COLUMNS, check_ballots, votes_of
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting
+from avhcurate.services.annotator_status import responses
 from avhcurate.services.exporting.placing import placed, write_manifest
 from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
@@ -60,7 +60,7 @@ def ballots_in_use(table: DatasetTable) -> pd.DataFrame:
     design: Design = "classify" if table.votes.kind == "k-way" else "select"
     parts = [_attached(table, design)]
     if not table.simulated:
-        collected = collecting.ballots(table, design=design, controls=True)
+        collected = responses(table, design=design, controls=True)
         parts.append(collected[~collected["excluded"].astype(bool)])
     parts = [check_ballots(part) for part in parts if len(part)]
     ballots = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
@@ -79,7 +79,7 @@ def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, A
         "simulated": votes.simulated,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
-        "classes": list(table.tally.classes),
+        "classes": list(table.counter.classes),
         "votes": votes.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("avhcurate", "pyarrow")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -96,7 +96,7 @@ def _attached(table: DatasetTable, design: Design) -> pd.DataFrame:
     if record.total > _MOST_ANSWERS:
         raise CurateError(f"{record.total} answers are more than {_MOST_ANSWERS}: take out counts instead")
     paths = table.dataset.samples(["path"])["path"].to_numpy(object)
-    classes = np.array(table.tally.classes, object)
+    classes = np.array(table.counter.classes, object)
     if design == "classify":
         counts = np.stack(votes["counts"].to_list())
         rows, labels = np.nonzero(counts)
@@ -145,7 +145,7 @@ def _write_counts(table: DatasetTable, path: Path, suffix: str) -> tuple[int, di
     if suffix == ".npy":
         if table.votes.kind == "tick":
             raise CurateError("ticks have no matrix of counts by class: give --out a name that ends in .parquet")
-        shape = (len(table.tally.labels), len(table.tally.classes))
+        shape = (len(table.counter.labels), len(table.counter.classes))
         matrix = np.lib.format.open_memmap(path, "w+", np.int32, shape)
         matrix[votes["id"].to_numpy()] = np.stack(votes["counts"].to_list())
         matrix.flush()
@@ -155,8 +155,8 @@ def _write_counts(table: DatasetTable, path: Path, suffix: str) -> tuple[int, di
     paths = table.dataset.samples(["path"])["path"].to_numpy(object)[votes["id"].to_numpy()]
     columns: dict[str, Any] = {"path": pa.array(paths, pa.string())}
     if table.votes.kind == "tick":
-        classes = np.array(table.tally.classes, object)
-        columns["class"] = pa.array(classes[table.tally.labels[votes["id"].to_numpy()]], pa.string())
+        classes = np.array(table.counter.classes, object)
+        columns["class"] = pa.array(classes[table.counter.labels[votes["id"].to_numpy()]], pa.string())
         columns |= {name: pa.array(votes[name], pa.int32()) for name in ("selected", "shown")}
     else:
         columns["counts"] = pa.array(votes["counts"].to_list(), pa.list_(pa.int32()))
@@ -172,7 +172,7 @@ def _write_label_studio(table: DatasetTable, path: Path, _: str) -> tuple[int, d
         stream.write("[")
         write_items(stream, map(json_text, tasks_of(ballots, simulated=table.simulated)))
         stream.write("]\n")
-    return len(ballots), {"label_config": label_config(() if select else table.tally.classes, select=select)}
+    return len(ballots), {"label_config": label_config(() if select else table.counter.classes, select=select)}
 
 
 def _write_imagenetv2(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:

@@ -91,7 +91,7 @@ def noise_ceiling(table: DatasetTable) -> Reliability:
         raise CurateError(
             f"dataset {table.dataset.name} has no human votes: run `avhcurate votes {table.dataset.name} FILE`"
         )
-    counts = table.tally.counts
+    counts = table.counter.counts
     voted = counts.votes > 0
     return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
 

@@ -11,20 +11,19 @@ from avhcurate.analysis.planning import Need, votes_needed
 from avhcurate.curation import agreement, reliability
 from avhcurate.curation.aggregation import dawid_skene_of_ballots
 from avhcurate.curation.agreement import Agreement
-from avhcurate.curation.annotators import ExclusionRule, exclusions
 from avhcurate.curation.reliability import Reliability
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting
+from avhcurate.services.annotator_status import annotators, responses
 from avhcurate.services.correlating import noise_ceiling
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.ballots import Design
 
 
 @dataclass(frozen=True)
-class Quality:
+class VoteQuality:
     """What the collected votes of one design say about themselves; excluded annotators are left out of all but `table`.
 
-    table: a row an annotator, see `collecting.annotators`.
+    table: a row an annotator, see `annotator_status.annotators`.
     votes: a row a counted vote, oldest first: `at, annotator, id, label, hit`; hit: for the given label, missing
         without one. each: votes of each sample, (N,).
     course: see `reliability.as_votes_came`.
@@ -41,7 +40,7 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Change:
+class ExclusionEffect:
     """What HSF would become without some annotators: samples whose HSF changes, by how much on the mean and at most,
     those that lose their last vote, the votes left out, and Spearman of HSF before and after."""
 
@@ -53,18 +52,18 @@ class Change:
     spearman: float
 
 
-def judge(table: DatasetTable, design: Design) -> Quality:
+def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Everything that the votes collected in one design say about themselves."""
-    ballots = collecting.ballots(table, design=design, controls=True)
+    ballots = responses(table, design=design, controls=True)
     counted = ballots[~ballots["excluded"].astype(bool)]
     votes = _votes(table, counted, design)
     kinds = _counts(counted, design)
     hits, asked = _per_sample(table, votes)
     labelled = votes[votes["hit"].notna()]
     course = reliability.as_votes_came(labelled["id"].to_numpy(np.int64), labelled["hit"].to_numpy(bool))
-    return Quality(
+    return VoteQuality(
         design=design,
-        table=collecting.annotators(table),
+        table=annotators(table),
         votes=votes,
         each=np.bincount(votes["id"], minlength=table.size),
         kappa=agreement.fleiss_kappa(kinds),
@@ -74,20 +73,14 @@ def judge(table: DatasetTable, design: Design) -> Quality:
     )
 
 
-def suspects(table: DatasetTable, quality: Quality, rule: ExclusionRule) -> pd.DataFrame:
-    """Whom `collecting.apply_rule` would leave out, `annotator, reason`: nobody who was ruled on by hand before."""
-    found = exclusions(quality.table, rule)
-    return found[~found["annotator"].isin(collecting.rulings(table)["annotator"])].reset_index(drop=True)
-
-
-def without(table: DatasetTable, quality: Quality, annotators: Collection[str]) -> Change:
+def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[str]) -> ExclusionEffect:
     """What the HSF of the collected votes would become without some annotators."""
     kept = quality.votes[~quality.votes["annotator"].isin(list(annotators))]
     before, after = (_hsf(*_per_sample(table, votes)) for votes in (quality.votes, kept))
     both = ~np.isnan(before) & ~np.isnan(after)
     moved = np.abs(before - after)[both]
     varies = both.sum() > 2 and np.ptp(before[both]) > 0 and np.ptp(after[both]) > 0
-    return Change(
+    return ExclusionEffect(
         samples=int((moved > 0).sum()),
         mean=float(moved[moved > 0].mean()) if (moved > 0).any() else 0.0,
         most=float(moved.max()) if len(moved) else 0.0,
@@ -112,16 +105,16 @@ def need(table: DatasetTable, *, score: str, width: float) -> Need:
     return votes_needed(rho, len(known), reliability=found.reliability, votes=votes, width=width)
 
 
-def opinions(table: DatasetTable, design: Design) -> pd.DataFrame:
+def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     """Samples that people hold to be something else than their label, by Dawid-Skene, surest first.
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """
-    ballots = collecting.ballots(table, design=design)
+    ballots = responses(table, design=design)
     ballots = ballots[~ballots["excluded"].astype(bool) & (ballots["id"] >= 0) & (ballots["label"] >= 0)]
     if ballots.empty:
         return pd.DataFrame({"id": [], "said": [], "prob": [], "votes": []}).astype({"id": int, "said": int})
-    found = dawid_skene_of_ballots(ballots, table.tally.classes)
+    found = dawid_skene_of_ballots(ballots, table.counter.classes)
     places = ballots.drop_duplicates("path").set_index("path")["id"]
     found = found.assign(id=places.reindex(found["path"]).to_numpy(), said=found["label"])
     given = table.dataset.labels()[found["id"]]

@@ -18,7 +18,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import exporting
 from avhcurate.services.exporting.rows import write_rows
 from avhcurate.services.selecting import COLUMNS
-from avhcurate.services.tables import DatasetTable, open_box, open_log, open_saved
+from avhcurate.services.tables import DatasetTable, open_log, open_response_log, open_saved
 from avhcurate.storage.files import write_atomic
 from avhcurate.storage.self_training import BY, SelfTrainingFolder, self_trainings
 from avhcurate.storage.workspace import Workspace
@@ -296,7 +296,7 @@ def _export_folder(
     decided["tags"] = pd.Series([[]] * len(chosen), index=chosen.index, dtype=object)
     dataset, run = workspace.dataset(folder.record.target), folder.record.target_run
     own = dataset.run(run) if run else None  # a whole network has none, and another network's scores say nothing here
-    table = DatasetTable(dataset, own, open_log(workspace), open_box(workspace), open_saved(workspace))
+    table = DatasetTable(dataset, own, open_log(workspace), open_response_log(workspace), open_saved(workspace))
     table.annotate(decided)
     count = exporting.export(table, Filters(), format, out, force=force, only=chosen["id"].tolist())
     manifest = out / "manifest.json"

@@ -13,9 +13,9 @@ import pandas as pd
 from avhcurate.curation import bins
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.services.tallying import Tally
+from avhcurate.services.tallying import VoteCounter
 from avhcurate.storage.annotations import AnnotationLog
-from avhcurate.storage.ballots import BallotBox
+from avhcurate.storage.ballots import ResponseLog
 from avhcurate.storage.datasets import DatasetFolder, DatasetRecord, VotesRecord
 from avhcurate.storage.runs import RunFolder, RunRecord
 from avhcurate.storage.saved import SavedLog
@@ -32,22 +32,22 @@ class DatasetTable(SampleTable):
         dataset: DatasetFolder,
         run: RunFolder | None,
         log: AnnotationLog,
-        box: BallotBox,
+        response_log: ResponseLog,
         saved: SavedLog,
         edges: Sequence[float] | None = None,
     ) -> None:
-        self.dataset, self.run, self.log, self.box, self.saved = dataset, run, log, box, saved
+        self.dataset, self.run, self.log, self.response_log, self.saved = dataset, run, log, response_log, saved
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
         record = dataset.record
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
         self.training = training_of(dataset, run) if run else None
         #: Counts the votes behind the HSF columns.
-        self.tally = Tally(dataset, box)
+        self.counter = VoteCounter(dataset, response_log)
         super().__init__(
             dataset.samples_path,
             run.scores_path if run else None,
-            self.tally.frame(np.flatnonzero(self.tally.counts.votes), self.edges) if self.votes else None,
+            self.counter.frame(np.flatnonzero(self.counter.counts.votes), self.edges) if self.votes else None,
             class_names(record, run.record if run else None),
             dynamics=self.training.dynamics_path if self.training else None,
             quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
@@ -66,11 +66,11 @@ class DatasetTable(SampleTable):
     @property
     def votes(self) -> VotesRecord | None:
         """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
-        return self.tally.record
+        return self.counter.record
 
     def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
         """Those votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without any."""
-        return self.tally.votes(id)
+        return self.counter.votes(id)
 
     @property
     def simulated(self) -> bool:
@@ -86,8 +86,8 @@ class DatasetTable(SampleTable):
                 self.annotate(self.log.state(self.dataset.name))
                 self.annotated = version
             self._refresh_sets()
-            if len(changed := self.tally.update()):
-                self.recount(self.tally.frame(changed, self.edges))
+            if len(changed := self.counter.update()):
+                self.recount(self.counter.frame(changed, self.edges))
 
     def _refresh_sets(self) -> None:
         name = self.dataset.name
@@ -112,7 +112,7 @@ def open_table(
         raise CurateError(
             f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
-    return DatasetTable(dataset, run, open_log(workspace), open_box(workspace), open_saved(workspace), edges)
+    return DatasetTable(dataset, run, open_log(workspace), open_response_log(workspace), open_saved(workspace), edges)
 
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
@@ -191,9 +191,9 @@ def open_saved(workspace: Workspace) -> SavedLog:
     return _saved(*_address_and_file(workspace))
 
 
-def open_box(workspace: Workspace) -> BallotBox:
-    """The ballots, in the same database; one box for all who ask in this process, since it keeps them in memory."""
-    return _box(*_address_and_file(workspace))
+def open_response_log(workspace: Workspace) -> ResponseLog:
+    """The response log, in the same database; one for all who ask in this process, since it keeps them in memory."""
+    return _response_log(*_address_and_file(workspace))
 
 
 def _address_and_file(workspace: Workspace) -> tuple[str, int]:
@@ -211,8 +211,8 @@ def _saved(url: str, _file: int) -> SavedLog:
 
 
 @lru_cache(maxsize=8)
-def _box(url: str, _file: int) -> BallotBox:
-    return BallotBox(url)
+def _response_log(url: str, _file: int) -> ResponseLog:
+    return ResponseLog(url)
 
 
 def _address(workspace: Workspace) -> str:

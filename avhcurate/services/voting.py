@@ -46,7 +46,7 @@ def attach_sheet(
     force: bool = False,
 ) -> VotesRecord:
     """Attaches votes that were read already; the caller holds the dataset's lock."""
-    votes, messages = tally(sheet, folder)
+    votes, messages = counted(sheet, folder)
     if sheet.simulated and not simulated:
         simulated, messages = True, [*messages, "the file says that its votes are simulated"]
     return attach(folder, votes, source=source, messages=messages, simulated=simulated, note=note, force=force)
@@ -142,7 +142,7 @@ def fingerprint_votes(votes: pa.Table) -> str:
     return fingerprint_table(votes.select(["id"]), fingerprint_table(flat))
 
 
-def tally(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
+def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
     """Votes by id of a dataset, and what the user should know of rows that were left out."""
     classes = folder.record.classes
     samples = pq.read_table(folder.samples_path, columns=["path", "label"])
@@ -150,18 +150,18 @@ def tally(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]
     rows = np.flatnonzero(ids >= 0)
     messages = [*sheet.messages, *messages]
     if sheet.counts is not None:
-        return _tally_counts(sheet.counts[rows], ids[rows], classes), messages
+        return _of_counts(sheet.counts[rows], ids[rows], classes), messages
     assert sheet.answers is not None
     answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
     if "selected" in answers:
         labels = samples["label"].fill_null(-1).to_numpy()
-        votes, more = _tally_ticks(answers, labels, classes)
+        votes, more = _of_ticks(answers, labels, classes)
     else:
-        votes, more = _tally_answers(answers, classes)
+        votes, more = _of_answers(answers, classes)
     return votes, messages + more
 
 
-def _tally_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
+def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
     if counts.shape[1] != len(classes):
         raise CurateError(
             f"the votes have {counts.shape[1]} counts a sample, but the dataset has {len(classes)} classes "
@@ -176,14 +176,14 @@ def _tally_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa
     return _counts_table(unique, sums)
 
 
-def _tally_answers(answers: pd.DataFrame, classes: list[str]) -> tuple[pa.Table, list[str]]:
+def _of_answers(answers: pd.DataFrame, classes: list[str]) -> tuple[pa.Table, list[str]]:
     votes = count_answers(answers, classes)
     ids = np.array(votes.samples, np.int64)
     order = np.argsort(ids)
     return _counts_table(ids[order], votes.counts[order]), _left_out(votes.replaced, votes.blank)
 
 
-def _tally_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
+def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
     """Ticks for the class that is a sample's label; for other classes they say nothing about that label."""
     own = labels[answers["sample"]]
     if "class" not in answers:

@@ -1,4 +1,4 @@
-"""The log of ballots in memory, column by column, so that whatever follows from it is counted in milliseconds."""
+"""The response log in memory, column by column, so that whatever follows from it is counted in milliseconds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
@@ -15,8 +15,8 @@ _FIELDS = {
 }  # fmt: skip
 
 
-class Rows:
-    """Some rows of a ledger: `rows["answer"]` is a column of them, `rows[mask]` fewer of them.
+class ResponseView:
+    """Some rows of the log: `rows["answer"]` is a column of them, `rows[mask]` fewer of them.
 
     Each column lies in memory by itself, and only those that are asked for are read.
     """
@@ -31,9 +31,9 @@ class Rows:
     def __getitem__(self, which: str) -> np.ndarray: ...
 
     @overload
-    def __getitem__(self, which: np.ndarray | slice) -> "Rows": ...
+    def __getitem__(self, which: np.ndarray | slice) -> "ResponseView": ...
 
-    def __getitem__(self, which: str | np.ndarray | slice) -> "np.ndarray | Rows":
+    def __getitem__(self, which: str | np.ndarray | slice) -> "np.ndarray | ResponseView":
         if isinstance(which, str):
             column = self._columns[which][: self._size]
             return column if self._chosen is None else column[self._chosen]
@@ -41,14 +41,14 @@ class Rows:
             which = np.arange(len(self))[which]
         elif which.dtype == np.bool_:
             which = np.flatnonzero(which)
-        return Rows(self._columns, self._size, which if self._chosen is None else self._chosen[which])
+        return ResponseView(self._columns, self._size, which if self._chosen is None else self._chosen[which])
 
 
-class Names:
+class Vocabulary:
     """Texts by number, in order of coming.
 
-    >>> names = Names()
-    >>> names.numbers(["b", "a", "b"]).tolist(), names.texts
+    >>> words = Vocabulary()
+    >>> words.numbers(["b", "a", "b"]).tolist(), words.texts
     ([0, 1, 0], ['b', 'a'])
     """
 
@@ -71,12 +71,12 @@ class Names:
         return known[codes]
 
 
-class Ledger:
-    """Every ballot of one dataset, in order of the log; names are numbers in it.
+class ResponseColumns:
+    """Every response of one dataset, in order of the log; names are numbers in it.
 
     Columns of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
     `classes` (expected -1 for none); selected: 1, 0, -1 for classify; control: index of CONTROLS; reaction_ms, at;
-    place within its task; standing: not taken back. `rulings`: the newest (action, why, who) on each annotator;
+    place within its task; standing: not retracted. `statuses`: the newest (action, why, who) on each annotator;
     `choices`: the newest value of each kind.
     """
 
@@ -86,17 +86,17 @@ class Ledger:
     )
 
     def __init__(self) -> None:
-        self.annotators, self.paths, self.classes = Names(), Names(), Names()
-        self.rulings: dict[str, tuple[str, str, str]] = {}
+        self.annotators, self.paths, self.classes = Vocabulary(), Vocabulary(), Vocabulary()
+        self.statuses: dict[str, tuple[str, str, str]] = {}
         self.choices: dict[str, str] = {}
         self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
         self._columns: dict[str, np.ndarray] = {name: np.empty(0, kind) for name, kind in _FIELDS.items()}
         self._size = 0
 
     @property
-    def rows(self) -> Rows:
-        """The ballots, oldest first, as they are now: later ones do not join what was read."""
-        return Rows(self._columns, self._size)
+    def rows(self) -> ResponseView:
+        """The responses, oldest first, as they are now: later ones do not join what was read."""
+        return ResponseView(self._columns, self._size)
 
     def append(self, rows: Sequence[Any]) -> None:
         """Takes over rows of `COLUMNS` with numbers beyond those it has."""
@@ -119,8 +119,8 @@ class Ledger:
             column[self._size : end] = values.get(name, True)
         self._size = end
 
-    def take_back(self, ids: Sequence[int]) -> None:
-        """Marks ballots as taken back."""
+    def retract(self, ids: Sequence[int]) -> None:
+        """Marks responses as retracted."""
         places = np.searchsorted(self.rows["id"], ids)
         # A copy, so that what somebody reads meanwhile stays as it was.
         self._columns = self._columns | {"standing": self._columns["standing"].copy()}

@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting
-from avhcurate.services.collecting import Grid, Settings
+from avhcurate.services import annotate_setup, answering, handing_out
+from avhcurate.services.annotate_setup import CollectionSettings
+from avhcurate.services.handing_out import GridTask
 from avhcurate.ui import state
 from avhcurate.ui.choices import Choice
 from avhcurate.ui.components.classify import Item, classify_card
@@ -34,7 +35,7 @@ RULE = (
 CLASS: Choice[str] = Choice("annotate.class", "", str)
 
 
-def heading(here: Opened, me: str, settings: Settings) -> None:
+def heading(here: Opened, me: str, settings: CollectionSettings) -> None:
     """Title, who annotates, and what can be set while annotating, in one row."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Annotate", anchor=False)
@@ -47,7 +48,7 @@ def heading(here: Opened, me: str, settings: Settings) -> None:
                 st.button("Change", type="tertiary", key="annotate.leave", on_click=leave, help="Annotate as another")
 
 
-def _class_choice(here: Opened, settings: Settings) -> None:
+def _class_choice(here: Opened, settings: CollectionSettings) -> None:
     names = here.table.classes
     possible = [names[label] for label in settings.classes or range(len(names))]
     chosen = CLASS.of(here.view)
@@ -76,13 +77,13 @@ def _set_size() -> None:
 # --- the work ------------------------------------------------------------------------------------------------
 
 
-def work(here: Opened, me: str, settings: Settings) -> None:
+def work(here: Opened, me: str, settings: CollectionSettings) -> None:
     """The task on hand, drawn anew by itself after each answer, without the rest of the page."""
     desk = _desk(here, me, settings)
     (_tick if settings.design == "select" else _classify)(here, settings, desk)
 
 
-def _desk(here: Opened, me: str, settings: Settings) -> Desk:
+def _desk(here: Opened, me: str, settings: CollectionSettings) -> Desk:
     return desk_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{me}", me)
 
 
@@ -95,7 +96,7 @@ def _hear(here: Opened, desk: Desk, key: str) -> None:
 
 
 @st.fragment
-def _classify(here: Opened, settings: Settings, desk: Desk) -> None:
+def _classify(here: Opened, settings: CollectionSettings, desk: Desk) -> None:
     table = here.table
     _hear(here, desk, "annotate.card")
     questions = desk.questions(table, ahead=_AHEAD)
@@ -113,7 +114,7 @@ def _classify(here: Opened, settings: Settings, desk: Desk) -> None:
         done=made.answers,
         goal=made.answers + made.left,
         finished=not questions,
-        least_ms=collecting.FASTEST_MS,
+        least_ms=answering.FASTEST_MS,
         health=health_url(),
         about=_definitions(table.classes, settings),
     )
@@ -122,11 +123,11 @@ def _classify(here: Opened, settings: Settings, desk: Desk) -> None:
 
 
 @st.fragment
-def _tick(here: Opened, settings: Settings, desk: Desk) -> None:
+def _tick(here: Opened, settings: CollectionSettings, desk: Desk) -> None:
     table, wanted = here.table, CLASS.of(here.view)
     _hear(here, desk, "annotate.grid")
     label = table.classes.index(wanted) if wanted in table.classes else None
-    grid = collecting.next_grid(table, desk.annotator, label=label)
+    grid = handing_out.next_grid(table, desk.annotator, label=label)
     made = desk.progress(table, now=grid is None)
     if grid is not None:
         _question(grid, settings, made.tasks, made.left)
@@ -151,7 +152,7 @@ def _tick(here: Opened, settings: Settings, desk: Desk) -> None:
     )
 
 
-def _pictures(here: Opened, grid: Grid) -> list[Picture]:
+def _pictures(here: Opened, grid: GridTask) -> list[Picture]:
     name, version = here.table.dataset.name, here.version
     return [
         Picture(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
@@ -159,7 +160,7 @@ def _pictures(here: Opened, grid: Grid) -> list[Picture]:
     ]
 
 
-def _question(grid: Grid, settings: Settings, grids: int, left: int) -> None:
+def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: int) -> None:
     """The class in question with its definition, the rule, and how far the annotator is."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
@@ -169,14 +170,14 @@ def _question(grid: Grid, settings: Settings, grids: int, left: int) -> None:
     st.caption(plain(settings.rule or RULE))
 
 
-def _definitions(classes: Sequence[str], settings: Settings) -> list[str]:
+def _definitions(classes: Sequence[str], settings: CollectionSettings) -> list[str]:
     told = dict(settings.definitions)
     return [told.get(name, "") for name in classes]
 
 
 def _nothing_left(here: Opened, desk: Desk) -> None:
     """The end of the work for this annotator, with what the collection has come to."""
-    made = collecting.progress(here.table, desk.annotator)
+    made = handing_out.progress(here.table, desk.annotator)
     with st.container(border=True):
         st.subheader("Nothing is left for you", icon=":material/celebration:")
         st.write(
@@ -189,10 +190,10 @@ def _nothing_left(here: Opened, desk: Desk) -> None:
         )
 
 
-def ready(here: Opened) -> Settings | None:
+def ready(here: Opened) -> CollectionSettings | None:
     """The dataset's collection; None where it has none, or one that cannot be asked about any more, with the reason."""
     try:
-        return collecting.settings(here.table)
+        return annotate_setup.settings_of(here.table)
     except CurateError as error:
         st.warning(plain(str(error)))
         return None

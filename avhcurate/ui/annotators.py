@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.plots.annotators import votes_of_samples, votes_over_time
-from avhcurate.services import collecting
+from avhcurate.services import annotator_status
+from avhcurate.services.annotate_setup import CollectionSettings
 from avhcurate.services.annotating import user
-from avhcurate.services.collecting import Progress, Settings
+from avhcurate.services.handing_out import CollectionProgress
 from avhcurate.services.judging import Quality
 from avhcurate.ui import collection
 from avhcurate.ui.charts import show_chart
@@ -23,7 +24,7 @@ from avhcurate.ui.signin import who
 _LEAVING = "annotators.leaving"
 
 
-def facts(made: Progress, settings: Settings) -> None:
+def facts(made: CollectionProgress, settings: CollectionSettings) -> None:
     """Votes, samples that have enough of them, annotators."""
     share = made.votes / made.wanted if made.wanted else 0.0
     with st.container(horizontal=True, gap="medium"):
@@ -36,7 +37,7 @@ def facts(made: Progress, settings: Settings) -> None:
     st.progress(min(1.0, share))
 
 
-def charts(quality: Quality, settings: Settings) -> None:
+def charts(quality: Quality, settings: CollectionSettings) -> None:
     """Votes over time, and how many votes the samples have."""
     left, right = halves()
     with left:
@@ -67,7 +68,7 @@ def people(here: Opened, quality: Quality) -> None:
 
 def history(here: Opened) -> None:
     """Who was excluded and included, when, why and by whom."""
-    rows = collecting.rulings(here.table)
+    rows = annotator_status.status_changes(here.table)
     if not len(rows):
         return
     with st.expander(f"What was decided ({len(rows):,})", icon=":material/history:"):
@@ -172,7 +173,7 @@ def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
     if st.button(
         f"Delete {answers:,} answers", type="primary", key="annotators.really", disabled=typed.strip() != name
     ):
-        attempt(collecting.withdraw, here.table, name, done=f"The answers of {name} are gone")
+        attempt(annotator_status.withdraw, here.table, name, done=f"The answers of {name} are gone")
         _ask()
         st.rerun()
 
@@ -180,9 +181,9 @@ def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
 def _exclude(here: Opened, names: Sequence[str]) -> None:
     why = st.session_state.get("annotators.why", "").strip()
     for name in names:
-        attempt(collecting.exclude, here.table, name, why=why, who=who() or user(), done=f"{name} is excluded")
+        attempt(annotator_status.exclude, here.table, name, why=why, who=who() or user(), done=f"{name} is excluded")
 
 
 def _include(here: Opened, names: Sequence[str]) -> None:
     for name in names:
-        attempt(collecting.include, here.table, name, who=who() or user(), done=f"{name} counts again")
+        attempt(annotator_status.include, here.table, name, who=who() or user(), done=f"{name} counts again")

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.services import collecting
+from avhcurate.services import annotate_setup
+from avhcurate.services.annotate_setup import QUEUES, CollectionSettings
 from avhcurate.services.annotating import user
-from avhcurate.services.collecting import QUEUES, Settings
 from avhcurate.ui.annotate import RULE
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened, attempt
@@ -23,9 +23,9 @@ _ABOUT = {
 }
 
 
-def form(here: Opened, before: Settings | None, *, key: str) -> None:
+def form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
     """Every setting of a collection, with a button that writes it for all annotators."""
-    start = before or Settings(design="classify", target=5)
+    start = before or CollectionSettings(design="classify", target=5)
     design = st.segmented_control(
         "Design", list(DESIGNS), default=start.design, format_func=DESIGNS.__getitem__, required=True,
         key=f"{key}.design",
@@ -49,7 +49,7 @@ def form(here: Opened, before: Settings | None, *, key: str) -> None:
         st.form_submit_button(label, type="primary", on_click=_save, args=(here, start, key))
 
 
-def _order(here: Opened, start: Settings, key: str) -> None:
+def _order(here: Opened, start: CollectionSettings, key: str) -> None:
     scored = here.table.run is not None
     queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
     st.selectbox(
@@ -72,7 +72,7 @@ def _order(here: Opened, start: Settings, key: str) -> None:
         )
 
 
-def _grid_settings(here: Opened, start: Settings, key: str) -> None:
+def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name, label, low, high, help in (
             ("candidates", "Candidates", 1, 200, "Images of the class in a grid, which the votes are about."),
@@ -97,7 +97,7 @@ def _grid_settings(here: Opened, start: Settings, key: str) -> None:
         )
 
 
-def _save(here: Opened, start: Settings, key: str) -> None:
+def _save(here: Opened, start: CollectionSettings, key: str) -> None:
     def said(name: str, otherwise: Any) -> Any:
         return st.session_state.get(f"{key}.{name}", otherwise)
 
@@ -115,4 +115,4 @@ def _save(here: Opened, start: Settings, key: str) -> None:
         definitions=tuple((name, told[name]) for name in names if told.get(name)),
         rule="" if rule == RULE else rule,
     )
-    attempt(collecting.configure, here.table, settings, who=who() or user(), done="The collection is set up")
+    attempt(annotate_setup.configure, here.table, settings, who=who() or user(), done="The collection is set up")

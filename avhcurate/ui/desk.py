@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting
-from avhcurate.services.collecting import Grid, Progress, Question, Reply
+from avhcurate.services import answering, handing_out
+from avhcurate.services.answering import Reply
+from avhcurate.services.handing_out import CollectionProgress, GridTask, Question
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui.components.outbox import Answer, Back, Broken, Entry, Message, Refused, Sheet, Word
 
@@ -37,7 +38,7 @@ class Desk:
     broken: set[str] = field(default_factory=set)
     #: Grids submitted here that can be had back.
     submitted: int = 0
-    _progress: Progress | None = None
+    _progress: CollectionProgress | None = None
     _asked_at: float = 0.0
 
     def hear(self, table: DatasetTable, message: Message) -> None:
@@ -51,13 +52,13 @@ class Desk:
 
     def questions(self, table: DatasetTable, *, ahead: int) -> list[Question]:
         """What the annotator is asked now and next, without images that could not be drawn."""
-        asked = collecting.next_questions(table, self.annotator, ahead=ahead + len(self.broken))
+        asked = handing_out.next_questions(table, self.annotator, ahead=ahead + len(self.broken))
         return [one for one in asked if one.task not in self.broken]
 
-    def progress(self, table: DatasetTable, *, now: bool = False) -> Progress:
+    def progress(self, table: DatasetTable, *, now: bool = False) -> CollectionProgress:
         """How far the annotator is: asked of the log now and then, and counted on between."""
         if self._progress is None or now or time.monotonic() - self._asked_at > _PROGRESS_S:
-            self._progress = collecting.progress(table, self.annotator)
+            self._progress = handing_out.progress(table, self.annotator)
             self._asked_at = time.monotonic()
         return self._progress
 
@@ -78,7 +79,7 @@ class Desk:
 
     def _answer(self, table: DatasetTable, entry: Answer) -> str:
         self.tasks[entry.nonce] = entry.task
-        reply = collecting.answer(
+        reply = answering.answer(
             table, self.annotator, self._known_as(entry.task), entry.id, entry.choice, nonce=entry.nonce,
             reaction_ms=entry.ms,
         )  # fmt: skip
@@ -86,7 +87,7 @@ class Desk:
 
     def _sheet(self, table: DatasetTable, entry: Sheet) -> str:
         self.tasks[entry.nonce] = entry.task
-        reply = collecting.submit_grid(
+        reply = answering.submit_grid(
             table, self.annotator, self._known_as(entry.task), entry.ids, entry.ticked, nonce=entry.nonce,
             reaction_ms=entry.ms,
         )  # fmt: skip
@@ -98,13 +99,13 @@ class Desk:
     def _back(self, table: DatasetTable, entry: Back) -> str:
         if self.settled.get(entry.of):
             return ""  # it was refused, so there is nothing to take back, and its image is asked about again
-        again: Question | Grid | None = collecting.take_back(table, self.annotator, of=entry.of)
+        again: Question | GridTask | None = answering.take_back(table, self.annotator, of=entry.of)
         if again is None:
             return "" if entry.of else "There is no answer to take back."
         if entry.of in self.tasks:
             self.renamed[self.tasks[entry.of]] = again.task
         self.submitted = max(0, self.submitted - 1)
-        if isinstance(again, Grid):
+        if isinstance(again, GridTask):
             self._progress = None
         return self._count(Reply(True, "", ""), -1, -1)
 

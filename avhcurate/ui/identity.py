@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.services import collecting
+from avhcurate.services import annotator_status
 from avhcurate.ui.choices import Choice
 from avhcurate.ui.desk import leave_desk
 from avhcurate.ui.frame import Opened, attempt
@@ -69,6 +69,6 @@ def own_answers(here: Opened, me: str) -> None:
 def _withdraw(here: Opened, me: str) -> None:
     if not st.session_state.get("annotate.sure"):
         return
-    attempt(collecting.withdraw, here.table, me, done="Your answers are removed")
+    attempt(annotator_status.withdraw, here.table, me, done="Your answers are removed")
     leave_desk()
     st.session_state["annotate.sure"] = False

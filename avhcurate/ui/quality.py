@@ -10,7 +10,7 @@ from avhcurate.curation.agreement import Agreement
 from avhcurate.curation.annotators import ExclusionRule
 from avhcurate.errors import CurateError
 from avhcurate.plots.annotators import hsf_course
-from avhcurate.services import collecting, judging
+from avhcurate.services import annotator_status, judging
 from avhcurate.services.annotating import user
 from avhcurate.services.ballots_out import write_votes
 from avhcurate.services.judging import Change, Quality
@@ -50,7 +50,7 @@ def judge(table: DatasetTable, design: Design) -> Quality:
 
 def stamp_of(table: DatasetTable) -> str:
     """Changes with whatever a finding about the collected votes depends on."""
-    return f"{cache.cache_key(table)}\n{table.box.ledger(table.dataset.name).version}"
+    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.name).version}"
 
 
 @st.cache_resource(max_entries=8, show_spinner="Looking at the votes …")
@@ -119,7 +119,7 @@ def described(change: Change) -> str:
 
 
 def _apply(here: Opened, limits: ExclusionRule) -> None:
-    attempt(collecting.apply_rule, here.table, limits, who=who() or user(), done="The rule is applied")
+    attempt(annotator_status.apply_rule, here.table, limits, who=who() or user(), done="The rule is applied")
 
 
 # --- agreement and reliability -----------------------------------------------------------------------------------

@@ -3,9 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from avhcurate.services import collecting
+from avhcurate.services import annotate_setup
 from avhcurate.services.annotating import user
-from avhcurate.services.collecting import SOURCES, Source
+from avhcurate.services.hsf_source import SOURCES, HsfSource
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.signin import who
@@ -13,9 +13,9 @@ from avhcurate.ui.signin import who
 _ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
 
-def source_line(here: Opened, source: Source) -> None:
+def source_line(here: Opened, source: HsfSource) -> None:
     """What HSF is made of, with a choice where there is one; collected, imported and simulated votes stand apart."""
-    available = collecting.sources(here.table)
+    available = here.table.counter.sources()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":material/how_to_vote: {plain(source.text)}", width="stretch")
         with st.popover("What HSF is made of", icon=":material/tune:", key="annotators.source"):
@@ -25,7 +25,7 @@ def source_line(here: Opened, source: Source) -> None:
         st.caption(f"Kept apart and not counted: {' and '.join(unused)}.")
 
 
-def _source_form(here: Opened, source: Source, available: dict[str, int]) -> None:
+def _source_form(here: Opened, source: HsfSource, available: dict[str, int]) -> None:
     rows = [{"Votes": _ORIGINS.get(key, key), "Number": number} for key, number in available.items()]
     if rows:
         number = st.column_config.NumberColumn(format="localized")
@@ -60,7 +60,7 @@ def _origin(key: str) -> str:
 
 def _choose(here: Opened) -> None:
     attempt(
-        collecting.choose_source,
+        annotate_setup.choose_source,
         here.table,
         chosen=st.session_state["annotators.chosen"],
         control_filter=st.session_state["annotators.control_filter"],

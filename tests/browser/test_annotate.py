@@ -6,8 +6,8 @@ import statistics
 import pytest
 from PIL import Image
 
-from avhcurate.services import collecting
-from avhcurate.services.collecting import Settings
+from avhcurate.services import annotate_setup, annotator_status, answering
+from avhcurate.services.annotate_setup import CollectionSettings
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
@@ -41,7 +41,7 @@ def work(page, own_demo_root, serve):
 
     def opened(query="", **settings):
         table = open_table(Workspace(own_demo_root), "digits")
-        collecting.configure(table, Settings(**settings), who="lead")
+        annotate_setup.configure(table, CollectionSettings(**settings), who="lead")
         address = serve(own_demo_root)
         page.goto(f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
@@ -52,7 +52,7 @@ def work(page, own_demo_root, serve):
 
 def ballots(table):
     table.refresh()
-    return collecting.ballots(table, controls=True)
+    return annotator_status.responses(table, controls=True)
 
 
 def saved(page, selector=".card"):
@@ -66,7 +66,7 @@ def current(page):
 def look(page):
     """Waits until the picture could have been seen."""
     page.locator(".stage img.on").wait_for()
-    page.wait_for_timeout(collecting.FASTEST_MS + 30)
+    page.wait_for_timeout(answering.FASTEST_MS + 30)
 
 
 def press(page, *keys):
@@ -92,7 +92,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     found = ballots(table)
     assert found["id"].tolist() == seen
     assert found["label"].tolist() == [labels[first], 4, 9]
-    assert (found["reaction_ms"] >= collecting.FASTEST_MS).all()
+    assert (found["reaction_ms"] >= answering.FASTEST_MS).all()
     page.goto(f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
     expect(page.locator("[aria-label=Samples] .tile")).to_have_count(3)
     notes = dict(
@@ -139,7 +139,7 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     table, _ = work(**CLASSIFY)
     chosen, seen = [str(random.Random(0).randrange(10)) for _ in range(30)], []
     for key in chosen:
-        page.wait_for_timeout(collecting.FASTEST_MS + 15)
+        page.wait_for_timeout(answering.FASTEST_MS + 15)
         if page.locator(".stage img.on").count():
             seen.append((current(page), int(key)))
         page.keyboard.press(key)
@@ -222,7 +222,7 @@ def many_classes(tmp_path):
     workspace = Workspace(tmp_path / "workspace")
     import_dataset(workspace, "zoo", tmp_path / "images")
     table = open_table(workspace, "zoo")
-    collecting.configure(table, Settings(**CLASSIFY), who="lead")
+    annotate_setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
     return workspace.root, table
 
 
@@ -274,7 +274,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     expect(page.get_by_text("3: 2 of 10 ticked")).to_be_visible()
     shown, ticked = ids(page), ids(page, ".tile[aria-checked=true]")
     assert ticked == [shown[0], shown[2]]
-    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
     saved(page, ".sheet")
@@ -298,7 +298,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     page.goto(f"{address}/annotate?annotate.name=ada")
     expect(page.locator(".sheet .tile[aria-checked=true]")).to_have_count(2)
     assert ids(page, ".tile[aria-checked=true]") == before
-    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
     shown = ids(page)
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("button", name="Back to the last grid").click()
@@ -310,7 +310,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
 
 def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
     table, _ = work(**SELECT)
-    page.wait_for_timeout(collecting.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nothing is ticked.")).to_be_visible()
     assert ballots(table).empty

@@ -24,14 +24,14 @@ from hypothesis import strategies as st
 from avhcurate.curation.annotators import ExclusionRule
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting, tables
+from avhcurate.services import annotate_setup, annotator_status, answering, handing_out, tables
+from avhcurate.services.annotate_setup import CollectionSettings
 from avhcurate.services.annotating import annotate
-from avhcurate.services.collecting import Settings
 from avhcurate.services.correlating import noise_ceiling
 from avhcurate.services.inspecting import inspect
 from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach, attach_votes
-from avhcurate.storage.ballots import Ballot
+from avhcurate.storage.ballots import Response
 from avhcurate.storage.datasets import DatasetRecord
 from avhcurate.storage.workspace import Workspace
 
@@ -67,24 +67,24 @@ def pets(workspace, database, monkeypatch):
 
 
 def collect(table, design="classify", **changes):
-    return collecting.configure(table, Settings(design=design, **changes), who="boss")
+    return annotate_setup.configure(table, CollectionSettings(design=design, **changes), who="boss")
 
 
 def say(table, who, question, label, *, nonce=None, ms=700):
     nonce = nonce or uuid.uuid4().hex
-    return collecting.answer(table, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
+    return answering.answer(table, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
 
 
 def tick(table, who, grid, ticked, *, nonce=None, ms=30_000):
     nonce = nonce or uuid.uuid4().hex
-    return collecting.submit_grid(table, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
+    return answering.submit_grid(table, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
 
 
 def answer_all(table, who, say_what, number):
     """Answers `number` images, each by `say_what(id)`."""
     left = number
     while left:
-        for question in collecting.next_questions(table, who, ahead=min(10, left)):
+        for question in handing_out.next_questions(table, who, ahead=min(10, left)):
             assert say(table, who, question, say_what(question.id)).accepted
             left -= 1
 
@@ -106,22 +106,22 @@ def test_an_image_that_one_holds_is_not_given_to_another_beyond_the_target(pets)
     collect(pets, target=2, control_share=0.0)
     given = Counter()
     for who in ("ann", "bob", "cyd", "dan", "eve", "fay"):
-        questions = collecting.next_questions(pets, who, ahead=20)
+        questions = handing_out.next_questions(pets, who, ahead=20)
         assert len({question.id for question in questions}) == 20
         given.update(question.id for question in questions)
     assert set(given.values()) == {2}
     assert len(given) == 60
-    assert collecting.next_questions(pets, "gil", ahead=20) == ()
+    assert handing_out.next_questions(pets, "gil", ahead=20) == ()
 
 
 def test_a_lease_that_ran_out_is_given_to_another(pets, monkeypatch):
     collect(pets, target=1, control_share=0.0, lease_minutes=5)
-    first = collecting.next_questions(pets, "ann", ahead=60)
+    first = handing_out.next_questions(pets, "ann", ahead=60)
     assert len(first) == 60
-    assert collecting.next_questions(pets, "bob") == ()
+    assert handing_out.next_questions(pets, "bob") == ()
     later = time.time() + 301
     monkeypatch.setattr(time, "time", lambda: later)
-    second = collecting.next_questions(pets, "bob", ahead=10)
+    second = handing_out.next_questions(pets, "bob", ahead=10)
     assert len(second) == 10
     assert say(pets, "bob", second[0], 0).accepted
     late = next(question for question in first if question.id == second[0].id)
@@ -132,20 +132,20 @@ def test_a_lease_that_ran_out_is_given_to_another(pets, monkeypatch):
 
 def test_a_reload_gives_the_same_images_in_the_same_order(pets):
     collect(pets)
-    first = collecting.next_questions(pets, "ann", ahead=6)
-    assert collecting.next_questions(pets, "ann", ahead=6) == first
+    first = handing_out.next_questions(pets, "ann", ahead=6)
+    assert handing_out.next_questions(pets, "ann", ahead=6) == first
     say(pets, "ann", first[0], 0)
-    assert collecting.next_questions(pets, "ann", ahead=6)[:5] == first[1:]
+    assert handing_out.next_questions(pets, "ann", ahead=6)[:5] == first[1:]
 
 
 def test_everybody_sees_each_image_once_and_all_of_them(pets):
     collect(pets, target=3, control_share=0.0)
     for who in ("ann", "bob", "cyd"):
         answer_all(pets, who, truth(pets), 60)
-        assert collecting.next_questions(pets, who) == ()
-    found = collecting.ballots(pets)
+        assert handing_out.next_questions(pets, who) == ()
+    found = annotator_status.responses(pets)
     assert found.groupby("annotator")["id"].nunique().tolist() == [60, 60, 60]
-    progress = collecting.progress(pets, "ann")
+    progress = handing_out.progress(pets, "ann")
     assert (progress.answers, progress.left, progress.done, progress.votes) == (60, 0, 60, 180)
     assert progress.wanted == 180
 
@@ -154,21 +154,21 @@ def test_fewest_votes_first_asks_about_what_has_none(pets):
     collect(pets, queue="random", control_share=0.0)
     answer_all(pets, "ann", truth(pets), 40)
     collect(pets, queue="fewest", control_share=0.0)
-    seen = set(collecting.ballots(pets)["id"])
-    for question in collecting.next_questions(pets, "bob", ahead=20):
+    seen = set(annotator_status.responses(pets)["id"])
+    for question in handing_out.next_questions(pets, "bob", ahead=20):
         assert question.id not in seen
 
 
 def test_an_excluded_sample_is_not_asked_about(pets):
     annotate(pets, list(range(30)), "exclude")
     collect(pets, control_share=0.0)
-    assert {question.id for question in collecting.next_questions(pets, "ann", ahead=60)} == set(range(30, 60))
+    assert {question.id for question in handing_out.next_questions(pets, "ann", ahead=60)} == set(range(30, 60))
 
 
 def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits):
     collect(own_digits, control_share=0.2, target=5)
     answer_all(own_digits, "ann", truth(own_digits), 100)
-    rows = collecting.ballots(own_digits, controls=True)
+    rows = annotator_status.responses(own_digits, controls=True)
     checks = rows[rows["control"] == "attention"]
     assert len(checks) == 20
     assert (checks["expected"].astype(int) == own_digits.dataset.labels()[checks["id"]]).all()
@@ -176,13 +176,13 @@ def test_checks_are_mixed_in_by_their_share_and_look_like_the_others(own_digits)
     # The checks are images that the model finds easy for their class.
     easier = own_digits.frame(columns=["label", "avh"]).groupby("label")["avh"].rank(pct=True)
     assert (easier[checks["id"]] < 0.5).all()
-    question = collecting.next_questions(own_digits, "ann")[0]
+    question = handing_out.next_questions(own_digits, "ann")[0]
     assert set(asdict(question)) == {"task", "id", "expires"}
 
 
 def test_hardest_first_follows_the_score(own_digits):
     collect(own_digits, queue="hardest", score="avh", control_share=0.0)
-    ids = [question.id for question in collecting.next_questions(own_digits, "ann", ahead=20)]
+    ids = [question.id for question in handing_out.next_questions(own_digits, "ann", ahead=20)]
     avh = own_digits.frame(columns=["avh"])["avh"]
     assert ids == avh.sort_values(ascending=False, kind="stable").index[:20].tolist()
 
@@ -210,15 +210,15 @@ def test_settings_by_which_nobody_could_be_asked_are_refused(workspace, changes,
     make_dataset(workspace, [0, 1, 2])
     table = open_table(workspace, "pets")
     with pytest.raises(CurateError, match=message):
-        collecting.configure(table, Settings(**changes), who="boss")
-    assert collecting.settings(table) is None
+        annotate_setup.configure(table, CollectionSettings(**changes), who="boss")
+    assert annotate_setup.settings_of(table) is None
 
 
 def test_settings_stand_for_everybody_and_after_a_restart(workspace):
     make_dataset(workspace, [0, 1, 2])
-    wanted = Settings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),), seed=7)
-    collecting.configure(open_table(workspace, "pets"), wanted, who="boss")
-    assert collecting.settings(open_table(workspace, "pets")) == wanted
+    wanted = CollectionSettings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),), seed=7)
+    annotate_setup.configure(open_table(workspace, "pets"), wanted, who="boss")
+    assert annotate_setup.settings_of(open_table(workspace, "pets")) == wanted
 
 
 # --- grids
@@ -226,10 +226,10 @@ def test_settings_stand_for_everybody_and_after_a_restart(workspace):
 
 def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
     collect(own_digits, "select", target=3)
-    grid = collecting.next_grid(own_digits, "ann", label=3)
+    grid = handing_out.next_grid(own_digits, "ann", label=3)
     assert len(grid.ids) == len(set(grid.ids)) == 48
     tick(own_digits, "ann", grid, members(grid, own_digits))
-    rows = collecting.ballots(own_digits, controls=True)
+    rows = annotator_status.responses(own_digits, controls=True)
     assert rows["control"].value_counts().to_dict() == {"none": 42, "positive": 3, "negative": 3}
     labels = pd.Series(own_digits.dataset.labels()[rows["id"]])
     assert (labels[rows["control"] != "negative"] == 3).all()
@@ -242,7 +242,7 @@ def test_a_grid_holds_candidates_and_controls_of_the_right_classes(own_digits):
 def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all_are_seen(pets):
     collect(pets, "select", candidates=6, positives=1, negatives=1, target=5)
     shown = defaultdict(list)
-    while (grid := collecting.next_grid(pets, "ann")) is not None:
+    while (grid := handing_out.next_grid(pets, "ann")) is not None:
         assert len(grid.ids) <= 8
         shown[grid.label] += grid.ids
         assert tick(pets, "ann", grid, members(grid, pets)).accepted
@@ -250,62 +250,62 @@ def test_grids_of_one_annotator_show_no_image_twice_for_a_class_and_end_when_all
         assert len(ids) == len(set(ids))
         assert set(np.flatnonzero(pets.dataset.labels() == label)) <= set(ids)
     assert set(shown) == {0, 1, 2}
-    assert collecting.progress(pets, "ann").left == 0
+    assert handing_out.progress(pets, "ann").left == 0
 
 
 def test_classes_take_turns_and_the_chosen_one_comes_when_asked_for(pets):
     collect(pets, "select", candidates=4, positives=1, negatives=1, classes=(0, 2))
     labels = []
     for _ in range(4):
-        grid = collecting.next_grid(pets, "ann")
+        grid = handing_out.next_grid(pets, "ann")
         labels.append(grid.label)
         tick(pets, "ann", grid, [])
     assert sorted(labels[:2]) == sorted(labels[2:]) == [0, 2]
-    assert collecting.next_grid(pets, "ann", label=2).label == 2
-    assert collecting.next_grid(pets, "ann", label=0).label == 0
-    assert len(pets.box.leases("pets", "select", "ann")) == 6
+    assert handing_out.next_grid(pets, "ann", label=2).label == 2
+    assert handing_out.next_grid(pets, "ann", label=0).label == 0
+    assert len(pets.response_log.leases("pets", "select", "ann")) == 6
     with pytest.raises(CurateError, match="does not ask about class 1"):
-        collecting.next_grid(pets, "ann", label=1)
+        handing_out.next_grid(pets, "ann", label=1)
 
 
 def test_two_at_once_share_out_a_class(pets):
     collect(pets, "select", candidates=10, positives=0, negatives=0, target=1, classes=(0,))
-    grids = [collecting.next_grid(pets, who) for who in ("ann", "bob")]
+    grids = [handing_out.next_grid(pets, who) for who in ("ann", "bob")]
     assert sorted([*grids[0].ids, *grids[1].ids]) == list(range(0, 60, 3))
-    assert collecting.next_grid(pets, "cyd") is None
+    assert handing_out.next_grid(pets, "cyd") is None
 
 
 def test_a_grid_is_taken_whole_and_only_as_it_was_shown(pets):
     collect(pets, "select", candidates=4, positives=1, negatives=1)
-    grid = collecting.next_grid(pets, "ann")
+    grid = handing_out.next_grid(pets, "ann")
     others = [id for id in range(60) if id not in grid.ids][:6]
-    reply = collecting.submit_grid(pets, "ann", grid.task, others, [], nonce="n", reaction_ms=9000)
+    reply = answering.submit_grid(pets, "ann", grid.task, others, [], nonce="n", reaction_ms=9000)
     assert (reply.accepted, reply.kind) == (False, "stale")
     assert tick(pets, "ann", grid, [], ms=100).kind == "fast"
     with pytest.raises(CurateError, match="not on screen"):
         tick(pets, "ann", grid, others)
-    assert collecting.ballots(pets, controls=True).empty
+    assert annotator_status.responses(pets, controls=True).empty
     assert tick(pets, "ann", grid, grid.ids[:2], nonce="n").accepted
     assert tick(pets, "ann", grid, grid.ids[:2], nonce="n").accepted
     assert tick(pets, "ann", grid, [], nonce="m").kind == "answered"
-    rows = collecting.ballots(pets, controls=True)
+    rows = annotator_status.responses(pets, controls=True)
     assert len(rows) == 6
     assert set(rows["id"][rows["selected"] == True]) == set(grid.ids[:2])  # noqa: E712
 
 
 def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
     collect(pets, "select", candidates=4, positives=1, negatives=1)
-    grid = collecting.next_grid(pets, "ann")
+    grid = handing_out.next_grid(pets, "ann")
     tick(pets, "ann", grid, grid.ids[1:3])
-    following = collecting.next_grid(pets, "ann")
-    again = collecting.take_back(pets, "ann")
+    following = handing_out.next_grid(pets, "ann")
+    again = answering.take_back(pets, "ann")
     assert again.ids == grid.ids
     assert set(again.ticked) == set(grid.ids[1:3])
     assert again.task != grid.task
-    assert collecting.next_grid(pets, "ann") == again
-    assert collecting.ballots(pets).empty
+    assert handing_out.next_grid(pets, "ann") == again
+    assert annotator_status.responses(pets).empty
     assert tick(pets, "ann", again, []).accepted
-    assert collecting.next_grid(pets, "ann").ids == following.ids
+    assert handing_out.next_grid(pets, "ann").ids == following.ids
 
 
 # --- which answers are taken
@@ -313,90 +313,90 @@ def test_a_grid_that_is_taken_back_comes_again_as_it_was(pets):
 
 def test_a_stale_answer_is_refused_and_says_so(pets):
     collect(pets)
-    first, second = collecting.next_questions(pets, "ann", ahead=2)
-    wrong = collecting.answer(pets, "ann", first.task, second.id, 0, nonce="n", reaction_ms=700)
+    first, second = handing_out.next_questions(pets, "ann", ahead=2)
+    wrong = answering.answer(pets, "ann", first.task, second.id, 0, nonce="n", reaction_ms=700)
     assert (wrong.accepted, wrong.kind) == (False, "stale")
     assert "Another image" in wrong.reason
     assert say(pets, "bob", first, 0).kind == "stale"
-    assert collecting.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700).kind == "stale"
-    assert collecting.ballots(pets).empty
+    assert answering.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700).kind == "stale"
+    assert annotator_status.responses(pets).empty
 
 
 def test_an_impossibly_fast_answer_is_refused_and_the_image_stays(pets):
     collect(pets)
-    question = collecting.next_questions(pets, "ann")[0]
+    question = handing_out.next_questions(pets, "ann")[0]
     assert say(pets, "ann", question, 0, ms=99).kind == "fast"
-    assert collecting.next_questions(pets, "ann")[0] == question
+    assert handing_out.next_questions(pets, "ann")[0] == question
     assert say(pets, "ann", question, 0, ms=100).accepted
 
 
 def test_an_answer_sent_again_counts_once_and_another_one_is_refused(pets):
     collect(pets, control_share=0.0)
-    question = collecting.next_questions(pets, "ann")[0]
+    question = handing_out.next_questions(pets, "ann")[0]
     assert say(pets, "ann", question, 0, nonce="n").accepted
     assert say(pets, "ann", question, 0, nonce="n").accepted
     assert say(pets, "ann", question, 1, nonce="m").kind == "answered"
-    assert collecting.ballots(pets)["label"].tolist() == [0]
+    assert annotator_status.responses(pets)["label"].tolist() == [0]
 
 
 def test_what_makes_no_sense_is_refused(pets):
     with pytest.raises(CurateError, match="set up a collection"):
-        collecting.next_questions(pets, "ann")
+        handing_out.next_questions(pets, "ann")
     collect(pets)
-    question = collecting.next_questions(pets, "ann")[0]
+    question = handing_out.next_questions(pets, "ann")[0]
     with pytest.raises(CurateError, match="labels run from 0 to 2"):
         say(pets, "ann", question, 3)
     with pytest.raises(CurateError, match="nonce"):
-        collecting.answer(pets, "ann", question.task, question.id, 0, nonce="", reaction_ms=700)
+        answering.answer(pets, "ann", question.task, question.id, 0, nonce="", reaction_ms=700)
     for name in ("", "  ", "x" * 61, "a\nb"):
         with pytest.raises(CurateError, match="1 to 60 printable"):
-            collecting.next_questions(pets, name)
+            handing_out.next_questions(pets, name)
     with pytest.raises(CurateError, match="reload"):
-        collecting.next_grid(pets, "ann")
+        handing_out.next_grid(pets, "ann")
 
 
 def test_backspace_takes_answers_back_one_by_one_and_asks_them_again_first(pets):
     collect(pets)
-    first, second, third, *_ = collecting.next_questions(pets, "ann", ahead=5)
+    first, second, third, *_ = handing_out.next_questions(pets, "ann", ahead=5)
     say(pets, "ann", first, 0)
     say(pets, "ann", second, 1)
-    back = collecting.take_back(pets, "ann")
+    back = answering.take_back(pets, "ann")
     assert back.id == second.id
-    assert collecting.take_back(pets, "ann").id == first.id
-    assert collecting.take_back(pets, "ann") is None
-    following = [question.id for question in collecting.next_questions(pets, "ann", ahead=5)]
+    assert answering.take_back(pets, "ann").id == first.id
+    assert answering.take_back(pets, "ann") is None
+    following = [question.id for question in handing_out.next_questions(pets, "ann", ahead=5)]
     assert following[:3] == [first.id, second.id, third.id]
-    assert collecting.ballots(pets).empty
-    assert len(collecting.ballots(pets, standing=False, controls=True)) == 2
+    assert annotator_status.responses(pets).empty
+    assert len(annotator_status.responses(pets, standing=False, controls=True)) == 2
     assert say(pets, "ann", back, 2).accepted
 
 
 def test_a_backspace_that_is_sent_again_takes_back_no_second_answer(pets):
     collect(pets)
-    first, second, *_ = collecting.next_questions(pets, "ann", ahead=5)
+    first, second, *_ = handing_out.next_questions(pets, "ann", ahead=5)
     say(pets, "ann", first, 0, nonce="one")
     say(pets, "ann", second, 1, nonce="two")
-    back = collecting.take_back(pets, "ann", of="two")
+    back = answering.take_back(pets, "ann", of="two")
     assert back.id == second.id
-    assert collecting.take_back(pets, "ann", of="two") == back
-    assert len(collecting.ballots(pets, controls=True)) == 1
+    assert answering.take_back(pets, "ann", of="two") == back
+    assert len(annotator_status.responses(pets, controls=True)) == 1
     assert say(pets, "ann", back, 2).accepted
-    assert collecting.take_back(pets, "ann", of="two") is None
-    assert collecting.take_back(pets, "ann", of="unknown") is None
-    assert collecting.take_back(pets, "bob", of="one") is None
-    assert len(collecting.ballots(pets, controls=True)) == 2
-    assert collecting.take_back(pets, "ann", of="one").id == first.id
+    assert answering.take_back(pets, "ann", of="two") is None
+    assert answering.take_back(pets, "ann", of="unknown") is None
+    assert answering.take_back(pets, "bob", of="one") is None
+    assert len(annotator_status.responses(pets, controls=True)) == 2
+    assert answering.take_back(pets, "ann", of="one").id == first.id
 
 
 def test_an_image_that_cannot_be_seen_is_not_asked_about_again(pets):
     collect(pets, control_share=0.0, target=1)
-    first, *others = collecting.next_questions(pets, "ann", ahead=60)
+    first, *others = handing_out.next_questions(pets, "ann", ahead=60)
     for _ in range(2):
-        collecting.skip(pets, "ann", first.task)
-    collecting.skip(pets, "ann", "unknown")
-    assert collecting.next_questions(pets, "ann", ahead=60) == tuple(others)
-    assert collecting.progress(pets, "ann").left == 59
-    assert [question.id for question in collecting.next_questions(pets, "bob", ahead=60)] == [first.id]
+        answering.skip(pets, "ann", first.task)
+    answering.skip(pets, "ann", "unknown")
+    assert handing_out.next_questions(pets, "ann", ahead=60) == tuple(others)
+    assert handing_out.progress(pets, "ann").left == 59
+    assert [question.id for question in handing_out.next_questions(pets, "bob", ahead=60)] == [first.id]
 
 
 # --- who counts, and what HSF is made of
@@ -425,27 +425,27 @@ def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
     answer_all(pets, "bob", lambda id: (truth(pets)(id) + 1) % 3, 60)
     pets.refresh()
     assert (pets.frame()["hsf"] == 0.5).all()
-    assert collecting.next_questions(pets, "cyd") == ()
-    collecting.exclude(pets, "bob", why="always wrong", who="boss")
+    assert handing_out.next_questions(pets, "cyd") == ()
+    annotator_status.exclude(pets, "bob", why="always wrong", who="boss")
     assert (pets.frame()["hsf"] == 1.0).all()
-    assert collecting.source(pets).left_out == 1
-    assert len(collecting.next_questions(pets, "cyd", ahead=60)) == 60
-    found = collecting.annotators(pets).set_index("annotator")
+    assert annotate_setup.source(pets).left_out == 1
+    assert len(handing_out.next_questions(pets, "cyd", ahead=60)) == 60
+    found = annotator_status.annotators(pets).set_index("annotator")
     assert found["excluded"].to_dict() == {"ann": False, "bob": True}
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("always wrong", "hand: boss")
-    collecting.include(pets, "bob", who="boss")
+    annotator_status.include(pets, "bob", who="boss")
     assert (pets.frame()["hsf"] == 0.5).all()
-    assert collecting.rulings(pets)["action"].tolist() == ["include", "exclude"]
+    assert annotator_status.status_changes(pets)["action"].tolist() == ["include", "exclude"]
 
 
 def test_a_withdrawn_annotator_is_gone_from_hsf_and_tables(pets):
     collect(pets, control_share=0.0)
     answer_all(pets, "ann", truth(pets), 60)
     answer_all(pets, "bob", lambda id: 0, 30)
-    assert collecting.withdraw(pets, "bob") == 30
+    assert annotator_status.withdraw(pets, "bob") == 30
     assert (pets.frame()["hsf"] == 1.0).all()
-    assert collecting.annotators(pets)["annotator"].tolist() == ["ann"]
-    collecting.withdraw(pets, "ann")
+    assert annotator_status.annotators(pets)["annotator"].tolist() == ["ann"]
+    annotator_status.withdraw(pets, "ann")
     assert pets.frame()["hsf"].isna().all()
     assert pets.frame()["votes"].isna().all()
     assert pets.votes is None
@@ -455,16 +455,16 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     collect(own_digits, control_share=0.5, target=5)
     answer_all(own_digits, "ann", truth(own_digits), 40)
     answer_all(own_digits, "bob", lambda id: (truth(own_digits)(id) + 1) % 10, 40)
-    found = collecting.annotators(own_digits).set_index("annotator")
+    found = annotator_status.annotators(own_digits).set_index("annotator")
     assert found["control_accuracy"].to_dict() == {"ann": 1.0, "bob": 0.0}
-    assert collecting.source(own_digits).collected == 40
-    source = collecting.choose_source(own_digits, control_filter=0.8, who="boss")
+    assert annotate_setup.source(own_digits).collected == 40
+    source = annotate_setup.choose_source(own_digits, control_filter=0.8, who="boss")
     assert (source.collected, source.annotators, source.left_out) == (20, 1, 1)
     assert (own_digits.frame()["hsf"].dropna() == 1.0).all()
-    found = collecting.annotators(own_digits).set_index("annotator")
+    found = annotator_status.annotators(own_digits).set_index("annotator")
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("0 of 20 controls right, below 80%", "rule")
-    collecting.include(own_digits, "bob", who="boss")
-    assert collecting.source(own_digits).collected == 40
+    annotator_status.include(own_digits, "bob", who="boss")
+    assert annotate_setup.source(own_digits).collected == 40
 
 
 def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
@@ -472,12 +472,12 @@ def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
     for who in ("ann", "bob", "cyd"):
         answer_all(pets, who, truth(pets), 60)
     answer_all(pets, "dan", lambda id: (truth(pets)(id) + 1) % 3, 60)
-    found = collecting.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss")
+    found = annotator_status.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss")
     assert found["annotator"].tolist() == ["dan"]
     assert (pets.frame()["hsf"] == 1.0).all()
-    assert "below 50 %" in collecting.annotators(pets).set_index("annotator").loc["dan", "why"]
-    collecting.include(pets, "dan", who="boss")
-    assert collecting.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss").empty
+    assert "below 50 %" in annotator_status.annotators(pets).set_index("annotator").loc["dan", "why"]
+    annotator_status.include(pets, "dan", who="boss")
+    assert annotator_status.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss").empty
 
 
 def test_collected_votes_replace_simulated_ones_and_can_give_way_to_them_again(own_digits):
@@ -487,11 +487,12 @@ def test_collected_votes_replace_simulated_ones_and_can_give_way_to_them_again(o
     own_digits.refresh()
     assert not own_digits.simulated
     assert own_digits.frame()["votes"].sum() == 5
-    assert collecting.source(own_digits).text == "HSF comes from 5 votes that 1 annotator gave in the app."
-    assert collecting.sources(own_digits) == {"k-way": 5, "simulated": int(before["votes"].sum())}
-    source = collecting.choose_source(own_digits, chosen="simulated", who="boss")
+    source = annotate_setup.source(own_digits)
+    assert (source.key, source.imported, source.collected, source.annotators) == ("k-way", 0, 5, 1)
+    assert own_digits.counter.sources() == {"k-way": 5, "simulated": int(before["votes"].sum())}
+    source = annotate_setup.choose_source(own_digits, chosen="simulated", who="boss")
     assert own_digits.simulated
-    assert "not from people" in source.text
+    assert (source.key, source.collected) == ("simulated", 0)
     pd.testing.assert_frame_equal(own_digits.frame(columns=["hsf", "votes"]), before)
 
 
@@ -514,13 +515,13 @@ def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
     collect(pets, control_share=0.0)
     answer_all(pets, "ann", truth(pets), 10)
     collect(pets, "select", candidates=12, positives=0, negatives=0)
-    grid = collecting.next_grid(pets, "bob")
+    grid = handing_out.next_grid(pets, "bob")
     tick(pets, "bob", grid, [])
-    assert collecting.sources(pets) == {"k-way": 10, "tick": 12}
-    assert collecting.source(pets).key == "tick"
+    assert pets.counter.sources() == {"k-way": 10, "tick": 12}
+    assert annotate_setup.source(pets).key == "tick"
     assert pets.frame()["votes"].sum() == 12
     assert set(pets.vote_counts().columns) == {"id", "selected", "shown"}
-    source = collecting.choose_source(pets, chosen="k-way", who="boss")
+    source = annotate_setup.choose_source(pets, chosen="k-way", who="boss")
     assert (source.key, source.collected) == ("k-way", 10)
     assert (pets.frame()["hsf"].dropna() == 1.0).all()
 
@@ -528,10 +529,10 @@ def test_ticks_and_choices_are_never_mixed_and_the_larger_one_is_used(pets):
 def test_a_choice_without_votes_falls_back_to_what_there_is(pets):
     collect(pets, control_share=0.0)
     answer_all(pets, "ann", truth(pets), 3)
-    source = collecting.choose_source(pets, chosen="tick", who="boss")
+    source = annotate_setup.choose_source(pets, chosen="tick", who="boss")
     assert (source.key, source.chosen) == ("k-way", "tick")
     with pytest.raises(CurateError, match="cannot be made of"):
-        collecting.choose_source(pets, chosen="magic", who="boss")
+        annotate_setup.choose_source(pets, chosen="magic", who="boss")
 
 
 def test_a_sample_without_a_label_keeps_its_votes_and_has_no_hsf(workspace):
@@ -561,7 +562,7 @@ def test_a_workspace_that_was_removed_and_made_anew_starts_without_votes(workspa
     for _ in range(2):
         make_dataset(workspace, [0, 1, 2])
         table = open_table(workspace, "pets")
-        assert collecting.settings(table) is None
+        assert annotate_setup.settings_of(table) is None
         collect(table, control_share=0.0)
         answer_all(table, "ann", truth(table), 3)
         shutil.rmtree(workspace.root)
@@ -626,34 +627,34 @@ def _take(step, workspace, table):
         who, path, answer = values
         control, expected = ("attention", "cat") if what == "check" else ("none", None)
         task = uuid.uuid4().hex
-        with table.box.desk(name) as desk:
-            if path not in desk.answered("classify", who, [path]):  # as nobody is asked the same twice
-                ballot = Ballot(0, path, answer, None, control, expected)
-                desk.cast("classify", who, task, [ballot], nonce=task, reaction_ms=700, at=at)
+        with table.response_log.transaction(name) as log:
+            if path not in log.answered("classify", who, [path]):  # as nobody is asked the same twice
+                ballot = Response(0, path, answer, None, control, expected)
+                log.record("classify", who, task, [ballot], nonce=task, reaction_ms=700, at=at)
     elif what == "select":
         who, asked, ticked = values
         task = uuid.uuid4().hex
-        with table.box.desk(name) as desk:
-            new = [path for path in PATHS if path not in desk.answered("select", who, PATHS, asked)]
+        with table.response_log.transaction(name) as log:
+            new = [path for path in PATHS if path not in log.answered("select", who, PATHS, asked)]
             controls = ["positive", "none", "none", "negative"]
             tiles = [
-                Ballot(place, path, asked, path in ticked, controls[place], None) for place, path in enumerate(new)
+                Response(place, path, asked, path in ticked, controls[place], None) for place, path in enumerate(new)
             ]
             if tiles:
-                desk.cast("select", who, task, tiles, nonce=task, reaction_ms=7000, at=at)
+                log.record("select", who, task, tiles, nonce=task, reaction_ms=7000, at=at)
     elif what == "take back":
-        with table.box.desk(name) as desk:
-            newest = desk.newest(values[1], values[0])
+        with table.response_log.transaction(name) as log:
+            newest = log.newest(values[1], values[0])
             if newest is not None:
-                desk.take_back(newest, at=at)
+                log.retract(newest, at=at)
     elif what == "exclude":
-        collecting.exclude(table, values[0], why="so", who="boss")
+        annotator_status.exclude(table, values[0], why="so", who="boss")
     elif what == "include":
-        collecting.include(table, values[0], who="boss")
+        annotator_status.include(table, values[0], who="boss")
     elif what == "withdraw":
-        collecting.withdraw(table, values[0])
+        annotator_status.withdraw(table, values[0])
     elif what == "choose":
-        collecting.choose_source(table, chosen=values[0], control_filter=values[1], who="boss")
+        annotate_setup.choose_source(table, chosen=values[0], control_filter=values[1], who="boss")
     elif what == "attach" and sum(values[0]):
         counts = np.array(values[0], np.int32).reshape(4, 3)
         kept = np.flatnonzero(counts.sum(axis=1))
@@ -763,7 +764,7 @@ def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(
             done = 0
             try:
                 while done < 200:
-                    for question in collecting.next_questions(table, who, ahead=min(20, 200 - done)):
+                    for question in handing_out.next_questions(table, who, ahead=min(20, 200 - done)):
                         nonce = uuid.uuid4().hex
                         replies = [say(table, who, question, question.id % 3, nonce=nonce) for _ in range(1 + done % 2)]
                         assert all(reply.accepted for reply in replies)
@@ -779,7 +780,7 @@ def test_fifty_annotators_at_once_lose_nothing_double_nothing_and_waste_nothing(
         for thread in threads:
             thread.join()
         assert problems == []
-        found = collecting.ballots(table, controls=True)
+        found = annotator_status.responses(table, controls=True)
         written = list(zip(found["annotator"], found["id"], strict=True))
         assert len(acknowledged) == 50 * 200
         assert sorted(written) == sorted(acknowledged)
@@ -798,14 +799,14 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
     collect(table)
     script = f"""
         import threading, uuid
-        from avhcurate.services import collecting
+        from avhcurate.services import annotate_setup, annotator_status, answering, handing_out
         from avhcurate.services.tables import open_table
         from avhcurate.storage.workspace import Workspace
         table = open_table(Workspace({str(workspace.root)!r}), "pets")
         def annotate(who):
             while True:
-                for question in collecting.next_questions(table, who):
-                    reply = collecting.answer(
+                for question in handing_out.next_questions(table, who):
+                    reply = answering.answer(
                         table, who, question.task, question.id, 0, nonce=uuid.uuid4().hex, reaction_ms=500
                     )
                     if reply.accepted:
@@ -818,9 +819,9 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
     os.kill(process.pid, signal.SIGKILL)
     acknowledged += process.stdout.readlines()
     process.wait()
-    found = collecting.ballots(table, controls=True)
+    found = annotator_status.responses(table, controls=True)
     kept = {f"{who} {id}\n" for who, id in zip(found["annotator"], found["id"], strict=True)}
     assert {line for line in acknowledged if line.endswith("\n")} <= kept
     assert len(kept) <= len(acknowledged) + 3
-    question = collecting.next_questions(table, "ann")[0]
+    question = handing_out.next_questions(table, "ann")[0]
     assert say(table, "ann", question, 0).accepted

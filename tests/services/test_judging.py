@@ -9,8 +9,8 @@ from scipy.stats import spearmanr
 
 from avhcurate.curation.annotators import ExclusionRule
 from avhcurate.errors import CurateError
-from avhcurate.services import collecting, judging
-from avhcurate.services.collecting import Settings
+from avhcurate.services import annotate_setup, annotator_status, answering, handing_out, judging
+from avhcurate.services.annotate_setup import CollectionSettings
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 
@@ -23,9 +23,9 @@ def give(table, annotator, number, say):
     """Lets an annotator answer questions; `say` turns the given label of an image and its id into the class chosen."""
     labels = table.dataset.labels()
     for _ in range(number):
-        (question,) = collecting.next_questions(table, annotator, ahead=1)
+        (question,) = handing_out.next_questions(table, annotator, ahead=1)
         label = say(int(labels[question.id]), question.id)
-        reply = collecting.answer(
+        reply = answering.answer(
             table, annotator, question.task, question.id, label, nonce=str(next(NONCES)), reaction_ms=900
         )
         assert reply.accepted, reply.reason
@@ -43,8 +43,8 @@ def wrongly(label, _):
 def ask(root):
     """The digits with a collection that asks everybody about the same images first, a fifth of them checks."""
     table = open_table(Workspace(root), "digits")
-    settings = Settings(design="classify", queue="hardest", target=10, control_share=0.2)
-    collecting.configure(table, settings, who="lead")
+    settings = CollectionSettings(design="classify", queue="hardest", target=10, control_share=0.2)
+    annotate_setup.configure(table, settings, who="lead")
     return table
 
 
@@ -70,8 +70,8 @@ def voted(voted_root, tmp_path):
 
 
 def test_votes_are_those_of_the_log_without_controls(voted):
-    quality = judging.judge(voted, "classify")
-    ballots = collecting.ballots(voted, controls=True)
+    quality = judging.vote_quality(voted, "classify")
+    ballots = annotator_status.responses(voted, controls=True)
     plain = ballots[ballots["control"] == "none"]
     assert len(quality.votes) == len(plain) < len(ballots)
     hits = quality.votes.groupby("annotator")["hit"].mean()
@@ -81,7 +81,7 @@ def test_votes_are_those_of_the_log_without_controls(voted):
 
 
 def test_a_careless_annotator_fails_the_controls_and_agrees_with_nobody(voted):
-    table = judging.judge(voted, "classify").table.set_index("annotator")
+    table = judging.vote_quality(voted, "classify").table.set_index("annotator")
     assert table.loc["mal", "control_accuracy"] == 0
     assert (table.loc[list(CAREFUL), "control_accuracy"] == 1).all()
     assert table.loc["mal", "agreement"] < table.loc[list(CAREFUL), "agreement"].min()
@@ -89,12 +89,12 @@ def test_a_careless_annotator_fails_the_controls_and_agrees_with_nobody(voted):
 
 def test_a_rule_is_previewed_and_then_does_what_the_preview_said(voted):
     rule = ExclusionRule(control_accuracy=0.7)
-    before = judging.judge(voted, "classify")
-    found = judging.suspects(voted, before, rule)
+    before = judging.vote_quality(voted, "classify")
+    found = annotator_status.excluded_by(voted, before.table, rule)
     assert found["annotator"].tolist() == ["mal"]
     change = judging.without(voted, before, ["mal"])
     hsf = voted.frame(columns=["id", "hsf", "votes"]).set_index("id")
-    collecting.apply_rule(voted, rule, who="lead")
+    annotator_status.apply_rule(voted, rule, who="lead")
     voted.refresh()
     after = voted.frame(columns=["id", "hsf", "votes"]).set_index("id")
     assert change.votes == int(hsf["votes"].sum() - after["votes"].sum()) > 0
@@ -104,13 +104,13 @@ def test_a_rule_is_previewed_and_then_does_what_the_preview_said(voted):
     assert change.mean == pytest.approx(moved[moved > 0].mean())
     assert change.most == pytest.approx(moved.max())
     assert change.bare == (hsf["hsf"].notna() & after["hsf"].isna()).sum()
-    assert judging.suspects(voted, judging.judge(voted, "classify"), rule).empty
+    assert annotator_status.excluded_by(voted, judging.vote_quality(voted, "classify").table, rule).empty
 
 
 def test_agreement_rises_when_the_careless_one_is_excluded(voted):
-    before = judging.judge(voted, "classify")
-    collecting.exclude(voted, "mal", why="", who="lead")
-    after = judging.judge(voted, "classify")
+    before = judging.vote_quality(voted, "classify")
+    annotator_status.exclude(voted, "mal", why="", who="lead")
+    after = judging.vote_quality(voted, "classify")
     assert after.kappa.value > before.kappa.value
     assert after.alpha.value == pytest.approx(1)
     assert set(after.votes["annotator"]) == set(CAREFUL)
@@ -118,13 +118,13 @@ def test_agreement_rises_when_the_careless_one_is_excluded(voted):
 
 
 def test_leaving_out_nobody_changes_nothing(voted):
-    quality = judging.judge(voted, "classify")
+    quality = judging.vote_quality(voted, "classify")
     change = judging.without(voted, quality, [])
     assert (change.samples, change.votes, change.bare, change.most) == (0, 0, 0, 0.0)
 
 
 def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
-    collecting.exclude(voted, "mal", why="", who="lead")
+    annotator_status.exclude(voted, "mal", why="", who="lead")
     for name in ("eve", "fay", "gil"):  # who all find the same images hard
         give(voted, name, EACH, lambda label, id: label if id % 3 else (label + 1) % 10)
     known = voted.frame(columns=["hsf", "avh"]).dropna()
@@ -142,19 +142,19 @@ def test_too_few_votes_say_so_instead_of_a_number(asked):
 
 
 def test_ticks_count_for_the_given_label_only(asked):
-    settings = Settings(design="select", candidates=6, positives=2, negatives=2, target=5)
-    collecting.configure(asked, settings, who="lead")
+    settings = CollectionSettings(design="select", candidates=6, positives=2, negatives=2, target=5)
+    annotate_setup.configure(asked, settings, who="lead")
     labels = asked.dataset.labels()
     for name in ("ann", "bob"):
         for _ in range(3):
-            grid = collecting.next_grid(asked, name)
+            grid = handing_out.next_grid(asked, name)
             ticked = [id for id in grid.ids if labels[id] == grid.label]
-            reply = collecting.submit_grid(
+            reply = answering.submit_grid(
                 asked, name, grid.task, grid.ids, ticked, nonce=str(next(NONCES)), reaction_ms=9000
             )
             assert reply.accepted, reply.reason
     asked.refresh()
-    quality = judging.judge(asked, "select")
+    quality = judging.vote_quality(asked, "select")
     assert len(quality.votes) == 2 * 3 * 6
     assert quality.votes["hit"].all()
     assert quality.kappa.reason, "every vote is a tick, so chance would agree as well"
@@ -162,7 +162,7 @@ def test_ticks_count_for_the_given_label_only(asked):
 
 
 def test_quality_of_nothing_is_empty_and_says_why(asked):
-    quality = judging.judge(asked, "classify")
+    quality = judging.vote_quality(asked, "classify")
     assert quality.votes.empty
     assert quality.table.empty
     assert quality.kappa.reason
@@ -174,9 +174,9 @@ def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
     for name in CAREFUL:  # who see in every third image something else than its label
         give(asked, name, EACH, lambda label, id: (label + 1) % 10 if id % 3 == 0 else label)
     give(asked, "mal", EACH, lambda label, id: (label + 5) % 10)
-    found = judging.opinions(asked, "classify")
+    found = judging.disputed_labels(asked, "classify")
     labels = asked.dataset.labels()
-    seen = judging.judge(asked, "classify").each
+    seen = judging.vote_quality(asked, "classify").each
     several = found[found["votes"] >= 3]
     assert set(several["id"]) == set(np.flatnonzero((seen >= 3) & (np.arange(len(seen)) % 3 == 0)))
     assert (several["said"] == (labels[several["id"]] + 1) % 10).all()
@@ -184,4 +184,4 @@ def test_what_people_say_against_the_label_is_found_by_dawid_skene(asked):
 
 
 def test_nobody_has_an_opinion_before_the_first_vote(asked):
-    assert judging.opinions(asked, "classify").empty
+    assert judging.disputed_labels(asked, "classify").empty
