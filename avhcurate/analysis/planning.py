@@ -49,22 +49,6 @@ class Need:
     noise_free: bool
     level: float
 
-    @property
-    def text(self) -> str:
-        """The answer in a sentence or two."""
-        what = "the noise-free correlation" if self.noise_free else "the correlation"
-        now = f"The interval of {what} is {self.width_now:.3f} wide"
-        if self.width_now <= self.width:
-            return f"{now}, as narrow as asked already."
-        more_samples = f"{self.samples_needed - self.samples} more samples with {self.votes:.3g} votes each would"
-        if self.votes_needed is None:
-            return (
-                f"{now}. More votes on the same {self.samples} samples cannot make it narrower than "
-                f"{self.width_at_best:.3f}; {more_samples}."
-            )
-        votes = f"{self.votes_needed} votes a sample, {self.more_votes} more in all,"
-        return f"{now}. {votes} make it {self.width:.3g}; {more_samples} too."
-
 
 def votes_needed(
     rho: float,

@@ -27,7 +27,7 @@ QUEUES: dict[Queue, str] = {
     "disagreement": "Where the models disagree most",
     "fewest": "Fewest votes first",
 }
-_LONGEST_NAME = 60
+LONGEST_NAME = 60
 #: Kind of the settings among the choices of the log.
 _SETTINGS = "collection"
 
@@ -127,8 +127,8 @@ def columns_of(table: DatasetTable) -> ResponseColumns:
 def annotator_name(text: str) -> str:
     """The name without blanks around it; refused where it cannot stand in the log."""
     name = text.strip()
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise CurateError(f"an annotator has a name of 1 to {_LONGEST_NAME} printable characters")
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise CurateError(f"an annotator has a name of 1 to {LONGEST_NAME} printable characters")
     return name
 
 

@@ -16,7 +16,7 @@ from avhcurate.curation import tasks
 from avhcurate.errors import CurateError
 from avhcurate.services.annotate_setup import annotator_name, columns_of, required_settings
 from avhcurate.services.asking import seed_of, task_pool
-from avhcurate.services.hsf_source import SourceChoice, left_out
+from avhcurate.services.hsf_source import Key, SourceChoice, left_out
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.ballots import Design, Lease, LogTransaction
 
@@ -132,7 +132,7 @@ class TaskQueue:
     @cached_property
     def votes(self) -> np.ndarray:
         """Collected votes that count of each sample, (N,); of grids, those for the sample's own label."""
-        key = "k-way" if self.design == "classify" else "tick"
+        key: Key = "k-way" if self.design == "classify" else "tick"
         return self.table.counter.collected(self.columns, key, self.excluded).votes
 
     @cached_property

@@ -106,7 +106,7 @@ def need(table: DatasetTable, *, score: str, width: float) -> Need:
 
 
 def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
-    """Samples that people hold to be something else than their label, by Dawid-Skene, surest first.
+    """Samples whose label annotators dispute, by Dawid-Skene, surest first.
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """

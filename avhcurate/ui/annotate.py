@@ -1,7 +1,6 @@
 """Parts of the Annotate page: the grid to tick, the card to classify, what can be set meanwhile, and the end."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
@@ -12,9 +11,8 @@ from avhcurate.services.handing_out import GridTask
 from avhcurate.ui import state
 from avhcurate.ui.choices import Choice
 from avhcurate.ui.components.classify import Item, classify_card
-from avhcurate.ui.components.outbox import read_message
 from avhcurate.ui.components.ticks import Picture, tick_grid
-from avhcurate.ui.desk import Desk, desk_of
+from avhcurate.ui.desk import AnnotatorSession, session_of
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.identity import leave
 from avhcurate.ui.mistakes import plain
@@ -51,16 +49,8 @@ def heading(here: Opened, me: str, settings: CollectionSettings) -> None:
 def _class_choice(here: Opened, settings: CollectionSettings) -> None:
     names = here.table.classes
     possible = [names[label] for label in settings.classes or range(len(names))]
-    chosen = CLASS.of(here.view)
-    st.selectbox(
-        "Class",
-        ["", *possible],
-        key=CLASS.key(chosen if chosen in possible else ""),
-        format_func=lambda name: name or "Classes in turn",
-        on_change=CLASS.keep,
-        label_visibility="collapsed",
-        width=190,
-    )
+    options = {"": "Classes in turn"} | {name: name for name in possible}
+    CLASS.show(st.selectbox, "Class", here.view, options, label_visibility="collapsed", width=190)
 
 
 def _size_choice(view: View) -> None:
@@ -78,39 +68,27 @@ def _set_size() -> None:
 
 
 def work(here: Opened, me: str, settings: CollectionSettings) -> None:
-    """The task on hand, drawn anew by itself after each answer, without the rest of the page."""
-    desk = _desk(here, me, settings)
-    (_tick if settings.design == "select" else _classify)(here, settings, desk)
-
-
-def _desk(here: Opened, me: str, settings: CollectionSettings) -> Desk:
-    return desk_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{me}", me)
-
-
-def _hear(here: Opened, desk: Desk, key: str) -> None:
-    """Passes on what the browser has sent, before anything is drawn; a message that was heard before says nothing."""
-    sent: Any = st.session_state.get(key) or {}
-    message = read_message(sent.get("outbox"), desk.scope)
-    if message.turn != desk.word.echo:
-        desk.hear(here.table, message)
+    """The current task; after each answer only this part of the page is drawn again."""
+    session = session_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{me}", me)
+    (_tick if settings.design == "select" else _classify)(here, settings, session)
 
 
 @st.fragment
-def _classify(here: Opened, settings: CollectionSettings, desk: Desk) -> None:
+def _classify(here: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
     table = here.table
-    _hear(here, desk, "annotate.card")
-    questions = desk.questions(table, ahead=_AHEAD)
-    made = desk.progress(table, now=not questions)
+    session.hear(table, st.session_state.get("annotate.card"))
+    questions = session.questions(table, ahead=_AHEAD)
+    made = session.progress(table, now=not questions)
     if not questions and not made.answers:
-        _nothing_left(here, desk)
+        _nothing_left(here, session)
         return
     name = table.dataset.name
     classify_card(
         [Item(one.id, one.task, image_url(name, one.id, version=here.version, full=True)) for one in questions],
         table.classes,
         key="annotate.card",
-        scope=desk.scope,
-        word=desk.word,
+        scope=session.scope,
+        receipt=session.receipt,
         done=made.answers,
         goal=made.answers + made.left,
         finished=not questions,
@@ -119,35 +97,35 @@ def _classify(here: Opened, settings: CollectionSettings, desk: Desk) -> None:
         about=_definitions(table.classes, settings),
     )
     if not questions:
-        _nothing_left(here, desk)
+        _nothing_left(here, session)
 
 
 @st.fragment
-def _tick(here: Opened, settings: CollectionSettings, desk: Desk) -> None:
+def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
     table, wanted = here.table, CLASS.of(here.view)
-    _hear(here, desk, "annotate.grid")
+    session.hear(table, st.session_state.get("annotate.grid"))
     label = table.classes.index(wanted) if wanted in table.classes else None
-    grid = handing_out.next_grid(table, desk.annotator, label=label)
-    made = desk.progress(table, now=grid is None)
+    grid = handing_out.next_grid(table, session.annotator, label=label)
+    made = session.progress(table, now=grid is None)
     if grid is not None:
         _question(grid, settings, made.tasks, made.left)
     elif wanted:
         st.info(f"Every image of {plain(wanted)} has your answer.", icon=":material/task_alt:")
         st.button("Go on with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
     else:
-        _nothing_left(here, desk)
-    if grid is None and not desk.submitted:
+        _nothing_left(here, session)
+    if grid is None and not session.submitted:
         return
     tick_grid(
         _pictures(here, grid) if grid else [],
         key="annotate.grid",
-        scope=desk.scope,
+        scope=session.scope,
         task=grid.task if grid else "",
         name=grid.class_name if grid else "",
         ticked=grid.ticked if grid else (),
-        word=desk.word,
+        receipt=session.receipt,
         size=TILE_SIZES[here.view.tile],
-        can_go_back=desk.submitted > 0,
+        can_go_back=session.submitted > 0,
         health=health_url(),
     )
 
@@ -171,13 +149,13 @@ def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: in
 
 
 def _definitions(classes: Sequence[str], settings: CollectionSettings) -> list[str]:
-    told = dict(settings.definitions)
-    return [told.get(name, "") for name in classes]
+    definitions = dict(settings.definitions)
+    return [definitions.get(name, "") for name in classes]
 
 
-def _nothing_left(here: Opened, desk: Desk) -> None:
-    """The end of the work for this annotator, with what the collection has come to."""
-    made = handing_out.progress(here.table, desk.annotator)
+def _nothing_left(here: Opened, session: AnnotatorSession) -> None:
+    """The end of the work for this annotator, and how far the collection is."""
+    made = handing_out.progress(here.table, session.annotator)
     with st.container(border=True):
         st.subheader("Nothing is left for you", icon=":material/celebration:")
         st.write(

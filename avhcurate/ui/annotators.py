@@ -12,7 +12,7 @@ from avhcurate.services import annotator_status
 from avhcurate.services.annotate_setup import CollectionSettings
 from avhcurate.services.annotating import user
 from avhcurate.services.handing_out import CollectionProgress
-from avhcurate.services.judging import Quality
+from avhcurate.services.judging import VoteQuality
 from avhcurate.ui import collection
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
@@ -37,7 +37,7 @@ def facts(made: CollectionProgress, settings: CollectionSettings) -> None:
     st.progress(min(1.0, share))
 
 
-def charts(quality: Quality, settings: CollectionSettings) -> None:
+def charts(quality: VoteQuality, settings: CollectionSettings) -> None:
     """Votes over time, and how many votes the samples have."""
     left, right = halves()
     with left:
@@ -48,7 +48,7 @@ def charts(quality: Quality, settings: CollectionSettings) -> None:
         show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
 
 
-def people(here: Opened, quality: Quality) -> None:
+def people(here: Opened, quality: VoteQuality) -> None:
     """A row an annotator; those selected can be excluded, included, or withdrawn for good."""
     st.subheader("Who annotates")
     rows = quality.table

@@ -2,37 +2,32 @@
 
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import streamlit as st
 
-from avhcurate.errors import CurateError
 from avhcurate.services import answering, handing_out
 from avhcurate.services.answering import Reply
 from avhcurate.services.handing_out import CollectionProgress, GridTask, Question
 from avhcurate.services.tables import DatasetTable
-from avhcurate.ui.components.outbox import Answer, Back, Broken, Entry, Message, Refused, Sheet, Word
+from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
 
-_DESK = "annotate.desk"
-#: Seconds for which the progress is counted on here, before the log is asked again.
+_SESSION = "annotate.session"
+#: Seconds for which the progress is counted on here, before the log is read again.
 _PROGRESS_S = 5.0
 
 
 @dataclass
-class Desk:
+class AnnotatorSession(Settling):
     """Passes answers on to the log, each once in this session (and, by its nonce, once at all).
 
-    `scope` names dataset, design and annotator: another one has another desk. `word` is what the browser is told of
-    its last message.
+    `scope` names dataset, design and annotator: another one has another session.
     """
 
-    scope: str
-    annotator: str
-    word: Word = field(default_factory=Word)
-    #: Why each settled nonce was refused; "" where it counts.
-    settled: dict[str, str] = field(default_factory=dict)
-    #: Tasks handed out anew, by the name that the browser may still know them by.
+    annotator: str = ""
+    #: Tasks handed out again, by the name that the browser may still know them by.
     renamed: dict[str, str] = field(default_factory=dict)
-    #: The task of each answer, by its nonce, for the case that it is taken back.
+    #: The task of each answer, by its nonce, for the case that it is retracted.
     tasks: dict[str, str] = field(default_factory=dict)
     #: Tasks whose image could not be drawn: they are not shown again in this session.
     broken: set[str] = field(default_factory=set)
@@ -41,14 +36,9 @@ class Desk:
     _progress: CollectionProgress | None = None
     _asked_at: float = 0.0
 
-    def hear(self, table: DatasetTable, message: Message) -> None:
-        """Puts the message's answers into the log, in their order; what cannot count is refused with its reason."""
-        for entry in message.entries:
-            if entry.nonce not in self.settled:
-                self.settled[entry.nonce] = self._pass_on(table, entry)
-        nonces = tuple(entry.nonce for entry in message.entries)
-        refused = tuple(Refused(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
-        self.word = Word(message.turn, nonces, refused)
+    def hear(self, table: DatasetTable, sent: Any) -> None:
+        """Puts the browser's answers into the log; what cannot count is refused with its reason."""
+        self.settle(sent, lambda entry: self._pass_on(table, entry))
 
     def questions(self, table: DatasetTable, *, ahead: int) -> list[Question]:
         """What the annotator is asked now and next, without images that could not be drawn."""
@@ -56,50 +46,57 @@ class Desk:
         return [one for one in asked if one.task not in self.broken]
 
     def progress(self, table: DatasetTable, *, now: bool = False) -> CollectionProgress:
-        """How far the annotator is: asked of the log now and then, and counted on between."""
+        """How far the annotator is: read from the log now and then, and counted on between."""
         if self._progress is None or now or time.monotonic() - self._asked_at > _PROGRESS_S:
             self._progress = handing_out.progress(table, self.annotator)
             self._asked_at = time.monotonic()
         return self._progress
 
     def _pass_on(self, table: DatasetTable, entry: Entry) -> str:
-        try:
-            match entry:
-                case Answer():
-                    return self._answer(table, entry)
-                case Sheet():
-                    return self._sheet(table, entry)
-                case Back():
-                    return self._back(table, entry)
-                case Broken():
-                    self.broken.add(self._known_as(entry.task))
-                    return ""
-        except CurateError as error:
-            return str(error)
+        match entry:
+            case Answer():
+                return self._answer(table, entry)
+            case GridAnswer():
+                return self._grid(table, entry)
+            case Retraction():
+                return self._retract(table, entry)
+            case Broken():
+                self.broken.add(self._known_as(entry.task))
+                return ""
 
     def _answer(self, table: DatasetTable, entry: Answer) -> str:
         self.tasks[entry.nonce] = entry.task
         reply = answering.answer(
-            table, self.annotator, self._known_as(entry.task), entry.id, entry.choice, nonce=entry.nonce,
+            table,
+            self.annotator,
+            self._known_as(entry.task),
+            entry.id,
+            entry.choice,
+            nonce=entry.nonce,
             reaction_ms=entry.ms,
-        )  # fmt: skip
+        )
         return self._count(reply, 1, 1)
 
-    def _sheet(self, table: DatasetTable, entry: Sheet) -> str:
+    def _grid(self, table: DatasetTable, entry: GridAnswer) -> str:
         self.tasks[entry.nonce] = entry.task
         reply = answering.submit_grid(
-            table, self.annotator, self._known_as(entry.task), entry.ids, entry.ticked, nonce=entry.nonce,
+            table,
+            self.annotator,
+            self._known_as(entry.task),
+            entry.ids,
+            entry.ticked,
+            nonce=entry.nonce,
             reaction_ms=entry.ms,
-        )  # fmt: skip
+        )
         if reply.accepted:
             self.submitted += 1
             self._progress = None
         return self._count(reply, 0, 0)
 
-    def _back(self, table: DatasetTable, entry: Back) -> str:
+    def _retract(self, table: DatasetTable, entry: Retraction) -> str:
         if self.settled.get(entry.of):
-            return ""  # it was refused, so there is nothing to take back, and its image is asked about again
-        again: Question | GridTask | None = answering.take_back(table, self.annotator, of=entry.of)
+            return ""  # it was refused, so there is nothing to retract, and its image is asked about again
+        again = answering.take_back(table, self.annotator, of=entry.of)
         if again is None:
             return "" if entry.of else "There is no answer to take back."
         if entry.of in self.tasks:
@@ -123,14 +120,14 @@ class Desk:
         return ""
 
 
-def desk_of(scope: str, annotator: str) -> Desk:
-    """The session's desk; a new one where dataset, design or annotator are others."""
-    kept: Desk | None = st.session_state.get(_DESK)
+def session_of(scope: str, annotator: str) -> AnnotatorSession:
+    """The annotator's session; a new one where dataset, design or annotator are others."""
+    kept: AnnotatorSession | None = st.session_state.get(_SESSION)
     if kept is None or kept.scope != scope:
-        kept = st.session_state[_DESK] = Desk(scope, annotator)
+        kept = st.session_state[_SESSION] = AnnotatorSession(scope, annotator=annotator)
     return kept
 
 
-def leave_desk() -> None:
+def forget_session() -> None:
     """Forgets what was passed on, as after the annotator's answers were removed."""
-    st.session_state.pop(_DESK, None)
+    st.session_state.pop(_SESSION, None)

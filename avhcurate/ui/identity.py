@@ -2,21 +2,21 @@
 
 import streamlit as st
 
+from avhcurate.errors import CurateError
 from avhcurate.services import annotator_status
+from avhcurate.services.annotate_setup import LONGEST_NAME, annotator_name
 from avhcurate.ui.choices import Choice
-from avhcurate.ui.desk import leave_desk
+from avhcurate.ui.desk import forget_session
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
-_LONGEST_NAME = 60
-
 
 def _read_name(text: str) -> str:
-    name = text.strip()
-    if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ValueError(text)
-    return name
+    try:
+        return annotator_name(text)
+    except CurateError as error:
+        raise ValueError(text) from error
 
 
 #: Who annotates, kept in the address so that a reload asks nobody again.
@@ -32,10 +32,10 @@ def annotator(view: View) -> str:
         st.subheader("Who are you?", icon=":material/badge:")
         st.write("Your answers are kept under a name, so that you can go on later and take them back.")
         with st.form("annotate.who", border=False):
-            st.text_input("Name", key="annotate.typed", max_chars=_LONGEST_NAME, placeholder="ada", autocomplete="name")
+            st.text_input("Name", key="annotate.typed", max_chars=LONGEST_NAME, placeholder="ada", autocomplete="name")
             st.form_submit_button("Start", type="primary", icon=":material/play_arrow:", on_click=_begin)
         if st.session_state.pop("annotate.nameless", False):
-            st.caption(f":material/error: A name has 1 to {_LONGEST_NAME} printable characters.")
+            st.caption(f":material/error: A name has 1 to {LONGEST_NAME} printable characters.")
     return st.stop()
 
 
@@ -70,5 +70,5 @@ def _withdraw(here: Opened, me: str) -> None:
     if not st.session_state.get("annotate.sure"):
         return
     attempt(annotator_status.withdraw, here.table, me, done="Your answers are removed")
-    leave_desk()
+    forget_session()
     st.session_state["annotate.sure"] = False

@@ -1,4 +1,4 @@
-"""Part of the Annotators page: samples that people hold to be something else than their label, by Dawid-Skene."""
+"""Part of the Annotators page: samples whose label annotators dispute, by Dawid-Skene."""
 
 from dataclasses import replace
 
@@ -7,12 +7,10 @@ import streamlit as st
 
 from avhcurate.services import judging
 from avhcurate.services.inspecting import rows_of
-from avhcurate.services.judging import Quality
-from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.ballots import Design
+from avhcurate.services.judging import VoteQuality
 from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.quality import stamp_of
+from avhcurate.ui.quality import VOTES_HASH
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 #: Up to so many votes it is worked out unasked.
@@ -20,7 +18,7 @@ _CHEAP = 20_000
 _MOST = 24
 
 
-def opinions(here: Opened, quality: Quality) -> tuple[list[int], int | None]:
+def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int | None]:
     """The surest of them as tiles; ids on show, and the id just opened."""
     st.subheader("Where people contradict the label")
     st.caption(
@@ -29,7 +27,7 @@ def opinions(here: Opened, quality: Quality) -> tuple[list[int], int | None]:
     )
     if len(quality.votes) > _CHEAP and not st.toggle("Work it out", key="annotators.opinions"):
         return [], None
-    found = _opinions(stamp_of(here.table), quality.design, here.table)
+    found = _disputed_labels(here.table, quality.design)
     if found.empty:
         st.caption("No label is contradicted so far.")
         return [], None
@@ -43,9 +41,9 @@ def opinions(here: Opened, quality: Quality) -> tuple[list[int], int | None]:
     return shown["id"].tolist(), event.opened
 
 
-@st.cache_data(max_entries=8, show_spinner="Weighing what people say …")
-def _opinions(stamp: str, design: Design, _table: DatasetTable) -> pd.DataFrame:
-    return judging.opinions(_table, design)
+_disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing what people say …", hash_funcs=VOTES_HASH)(
+    judging.disputed_labels
+)
 
 
 def _tiles(here: Opened, shown: pd.DataFrame) -> list[Tile]:

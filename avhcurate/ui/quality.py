@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from avhcurate.analysis.planning import Need
 from avhcurate.curation.agreement import Agreement
 from avhcurate.curation.annotators import ExclusionRule
 from avhcurate.errors import CurateError
@@ -13,9 +14,8 @@ from avhcurate.plots.annotators import hsf_course
 from avhcurate.services import annotator_status, judging
 from avhcurate.services.annotating import user
 from avhcurate.services.ballots_out import write_votes
-from avhcurate.services.judging import Change, Quality
+from avhcurate.services.judging import ExclusionEffect, VoteQuality
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.ballots import Design
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.explain import score_name
@@ -43,25 +43,22 @@ _FORMATS = {
 }
 
 
-def judge(table: DatasetTable, design: Design) -> Quality:
-    """What the collected votes say about themselves, worked out again when a vote, a ruling or the dataset is new."""
-    return _judge(stamp_of(table), design, table)
-
-
-def stamp_of(table: DatasetTable) -> str:
-    """Changes with whatever a finding about the collected votes depends on."""
+def _votes_key(table: DatasetTable) -> str:
     return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.name).version}"
 
 
-@st.cache_resource(max_entries=8, show_spinner="Looking at the votes …")
-def _judge(stamp: str, design: Design, _table: DatasetTable) -> Quality:
-    return judging.judge(_table, design)
+#: For caches of results over the collected votes, which change with every answer, status and choice.
+VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
+
+vote_quality = st.cache_resource(max_entries=8, show_spinner="Reading the votes …", hash_funcs=VOTES_HASH)(
+    judging.vote_quality
+)
 
 
 # --- exclusion by a rule -----------------------------------------------------------------------------------------
 
 
-def rule(here: Opened, quality: Quality) -> None:
+def rule(here: Opened, quality: VoteQuality) -> None:
     """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -73,15 +70,15 @@ def rule(here: Opened, quality: Quality) -> None:
         if limits == ExclusionRule():
             st.caption("Fill in a limit to see who would be left out. Nobody is until you say so.")
             return
-        found = judging.suspects(here.table, quality, limits)
+        found = annotator_status.excluded_by(here.table, quality.table, limits)
         if found.empty:
             st.caption("Every annotator who counts keeps this rule.")
             return
         names, reasons = found["annotator"].tolist(), found["reason"].tolist()
         told = (f"- **{plain(name)}**: {plain(why)}" for name, why in zip(names, reasons, strict=True))
         st.markdown("\n".join(told))
-        change = judging.without(here.table, quality, names)
-        st.markdown(f":material/preview: {described(change)}")
+        effect = judging.without(here.table, quality, names)
+        st.markdown(f":material/preview: {described(effect)}")
         st.button(
             f"Exclude {len(found)} annotator{'s' if len(found) > 1 else ''}",
             key="annotators.apply",
@@ -99,22 +96,22 @@ def _limit(label: str, key: str, help: str) -> float | None:
     return None if value is None else value / 100
 
 
-def described(change: Change) -> str:
+def described(effect: ExclusionEffect) -> str:
     """What leaving somebody out does to HSF, in a sentence or two.
 
-    >>> print(described(Change(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
+    >>> print(described(ExclusionEffect(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
     HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. 1 sample is left without a vote.
     """
-    if not change.votes:
+    if not effect.votes:
         return "HSF stays as it is: they gave no vote that counts."
     parts = [
-        f"HSF of {change.samples:,} samples changes, by {change.mean:.2f} on the mean and at most {change.most:.2f}"
+        f"HSF of {effect.samples:,} samples changes, by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
     ]
-    parts[0] += f"; {change.votes:,} votes go."
-    if change.bare:
-        parts.append(f"{change.bare:,} sample{'s are' if change.bare > 1 else ' is'} left without a vote.")
-    if change.spearman == change.spearman:
-        parts.append(f"Spearman with HSF as it is: {change.spearman:.3f}.")
+    parts[0] += f"; {effect.votes:,} votes go."
+    if effect.bare:
+        parts.append(f"{effect.bare:,} sample{'s are' if effect.bare > 1 else ' is'} left without a vote.")
+    if effect.spearman == effect.spearman:
+        parts.append(f"Spearman with HSF as it is: {effect.spearman:.3f}.")
     return " ".join(parts)
 
 
@@ -125,7 +122,7 @@ def _apply(here: Opened, limits: ExclusionRule) -> None:
 # --- agreement and reliability -----------------------------------------------------------------------------------
 
 
-def agreement(quality: Quality) -> None:
+def agreement(quality: VoteQuality) -> None:
     """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
     found = quality.reliability
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -180,9 +177,24 @@ def planning(here: Opened) -> None:
         )
         st.markdown("wide:", width="content")
     try:
-        st.markdown(plain(judging.need(here.table, score=score, width=width).text))
+        st.markdown(plain(need_text(judging.need(here.table, score=score, width=width))))
     except CurateError as error:
         show_user_error(error)
+
+
+def need_text(need: Need) -> str:
+    """How many more votes or samples are needed, in a sentence or two."""
+    now = f"The interval of the correlation is {need.width_now:.3f} wide"
+    if need.width_now <= need.width:
+        return f"{now}, as narrow as asked already."
+    more_samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each would"
+    if need.votes_needed is None:
+        return (
+            f"{now}. More votes on the same {need.samples} samples cannot make it narrower than "
+            f"{need.width_at_best:.3f}; {more_samples}."
+        )
+    votes = f"{need.votes_needed} votes a sample, {need.more_votes} more in all,"
+    return f"{now}. {votes} make it {need.width:.3g}; {more_samples} too."
 
 
 # --- export ------------------------------------------------------------------------------------------------------
@@ -193,8 +205,8 @@ def export_menu(here: Opened) -> None:
     table = here.table
     if table.votes is None:
         return
-    st.subheader("Take the votes out")
-    st.caption("Every answer that HSF is made of, with its annotator and time where they are known.")
+    st.subheader("Export the votes")
+    st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
     possible = [name for name in _FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
     with st.container(horizontal=True, vertical_alignment="center"):
         name = st.segmented_control(

@@ -9,17 +9,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.errors import CurateError
 from avhcurate.services import suspecting
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsRecord
-from avhcurate.ui.components.outbox import Answer, Back, Broken, Entry, Message, Refused, Sheet, Word, read_message
+from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.routes import health_url, image_url
 from avhcurate.ui.signin import who
 
-_DESK, _CARD = "suspects.desk", "suspects.card"
+_SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
 _BEHIND, _AHEAD = 4, 12
 #: No decision sooner than this after the picture is there: nobody can have seen it.
@@ -30,22 +29,19 @@ VERDICT_NAMES = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Ope
 
 
 @dataclass
-class Desk:
-    """Passes decisions on to the log, each once. `scope` names what they are about, and whose they are.
+class ReviewSession(Settling):
+    """Passes decisions on to the log, each once.
 
     `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move under one's
     hands; `queue` is its name for the browser. `place` is the one to show, `turn` the browser's last request.
     """
 
-    scope: str
     about: str = ""
     queue: str = ""
     ids: tuple[int, ...] = ()
     place: int = 0
     turn: int = 0
-    word: Word = field(default_factory=Word)
-    #: Why each settled nonce was refused, "" where it counts; and the sample of each that counts.
-    settled: dict[str, str] = field(default_factory=dict)
+    #: The sample of each decision that counts, by its nonce.
     samples: dict[str, int] = field(default_factory=dict)
 
     def look_at(self, about: str, ids: Sequence[int]) -> None:
@@ -53,26 +49,18 @@ class Desk:
         if about != self.about:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], tuple(ids), 0
 
-    def hear(self, table: DatasetTable, found: pd.DataFrame, message: Message) -> None:
-        """Puts the message's decisions into the log, in their order; what cannot count is refused with its reason."""
-        for entry in message.entries:
-            if entry.nonce not in self.settled:
-                self.settled[entry.nonce] = self._pass_on(table, found, entry)
-        nonces = tuple(entry.nonce for entry in message.entries)
-        refused = tuple(Refused(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
-        self.word = Word(message.turn, nonces, refused)
+    def hear(self, table: DatasetTable, found: pd.DataFrame, sent: Any) -> None:
+        """Puts the browser's decisions into the log; what cannot count is refused with its reason."""
+        self.settle(sent, lambda entry: self._pass_on(table, found, entry))
 
     def _pass_on(self, table: DatasetTable, found: pd.DataFrame, entry: Entry) -> str:
-        try:
-            match entry:
-                case Answer():
-                    return self._answer(table, found, entry)
-                case Back():
-                    return self._back(table, entry)
-                case Sheet() | Broken():
-                    return "This is no decision."
-        except CurateError as error:
-            return str(error)
+        match entry:
+            case Answer():
+                return self._answer(table, found, entry)
+            case Retraction():
+                return self._retract(table, entry)
+            case GridAnswer() | Broken():
+                return "This is no decision."
 
     def _answer(self, table: DatasetTable, found: pd.DataFrame, entry: Answer) -> str:
         suspect = found[found["id"] == entry.id]
@@ -88,7 +76,7 @@ class Desk:
         self._move(entry.id, 1)
         return ""
 
-    def _back(self, table: DatasetTable, entry: Back) -> str:
+    def _retract(self, table: DatasetTable, entry: Retraction) -> str:
         id = self.samples.pop(entry.of, None)
         if id is None:
             return "" if self.settled.get(entry.of) else "There is nothing to undo."
@@ -116,36 +104,34 @@ def one_by_one(here: Opened, record: SuspectsRecord, found: pd.DataFrame, about:
 
     `found` are all suspects; `ids` those in view that nobody has decided, by rank, at the time that the page is drawn.
     """
-    desk = _desk(f"{here.table.dataset.name}|{here.version}|{record.run}|{record.name}|{who()}")
+    session = _session(f"{here.table.dataset.name}|{here.version}|{record.run}|{record.name}|{who()}")
     sent: Any = st.session_state.get(_CARD) or {}
-    message = read_message(sent.get("outbox"), desk.scope)
-    if message.turn != desk.word.echo:
-        desk.hear(here.table, found, message)
-    desk.look_at(about, ids)
-    asked = read_place(sent.get("at"), desk.queue)
-    if asked and asked[1] != desk.turn:
-        desk.place, desk.turn = min(asked[0], max(0, len(desk.ids) - 1)), asked[1]
-    if not desk.ids:
+    session.hear(here.table, found, sent)
+    session.look_at(about, ids)
+    asked = read_place(sent.get("at"), session.queue)
+    if asked and asked[1] != session.turn:
+        session.place, session.turn = min(asked[0], max(0, len(session.ids) - 1)), asked[1]
+    if not session.ids:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
         return
-    first = max(0, desk.place - _BEHIND)
+    first = max(0, session.place - _BEHIND)
     review_card(
-        suspects(here, record, found, desk.ids[first : desk.place + _AHEAD], first),
+        suspects(here, record, found, session.ids[first : session.place + _AHEAD], first),
         key=_CARD,
-        scope=desk.scope,
-        queue=desk.queue,
-        place=desk.place,
-        total=len(desk.ids),
-        word=desk.word,
+        scope=session.scope,
+        queue=session.queue,
+        place=session.place,
+        total=len(session.ids),
+        receipt=session.receipt,
         least_ms=_LEAST_MS,
         health=health_url(),
     )
 
 
-def _desk(scope: str) -> Desk:
-    kept: Desk | None = st.session_state.get(_DESK)
+def _session(scope: str) -> ReviewSession:
+    kept: ReviewSession | None = st.session_state.get(_SESSION)
     if kept is None or kept.scope != scope:
-        kept = st.session_state[_DESK] = Desk(scope)
+        kept = st.session_state[_SESSION] = ReviewSession(scope)
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Part of the Annotators page: what HSF is made of, with collected, imported and simulated votes apart."""
+"""Part of the Annotators page: which votes HSF uses; collected, imported and simulated ones stand apart."""
 
 import pandas as pd
 import streamlit as st
@@ -9,20 +9,41 @@ from avhcurate.services.hsf_source import SOURCES, HsfSource
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.signin import who
+from avhcurate.ui.text import counted
 
 _ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
 
 def source_line(here: Opened, source: HsfSource) -> None:
-    """What HSF is made of, with a choice where there is one; collected, imported and simulated votes stand apart."""
+    """Which votes HSF uses, with a choice where there is one."""
     available = here.table.counter.sources()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f":material/how_to_vote: {plain(source.text)}", width="stretch")
-        with st.popover("What HSF is made of", icon=":material/tune:", key="annotators.source"):
+        st.markdown(f":material/how_to_vote: {plain(source_text(source))}", width="stretch")
+        with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
             _source_form(here, source, available)
     unused = [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]
     if unused:
         st.caption(f"Kept apart and not counted: {' and '.join(unused)}.")
+
+
+def source_text(source: HsfSource) -> str:
+    """The source in one sentence.
+
+    >>> source_text(HsfSource("tick", "auto", None, 0, 120, 2, 1))
+    'HSF comes from 120 ticks that 2 annotators gave in the app; 1 annotator is left out.'
+    """
+    if source.key is None:
+        return "There are no votes yet."
+    if source.key == "simulated":
+        return f"HSF comes from {counted(source.imported, 'simulated vote')}, not from people."
+    what = "tick" if source.key == "tick" else "vote"
+    parts = [counted(source.imported, f"imported {what}")] if source.imported else []
+    if source.collected:
+        parts.append(
+            f"{counted(source.collected, what)} that {counted(source.annotators, 'annotator')} gave in the app"
+        )
+    out = f"; {counted(source.left_out, 'annotator')} {'is' if source.left_out == 1 else 'are'} left out"
+    return f"HSF comes from {' and '.join(parts)}{out if source.left_out else ''}."
 
 
 def _source_form(here: Opened, source: HsfSource, available: dict[str, int]) -> None:
@@ -65,5 +86,5 @@ def _choose(here: Opened) -> None:
         chosen=st.session_state["annotators.chosen"],
         control_filter=st.session_state["annotators.control_filter"],
         who=who() or user(),
-        done="HSF is made of it now",
+        done="HSF uses it now",
     )

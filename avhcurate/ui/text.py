@@ -32,3 +32,12 @@ def listed(names: Sequence[str]) -> str:
     ('AVH', 'AVH, norm and entropy')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def counted(number: int, what: str) -> str:
+    """A count and its noun.
+
+    >>> counted(1, "vote"), counted(2000, "vote")
+    ('1 vote', '2,000 votes')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

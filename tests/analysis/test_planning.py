@@ -63,19 +63,16 @@ def test_the_samples_asked_for_do_so_too():
     assert spread == pytest.approx(0.15, rel=0.2)
 
 
-def test_more_votes_cannot_replace_samples_and_it_is_said():
+def test_more_votes_cannot_replace_samples():
     need = votes_needed(0.35, 100, reliability=0.6, votes=10, width=0.2)
     assert need.votes_needed is None
     assert need.more_votes is None
     assert need.width_at_best > 0.2
-    assert "cannot" in need.text
-    assert f"{need.samples_needed - 100} more samples" in need.text
 
 
 def test_an_interval_that_is_narrow_already_needs_nothing():
     need = votes_needed(0.35, 10_000, reliability=0.6, votes=10, width=0.2)
     assert (need.votes_needed, need.more_votes, need.samples_needed) == (10, 0, 10_000)
-    assert "already" in need.text
 
 
 def test_the_sign_is_nothing_to_it():
@@ -90,7 +87,6 @@ def test_votes_help_the_noise_free_correlation_more_and_to_the_same_limit():
     )
     assert free.width_now > plain.width_now
     assert free.width_at_best == pytest.approx(plain.width_at_best)
-    assert "noise-free" in free.text
 
 
 @pytest.mark.parametrize(

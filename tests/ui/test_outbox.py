@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from avhcurate.ui.components.outbox import Answer, Back, Broken, Message, Refused, Sheet, Word, read_message
+from avhcurate.ui.components.outbox import (
+    Answer,
+    Broken,
+    GridAnswer,
+    Message,
+    Receipt,
+    Refused,
+    Retraction,
+    read_message,
+)
 
 ANYTHING = st.sampled_from(
     [None, True, -1, 0, 7, 2.5, "a", "", "x" * 500, [], [1, 2], [1, 1], [True], {"a": 1}, float("inf"), float("nan")]
@@ -26,7 +35,13 @@ def test_each_kind_is_read_in_the_order_given():
         {"kind": "broken", "nonce": "4", "task": "t3", "id": 8},
     )
     assert read_message(sent, "a") == Message(
-        "t", (Answer("1", 7, "t1", 3, 812), Back("2", "1"), Sheet("3", "t2", (4, 5), (5,), 9000), Broken("4", "t3"))
+        "t",
+        (
+            Answer("1", 7, "t1", 3, 812),
+            Retraction("2", "1"),
+            GridAnswer("3", "t2", (4, 5), (5,), 9000),
+            Broken("4", "t3"),
+        ),
     )
 
 
@@ -37,7 +52,7 @@ def test_another_scope_is_another_persons_answers():
 
 def test_an_entry_without_sense_does_not_hold_up_the_others():
     sent = message({"kind": "answer", "nonce": "1"}, 7, {"kind": "back", "nonce": "2", "of": "1"})
-    assert read_message(sent, "a").entries == (Back("2", "1"),)
+    assert read_message(sent, "a").entries == (Retraction("2", "1"),)
 
 
 @given(ANYTHING | st.builds(message, ENTRY, ENTRY))
@@ -48,11 +63,11 @@ def test_whatever_a_browser_sends_entries_hold_what_they_say(sent):
         match entry:
             case Answer():
                 assert all(type(value) is int and value >= 0 for value in (entry.id, entry.choice, entry.ms))
-            case Sheet():
+            case GridAnswer():
                 assert all(type(id) is int and id >= 0 for id in (*entry.ids, *entry.ticked))
                 assert type(entry.ms) is int
 
 
-def test_a_word_tells_what_is_done_with_and_what_was_refused():
-    word = Word("t", ("1", "2"), (Refused("2", "Too late."),))
-    assert word.payload() == {"echo": "t", "taken": ["1", "2"], "refused": [{"nonce": "2", "why": "Too late."}]}
+def test_a_receipt_tells_what_is_done_with_and_what_was_refused():
+    receipt = Receipt("t", ("1", "2"), (Refused("2", "Too late."),))
+    assert receipt.payload() == {"echo": "t", "taken": ["1", "2"], "refused": [{"nonce": "2", "why": "Too late."}]}

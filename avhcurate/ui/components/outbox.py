@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from avhcurate.errors import CurateError
 
 #: What a component's own script begins with: the queue of answers, and helpers that both cards share.
 SCRIPT = (Path(__file__).parent / "outbox.js").read_text(encoding="utf-8")
@@ -28,7 +30,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class GridAnswer:
     """A whole grid: the tiles that were on screen, and the ticked ones."""
 
     nonce: str
@@ -39,8 +41,8 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Back:
-    """The answer with the nonce `of` is taken back; "" stands for the newest one."""
+class Retraction:
+    """The answer with the nonce `of` is retracted; "" means the newest one."""
 
     nonce: str
     of: str
@@ -54,7 +56,7 @@ class Broken:
     task: str
 
 
-Entry = Answer | Sheet | Back | Broken
+Entry = Answer | GridAnswer | Retraction | Broken
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Word:
-    """Python's word on the last message: its turn, the nonces that are done with, and those refused among them."""
+class Receipt:
+    """The reply to a message: its turn, the nonces that are settled, and those refused among them."""
 
     echo: str = ""
     taken: tuple[str, ...] = ()
@@ -89,11 +91,40 @@ class Word:
         }
 
 
+@dataclass
+class Settling:
+    """Passes entries on, each once in this session; `scope` names what they are about, and whose they are."""
+
+    scope: str
+    #: What the browser is told of its last message.
+    receipt: Receipt = field(default_factory=Receipt)
+    #: Why each settled nonce was refused; "" where it counts.
+    settled: dict[str, str] = field(default_factory=dict)
+
+    def settle(self, sent: Any, pass_on: Callable[[Entry], str]) -> None:
+        """Passes on what the component's state holds, in its order, unless it was heard before.
+
+        `pass_on` returns why an entry does not count, "" where it does; a `CurateError` is such a reason too.
+        """
+        message = read_message((sent or {}).get("outbox"), self.scope)
+        if message.turn == self.receipt.echo:
+            return
+        for entry in message.entries:
+            if entry.nonce not in self.settled:
+                try:
+                    self.settled[entry.nonce] = pass_on(entry)
+                except CurateError as error:
+                    self.settled[entry.nonce] = str(error)
+        nonces = tuple(entry.nonce for entry in message.entries)
+        refused = tuple(Refused(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
+        self.receipt = Receipt(message.turn, nonces, refused)
+
+
 def read_message(sent: Any, scope: str) -> Message:
     """The message in a component's state; one of another scope, and entries that make no sense, do not count.
 
     >>> read_message({"scope": "a", "turn": "t", "entries": [{"kind": "back", "nonce": "n", "of": "m"}, 7]}, "a")
-    Message(turn='t', entries=(Back(nonce='n', of='m'),))
+    Message(turn='t', entries=(Retraction(nonce='n', of='m'),))
     >>> read_message({"scope": "a", "turn": "t", "entries": []}, "b")
     Message(turn='', entries=())
     """
@@ -113,9 +144,9 @@ def _entry(sent: Any) -> Entry | None:
         case "answer" if _is_name(task) and _is_count(told["id"]) and _is_count(told["choice"]) and ms is not None:
             return Answer(nonce, told["id"], task, told["choice"], ms)
         case "grid" if _is_name(task) and _is_ids(told["ids"]) and _is_ids(told["ticked"]) and ms is not None:
-            return Sheet(nonce, task, tuple(told["ids"]), tuple(told["ticked"]), ms)
+            return GridAnswer(nonce, task, tuple(told["ids"]), tuple(told["ticked"]), ms)
         case "back" if isinstance(told["of"], str) and len(told["of"]) <= _LONGEST:
-            return Back(nonce, told["of"])
+            return Retraction(nonce, told["of"])
         case "broken" if _is_name(task):
             return Broken(nonce, task)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Word
+from avhcurate.ui.components.outbox import SCRIPT, Receipt
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
@@ -41,7 +41,7 @@ def classify_card(
     *,
     key: str,
     scope: str,
-    word: Word,
+    receipt: Receipt,
     done: int,
     goal: int,
     finished: bool,
@@ -52,7 +52,7 @@ def classify_card(
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
     What was answered is in the component's state as `outbox` with the next run; see `read_message`. `scope` names
-    dataset, design and annotator. `word` says which answers are done with. `done` of `goal` is the progress.
+    dataset, design and annotator. `receipt` says which answers are done with. `done` of `goal` is the progress.
     """
     mount(
         __file__,
@@ -70,7 +70,7 @@ def classify_card(
             "finished": finished,
             "least_ms": least_ms,
             "health": health,
-            **word.payload(),
+            **receipt.payload(),
         },
         on_outbox_change=nothing,
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Word
+from avhcurate.ui.components.outbox import SCRIPT, Receipt
 
 _HTML = """
 <section class="review" tabindex="-1" aria-label="Review suspects">
@@ -81,7 +81,7 @@ def review_card(
     queue: str,
     place: int,
     total: int,
-    word: Word,
+    receipt: Receipt,
     least_ms: int,
     health: str,
 ) -> None:
@@ -103,7 +103,7 @@ def review_card(
             "suspects": [asdict(one) for one in suspects],
             "least_ms": least_ms,
             "health": health,
-            **word.payload(),
+            **receipt.payload(),
         },
         on_outbox_change=nothing,
         on_at_change=nothing,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Word
+from avhcurate.ui.components.outbox import SCRIPT, Receipt
 
 _HTML = """
 <section class="sheet" aria-label="Tick images">
@@ -39,7 +39,7 @@ def tick_grid(
     task: str,
     name: str,
     ticked: Sequence[int],
-    word: Word,
+    receipt: Receipt,
     size: int,
     can_go_back: bool,
     health: str,
@@ -63,7 +63,7 @@ def tick_grid(
             "size": size,
             "can_go_back": can_go_back,
             "health": health,
-            **word.payload(),
+            **receipt.payload(),
         },
         on_outbox_change=nothing,
     )
