@@ -20,7 +20,7 @@ if not found:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     group = self_training.group_of(here, found)
     starting.another_button("selftrain", "Start another")
-self_training_start.another(here, busy=busy)
+starting.another("selftrain", lambda: self_training_start.form(here, busy=busy))
 self_training.about(group)
 if busy:
     self_training_start.await_rounds(here)

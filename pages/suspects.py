@@ -29,5 +29,5 @@ if suspects.VIEW.of(here.view) == "one":
 else:
     shown, opened = suspects.listing(here, found)
     show_details(here, shown, opened)
-with st.expander("Look again: other sources, or out of fold"):
+with st.expander("Run again with other settings"):
     suspects.start_form(here, busy=busy)

@@ -21,7 +21,7 @@ if not found:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = training_dynamics.choose(here, found)
     starting.another_button("train", "Train another")
-training_start.another(here, busy=busy)
+starting.another("train", lambda: training_start.form(here, busy=busy))
 if training_dynamics.none_in_view(here, chosen):
     st.stop()
 training_dynamics.curves(here, chosen, live=busy and job.verb == "train")

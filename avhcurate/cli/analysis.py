@@ -19,7 +19,8 @@ def correlate(
     ] = None,
     bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
     against: Annotated[
-        str, typer.Option(help="What stands for people: hsf, or a measure of `avhcurate quality`, as sharpness.")
+        str,
+        typer.Option(help="What scores are correlated with: hsf, or a measure of `avhcurate quality`, as sharpness."),
     ] = "hsf",
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: options.ForceOption = False,

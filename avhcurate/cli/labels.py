@@ -171,7 +171,7 @@ def split(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Train, validation and test parts, alike by class and HSF bin, with a manifest of counts."""
+    """Train, validation and test parts, stratified by class and HSF bin, with a manifest of counts."""
     from avhcurate.curation.filters import Filters
     from avhcurate.services import splitting
 

@@ -80,7 +80,7 @@ class ToyResult:
     points (n, 2) and labels (n,): the training data on the map; bayes (H, W); avh, norm, predicted (E, H, W), AVH being
     that of the most likely label there; curves: a row for each entry with the means over held-out points and the
     Spearman correlations with the Bayes error, `*_samples` over held-out points (AVH of the given label, so dense
-    regions count more), `*_map` over the map, every area alike.
+    regions count more), `*_map` over the map, every area equally.
     """
 
     settings: ToySettings
@@ -184,7 +184,7 @@ def ensure(workspace: Path, settings: ToySettings) -> bool:
 
 
 def retry(workspace: Path, settings: ToySettings) -> None:
-    """Lets `ensure` start anew: a training that failed, or a result that cannot be read."""
+    """Lets `ensure` start again after a training that failed, or a result that cannot be read."""
     target = result_path(folder_of(workspace), settings)
     with _lock:
         _failed.pop(target, None)

@@ -48,7 +48,7 @@ def _follow(process: "subprocess.Popen[bytes]", progress: Progress) -> None:
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     while True:
-        progress.check("cancelled while UMAP worked: the same command begins it anew")
+        progress.check("cancelled while UMAP worked: the same command starts it again")
         ended = process.poll() is not None
         for epoch in (process.stdout.read() or b"").split():
             progress.report(int(epoch), int(epoch), "")

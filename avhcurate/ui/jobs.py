@@ -12,9 +12,9 @@ from avhcurate.ui.frame import attempt
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.state import View
 
-#: Seconds between two looks, while a job runs and while none does.
+#: Seconds between two updates, while a job runs and while none does.
 _OFTEN, _SELDOM = 1.0, 5.0
-#: Session state: the job last seen at work, jobs put out of sight, jobs asked to stop, what to say next.
+#: Session state: the job last seen running, jobs dismissed, jobs asked to stop, what to say next.
 _SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.say"
 
 _DOING = {
@@ -35,11 +35,9 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: Verbs that look now and then whether they shall stop.
-_CAN_STOP = ("score", "import", "fetch", "demo", "degrade", "train", "self-train", "project", "suspects", "quality")
-
-#: Verbs whose progress does not count images.
-_NO_IMAGES = ("import", "fetch", "project", "self-train")
+#: Verbs that cannot be cancelled, whose progress does not count images, and that start over when started again.
+_NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train")
+_START_OVER = ("import", "votes", "demo", "project")
 
 
 def job_panel(workspace: Workspace) -> JobRecord | None:
@@ -115,7 +113,7 @@ def _show_active(root: Path, job: JobRecord) -> None:
     with st.container(border=True, key="jobs.active"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
-            if job.verb in _CAN_STOP:
+            if job.verb not in _NO_CANCEL:
                 st.button(
                     "Stopping …" if asked else "Cancel",
                     key="jobs.cancel",
@@ -136,13 +134,11 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
             f"{icon} **{plain(describe(job))}** {how}{f' at {job.done:,} of {job.total:,}' if job.total else ''}."
         )
         if job.state == "failed" and job.message:
-            st.error(plain(_reason(job)))
+            st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":
             st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
         with st.container(horizontal=True):
-            resumes = (
-                job.verb in ("score", "fetch", "degrade", "train", "self-train", "suspects", "quality") and job.done > 0
-            )
+            resumes = job.verb not in _START_OVER and job.done > 0
             st.button(
                 "Resume" if resumes or job.state != "failed" else "Try again",
                 key="jobs.resume",
@@ -152,11 +148,6 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                 args=(jobs.resume, root, job),
             )
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
-
-
-def _reason(job: JobRecord) -> str:
-    """The message without the program's own name before it."""
-    return job.message.removeprefix("avhcurate: ")
 
 
 def _cancel(root: Path, job: JobRecord) -> None:

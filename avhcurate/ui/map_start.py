@@ -94,9 +94,9 @@ def form(here: Opened, *, busy: bool) -> None:
     """How the map is made, and the button that starts the job."""
     assert here.table.run is not None
     about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
-    with job_form(here.workspace.root, "map.start_", Project, busy=busy, **about) as form:
+    with job_form(here.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
         with row():
-            form.ask("metric", "neighbors", "min_dist")
-            form.submit("Make the map")
+            fields.ask("metric", "neighbors", "min_dist")
+            fields.submit("Make the map")
         with st.expander("More"), row():
-            form.ask("pca", "seed", "limit")
+            fields.ask("pca", "seed", "limit")

@@ -24,12 +24,12 @@ from avhcurate.ui.starting import (
     JobForm,
     await_more,
     choice,
-    is_open,
     job_form,
     model_choice,
     number,
     open_form,
     option,
+    other_datasets,
     row,
     seed_list,
     text,
@@ -42,7 +42,7 @@ STORY = (
 TRAINERS = {"probe": "A head on frozen features", "full": "The whole network"}
 _WHY = """
 Choose where the labels come from. In every round each rule selects the samples of this dataset whose class-balanced
-label it trusts, learns from the source and from those, and reads the dataset anew. Afterwards this page shows whether
+label it trusts, learns from the source and from those, and labels the dataset again. Afterwards this page shows whether
 that made the model better, which rule chose better labels, and what AVC chose that softmax did not; any round's labels
 can be exported. A head on frozen features takes seconds to minutes; a dataset that the network has not scored yet is
 scored first.
@@ -123,7 +123,7 @@ def first(here: Opened, *, busy: bool) -> None:
         name = plain(here.table.dataset.name)
         st.subheader(f"No model has been adapted to {name} yet", icon=":material/autorenew:")
         st.markdown(_WHY)
-        _form(here, busy=busy)
+        form(here, busy=busy)
     st.caption("Or from a shell:")
     sources = _sources(here)
     source = shlex.quote(sources[0] if sources else here.table.dataset.name)
@@ -132,13 +132,6 @@ def first(here: Opened, *, busy: bool) -> None:
     st.code(f"{command}{part} --rule confidence,avc --seeds 0,1,2", language="bash")
     if busy:
         await_rounds(here)
-
-
-def another(here: Opened, *, busy: bool) -> None:
-    """The form, where it was asked for."""
-    if is_open("selftrain"):
-        with st.container(border=True):
-            _form(here, busy=busy)
 
 
 def await_rounds(here: Opened) -> None:
@@ -157,14 +150,11 @@ def await_rounds(here: Opened) -> None:
 def _sources(here: Opened) -> list[str]:
     """Other datasets of the workspace whose classes are the target's, in its order."""
     target, found = here.table.dataset.record, []
-    for name in here.workspace.names():
-        try:
-            record = here.workspace.dataset(name).record
-        except CurateError:  # a damaged neighbour is no source; the page of its own says what is wrong
-            continue
-        same = record.classes if target.classes_declared else record.classes[: len(target.classes)]
-        if name != target.name and len(record.classes) > 1 and same == target.classes:
-            found.append(name)
+    for other in other_datasets(here.workspace, target.name):
+        classes = other.record.classes
+        same = classes if target.classes_declared else classes[: len(target.classes)]
+        if len(classes) > 1 and same == target.classes:
+            found.append(other.name)
     return found
 
 
@@ -181,7 +171,8 @@ def networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
 # --- the form ------------------------------------------------------------------------------------------------
 
 
-def _form(here: Opened, *, busy: bool) -> None:
+def form(here: Opened, *, busy: bool) -> None:
+    """Source, rules and network of a self-training; the button that starts the job."""
     target, others = here.table.dataset, _sources(here)
     if not others:
         st.caption(
@@ -219,15 +210,15 @@ def _form(here: Opened, *, busy: bool) -> None:
         open_form("selftrain", False)
 
     root = here.workspace.root
-    with job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as form:
-        _main_fields(form, learnt, target, known)
+    with job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as fields:
+        _main_fields(fields, learnt, target, known)
         if trainer == "probe" and not known:
             st.caption("No network has scored both datasets yet: the one named here does so first.")
         if source == target.name:
-            _part_fields(form, here)
+            _part_fields(fields, here)
         with st.expander("More"):
-            _more(form, full=trainer == "full", apart=source != target.name)
-        form.submit("Start self-training", "autorenew")
+            _more(fields, full=trainer == "full", apart=source != target.name)
+        fields.submit("Start self-training", "autorenew")
 
 
 def _main_fields(form: JobForm, source: DatasetFolder, target: DatasetFolder, known: dict[str, str]) -> None:

@@ -1,15 +1,18 @@
 """Forms that start a job: a dataclass of a verb's options gives the widgets and the command line."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, field, fields
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from avhcurate.errors import CurateError
 from avhcurate.services import jobs
 from avhcurate.services.jobs import Command
+from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.frame import attempt
 
 #: Model names to choose from; any other name that the command line takes may be typed.
@@ -136,6 +139,17 @@ def row() -> Any:
     return st.container(horizontal=True, vertical_alignment="bottom")
 
 
+def other_datasets(workspace: Workspace, name: str) -> list[DatasetFolder]:
+    """The workspace's other datasets; a damaged one is left out, since its own page says what is wrong."""
+    found = []
+    for other in workspace.names():
+        with suppress(CurateError):
+            folder = workspace.dataset(other)
+            if folder.record and other != name:
+                found.append(folder)
+    return found
+
+
 # --- forms beside results ------------------------------------------------------------------------------------
 
 
@@ -150,6 +164,13 @@ def another_button(page: str, label: str) -> None:
         args=(page, not opened),
         width="content",
     )
+
+
+def another(page: str, draw: Callable[[], None]) -> None:
+    """The form beside the page's results, where it was asked for."""
+    if is_open(page):
+        with st.container(border=True):
+            draw()
 
 
 def is_open(page: str) -> bool:

@@ -74,7 +74,7 @@ def settings(view: View) -> ToySettings:
 
 
 def toolbar(asked: ToySettings) -> None:
-    """Every setting; a change trains anew, or reads what was trained before."""
+    """Every setting; a change trains again, or reads what was trained before."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Space", SPACES, key=SPACE.key(asked.space), on_change=SPACE.keep, format_func=str.capitalize, required=True

@@ -19,12 +19,12 @@ from avhcurate.ui.starting import (
     MISSING,
     await_more,
     choice,
-    is_open,
     job_form,
     model_choice,
     number,
     open_form,
     option,
+    other_datasets,
     row,
     seed_list,
     text,
@@ -111,18 +111,11 @@ def first(here: Opened, *, busy: bool) -> None:
         name = plain(here.table.dataset.name)
         st.subheader(f"No training has looked at {name} yet", icon=":material/timeline:")
         st.markdown(_WHY)
-        _form(here, busy=busy)
+        form(here, busy=busy)
     st.caption("Or from a shell:")
     st.code(f"avhcurate train {here.table.dataset.name} --model {usual_model(here.table.dataset)}", language="bash")
     if busy:
         await_more(lambda: len(here.table.dataset.trainings()), known=0)
-
-
-def another(here: Opened, *, busy: bool) -> None:
-    """The form, where it was asked for."""
-    if is_open("train"):
-        with st.container(border=True):
-            _form(here, busy=busy)
 
 
 # --- what can be found out -----------------------------------------------------------------------------------
@@ -137,17 +130,9 @@ def usual_model(dataset: DatasetFolder) -> str:
 
 def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder]:
     """Other datasets of the workspace with the same classes in the same order."""
-    found = []
-    for name in workspace.names():
-        if name == dataset.name:
-            continue
-        try:
-            other = workspace.dataset(name)
-            if other.record.classes == dataset.record.classes:
-                found.append(other)
-        except CurateError:  # a damaged neighbour is no partner; the page of its own says what is wrong
-            continue
-    return found
+    return [
+        other for other in other_datasets(workspace, dataset.name) if other.record.classes == dataset.record.classes
+    ]
 
 
 def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
@@ -171,18 +156,19 @@ def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str
 # --- the form ------------------------------------------------------------------------------------------------
 
 
-def _form(here: Opened, *, busy: bool) -> None:
+def form(here: Opened, *, busy: bool) -> None:
+    """What to train, and on what; the button that starts the job."""
     name, others = here.table.dataset.name, partners(here.workspace, here.table.dataset)
     names, usual = [name, *(other.name for other in others)], usual_model(here.table.dataset)
     known = {} if others else {"dataset": name}
-    with job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as form:
+    with job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
         with row():
-            form.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
-            form.ask("loss", "epochs", "seeds")
+            fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
+            fields.ask("loss", "epochs", "seeds")
             if others:
-                for field, chosen in zip(("dataset", "held_out"), usual_parts(here, others), strict=True):
-                    form.ask(field, options=names, index=names.index(chosen))
-            form.submit("Start training", "model_training")
+                for name_of, chosen in zip(("dataset", "held_out"), usual_parts(here, others), strict=True):
+                    fields.ask(name_of, options=names, index=names.index(chosen))
+            fields.submit("Start training", "model_training")
         if not others:
             st.caption(
                 "Learns from the split “train” and looks at the rest; without such a split a tenth of each class is "
@@ -190,9 +176,9 @@ def _form(here: Opened, *, busy: bool) -> None:
             )
         with st.expander("More"):
             with row():
-                form.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
+                fields.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
             with row():
-                form.ask("train_where", "held_out_where", "pretrained")
+                fields.ask("train_where", "held_out_where", "pretrained")
 
 
 def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:

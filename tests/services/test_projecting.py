@@ -40,7 +40,7 @@ def cancelled(root, run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(umap_process, "launch", lambda *args, **how: started.append(launch(*args, **how)) or started[-1])
         progress = Progress(should_stop=lambda: bool(maps(run)))
-        with pytest.raises(Cancelled, match="begins it anew"):
+        with pytest.raises(Cancelled, match="starts it again"):
             project_dataset(Workspace(root), "digits", **OPTIONS, progress=progress)
     assert [process.poll() for process in started] == [-signal.SIGKILL]
     (folder,) = maps(run)
