@@ -91,21 +91,23 @@ def history(
     as_json: options.JsonOption = False,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
-    from avhcurate.services.history import deeds, describe, undo_entry
+    from avhcurate.services.history import describe, history_entries, undo_entry
 
     table = options.open_run_table(workspace, name, None)
     if undo is not None:
         what = undo_entry(table, undo)
         if not as_json:
             print(f"took back: {what}")
-    found, count = deeds(table, who=who, actions=action or (), sample=sample, limit=limit)
+    found, count = history_entries(table, who=who, actions=action or (), sample=sample, limit=limit)
     if as_json:
         names = ("key", "who", "action", "value", "samples", "undone_by")
-        rows = [{name: getattr(deed, name) for name in names} | {"at": deed.at.isoformat()} for deed in found]
+        rows = [{name: getattr(entry, name) for name in names} | {"at": entry.at.isoformat()} for entry in found]
         options.print_json({"entries": rows, "count": count})
         return
-    for deed in found:
-        undone = f" (undone by {deed.undone_by})" if deed.undone_by else ""
-        about = f" ({deed.samples} samples)" if deed.samples else ""
-        print(f"{deed.key:<10} {deed.at:%Y-%m-%d %H:%M}  {deed.who}: {describe(deed, table.classes)}{about}{undone}")
+    for entry in found:
+        undone = f" (undone by {entry.undone_by})" if entry.undone_by else ""
+        about = f" ({entry.samples} samples)" if entry.samples else ""
+        print(
+            f"{entry.key:<10} {entry.at:%Y-%m-%d %H:%M}  {entry.who}: {describe(entry, table.classes)}{about}{undone}"
+        )
     print(f"{len(found)} of {count} entries")

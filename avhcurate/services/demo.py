@@ -26,11 +26,7 @@ _SOURCE = Path("digits", "digits.parquet")
 _VOTES = Path("digits", "simulated_votes.npy")
 
 
-def prepare_demo(
-    workspace: Workspace,
-    *,
-    progress: Progress = SILENT,
-) -> DatasetFolder:
+def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> DatasetFolder:
     """Dataset `digits`, imported, with simulated votes, scored; what is there already is not done again.
 
     Real votes that were attached in place of the simulated ones stay. Raises CurateError when the workspace holds a

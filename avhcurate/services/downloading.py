@@ -19,12 +19,7 @@ from avhcurate.storage.workspace import Workspace
 _ROWS = 1000
 
 
-def prepare_download(
-    workspace: Workspace,
-    source: str,
-    *,
-    progress: Progress = SILENT,
-) -> Path | str:
+def prepare_download(workspace: Workspace, source: str, *, progress: Progress = SILENT) -> Path | str:
     """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
 
     What was fetched before is not fetched again: its folder below `downloads` is removed to fetch it again. Files that

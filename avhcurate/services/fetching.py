@@ -72,11 +72,7 @@ def fetch_public(
 
 
 def _fetch_files(
-    public: PublicDataset,
-    place: Path,
-    mirror: str | None,
-    images: Path | None,
-    progress: Progress,
+    public: PublicDataset, place: Path, mirror: str | None, images: Path | None, progress: Progress
 ) -> FetchedFiles:
     """Everything that is needed, fetched or found; an optional file that cannot be had is left out with a message."""
     fetched = FetchedFiles({}, None if images is None else _folder("--images", images))

@@ -6,7 +6,7 @@ from typing import Literal
 from avhcurate.errors import CurateError
 from avhcurate.services.annotating import user
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.history import Deed, History
+from avhcurate.storage.history import History, HistoryEntry
 
 #: What undoing an old entry means where later ones decided about the same samples.
 RULE = (
@@ -26,7 +26,7 @@ _WORDS = {
 }
 
 
-def deeds(
+def history_entries(
     table: DatasetTable,
     *,
     who: str | None = None,
@@ -34,7 +34,7 @@ def deeds(
     sample: int | None = None,
     offset: int = 0,
     limit: int = 50,
-) -> tuple[list[Deed], int]:
+) -> tuple[list[HistoryEntry], int]:
     """Entries of the dataset, newest first, and how many there are in all.
 
     `who`, `actions` and `sample` narrow them; those about one sample are what was decided of it.
@@ -66,11 +66,11 @@ def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
     return what
 
 
-def describe(deed: Deed, classes: Sequence[str]) -> str:
+def describe(entry: HistoryEntry, classes: Sequence[str]) -> str:
     """What an entry did, in words."""
-    if deed.action == "relabel":
-        if deed.value is None:
-            return "gave the old label back"
-        number = int(deed.value)
+    if entry.action == "relabel":
+        if entry.value is None:
+            return "restored the label"
+        number = int(entry.value)
         return f"relabelled as {classes[number] if number < len(classes) else number}"
-    return " ".join(filter(None, (_WORDS[deed.action], deed.value)))
+    return " ".join(filter(None, (_WORDS[entry.action], entry.value)))

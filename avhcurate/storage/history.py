@@ -14,7 +14,7 @@ LogName = Literal["label", "saved"]
 
 
 @dataclass(frozen=True)
-class Deed:
+class HistoryEntry:
     """One entry of either log. `action` is as in the log, for sets and views "save set", "remove view" and so on.
 
     `value` is the tag, class index or name. `undone_by` and `undone_at` are None while it stands.
@@ -51,12 +51,12 @@ class History:
         path: str | None = None,
         offset: int = 0,
         limit: int = 50,
-    ) -> tuple[list[Deed], int]:
+    ) -> tuple[list[HistoryEntry], int]:
         """Entries `offset` to `offset + limit`, and how many there are.
 
         `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
         """
-        both = _deeds(dataset, path)
+        both = _both_logs(dataset, path)
         query = sa.select(both)
         if who is not None:
             query = query.where(both.c.who == who)
@@ -65,16 +65,16 @@ class History:
         ordered = query.order_by(both.c.at.desc(), both.c.log, both.c.id.desc()).offset(offset).limit(limit)
         with self._engine.connect() as connection:
             count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
-            return [_deed(row) for row in connection.execute(ordered)], count
+            return [_entry(row) for row in connection.execute(ordered)], count
 
     def values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
         """Everybody, or every action, that the list has."""
-        both = _deeds(dataset, None)
+        both = _both_logs(dataset, None)
         with self._engine.connect() as connection:
             return sorted(connection.execute(sa.select(both.c[column]).distinct()).scalars())
 
 
-def _deeds(dataset: str, path: str | None) -> sa.Subquery:
+def _both_logs(dataset: str, path: str | None) -> sa.Subquery:
     labels = _entries("label", EVENTS, dataset, EVENTS.c.action, EVENTS.c.value, EVENTS.c.samples)
     if path is not None:
         about = sa.select(EVENT_SAMPLES.c.event).where(
@@ -99,8 +99,10 @@ def _entries(
     return sa.select(*columns).select_from(joined).where(table.c.dataset == dataset, table.c.reverts.is_(None))
 
 
-def _deed(row: Any) -> Deed:
-    return Deed(**dict(row._mapping) | {"at": _aware(row.at), "undone_at": row.undone_at and _aware(row.undone_at)})
+def _entry(row: Any) -> HistoryEntry:
+    return HistoryEntry(
+        **dict(row._mapping) | {"at": _aware(row.at), "undone_at": row.undone_at and _aware(row.undone_at)}
+    )
 
 
 def _aware(at: datetime) -> datetime:

@@ -10,7 +10,7 @@ from avhcurate.errors import CurateError
 from avhcurate.plots.detail import class_bars
 from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate
-from avhcurate.services.history import deeds, describe
+from avhcurate.services.history import describe, history_entries
 from avhcurate.services.inspecting import Inspection, inspect, neighbours, rows_of
 from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
@@ -24,7 +24,7 @@ from avhcurate.ui.tiles import make_tiles, tile_columns
 
 _NEIGHBOURS = 8
 #: Entries of a sample's history that are shown.
-_DEEDS = 20
+_ENTRIES = 20
 
 
 def show_details(frame: Opened, ids: Sequence[int], *opened: int | None, first: int = 0, of: int | None = None) -> None:
@@ -170,17 +170,17 @@ def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
 
 def _history(frame: Opened, id: int) -> None:
     """Who decided what of this sample, and the sets that it is in; nothing where there is neither."""
-    found, count = deeds(frame.table, sample=id, limit=_DEEDS)
+    found, count = history_entries(frame.table, sample=id, limit=_ENTRIES)
     sets = frame.table.sets_of(id)
     if not found and not sets:
         return
     with st.expander(f"History ({count})", icon=":material/history:"):
         if sets:
             st.markdown(f"In the sets {plain(', '.join(sets))}")
-        for deed in found:
-            undone = f", undone by {deed.undone_by}" if deed.undone_by else ""
-            what = plain(f"{describe(deed, frame.table.classes)} · {deed.who}")
-            st.caption(f"{deed.at:%Y-%m-%d %H:%M} UTC · {what}{plain(undone)}")
+        for entry in found:
+            undone = f", undone by {entry.undone_by}" if entry.undone_by else ""
+            what = plain(f"{describe(entry, frame.table.classes)} · {entry.who}")
+            st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC · {what}{plain(undone)}")
         if count > len(found):
             st.caption(f"and {count - len(found):,} older, listed by the page Saved")
 

@@ -5,8 +5,8 @@ import math
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.services.history import RULE, deeds, describe, seen, undo_entry
-from avhcurate.storage.history import Deed
+from avhcurate.services.history import RULE, describe, history_entries, seen, undo_entry
+from avhcurate.storage.history import HistoryEntry
 from avhcurate.ui.choices import Choice, number
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.mistakes import plain, show_user_error
@@ -24,7 +24,7 @@ def show_history(here: Opened) -> None:
     person, action, sample = _narrow(here)
     page = int(_PAGE.of(here.view))
     try:
-        found, count = deeds(
+        found, count = history_entries(
             here.table, who=person or None, actions=[action] if action else (),
             sample=None if sample < 0 else sample, offset=(page - 1) * _ROWS, limit=_ROWS,
         )  # fmt: skip
@@ -33,8 +33,8 @@ def show_history(here: Opened) -> None:
         return
     st.caption(f"**{count:,}** {'entry' if count == 1 else 'entries'}. {RULE}")
     with st.container(gap="xsmall"):
-        for deed in found:
-            _row(here, deed)
+        for entry in found:
+            _row(here, entry)
     if not found:
         with st.container(border=True):
             st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
@@ -70,17 +70,17 @@ def _keep_sample() -> None:
     _SAMPLE.put(_SAMPLE.default if typed is None else typed)
 
 
-def _row(here: Opened, deed: Deed) -> None:
+def _row(here: Opened, entry: HistoryEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{deed.at:%Y-%m-%d %H:%M} UTC", width="content")
-        about = f" · {deed.samples:,} sample{'s' if deed.samples > 1 else ''}" if deed.samples else ""
-        st.markdown(f"**{plain(deed.who)}** {plain(describe(deed, here.table.classes))}{about}", width="stretch")
-        if deed.undone_by is not None:
-            st.caption(f"undone by {plain(deed.undone_by)}", width="content")
+        st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
+        about = f" · {entry.samples:,} sample{'s' if entry.samples > 1 else ''}" if entry.samples else ""
+        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, here.table.classes))}{about}", width="stretch")
+        if entry.undone_by is not None:
+            st.caption(f"undone by {plain(entry.undone_by)}", width="content")
         else:
             st.button(
-                "Undo", icon=":material/undo:", type="tertiary", key=f"saved.undo.{deed.key}", on_click=_undo,
-                args=(here, deed.key),
+                "Undo", icon=":material/undo:", type="tertiary", key=f"saved.undo.{entry.key}", on_click=_undo,
+                args=(here, entry.key),
             )  # fmt: skip
 
 

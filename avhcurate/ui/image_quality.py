@@ -149,7 +149,7 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
         st.page_link(
             _PAGES / "gallery.py", label="All of them in the gallery", icon=":material/grid_view:",
-            query_params=replace(here.view, sort=chosen, descending=end == "high", own=()).elsewhere,
+            query_params=replace(here.view, sort=chosen, descending=end == "high", choices=()).elsewhere,
             width="content",
         )  # fmt: skip
     if bars[chosen].empty:
@@ -260,7 +260,7 @@ def _group_grid(
                 filters = here.filters.with_(where=f"duplicate_group = {picked[0]}", excluded=None)
                 st.page_link(
                     _PAGES / "gallery.py", label="In the gallery", icon=":material/grid_view:", width="content",
-                    query_params=replace(here.view, filters=filters, own=()).elsewhere,
+                    query_params=replace(here.view, filters=filters, choices=()).elsewhere,
                 )  # fmt: skip
         _actions(here, list(chosen.ids))
     return list(chosen.shown), opened

@@ -402,7 +402,7 @@ def go_to_gallery() -> None:
     """Opens the gallery with the region's samples, where that was asked for."""
     if st.session_state.pop(_GO, False):
         view = state.current()
-        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), own=()).elsewhere
+        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
         st.switch_page(_GALLERY, query_params=query)
 
 

@@ -109,7 +109,7 @@ def _gallery_links(here: Opened, found: RunPair, label: int, predicted: int) -> 
     """Links to the gallery with the run open and class and prediction as filters."""
     for side, run in zip("AB", found.names, strict=True):
         filters = here.filters.with_(classes=(label,), predicted=(predicted,))
-        query = replace(here.view, run=run, own=(), filters=filters).elsewhere
+        query = replace(here.view, run=run, choices=(), filters=filters).elsewhere
         st.page_link(
             _PAGES / "gallery.py",
             label=f"In the gallery, as {side} predicts",

@@ -14,14 +14,14 @@ from avhcurate.errors import CurateError
 PAGE_SIZES = (60, 120, 240, 400)
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()
-_OWN = re.compile(r"[a-z]+\.[a-z_]+")
+_CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
 
 
 @dataclass(frozen=True)
 class View:
     """What is looked at: names, ids and choices, never data.
 
-    An empty `dataset` or `run` means the first dataset and the newest run. `own` holds what single pages ask for,
+    An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
     as (PAGE.CHOICE, value) pairs. `sample` is the image whose details are open.
     """
 
@@ -35,7 +35,7 @@ class View:
     per_page: int = PAGE_SIZES[0]
     tile: str = "M"
     sample: int | None = None
-    own: tuple[tuple[str, str], ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
 
     def to_query(self) -> dict[str, str]:
         """The view as URL parameters, defaults left out.
@@ -55,18 +55,18 @@ class View:
             "per": str(self.per_page) if self.per_page != default.per_page else "",
             "tile": self.tile if self.tile != default.tile else "",
             "sample": "" if self.sample is None else str(self.sample),
-            **dict(self.own),
+            **dict(self.choices),
         }
         return {key: value for key, value in query.items() if value}
 
     def chosen(self, name: str, default: str = "") -> str:
         """What a page's own choice is set to."""
-        return dict(self.own).get(name, default)
+        return dict(self.choices).get(name, default)
 
     def choosing(self, name: str, value: str) -> "View":
         """The same view with a page's own choice set, or taken out when `value` is empty."""
-        own = dict(self.own) | {name: value}
-        return replace(self, own=tuple(sorted((key, text) for key, text in own.items() if text)))
+        choices = dict(self.choices) | {name: value}
+        return replace(self, choices=tuple(sorted((key, text) for key, text in choices.items() if text)))
 
     @property
     def elsewhere(self) -> dict[str, str]:
@@ -86,7 +86,7 @@ def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
             if key in FILTER_KEYS:
                 view = replace(view, filters=Filters.from_query(view.filters.to_query() | {key: text}))
             else:
-                view = replace(view, **_READ[key](text)) if key in _READ else _own(view, key, text)
+                view = replace(view, **_READ[key](text)) if key in _READ else _with_choice(view, key, text)
         except (ValueError, KeyError, CurateError):
             notices.append(f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored.")
     return view, notices
@@ -131,8 +131,8 @@ def change(**changes: Any) -> None:
     write(replace(current(), **changes))
 
 
-def _own(view: View, key: str, text: str) -> View:
-    if not _OWN.fullmatch(key):
+def _with_choice(view: View, key: str, text: str) -> View:
+    if not _CHOICE.fullmatch(key):
         raise KeyError(key)
     return view.choosing(key, text)
 

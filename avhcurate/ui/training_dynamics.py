@@ -180,7 +180,7 @@ def links(here: Opened, training: TrainingFolder) -> None:
     if run is None:
         st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
         return
-    view = replace(here.view, run=run, own=())
+    view = replace(here.view, run=run, choices=())
     if here.table.run is None or here.table.run.root.name != run:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("Predictions and scores of another run are open on the left.", width="content")

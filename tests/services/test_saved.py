@@ -10,7 +10,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import saved
 from avhcurate.services.annotating import annotate
-from avhcurate.services.history import deeds, describe, undo_entry
+from avhcurate.services.history import describe, history_entries, undo_entry
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
@@ -123,18 +123,18 @@ def test_history_says_in_words_who_did_what(own, own_digits):
     annotate(own_digits, [3], "relabel", 7, who="ann")
     annotate(own_digits, [3, 4], "tag", "odd", who="bob")
     saved.save_set(own, "digits", "s", [3], who="bob")
-    found, count = deeds(own_digits)
-    words = [(deed.who, describe(deed, own_digits.classes)) for deed in found]
+    found, count = history_entries(own_digits)
+    words = [(entry.who, describe(entry, own_digits.classes)) for entry in found]
     assert count == 3
     assert words == [
         ("bob", "saved the set s"),
         ("bob", "tagged odd"),
         ("ann", f"relabelled as {own_digits.classes[7]}"),
     ]
-    assert [deed.who for deed in deeds(own_digits, sample=4)[0]] == ["bob"]
+    assert [entry.who for entry in history_entries(own_digits, sample=4)[0]] == ["bob"]
     undo_entry(own_digits, found[2].key, who="zoe")
     assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
-    assert deeds(own_digits)[0][2].undone_by == "zoe"
+    assert history_entries(own_digits)[0][2].undone_by == "zoe"
     with pytest.raises(CurateError, match="no entry is called 7"):
         undo_entry(own_digits, "7")
 

@@ -144,26 +144,26 @@ def history(database):
 
 def test_history_lists_both_logs_newest_first_and_says_who_undid(history):
     found, count = history.page("d")
-    assert [(deed.who, deed.action, deed.value, deed.samples) for deed in found] == [
+    assert [(entry.who, entry.action, entry.value, entry.samples) for entry in found] == [
         ("bob", "save view", "mine", 0),
         ("ann", "save set", "hard", 3),
         ("bob", "exclude", None, 1),
         ("ann", "tag", "odd", 2),
     ]
     assert count == 4
-    assert [deed.undone_by for deed in found] == [None, None, None, "bob"]
-    assert all(deed.at.tzinfo for deed in found)
-    assert len({deed.key for deed in found}) == 4
+    assert [entry.undone_by for entry in found] == [None, None, None, "bob"]
+    assert all(entry.at.tzinfo for entry in found)
+    assert len({entry.key for entry in found}) == 4
 
 
 def test_history_is_narrowed_by_person_action_and_sample_and_comes_in_pages(history):
-    assert [deed.value for deed in history.page("d", who="ann")[0]] == ["hard", "odd"]
-    assert [deed.who for deed in history.page("d", actions=["save set", "tag"])[0]] == ["ann", "ann"]
-    assert [deed.action for deed in history.page("d", path="b")[0]] == ["exclude", "tag"]
-    assert [deed.action for deed in history.page("d", path="a")[0]] == ["tag"]
+    assert [entry.value for entry in history.page("d", who="ann")[0]] == ["hard", "odd"]
+    assert [entry.who for entry in history.page("d", actions=["save set", "tag"])[0]] == ["ann", "ann"]
+    assert [entry.action for entry in history.page("d", path="b")[0]] == ["exclude", "tag"]
+    assert [entry.action for entry in history.page("d", path="a")[0]] == ["tag"]
     whole = history.page("d")[0]
     paged = [history.page("d", offset=place, limit=1) for place in range(4)]
-    assert [deed for (deed,), _ in paged] == whole
+    assert [entry for (entry,), _ in paged] == whole
     assert {count for _, count in paged} == {4}
     assert history.values("d", "who") == ["ann", "bob"]
     assert history.values("d", "action") == ["exclude", "save set", "save view", "tag"]

@@ -37,7 +37,7 @@ VIEWS = st.builds(
     per_page=st.sampled_from(PAGE_SIZES),
     tile=st.sampled_from(list(TILE_SIZES)),
     sample=st.none() | st.integers(0, 10**9),
-    own=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
+    choices=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
 )
 TABLE = SimpleNamespace(
     columns=("avh", "loss", "hsf", "id"),
@@ -102,4 +102,4 @@ def test_links_to_other_pages_keep_data_and_filters_but_not_page_and_sample():
 def test_a_pages_own_choice_is_kept_until_it_is_emptied():
     view = View().choosing("pseudo.rule", "avc").choosing("a.b", "1")
     assert view.chosen("pseudo.rule") == "avc"
-    assert view.choosing("pseudo.rule", "").own == (("a.b", "1"),)
+    assert view.choosing("pseudo.rule", "").choices == (("a.b", "1"),)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, known
+from avhcurate.services.exporting.columns import export_columns, without_missing
 from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
@@ -54,7 +54,7 @@ def _images(table: DatasetTable, filters: Filters, path: Path, beside: TextIO, l
         if row["curated_label"] is not None:
             beside.write(("\n" if first else ",\n") + json_text(_annotation(row, width, height)))
             first = False
-        attributes = known(row, without=("id",))
+        attributes = without_missing(row, without=("id",))
         image = {"id": row["id"], "file_name": place.name, "width": width, "height": height, "attributes": attributes}
         yield json_text(image)
 

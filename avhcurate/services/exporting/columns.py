@@ -42,14 +42,14 @@ def batches(
         yield batch
 
 
-def known(row: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:
-    """What a row knows, as JSON can say it: neither missing values nor empty lists nor numbers without an end.
+def without_missing(row: Mapping[str, Any], *, without: Container[str] = ()) -> dict[str, Any]:
+    """A row as JSON: without missing values, empty lists and infinite numbers.
 
-    >>> known({"avh": 0.5, "hsf": None, "tags": [], "area": float("inf"), "path": "a"}, without=("path",))
+    >>> without_missing({"avh": 0.5, "hsf": None, "tags": [], "area": float("inf"), "path": "a"}, without=("path",))
     {'avh': 0.5}
     """
-    return {name: value for name, value in row.items() if name not in without and _is_known(value)}
+    return {name: value for name, value in row.items() if name not in without and _is_present(value)}
 
 
-def _is_known(value: Any) -> bool:
+def _is_present(value: Any) -> bool:
     return math.isfinite(value) if isinstance(value, float) else value is not None and value != []

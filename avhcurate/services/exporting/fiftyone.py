@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, known
+from avhcurate.services.exporting.columns import export_columns, without_missing
 from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
@@ -59,5 +59,5 @@ def _label(row: dict[str, Any]) -> dict[str, Any] | None:
     # The model's confidence is in the given label: of another it says nothing.
     if row["confidence"] is not None and row["curated_label"] == row["label"]:
         label["confidence"] = row["confidence"]
-    attributes = known(row, without=("curated_label", "curated_label_name"))
+    attributes = without_missing(row, without=("curated_label", "curated_label_name"))
     return label | {"attributes": {f"sample_{key}" if key in _OWN else key: attributes[key] for key in attributes}}

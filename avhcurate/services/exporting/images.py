@@ -24,11 +24,7 @@ def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def place_images(
-    table: DatasetTable,
-    filters: Filters,
-    folder: Path,
-    columns: Sequence[str],
-    within: Callable[[dict[str, Any]], str],
+    table: DatasetTable, filters: Filters, folder: Path, columns: Sequence[str], within: Callable[[dict[str, Any]], str]
 ) -> Iterator[tuple[dict[str, Any], Path | None]]:
     """Puts the image of every sample into the folder `within` it says; gives its row and the file.
 

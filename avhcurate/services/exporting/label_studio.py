@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from avhcurate.curation.filters import Filters
-from avhcurate.services.exporting.columns import export_columns, known, rows
+from avhcurate.services.exporting.columns import export_columns, rows, without_missing
 from avhcurate.services.exporting.images import place_images
 from avhcurate.services.exporting.streams import json_text, text_file, write_items
 from avhcurate.services.tables import DatasetTable
@@ -60,7 +60,7 @@ def _tasks(
         if address is None:
             left_out.append(row["id"])
             continue
-        facts = known({name: row[name] for name in (*_FACTS, *table.scores)})
+        facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
         data = {"image": address, "path": row["path"], **facts} | ({"simulated": True} if table.simulated else {})
         if ticks:
             data["class"] = row["label_name"] or ""  # what the ticks are about

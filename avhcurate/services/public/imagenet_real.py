@@ -113,11 +113,7 @@ IMAGENET_REAL = PublicDataset(
     citation="Beyer, Henaff, Kolesnikov, Zhai, van den Oord: Are we done with ImageNet? 2020",
     files=(
         Wanted("real.json", (f"{_DATA}/real.json",)),
-        Wanted(
-            "raters.npz",
-            (f"{_DATA}/raters.npz",),
-            optional=True,
-        ),
+        Wanted("raters.npz", (f"{_DATA}/raters.npz",), optional=True),
         CLASS_INFO,
     ),
     size=5_000_000,

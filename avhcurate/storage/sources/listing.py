@@ -16,7 +16,7 @@ KNOWN_CLASSES = {
     "visda17": (
         *("aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant", "skateboard"),
         *("train", "truck"),
-    ),
+    )
 }
 
 

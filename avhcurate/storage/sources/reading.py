@@ -1,8 +1,9 @@
 """A source as a table of samples, without their pixels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +41,7 @@ class Options:
         return next((column for column in columns if column is not None), None)
 
 
-Column = pa.Array | pa.ChunkedArray | np.ndarray | list[Any]
+Column: TypeAlias = Sequence[Any] | np.ndarray  # Arrow's columns are sequences too
 #: What a source is.
 Kind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
