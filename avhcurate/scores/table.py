@@ -46,10 +46,10 @@ class Score:
     name: str
     formula: str
     sentence: str
-    high: str
     harder: Literal["high", "low"]
     reference: str
     low: str = "0"
+    high: str = "1"
     unit: str = ""
     needs_label: bool = True
     function: Callable[[Batch], Array] | None = None
@@ -69,7 +69,6 @@ _ALL = (
         name="AVH",
         formula=r"\mathcal{A}(x, w_y) \,/\, \sum_k \mathcal{A}(x, w_k)",
         sentence="Share of the angle to the label's class weights in the sum over all classes.",
-        high="1",
         harder="high",
         reference=_CHEN,
         function=lambda b: angular.avh_of(b.xp, b.angles, b.labels),
@@ -114,7 +113,6 @@ _ALL = (
         name="AVC",
         formula=r"(\pi - \mathcal{A}(x, w_c)) \,/\, \sum_k (\pi - \mathcal{A}(x, w_k)),\; c = \arg\max f",
         sentence="Angular confidence of the predicted class; flat by nature, so compare ranks, not values.",
-        high="1",
         harder="low",
         needs_label=False,
         reference=_CHEN,
@@ -125,7 +123,6 @@ _ALL = (
         name="Confidence",
         formula=r"p_y = \mathrm{softmax}(f)_y",
         sentence="Softmax probability of the given label.",
-        high="1",
         harder="low",
         reference="model confidence of " + _CHEN,
         function=lambda b: softmax.confidence_of(b.xp, b.log_probs, b.labels),
@@ -136,7 +133,6 @@ _ALL = (
         formula=r"\max_k p_k",
         sentence="Softmax probability of the predicted class.",
         low="1/K",
-        high="1",
         harder="low",
         needs_label=False,
         reference="Hendrycks and Gimpel 2017",
@@ -222,7 +218,6 @@ _ALL = (
         name="Mean confidence",
         formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
         sentence="Probability of the given label, mean over the epochs: one axis of the data map.",
-        high="1",
         harder="low",
         reference="Swayamdipta et al. 2020",
         training=True,
@@ -243,7 +238,6 @@ _ALL = (
         name="Correctness",
         formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
         sentence="Share of the epochs in which the label was predicted.",
-        high="1",
         harder="low",
         reference="Swayamdipta et al. 2020",
         training=True,
@@ -275,7 +269,6 @@ _ALL = (
         formula=r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
         sentence="Share of the epochs, counted back from the last, through which the label was predicted without "
         "a break.",
-        high="1",
         harder="low",
         reference="iteration learned of Baldock et al. 2021",
         training=True,

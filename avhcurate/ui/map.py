@@ -28,7 +28,7 @@ from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.map_start import METRICS
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.regions import Region, read_region, write_region
-from avhcurate.ui.routes import image_url_pattern
+from avhcurate.ui.routes import image_url
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.signin import who
 
@@ -244,7 +244,7 @@ def chart(here: Opened, shown: Mapped) -> None:
     listen(
         _CHART.replace(".", "-"),
         key=_LISTENER,
-        thumbnail_url=image_url_pattern(here.table.dataset.name, version=here.version),
+        thumbnail_url=image_url(here.table.dataset.name, "{id}", version=here.version),
         classes=here.table.classes,
         groups=drawing.names,
         value=value,

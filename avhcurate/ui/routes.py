@@ -26,23 +26,16 @@ _PLACEHOLDER = (
 )
 
 
-def image_url(dataset: str, id: int, *, version: str, full: bool = False) -> str:
+def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) -> str:
     """Address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
+
+    The id "{id}" gives a pattern of such addresses.
 
     >>> image_url("digits", 7, version="ab12")
     '/images/digits/7?v=ab12'
     """
     query = {"v": version} | ({"size": "full"} if full else {})
     return f"{_prefix()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
-
-
-def image_url_pattern(dataset: str, *, version: str) -> str:
-    """Address of any thumbnail of a dataset, with {id} where the id belongs.
-
-    >>> image_url_pattern("digits", version="ab12")
-    '/images/digits/{id}?v=ab12'
-    """
-    return f"{_prefix()}/images/{quote(dataset, safe='')}/{{id}}?{urlencode({'v': version})}"
 
 
 def health_url() -> str:

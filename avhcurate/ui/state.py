@@ -1,7 +1,7 @@
 """The view: every choice a user can make, in one frozen value that lives in the URL and nowhere else."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -83,10 +83,7 @@ def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
     view, notices = View(), []
     for key, text in query.items():
         try:
-            if key in FILTER_KEYS:
-                view = replace(view, filters=Filters.from_query(view.filters.to_query() | {key: text}))
-            else:
-                view = replace(view, **_READ[key](text)) if key in _READ else _with_choice(view, key, text)
+            view = _with_parameter(view, key, text)
         except (ValueError, KeyError, CurateError):
             notices.append(f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored.")
     return view, notices
@@ -131,39 +128,32 @@ def change(**changes: Any) -> None:
     write(replace(current(), **changes))
 
 
-def _with_choice(view: View, key: str, text: str) -> View:
+def _with_parameter(view: View, key: str, text: str) -> View:
+    if key in FILTER_KEYS:
+        return replace(view, filters=Filters.from_query(view.filters.to_query() | {key: text}))
+    if key in _READ:
+        field, read_text = _READ[key]
+        return replace(view, **{field: read_text(text)})
     if not _CHOICE.fullmatch(key):
         raise KeyError(key)
     return view.choosing(key, text)
 
 
-def _one_of(field: str, choices: Sequence[Any], kind: type) -> Any:
-    def read_choice(text: str) -> dict[str, Any]:
-        value = kind(text)
-        if value not in choices:
-            raise ValueError(text)
-        return {field: value}
-
-    return read_choice
+def _whole(text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) < least:
+        raise ValueError(text)
+    return int(text)
 
 
-def _whole(field: str, least: int) -> Any:
-    def read_whole(text: str) -> dict[str, Any]:
-        if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) < least:
-            raise ValueError(text)
-        return {field: int(text)}
-
-    return read_whole
-
-
-_READ = {
-    "dataset": lambda text: {"dataset": text},
-    "run": lambda text: {"run": text},
-    "edges": lambda text: {"edges": parse_edges(text)},
-    "sort": lambda text: {"sort": text},
-    "order": lambda text: {"descending": {"asc": False, "desc": True}[text]},
-    "page": _whole("page", 1),
-    "per": _one_of("per_page", PAGE_SIZES, int),
-    "tile": _one_of("tile", tuple(TILE_SIZES), str),
-    "sample": _whole("sample", 0),
+#: By parameter, besides those of filters: the field of a view, and how its text is read.
+_READ: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "dataset": ("dataset", str),
+    "run": ("run", str),
+    "edges": ("edges", parse_edges),
+    "sort": ("sort", str),
+    "order": ("descending", {"asc": False, "desc": True}.__getitem__),
+    "page": ("page", lambda text: _whole(text, 1)),
+    "per": ("per_page", {str(size): size for size in PAGE_SIZES}.__getitem__),
+    "tile": ("tile", {name: name for name in TILE_SIZES}.__getitem__),
+    "sample": ("sample", lambda text: _whole(text, 0)),
 }
