@@ -6,7 +6,7 @@ from avhcurate.plots.correlation import per_bin, ranking
 from avhcurate.services.correlating import HSF, export_table, to_latex
 from avhcurate.ui import correlation, frame
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.correlation import BOOTSTRAP, FIRST, MOST_TO_BOOTSTRAP, SECOND, SHOWN
+from avhcurate.ui.correlation import BOOTSTRAP, MOST_TO_BOOTSTRAP, SHOWN
 from avhcurate.ui.explain import explain_scores, score_name
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
@@ -24,14 +24,15 @@ wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
 against = correlation.choose_against(here)
 found = correlation.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
 people = None if against == HSF else score_name(against).lower()
-st.markdown(correlation.reading(found))
+st.markdown(correlation.summary(found))
 
 name = f"{here.table.dataset.name}-correlation"
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    st.toggle(
+    BOOTSTRAP.show(
+        st.toggle,
         "Bootstrap intervals",
-        key=BOOTSTRAP.key(wanted and possible),
-        on_change=BOOTSTRAP.keep,
+        here.view,
+        value=wanted and possible,
         disabled=not possible,
         help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
         "Wright's standard error. Takes some seconds; above 10,000 samples run `avhcurate correlate --bootstrap`.",
@@ -44,10 +45,8 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
             ("CSV", "csv", "text/csv", export_table(found).to_csv(index=False)),
             ("LaTeX", "tex", "application/x-tex", to_latex(found)),
         ):
-            st.download_button(
-                label, text, f"{name}.{suffix}", mime, key=f"correlation.{suffix}", icon=":material/download:",
-                on_click="ignore",
-            )  # fmt: skip
+            file, key, icon = f"{name}.{suffix}", f"correlation.{suffix}", ":material/download:"
+            st.download_button(label, text, file, mime, key=key, icon=icon, on_click="ignore")
 
 st.html(correlation.table_html(found))
 st.caption("  \n".join(filter(None, [correlation.ceiling_sentence(found), correlation.marks_sentence(found)])))
@@ -60,15 +59,13 @@ with left:
     show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated, against=people), key="correlation.ranking")
 with right:
     st.markdown(f"**Within bins of {score_name(against)}**" if people else "**Within HSF bins**")
-    rows = list(dict.fromkeys(found.table["score"]))
-    shown = [key for key in SHOWN.of(here.view) if key in rows]
-    st.multiselect(
+    shown = SHOWN.show(
+        st.multiselect,
         "Scores",
-        rows,
-        key=SHOWN.key(shown),
+        here.view,
+        list(dict.fromkeys(found.table["score"])),
         format_func=score_name,
         max_selections=5,
-        on_change=SHOWN.keep,
         label_visibility="collapsed",
         placeholder="Choose scores",
     )
@@ -82,4 +79,4 @@ st.caption(
 )
 
 st.subheader("Two scores")
-correlation.compare(found, FIRST.of(here.view), SECOND.of(here.view))
+correlation.compare(found, here.view)

@@ -5,9 +5,8 @@ reliability of HSF, which Spearman-Brown predicts for m times the votes, m r / (
 sample: the interval (Fisher's z, Bonett and Wright) narrows with the square root of their number, whatever the votes.
 
 So more votes narrow the interval only as far as a larger |rho| has a narrower one, and never below the interval that
-noiseless HSF of the same samples would have. More samples, at the same votes each, always do. With `noise_free` the
-question is about rho_true = rho / sqrt(r) instead: its interval is that of rho over sqrt(r), so votes help more there,
-to the same limit. The reliability is taken as known.
+noiseless HSF of the same samples would have. More samples, at the same votes each, always do. The reliability is taken
+as known.
 """
 
 import math
@@ -46,21 +45,10 @@ class Need:
     more_votes: int | None
     samples_needed: int
     expected_rho: float
-    noise_free: bool
-    level: float
 
 
-def votes_needed(
-    rho: float,
-    samples: int,
-    *,
-    reliability: float,
-    votes: float,
-    width: float,
-    noise_free: bool = False,
-    level: float = 0.95,
-) -> Need:
-    """What narrows the interval of a Spearman correlation to `width` (from end to end).
+def votes_needed(rho: float, samples: int, *, reliability: float, votes: float, width: float) -> Need:
+    """What narrows the 95 % interval of a Spearman correlation to `width` (from end to end).
 
     rho: the correlation now, over `samples` samples with `votes` votes each on average, whose HSF has the `reliability`
     (see `curation.reliability`). Raises CurateError where these do not say enough: fewer than 4 samples, no
@@ -70,15 +58,15 @@ def votes_needed(
     >>> round(need.width_now, 3), round(need.width_at_best, 3), need.votes_needed, need.samples_needed
     (0.156, 0.11, 20, 578)
     """
-    _check(rho, samples, reliability, votes, width, level)
-    setting = (rho, votes, reliability, noise_free, level)
-    now, best = _width(samples, votes, *setting), _width(samples, math.inf, *setting)
+    _check(rho, samples, reliability, votes, width)
+    present = (rho, votes, reliability)
+    now, best = _width(samples, votes, *present), _width(samples, math.inf, *present)
     enough: int | None = None
     if now <= width:
         enough = math.ceil(votes)
     elif best < width:
-        enough = _least(lambda v: _width(samples, v, *setting) <= width, math.ceil(votes), _MOST_VOTES)
-    by_samples = _least(lambda n: _width(n, votes, *setting) <= width, samples, 1 << 40)
+        enough = _least(lambda v: _width(samples, v, *present) <= width, math.ceil(votes), _MOST_VOTES)
+    by_samples = _least(lambda n: _width(n, votes, *present) <= width, samples, 1 << 40)
     assert by_samples is not None
     more = None if enough is None else 0 if now <= width else math.ceil(samples * (enough - votes))
     return Need(
@@ -93,8 +81,6 @@ def votes_needed(
         more_votes=more,
         samples_needed=by_samples,
         expected_rho=expected_rho(rho, reliability, math.inf if enough is None else enough / votes),
-        noise_free=noise_free,
-        level=level,
     )
 
 
@@ -122,20 +108,17 @@ def expected_rho(rho: float, reliability: float, factor: float) -> float:
     return float(np.clip(rho * math.sqrt(spearman_brown(reliability, factor) / reliability), -1, 1))
 
 
-def _width(
-    samples: int, votes: float, rho: float, votes_now: float, reliability: float, noise_free: bool, level: float
-) -> float:
+def _width(samples: int, votes: float, rho: float, votes_now: float, reliability: float) -> float:
     """Width of the interval with so many samples and votes a sample."""
-    factor = votes / votes_now
-    then = expected_rho(rho, reliability, factor)
+    then = expected_rho(rho, reliability, votes / votes_now)
     if abs(then) >= 1:  # the noise alone explains all that is missing: nothing is left to be uncertain about
         return 0.0
-    low, high = fisher_interval(then, samples, level)
-    return (high - low) / (math.sqrt(spearman_brown(reliability, factor)) if noise_free else 1.0)
+    low, high = fisher_interval(then, samples)
+    return high - low
 
 
 def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
-    """The least whole number in [low, high] for which a condition holds that holds ever after; None for none."""
+    """The least whole number in [low, high] that satisfies a condition which all larger ones satisfy; None for none."""
     if not holds(high):
         return None
     while low < high:
@@ -144,7 +127,7 @@ def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
     return low
 
 
-def _check(rho: float, samples: int, reliability: float, votes: float, width: float, level: float) -> None:
+def _check(rho: float, samples: int, reliability: float, votes: float, width: float) -> None:
     if not abs(rho) < 1:
         raise CurateError(f"a correlation of {rho} has no interval to narrow: it must lie between -1 and 1")
     if samples < 4:
@@ -154,5 +137,5 @@ def _check(rho: float, samples: int, reliability: float, votes: float, width: fl
             f"the votes have a reliability of {reliability:g}, so that nothing follows about more of them: collect a "
             "few votes a sample first"
         )
-    if not votes > 0 or not 0 < width < 2 or not 0 < level < 1:
-        raise CurateError(f"votes above 0, a width and a level between 0 and 1 are needed: {votes}, {width}, {level}")
+    if not votes > 0 or not 0 < width < 2:
+        raise CurateError(f"votes above 0 and a width between 0 and 2 are needed: {votes}, {width}")

@@ -16,9 +16,9 @@ from avhcurate.errors import CurateError
 from avhcurate.services.tables import DatasetTable, check_scores
 from avhcurate.storage.files import check_free, write_atomic
 
-#: What scores are held against unless told otherwise.
+#: What scores are compared with by default.
 HSF = "hsf"
-#: Bins of a measure that stands in for HSF, of about equally many samples.
+#: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
 
 
@@ -52,9 +52,9 @@ def correlate(
 ) -> Correlations:
     """Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
 
-    Default: every score that the table has, and the measures of the images that may stand in for people. `against`
-    one of these measures takes it in place of HSF, in five bins of about equally many samples: a second proxy of human
-    hardness, for which no votes are needed. Refused without votes, without a run, and when no sample has both.
+    Default: every score that the table has, and the measures of the images that may replace HSF. `against` one of these
+    measures takes it in place of HSF, in five bins of about equally many samples: a second proxy of human hardness, for
+    which no votes are needed. Refused without votes, without a run, and when no sample has both.
     """
     chosen = _checked(table, keys, against)
     edges = bins.check_edges(edges or table.edges)
@@ -73,15 +73,15 @@ def correlate(
     interval: Literal["analytic", "bootstrap"] = "bootstrap" if bootstrap else "analytic"
     found = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], interval=interval, seed=seed)
     harder = {key: RANKED[key].harder for key in chosen}
-    # A measure stands for HSF with its bad end: both are turned until low means hard.
+    # A measure takes the place of HSF: it is turned until low means hard.
     proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
     pairs = correlation_tests.compare(scores, proxy, harder=harder, ids=frame["id"])
     ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
     return Correlations(found, correlation.remarks(found), pairs, ceiling, edges, len(frame), table.simulated, against)
 
 
-def can_stand_in(table: DatasetTable) -> list[str]:
-    """What scores can be held against: HSF where there are votes, and the measures that may stand in for it."""
+def possible_targets(table: DatasetTable) -> list[str]:
+    """What scores can be compared with: HSF where there are votes, and the measures that may replace it."""
     return [*([HSF] if table.votes else []), *(key for key in PROXIES if key in table.measures)]
 
 
@@ -97,7 +97,7 @@ def noise_ceiling(table: DatasetTable) -> Reliability:
 
 
 def export_table(found: Correlations) -> pd.DataFrame:
-    """The table as files have it; a further column says so when the votes are simulated, or what stands for HSF."""
+    """The table as files have it; a further column names simulated votes, or the measure in place of HSF."""
     if found.against != HSF:
         return found.table.assign(against=found.against)
     return found.table.assign(hsf_source="simulated") if found.simulated else found.table
@@ -144,7 +144,7 @@ def _checked(table: DatasetTable, keys: Sequence[str] | None, against: str) -> l
     if against == HSF and table.votes is None:
         raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
     if against != HSF and against not in MEASURES:
-        raise CurateError(f"scores are held against hsf, {', '.join(PROXIES)}, not {against}")
+        raise CurateError(f"scores are compared with hsf, {', '.join(PROXIES)}, not {against}")
     others = [key for key in PROXIES if key in table.measures and key != against]
     chosen = [*table.scores, *others] if keys is None else list(keys)
     measured = [key for key in [*chosen, against] if key in MEASURES]

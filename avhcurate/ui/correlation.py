@@ -18,12 +18,13 @@ from avhcurate.ui.choices import one_of, some_of, switch
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
+from avhcurate.ui.state import View
 from avhcurate.ui.text import listed, p_text, signed
 
 FIRST = one_of("correlation.first", list(RANKED), "avh")
 SECOND = one_of("correlation.second", list(RANKED), "confidence")
 SHOWN = some_of("correlation.scores", list(RANKED), ["avh", "confidence"])
-#: What stands for people: HSF, or a measure of the images.
+#: What scores are compared with: HSF, or a measure of the images in its place.
 AGAINST = one_of("correlation.against", [HSF, *PROXIES], HSF)
 BOOTSTRAP = switch("correlation.bootstrap")
 
@@ -52,44 +53,41 @@ class Pair:
 
 
 def choose_against(here: Opened) -> str:
-    """What the scores are held against: HSF, or a measure of the images once they are measured."""
-    possible = correlating.can_stand_in(here.table)
-    chosen = AGAINST.of(here.view)
-    chosen = chosen if chosen in possible else possible[0]
-    if len(possible) > 1:
-        st.segmented_control(
-            "Against", possible, key=AGAINST.key(chosen), format_func=score_name, on_change=AGAINST.keep, required=True,
-            help="HSF, what people said; or a measure of the images, which stands for people where there are no votes.",
-        )  # fmt: skip
-    return chosen
+    """What the scores are compared with: HSF, or a measure of the images once they are measured."""
+    possible = correlating.possible_targets(here.table)
+    if len(possible) == 1:
+        return possible[0]
+    return AGAINST.show(
+        st.segmented_control,
+        "Against",
+        here.view,
+        possible,
+        format_func=score_name,
+        help="HSF, what people said; or a measure of the images, which is taken for it where there are no votes.",
+    )
 
 
 def pair_of(found: Correlations, first: str, second: str) -> Pair:
     """The comparison of any two scores, in the order asked."""
-    pairs = found.pairs
-    rows = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
-    if len(rows):
-        row = rows.iloc[0]
-        return Pair(
-            int(row["n"]), row["first_agreement"], row["second_agreement"], row["difference"], row["ci_low"],
-            row["ci_high"], row["p_value"], row["between"],
-        )  # fmt: skip
-    row = pairs[(pairs["first"] == second) & (pairs["second"] == first)].iloc[0]
-    return Pair(
-        int(row["n"]), row["second_agreement"], row["first_agreement"], -row["difference"], -row["ci_high"],
-        -row["ci_low"], row["p_value"], row["between"],
-    )  # fmt: skip
+    rows = {(row.first, row.second): row for row in found.pairs.itertuples()}
+    turned = (first, second) not in rows
+    row: Any = rows[second, first] if turned else rows[first, second]
+    agreements, ends = (row.first_agreement, row.second_agreement), (row.ci_low, row.ci_high)
+    if turned:
+        agreements, ends, difference = agreements[::-1], (-ends[1], -ends[0]), -row.difference
+    else:
+        difference = row.difference
+    return Pair(int(row.n), *agreements, difference, *ends, row.p_value, row.between)
 
 
 def verdict(pair: Pair, first: str, second: str, *, people: str = "people") -> str:
-    """Which of two scores follows people, or what stands for them, more closely, in one sentence."""
+    """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
     one, other = score_name(first), score_name(second)
     if pair.p_value != pair.p_value:
         return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
     if abs(pair.difference) < 1e-9:
-        return (
-            f"**{one}** and **{other}** order these {pair.n:,} samples alike: both follow {people} at {pair.first:.3f}."
-        )
+        same = f"**{one}** and **{other}** put these {pair.n:,} samples in the same order"
+        return f"{same}: both follow {people} at {pair.first:.3f}."
     at = {one: signed(pair.first, 3), other: signed(pair.second, 3)}
     test = f"({p_text(pair.p_value)}, n {pair.n:,})"
     if pair.p_value >= _CLEAR:
@@ -98,7 +96,7 @@ def verdict(pair: Pair, first: str, second: str, *, people: str = "people") -> s
     return f"**{better}** follows {people} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
 
 
-def reading(found: Correlations) -> str:
+def summary(found: Correlations) -> str:
     """What the table says, in a few plain sentences, whichever score wins."""
     rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
     of_training = np.array([RANKED[key].training for key in rows["score"]], bool)
@@ -125,7 +123,7 @@ def reading(found: Correlations) -> str:
     if len(recorded):
         leader = recorded.sort_values("agreement").iloc[-1]
         sentences.append(
-            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it looked at, "
+            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it recorded, "
             f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
             "`aum IS NOT NULL` compares all scores on those."
         )
@@ -137,14 +135,14 @@ def reading(found: Correlations) -> str:
 
 
 def people_of(found: Correlations) -> str:
-    """Who or what the scores are held against, in a sentence."""
+    """Who or what the scores are compared with, in a sentence."""
     if found.against != HSF:
         return f"the {score_name(found.against).lower()} of the images"
     return "the simulated panel" if found.simulated else "people"
 
 
 def _place(values: Mapping[str, float], key: str) -> str:
-    """Rank of a score; those that agree with people alike, to three digits, share it."""
+    """Rank of a score; scores that agree equally with people, to three digits, share it."""
     place = 1 + sum(value > values[key] + 5e-4 for value in values.values())
     ending = {1: "st", 2: "nd", 3: "rd"}.get(place if place not in (11, 12, 13) else 0, "th")
     return f"comes {place}{ending} of {len(values)}"
@@ -203,8 +201,8 @@ def ceiling_sentence(found: Correlations) -> str:
     ceiling = found.ceiling
     if found.against != HSF:
         return (
-            f"{score_name(found.against)} stands for people here: an image with less of it is taken to be harder. Bins "
-            "hold about equally many samples."
+            f"{score_name(found.against)} takes the place of HSF here: an image with less of it is taken to be harder. "
+            "Bins hold about equally many samples."
         )
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
@@ -225,15 +223,14 @@ def marks_sentence(found: Correlations) -> str:
     return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."
 
 
-def compare(found: Correlations, first: str, second: str) -> None:
+def compare(found: Correlations, view: View) -> None:
     """Two scores to choose, and the test between them; one that the table does not have gives way to the default."""
     scores = list(dict.fromkeys(found.table["score"]))
-    first, second = (
-        value if value in scores else choice.default for choice, value in ((FIRST, first), (SECOND, second))
-    )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        for choice, value, label in ((FIRST, first, "Compare"), (SECOND, second, "with")):
-            st.selectbox(label, scores, key=choice.key(value), format_func=score_name, on_change=choice.keep, width=200)
+        first, second = (
+            choice.show(st.selectbox, label, view, scores, format_func=score_name, width=200)
+            for choice, label in ((FIRST, "Compare"), (SECOND, "with"))
+        )
     if first == second:
         st.caption("Choose two different scores.")
         return

@@ -11,7 +11,7 @@ from avhcurate.curation.filters import Filters
 from avhcurate.curation.reliability import of_ticks
 from avhcurate.scores import SCORES
 from avhcurate.services.correlating import Correlations, correlate
-from avhcurate.ui.correlation import Pair, pair_of, reading, table_html, verdict
+from avhcurate.ui.correlation import Pair, pair_of, summary, table_html, verdict
 from avhcurate.ui.text import signed
 
 
@@ -114,21 +114,21 @@ def finding(rows, pairs=(), simulated=False):
 AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", -0.2, -0.3, -0.1)]
 
 
-def test_the_reading_is_honest_when_avh_loses():
+def test_the_summary_is_honest_when_avh_loses():
     pairs = [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, 0.002)]
-    text = reading(finding(AVH_LOSES, pairs))
+    text = summary(finding(AVH_LOSES, pairs))
     assert text.startswith("**Confidence** follows people most closely, at 0.50; AVH comes 2nd of 3, at 0.30.")
     assert "AVH does worse than confidence here: 0.30 against 0.50" in text
     assert "Norm goes against what people say" in text
 
 
-def test_the_reading_says_so_when_avh_wins_or_nothing_is_clear():
+def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
     pairs = [("avh", "confidence", 100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 0.2)]
     rows = [("avh", -0.5, -0.6, -0.4), ("confidence", 0.4, 0.3, 0.5)]
-    text = reading(finding(rows, pairs))
+    text = summary(finding(rows, pairs))
     assert text.startswith("**AVH** follows people most closely, at 0.50.")
     assert "no clear difference" in text
-    weak = reading(finding([("avh", -0.05, -0.2, 0.1)]))
+    weak = summary(finding([("avh", -0.05, -0.2, 0.1)]))
     assert "its interval reaches 0" in weak
 
 
@@ -142,9 +142,9 @@ def test_a_pair_may_be_asked_for_in_either_order():
     )
 
 
-def test_scores_that_order_samples_alike_or_not_at_all_are_called_so():
+def test_scores_that_order_samples_equally_or_not_at_all_are_called_so():
     pair = Pair(100, 0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 1.0)
-    assert "samples alike" in verdict(pair, "avh", "relative_avh")
+    assert "in the same order" in verdict(pair, "avh", "relative_avh")
     assert "cannot be compared" in verdict(replace(pair, p_value=float("nan")), "avh", "loss")
 
 

@@ -241,7 +241,7 @@ def test_measures_are_rows_against_hsf_too_and_low_counts_as_hard(measured_digit
 def test_refusals_say_what_to_do(digits, planted_root):
     with pytest.raises(CurateError, match="avhcurate quality digits"):
         correlating.correlate(digits, against="sharpness")
-    with pytest.raises(CurateError, match="held against hsf"):
+    with pytest.raises(CurateError, match="compared with hsf"):
         correlating.correlate(digits, against="norm")
     with pytest.raises(CurateError, match="cosine above 0"):
         measure_dataset(Workspace(planted_root), "pets", near=1.5)
