@@ -1,8 +1,7 @@
 """Verbs that take labels away: select, export, split."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,18 +11,8 @@ from avhcurate.errors import CurateError
 
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples of this set; repeatable: of all.")]
-
-
-class Rule(StrEnum):
-    """Rules of `select`."""
-
-    confidence = "confidence"
-    avc = "avc"
-    avc_centred = "avc-centred"
-    lrent = "lrent"
-    mrkld = "mrkld"
-    avc_lrent = "avc-lrent"
-    avc_mrkld = "avc-mrkld"
+#: As in `curation.selection`, which is too slow to import for every call.
+Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
 
 
 @app.command()
@@ -64,13 +53,13 @@ def select(
     if rule is None or portion is None:
         raise CurateError("say what selects: --rule and --portion, or --self-training for a round of one")
     table = options.open_run_table(workspace, name, model)
-    found = selecting.select(table, rule=rule.value, portion=portion, filters=Filters(where=where))
+    found = selecting.select(table, rule=rule, portion=portion, filters=Filters(where=where))
     count = selecting.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
     _note_left_out(found.left_out)
     if as_json:
         options.print_json(selecting.describe_selection(table, found))
         return
-    print(f"{count} of {len(found.ids)} samples selected by {rule.value} at portion {portion:g}: {out}")
+    print(f"{count} of {len(found.ids)} samples selected by {rule} at portion {portion:g}: {out}")
     if found.accuracy is not None:
         print(f"accuracy against the given labels {found.accuracy:.4f}")
 

@@ -1,8 +1,7 @@
 """The verb that adapts a model to a dataset by pseudo-labels of its own."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -10,12 +9,7 @@ from avhcurate.cli import options
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
-
-class Kind(StrEnum):
-    """Trainers of `self-train`."""
-
-    probe = "probe"
-    full = "full"
+Trainer = Literal["probe", "full"]
 
 
 @app.command("self-train")
@@ -38,8 +32,8 @@ def self_train(
     rounds: Annotated[int | None, typer.Option(help="Rounds of selecting and learning [to END].", min=1)] = None,
     alpha: Annotated[float | None, typer.Option(help="Weight of the regulariser [the rule's].")] = None,
     trainer: Annotated[
-        Kind, typer.Option(help="probe: a head on frozen features; full: the whole network.")
-    ] = Kind.probe,
+        Trainer, typer.Option(help="probe: a head on frozen features; full: the whole network.")
+    ] = "probe",
     hidden: Annotated[int, typer.Option(help="Width of a probe's hidden layer, 0 for one linear layer.", min=0)] = 512,
     epochs: Annotated[int, typer.Option(help="Passes over source and selected samples a round.", min=1)] = 10,
     batch_size: Annotated[int, typer.Option(help="Samples a step.", min=1)] = 128,
@@ -83,9 +77,9 @@ def self_train(
         _print(found)
 
 
-def _recipe(trainer: Kind, hidden: int, given: dict[str, Any]) -> Any:
+def _recipe(trainer: Trainer, hidden: int, given: dict[str, Any]) -> Any:
     """How the head or the whole network is trained, by what the user gave."""
-    if trainer is Kind.probe:
+    if trainer == "probe":
         from avhcurate.training.probe import ProbeRecipe
 
         return ProbeRecipe(hidden=hidden or None, **given)

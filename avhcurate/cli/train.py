@@ -1,6 +1,5 @@
 """The verb that trains a network."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,31 +8,7 @@ import typer
 from avhcurate.cli import options
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
-
-
-class Loss(StrEnum):
-    """Losses of `train`."""
-
-    softmax = "softmax"
-    avh = "avh"
-    cosine = "cosine"
-
-
-class Schedule(StrEnum):
-    """Schedules of the learning rate."""
-
-    one_cycle = "one-cycle"
-    step = "step"
-    cosine = "cosine"
-    constant = "constant"
-
-
-class Precision(StrEnum):
-    """Precisions of the forward pass."""
-
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-    float16 = "float16"
+from avhcurate.training.choices import Loss, Precision, Schedule
 
 
 @app.command()
@@ -45,11 +20,11 @@ def train(
             help="avhcurate:NAME, torchvision:NAME, timm:NAME, efficientnet-lite0/1/2 or PACKAGE.MODULE:FACTORY."
         ),
     ],
-    loss: Annotated[Loss, typer.Option(help="softmax, or avh or cosine on directions alone.")] = Loss.softmax,
+    loss: Annotated[Loss, typer.Option(help="softmax, or avh or cosine on directions alone.")] = "softmax",
     epochs: Annotated[int, typer.Option(help="Passes over the training samples.", min=1)] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step, all processes together.", min=2)] = 128,
     learning_rate: Annotated[float | None, typer.Option(help="Peak rate [0.05; 0.01 from weights].", min=0)] = None,
-    schedule: Annotated[Schedule, typer.Option(help="How the rate moves.")] = Schedule.one_cycle,
+    schedule: Annotated[Schedule, typer.Option(help="How the rate moves.")] = "one-cycle",
     warmup: Annotated[float, typer.Option(help="Share of the training in which the rate rises.")] = 0.15,
     drops: Annotated[str | None, typer.Option(help="Epochs at which a step schedule drops, as 30,45.")] = None,
     drop_factor: Annotated[float, typer.Option(help="What the rate is multiplied by at a drop.")] = 0.1,
@@ -60,7 +35,7 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="Share of the label spread over all classes.")] = 0.0,
     clip: Annotated[float, typer.Option(help="Longest gradient, 0 for any.", min=0)] = 1.0,
     ema: Annotated[float, typer.Option(help="Decay a step of averaged weights, as 0.999; 0 for none.", min=0)] = 0.0,
-    precision: Annotated[Precision, typer.Option(help="Of the forward pass.")] = Precision.float32,
+    precision: Annotated[Precision, typer.Option(help="Of the forward pass.")] = "float32",
     weights: Annotated[Path | None, typer.Option(help="Start from this file; the head may differ.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from the published weights.")] = False,
     freeze: Annotated[bool, typer.Option("--freeze", help="Train the head alone.")] = False,
@@ -101,15 +76,15 @@ def train(
         learning_rate=usual if learning_rate is None else learning_rate,
         momentum=momentum,
         weight_decay=weight_decay,
-        schedule=schedule.value,
+        schedule=schedule,
         warmup=warmup,
         drops=options.numbers("--drops", drops) or (),
         drop_factor=drop_factor,
-        loss=loss.value,
+        loss=loss,
         scale=scale,
         learn_scale=learn_scale,
         label_smoothing=label_smoothing,
-        precision=precision.value,
+        precision=precision,
         clip=clip or None,
         ema=ema or None,
         freeze=freeze,

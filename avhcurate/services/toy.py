@@ -176,8 +176,8 @@ def ensure(workspace: Path, settings: ToySettings) -> bool:
             raise CurateError(f"the toy's training failed: {_failed[target]}")
         if target not in _running and len(_running) < _AT_ONCE:
             argv = [*settings.argv, "--workspace", str(workspace)]
-            streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-            process = launch(argv, environment={"OMP_NUM_THREADS": "1"}, **streams)
+            threads = {"OMP_NUM_THREADS": "1"}
+            process = launch(argv, environment=threads, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             _running.add(target)
             threading.Thread(target=_await, args=(target, process), daemon=True).start()
     return False
