@@ -11,15 +11,9 @@ the memory of the server.
 
 import argparse
 import io
-import os
 import resource
-import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from served import browser_page, served
 
 from avhcurate import scores
 from avhcurate.curation import bins
@@ -217,28 +212,16 @@ def _peak_gb() -> float:
 
 def pages(root: Path, repeats: int = 7) -> None:
     """The app in Chromium: from the click to the last picture, and from the address to the map."""
-    from playwright.sync_api import sync_playwright
-
-    server, address = _serve(root)
-    try:
-        with sync_playwright() as playwright:
-            flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-            browser = playwright.chromium.launch(executable_path=_browser(), args=flags)
-            page = browser.new_context(viewport={"width": 1360, "height": 1900}).new_page()
-            page.set_default_timeout(120_000)
-            first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))
-            turns = [_next_page(page) for _ in range(repeats)]
-            _show("gallery, first address on a fresh server", [first])
-            _show(f"gallery, click to the last of {PAGE} pictures", turns)
-            for name in ("map", "correlation", "models", "suspects", "home"):
-                times = [_seconds(lambda: _open(page, f"{address}/{name}", _READY[name])) for _ in range(3)]  # noqa: B023
-                _show(f"page {name}, address to its content (first, then warm)", times)
-            browser.close()
-        now, peak = _resident_gb(server.pid), _resident_gb(server.pid, peak=True)
+    with served(root) as (address, pid), browser_page(height=1900) as page:
+        first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))
+        turns = [_next_page(page) for _ in range(repeats)]
+        _show("gallery, first address on a fresh server", [first])
+        _show(f"gallery, click to the last of {PAGE} pictures", turns)
+        for name, ready in _READY.items():
+            times = [_seconds(lambda: _open(page, f"{address}/{name}", ready)) for _ in range(3)]  # noqa: B023
+            _show(f"page {name}, address to its content (first, then warm)", times)
+        now, peak = _resident_gb(pid), _resident_gb(pid, peak=True)
         print(f"memory of the server: {now:.2f} GB, at its peak {peak:.2f} GB")
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 #: What shows that a page has its content.
@@ -249,33 +232,6 @@ _READY = {
     "suspects": "h1",
     "home": ".js-plotly-plot .main-svg",
 }
-
-
-def _serve(root: Path) -> tuple[subprocess.Popen[bytes], str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute())},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    for _ in range(120):
-        try:
-            urllib.request.urlopen(f"{address}/health").close()
-            return server, address
-        except OSError:
-            time.sleep(0.5)
-    raise SystemExit("the server does not answer")
-
-
-def _browser() -> str:
-    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
-    return found or sys.exit("no Chromium here: CHROMIUM=... names one")
 
 
 def _open(page: Any, address: str, ready: str) -> None:

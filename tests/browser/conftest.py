@@ -1,4 +1,8 @@
-"""A running app and a real Chromium; the tests are skipped where there is none."""
+"""A running app and a real Chromium; the tests are skipped where there is none.
+
+Tests wait as a person does: after an act for what it changes (`expect`), and before the next act until the page has
+come to rest (`settled`), which Streamlit marks in the page.
+"""
 
 import os
 import shutil
@@ -23,8 +27,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: Generous: on two busy cores the first page of a fresh server takes its time.
-TIMEOUT_MS = 60_000
+#: Generous: on two busy cores the first page of a fresh server takes its time. Nothing waits longer than it must.
+TIMEOUT_MS = 120_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,32 +38,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
-    """Starts the app on a workspace and returns its address; all servers end with the session."""
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Starts a server of a script and returns its address; all servers end with the session."""
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(root: Path) -> str:
+    def start(script: str, **environment: str) -> str:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         log = tmp_path_factory.mktemp("server") / "log.txt"
         with open(log, "wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+                [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
                 cwd=ROOT,
-                env={**os.environ, "AVHCURATE_WORKSPACE": str(root)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
                 stdout=output,
                 stderr=output,
             )
         processes.append(process)
         address = f"http://127.0.0.1:{port}"
-        for _ in range(120):
+        deadline = time.monotonic() + TIMEOUT_MS / 1000
+        while time.monotonic() < deadline:
+            assert process.poll() is None, log.read_text()
             try:
                 if httpx.get(f"{address}/health").status_code == 200:
                     return address
             except httpx.TransportError:
-                time.sleep(0.5)
-            assert process.poll() is None, log.read_text()
+                time.sleep(0.1)
         raise AssertionError(f"no answer from {address}: {log.read_text()}")
 
     yield start
@@ -70,9 +75,26 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path],
 
 
 @pytest.fixture(scope="session")
-def app(demo_root: Path, serve: Callable[[Path], str]) -> str:
-    """Address of an app on the demo workspace, shared by tests that only look."""
-    return serve(demo_root)
+def server(start_server: Callable[..., str]) -> str:
+    """Address of the one server of all tests that need no fresh one."""
+    return start_server("tests/fakes/browser_app.py")
+
+
+@pytest.fixture
+def serve(server: str) -> Callable[[Path], str]:
+    """Puts a workspace behind the app and returns the app's address."""
+
+    def put(root: Path) -> str:
+        httpx.post(f"{server}/test/workspace", params={"root": str(root)}).raise_for_status()
+        return server
+
+    return put
+
+
+@pytest.fixture
+def serve_fresh(start_server: Callable[..., str]) -> Callable[[Path], str]:
+    """Starts the app itself on a workspace and returns its address."""
+    return lambda root: start_server("app.py", AVHCURATE_WORKSPACE=str(root))
 
 
 @pytest.fixture(scope="session")
@@ -80,6 +102,7 @@ def chromium() -> Iterator[object]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on the path: install the package `chromium`")
+    sync_api.expect.set_options(timeout=TIMEOUT_MS)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

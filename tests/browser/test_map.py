@@ -3,15 +3,22 @@
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from avhcurate.storage.workspace import Workspace
+from tests.browser.pages import (
+    TILES,
+    chart,
+    expect,
+    ids,
+    move_onto,
+    on_screen,
+    open_at,
+    parameter,
+    with_parameter,
+)
 
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-TILES = "[aria-label=Samples] .tile"
 CARD = "[aria-label='Sample under the pointer']"
 
 
@@ -23,18 +30,16 @@ def root(demo_root, tmp_path_factory, plant_map):
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def address(serve, root):
     return serve(root)
 
 
 def open_map(page, address):
-    page.goto(address)
-    plot = page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")
-    expect(plot).to_be_visible(timeout=60_000)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    open_at(page, address)
+    expect(page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")).to_be_visible()
     until(page, "plot._fullLayout.xaxis.d2p")
-    return plot
+    return chart(page, "map-chart")
 
 
 def until(page, condition):
@@ -43,34 +48,14 @@ def until(page, condition):
     page.wait_for_function(f"(plot => Boolean(plot?._fullLayout && ({condition})))({chart})")
 
 
-def on_screen(plot, *places):
-    """Where places on the map lie in the window."""
-    return plot.evaluate(
-        """(plot, places) => {
-            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect()
-            return places.map(([x, y]) => [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)])
-        }""",
-        places,
-    )
-
-
-def param(page, name):
-    return parse_qs(urlsplit(page.url).query).get(name, [""])[0]
-
-
-def shown(page):
-    return page.locator(TILES).evaluate_all("all => all.map(t => Number(t.dataset.id))")
-
-
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, root):
     plot = open_map(page, f"{address}/map?map.tool=Lasso&sort=id&order=asc")
     dataset = Workspace(root).dataset("digits")
     labels = dataset.labels()
     sample = int((labels == 3).nonzero()[0][0])
     # The last drawn of those at its very place is the one on top, so the card tells which.
-    ((x, y),) = on_screen(plot, (30 + sample % 7, sample % 6))
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
+    (place,) = on_screen(plot, (30 + sample % 7, sample % 6))
+    move_onto(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible(timeout=20_000)
     id = int(card.get_attribute("data-id"))
@@ -86,42 +71,41 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     for corner in corners[1:]:
         page.mouse.move(*corner, steps=4)
     page.mouse.up()
-    expect(page).to_have_url(re.compile(r"map\.region="), timeout=20_000)
+    expect(page).to_have_url(with_parameter("map.region"))
     expect(card).to_be_hidden()
     expected = (labels == 3).nonzero()[0].tolist()
     expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible(timeout=20_000)
     expect(page.locator(TILES)).to_have_count(60)
-    assert shown(page) == expected[:60]
+    assert ids(page) == expected[:60]
     until(page, "!plot._fullLayout.selections?.length")
 
     page.reload()
-    expect(page.locator(TILES)).to_have_count(60, timeout=60_000)
-    assert shown(page) == expected[:60]
+    expect(page.locator(TILES)).to_have_count(60)
+    assert ids(page) == expected[:60]
     until(page, "plot.layout.shapes?.length === 1")
 
 
 def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, root):
     plot = open_map(page, f"{address}/map?map.tool=Move")
-    ((x, y),) = on_screen(plot, (13, 2.5))
-    page.mouse.move(x, y)
+    (place,) = on_screen(plot, (13, 2.5))
+    page.mouse.move(*place)
     page.mouse.wheel(0, -400)
-    expect(page).to_have_url(re.compile(r"map\.window="), timeout=20_000)
-    left, right, low, high = map(float, param(page, "map.window").split(":"))
+    expect(page).to_have_url(with_parameter("map.window"))
+    left, right, low, high = map(float, parameter(page, "map.window").split(":"))
     assert left < 13 < right
     assert low < 2.5 < high
     assert right - left < 50
     expect(page.get_by_text("in and around this window")).to_be_visible(timeout=20_000)
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
+    plot = chart(page, "map-chart")
     until(page, f"plot._fullLayout.xaxis.range.every((end, i) => Math.abs(end - [{left}, {right}][i]) < 0.5)")
     labels = Workspace(root).dataset("digits").labels()
     sample = int((labels == 1).nonzero()[0][0])
-    ((x, y),) = on_screen(plot, (10 + sample % 7, sample % 6))
-    page.mouse.move(x - 2, y - 2)
-    page.mouse.move(x, y)
+    (place,) = on_screen(plot, (10 + sample % 7, sample % 6))
+    move_onto(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible(timeout=20_000)
     id = int(card.get_attribute("data-id"))
     assert labels[id] == 1
-    page.mouse.click(x, y)
+    page.mouse.click(*place)
     expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
-    assert param(page, "sample") == str(id)
+    assert parameter(page, "sample") == str(id)

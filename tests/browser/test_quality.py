@@ -3,33 +3,28 @@
 import shutil
 from pathlib import Path
 
-import pytest
-
 from avhcurate.services.quality import find_duplicates
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
-TILES = "[aria-label=Samples] .tile"
+from tests.browser.pages import TILES, expect, ids, open_at, settled
 
 
 def test_a_group_is_chosen_by_a_click_kept_to_one_and_brought_back(page, serve, planted_root, tmp_path):
     root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
     found = find_duplicates(open_table(Workspace(root), "pets"))
-    page.goto(f"{serve(root)}/quality?quality.view=duplicates")
+    open_at(page, f"{serve(root)}/quality?quality.view=duplicates")
     tiles = page.locator(TILES)
-    expect(tiles).to_have_count(7, timeout=60_000)
+    expect(tiles).to_have_count(7)
     heads = page.locator("[aria-label=Samples] .row.begins")
     assert heads.evaluate_all("rows => rows.map(row => row.children.length)") == [2, 3, 2]
     first = heads.first.evaluate("row => getComputedStyle(row, '::before').content")
     assert "across splits · different labels" in first
 
     tiles.nth(3).click()
-    page.get_by_role("button", name="Keep one of this group").click()
-    expect(tiles).to_have_count(4, timeout=20_000)
-    left = tiles.evaluate_all("all => all.map(tile => Number(tile.dataset.id))")
+    expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
+    settled(page).get_by_role("button", name="Keep one of this group").click()
+    expect(tiles).to_have_count(4)
     group = found.members["group"].iloc[3]
-    assert left == found.members["id"][found.members["group"] != group].tolist()
+    assert ids(page) == found.members["id"][found.members["group"] != group].tolist()
     page.get_by_role("button", name="Undo").click()
-    expect(tiles).to_have_count(7, timeout=20_000)
+    expect(tiles).to_have_count(7)

@@ -6,51 +6,46 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
-import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = sync_api.expect
-
-#: On two busy cores a rerun may take seconds.
-expect.set_options(timeout=20_000)
+from tests.browser.pages import TILES, expect, open_at, settled
 
 
 def test_a_saved_view_opens_by_its_address_in_a_fresh_tab_and_a_set_is_saved_and_exported(page, serve, own_demo_root):
     address = serve(own_demo_root)
-    page.goto(f"{address}/gallery?dataset=digits&class=1,8&sort=loss")
-    page.locator(".tile img").first.wait_for()
-
+    open_at(page, f"{address}/gallery?dataset=digits&class=1,8&sort=loss")
     page.get_by_role("button", name="Save view").click()
     page.get_by_label("Name", exact=True).fill("ones and eights")
     page.get_by_label("Name", exact=True).press("Enter")
-    page.get_by_role("button", name="Save view").last.click()
+    settled(page).get_by_role("button", name="Save view").last.click()
     expect(page.get_by_text("View “ones and eights” saved")).to_be_visible()
-    page.keyboard.press("Escape")
+    settled(page).keyboard.press("Escape")
 
     page.get_by_role("button", name=re.compile("^Select page")).click()
-    page.get_by_role("button", name="Set", exact=True).click()
+    expect(page.get_by_text("60 selected", exact=True)).to_be_visible()
+    settled(page).get_by_role("button", name="Set", exact=True).click()
     name = page.get_by_role("combobox", name=re.compile("Name"))
     name.fill("sixty")
     name.press("Enter")
-    page.get_by_role("button", name="Save", exact=True).click()
+    settled(page).get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("60 samples saved as “sixty”")).to_be_visible()
 
     tab = page.context.new_page()
-    tab.goto(f"{address}/saved")
+    open_at(tab, f"{address}/saved")
     tab.get_by_role("button", name="More").click()
     tab.get_by_role("menuitem", name="Export").or_(tab.get_by_role("option", name="Export")).click()
-    with tab.expect_download() as download:
+    with settled(tab).expect_download() as download:
         tab.get_by_role("button", name="Download 60 samples").click()
     rows = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
     assert len(rows) == 60
     assert set(rows["label"]) <= {1, 8}
-    tab.get_by_role("button", name="Close").click()
+    settled(tab).get_by_role("button", name="Close").click()
 
-    tab.get_by_text("Views", exact=True).click()
+    settled(tab).get_by_text("Views", exact=True).click()
     link = tab.get_by_role("link", name="ones and eights")
     asked = parse_qs(urlsplit(link.get_attribute("href")).query)
     assert (asked["class"], asked["sort"], asked["dataset"]) == (["1,8"], ["loss"], ["digits"])
+    settled(tab)
     link.click()
-    expect(tab.locator("[aria-label=Samples] .tile")).to_have_count(60)
+    expect(tab.locator(TILES)).to_have_count(60)
     assert urlsplit(tab.url).path == "/gallery"
     assert parse_qs(urlsplit(tab.url).query)["class"] == ["1,8"]

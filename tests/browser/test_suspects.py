@@ -2,18 +2,13 @@
 
 import shutil
 
-import pytest
-
 from avhcurate.services import suspecting
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-#: On two busy cores a rerun may take seconds.
-expect.set_options(timeout=20_000)
+from tests.browser.pages import expect, open_at
 
 
-def on_screen(page, place):
+def judged(page, place):
     """The suspect at a place of the queue, once its picture is there and may be judged."""
     expect(page.locator(".review")).to_have_attribute("data-place", str(place))
     id = page.locator(".review").get_attribute("data-suspect")
@@ -27,35 +22,47 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     table = open_table(Workspace(root), "digits")
     found = suspecting.read(suspecting.newest(table.run)).query("agreement >= 1")
     ids, suggested = found["id"].tolist(), found["suggested"].tolist()
-    page.goto(f"{serve(root)}/suspects")
-    assert on_screen(page, 0) == ids[0]
+    open_at(page, f"{serve(root)}/suspects")
+    assert judged(page, 0) == ids[0]
     expect(page.locator(".place")).to_have_text(f"1 of {len(ids)}")
     expect(page.locator(".near img")).to_have_count(12)
     for place, key in enumerate("akaas"):
-        assert on_screen(page, place) == ids[place]
+        assert judged(page, place) == ids[place]
         page.keyboard.press(key)
-    on_screen(page, 5)
+    judged(page, 5)
     page.keyboard.press("Backspace")  # takes the third acceptance back, and goes there
-    assert on_screen(page, 3) == ids[3]
+    assert judged(page, 3) == ids[3]
     page.keyboard.press("z")
-    assert on_screen(page, 2) == ids[2]
+    assert judged(page, 2) == ids[2]
     page.keyboard.press("k")
-    on_screen(page, 3)
+    judged(page, 3)
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     table.refresh()
     assert suspecting.decided(table, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
     assert table.sample(ids[0])["curated_label"] == suggested[0]
     page.keyboard.press("ArrowLeft")
-    on_screen(page, 2)
+    judged(page, 2)
     expect(page.locator(".state")).to_have_text("kept")
     # Keys that come before a picture can have been seen decide nothing.
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("a")
+    page.evaluate(
+        """() => new Promise(done => {
+          const press = key => document.body.dispatchEvent(
+            new KeyboardEvent('keydown', {key, bubbles: true, composed: true}));
+          const stage = [...document.querySelectorAll('*')].map(n => n.shadowRoot?.querySelector('.stage'));
+          new MutationObserver((_, watch) => {
+            if (!stage.find(Boolean).querySelector('img.on')) return;
+            watch.disconnect();
+            press('a');
+            done();
+          }).observe(stage.find(Boolean), {subtree: true, childList: true, attributeFilter: ['class']});
+          press('ArrowRight');
+        })"""
+    )
     expect(page.locator(".state")).to_contain_text("Too quick")
     for place in range(3, 14):  # beyond what was handed out at first
-        on_screen(page, place)
+        judged(page, place)
         page.keyboard.press("s")
-    assert on_screen(page, 14) == ids[14]
+    assert judged(page, 14) == ids[14]
     page.reload()
-    assert on_screen(page, 0) == ids[3]
+    assert judged(page, 0) == ids[3]
     expect(page.locator(".place")).to_have_text(f"1 of {len(ids) - 3}")

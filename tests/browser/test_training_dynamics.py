@@ -1,53 +1,27 @@
 """Training dynamics in a real browser: a deep link on a fresh server, and a box on the map that brings its images."""
 
-import re
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 
 from avhcurate.services import dynamics
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.regions import read_region
-
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+from tests.browser.pages import TILES, chart, drag, expect, ids, open_at, parameter, settled, with_parameter
 
 ONE = f"avhcurate-digits-cross-entropy-0-{0:08x}"
-TILES = "[aria-label=Samples] .tile"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def address(serve, trained_root):
-    """A server of its own on the trained digits."""
     return serve(trained_root)
 
 
-def chart(page, key):
-    return page.locator(f"[class*='st-key-{key}'] .js-plotly-plot")
-
-
-def centre(plot):
-    """Scrolls the chart to the middle of the window, where nothing that is pinned covers it."""
-    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
-
-
-def drag(page, plot, subplot, start, end):
-    """Drags over a subplot, from one place to another, each as shares of its width and height."""
-    centre(plot)
-    area = plot.locator(f".draglayer .{subplot} .nsewdrag").bounding_box()
-    places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in (start, end)]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    page.mouse.move(*places[1], steps=8)
-    page.mouse.up()
-
-
 def region_of(page):
-    return read_region(parse_qs(urlsplit(page.url).query)["dynamics.region"][0])
+    return read_region(parameter(page, "dynamics.region"))
 
 
 def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(page, address, trained_root):
-    page.goto(f"{address}/training_dynamics?dynamics.trainings={ONE}&dynamics.axis=start")
+    open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}&dynamics.axis=start")
     plot = chart(page, "dynamics-map-0")
     expect(plot).to_be_visible(timeout=60_000)
     drawn = chart(page, "dynamics-curves").evaluate(
@@ -57,40 +31,36 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     expect(page.get_by_text("1 · AVH settles early")).to_be_visible()
     assert page.locator(TILES).count() == 0
 
-    drag(page, plot, "xy", (0.4, 0.1), (0.95, 0.7))
-    expect(page).to_have_url(re.compile(r"dynamics\.region="), timeout=20_000)
+    drag(page, plot, (0.4, 0.1), (0.95, 0.7))
+    expect(page).to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES).first).to_be_visible(timeout=20_000)
     table = open_table(Workspace(trained_root), "digits")
     points = dynamics.data_map(table, table.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
     assert 5 < len(inside) < 500
     expect(page.get_by_text(f"{len(inside)} of 896 samples in the region")).to_be_visible()
-    shown = page.locator(TILES).evaluate_all("all => all.map(t => Number(t.dataset.id))")
     expected = inside.sort_values("variability", ascending=False, kind="stable")["id"].tolist()
-    assert shown == expected[:60]
+    assert ids(page) == expected[:60]
 
     page.locator(TILES).nth(1).click()
     expect(page.get_by_text("1 selected", exact=True)).to_be_visible(timeout=20_000)
-    page.get_by_role("button", name="Clear", exact=True).first.click()
-    expect(page).not_to_have_url(re.compile(r"dynamics\.region="), timeout=20_000)
+    settled(page).get_by_role("button", name="Clear", exact=True).first.click()
+    expect(page).not_to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES)).to_have_count(0)
 
 
 def test_a_box_on_a_histogram_bounds_that_axis_and_a_click_opens_an_image(page, address):
-    page.goto(f"{address}/training_dynamics?dynamics.trainings={ONE}")
+    open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
     plot = chart(page, "dynamics-map-0")
     expect(plot).to_be_visible(timeout=60_000)
-    drag(page, plot, "x2y", (0.2, 0.5), (0.8, 0.99))
-    expect(page).to_have_url(re.compile(r"dynamics\.region=-inf"), timeout=20_000)
+    drag(page, plot, (0.2, 0.5), (0.8, 0.99), "x2y")
+    expect(page).to_have_url(with_parameter("dynamics.region", "-inf"))
     assert region_of(page).x == (float("-inf"), float("inf"))
     expect(page.locator(TILES).first).to_be_visible(timeout=20_000)
-    page.get_by_role("radio", name="Click").click()
+    settled(page).get_by_role("radio", name="Click").click()
     expect(page.get_by_text("Click a point to open its image.")).to_be_visible(timeout=20_000)
     plot = chart(page, "dynamics-map-1")
-    expect(plot).to_have_count(1)
     page.wait_for_function("plot => plot._fullLayout?.dragmode === 'pan'", arg=plot.element_handle())
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=20_000)
-    centre(plot)
     # The point of the lowest confidence is a lonely one: its place on the screen, and its id.
     x, y, id = plot.evaluate(
         """plot => {
@@ -102,7 +72,7 @@ def test_a_box_on_a_histogram_bounds_that_axis_and_a_click_opens_an_image(page, 
     )
     page.mouse.move(x - 3, y - 3)
     page.mouse.move(x, y)
-    expect(plot.locator(".hoverlayer .hovertext")).to_contain_text(f"image {id}", timeout=20_000)
+    expect(plot.locator(".hoverlayer .hovertext")).to_contain_text(f"image {id}")
     page.mouse.click(x, y)
     expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
-    expect(page).to_have_url(re.compile(f"sample={id}"))
+    expect(page).to_have_url(with_parameter("sample", id))

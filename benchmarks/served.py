@@ -1,0 +1,62 @@
+"""The app on a workspace, and a page of a real Chromium: for the benchmarks that time what a user sees."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@contextmanager
+def served(root: Path) -> Iterator[tuple[str, int]]:
+    """Address and process id of a server of its own on the workspace."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _once_it_answers(f"http://127.0.0.1:{port}"), server.pid
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _once_it_answers(address: str) -> str:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{address}/health").close()
+            return address
+        except OSError:
+            time.sleep(0.5)
+    raise SystemExit("the server does not answer")
+
+
+@contextmanager
+def browser_page(height: int = 900) -> Iterator[Any]:
+    """A page of Chromium; CHROMIUM=... names another browser."""
+    from playwright.sync_api import sync_playwright
+
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if found is None:
+        raise SystemExit("no Chromium here: CHROMIUM=... names one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        page = browser.new_context(viewport={"width": 1360, "height": height}).new_page()
+        page.set_default_timeout(120_000)
+        yield page
+        browser.close()

@@ -1,0 +1,92 @@
+"""What every browser test does with a page: open it, wait until it has come to rest, find its charts and tiles."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
+#: True once Streamlit says that no run of the script is going on, nothing of an earlier run is left, and every chart is
+#: drawn; it must hold for a moment, since a click reaches the server and comes back before the mark changes.
+SETTLED = """moment => {
+  const app = document.querySelector('[data-testid=stApp]');
+  const plots = [...document.querySelectorAll('.js-plotly-plot')];
+  const rests = app?.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
+    && !document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]')
+    && plots.every(plot => plot._fullLayout && plot.querySelector('.main-svg'));
+  if (!rests) window.restsSince = undefined;
+  else window.restsSince ??= performance.now();
+  return rests && performance.now() - window.restsSince >= moment;
+}"""
+MOMENT_MS = 250
+TILES = "[aria-label=Samples] .tile"
+
+
+def settled(page):
+    """Waits until the page has come to rest, and returns it."""
+    page.evaluate("window.restsSince = undefined")
+    page.wait_for_function(SETTLED, arg=MOMENT_MS, polling=50)
+    return page
+
+
+def open_at(page, address):
+    """Opens an address and waits until the page has come to rest."""
+    page.goto(address)
+    return settled(page)
+
+
+def chart(page, key):
+    """The one chart of a key, in the middle of the window, where nothing that is pinned covers it."""
+    plot = settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
+    return plot
+
+
+def choose(page, key, option):
+    """Chooses an option of the list of a key."""
+    settled(page).locator(f"[class*=st-key-{key}] [role=combobox], [class*=st-key-{key}] input").first.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def ids(page, selector=TILES):
+    """The ids of the tiles that are shown, in their order."""
+    return settled(page).locator(selector).evaluate_all("all => all.map(tile => Number(tile.dataset.id))")
+
+
+def parameter(page, name):
+    """The value of a parameter of the address, "" where it is absent."""
+    return parse_qs(urlsplit(page.url).query).get(name, [""])[0]
+
+
+def with_parameter(name, value=""):
+    """The pattern of an address that has a parameter, and of its value, which is a pattern too."""
+    return re.compile(rf"[?&]{re.escape(name)}={value}")
+
+
+def on_screen(plot, *places):
+    """Where places on a chart, in the units of its axes, lie in the window."""
+    return plot.evaluate(
+        """(plot, places) => {
+            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect()
+            return places.map(([x, y]) => [box.x + xaxis._offset + xaxis.d2p(x), box.y + yaxis._offset + yaxis.d2p(y)])
+        }""",
+        places,
+    )
+
+
+def move_onto(page, place):
+    """Moves the mouse onto a place from beside it, since a chart notices only a movement."""
+    x, y = place
+    page.mouse.move(x - 3, y - 3)
+    page.mouse.move(x, y)
+
+
+def drag(page, plot, start, end, subplot="xy"):
+    """Drags over a subplot from one place to another, each as shares of its width and height."""
+    area = plot.locator(f".draglayer .{subplot} .nsewdrag").bounding_box()
+    first, last = ((area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in (start, end))
+    page.mouse.move(*first)
+    page.mouse.down()
+    page.mouse.move(*last, steps=8)
+    page.mouse.up()
