@@ -37,10 +37,13 @@ def open_at(page, address):
 
 
 def chart(page, key):
-    """The one chart of a key, in the middle of the window, where nothing that is pinned covers it."""
-    plot = settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+    """The one chart of a key."""
+    return settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
+
+
+def centre(plot):
+    """Scrolls a chart to the middle of the window, where nothing that is pinned covers it."""
     plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
-    return plot
 
 
 def choose(page, key, option):
@@ -66,6 +69,7 @@ def with_parameter(name, value=""):
 
 def on_screen(plot, *places):
     """Where places on a chart, in the units of its axes, lie in the window."""
+    centre(plot)
     return plot.evaluate(
         """(plot, places) => {
             const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect()
@@ -84,6 +88,7 @@ def move_onto(page, place):
 
 def drag(page, plot, start, end, subplot="xy"):
     """Drags over a subplot from one place to another, each as shares of its width and height."""
+    centre(plot)
     area = plot.locator(f".draglayer .{subplot} .nsewdrag").bounding_box()
     first, last = ((area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in (start, end))
     page.mouse.move(*first)

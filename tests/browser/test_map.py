@@ -57,7 +57,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     (place,) = on_screen(plot, (30 + sample % 7, sample % 6))
     move_onto(page, place)
     card = page.locator(CARD)
-    expect(card).to_be_visible(timeout=20_000)
+    expect(card).to_be_visible()
     id = int(card.get_attribute("data-id"))
     assert (labels[id], id % 7, id % 6) == (3, sample % 7, sample % 6)
     expect(card).to_contain_text(f"image {id}")
@@ -74,7 +74,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(page).to_have_url(with_parameter("map.region"))
     expect(card).to_be_hidden()
     expected = (labels == 3).nonzero()[0].tolist()
-    expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible()
     expect(page.locator(TILES)).to_have_count(60)
     assert ids(page) == expected[:60]
     until(page, "!plot._fullLayout.selections?.length")
@@ -95,7 +95,7 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     assert left < 13 < right
     assert low < 2.5 < high
     assert right - left < 50
-    expect(page.get_by_text("in and around this window")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("in and around this window")).to_be_visible()
     plot = chart(page, "map-chart")
     until(page, f"plot._fullLayout.xaxis.range.every((end, i) => Math.abs(end - [{left}, {right}][i]) < 0.5)")
     labels = Workspace(root).dataset("digits").labels()
@@ -103,9 +103,9 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     (place,) = on_screen(plot, (10 + sample % 7, sample % 6))
     move_onto(page, place)
     card = page.locator(CARD)
-    expect(card).to_be_visible(timeout=20_000)
+    expect(card).to_be_visible()
     id = int(card.get_attribute("data-id"))
     assert labels[id] == 1
     page.mouse.click(*place)
-    expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("dialog")).to_be_visible()
     assert parameter(page, "sample") == str(id)

@@ -20,8 +20,8 @@ def test_a_round_and_its_gates_are_looked_at_and_its_labels_taken_away(page, ser
     expect(page).to_have_url(with_parameter("selftrain.one", r"confidence&selftrain\.other=avc"))
     rows = avc.selection(2).set_index("id")
     only = rows[rows["by_confidence"] & ~rows["by_avc"]].sort_values("avc", kind="stable")
-    expect(page.get_by_text(f"Confidence, not AVC ({len(only)})")).to_be_visible(timeout=20_000)
-    expect(page.locator(f"{TILES}[data-id='{only.index[0]}']")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"Confidence, not AVC ({len(only)})")).to_be_visible()
+    expect(page.locator(f"{TILES}[data-id='{only.index[0]}']")).to_be_visible()
     assert ids(page) == only.index[:60].tolist()
 
     settled(page).locator("[class*=st-key-selftrain-export] button").first.click()

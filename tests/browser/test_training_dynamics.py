@@ -6,7 +6,19 @@ from avhcurate.services import dynamics
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.regions import read_region
-from tests.browser.pages import TILES, chart, drag, expect, ids, open_at, parameter, settled, with_parameter
+from tests.browser.pages import (
+    TILES,
+    chart,
+    drag,
+    expect,
+    ids,
+    move_onto,
+    on_screen,
+    open_at,
+    parameter,
+    settled,
+    with_parameter,
+)
 
 ONE = f"avhcurate-digits-cross-entropy-0-{0:08x}"
 
@@ -23,17 +35,17 @@ def region_of(page):
 def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(page, address, trained_root):
     open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}&dynamics.axis=start")
     plot = chart(page, "dynamics-map-0")
-    expect(plot).to_be_visible(timeout=60_000)
+    expect(plot).to_be_visible()
     drawn = chart(page, "dynamics-curves").evaluate(
         "plot => plot._fullData.filter(t => t.legendgroup === 'all' && t.hovertemplate).map(t => t.y.length)"
     )
     assert drawn == [11] * 4  # a look before training and one after each of ten epochs, in four panels
     expect(page.get_by_text("1 · AVH settles early")).to_be_visible()
-    assert page.locator(TILES).count() == 0
+    expect(page.locator(TILES)).to_have_count(0)
 
     drag(page, plot, (0.4, 0.1), (0.95, 0.7))
     expect(page).to_have_url(with_parameter("dynamics.region"))
-    expect(page.locator(TILES).first).to_be_visible(timeout=20_000)
+    expect(page.locator(TILES).first).to_be_visible()
     table = open_table(Workspace(trained_root), "digits")
     points = dynamics.data_map(table, table.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
@@ -43,7 +55,7 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     assert ids(page) == expected[:60]
 
     page.locator(TILES).nth(1).click()
-    expect(page.get_by_text("1 selected", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
     settled(page).get_by_role("button", name="Clear", exact=True).first.click()
     expect(page).not_to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES)).to_have_count(0)
@@ -52,27 +64,26 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
 def test_a_box_on_a_histogram_bounds_that_axis_and_a_click_opens_an_image(page, address):
     open_at(page, f"{address}/training_dynamics?dynamics.trainings={ONE}")
     plot = chart(page, "dynamics-map-0")
-    expect(plot).to_be_visible(timeout=60_000)
+    expect(plot).to_be_visible()
     drag(page, plot, (0.2, 0.5), (0.8, 0.99), "x2y")
     expect(page).to_have_url(with_parameter("dynamics.region", "-inf"))
     assert region_of(page).x == (float("-inf"), float("inf"))
-    expect(page.locator(TILES).first).to_be_visible(timeout=20_000)
+    expect(page.locator(TILES).first).to_be_visible()
     settled(page).get_by_role("radio", name="Click").click()
-    expect(page.get_by_text("Click a point to open its image.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Click a point to open its image.")).to_be_visible()
     plot = chart(page, "dynamics-map-1")
     page.wait_for_function("plot => plot._fullLayout?.dragmode === 'pan'", arg=plot.element_handle())
-    # The point of the lowest confidence is a lonely one: its place on the screen, and its id.
+    # The point of the lowest confidence is a lonely one.
     x, y, id = plot.evaluate(
         """plot => {
-            const {xaxis, yaxis} = plot._fullLayout, points = plot._fullData.find(t => t.type === 'scattergl')
-            const lowest = points.y.indexOf(Math.min(...points.y)), box = plot.getBoundingClientRect()
-            return [box.x + xaxis._offset + xaxis.d2p(points.x[lowest]), box.y + yaxis._offset +
-                yaxis.d2p(points.y[lowest]), points.ids[lowest]]
+            const points = plot._fullData.find(t => t.type === 'scattergl')
+            const lowest = points.y.indexOf(Math.min(...points.y))
+            return [points.x[lowest], points.y[lowest], points.ids[lowest]]
         }"""
     )
-    page.mouse.move(x - 3, y - 3)
-    page.mouse.move(x, y)
+    (place,) = on_screen(plot, (x, y))
+    move_onto(page, place)
     expect(plot.locator(".hoverlayer .hovertext")).to_contain_text(f"image {id}")
-    page.mouse.click(x, y)
-    expect(page.get_by_role("dialog")).to_be_visible(timeout=20_000)
+    page.mouse.click(*place)
+    expect(page.get_by_role("dialog")).to_be_visible()
     expect(page).to_have_url(with_parameter("sample", id))

@@ -1,25 +1,26 @@
 """The app with one more route, by which a test puts another workspace behind it: one server for all browser tests."""
 
 import os
+import runpy
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import streamlit as st
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
-from avhcurate.ui.mistakes import show_mistake
-from avhcurate.ui.nodelay import answer_at_once
-from avhcurate.ui.routes import routes
-
-MAIN_SCRIPT = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
+SCRIPT = Path(__file__).parents[2] / "app.py"
+served = runpy.run_path(str(SCRIPT))["app"]
 
 
-def open_workspace(request: Request) -> PlainTextResponse:
-    os.environ["AVHCURATE_WORKSPACE"] = request.query_params["root"]
-    return PlainTextResponse("opened")
+async def switching(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers `/test/workspace?root=FOLDER` itself and leaves everything else to the app."""
+    if scope["type"] != "http" or scope["path"] != "/test/workspace":
+        return await served(scope, receive, send)
+    os.environ["AVHCURATE_WORKSPACE"] = parse_qs(scope["query_string"].decode())["root"][0]
+    return await PlainTextResponse("opened")(scope, receive, send)
 
 
-extended = [*routes(), Route("/test/workspace", open_workspace, methods=["POST"])]
-app = st.App(MAIN_SCRIPT, routes=extended, on_script_error=show_mistake)
-app = answer_at_once(app)
+# `streamlit run` looks for this assignment and then serves what `app` is at the end.
+app = st.App(SCRIPT)
+app = switching
