@@ -1,13 +1,13 @@
 """The Toy page without a browser: what it shows of a result, its settings in the address, the wait for a training."""
 
 import json
-import time
 
 import numpy as np
 import pytest
 
 from avhcurate.services import toy
 from avhcurate.services.toy import ToySettings
+from tests.fakes.waiting import wait_until
 
 QUICK = {"toy.epochs": "5", "toy.width": "8"}
 SETTINGS = ToySettings(epochs=5, width=8)
@@ -83,9 +83,7 @@ def test_a_change_trains_in_the_background_and_shows_the_result(open_toy, tmp_pa
     app = open_toy(tmp_path, **QUICK)
     assert says(app, "Training the network")
     settings = ToySettings(epochs=5, width=8)
-    deadline = time.monotonic() + 60
-    while not toy.ensure(tmp_path, settings) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: toy.ensure(tmp_path, settings))
     app.run()
     assert not says(app, "Training the network")
     assert len(app.metric) == 5
@@ -99,19 +97,14 @@ def test_a_damaged_result_is_trained_again(open_toy, tmp_path):
     path.write_bytes(b"nothing")
     app = open_toy(tmp_path, **QUICK)
     assert says(app, "Training the network")
-    deadline = time.monotonic() + 60
-    while not toy.ensure(tmp_path, SETTINGS) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_until(lambda: toy.ensure(tmp_path, SETTINGS))
     assert len(app.run().metric) == 5
 
 
 def test_a_training_that_fails_says_why_and_can_be_tried_again(open_toy, tmp_path):
     (tmp_path / "toy").write_text("a file where the folder should be")
     app = open_toy(tmp_path, **QUICK)
-    deadline = time.monotonic() + 60
-    while not app.error and time.monotonic() < deadline:
-        time.sleep(0.2)
-        app.run()
+    wait_until(lambda: app.run().error)
     assert "failed" in app.error[0].value
     (tmp_path / "toy").unlink()
     app.button(key="toy.retry").click().run()

@@ -1,7 +1,6 @@
 """The Training dynamics page without a browser: its states, its curves, the map with its regions, the job it starts."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from avhcurate.services.tables import open_table
 from avhcurate.storage.jobs import Jobs
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.regions import read_region
+from tests.fakes.waiting import wait_until
 
 ONE, TWO, CUT = (f"avhcurate-digits-cross-entropy-{seed}-{seed:08x}" for seed in range(3))
 
@@ -354,9 +354,7 @@ def test_the_form_starts_the_command_line_and_the_page_shows_what_it_trained(ope
         *("train", "digits", "--model=avhcurate:digits", "--loss=avh", "--epochs=1"),
         "--train-where=split = 'train' AND id % 4 = 0",
     ]
-    deadline = time.monotonic() + 240
-    while (job := jobs.current(own_demo_root)).active and time.monotonic() < deadline:
-        time.sleep(0.5)
+    job = wait_until(lambda: (found := jobs.current(own_demo_root)) and not found.active and found)
     assert job.state == "done", job.message
     app = open_page("training_dynamics", own_demo_root)
     assert "digits · avh · seed 0" in app.multiselect(key="dynamics.trainings").options

@@ -1,7 +1,5 @@
 """Jobs started in the background: they report, outlive their starter's interest, and say why they failed."""
 
-import time
-
 import pytest
 from PIL import Image
 
@@ -9,15 +7,11 @@ from avhcurate.errors import CurateError
 from avhcurate.services import jobs
 from avhcurate.storage.jobs import Jobs
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.waiting import wait_until
 
 
 def wait_for(workspace, done):
-    for _ in range(600):
-        job = jobs.current(workspace)
-        if done(job):
-            return job
-        time.sleep(0.1)
-    raise AssertionError(f"nothing came of {job}")
+    return wait_until(lambda: (job := jobs.current(workspace)) and done(job) and job)
 
 
 def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):

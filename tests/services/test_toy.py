@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from avhcurate import cli
 from avhcurate.errors import CurateError
 from avhcurate.services import toy
 from avhcurate.services.toy import ToySettings
+from tests.fakes.waiting import wait_until
 
 #: Small enough to be trained for each test.
 QUICK = ToySettings(epochs=5, width=8)
@@ -104,29 +104,22 @@ def test_settings_out_of_range_are_a_users_mistake(wrong, said):
         ToySettings(**wrong)
 
 
-def wait_until_there(root, settings, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not toy.ensure(root, settings):
-        assert time.monotonic() < deadline, "the training does not end"
-        time.sleep(0.05)
-
-
 def test_a_training_in_the_background_leaves_its_result(tmp_path):
     asked = replace(QUICK, seed=5)
     assert not toy.ensure(tmp_path, asked)
-    wait_until_there(tmp_path, asked)
+    wait_until(lambda: toy.ensure(tmp_path, asked))
     assert toy.read(toy.folder_of(tmp_path), asked).settings == asked
 
 
 def test_a_training_that_fails_says_why_until_it_is_tried_again(tmp_path):
     (tmp_path / "toy").write_text("a file where the folder should be")
     with pytest.raises(CurateError, match="failed"):
-        wait_until_there(tmp_path, QUICK)
+        wait_until(lambda: toy.ensure(tmp_path, QUICK))
     (tmp_path / "toy").unlink()
     with pytest.raises(CurateError, match="failed"):
         toy.ensure(tmp_path, QUICK)
     toy.retry(tmp_path, QUICK)
-    wait_until_there(tmp_path, QUICK)
+    wait_until(lambda: toy.ensure(tmp_path, QUICK))
 
 
 def test_the_command_line_prints_the_figures(tmp_path, monkeypatch, capsys):

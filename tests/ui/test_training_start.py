@@ -1,6 +1,5 @@
 """What the form of a training finds out by itself: network, dataset to learn from, dataset to look at; its command."""
 
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +12,7 @@ from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.training_start import MODELS, Train, partners, usual_model, usual_parts
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture
@@ -81,9 +81,7 @@ def test_the_form_sends_what_it_found_out(space, open_page):
     next(button for button in app.button if button.label == "Start training").click().run()
     job = jobs.current(space.root)
     assert (job.dataset, job.argv[1], job.argv[-1]) == ("few", "many", "--held-out=few")
-    deadline = time.monotonic() + 120
-    while (job := jobs.current(space.root)).active and time.monotonic() < deadline:
-        time.sleep(0.2)
+    job = wait_until(lambda: (found := jobs.current(space.root)) and not found.active and found)
     assert job.state == "failed"
     app.run()
     assert "could be read" in app.error[0].value
