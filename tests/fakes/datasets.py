@@ -1,6 +1,6 @@
 """Small datasets made by hand: images of a test's own, imported as a user would."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from PIL import Image
 
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import DatasetTable, open_table
+from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
 from avhcurate.storage.workspace import Workspace
 
 #: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.
@@ -52,3 +53,32 @@ def make_dataset(workspace: Workspace, tmp_path: Path) -> Callable[..., DatasetT
         return add_dataset(workspace, tmp_path, source, name)
 
     return make
+
+
+def bare_dataset(
+    workspace: Workspace, paths: Sequence[str], labels: Sequence[int | None], classes: Sequence[str], name: str = "d"
+) -> DatasetFolder:
+    """A dataset as the import leaves it, without an image: only names, labels and classes."""
+    size = len(paths)
+    samples = pa.table(
+        {
+            "id": pa.array(range(size), pa.int64()),
+            "path": paths,
+            "split": pa.nulls(size, pa.string()),
+            "label": pa.array(labels, pa.int32()),
+            "_file": paths,
+            "_row": pa.nulls(size, pa.int64()),
+        }
+    )
+    record = DatasetRecord(
+        name=name,
+        source="s",
+        kind="folder",
+        classes=list(classes),
+        classes_declared=True,
+        samples=size,
+        fingerprint="f",
+    )
+    staged = workspace.create(name)
+    staged.write(record, samples)
+    return workspace.adopt(name, staged)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -18,9 +17,10 @@ from avhcurate.services.ballots_in import ballots_of, log_votes
 from avhcurate.services.ballots_out import ballots_in_use, write_votes
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.services.voting import attach_votes
-from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "owl"]
 PATHS = [f"{name}/{name}{number}.png" for name in CLASSES for number in range(4)]
@@ -29,23 +29,7 @@ LABELS = [0] * 4 + [1] * 4 + [2] * 4
 
 def make_dataset(workspace: Workspace) -> DatasetFolder:
     """Twelve samples of three classes, without images."""
-    size = len(PATHS)
-    samples = pa.table(
-        {
-            "id": pa.array(range(size), pa.int64()),
-            "path": PATHS,
-            "split": pa.nulls(size, pa.string()),
-            "label": pa.array(LABELS, pa.int32()),
-            "_file": PATHS,
-            "_row": pa.nulls(size, pa.int64()),
-        }
-    )
-    record = DatasetRecord(
-        name="d", source="s", kind="folder", classes=CLASSES, classes_declared=True, samples=size, fingerprint="f"
-    )
-    staged = workspace.create("d")
-    staged.write(record, samples)
-    return workspace.adopt("d", staged)
+    return bare_dataset(workspace, PATHS, LABELS, CLASSES)
 
 
 @pytest.fixture

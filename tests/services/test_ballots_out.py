@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -14,9 +13,10 @@ from avhcurate.errors import CurateError
 from avhcurate.services.ballots_out import FORMATS, write_votes
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.services.voting import attach_votes
-from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "owl"]
 PATHS = ["a/0.png", "a/1.png", "b/2.png", "b/-1.png"]
@@ -34,23 +34,7 @@ FILES = [
 
 def make_dataset(workspace: Workspace) -> DatasetFolder:
     """Four samples of three classes, the last without a label, and without images."""
-    size = len(PATHS)
-    samples = pa.table(
-        {
-            "id": pa.array(range(size), pa.int64()),
-            "path": PATHS,
-            "split": pa.nulls(size, pa.string()),
-            "label": pa.array([0, 1, 2, None], pa.int32()),
-            "_file": PATHS,
-            "_row": pa.nulls(size, pa.int64()),
-        }
-    )
-    record = DatasetRecord(
-        name="d", source="s", kind="folder", classes=CLASSES, classes_declared=True, samples=size, fingerprint="f"
-    )
-    staged = workspace.create("d")
-    staged.write(record, samples)
-    return workspace.adopt("d", staged)
+    return bare_dataset(workspace, PATHS, [0, 1, 2, None], CLASSES)
 
 
 def votes_of(kind: str) -> pd.DataFrame:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.services.voting import attach_votes
-from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
+from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.votes import read_votes
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "owl"]
 #: The second and the last have the same file name.
@@ -25,23 +26,7 @@ LABELS = [0, 1, 2, None]
 
 def make_dataset(workspace: Workspace) -> DatasetFolder:
     """Four samples of three classes, without images."""
-    size = len(PATHS)
-    samples = pa.table(
-        {
-            "id": pa.array(range(size), pa.int64()),
-            "path": PATHS,
-            "split": pa.nulls(size, pa.string()),
-            "label": pa.array(LABELS, pa.int32()),
-            "_file": PATHS,
-            "_row": pa.nulls(size, pa.int64()),
-        }
-    )
-    record = DatasetRecord(
-        name="d", source="s", kind="folder", classes=CLASSES, classes_declared=True, samples=size, fingerprint="f"
-    )
-    staged = workspace.create("d")
-    staged.write(record, samples)
-    return workspace.adopt("d", staged)
+    return bare_dataset(workspace, PATHS, LABELS, CLASSES)
 
 
 @pytest.fixture
