@@ -9,22 +9,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from avhcurate import cli
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Calls the command line in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["avhcurate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code, captured.out, captured.err
-
-    return call
-
 
 @pytest.fixture
 def photos(tmp_path):
@@ -50,33 +34,33 @@ def photos(tmp_path):
     return tmp_path
 
 
-def test_from_a_folder_to_a_label_file(run, photos, monkeypatch):
+def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     """The main job: own images, own model, own votes, and out with the labels."""
     monkeypatch.chdir(photos)
     space = ("--workspace", photos / "space")
-    code, out, _ = run("import", "photos", photos / "photos", "--votes", photos / "votes.csv", *space)
+    code, out, _ = cli("import", "photos", photos / "photos", "--votes", photos / "votes.csv", *space)
     assert (code, "13 samples" in out or "12 samples" in out) == (0, True)
-    code, out, err = run("score", "photos", "--model", "nets:tiny", "--crop", "32", "--weights", "random", *space)
+    code, out, err = cli("score", "photos", "--model", "nets:tiny", "--crop", "32", "--weights", "random", *space)
     assert code == 0, err
     assert "1 skipped" in out
-    code, out, _ = run("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")
+    code, out, _ = cli("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")
     table = pd.DataFrame(json.loads(out)["rows"])
     assert code == 0
     assert table.loc[(table["score"] == "avh") & (table["bin"] == "all"), "n"].item() == 12
     assert len(pd.read_csv(photos / "c.csv")) == len(table)
-    assert run("disagree", "photos", *space)[0] == 0
-    code, _, _ = run("select", "photos", "--rule", "avc", "--portion", "0.5", "--out", photos / "p.csv", *space)
+    assert cli("disagree", "photos", *space)[0] == 0
+    code, _, _ = cli("select", "photos", "--rule", "avc", "--portion", "0.5", "--out", photos / "p.csv", *space)
     assert code == 0
     assert pd.read_csv(photos / "p.csv")["pseudo_label_name"].isin(["dark", "light"]).all()
-    code, _, _ = run(
+    code, _, _ = cli(
         "export", "photos", "--where", "hsf < 0.6", "--format", "csv", "--out", photos / "labels.csv", *space
     )
     assert code == 0
     assert (pd.read_csv(photos / "labels.csv")["hsf"] < 0.6).all()
 
 
-def test_the_digits_correlate_and_say_that_their_votes_are_simulated(run, demo_root):
-    code, out, _ = run("correlate", "digits", "--workspace", demo_root)
+def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_root):
+    code, out, _ = cli("correlate", "digits", "--workspace", demo_root)
     assert code == 0
     assert "SIMULATED" in out
     assert "noise ceiling" in out
@@ -99,17 +83,17 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(run, demo_r
         (["score", "digits", "--model", "avhcurate:digits", "--precision", "float8"], "float8"),
     ],
 )
-def test_a_users_mistake_is_one_line_and_exit_code_2(run, own_demo_root, tmp_path, monkeypatch, arguments, message):
+def test_a_users_mistake_is_one_line_and_exit_code_2(cli, own_demo_root, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    code, out, err = run(*arguments, "--workspace", own_demo_root)
+    code, out, err = cli(*arguments, "--workspace", own_demo_root)
     assert code == 2
     assert message in err
     assert err.strip().count("\n") == 0
     assert "Traceback" not in out + err
 
 
-def test_an_unknown_option_is_exit_code_2(run):
-    assert run("correlate", "digits", "--nothing")[0] == 2
+def test_an_unknown_option_is_exit_code_2(cli):
+    assert cli("correlate", "digits", "--nothing")[0] == 2
 
 
 def test_a_fault_of_ours_is_exit_code_1(demo_root):
@@ -118,10 +102,10 @@ def test_a_fault_of_ours_is_exit_code_1(demo_root):
     assert ended.returncode == 1
 
 
-def test_scoring_again_is_instant_and_changes_nothing(run, own_demo_root):
+def test_scoring_again_is_instant_and_changes_nothing(cli, own_demo_root):
     arguments = ("score", "digits", "--model", "avhcurate:digits", "--json", "--workspace", own_demo_root)
     before = sorted(path.stat().st_mtime_ns for path in own_demo_root.rglob("scores.parquet"))
-    code, out, _ = run(*arguments)
+    code, out, _ = cli(*arguments)
     assert code == 0
     assert json.loads(out)["samples"] == 1797
     assert sorted(path.stat().st_mtime_ns for path in own_demo_root.rglob("scores.parquet")) == before
@@ -136,14 +120,14 @@ def test_scoring_again_is_instant_and_changes_nothing(run, own_demo_root):
         (["export", "digits", "--fromat", "csv"], "--format"),
     ],
 )
-def test_a_call_that_does_not_fit_is_said_in_one_line(run, call, said):
-    code, out, err = run(*call)
+def test_a_call_that_does_not_fit_is_said_in_one_line(cli, call, said):
+    code, out, err = cli(*call)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
     assert "--help" in err
 
 
-def test_without_a_verb_there_is_the_help(run):
-    code, out, err = run()
+def test_without_a_verb_there_is_the_help(cli):
+    code, out, err = cli()
     assert code == 2
     assert "correlate" in out + err

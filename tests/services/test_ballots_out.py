@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from avhcurate.cli import app
 from avhcurate.errors import CurateError
 from avhcurate.services.ballots_out import FORMATS, write_votes
 from avhcurate.services.tables import DatasetTable, open_table
@@ -107,10 +105,10 @@ def test_unknown_formats_and_missing_votes_say_what_to_do(tmp_path: Path) -> Non
         write_votes(open_table(Workspace(tmp_path / "none"), "d"), "long-csv", tmp_path / "v.csv")
 
 
-def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path) -> None:
+def test_the_verb_writes_and_says_that_votes_are_simulated(tmp_path: Path, cli) -> None:
     with_votes(tmp_path, "k-way", simulated=True)
-    arguments = ["votes-out", "d", "--format", "long-csv", "--out", str(tmp_path / "v.csv")]
-    found = CliRunner().invoke(app, [*arguments, "--workspace", str(tmp_path / "from")])
-    assert found.exit_code == 0, found.output
-    assert "simulated" in found.output
+    arguments = ["votes-out", "d", "--format", "long-csv", "--out", tmp_path / "v.csv"]
+    ended = cli(*arguments, "--workspace", tmp_path / "from")
+    assert ended.code == 0, ended.err
+    assert "simulated" in ended.out
     assert read_votes(tmp_path / "v.csv").simulated

@@ -284,14 +284,9 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     assert not comparing_transfer.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
 
 
-def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, monkeypatch, capsys):
-    from avhcurate import cli
-
+def test_the_verb_prints_and_writes_the_same_table(planted, names, tmp_path, cli):
     def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["avhcurate", *map(str, arguments), "--workspace", str(planted)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, *capsys.readouterr()
+        return cli(*arguments, "--workspace", planted)
 
     runs = ",".join(names[:2])
     code, out, _ = run("models", "digits", "--runs", runs, "--csv", tmp_path / "models.csv")

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from avhcurate.cli import app
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import saved
@@ -143,29 +141,26 @@ def test_history_says_in_words_who_did_what(own, own_digits):
 
 
 @pytest.fixture
-def run(own_demo_root, monkeypatch):
-    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
-    return lambda *arguments: CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+def run(own_demo_root, cli):
+    return lambda *arguments: cli(*arguments, "--workspace", own_demo_root)
 
 
 def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
-    assert "set   hard: 3 samples" in run("saved", "digits", "--save-set", "hard", "--where", "id < 3").output
+    assert "set   hard: 3 samples" in run("saved", "digits", "--save-set", "hard", "--where", "id < 3").out
     saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
     out = tmp_path / "a.csv"
-    run("export", "digits", "--set", "hard", "--format", "csv", "--out", str(out))
+    run("export", "digits", "--set", "hard", "--format", "csv", "--out", out)
     assert pd.read_csv(out)["id"].tolist() == [0, 1, 2]
-    run("export", "digits", "--view", "ones", "--set", "hard", "--format", "csv", "--out", str(out), "--force")
+    run("export", "digits", "--view", "ones", "--set", "hard", "--format", "csv", "--out", out, "--force")
     assert pd.read_csv(out)["id"].tolist() == [1]  # the digits come in order: 0, 1, 2
     query = {"dataset": "digits", "edges": "0,0.9,1", "bin": "0", "where": "id < 100 OR id > 1700"}
     saved.save_view(own, "digits", "low", query, "gallery")
-    run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", str(out), "--force")
+    run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", out, "--force")
     table = open_table(own, "digits")
     want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
     assert pd.read_csv(out)["id"].tolist() == want
     run("saved", "digits", "--remove-view", "low")
-    assert "neither" in run("saved", "digits", "--remove", "hard", "--remove-view", "ones").output
-    assert run("history", "digits", "--action", "save set", "--json").output.count("hard") == 1
-    with pytest.raises(CurateError, match="no view 'ones'"):
-        run("export", "digits", "--view", "ones", "--format", "csv", "--out", str(out), "--force")
-    with pytest.raises(CurateError, match="either --where CONDITION or --ids FILE"):
-        run("saved", "digits", "--save-set", "hard")
+    assert "neither" in run("saved", "digits", "--remove", "hard", "--remove-view", "ones").out
+    assert run("history", "digits", "--action", "save set", "--json").out.count("hard") == 1
+    assert "no view 'ones'" in run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force").err
+    assert "either --where CONDITION or --ids FILE" in run("saved", "digits", "--save-set", "hard").err

@@ -171,7 +171,7 @@ def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapt
     assert not list(whole.root.rglob("*.tmp"))
 
 
-def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeypatch, capsys):
+def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeypatch, cli):
     workspace = Workspace(own_root)
     shutil.rmtree(workspace.dataset("blurred").root / "self-training")
     calls = []
@@ -181,14 +181,12 @@ def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeyp
     arguments = ["--source", "digits", "--target", "blurred", "--portion", "0.3", "--rounds", "3", "--hidden", "0"]
     codes = []
     for _ in range(2):
-        monkeypatch.setattr(sys, "argv", ["avhcurate", "self-train", *arguments, "--workspace", str(own_root)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        codes.append(ended.value.code)
+        ended = cli("self-train", *arguments, "--workspace", own_root)
+        codes.append(ended.code)
         (folder,) = rounds.trainings(workspace, "blurred")
         assert folder.complete == (len(codes) == 2)
     assert codes == [130, 0]
-    assert "avc" in capsys.readouterr().out
+    assert "avc" in ended.out
 
 
 def test_labels_of_the_target_are_not_needed(own_root, adapted, tmp_path):
@@ -360,7 +358,7 @@ def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_pat
         rounds.export(Workspace(adapted_root), adapted[0], 2, format, out)
 
 
-def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, monkeypatch, capsys):
+def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
     root = shutil.copytree(shifted_root, tmp_path / "own")
     arguments = [
         "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--weights", "random",
@@ -368,11 +366,9 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, mo
         "--learning-rate", "0.05", "--rounds", "2", "--portion", "0.4:0.5:0.1",
         "--source-where", SETTINGS.source_where, "--workspace", str(root),
     ]  # fmt: skip
-    monkeypatch.setattr(sys, "argv", ["avhcurate", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 0
-    assert "the source alone" in " ".join(capsys.readouterr().out.split())
+    ended = cli(*arguments)
+    assert ended.code == 0, ended.err
+    assert "the source alone" in " ".join(ended.out.split())
     (folder,) = rounds.trainings(Workspace(root), "blurred")
     assert (folder.record.trainer, folder.record.target_run, folder.rounds()) == ("full", None, [0, 1, 2])
     assert folder.report(2).accuracy.value > folder.report(0).accuracy.value
@@ -380,21 +376,15 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, mo
     assert rounds.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
 
 
-def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_path, monkeypatch, capsys):
+def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_path, cli):
     def select(*arguments):
-        monkeypatch.setattr(
-            sys, "argv", ["avhcurate", "select", "blurred", *arguments, "--workspace", str(adapted_root)]
-        )
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, capsys.readouterr()
+        return cli("select", "blurred", *arguments, "--workspace", adapted_root)
 
     out, name = tmp_path / "labels.jsonl", adapted[0].name
-    code, _ = select("--self-training", name, "--round", "2", "--out", str(out))
-    assert code == 0
+    assert select("--self-training", name, "--round", "2", "--out", out).code == 0
     chosen = adapted[0].selection(2).query("selected").set_index("id")["pseudo_label"]
     assert pd.read_json(out, lines=True).set_index("id")["pseudo_label"].to_dict() == chosen.to_dict()
-    code, said = select("--self-training", name, "--format", "folder", "--out", str(tmp_path / "folder"), "--json")
+    said = select("--self-training", name, "--format", "folder", "--out", tmp_path / "folder", "--json")
     assert json.loads(said.out)["round"] == 3  # the last
     assert len(list((tmp_path / "folder").glob("*/*.png"))) == adapted[0].report(3).selected
     for arguments, words in (
@@ -403,6 +393,6 @@ def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_
         ([], "--rule and --portion, or --self-training"),
         (["--self-training", "x"], "has no self-training 'x'"),
     ):
-        code, said = select(*arguments, "--out", str(tmp_path / "none.csv"))
-        assert code == 2
+        said = select(*arguments, "--out", tmp_path / "none.csv")
+        assert said.code == 2
         assert words in said.err

@@ -6,9 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from torchvision.datasets import ImageFolder
-from typer.testing import CliRunner
 
-from avhcurate.cli import app
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services import saved
@@ -101,13 +99,14 @@ def test_what_cannot_be_split_says_why(digits, options, message):
         make_split(digits, (0.5, 0.5), **options)
 
 
-def test_a_split_is_made_from_a_shell(own_demo_root, monkeypatch, tmp_path):
-    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+def test_a_split_is_made_from_a_shell(own_demo_root, tmp_path, cli):
     out = tmp_path / "split.csv"
 
     def run(*more):
-        arguments = ["split", "digits", "--shares", "0.7,0.3", "--by", "class", "--out", str(out), *more]
-        return CliRunner().invoke(app, arguments, catch_exceptions=False).output
+        arguments = ["split", "digits", "--shares", "0.7,0.3", "--by", "class", "--out", out, *more]
+        ended = cli(*arguments, "--workspace", own_demo_root)
+        assert ended.code == 0, ended.err
+        return ended.out
 
     said = json.loads(run("--as-sets", "half", "--names", "learn,check", "--json"))
     rows = pd.read_csv(out)
