@@ -1,4 +1,4 @@
-"""The server: the Streamlit app with the routes that serve pictures. Run it with `streamlit run app.py`."""
+"""The server: the Streamlit app with the routes that serve images. Run it with `streamlit run app.py`."""
 
 from pathlib import Path
 

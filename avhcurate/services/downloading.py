@@ -22,7 +22,7 @@ _ROWS = 1000
 def prepare_download(workspace: Workspace, source: str, *, progress: Progress = SILENT) -> Path | str:
     """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
 
-    What was fetched before is not fetched again: its folder below `downloads` is removed to fetch it again. Files that
+    What was fetched before is not fetched again, unless its folder below `downloads` is removed. Files that
     torchvision needs on the way stay in `downloads/torchvision/files`, where a user without a network can put them.
     Progress is in megabytes.
     """

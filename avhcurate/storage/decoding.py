@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 MAX_PIXELS = 178_956_970
 
 Image.init()
-#: What Pillow may try: no format that runs a program, reads other files, or is not for pictures.
+#: What Pillow may try: no format that runs a program, reads other files, or is not for images.
 _FORMATS = tuple(
     name for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000") if name in Image.OPEN
 )
