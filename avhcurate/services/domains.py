@@ -4,7 +4,7 @@ import numpy as np
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
-from avhcurate.services.subsets import Subset, read_subset
+from avhcurate.services.subsets import Subset, read_subset, same_classes
 from avhcurate.services.tables import open_table
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
@@ -19,8 +19,7 @@ def check_pair(workspace: Workspace, first: str, second: str, conditions: tuple[
         )
     if len(source.classes) < 2:
         raise CurateError(f"the source {source.name!r} has {len(source.classes)} classes: it needs labels of 2 or more")
-    # Bare integers name as many classes as were seen; a target may have no label at all.
-    if target.classes == (source.classes if target.classes_declared else source.classes[: len(target.classes)]):
+    if same_classes(source, target):
         return
     if sorted(target.classes) == sorted(source.classes):
         place = next(i for i, pair in enumerate(zip(source.classes, target.classes, strict=True)) if pair[0] != pair[1])

@@ -6,7 +6,7 @@ import numpy as np
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
 from avhcurate.storage.runs import RunFolder
 
 
@@ -36,8 +36,17 @@ class Subset:
 
 def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", scored: bool = False) -> Subset:
     """The samples that satisfy `filters`, labelled by a column; `scored`: only those that the run has embedded."""
-    frame = table.frame(filters, columns=["id", label, "predicted"]).sort_values("id")
+    columns = ["id", label, "predicted"] if scored else ["id", label]
+    frame = table.frame(filters, columns=columns).sort_values("id")
     labels = frame[label].fillna(-1).to_numpy(np.int64)
     run = table.run if scored else None
     subset = Subset(table.dataset, frame["id"].to_numpy(np.int64), labels, filters.where, run)
     return subset.readable(frame["predicted"].notna().to_numpy()) if scored else subset
+
+
+def same_classes(record: DatasetRecord, other: DatasetRecord) -> bool:
+    """Whether the other dataset has the same classes in the same order, or begins with them where it declares none.
+
+    Classes that are bare integers number as many as occur; a dataset may have no label at all.
+    """
+    return other.classes == (record.classes if other.classes_declared else record.classes[: len(other.classes)])

@@ -125,9 +125,9 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
     matching = [
         training
         for training in finished
-        if (training.record.weights_sha256, training.record.recorded_fingerprint) == (weights, fingerprint)
+        if (training.record.weights_sha256, training.record.held_out_fingerprint) == (weights, fingerprint)
     ]
-    return max(matching, key=lambda training: training.record.recorded_samples, default=None)
+    return max(matching, key=lambda training: training.record.held_out_samples, default=None)
 
 
 def titles(dataset: DatasetFolder) -> dict[str, str]:

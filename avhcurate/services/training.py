@@ -16,6 +16,8 @@ import numpy as np
 
 from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
+from avhcurate.services.subsets import Subset, read_subset, same_classes
+from avhcurate.services.tables import open_table
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256
 from avhcurate.storage.jobs import SILENT, Progress
@@ -78,20 +80,6 @@ class TrainSettings:
     tensorboard: bool = False
 
 
-@dataclass(frozen=True)
-class Part:
-    """Samples of a dataset: ids (n,) ascending, labels (n,), and in words which they are."""
-
-    dataset: DatasetFolder
-    ids: np.ndarray
-    labels: np.ndarray
-    words: str
-
-    def only(self, chosen: np.ndarray) -> "Part":
-        """Those for which `chosen` (n,) holds."""
-        return replace(self, ids=self.ids[chosen], labels=self.labels[chosen])
-
-
 def train_model(
     workspace: Workspace,
     name: str,
@@ -146,18 +134,18 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
     return {
         "training": training.name,
         "trained_on": record.dataset,
-        "recorded_on": record.recorded,
+        "recorded_on": record.held_out,
         "model": record.model,
         "loss_function": record.loss,
         "seed": record.seed,
         "epochs": record.epochs,
-        "trained_samples": record.trained_samples,
-        "held_out_samples": record.recorded_samples,
+        "trained_samples": record.train_samples,
+        "held_out_samples": record.held_out_samples,
         "weights": str(training.weights_path),
     } | means
 
 
-def choose_parts(workspace: Workspace, name: str, settings: TrainSettings) -> tuple[Part, Part]:
+def choose_parts(workspace: Workspace, name: str, settings: TrainSettings) -> tuple[Subset, Subset]:
     """The labelled samples to train on, with curated labels, and those to look at, with given ones.
 
     No sample is in both. Raises CurateError when there are none, when classes differ, or when conditions overlap.
@@ -168,18 +156,18 @@ def choose_parts(workspace: Workspace, name: str, settings: TrainSettings) -> tu
     else:
         other = workspace.dataset(str(settings.held_out))
         _refuse_other_classes(dataset, other)
-        known = _part(workspace, dataset, settings.train_where, curated=True)
-        held = _part(workspace, other, settings.held_out_where, curated=False)
+        known = _part(workspace, dataset.name, settings.train_where, curated=True)
+        held = _part(workspace, other.name, settings.held_out_where, curated=False)
     for part, what in ((known, "train on"), (held, "hold out")):
         if not len(part.ids):
-            raise CurateError(f"dataset {part.dataset.name!r} has no labelled samples to {what} ({part.words})")
+            raise CurateError(f"dataset {part.dataset.name!r} has no labelled samples to {what} ({part.where})")
     return known, held
 
 
-def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSettings) -> tuple[Part, Part]:
+def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSettings) -> tuple[Subset, Subset]:
     """Both parts from one dataset."""
-    known = _part(workspace, dataset, settings.train_where, curated=True)
-    held = _part(workspace, dataset, settings.held_out_where, curated=False)
+    known = _part(workspace, dataset.name, settings.train_where, curated=True)
+    held = _part(workspace, dataset.name, settings.held_out_where, curated=False)
     if settings.train_where and settings.held_out_where:
         both = np.intersect1d(known.ids, held.ids)
         if len(both):
@@ -189,27 +177,27 @@ def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSetting
             )
         return known, held
     if settings.train_where:
-        return known, replace(_without(held, known.ids), words=f"NOT ({settings.train_where})")
+        return known, replace(_without(held, known.ids), where=f"NOT ({settings.train_where})")
     if settings.held_out_where:
-        return replace(_without(known, held.ids), words=f"NOT ({settings.held_out_where})"), held
+        return replace(_without(known, held.ids), where=f"NOT ({settings.held_out_where})"), held
     return _by_split(dataset, known, held) or _by_chance(known, held, settings.split_seed)
 
 
-def _by_split(dataset: DatasetFolder, known: Part, held: Part) -> tuple[Part, Part] | None:
+def _by_split(dataset: DatasetFolder, known: Subset, held: Subset) -> tuple[Subset, Subset] | None:
     """Split "train" and the rest; None where one of the two is empty."""
     split = dataset.samples(["split"])["split"].astype("string").str.lower().fillna("").to_numpy()
     training = np.isin(split, _TRAIN)
     first, rest = known.only(training[known.ids]), held.only(~training[held.ids])
     if not len(first.ids) or not len(rest.ids):
         return None
-    return replace(first, words="split = 'train'"), replace(rest, words="split <> 'train'")
+    return replace(first, where="split = 'train'"), replace(rest, where="split <> 'train'")
 
 
-def _by_chance(known: Part, held: Part, seed: int) -> tuple[Part, Part]:
+def _by_chance(known: Subset, held: Subset, seed: int) -> tuple[Subset, Subset]:
     """All but a tenth of each class, and that tenth, chosen by its given label."""
     chosen = held.only(stratified(held.labels, SHARE, seed=seed))
     words = f"a tenth of each class, seed {seed}"
-    return replace(_without(known, chosen.ids), words=f"all but {words}"), replace(chosen, words=words)
+    return replace(_without(known, chosen.ids), where=f"all but {words}"), replace(chosen, where=words)
 
 
 def stratified(labels: np.ndarray, share: float, *, seed: int) -> np.ndarray:
@@ -227,26 +215,20 @@ def stratified(labels: np.ndarray, share: float, *, seed: int) -> np.ndarray:
     return chosen
 
 
-def _part(workspace: Workspace, dataset: DatasetFolder, where: str, *, curated: bool) -> Part:
-    from avhcurate.services.tables import open_table
-
-    column = "curated_label" if curated else "label"
+def _part(workspace: Workspace, name: str, where: str, *, curated: bool) -> Subset:
     # What a person excluded is not trained on; it is looked at all the same, as it is scored.
     filters = Filters(where=where, excluded=False if curated else None)
-    frame = open_table(workspace, dataset.name).frame(filters, columns=["id", column]).dropna().sort_values("id")
-    labels = frame[column].to_numpy(np.int64)
-    return Part(dataset, frame["id"].to_numpy(np.int64)[labels >= 0], labels[labels >= 0], where)
+    subset = read_subset(open_table(workspace, name), filters, label="curated_label" if curated else "label")
+    return subset.only(subset.labels >= 0)
 
 
-def _without(part: Part, ids: np.ndarray) -> Part:
+def _without(part: Subset, ids: np.ndarray) -> Subset:
     return part.only(~np.isin(part.ids, ids))
 
 
 def _refuse_other_classes(dataset: DatasetFolder, other: DatasetFolder) -> None:
     ours, theirs = dataset.record, other.record
-    # Bare integers name as many classes as were seen.
-    fits = theirs.classes == (ours.classes if theirs.classes_declared else ours.classes[: len(theirs.classes)])
-    if not fits:
+    if not same_classes(ours, theirs):
         raise CurateError(
             f"datasets {dataset.name!r} and {other.name!r} have other classes ({', '.join(ours.classes[:3])}, ... and "
             f"{', '.join(theirs.classes[:3])}, ...): hold out one with the same classes in the same order"
@@ -319,7 +301,7 @@ class _Job:
             flip=shape.channels == 3 if settings.flip is None else settings.flip,
         )
 
-    def _run(self, training: TrainingFolder, model: "FreshModel", recipe: Recipe, known: Part, held: Part) -> None:
+    def _run(self, training: TrainingFolder, model: "FreshModel", recipe: Recipe, known: Subset, held: Subset) -> None:
         from avhcurate.models.runtime import find_device
         from avhcurate.training.decoded import DecodedImages
         from avhcurate.training.looks import Looks
@@ -393,8 +375,8 @@ class _Job:
         training: TrainingFolder,
         model: "FreshModel",
         recipe: Recipe,
-        known: Part,
-        held: Part,
+        known: Subset,
+        held: Subset,
         device: Any,
         broken: int,
     ) -> TrainingRecord:
@@ -420,12 +402,12 @@ class _Job:
             drops=list(recipe.rate_drops),
             dataset=known.dataset.name,
             dataset_fingerprint=known.dataset.record.fingerprint,
-            trained_where=known.words,
-            trained_samples=len(known.ids),
-            recorded=held.dataset.name,
-            recorded_fingerprint=held.dataset.record.fingerprint,
-            recorded_where=held.words,
-            recorded_samples=len(held.ids),
+            train_where=known.where,
+            train_samples=len(known.ids),
+            held_out=held.dataset.name,
+            held_out_fingerprint=held.dataset.record.fingerprint,
+            held_out_where=held.where,
+            held_out_samples=len(held.ids),
             classes=classes,
             num_classes=len(classes),
             parameters=sum(parameter.numel() for parameter in model.module.parameters()),
@@ -450,7 +432,7 @@ class _Job:
 
 
 def _name(
-    settings: TrainSettings, recipe: Recipe, model: "FreshModel", known: Part, held: Part, num_classes: int
+    settings: TrainSettings, recipe: Recipe, model: "FreshModel", known: Subset, held: Subset, num_classes: int
 ) -> str:
     """Model, loss and seed as a folder's name, and eight hexadecimal digits of what decides the numbers."""
     inputs = {

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from avhcurate.analysis.dynamics import NEEDED, Dynamics
 from avhcurate.storage.files import write_atomic, write_parquet
@@ -28,10 +28,15 @@ OVERALL_COLUMNS = (
 )  # fmt: skip
 
 
-class TrainingRecord(BaseModel):
-    """What a training was made of, `training.json`; `finished` and `weights_sha256` are set when it is complete.
+_OLD_NAMES = {"trained_where": "train_where", "trained_samples": "train_samples"} | {
+    f"recorded{end}": f"held_out{end}" for end in ("", "_fingerprint", "_where", "_samples")
+}
 
-    `dataset` is the one trained on, `recorded` the one whose samples are looked at (both may be the same); `where`
+
+class TrainingRecord(BaseModel):
+    """Inputs and settings of a training, `training.json`; `finished` and `weights_sha256` are set when it is complete.
+
+    `dataset` is the one trained on, `held_out` the one whose samples are looked at (both may be the same); `where`
     texts are the conditions that chose the samples, "" for all. `drops` are the epochs at which the learning rate
     falls by a step. `parameters` counts the network's.
     """
@@ -45,12 +50,12 @@ class TrainingRecord(BaseModel):
     drops: list[float] = []
     dataset: str
     dataset_fingerprint: str
-    trained_where: str = ""
-    trained_samples: int
-    recorded: str
-    recorded_fingerprint: str
-    recorded_where: str = ""
-    recorded_samples: int
+    train_where: str = ""
+    train_samples: int
+    held_out: str
+    held_out_fingerprint: str
+    held_out_where: str = ""
+    held_out_samples: int
     classes: list[str]
     num_classes: int
     parameters: int
@@ -60,6 +65,12 @@ class TrainingRecord(BaseModel):
     started: datetime
     finished: datetime | None = None
     weights_sha256: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Records of earlier versions named the fields otherwise."""
+        return {_OLD_NAMES.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)

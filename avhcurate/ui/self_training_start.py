@@ -12,6 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.services import rounds
 from avhcurate.services.jobs import Command
 from avhcurate.services.paired_runs import known_runs
+from avhcurate.services.subsets import same_classes
 from avhcurate.services.tables import titles
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.ui.frame import Opened
@@ -149,13 +150,9 @@ def await_rounds(here: Opened) -> None:
 
 def _sources(here: Opened) -> list[str]:
     """Other datasets of the workspace whose classes are the target's, in its order."""
-    target, found = here.table.dataset.record, []
-    for other in other_datasets(here.workspace, target.name):
-        classes = other.record.classes
-        same = classes if target.classes_declared else classes[: len(target.classes)]
-        if len(classes) > 1 and same == target.classes:
-            found.append(other.name)
-    return found
+    target = here.table.dataset.record
+    others = [other.record for other in other_datasets(here.workspace, target.name)]
+    return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
 
 
 def networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:

@@ -77,12 +77,12 @@ def describe(training: TrainingFolder) -> str:
     """What a training learnt from, what it was looked at on, and how far it came, in a line."""
     record = training.record
     looks = training.observations()
-    where = f" ({record.trained_where})" if record.trained_where else ""
-    on = f"{record.recorded_samples:,} of {record.recorded}"
-    on += f" ({record.recorded_where})" if record.recorded_where else ""
+    where = f" ({record.train_where})" if record.train_where else ""
+    on = f"{record.held_out_samples:,} of {record.held_out}"
+    on += f" ({record.held_out_where})" if record.held_out_where else ""
     parts = [
         record.model,
-        f"learnt from {record.trained_samples:,} samples of {record.dataset}{where}",
+        f"learnt from {record.train_samples:,} samples of {record.dataset}{where}",
         f"looked at {on}",
         f"{record.parameters:,} parameters" if record.parameters else "",
     ]

@@ -146,8 +146,8 @@ def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
     split = workspace.dataset("digits").samples(["split"])["split"]
     assert training.complete
     assert training.ids().tolist() == np.flatnonzero(split == "test").tolist()
-    assert (record.trained_samples, record.recorded_samples, record.num_classes) == (901, 896, 10)
-    assert record.recorded_where == "split <> 'train'"
+    assert (record.train_samples, record.held_out_samples, record.num_classes) == (901, 896, 10)
+    assert record.held_out_where == "split <> 'train'"
     assert (record.recipe["crop_padding"], record.recipe["flip"]) == (1, False)
     assert looks["epoch"].round(2).tolist() == [0, 0.44, 1, 2, 3]
     assert looks["accuracy"].iloc[-1] > looks["accuracy"].iloc[0] + 0.3
@@ -342,7 +342,7 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
     recipe = replace(RECIPE, epochs=1, batch_size=16)
     training = train_model(fresh, "photos", TrainSettings("avhcurate:digits", recipe, early=()))
     assert training.record.recipe["broken_images"] == 3
-    assert training.record.trained_samples + training.record.recorded_samples == 30
+    assert training.record.train_samples + training.record.held_out_samples == 30
 
 
 def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):

@@ -20,8 +20,8 @@ IDS = np.array([3, 4, 9])
 def record(**changes: object) -> TrainingRecord:
     known = {
         "name": "net-0", "model": "net", "loss": "cross-entropy", "recipe": {"learning_rate": 0.1}, "seed": 0,
-        "epochs": 3, "dataset": "d", "dataset_fingerprint": "f", "trained_samples": 7, "recorded": "d",
-        "recorded_fingerprint": "f", "recorded_samples": 3, "classes": ["a", "b"], "num_classes": 2, "parameters": 5,
+        "epochs": 3, "dataset": "d", "dataset_fingerprint": "f", "train_samples": 7, "held_out": "d",
+        "held_out_fingerprint": "f", "held_out_samples": 3, "classes": ["a", "b"], "num_classes": 2, "parameters": 5,
         "device": "cpu", "precision": "float32", "versions": {}, "started": datetime(2026, 1, 1, tzinfo=UTC),
     }  # fmt: skip
     return TrainingRecord.model_validate(known | changes)
@@ -215,3 +215,10 @@ def test_the_columns_of_a_look_have_the_types_that_readers_expect(training: Trai
     kinds = training.samples(0).dtypes
     assert kinds[list(SAMPLE_COLUMNS)].map(str).tolist() == ["bool", *["float32"] * 6]
     assert tuple(training.observations().columns) == trainings.OVERALL_COLUMNS
+
+
+def test_a_record_with_the_names_of_earlier_versions_is_read() -> None:
+    now = record(train_where="id < 5", held_out_where="id > 5").model_dump_json()
+    before = now.replace('"train_', '"trained_').replace('"held_out', '"recorded')
+    assert '"recorded":"d"' in before
+    assert TrainingRecord.model_validate_json(before).model_dump_json() == now
