@@ -96,7 +96,8 @@ def form(here: Opened, *, busy: bool) -> None:
     about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
     with job_form(here.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
         with row():
-            fields.ask("metric", "neighbors", "min_dist")
+            fields.ask("metric", default="cosine")
+            fields.ask("neighbors", "min_dist")
             fields.submit("Make the map")
         with st.expander("More"), row():
             fields.ask("pca", "seed", "limit")

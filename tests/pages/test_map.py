@@ -158,6 +158,7 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("map", own_demo_root)
     assert "No map of this run yet" in words(app)
+    assert app.segmented_control(key="map.start_metric").value == "cosine"
     app.number_input(key="map.start_neighbors").set_value(30)
     next(button for button in app.button if button.label == "Make the map").click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
