@@ -12,8 +12,9 @@ from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.decoding import encode_png
 from avhcurate.storage.files import sha256, write_atomic, write_parquet
-from avhcurate.storage.image_parquet import encode_png, image_metadata
+from avhcurate.storage.image_parquet import image_metadata
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 

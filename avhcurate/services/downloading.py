@@ -12,7 +12,8 @@ from typing import Any
 from avhcurate.errors import CurateError
 from avhcurate.services.hub import HubName, NoParquet, fetch_hub, folder_name
 from avhcurate.storage.columns import listed
-from avhcurate.storage.image_parquet import LabelledImage, encode_png, write_images
+from avhcurate.storage.decoding import encode_png
+from avhcurate.storage.image_parquet import LabelledImage, write_images
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.workspace import Workspace
 

@@ -5,6 +5,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -87,8 +88,13 @@ def encode_thumbnail(rgb: np.ndarray, side: int = 256) -> bytes:
         rgb = _shrink(rgb, max(1, round(height * scale)), max(1, round(width * scale)))
     if max(height, width) > 64:
         return _encode_jpeg(rgb)
+    return encode_png(Image.fromarray(rgb), compress_level=3)
+
+
+def encode_png(image: Image.Image, **options: Any) -> bytes:
+    """An image as PNG; `options` are Pillow's."""
     stream = io.BytesIO()
-    Image.fromarray(rgb).save(stream, "PNG", compress_level=3)
+    image.save(stream, "PNG", **options)
     return stream.getvalue()
 
 

@@ -1,6 +1,5 @@
 """Images with their labels as Parquet, in the layout of the Hugging Face `datasets` library."""
 
-import io
 import itertools
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import flush, temporary_name
@@ -57,13 +55,6 @@ def write_images(target: Path, images: Iterable[LabelledImage], classes: Sequenc
     finally:
         temporary.unlink(missing_ok=True)
     return target
-
-
-def encode_png(image: Image.Image, **options: Any) -> bytes:
-    """An image as PNG; `options` are Pillow's."""
-    stream = io.BytesIO()
-    image.save(stream, "PNG", **options)
-    return stream.getvalue()
 
 
 def _table(block: list[LabelledImage], metadata: dict[str, str]) -> pa.Table:

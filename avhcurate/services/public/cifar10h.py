@@ -10,8 +10,9 @@ from avhcurate.errors import CurateError
 from avhcurate.services.public.dataset_spec import FetchedFiles, PublicDataset
 from avhcurate.storage.archives import entries
 from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.storage.decoding import encode_png
 from avhcurate.storage.fetching import Wanted
-from avhcurate.storage.image_parquet import LabelledImage, encode_png, write_images
+from avhcurate.storage.image_parquet import LabelledImage, write_images
 from avhcurate.storage.votes import VoteSheet, read_votes
 from avhcurate.storage.votes.pickles import plain
 

@@ -12,9 +12,9 @@ from avhcurate.storage.votes import VoteSheet
 
 @dataclass
 class FetchedFiles:
-    """What was fetched: `paths` by the names of the wanted files; `images` that the user has.
+    """The files of a public dataset: `paths` by the names of the wanted files, and the folder of `images` of the user.
 
-    A path may be that of an unpacked tree in place of an archive. `messages` gathers what the user should know.
+    A path may be an unpacked tree instead of an archive. `messages` are for the user.
     """
 
     paths: dict[str, Path]
@@ -23,17 +23,17 @@ class FetchedFiles:
 
 
 def no_votes(fetched: FetchedFiles, folder: DatasetFolder) -> None:
-    """Of a dataset that nobody voted on."""
+    """The votes of a dataset without any."""
 
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A public dataset; `licence` is what its authors say of it, `size` about how many bytes come.
+    """A public dataset: `licence` in the words of its authors, `size` of the download in bytes, roughly.
 
-    `prepare` makes a source to import of what was fetched, in the folder that it is given or elsewhere; `votes` reads
-    the answers, for the dataset once it is imported. `trees`: names of folders that a mirror may hold in place of the
-    first file. `hub`: its name on the Hugging Face hub, where it comes from there. `needs_images`: its images may not
-    be handed on, so that the user must have them.
+    `prepare` turns the fetched files into a source to import, in the given folder or elsewhere; `votes` reads the
+    human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.
+    `hub`: its name on the Hugging Face hub, if it comes from there. `needs_images`: its images may not be
+    redistributed, so the user must provide them.
     """
 
     name: str
