@@ -18,7 +18,7 @@ if folder is None:
     degradation.empty(here, busy=busy)
     st.stop()
 
-found = degradation.found(here, folder)
+found = degradation.found(here.table, folder, here.filters)
 if not found.degraded.images:
     nothing_matches()
     st.stop()

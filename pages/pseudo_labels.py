@@ -7,7 +7,7 @@ from avhcurate.ui.detail import list_holding, show_details
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
-from avhcurate.ui.pseudo_labels import NAMES, PORTION, RULE
+from avhcurate.ui.pseudo_labels import NAMES
 
 st.title("Pseudo-labels")
 here = frame.with_run()
@@ -16,10 +16,11 @@ if not here.count:
     nothing_matches()
     st.stop()
 
-rule, portion = RULE.of(here.view), PORTION.of(here.view)
+toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+with toolbar:
+    rule, portion = pseudo_labels.choose_rule(here.view)
 found = pseudo_labels.select(here.table, rule=rule, portion=portion, filters=here.filters)
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    pseudo_labels.toolbar(rule, portion)
+with toolbar:
     pseudo_labels.export_menu(here.table, found)
 pseudo_labels.facts(found)
 

@@ -98,15 +98,9 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
-        sort = SORT.show(
-            st.selectbox,
-            "Order",
-            here.view,
-            [key for key in SORTS if key in points and points[key].notna().any()],
-            format_func=lambda key: f"Hardest first by {score_name(key)}",
-            label_visibility="collapsed",
-            width=290,
-        )
+        options = [key for key in SORTS if key in points and points[key].notna().any()]
+        orders = {key: f"Hardest first by {score_name(key)}" for key in options}
+        sort = SORT.show(st.selectbox, "Order", here.view, orders, label_visibility="collapsed", width=290)
     if inside.empty:
         st.markdown("No sample lies there: draw another region.")
         return [], None

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -21,8 +21,9 @@ from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.degradation import DegradationFolder, degradations
-from avhcurate.ui import cache, state
+from avhcurate.storage.degradation import DegradationFolder, DegradationRecord, degradations
+from avhcurate.ui import state
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of, switch
 from avhcurate.ui.components.grid import image_grid
@@ -152,33 +153,23 @@ def choose_made(here: Opened, folder: DegradationFolder) -> None:
     made = {other.name: other.record for other in degradations(here.table.run) if other.complete}
     if len(made) < 2:
         return
-    newest = next(reversed(made))
-
-    def text(name: str) -> str:
-        record = made[name]
-        kinds = "all kinds" if len(record.strengths) == len(KINDS) else ", ".join(record.strengths)
-        return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
-
-    st.selectbox(
-        "Degradation", list(reversed(made)), key=MADE.key(folder.name), format_func=text, width=330,
-        on_change=lambda: MADE.put("" if st.session_state[MADE.name] == newest else st.session_state[MADE.name]),
-    )  # fmt: skip
+    titles = {name: _title_of(made[name]) for name in reversed(made)}
+    newest_first = replace(MADE, default=next(iter(titles)))
+    newest_first.show(st.selectbox, "Degradation", here.view, titles, value=folder.name, width=330)
 
 
-def found(here: Opened, folder: DegradationFolder) -> Found:
-    """Everything that the page needs of the images in view, worked out once."""
-    stamp = f"{cache.cache_key(here.table)}\n{folder.root}\n{folder.scores_path.stat().st_mtime_ns}"
-    return _found(stamp, here.filters.to_query(), here.table, folder, here.filters)
+def _title_of(record: DegradationRecord) -> str:
+    kinds = "all kinds" if len(record.strengths) == len(KINDS) else ", ".join(record.strengths)
+    return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …")
-def _found(
-    stamp: str, query: dict[str, str], _table: DatasetTable, _folder: DegradationFolder, _filters: Filters
-) -> Found:
-    degraded = degrading.read(_table, _folder, _filters)
+@st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=HASH_FUNCS)
+def found(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> Found:
+    """Everything that the page needs of the images in view."""
+    degraded = degrading.read(table, folder, filters)
     rows = degraded.rows
     return Found(
-        _folder,
+        folder,
         degraded,
         degrading.summarise(degraded),
         analysis.level_correlations(rows, KEYS),
@@ -190,21 +181,30 @@ def toolbar(here: Opened, got: Found) -> tuple[list[str], list[str], bool]:
     """Kinds, measures and whether to part the HSF bins."""
     made = got.degraded.kinds
     kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made
-    measures, by_bin = MEASURES.of(here.view), BY_BIN.of(here.view)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.pills(
-            "Degradations", made, selection_mode="multi", key=SHOWN_KINDS.key(kinds), on_change=_keep_kinds,
-            args=(made,), format_func=lambda key: KINDS[key].name,
-        )  # fmt: skip
-        st.multiselect(
-            "Curves", [*KEYS, ACCURACY], key=MEASURES.key(measures), on_change=MEASURES.keep,
-            format_func=measure_name, max_selections=6, width=420, placeholder="Choose scores",
-        )  # fmt: skip
-        if got.degraded.bins:
-            st.toggle("By HSF bin", key=BY_BIN.key(by_bin), on_change=BY_BIN.keep)
+        SHOWN_KINDS.show(
+            st.pills,
+            "Degradations",
+            here.view,
+            {kind: KINDS[kind].name for kind in made},
+            value=kinds,
+            selection_mode="multi",
+            on_change=_keep_kinds,
+            args=(made,),
+        )
+        measures = MEASURES.show(
+            st.multiselect,
+            "Curves",
+            here.view,
+            {key: measure_name(key) for key in (*KEYS, ACCURACY)},
+            max_selections=6,
+            width=420,
+            placeholder="Choose scores",
+        )
+        by_bin = bool(got.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
         choose_made(here, got.folder)
         about()
-    return kinds, measures, by_bin and bool(got.degraded.bins)
+    return kinds, measures, by_bin
 
 
 def _keep_kinds(made: Sequence[str]) -> None:
@@ -354,7 +354,7 @@ def example(here: Opened, got: Found, kinds: Sequence[str]) -> None:
         st.caption("No image here has an AVH at every level: type the id of one.")
         return
     try:
-        pictures = _pictures(f"{here.version} {got.folder.root}", id, here.table, got.folder)
+        pictures = _example(here.table, got.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
@@ -368,9 +368,9 @@ def example(here: Opened, got: Found, kinds: Sequence[str]) -> None:
     st.html(_EXAMPLE_CSS + "".join(_strips(here, got, kinds, pictures, rows)))
 
 
-@st.cache_data(max_entries=24, show_spinner="Degrading the example …")
-def _pictures(stamp: str, id: int, _table: DatasetTable, _folder: DegradationFolder) -> dict[tuple[str, int], bytes]:
-    return degrading.example(_table, _folder.record, id)
+@st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=HASH_FUNCS)
+def _example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
+    return degrading.example(table, folder.record, id)
 
 
 def _strips(

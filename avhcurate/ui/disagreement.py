@@ -77,10 +77,12 @@ def question(here: Opened) -> Question:
 def toolbar(here: Opened, asked: Question) -> None:
     """Score, and the cuts of both scales."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.selectbox(
+        SCORE.show(
+            st.selectbox,
             "Score",
+            here.view,
             here.table.scores,
-            key=SCORE.key(asked.key),
+            value=asked.key,
             format_func=score_name,
             on_change=_choose_score,
             width=160,

@@ -50,14 +50,8 @@ def _narrow(here: Opened) -> tuple[str, str, int]:
             ("Who", _WHO, person, seen(here.table, "who")),
             ("Action", _ACTION, action, seen(here.table, "action")),
         ):
-            st.selectbox(
-                label,
-                ["", *options] if chosen in ("", *options) else ["", chosen, *options],
-                format_func=lambda text: text or "Any",
-                key=choice.key(chosen),
-                on_change=choice.keep,
-                width=220,
-            )
+            listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
+            choice.show(st.selectbox, label, here.view, listed, format_func=lambda text: text or "Any", width=220)
         st.number_input(
             "Sample id", 0, here.table.size - 1, key=mirrored(_SAMPLE.name, sample if known else None),
             on_change=_keep_sample, placeholder="Any", width=160,

@@ -156,30 +156,18 @@ def describe(record: MapRecord) -> str:
 
 def toolbar(here: Opened, found: Sequence[MapFolder], shown: Mapped) -> None:
     """Map, colour, points or density, tool, and what can be done to the window."""
-    records = {folder.name: folder.record for folder in found}
     layout, color = _layout(found), _color(shown.options)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.selectbox(
-            "Map", list(records)[::-1], key=layout.key(shown.folder.name), on_change=layout.keep, width=160,
-            format_func=lambda name: _short(records[name]),
-        )  # fmt: skip
-        st.selectbox(
-            "Colour", list(shown.options), key=color.key(shown.color), on_change=color.keep, width=165,
-            format_func=lambda key: _color_name(shown.options, key),
-        )  # fmt: skip
-        _control("Draw", DRAWN, here, _DRAWN)
-        _control("Pointer", TOOL, here, {name: name for name in _TOOLS})
+        maps = {folder.name: _short(folder.record) for folder in reversed(found)}
+        layout.show(st.selectbox, "Map", here.view, maps, value=shown.folder.name, width=160)
+        colors = {key: _color_name(shown.options, key) for key in shown.options}
+        color.show(st.selectbox, "Colour", here.view, colors, value=shown.color, width=165)
+        DRAWN.show(st.segmented_control, "Draw", here.view, _DRAWN)
+        TOOL.show(st.segmented_control, "Pointer", here.view, list(_TOOLS))
         if shown.window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=_zoom)
         with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
             st.markdown(ABOUT)
-
-
-def _control(label: str, choice: Choice[str], here: Opened, names: dict[str, str]) -> None:
-    st.segmented_control(
-        label, list(names), key=choice.key(choice.of(here.view)), format_func=names.__getitem__,
-        on_change=choice.keep, required=True,
-    )  # fmt: skip
 
 
 def _short(record: MapRecord) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
+from avhcurate.ui.state import View
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 NAMES = {
@@ -65,22 +67,13 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 """
 
 
-def toolbar(rule: str, portion: float) -> None:
+def choose_rule(view: View) -> tuple[Rule, float]:
     """Rule and portion, to be drawn in a row."""
-    st.segmented_control(
-        "Rule", list(RULES), key=RULE.key(rule), format_func=NAMES.__getitem__, on_change=RULE.keep, required=True
-    )
-    st.slider(
-        "Portion of each predicted class to trust",
-        0.05,
-        1.0,
-        step=0.05,
-        key=PORTION.key(portion),
-        on_change=PORTION.keep,
-        width=280,
-    )
+    rule = RULE.show(st.segmented_control, "Rule", view, {rule: NAMES[rule] for rule in RULES})
+    portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
+    return cast(Rule, rule), portion
 
 
 def facts(found: PseudoLabels) -> None:

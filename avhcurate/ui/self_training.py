@@ -11,9 +11,8 @@ from avhcurate.plots.self_training import PANELS, curves, stroke
 from avhcurate.services import comparing_rules, rounds
 from avhcurate.services.comparing_rules import BASE, HELD, Line, Lines
 from avhcurate.storage.self_training import SelfTrainingFolder
-from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.choices import Choice, some_of
+from avhcurate.ui.choices import one_of, some_of
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.mistakes import plain
@@ -55,33 +54,18 @@ def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrai
     groups = {group[0].name: group for group in rounds.alike(found)}
     names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
 
-    def read(text: str) -> str:
-        if text not in groups:
-            raise ValueError(text)
-        return text
-
-    which = Choice("selftrain.group", names[0], read)
-    name = which.of(here.view)
-    st.selectbox(
+    which = one_of("selftrain.group", names, names[0])
+    name = which.show(
+        st.selectbox,
         "Experiment",
-        names,
-        key=which.key(name),
-        format_func=lambda name: title_of(groups[name]),
-        on_change=_turn,
-        args=(which,),
+        here.view,
+        {name: title_of(groups[name]) for name in names},
+        on_change=which.restart,
+        args=("selftrain.run", "selftrain.round", "selftrain.against"),
         help="Runs that differ in rule and seed alone, so that they may be compared. Newest first.",
         width="stretch",
     )
     return groups[name]
-
-
-def _turn(which: Choice[str]) -> None:
-    view = state.current()
-    for name in ("run", "round", "against"):
-        view = view.choosing(f"selftrain.{name}", "")
-    state.write(view)
-    state.change(page=1, sample=None)
-    which.keep()
 
 
 def title_of(group: Sequence[SelfTrainingFolder]) -> str:
@@ -134,18 +118,12 @@ def line_name(line: Line) -> str:
 
 def rounds_chart(here: Opened, lines: Lines) -> None:
     """The chosen quantities over the rounds, a line a rule."""
-    chosen = SHOWN.of(here.view)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Rounds", width="content")
         with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
-            st.pills(
-                "Quantities",
-                list(PANELS),
-                selection_mode="multi",
-                key=SHOWN.key(chosen),
-                format_func=lambda key: PANELS[key][0],
-                on_change=SHOWN.keep,
-                label_visibility="collapsed",
+            names = {key: PANELS[key][0] for key in PANELS}
+            chosen = SHOWN.show(
+                st.pills, "Quantities", here.view, names, selection_mode="multi", label_visibility="collapsed"
             )
     keys = (chosen or SHOWN.default)[:_MOST_PANELS]
     values, reference = _courses(stamp(lines), tuple(keys), lines)

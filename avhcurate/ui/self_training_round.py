@@ -17,7 +17,6 @@ from avhcurate.services import rounds
 from avhcurate.services.comparing_rules import BASE, Lines
 from avhcurate.services.exporting import FOLDERS, FORMATS
 from avhcurate.storage.self_training import SelfTrainingFolder
-from avhcurate.ui import state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import Tile
@@ -73,13 +72,17 @@ def choose(here: Opened, lines: Lines) -> Chosen | None:
     runs = _named(lines)
     default = next((name for name, (_, folder) in runs.items() if folder.record.rule == "avc"), next(iter(runs)))
     which = one_of("selftrain.run", tuple(runs), default)
-    name = which.of(here.view)
-    title, folder = runs[name]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "Run", list(runs), key=which.key(name), format_func=lambda name: runs[name][0], on_change=_turn,
-            args=(which,), width=260,
-        )  # fmt: skip
+        name = which.show(
+            st.selectbox,
+            "Run",
+            here.view,
+            {name: title for name, (title, _) in runs.items()},
+            on_change=which.restart,
+            args=("selftrain.round", "selftrain.against"),
+            width=260,
+        )
+        title, folder = runs[name]
         numbers = folder.rounds()[1:]
         if not numbers:
             st.markdown(":material/hourglass_empty: No round of this run has selected anything yet.")
@@ -114,17 +117,7 @@ def _choose_round(here: Opened, numbers: Sequence[int]) -> int:
         return int(text)
 
     which = Choice("selftrain.round", numbers[-1], read)
-    number = which.of(here.view)
-    st.selectbox("Round", numbers, key=which.key(number), on_change=_turn, args=(which,), width=100)
-    return number
-
-
-def _turn(which: Choice[Any]) -> None:
-    """Takes over a choice that changes what is listed."""
-    state.change(page=1, sample=None)
-    if which.name == "selftrain.run":
-        state.write(state.current().choosing("selftrain.round", "").choosing("selftrain.against", ""))
-    which.keep()
+    return which.show(st.selectbox, "Round", here.view, numbers, on_change=which.restart, width=100)
 
 
 # --- each class before and after -----------------------------------------------------------------------------
@@ -206,11 +199,7 @@ def gallery(here: Opened, chosen: Chosen, lines: Lines) -> tuple[list[int], int 
     """What one gate or run chose and another did not, as a grid; the ids on show, and the one just opened."""
     st.subheader("What one chose and the other did not")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        mode = MODE.of(here.view)
-        st.segmented_control(
-            "Compare", list(_MODES), key=MODE.key(mode), format_func=_MODES.__getitem__, on_change=_turn, args=(MODE,),
-            required=True,
-        )  # fmt: skip
+        mode = MODE.show(st.segmented_control, "Compare", here.view, _MODES, on_change=MODE.restart)
         found = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, lines)
     if not found:
         return [], None
@@ -223,11 +212,8 @@ def gallery(here: Opened, chosen: Chosen, lines: Lines) -> tuple[list[int], int 
                 f"{100 * share:.1f} % right" if n else "–",
                 accuracy_note(n, low, high) if len(listing.rows) else "none in view",
             )
-    name = SET.of(here.view) if SET.of(here.view) in found else "first"
-    st.segmented_control(
-        "Show", list(found), key=SET.key(name), format_func=lambda key: found[key].title, on_change=_turn, args=(SET,),
-        required=True,
-    )  # fmt: skip
+    listed = {key: listing.title for key, listing in found.items()}
+    name = SET.show(st.segmented_control, "Show", here.view, listed, on_change=SET.restart)
     return _grid(here, chosen, mode, name, found[name])
 
 
@@ -245,10 +231,16 @@ def _gates(here: Opened, chosen: Chosen) -> dict[str, Listing]:
     one, other = one_of("selftrain.one", tuple(known), "avc"), one_of("selftrain.other", tuple(known), "confidence")
     first, second = one.of(here.view), other.of(here.view)
     for label, which, gate, partner in (("Chosen by", one, first, other), ("Beside", other, second, one)):
-        st.selectbox(
-            label, known, key=which.key(gate), format_func=NAMES.__getitem__, on_change=_turn_gate,
-            args=(which, gate, partner), width=160,
-        )  # fmt: skip
+        which.show(
+            st.selectbox,
+            label,
+            here.view,
+            {gate: NAMES[gate] for gate in known},
+            value=gate,
+            on_change=_turn_gate,
+            args=(which, gate, partner),
+            width=160,
+        )
     if first == second:
         st.caption("Choose two different gates.")
         return {}
@@ -265,7 +257,7 @@ def _gates(here: Opened, chosen: Chosen) -> dict[str, Listing]:
 def _turn_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
     """Takes over a gate; where it is its partner's, the two change places."""
     clash = st.session_state[which.name] == st.session_state[partner.name]
-    _turn(which)
+    which.restart()
     if clash:
         partner.put(before)
 
@@ -278,11 +270,8 @@ def _runs(here: Opened, chosen: Chosen, lines: Lines) -> dict[str, Listing]:
     wanted = BASE, chosen.folder.record.seed
     usual = (name for name, (_, folder) in runs.items() if (folder.record.rule, folder.record.seed) == wanted)
     which = one_of("selftrain.against", tuple(runs), next(usual, next(iter(runs))))
-    name = which.of(here.view)
-    st.selectbox(
-        "With", list(runs), key=which.key(name), format_func=lambda name: runs[name][0], on_change=_turn,
-        args=(which,), width=260,
-    )  # fmt: skip
+    names = {name: title for name, (title, _) in runs.items()}
+    name = which.show(st.selectbox, "With", here.view, names, on_change=which.restart, width=260)
     title, other = runs[name]
     if chosen.number not in other.rounds():
         st.caption(f"{title} has no round {chosen.number}: choose an earlier one.")

@@ -56,23 +56,30 @@ def show_split(here: Opened) -> None:
 
 
 def _settings(here: Opened) -> tuple[str, list[str], int, str]:
-    shares, by, group = _SHARES.of(here.view), _BY.of(here.view), _GROUP.of(here.view)
-    seed = int(_SEED.of(here.view))
+    view, group = here.view, _GROUP.of(here.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(
-            "Shares", key=_SHARES.key(shares), on_change=partial(attempt, _keep_shares), width=200,
+        shares = _SHARES.show(
+            st.text_input,
+            "Shares",
+            view,
+            on_change=partial(attempt, _keep_shares),
+            width=200,
             help="Two or more numbers that sum to 1: train, validation and test.",
-        )  # fmt: skip
-        st.pills(
-            "Alike by", list(STRATA), selection_mode="multi", format_func=_BY_NAMES.__getitem__, key=_BY.key(by),
-            on_change=_BY.keep,
-        )  # fmt: skip
-        st.number_input("Seed", 0, 10**9, key=_SEED.key(seed), on_change=_SEED.keep, width=130)
+        )
+        by = _BY.show(st.pills, "Stratify by", view, {key: _BY_NAMES[key] for key in STRATA}, selection_mode="multi")
+        seed = int(_SEED.of(view))
+        _SEED.show(st.number_input, "Seed", view, 0, 10**9, value=seed, width=130)
         if columns := _groupings(here.table):
-            st.selectbox(
-                "Keep together", ["", *columns], format_func=lambda name: name or "Nothing", key=_GROUP.key(group),
-                on_change=_GROUP.keep, width=200, help="Samples with the same value of this column go to one part.",
-            )  # fmt: skip
+            _GROUP.show(
+                st.selectbox,
+                "Keep together",
+                view,
+                ["", *columns],
+                value=group,
+                format_func=lambda name: name or "Nothing",
+                width=200,
+                help="Samples with the same value of this column go to one part.",
+            )
     return shares, by, seed, group
 
 

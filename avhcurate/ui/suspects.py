@@ -160,31 +160,23 @@ def _read(path: str, _stamp: int) -> pd.DataFrame:
 def toolbar(here: Opened, got: Shown) -> None:
     """How to look at suspects, and which: by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Show", list(_VIEWS), key=VIEW.key(VIEW.of(here.view)), format_func=_VIEWS.__getitem__,
-            on_change=VIEW.keep, required=True,
-        )  # fmt: skip
-        st.pills(
-            "Verdict", list(VERDICTS), selection_mode="multi", key=VERDICT.key(VERDICT.of(here.view)),
-            format_func=VERDICT_NAMES.__getitem__, on_change=_keep, args=(VERDICT,),
-        )  # fmt: skip
-        st.pills(
-            "Doubted by all of", got.record.sources, selection_mode="multi",
-            key=SOURCE.key([name for name in SOURCE.of(here.view) if name in got.record.sources]),
-            format_func=NAMES.__getitem__, on_change=_keep, args=(SOURCE,),
-        )  # fmt: skip
-        most = len(got.record.sources)
-        st.selectbox(
-            "Sources that agree", range(most + 1), key=mirrored("suspects.agree", min(int(AGREE.of(here.view)), most)),
-            format_func=lambda n: f"{n} or more" if n else "any number", on_change=_keep, args=(AGREE,), width=140,
+        VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
+        verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
+        VERDICT.show(st.pills, "Verdict", here.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
+        sources = {name: NAMES[name] for name in got.record.sources}
+        SOURCE.show(st.pills, "Doubted by all of", here.view, sources, selection_mode="multi", on_change=SOURCE.restart)
+        most = len(sources)
+        AGREE.show(
+            st.selectbox,
+            "Sources that agree",
+            here.view,
+            {n: f"{n} or more" if n else "any number" for n in range(most + 1)},
+            value=min(int(AGREE.of(here.view)), most),
+            on_change=AGREE.restart,
+            width=140,
             help="How many sources doubt the label and name the suggested one. With any number, ambiguous images "
             "that no source would relabel are among them.",
-        )  # fmt: skip
-
-
-def _keep(choice: Choice[list[str]] | Choice[float]) -> None:
-    state.change(page=1)
-    choice.keep()
+        )
 
 
 def _choose_made(here: Opened, record: SuspectsRecord) -> None:
@@ -192,12 +184,11 @@ def _choose_made(here: Opened, record: SuspectsRecord) -> None:
     made = {folder.name: folder.record for folder in suspects_of(here.table.run)}
     if len(made) < 2:
         return
-    newest = next(reversed(made))
-    st.selectbox(
-        "List", list(reversed(made)), key=MADE.key(record.name), format_func=lambda name: title_of(made[name]),
-        on_change=lambda: MADE.put("" if st.session_state[MADE.name] == newest else st.session_state[MADE.name]),
-        width=420, label_visibility="collapsed",
-    )  # fmt: skip
+    lists = {name: title_of(made[name]) for name in reversed(made)}
+    newest_first = replace(MADE, default=next(iter(lists)))
+    newest_first.show(
+        st.selectbox, "List", here.view, lists, value=record.name, width=420, label_visibility="collapsed"
+    )
 
 
 def title_of(record: SuspectsRecord) -> str:

@@ -76,17 +76,9 @@ def settings(view: View) -> ToySettings:
 def toolbar(asked: ToySettings) -> None:
     """Every setting; a change trains again, or reads what was trained before."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Space", SPACES, key=SPACE.key(asked.space), on_change=SPACE.keep, format_func=str.capitalize, required=True
-        )
-        st.segmented_control(
-            "Loss",
-            LOSSES,
-            key=LOSS.key(asked.loss),
-            on_change=LOSS.keep,
-            format_func=LOSS_NAMES.__getitem__,
-            required=True,
-        )
+        view = state.current()
+        SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
+        LOSS.show(st.segmented_control, "Loss", view, {loss: LOSS_NAMES[loss] for loss in LOSSES}, value=asked.loss)
         for name in ("overlap", "noise"):
             _slider(name, asked)
         with st.popover("About the toy", icon=":material/help:", type="tertiary", key="toy.about"):
@@ -95,20 +87,26 @@ def toolbar(asked: ToySettings) -> None:
         for name in ("classes", "width", "epochs"):
             _slider(name, asked)
         choice, (low, high) = NUMBERS["seed"], LIMITS["seed"]
-        st.number_input(
-            "Seed", low, high, step=1, key=choice.key(asked.seed), on_change=choice.keep, width=120,
-            help=_SLIDERS["seed"][2],
-        )  # fmt: skip
+        choice.show(
+            st.number_input, "Seed", view, low, high, value=asked.seed, step=1, width=120, help=_SLIDERS["seed"][2]
+        )
 
 
 def _slider(name: str, asked: ToySettings) -> None:
     label, step, help = _SLIDERS[name]
     choice, kind = NUMBERS[name], type(_DEFAULTS[name])
     low, high = map(kind, LIMITS[name])
-    st.slider(
-        label, low, high, step=kind(step), key=choice.key(getattr(asked, name)), on_change=choice.keep, help=help,
+    choice.show(
+        st.slider,
+        label,
+        state.current(),
+        low,
+        high,
+        value=getattr(asked, name),
+        step=kind(step),
+        help=help,
         width=185,
-    )  # fmt: skip
+    )
 
 
 def trained(workspace: Path, asked: ToySettings) -> ToyResult:
@@ -173,11 +171,13 @@ def explore(result: ToyResult) -> None:
     last = result.settings.epochs
     wanted = EPOCH.of(state.current())
     epoch = last if wanted < 0 else min(wanted, last)
-    st.slider(
+    EPOCH.show(
+        st.slider,
         "Epoch",
+        state.current(),
         0,
         last,
-        key=EPOCH.key(epoch),
+        value=epoch,
         on_change=_keep_epoch,
         args=(last,),
         help="0 is the network before training. With the slider in focus, the arrow keys step.",
