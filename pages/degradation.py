@@ -23,7 +23,7 @@ if not found.degraded.images:
     nothing_matches()
     st.stop()
 
-kinds, measures, by_bin = degradation.toolbar(here, found)
+kinds, measures, by_bin = degradation.choose_curves(here, found)
 st.markdown(degradation.reading(found.summary, kinds))
 degradation.curves(found, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
 st.subheader("Image by image")

@@ -17,7 +17,7 @@ if not here.count:
     st.stop()
 
 asked = disagreement.question(here)
-disagreement.toolbar(here, asked)
+disagreement.choose_cuts(here, asked)
 gap, drawn = disagreement.compare(here.table, here.filters, asked)
 opened = [disagreement.chart(asked, gap, drawn)]
 

@@ -12,7 +12,7 @@ here = frame.with_data()
 view, table = here.view, here.table
 
 st.title("Gallery")
-page = gallery.toolbar(here)
+page = gallery.choose_order(here)
 if not here.count:
     gallery.nothing_matches()
     st.stop()

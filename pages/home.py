@@ -27,7 +27,7 @@ st.title(plain(record.name))
 subtitle(here, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
 job = job_panel(here.workspace)
 
-overview.facts(table)
+overview.dataset_facts(table)
 overview.messages(table)
 st.space("small")
 overview.spread(here)

@@ -27,7 +27,7 @@ if not here.count:
     st.stop()
 
 shown = map_page.mapped(here, found)
-map_page.toolbar(here, found, shown)
+map_page.choose_colours(here, found, shown)
 map_page.chart(here, shown)
 on_page, opened = map_page.images(here, shown)
 with st.expander("Make another map"):

@@ -22,7 +22,7 @@ with toolbar:
 found = pseudo_labels.select(here.table, rule=rule, portion=portion, filters=here.filters)
 with toolbar:
     pseudo_labels.export_menu(here.table, found)
-pseudo_labels.facts(found)
+pseudo_labels.headline(found)
 
 left, right = halves()
 with left:

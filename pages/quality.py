@@ -23,7 +23,7 @@ if not here.count:
 
 record = quality.ready(here.table).record
 found = image_quality.find_duplicates(here.table, here.filters)
-image_quality.facts(here, record, found, len(quality.odd_files(here.table, here.filters)))
+image_quality.counts(here, record, found, len(quality.odd_files(here.table, here.filters)))
 view = image_quality.choose_view(here)
 if view == "images":
     shown, opened = image_quality.measures(here)

@@ -22,8 +22,8 @@ if not here.count:
     st.stop()
 
 found = suspects.shown(here, folder)
-suspects.toolbar(here, found)
-suspects.facts(here, found)
+suspects.choose_suspects(here, found)
+suspects.summary(here, found)
 if suspects.VIEW.of(here.view) == "one":
     review.one_by_one(here, found.record, found.every, found.about, found.open["id"].astype(int).tolist())
 else:

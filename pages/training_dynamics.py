@@ -35,7 +35,7 @@ points = training_dynamics.points(here, mapped)
 if points.empty:
     st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
     st.stop()
-tool = data_map.toolbar(here, points)
+tool = data_map.choose_region(here, points)
 clicked = data_map.chart(here, points, tool)
 training_dynamics.links(here, mapped)
 shown, opened = data_map.images(here, points, about=f"{here.table.dataset.name} {here.version} {mapped.name}")

@@ -34,11 +34,11 @@ them. Far to the right lie those on which it changes its mind.
 """
 
 
-def toolbar(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
+def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
     """Colour and tool, and the regions that a button selects; returns the tool, as `region_chart.choose_tool`."""
-    colors = [key for key in COLORS if key != "hsf_bin" or here.table.votes is not None]
+    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or here.table.votes is not None}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        COLOR.show(st.segmented_control, "Colour", here.view, {key: COLORS[key] for key in colors})
+        COLOR.show(st.segmented_control, "Colour", here.view, colors)
         tool = region_chart.choose_tool("dynamics")
         with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
             for label, region in corners(points).items():

@@ -177,7 +177,7 @@ def found(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> F
     )
 
 
-def toolbar(here: Opened, got: Found) -> tuple[list[str], list[str], bool]:
+def choose_curves(here: Opened, got: Found) -> tuple[list[str], list[str], bool]:
     """Kinds, measures and whether to part the HSF bins."""
     made = got.degraded.kinds
     kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made

@@ -1,5 +1,6 @@
 """Parts of the Disagreement page: score and cuts, the chart to click on, the two sets with their actions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,7 +12,7 @@ from avhcurate.curation.disagreement import Cuts
 from avhcurate.curation.filters import Filters
 from avhcurate.plots.disagreement import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.scores import SCORES
-from avhcurate.services.annotating import annotate, undo
+from avhcurate.services.annotating import annotate
 from avhcurate.services.disagreeing import SETS, Gap, compared_points, disagree, gap_table
 from avhcurate.services.exporting.safety import csv_text
 from avhcurate.services.inspecting import rows_of
@@ -20,13 +21,14 @@ from avhcurate.ui import state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.choices import Choice, one_of
-from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import explain_scores, format_score, score_name
 from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.gallery import undo_button
+from avhcurate.ui.listed import narrow_grid
+from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
-_PAGE = 24
-_TILE = 110
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 _JSON = "application/jsonl"
 
@@ -74,7 +76,7 @@ def question(here: Opened) -> Question:
     return Question(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
 
 
-def toolbar(here: Opened, asked: Question) -> None:
+def choose_cuts(here: Opened, asked: Question) -> None:
     """Score, and the cuts of both scales."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         SCORE.show(
@@ -184,19 +186,14 @@ def gallery(here: Opened, asked: Question, gap: Gap, name: str) -> tuple[list[in
     if not ids:
         st.markdown("No sample lies beyond both cuts: move them inwards.")
         return [], None
-    pages = -(-len(ids) // _PAGE)
-    key = f"gap.page.{name}.{hash((here.table.dataset.name, repr(asked), repr(here.filters)))}"
-    page = min(int(st.session_state.get(key) or 1), pages)
-    shown = ids[(page - 1) * _PAGE : page * _PAGE]
-    rows = rows_of(here.table, shown, columns=tile_columns(asked.key))
+    about = (here.table.dataset.name, asked, here.filters)
+    return narrow_grid(ids, partial(_tiles, here, asked), key=f"gap.{name}", about=about, label=SETS[name])
+
+
+def _tiles(here: Opened, asked: Question, ids: Sequence[int]) -> list[Tile]:
+    rows = rows_of(here.table, ids, columns=tile_columns(asked.key))
     tiles = make_tiles(rows, here.table.dataset.name, here.version, score=asked.key)
-    tiles = [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
-    event = image_grid(
-        tiles, key=f"gap.{name}", tile_size=_TILE, view=f"{key} {page}", selectable=False, label=SETS[name]
-    )
-    if pages > 1:
-        st.pagination(pages, key=key, max_visible_pages=5)
-    return shown, event.opened
+    return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
 
 
 def _sentence(asked: Question, gap: Gap, name: str) -> str:
@@ -218,14 +215,7 @@ def _actions(here: Opened, gap: Gap, name: str) -> None:
             st.button(
                 f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(here.table, gap, name)
             )
-            st.button(
-                "Undo",
-                icon=":material/undo:",
-                key=f"gap.undo.{name}",
-                help="Takes back what you last tagged, relabelled or excluded.",
-                on_click=_undo,
-                args=(here.table,),
-            )
+            undo_button(here.table, key=f"gap.undo.{name}")
     with st.popover("Export", icon=":material/download:", key=f"gap.export.{name}"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
         st.download_button(
@@ -283,11 +273,5 @@ def _change_kind(table: DatasetTable, asked: Question) -> None:
 
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
-    tag = st.session_state[f"gap.tag_name.{name}"]
-    attempt(annotate, table, gap.ids[name], "tag", tag, done=f"Tagged {len(gap.ids[name]):,} samples “{tag}”")
-
-
-def _undo(table: DatasetTable) -> None:
-    event = undo(table)
-    if event:
-        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")
+    tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
+    attempt(annotate, table, ids, "tag", tag, who=who(), done=f"Tagged {len(ids):,} samples “{tag}”")

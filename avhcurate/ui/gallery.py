@@ -21,8 +21,10 @@ from avhcurate.ui.selection import Selection, select, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES
 
+_UNDO = "Takes back what you last tagged, relabelled or excluded."
 
-def toolbar(here: Opened) -> int:
+
+def choose_order(here: Opened) -> int:
     """Sort, direction, sizes; returns the page to show, which exists."""
     view = here.view
     options = sort_columns(here.table)
@@ -146,23 +148,20 @@ def _relabel_form(table: DatasetTable) -> None:
     st.selectbox("New label", range(len(names)), index=None, format_func=names.__getitem__, key="gallery.new_label")
     with st.container(horizontal=True):
         st.button("Relabel", type="primary", key="gallery.set_label", on_click=_relabel, args=(table, False))
-        st.button("Give the old label back", key="gallery.old_label", on_click=_relabel, args=(table, True))
+        st.button("Restore label", key="gallery.old_label", on_click=_relabel, args=(table, True))
 
 
 def _undo_button(here: Opened) -> None:
     mine = (event for event in history(here.table, limit=100) if event.who == (who() or user()) and not event.undone)
     last = next(mine, None)
     what = f"{last.action}{f' {last.value}' if last.value else ''} on {last.samples:,} samples" if last else None
-    st.button(
-        "Undo",
-        icon=":material/undo:",
-        key="gallery.undo",
-        type="tertiary",
-        disabled=last is None,
-        help=f"Takes back: {plain(what)}" if what else None,
-        on_click=_undo,
-        args=(here.table,),
-    )
+    about = f"Takes back: {plain(what)}" if what else None
+    undo_button(here.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)
+
+
+def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
+    """The button that takes back the user's last entry."""
+    st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
 
 
 def _export_menu(here: Opened, chosen: Selection, count: int) -> None:
@@ -207,7 +206,7 @@ def _relabel(table: DatasetTable, back: bool) -> None:
     label = None if back else st.session_state["gallery.new_label"]
     if label is None and not back:
         return
-    done = "Old label given back" if back else "Relabelled"
+    done = "Label restored" if back else "Relabelled"
     attempt(annotate, table, selected_now().chosen, "relabel", label, who=who(), done=done)
 
 

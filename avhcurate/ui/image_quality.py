@@ -12,7 +12,7 @@ from avhcurate.analysis.image_quality import MEASURES
 from avhcurate.curation.filters import Filters
 from avhcurate.plots.image_quality import measure_histograms, similarity_histogram
 from avhcurate.services import quality
-from avhcurate.services.annotating import annotate, undo
+from avhcurate.services.annotating import annotate
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.quality import HOW, TAG, Duplicates
@@ -24,6 +24,7 @@ from avhcurate.ui.choices import number, one_of, some_of, switch
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import explain_scores, score_name
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.gallery import undo_button
 from avhcurate.ui.layout import fact
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.save_set import save_set_button
@@ -98,7 +99,7 @@ def empty(here: Opened, *, busy: bool) -> None:
 # --- facts and views ---------------------------------------------------------------------------------------------
 
 
-def facts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
+def counts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
     """What was found, as numbers."""
     groups, copies = found.groups, len(found.extra)
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
@@ -181,10 +182,7 @@ def _actions(here: Opened, ids: list[int]) -> None:
         st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(here,))
         save_set_button(here, ids, key="quality.save")
         st.button("Clear", key="quality.none", type="tertiary", on_click=select)
-    st.button(
-        "Undo", icon=":material/undo:", key="quality.undo", type="tertiary", on_click=_undo, args=(here,),
-        help="Takes back what you last tagged, relabelled or excluded.",
-    )  # fmt: skip
+    undo_button(here.table, key="quality.undo", type="tertiary")
 
 
 # --- near duplicates ---------------------------------------------------------------------------------------------
@@ -344,9 +342,3 @@ def _exclude(here: Opened) -> None:
 def _tag(here: Opened) -> None:
     tag = st.session_state["quality.tag_name"]
     attempt(annotate, here.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")
-
-
-def _undo(here: Opened) -> None:
-    event = undo(here.table, who=who())
-    if event:
-        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")

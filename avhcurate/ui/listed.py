@@ -4,14 +4,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
+import streamlit as st
 
 from avhcurate.services.inspecting import rows_of
 from avhcurate.ui import gallery
-from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.selection import selectable_grid, selection
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
+
+#: Samples a page of a narrow grid, and the size of its tiles.
+_NARROW_PAGE, _NARROW_TILE = 24, 110
+
+
+def narrow_grid(
+    ids: Sequence[int], tiles_of: Callable[[Sequence[int]], list[Tile]], *, key: str, about: object, label: str
+) -> tuple[list[int], int | None]:
+    """Samples as small tiles without selection, for half a page; the ids on show, and the one just opened.
+
+    `about` names what the list depends on: another begins at its first page, which lives in the session.
+    """
+    pages = -(-len(ids) // _NARROW_PAGE)
+    page_key = f"{key}.page.{hash(repr(about))}"
+    page = min(int(st.session_state.get(page_key) or 1), pages)
+    shown = list(ids[(page - 1) * _NARROW_PAGE : page * _NARROW_PAGE])
+    view = f"{page_key} {page}"
+    event = image_grid(tiles_of(shown), key=key, tile_size=_NARROW_TILE, view=view, selectable=False, label=label)
+    if pages > 1:
+        st.pagination(pages, key=page_key, max_visible_pages=5)
+    return shown, event.opened
 
 
 def sample_grid(

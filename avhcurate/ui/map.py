@@ -19,7 +19,8 @@ from avhcurate.services import mapping, saved
 from avhcurate.services.mapping import Cloud
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.maps import MapFolder, MapRecord
-from avhcurate.ui import cache, gallery, state
+from avhcurate.ui import gallery, state
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.listener import heard, listen
 from avhcurate.ui.explain import score_name
@@ -108,17 +109,11 @@ def mapped(here: Opened, found: Sequence[MapFolder]) -> Mapped:
     if "hsf" in options:
         options["hsf"] = of_hsf(here.table.simulated)
     color = _color(options).of(here.view)
-    record = folder.record
-    key = (cache.cache_key(here.table), folder.name, str(record.finished), color)
-    cloud = _cloud(key, here.filters.to_query(), here.table, folder, here.filters)
-    return Mapped(folder, record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
+    cloud = _cloud(here.table, folder, here.filters, color=color)
+    return Mapped(folder, folder.record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the map …")
-def _cloud(
-    key: tuple[str, ...], query: dict[str, str], _table: DatasetTable, _folder: MapFolder, _filters: Filters
-) -> Cloud:
-    return mapping.cloud(_table, _folder, _filters, color=key[-1])
+_cloud = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=HASH_FUNCS)(mapping.cloud)
 
 
 def _layout(found: Sequence[MapFolder]) -> Choice[str]:
@@ -154,7 +149,7 @@ def describe(record: MapRecord) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def toolbar(here: Opened, found: Sequence[MapFolder], shown: Mapped) -> None:
+def choose_colours(here: Opened, found: Sequence[MapFolder], shown: Mapped) -> None:
     """Map, colour, points or density, tool, and what can be done to the window."""
     layout, color = _layout(found), _color(shown.options)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -206,10 +201,9 @@ class Drawing:
 def chart(here: Opened, shown: Mapped) -> None:
     """Draws the map, and says what of it is drawn; what is done on it is taken over before the page runs again."""
     density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
-    window = shown.window or _everything(shown.folder, shown.about)
+    window = shown.window or _everything(shown.folder)
     area = _around(window) if shown.window else window
-    key = (shown.about, shown.color, cache.cache_key(here.table))
-    drawing = _drawing(key, here.filters.to_query(), area, shown.cloud)
+    drawing = _drawing(here.table, shown.folder, here.filters, shown.color, area)
     value = shown.title if shown.cloud.values is not None else ""
     figure = _density(drawing, shown, area) if density else _points(drawing, shown)
     plots.add_class_weights(figure, shown.folder.class_weights(), here.table.classes)
@@ -248,9 +242,9 @@ def _around(window: Window) -> Window:
     return left - across, right + across, low - up, high + up
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
-def _drawing(key: tuple[str, ...], query: dict[str, str], area: Window, _cloud: Cloud) -> Drawing:
-    inside = _cloud.within(area)
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, area: Window) -> Drawing:
+    inside = _cloud(table, folder, filters, color=color).within(area)
     if inside.groups is None:
         return Drawing(inside.take(downsample(inside.labels, most=MOST_POINTS)), inside)
     groups, names = plots.fold(inside.groups, inside.names, rest=_REST)
@@ -325,21 +319,16 @@ def _axes(record: MapRecord) -> tuple[str, str]:
     return first, second
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _everything_of(about: str, _folder: MapFolder) -> Window:
-    _, places = _folder.coordinates()
-    weights = _folder.class_weights()
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _everything(folder: MapFolder) -> Window:
+    """The window that holds the whole map."""
+    _, places = folder.coordinates()
+    weights = folder.class_weights()
     every = np.concatenate([places, weights[np.isfinite(weights).all(axis=1)]])
     low, high = every.min(axis=0), every.max(axis=0)
     margin = 0.04 * np.maximum(high - low, 1e-6)
-    return (
-        float(low[0] - margin[0]), float(high[0] + margin[0]), float(low[1] - margin[1]), float(high[1] + margin[1]),
-    )  # fmt: skip
-
-
-def _everything(folder: MapFolder, about: str) -> Window:
-    """The window that holds the whole map."""
-    return _everything_of(f"{folder.root} {about}", folder)
+    (left, bottom), (right, top) = (low - margin).tolist(), (high + margin).tolist()
+    return left, right, bottom, top
 
 
 # --- the images --------------------------------------------------------------------------------------------------
@@ -350,35 +339,44 @@ def images(here: Opened, shown: Mapped) -> tuple[Sequence[int], int | None]:
     region = shown.region
     if region is None:
         return [], None
-    key = (shown.about, cache.cache_key(here.table), write_region(region), here.view.sort, str(here.view.descending))
-    ids = _ordered(key, here.filters.to_query(), here.table, shown.cloud, region, here)
+    sort, descending = here.view.sort, here.view.descending
+    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.cloud)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(ids):,} of {len(shown.cloud):,} samples in the region**", width="content")
         if ids:
             save_set_button(here, ids, key="map.save")
             st.button(
-                "Open in Gallery", icon=":material/grid_view:", key="map.gallery", on_click=attempt,
-                args=(_keep_as_last, here, ids), help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
-            )  # fmt: skip
+                "Open in Gallery",
+                icon=":material/grid_view:",
+                key="map.gallery",
+                on_click=attempt,
+                args=(_keep_as_last, here, ids),
+                help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
+            )
         st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
         st.button("Clear", icon=":material/close:", type="tertiary", key="map.clear", on_click=_select, args=(None,))
     if not ids:
         st.markdown("No sample lies there: draw another region.")
         return [], None
-    gallery.toolbar(here)
+    gallery.choose_order(here)
     return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=HASH_FUNCS)
 def _ordered(
-    key: tuple[str, ...], query: dict[str, str], _table: DatasetTable, _cloud: Cloud, _region: Region, _here: Opened
+    table: DatasetTable,
+    folder: MapFolder,
+    filters: Filters,
+    region: Region,
+    sort: str,
+    descending: bool,
+    _cloud: Cloud,
 ) -> tuple[int, ...]:
-    """Ids of the samples in the region, in the order of the view."""
-    ids = _cloud.ids[_region.holds(_cloud.x, _cloud.y)]
-    sort, descending = _here.view.sort, _here.view.descending
+    """Ids of the samples in the region, in order; `_cloud` is that of the folder, in any colour."""
+    ids = _cloud.ids[region.holds(_cloud.x, _cloud.y)]
     if sort == "id":
         return tuple((ids[::-1] if descending else ids).tolist())
-    frame = _table.frame(_here.filters, columns=["id", sort])
+    frame = table.frame(filters, columns=["id", sort])
     frame = frame[np.isin(frame["id"].to_numpy(np.int64), ids, assume_unique=True)]
     if frame[sort].dtype == object:  # lists, as tags are, have no order that pandas knows
         frame = frame.assign(**{sort: frame[sort].map(str, na_action="ignore")})

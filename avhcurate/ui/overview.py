@@ -17,7 +17,7 @@ from avhcurate.ui.mistakes import plain
 _BARS = 20
 
 
-def facts(table: DatasetTable) -> None:
+def dataset_facts(table: DatasetTable) -> None:
     """Samples, classes, votes and runs in a row."""
     record, votes = table.dataset.record, table.votes
     runs = [run for run in table.dataset.runs() if run.complete]

@@ -21,10 +21,11 @@ from avhcurate.services.tables import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of
-from avhcurate.ui.components.grid import Tile, image_grid
+from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import score_name
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
+from avhcurate.ui.listed import narrow_grid
 from avhcurate.ui.state import View
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
@@ -42,8 +43,6 @@ PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 
 #: Up to so many numbers in features and logits, the curve over portions is worked out unasked.
 _CHEAP = 4_000_000
-_PAGE = 24
-_TILE = 110
 _FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 
 #: `services.selecting`, kept until what it selects from changes.
@@ -76,7 +75,7 @@ def choose_rule(view: View) -> tuple[Rule, float]:
     return cast(Rule, rule), portion
 
 
-def facts(found: PseudoLabels) -> None:
+def headline(found: PseudoLabels) -> None:
     """How many are selected and how right they are."""
     n, share, low, high = found.accuracy_interval()
     samples, selected = len(found.ids), len(found.selected)
@@ -162,18 +161,9 @@ def only_one(
     st.caption(f"n {len(ids):,}{known}  \nLowest {score_name(score)} first: it is on the tiles.")
     if not len(ids):
         return [], None
-    ordered = _by_doubt(found, ids, score)
-    pages = -(-len(ordered) // _PAGE)
-    key = f"pseudo.page.{name}.{found.selection.portion}.{hash(repr(here.filters))}"
-    page = min(int(st.session_state.get(key) or 1), pages)
-    shown = ordered[(page - 1) * _PAGE : page * _PAGE]
-    tiles = _tiles(here, found, shown, score)
-    event = image_grid(
-        tiles, key=f"pseudo.{name}", tile_size=_TILE, view=f"{key} {page}", selectable=False, label=title
-    )
-    if pages > 1:
-        st.pagination(pages, key=key, max_visible_pages=5)
-    return shown, event.opened
+    tiles_of = partial(_tiles, here, found, score)
+    about = (found.selection.portion, here.filters)
+    return narrow_grid(_by_doubt(found, ids, score), tiles_of, key=f"pseudo.{name}", about=about, label=title)
 
 
 def _by_doubt(found: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
@@ -182,7 +172,7 @@ def _by_doubt(found: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
     return [int(id) for id in found.ids[rows[np.argsort(values, kind="stable")]]]
 
 
-def _tiles(here: Opened, found: PseudoLabels, ids: Sequence[int], score: str) -> list[Tile]:
+def _tiles(here: Opened, found: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
     """Tiles that name the pseudo-label beside the given one."""
     rows = rows_of(here.table, ids, columns=tile_columns(score))
     tiles = make_tiles(rows, here.table.dataset.name, here.version, score=score)

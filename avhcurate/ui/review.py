@@ -172,7 +172,7 @@ def _suspect(
         given=given,
         suggested=other,
         lead=lead(row, other),
-        facts=facts(row, names),
+        facts=card_facts(row, names),
         rows=tuple(evidence(row, record, names)),
         strips=tuple(one for one in strips if one.pictures),
         state=state,
@@ -189,7 +189,7 @@ def lead(row: dict[Any, Any], suggested: str) -> str:
     return f"{VERDICT_NAMES[row['verdict']]} · {row['agreement']} of {row['spoke']} sources {says}"
 
 
-def facts(row: dict[Any, Any], names: Sequence[str]) -> str:
+def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
     """The numbers behind the verdict."""
     given, rival = names[row["label"]], names[row["rival"]]
     parts = [

@@ -157,7 +157,7 @@ def _read(path: str, _stamp: int) -> pd.DataFrame:
     return suspecting.read(SuspectsFolder(Path(path).parent))
 
 
-def toolbar(here: Opened, got: Shown) -> None:
+def choose_suspects(here: Opened, got: Shown) -> None:
     """How to look at suspects, and which: by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
@@ -198,7 +198,7 @@ def title_of(record: SuspectsRecord) -> str:
     return f"{by}{sources}, {record.finished:%d %b %H:%M}"
 
 
-def facts(here: Opened, got: Shown) -> None:
+def summary(here: Opened, got: Shown) -> None:
     """How many labels are in doubt, by whom, and what became of them; beside it what they mean, and the export."""
     record, found = got.record, got.in_view
     counts = found["verdict"].value_counts()

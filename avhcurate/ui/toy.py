@@ -69,12 +69,12 @@ def settings(view: View) -> ToySettings:
         return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
     except CurateError as error:
         show_user_error(error)
-        toolbar(ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **(chosen | {"noise": 0.0})))
+        choose_settings(ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **(chosen | {"noise": 0.0})))
         st.stop()
 
 
-def toolbar(asked: ToySettings) -> None:
-    """Every setting; a change trains again, or reads what was trained before."""
+def choose_settings(asked: ToySettings) -> None:
+    """Every setting; a change trains anew, or reads what was trained before."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = state.current()
         SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
