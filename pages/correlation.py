@@ -8,6 +8,7 @@ from avhcurate.ui import correlation, frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.correlation import BOOTSTRAP, MOST_TO_BOOTSTRAP, SHOWN
 from avhcurate.ui.explain import explain_scores, score_name
+from avhcurate.ui.export import download
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
@@ -41,12 +42,8 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         explain_scores(
             [*dict.fromkeys(found.table["score"]), against], label="About the scores", key="correlation.explain"
         )
-        for label, suffix, mime, text in (
-            ("CSV", "csv", "text/csv", export_table(found).to_csv(index=False)),
-            ("LaTeX", "tex", "application/x-tex", to_latex(found)),
-        ):
-            file, key, icon = f"{name}.{suffix}", f"correlation.{suffix}", ":material/download:"
-            st.download_button(label, text, file, mime, key=key, icon=icon, on_click="ignore")
+        download("CSV", export_table(found).to_csv(index=False), f"{name}.csv", key="correlation.csv")
+        download("LaTeX", to_latex(found), f"{name}.tex", key="correlation.tex")
 
 st.html(correlation.table_html(found))
 st.caption("  \n".join(filter(None, [correlation.ceiling_sentence(found), correlation.marks_sentence(found)])))

@@ -28,6 +28,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, some_of, switch
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.mistakes import plain
@@ -317,10 +318,7 @@ def table(got: Found, kinds: Sequence[str], *, name: str) -> None:
         st.subheader("All scores")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
             explain_scores(KEYS, label="About the scores", key="degradation.explain")
-            st.download_button(
-                "CSV", got.summary.to_csv(index=False), f"{name}-degradation.csv", "text/csv", key="degradation.csv",
-                icon=":material/download:", on_click="ignore",
-            )  # fmt: skip
+            download("CSV", got.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
     st.html(table_html(got.summary, kinds))
     constant = int(got.summary["constant"].max()) if len(got.summary) else 0
     still = " Images whose score is the same at every level are left out of n." if constant else ""

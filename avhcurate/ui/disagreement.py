@@ -23,6 +23,7 @@ from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import explain_scores, format_score, score_name
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.gallery import undo_button
 from avhcurate.ui.listed import narrow_grid
@@ -30,7 +31,6 @@ from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
-_JSON = "application/jsonl"
 
 
 def _read_cuts(text: str) -> Cuts:
@@ -218,16 +218,9 @@ def _actions(here: Opened, gap: Gap, name: str) -> None:
             undo_button(here.table, key=f"gap.undo.{name}")
     with st.popover("Export", icon=":material/download:", key=f"gap.export.{name}"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
-        st.download_button(
-            f"Download {n:,} samples",
-            data=partial(export_set, here.table, gap, name, form),
-            file_name=f"{here.table.dataset.name}-{_TAGS[name]}.{form}",
-            mime="text/csv" if form == "csv" else _JSON,
-            icon=":material/download:",
-            type="primary",
-            key=f"gap.download.{name}",
-            on_click="ignore",
-        )
+        file = f"{here.table.dataset.name}-{_TAGS[name]}.{form}"
+        data = partial(export_set, here.table, gap, name, form)
+        download(f"Download {n:,} samples", data, file, key=f"gap.download.{name}", type="primary")
         if gap.simulated:
             st.caption("HSF comes from simulated votes; the file says so.")
 

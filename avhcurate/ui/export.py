@@ -1,8 +1,10 @@
 """A choice of export formats with its download; of large folders with images, the command that writes them."""
 
+import mimetypes
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -24,6 +26,15 @@ ABOUT = {
 }
 #: Images of more samples are not packed for a download: the command line writes links or streams them.
 LARGEST_ZIP = 2000
+#: Types of files that browsers have no name for.
+_MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
+
+
+def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) -> None:
+    """A button that downloads a file and leaves the page as it is; `data` may be what makes it, once it is pressed."""
+    mime = _MIME.get(file_name.rpartition(".")[2]) or mimetypes.guess_type(file_name)[0]
+    icon = ":material/download:"
+    st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
 
 
 def export_choice(
@@ -37,15 +48,8 @@ def export_choice(
         st.caption(f"A folder of {count:,} images is written by the command line. Save them as a set, then:")
         st.code(f"avhcurate export {shlex.quote(name)} --set SET --format {format} --out FOLDER", language="bash")
         return
-    st.download_button(
-        f"Download {count:,} samples",
-        data=partial(export_bytes, table, filters, format, only=only),
-        file_name=f"{name}-{count}.{'zip' if format in FOLDERS else format}",
-        icon=":material/download:",
-        type="primary",
-        key=f"{key}.download",
-        on_click="ignore",
-        disabled=not count,
-    )
+    data = partial(export_bytes, table, filters, format, only=only)
+    file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"
+    download(f"Download {count:,} samples", data, file, key=f"{key}.download", type="primary", disabled=not count)
     if table.simulated:
         st.caption("HSF columns come from simulated votes; the file says so.")

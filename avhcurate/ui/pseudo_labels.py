@@ -23,6 +23,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import score_name
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
 from avhcurate.ui.listed import narrow_grid
@@ -43,7 +44,7 @@ PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 
 #: Up to so many numbers in features and logits, the curve over portions is worked out unasked.
 _CHEAP = 4_000_000
-_FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
+_FORMATS = ("csv", "jsonl", "parquet")
 
 #: `services.selecting`, kept until what it selects from changes.
 select = st.cache_resource(max_entries=8, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(selecting.select)
@@ -188,29 +189,19 @@ def export_menu(table: DatasetTable, found: PseudoLabels) -> None:
     """Download the pseudo-labels and their manifest."""
     rule, portion = found.selection.rule, found.selection.portion
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
-        form = st.segmented_control("Format", list(_FORMATS), default="csv", required=True, key="pseudo.format")
+        form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
         everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label, to see by how much.")
         name = f"{table.dataset.name}-{rule}-{portion:g}"
         count = len(found.ids) if everything else len(found.selected)
         with st.container(horizontal=True):
-            st.download_button(
-                f"Download {count:,} samples",
-                data=partial(file_of, table, found, form, soft=soft, everything=everything),
-                file_name=f"{name}.{form}",
-                mime=_FORMATS[form],
-                icon=":material/download:",
-                type="primary",
-                key="pseudo.download",
-                on_click="ignore",
-            )
-            st.download_button(
+            data = partial(file_of, table, found, form, soft=soft, everything=everything)
+            download(f"Download {count:,} samples", data, f"{name}.{form}", key="pseudo.download", type="primary")
+            download(
                 "Manifest",
-                data=partial(manifest_of, table, found),
-                file_name=f"{name}.{form}.manifest.json",
-                mime="application/json",
+                partial(manifest_of, table, found),
+                f"{name}.{form}.manifest.json",
                 key="pseudo.manifest",
-                on_click="ignore",
                 help="Rule, thresholds and counts per class, model and weights, dataset, versions, time.",
             )
 

@@ -21,7 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import format_score, score_name
-from avhcurate.ui.export import ABOUT, LARGEST_ZIP
+from avhcurate.ui.export import ABOUT, LARGEST_ZIP, download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
 from avhcurate.ui.listed import sample_grid
@@ -350,13 +350,11 @@ def _export_file(here: Opened, chosen: Chosen, form: str, name: str, count: int)
     total = chosen.folder.record.target_samples if every else count
     with st.container(horizontal=True):
         _download(f"Download {total:,} samples", f"{name}.{form}", here, chosen, form, every=every)
-        st.download_button(
+        download(
             "Manifest",
-            data=partial(rounds.manifest_text, chosen.folder, chosen.number),
-            file_name=f"{name}.{form}.manifest.json",
-            mime="application/json",
+            partial(rounds.manifest_text, chosen.folder, chosen.number),
+            f"{name}.{form}.manifest.json",
             key="selftrain.manifest",
-            on_click="ignore",
             help="The run's record, rule, thresholds and counts per class, model and weights, dataset, versions.",
         )
     st.caption("The whole selection of the round, whatever the filters.")
@@ -365,16 +363,8 @@ def _export_file(here: Opened, chosen: Chosen, form: str, name: str, count: int)
 def _download(
     label: str, name: str, here: Opened, chosen: Chosen, form: str, *, every: bool = False, **look: Any
 ) -> None:
-    st.download_button(
-        label,
-        data=partial(rounds.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every),
-        file_name=name,
-        icon=":material/download:",
-        type="primary",
-        key="selftrain.download",
-        on_click="ignore",
-        **look,
-    )
+    data = partial(rounds.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
+    download(label, data, name, key="selftrain.download", type="primary", **look)
 
 
 def _command(here: Opened, chosen: Chosen, form: str) -> str:

@@ -11,6 +11,7 @@ from avhcurate.services.exporting.rows import rows_text
 from avhcurate.services.splitting import STRATA, Split, make_split, save_parts
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui.choices import Choice, number, some_of
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.mistakes import show_user_error
 from avhcurate.ui.signin import who
@@ -101,15 +102,8 @@ def _result(here: Opened, found: Split) -> None:
             st.metric(name.capitalize(), f"{count:,}", f"{count / len(found.rows):.1%}", delta_color="off",
                       delta_arrow="off", width="content")  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.download_button(
-            "Download CSV",
-            data=partial(rows_text, found.rows, "csv"),
-            file_name=f"{here.table.dataset.name}-split.csv",
-            icon=":material/download:",
-            type="primary",
-            key="saved.download_split",
-            on_click="ignore",
-        )
+        data, file = partial(rows_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
+        download("Download CSV", data, file, key="saved.download_split", type="primary")
         with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
             st.text_input("Name before the part's", "split", key="saved.split_name")
             st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, found))

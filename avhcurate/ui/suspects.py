@@ -20,6 +20,7 @@ from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_
 from avhcurate.ui import state
 from avhcurate.ui.choices import Choice, number, one_of, some_of
 from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.review import NAMES, VERDICT_NAMES
@@ -234,15 +235,12 @@ def _export_menu(here: Opened, got: Shown) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
         undecided = st.toggle("Only those to decide", key="suspects.export_open")
         rows = got.open if undecided else got.in_view
-        st.download_button(
+        download(
             f"Download {len(rows):,} suspects",
-            data=partial(file_of, here.table, rows, got.record),
-            file_name=f"{here.table.dataset.name}-suspects.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            type="primary",
+            partial(file_of, here.table, rows, got.record),
+            f"{here.table.dataset.name}-suspects.csv",
             key="suspects.download",
-            on_click="ignore",
+            type="primary",
             disabled=rows.empty,
         )
         if got.record.votes_simulated:
