@@ -18,19 +18,19 @@ if folder is None:
     degradation.empty(here, busy=busy)
     st.stop()
 
-found = degradation.found(here.table, folder, here.filters)
-if not found.degraded.images:
+result = degradation.result_of(here.table, folder, here.filters)
+if not result.degraded.images:
     nothing_matches()
     st.stop()
 
-kinds, measures, by_bin = degradation.choose_curves(here, found)
-st.markdown(degradation.reading(found.summary, kinds))
-degradation.curves(found, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
+kinds, measures, by_bin = degradation.choose_curves(here, result)
+st.markdown(degradation.reading(result.summary, kinds))
+degradation.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
 st.subheader("Image by image")
-degradation.boxes(found, kinds)
-degradation.table(found, kinds, name=here.table.dataset.name)
-degradation.example(here, found, kinds)
-degradation.unlike(here, found, kinds)
+degradation.boxes(result, kinds)
+degradation.table(result, kinds, name=here.table.dataset.name)
+degradation.example(here, result, kinds)
+degradation.unlike(here, result, kinds)
 
 record = folder.record
 st.caption(
@@ -40,5 +40,5 @@ st.caption(
         f"{record.seconds:,.0f} s, {record.started:%d %B %Y}."
     )
 )
-with st.expander("Degrade again: other kinds or more images"):
+with st.expander("Run again with other settings"):
     degradation.start_form(here, busy=busy)

@@ -16,15 +16,15 @@ if not here.count:
     nothing_matches()
     st.stop()
 
-asked = disagreement.question(here)
-disagreement.choose_cuts(here, asked)
-gap, drawn = disagreement.compare(here.table, here.filters, asked)
-opened = [disagreement.chart(asked, gap, drawn)]
+settings = disagreement.settings_of(here)
+disagreement.choose_cuts(here, settings)
+gap, drawn = disagreement.compare(here.table, here.filters, settings)
+opened = [disagreement.chart(settings, gap, drawn)]
 
 shown = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        ids, chosen = disagreement.gallery(here, asked, gap, name)
+        ids, chosen = disagreement.gallery(here, settings, gap, name)
         shown.append(ids)
         opened.append(chosen)
 

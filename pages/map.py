@@ -26,7 +26,7 @@ if not here.count:
     nothing_matches()
     st.stop()
 
-shown = map_page.mapped(here, found)
+shown = map_page.map_in_view(here, found)
 map_page.choose_colours(here, found, shown)
 map_page.chart(here, shown)
 on_page, opened = map_page.images(here, shown)

@@ -13,7 +13,7 @@ here = frame.with_run()
 subtitle(here, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-folder = suspects.chosen(here)
+folder = suspects.chosen_list(here)
 if folder is None:
     suspects.empty(here, busy=busy)
     st.stop()
@@ -21,7 +21,7 @@ if not here.count:
     nothing_matches()
     st.stop()
 
-found = suspects.shown(here, folder)
+found = suspects.suspects_in_view(here, folder)
 suspects.choose_suspects(here, found)
 suspects.summary(here, found)
 if suspects.VIEW.of(here.view) == "one":

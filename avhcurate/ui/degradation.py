@@ -131,7 +131,7 @@ def empty(here: Opened, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Found:
+class DegradationResult:
     """A degradation and what it says of the images in view."""
 
     folder: DegradationFolder
@@ -165,11 +165,11 @@ def _title_of(record: DegradationRecord) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=HASH_FUNCS)
-def found(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> Found:
+def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> DegradationResult:
     """Everything that the page needs of the images in view."""
     degraded = degrading.read(table, folder, filters)
     rows = degraded.rows
-    return Found(
+    return DegradationResult(
         folder,
         degraded,
         degrading.summarise(degraded),
@@ -178,9 +178,9 @@ def found(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> F
     )
 
 
-def choose_curves(here: Opened, got: Found) -> tuple[list[str], list[str], bool]:
+def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], list[str], bool]:
     """Kinds, measures and whether to part the HSF bins."""
-    made = got.degraded.kinds
+    made = result.degraded.kinds
     kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         SHOWN_KINDS.show(
@@ -202,8 +202,8 @@ def choose_curves(here: Opened, got: Found) -> tuple[list[str], list[str], bool]
             width=420,
             placeholder="Choose scores",
         )
-        by_bin = bool(got.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
-        choose_made(here, got.folder)
+        by_bin = bool(result.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
+        choose_made(here, result.folder)
         about()
     return kinds, measures, by_bin
 
@@ -213,26 +213,28 @@ def _keep_kinds(made: Sequence[str]) -> None:
     SHOWN_KINDS.put([kind for kind in KINDS if kind in wanted] if wanted and len(wanted) < len(made) else list(KINDS))
 
 
-def curves(got: Found, kinds: Sequence[str], measures: Sequence[str], *, by_bin: bool, simulated: bool) -> None:
+def curves(
+    result: DegradationResult, kinds: Sequence[str], measures: Sequence[str], *, by_bin: bool, simulated: bool
+) -> None:
     """Means over the images at every level."""
     if not measures:
         st.caption("Choose a score to see its curves.")
         return
-    rows = got.degraded.rows
+    rows = result.degraded.rows
     rows = rows[rows["kind"].isin([ORIGINAL, *kinds])]
-    table = analysis.curves(rows, measures, got.degraded.bins if by_bin else None)
-    strengths = {kind: got.degraded.record.strengths[kind] for kind in kinds}
+    table = analysis.curves(rows, measures, result.degraded.bins if by_bin else None)
+    strengths = {kind: result.degraded.record.strengths[kind] for kind in kinds}
     show_chart(curve_panels(table, strengths), key="degradation.curves")
     first = table[(table["level"] == 0) & (table["kind"] == kinds[0]) & (table["measure"] == measures[0])]
     sizes = ", ".join(f"{group} n {n:,}" for group, n in zip(first["group"], first["n"], strict=True))
     votes = " of simulated votes" if simulated and by_bin else ""
-    of = f"HSF bins{votes}: {sizes}" if by_bin else f"n {got.degraded.images:,} images at every level"
+    of = f"HSF bins{votes}: {sizes}" if by_bin else f"n {result.degraded.images:,} images at every level"
     st.caption(f"Means over the images with 95 % intervals; milder levels on the left. {of}.")
 
 
-def boxes(got: Found, kinds: Sequence[str]) -> None:
+def boxes(result: DegradationResult, kinds: Sequence[str]) -> None:
     """The spread of each image's correlation with the level."""
-    show_chart(agreement_boxes(got.rhos, kinds, KEYS), key="degradation.boxes")
+    show_chart(agreement_boxes(result.rhos, kinds, KEYS), key="degradation.boxes")
     st.caption(
         "Each image's own Spearman correlation of the score with the level, turned by the score's hard end: at 1 the "
         "score finds the image harder at every step. Boxes hold half of the images, whiskers nine tenths."
@@ -312,15 +314,15 @@ def _cell(row: Any, sign: int, whole: int) -> str:
     )
 
 
-def table(got: Found, kinds: Sequence[str], *, name: str) -> None:
+def table(result: DegradationResult, kinds: Sequence[str], *, name: str) -> None:
     """The table of all scores, with its download."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("All scores")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
             explain_scores(KEYS, label="About the scores", key="degradation.explain")
-            download("CSV", got.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
-    st.html(table_html(got.summary, kinds))
-    constant = int(got.summary["constant"].max()) if len(got.summary) else 0
+            download("CSV", result.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
+    st.html(table_html(result.summary, kinds))
+    constant = int(result.summary["constant"].max()) if len(result.summary) else 0
     still = " Images whose score is the same at every level are left out of n." if constant else ""
     st.caption(
         "Median over images of the Spearman correlation with the level, signs kept, and the share of images that go "
@@ -332,13 +334,13 @@ def table(got: Found, kinds: Sequence[str], *, name: str) -> None:
 # --- one image ---------------------------------------------------------------------------------------------------
 
 
-def example(here: Opened, got: Found, kinds: Sequence[str]) -> None:
+def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
     """One image at every level, with what the network makes of it: that of the address, or a typical one."""
     wanted = here.view.sample
     if wanted is not None and wanted >= here.table.size:
         st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")
         wanted = None
-    id = got.typical if wanted is None else wanted
+    id = result.typical if wanted is None else wanted
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.subheader("One image", width="content")
         st.number_input(
@@ -352,18 +354,18 @@ def example(here: Opened, got: Found, kinds: Sequence[str]) -> None:
         st.caption("No image here has an AVH at every level: type the id of one.")
         return
     try:
-        pictures = _example(here.table, got.folder, id)
+        pictures = _example(here.table, result.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
-    rows = got.degraded.rows[got.degraded.rows["id"] == id].set_index(["kind", "level"])
+    rows = result.degraded.rows[result.degraded.rows["id"] == id].set_index(["kind", "level"])
     label = here.table.sample(id)["label_name"] or "no label"
     chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
     seen = "" if len(rows) else " It is not among the images in view, so it has no scores here."
     st.caption(
         plain(f"Image {id}, {label}{chosen_by}.{seen}") + " Each picture with its relative AVH and the predicted class."
     )
-    st.html(_EXAMPLE_CSS + "".join(_strips(here, got, kinds, pictures, rows)))
+    st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, pictures, rows)))
 
 
 @st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=HASH_FUNCS)
@@ -372,11 +374,15 @@ def _example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tu
 
 
 def _strips(
-    here: Opened, got: Found, kinds: Sequence[str], pictures: dict[tuple[str, int], bytes], rows: pd.DataFrame
+    here: Opened,
+    result: DegradationResult,
+    kinds: Sequence[str],
+    pictures: dict[tuple[str, int], bytes],
+    rows: pd.DataFrame,
 ) -> Iterator[str]:
-    small, scored = got.degraded.record.side <= 64, rows.to_dict("index")
+    small, scored = result.degraded.record.side <= 64, rows.to_dict("index")
     for kind in kinds:
-        ticks = KINDS[kind].ticks(got.degraded.record.strengths[kind])
+        ticks = KINDS[kind].ticks(result.degraded.record.strengths[kind])
         figures = []
         for level, tick in enumerate(ticks):
             step = (kind, level) if level else (ORIGINAL, 0)
@@ -410,9 +416,9 @@ def _keep_sample() -> None:
     state.change(sample=st.session_state["degradation.sample"])
 
 
-def unlike(here: Opened, got: Found, kinds: Sequence[str]) -> None:
+def unlike(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
     """The images whose AVH follows the level least; a click makes one the example."""
-    rhos = got.rhos[got.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
+    rhos = result.rhos[result.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
     mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
     if mean.empty:
         return

@@ -57,7 +57,7 @@ def _close() -> None:
 
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
 def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
-    # Read anew: stepping changes the address and runs this function alone, unless it turned the page.
+    # Read again: stepping changes the address and runs this function alone, unless it turned the page.
     view = state.current()
     if view.sample is None or view.page != frame.view.page:
         st.rerun()

@@ -58,7 +58,7 @@ SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _reading, _write_
 
 
 @dataclass(frozen=True)
-class Question:
+class GapSettings:
     """What the page compares: a score, and where both scales are cut."""
 
     key: str
@@ -70,13 +70,13 @@ class Question:
         return score_name(self.key)
 
 
-def question(here: Opened) -> Question:
+def settings_of(here: Opened) -> GapSettings:
     """What the address asks; AVH where the run does not have the score."""
     view, key = here.view, SCORE.of(here.view)
-    return Question(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
+    return GapSettings(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
 
 
-def choose_cuts(here: Opened, asked: Question) -> None:
+def choose_cuts(here: Opened, settings: GapSettings) -> None:
     """Score, and the cuts of both scales."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         SCORE.show(
@@ -84,12 +84,12 @@ def choose_cuts(here: Opened, asked: Question) -> None:
             "Score",
             here.view,
             here.table.scores,
-            value=asked.key,
+            value=settings.key,
             format_func=score_name,
             on_change=_choose_score,
             width=160,
         )
-        low, high = sorted((min(1.0, max(0.0, asked.hsf_cuts.low)), min(1.0, max(0.0, asked.hsf_cuts.high))))
+        low, high = sorted((min(1.0, max(0.0, settings.hsf_cuts.low)), min(1.0, max(0.0, settings.hsf_cuts.high))))
         st.slider(
             "HSF: hard below, easy above",
             0.0,
@@ -100,58 +100,58 @@ def choose_cuts(here: Opened, asked: Question) -> None:
             width=215,
         )
         st.segmented_control(
-            f"Cut {asked.name} by",
+            f"Cut {settings.name} by",
             ["quantile", "value"],
-            key=mirrored("gap.by", "quantile" if asked.score_cuts.quantile else "value"),
+            key=mirrored("gap.by", "quantile" if settings.score_cuts.quantile else "value"),
             on_change=_change_kind,
-            args=(here.table, asked),
+            args=(here.table, settings),
             required=True,
         )
-        _score_slider(here, asked)
-        explain_scores([asked.key, "hsf"], label="About", key="gap.explain")
+        _score_slider(here, settings)
+        explain_scores([settings.key, "hsf"], label="About", key="gap.explain")
 
 
-def _score_slider(here: Opened, asked: Question) -> None:
-    cuts = asked.score_cuts
+def _score_slider(here: Opened, settings: GapSettings) -> None:
+    cuts = settings.score_cuts
     if cuts.quantile:
-        ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{asked.name} quantiles"
+        ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{settings.name} quantiles"
     else:
-        found = here.table.histogram(asked.key, filters=here.filters, bins=1)
+        found = here.table.histogram(settings.key, filters=here.filters, bins=1)
         if found.empty or not found["low"][0] < found["high"][0]:
-            st.caption(f"{asked.name} has one value or none here.")
+            st.caption(f"{settings.name} has one value or none here.")
             return
         ends = (float(found["low"][0]), float(found["high"][0]))
-        step, form, label = (ends[1] - ends[0]) / 500, "%.4g", f"{asked.name} values"
+        step, form, label = (ends[1] - ends[0]) / 500, "%.4g", f"{settings.name} values"
     low, high = (min(max(cut, ends[0]), ends[1]) for cut in (cuts.low, cuts.high))
     st.slider(
         label,
         *ends,
         step=step,
         format=form,
-        key=mirrored(f"gap.cuts.{asked.key}.{cuts.quantile}", (low, high)),
+        key=mirrored(f"gap.cuts.{settings.key}.{cuts.quantile}", (low, high)),
         on_change=_cut_score,
-        args=(f"gap.cuts.{asked.key}.{cuts.quantile}", cuts.quantile),
+        args=(f"gap.cuts.{settings.key}.{cuts.quantile}", cuts.quantile),
         width=215,
     )
 
 
 @st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
-def compare(table: DatasetTable, filters: Filters, asked: Question) -> tuple[Gap, pd.DataFrame]:
+def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tuple[Gap, pd.DataFrame]:
     """Both sets of the gap, and the points to draw: `services.disagreeing`, thinned out where they are many."""
-    gap = disagree(table, key=asked.key, filters=filters, hsf_cuts=asked.hsf_cuts, score_cuts=asked.score_cuts)
+    gap = disagree(table, key=settings.key, filters=filters, hsf_cuts=settings.hsf_cuts, score_cuts=settings.score_cuts)
     return gap, downsampled(compared_points(gap))
 
 
-def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:
+def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
     """HSF against the score; returns the id of a point that was just clicked."""
     names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
     figure = gap_scatter(
         shown,
         gap.sets,
-        score=asked.name,
+        score=settings.name,
         names=names,
         simulated=gap.simulated,
-        percentiles=asked.score_cuts.quantile,
+        percentiles=settings.score_cuts.quantile,
     )
     # A new key drops the click once it is answered, else every later run would open the sample again.
     turn = st.session_state.setdefault("gap.turn", 0)
@@ -161,9 +161,9 @@ def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
-        alt=f"HSF against {asked.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+        alt=f"HSF against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
     )
-    parts = [f"{gap.sets.samples:,} samples have both HSF and {asked.name}."]
+    parts = [f"{gap.sets.samples:,} samples have both HSF and {settings.name}."]
     if len(shown) < gap.sets.samples:
         parts.append(f"{len(shown):,} of them are drawn, both sets as far as they fit and a random part of the rest.")
         parts.append(f"Every n counts all; the limit is {MOST_POINTS:,} points.")
@@ -174,7 +174,7 @@ def chart(asked: Question, gap: Gap, shown: pd.DataFrame) -> int | None:
     return clicked
 
 
-def gallery(here: Opened, asked: Question, gap: Gap, name: str) -> tuple[list[int], int | None]:
+def gallery(here: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
     """One set of the gap as a grid with its n and actions; returns the ids on show and the one just opened."""
     ids = gap.ids[name]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -182,28 +182,28 @@ def gallery(here: Opened, asked: Question, gap: Gap, name: str) -> tuple[list[in
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             if ids:
                 _actions(here, gap, name)
-    st.caption(_sentence(asked, gap, name))
+    st.caption(_sentence(settings, gap, name))
     if not ids:
         st.markdown("No sample lies beyond both cuts: move them inwards.")
         return [], None
-    about = (here.table.dataset.name, asked, here.filters)
-    return narrow_grid(ids, partial(_tiles, here, asked), key=f"gap.{name}", about=about, label=SETS[name])
+    about = (here.table.dataset.name, settings, here.filters)
+    return narrow_grid(ids, partial(_tiles, here, settings), key=f"gap.{name}", about=about, label=SETS[name])
 
 
-def _tiles(here: Opened, asked: Question, ids: Sequence[int]) -> list[Tile]:
-    rows = rows_of(here.table, ids, columns=tile_columns(asked.key))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=asked.key)
+def _tiles(here: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
+    rows = rows_of(here.table, ids, columns=tile_columns(settings.key))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=settings.key)
     return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
 
 
-def _sentence(asked: Question, gap: Gap, name: str) -> str:
+def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
     found, low_is_easy = gap.sets, gap.sets.harder == "high"
     hard_for_humans = name == "hard_for_humans"
     hsf = f"HSF ≤ {found.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {found.hsf_cuts[1]:.2g}"
     below = hard_for_humans == low_is_easy
     cut = found.score_cuts[0 if below else 1]
     share = len(gap.ids[name]) / found.samples if found.samples else 0
-    where = f"{hsf} and {asked.name} {'≤' if below else '≥'} {format_score(asked.key, cut)}"
+    where = f"{hsf} and {settings.name} {'≤' if below else '≥'} {format_score(settings.key, cut)}"
     return f"n {len(gap.ids[name]):,} of {found.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
 
 
@@ -253,15 +253,15 @@ def _cut_score(key: str, quantile: bool) -> None:
     SCORE_CUTS.put(Cuts(low, high, quantile))
 
 
-def _change_kind(table: DatasetTable, asked: Question) -> None:
+def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
     """Starts the other way of cutting where this one stands, as far as that can be said."""
     if st.session_state["gap.by"] == "quantile":
         SCORE_CUTS.put(SCORE_CUTS.default)
         return
     filters = state.current().filters
-    values = table.frame(filters, columns=[asked.key])[asked.key].dropna().to_numpy(float)
+    values = table.frame(filters, columns=[settings.key])[settings.key].dropna().to_numpy(float)
     if len(values):
-        low, high = np.quantile(values, [asked.score_cuts.low, asked.score_cuts.high])
+        low, high = np.quantile(values, [settings.score_cuts.low, settings.score_cuts.high])
         SCORE_CUTS.put(Cuts(float(low), float(high)))
 
 

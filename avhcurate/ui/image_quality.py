@@ -188,9 +188,9 @@ def _actions(here: Opened, ids: list[int]) -> None:
 # --- near duplicates ---------------------------------------------------------------------------------------------
 
 
-def duplicates(here: Opened, got: Duplicates) -> tuple[Sequence[int], int | None]:
+def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int], int | None]:
     """Groups as rows of one grid, with what can be done to them; the ids on show, and the one just opened."""
-    groups = got.groups
+    groups = duplicates_found.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
             st.pills, "Only groups", here.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
@@ -198,7 +198,7 @@ def duplicates(here: Opened, got: Duplicates) -> tuple[Sequence[int], int | None
         for kind in only:
             groups = groups[groups[kind]]
         with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
-            _all_groups(here, groups["group"].tolist(), got)
+            _all_groups(here, groups["group"].tolist(), duplicates_found)
     if groups.empty:
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
         with st.bottom:
@@ -207,26 +207,26 @@ def duplicates(here: Opened, got: Duplicates) -> tuple[Sequence[int], int | None
     pages = -(-len(groups) // _GROUPS)
     page = min(int(PAGE.of(here.view)), pages)
     shown = groups.iloc[(page - 1) * _GROUPS : page * _GROUPS]
-    members = got.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
-    opened = _group_grid(here, shown.set_index("group"), members, got, page)
+    members = duplicates_found.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
+    opened = _group_grid(here, shown.set_index("group"), members, duplicates_found, page)
     if pages > 1:
         st.pagination(pages, key=PAGE.key(page), on_change=PAGE.keep)
     return opened
 
 
-def _all_groups(here: Opened, groups: list[int], got: Duplicates) -> None:
-    members = got.of(groups)
+def _all_groups(here: Opened, groups: list[int], duplicates_found: Duplicates) -> None:
+    members = duplicates_found.of(groups)
     copies = int((~members["keep"] & ~members["excluded"]).sum())
     st.button(
         f"Keep one of all {len(groups):,}", key="quality.keep_all", icon=":material/filter_1:", disabled=not copies,
         help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is the copy "
         "outside the training split, then the largest, the sharpest, the first.",
-        on_click=_keep_one, args=(here, got, groups),
+        on_click=_keep_one, args=(here, duplicates_found, groups),
     )  # fmt: skip
 
 
 def _group_grid(
-    here: Opened, groups: pd.DataFrame, members: pd.DataFrame, got: Duplicates, page: int
+    here: Opened, groups: pd.DataFrame, members: pd.DataFrame, duplicates_found: Duplicates, page: int
 ) -> tuple[list[int], int | None]:
     rows = rows_of(here.table, members["id"].tolist(), columns=tile_columns("id"))
     tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
@@ -245,14 +245,14 @@ def _group_grid(
     about = f"duplicates {ONLY.of(here.view)} {page}"
     kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
     chosen, opened = selectable_grid(drawn, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
-    of_id = got.members.set_index("id")["group"]
+    of_id = duplicates_found.members.set_index("id")["group"]
     picked = list(dict.fromkeys(int(of_id[id]) for id in chosen.ids if id in of_id.index))
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if picked:
             what = "this group" if len(picked) == 1 else f"these {len(picked):,} groups"
             st.button(
                 f"Keep one of {what}", key="quality.keep", icon=":material/filter_1:", type="primary",
-                on_click=_keep_one, args=(here, got, picked),
+                on_click=_keep_one, args=(here, duplicates_found, picked),
             )  # fmt: skip
             if len(picked) == 1:
                 filters = here.filters.with_(where=f"duplicate_group = {picked[0]}", excluded=None)
@@ -329,8 +329,8 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
 # --- callbacks ---------------------------------------------------------------------------------------------------
 
 
-def _keep_one(here: Opened, got: Duplicates, groups: list[int]) -> None:
-    attempt(quality.keep_one, here.table, got, groups, who=who(), done="One of each group is kept")
+def _keep_one(here: Opened, duplicates_found: Duplicates, groups: list[int]) -> None:
+    attempt(quality.keep_one, here.table, duplicates_found, groups, who=who(), done="One of each group is kept")
     select()
 
 

@@ -71,7 +71,7 @@ neighbour: groups mean something, the distances between groups and their sizes d
 own class's weight with its angles to all.
 
 **Box** and **Lasso** select all samples inside, also those not drawn. **Move** drags the map and zooms by the wheel;
-what is in the window is then drawn anew, so nearer is finer. Hover to see an image, click to open it.
+what is in the window is then drawn again, so nearer is finer. Hover to see an image, click to open it.
 """
 
 
@@ -79,7 +79,7 @@ what is in the window is then drawn anew, so nearer is finer. Hover to see an im
 
 
 @dataclass(frozen=True)
-class Mapped:
+class MapInView:
     """The map on the page: all samples in view that have a place on it, and their colours."""
 
     folder: MapFolder
@@ -92,7 +92,7 @@ class Mapped:
 
     @property
     def title(self) -> str:
-        """What the colours stand for."""
+        """What the colours mean."""
         return _color_name(self.options, self.color)
 
     @property
@@ -101,7 +101,7 @@ class Mapped:
         return f"{self.record.run} {self.folder.name} {self.record.finished}"
 
 
-def mapped(here: Opened, found: Sequence[MapFolder]) -> Mapped:
+def map_in_view(here: Opened, found: Sequence[MapFolder]) -> MapInView:
     """The map that the address asks for, else the newest."""
     name = _layout(found).of(here.view)
     folder = next(one for one in found if one.name == name)
@@ -110,7 +110,7 @@ def mapped(here: Opened, found: Sequence[MapFolder]) -> Mapped:
         options["hsf"] = of_hsf(here.table.simulated)
     color = _color(options).of(here.view)
     cloud = _cloud(here.table, folder, here.filters, color=color)
-    return Mapped(folder, folder.record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
+    return MapInView(folder, folder.record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
 
 
 _cloud = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=HASH_FUNCS)(mapping.cloud)
@@ -149,7 +149,7 @@ def describe(record: MapRecord) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def choose_colours(here: Opened, found: Sequence[MapFolder], shown: Mapped) -> None:
+def choose_colours(here: Opened, found: Sequence[MapFolder], shown: MapInView) -> None:
     """Map, colour, points or density, tool, and what can be done to the window."""
     layout, color = _layout(found), _color(shown.options)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -198,7 +198,7 @@ class Drawing:
         return self.inside.names
 
 
-def chart(here: Opened, shown: Mapped) -> None:
+def chart(here: Opened, shown: MapInView) -> None:
     """Draws the map, and says what of it is drawn; what is done on it is taken over before the page runs again."""
     density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
     window = shown.window or _everything(shown.folder)
@@ -253,7 +253,7 @@ def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: st
     return Drawing(inside.take(downsample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
 
 
-def _said(here: Opened, shown: Mapped, drawing: Drawing, *, density: bool) -> str:
+def _said(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
     """What is drawn of how many, for people."""
     number, part, whole = len(drawing.inside), len(drawing.part), len(shown.cloud)
     where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
@@ -271,14 +271,14 @@ def _said(here: Opened, shown: Mapped, drawing: Drawing, *, density: bool) -> st
     return " ".join([*sentences, "A selection takes all samples inside it."])
 
 
-def _legend(drawing: Drawing, shown: Mapped) -> list[Group]:
+def _legend(drawing: Drawing, shown: MapInView) -> list[Group]:
     """The groups with how many samples inside each has."""
     colors = plots.group_colors(shown.color, len(drawing.names))
     entries = zip(drawing.names, drawing.counts, colors, strict=True)
     return [Group(f"{escape(name)} ({count:,})", color) for name, count, color in entries]
 
 
-def _points(drawing: Drawing, shown: Mapped) -> Any:
+def _points(drawing: Drawing, shown: MapInView) -> Any:
     part = drawing.part
     custom = np.stack([part.ids, part.labels, part.predicted], axis=1).astype(np.int32)
     if part.values is not None:
@@ -289,7 +289,7 @@ def _points(drawing: Drawing, shown: Mapped) -> Any:
     return plots.points(part.x, part.y, custom, groups=part.groups, legend=_legend(drawing, shown), without=without)
 
 
-def _density(drawing: Drawing, shown: Mapped, area: Window) -> Any:
+def _density(drawing: Drawing, shown: MapInView, area: Window) -> Any:
     inside = drawing.inside
     cells = cut(inside.x, inside.y, area, columns=_COLUMNS, rows=_ROWS)
     example = np.where(cells.example >= 0, inside.ids[cells.example] if len(inside) else -1, -1)
@@ -334,7 +334,7 @@ def _everything(folder: MapFolder) -> Window:
 # --- the images --------------------------------------------------------------------------------------------------
 
 
-def images(here: Opened, shown: Mapped) -> tuple[Sequence[int], int | None]:
+def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
     """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened."""
     region = shown.region
     if region is None:

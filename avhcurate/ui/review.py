@@ -65,7 +65,7 @@ class ReviewSession(Settling):
     def _answer(self, table: DatasetTable, found: pd.DataFrame, entry: Answer) -> str:
         suspect = found[found["id"] == entry.id]
         if suspect.empty or entry.task != task_of(int(suspect["suggested"].iloc[0])):
-            return "This suspect is not in the list any more: look again."
+            return "This suspect is not in the list any more: reload the page."
         if suspecting.decided(table, [entry.id])[entry.id]:
             return "It was decided elsewhere meanwhile."
         if entry.choice == ACCEPT:
@@ -100,7 +100,7 @@ def task_of(suggested: int) -> str:
 
 @st.fragment
 def one_by_one(here: Opened, record: SuspectsRecord, found: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
-    """The card, drawn anew by itself after each decision, without the rest of the page.
+    """The card, which redraws itself after each decision, without the rest of the page.
 
     `found` are all suspects; `ids` those in view that nobody has decided, by rank, at the time that the page is drawn.
     """
@@ -221,7 +221,7 @@ def _angular(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> st
 def _neighbours(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> str:
     known = int(row["neighbours_known"])
     others = round(row["neighbours_score"] * known)
-    return f"{others} of the {known} nearest bear another label"
+    return f"{others} of the {known} nearest have another label"
 
 
 def _cleanlab(row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:

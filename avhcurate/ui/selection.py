@@ -13,7 +13,7 @@ _KEY, _GRID = "selection", "samples"
 
 @dataclass(frozen=True)
 class Selection:
-    """`everything` stands for all samples that satisfy `filters`, now and when an action runs; else `ids` counts.
+    """`everything` means all samples that satisfy `filters`, now and when an action runs; else `ids` counts.
 
     `about` names the dataset and filters that it was made in: under others it is void. `turn` grows whenever Python
     changes the selection, which tells the grid to take it over. `shown` are the ids on the page.

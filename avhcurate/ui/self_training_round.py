@@ -37,7 +37,7 @@ _SCORE = {"avc": "avc", "avc-centred": "avc", "confidence": "confidence", "lrent
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenRound:
     """A run, how it is called, and one of its rounds."""
 
     folder: SelfTrainingFolder
@@ -46,7 +46,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Listing:
+class SampleList:
     """Samples in view that belong together: `title`, and rows `candidate, label, score` by id, most doubtful first.
 
     label: the given one, -1 for none. score: what the rows are ordered by, named by `by`.
@@ -67,7 +67,7 @@ class Listing:
 # --- which round ---------------------------------------------------------------------------------------------
 
 
-def choose(here: Opened, lines: Lines) -> Chosen | None:
+def choose(here: Opened, lines: Lines) -> ChosenRound | None:
     """The run and the round to look at, with the export of its pseudo-labels; None before a round has selected."""
     runs = _named(lines)
     default = next((name for name, (_, folder) in runs.items() if folder.record.rule == "avc"), next(iter(runs)))
@@ -88,7 +88,7 @@ def choose(here: Opened, lines: Lines) -> Chosen | None:
             st.markdown(":material/hourglass_empty: No round of this run has selected anything yet.")
             return None
         number = _choose_round(here, numbers)
-        chosen = Chosen(folder, title, number)
+        chosen = ChosenRound(folder, title, number)
         _export_menu(here, chosen)
     report = folder.report(number)
     left_out = folder.record.target_left_out + report.left_out
@@ -123,7 +123,7 @@ def _choose_round(here: Opened, numbers: Sequence[int]) -> int:
 # --- each class before and after -----------------------------------------------------------------------------
 
 
-def classes(chosen: Chosen) -> None:
+def classes(chosen: ChosenRound) -> None:
     """Each class of the target by the source alone and after the round."""
     table = rounds.classes(chosen.folder, chosen.number)
     table["before"] = rounds.classes(chosen.folder, 0).set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
@@ -195,7 +195,7 @@ def _ends(ends: np.ndarray) -> str:
 # --- who chose what ------------------------------------------------------------------------------------------
 
 
-def gallery(here: Opened, chosen: Chosen, lines: Lines) -> tuple[list[int], int | None]:
+def gallery(here: Opened, chosen: ChosenRound, lines: Lines) -> tuple[list[int], int | None]:
     """What one gate or run chose and another did not, as a grid; the ids on show, and the one just opened."""
     st.subheader("What one chose and the other did not")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -217,7 +217,7 @@ def gallery(here: Opened, chosen: Chosen, lines: Lines) -> tuple[list[int], int 
     return _grid(here, chosen, mode, name, found[name])
 
 
-def _story(chosen: Chosen, mode: str) -> str:
+def _story(chosen: ChosenRound, mode: str) -> str:
     what = (
         f"Both gates look at the reading that round {chosen.number} selected from, at the same portion."
         if mode == "gates"
@@ -226,11 +226,11 @@ def _story(chosen: Chosen, mode: str) -> str:
     return f"{what} Samples are those that the filters on the left leave. Right: the pseudo-label is the given label."
 
 
-def _gates(here: Opened, chosen: Chosen) -> dict[str, Listing]:
+def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
     known = rounds.gates(chosen.folder, chosen.number)
     one, other = one_of("selftrain.one", tuple(known), "avc"), one_of("selftrain.other", tuple(known), "confidence")
     first, second = one.of(here.view), other.of(here.view)
-    for label, which, gate, partner in (("Chosen by", one, first, other), ("Beside", other, second, one)):
+    for label, which, gate, partner in (("ChosenRound by", one, first, other), ("Beside", other, second, one)):
         which.show(
             st.selectbox,
             label,
@@ -262,7 +262,7 @@ def _turn_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
         partner.put(before)
 
 
-def _runs(here: Opened, chosen: Chosen, lines: Lines) -> dict[str, Listing]:
+def _runs(here: Opened, chosen: ChosenRound, lines: Lines) -> dict[str, SampleList]:
     runs = {name: run for name, run in _named(lines).items() if name != chosen.folder.name}
     if not runs:
         st.caption("There is no other run to compare with: start one with another rule or seed.")
@@ -301,13 +301,13 @@ def _selection(root: str, number: int) -> pd.DataFrame:
     return SelfTrainingFolder(Path(root)).selection(number, columns).set_index("id")
 
 
-def _listing(rows: pd.DataFrame, ids: Sequence[int], title: str, by: str) -> Listing:
+def _listing(rows: pd.DataFrame, ids: Sequence[int], title: str, by: str) -> SampleList:
     """The rows of some ids, lowest score first."""
     part = rows[rows.index.isin(ids)]
-    return Listing(title, by, part.assign(score=part[by]).sort_values("score", kind="stable"))
+    return SampleList(title, by, part.assign(score=part[by]).sort_values("score", kind="stable"))
 
 
-def _grid(here: Opened, chosen: Chosen, mode: str, name: str, listing: Listing) -> tuple[list[int], int | None]:
+def _grid(here: Opened, chosen: ChosenRound, mode: str, name: str, listing: SampleList) -> tuple[list[int], int | None]:
     st.caption(f"Lowest {score_name(listing.by)} of the pseudo-label first: it is on the tiles.")
     if listing.rows.empty:
         st.markdown(":material/filter_alt_off: None of the samples in view.")
@@ -327,7 +327,7 @@ def _grid(here: Opened, chosen: Chosen, mode: str, name: str, listing: Listing) 
 # --- taken away ----------------------------------------------------------------------------------------------
 
 
-def _export_menu(here: Opened, chosen: Chosen) -> None:
+def _export_menu(here: Opened, chosen: ChosenRound) -> None:
     """Download the pseudo-labels of the round and their manifest; of many images, the command that writes them."""
     with st.popover("Export", icon=":material/download:", key="selftrain.export"):
         forms = [form for form in FORMATS if form != "cleanlab" or chosen.folder.record.target_run]
@@ -345,7 +345,7 @@ def _export_menu(here: Opened, chosen: Chosen) -> None:
         st.code(_command(here, chosen, form), language="bash", wrap_lines=True)
 
 
-def _export_file(here: Opened, chosen: Chosen, form: str, name: str, count: int) -> None:
+def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count: int) -> None:
     every = st.toggle("Also those not selected", key="selftrain.all", help="Without a label, to see by how much.")
     total = chosen.folder.record.target_samples if every else count
     with st.container(horizontal=True):
@@ -361,13 +361,13 @@ def _export_file(here: Opened, chosen: Chosen, form: str, name: str, count: int)
 
 
 def _download(
-    label: str, name: str, here: Opened, chosen: Chosen, form: str, *, every: bool = False, **look: Any
+    label: str, name: str, here: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
 ) -> None:
     data = partial(rounds.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
     download(label, data, name, key="selftrain.download", type="primary", **look)
 
 
-def _command(here: Opened, chosen: Chosen, form: str) -> str:
+def _command(here: Opened, chosen: ChosenRound, form: str) -> str:
     dataset = shlex.quote(here.table.dataset.name)
     run, out = shlex.quote(chosen.folder.name), "FOLDER" if form in FOLDERS else f"FILE.{form}"
     return f"avhcurate select {dataset} --self-training {run} --round {chosen.number} --format {form} --out {out}"

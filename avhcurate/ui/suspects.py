@@ -116,7 +116,7 @@ def start_form(here: Opened, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Shown:
+class SuspectsInView:
     """The suspects of the run, all, and those `in_view` by rank: of the frame's filters and the page's own.
 
     `open`: those in view that nobody has decided; `about` changes with whatever chooses them but decisions.
@@ -129,14 +129,14 @@ class Shown:
     about: str
 
 
-def chosen(here: Opened) -> SuspectsFolder | None:
+def chosen_list(here: Opened) -> SuspectsFolder | None:
     """The list that the address asks for, else the newest; None where there is none."""
     assert here.table.run is not None
     made = {folder.name: folder for folder in suspects_of(here.table.run)}
     return made.get(MADE.of(here.view)) or next(reversed(made.values()), None)
 
 
-def shown(here: Opened, folder: SuspectsFolder) -> Shown:
+def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """The suspects that the filters and the page's choices leave."""
     record, every = folder.record, _read(str(folder.table_path), folder.table_path.stat().st_mtime_ns)
     sources, verdicts, agree = SOURCE.of(here.view), VERDICT.of(here.view), AGREE.of(here.view)
@@ -150,7 +150,7 @@ def shown(here: Opened, folder: SuspectsFolder) -> Shown:
     found = found.assign(decided=found["id"].map(decided).astype(object))
     asked = (here.filters.to_query(), sources, verdicts, agree)
     about = repr((here.table.dataset.name, here.version, folder.name, asked))
-    return Shown(record, every, found, found[found["decided"] == ""], about)
+    return SuspectsInView(record, every, found, found[found["decided"] == ""], about)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the suspects …")
@@ -158,13 +158,13 @@ def _read(path: str, _stamp: int) -> pd.DataFrame:
     return suspecting.read(SuspectsFolder(Path(path).parent))
 
 
-def choose_suspects(here: Opened, got: Shown) -> None:
+def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
     """How to look at suspects, and which: by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
         verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
         VERDICT.show(st.pills, "Verdict", here.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
-        sources = {name: NAMES[name] for name in got.record.sources}
+        sources = {name: NAMES[name] for name in suspects.record.sources}
         SOURCE.show(st.pills, "Doubted by all of", here.view, sources, selection_mode="multi", on_change=SOURCE.restart)
         most = len(sources)
         AGREE.show(
@@ -199,21 +199,23 @@ def title_of(record: SuspectsRecord) -> str:
     return f"{by}{sources}, {record.finished:%d %b %H:%M}"
 
 
-def summary(here: Opened, got: Shown) -> None:
+def summary(here: Opened, suspects: SuspectsInView) -> None:
     """How many labels are in doubt, by whom, and what became of them; beside it what they mean, and the export."""
-    record, found = got.record, got.in_view
+    record, found = suspects.record, suspects.in_view
     counts = found["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
     text = f"**{len(found):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
     if VIEW.of(here.view) == "list":  # the card counts by itself
         done = found["decided"].value_counts()
-        text += f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(got.open):,} to decide."
+        text += (
+            f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(suspects.open):,} to decide."
+        )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(text, width="content")
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
             with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
                 st.markdown(_ABOUT)
-            _export_menu(here, got)
+            _export_menu(here, suspects)
     _choose_made(here, record)
     doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
     lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
@@ -227,23 +229,23 @@ def summary(here: Opened, got: Shown) -> None:
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
     votes = here.table.votes
     if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
-        lines.append("The votes have changed since: look again to take them in.")
+        lines.append("The votes have changed since: run again to take them in.")
     st.caption(plain(" ".join(lines)))
 
 
-def _export_menu(here: Opened, got: Shown) -> None:
+def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
         undecided = st.toggle("Only those to decide", key="suspects.export_open")
-        rows = got.open if undecided else got.in_view
+        rows = suspects.open if undecided else suspects.in_view
         download(
             f"Download {len(rows):,} suspects",
-            partial(file_of, here.table, rows, got.record),
+            partial(file_of, here.table, rows, suspects.record),
             f"{here.table.dataset.name}-suspects.csv",
             key="suspects.download",
             type="primary",
             disabled=rows.empty,
         )
-        if got.record.votes_simulated:
+        if suspects.record.votes_simulated:
             st.caption("The votes are simulated; the file says so.")
 
 
@@ -255,15 +257,15 @@ def file_of(table: DatasetTable, rows: pd.DataFrame, record: SuspectsRecord) -> 
 # --- the list ----------------------------------------------------------------------------------------------------
 
 
-def listing(here: Opened, got: Shown) -> tuple[list[int], int | None]:
+def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
     """The undecided suspects as a grid by rank, with what can be done to the chosen ones; ids on show, id opened."""
-    view, rows = here.view, got.open
+    view, rows = here.view, suspects.open
     pages = max(1, -(-len(rows) // view.per_page))
     page = min(view.page, pages)
     ids = rows["id"].iloc[(page - 1) * view.per_page : page * view.per_page].astype(int).tolist()
     if not ids:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
-    kept = selection(f"suspects {got.about}", Filters(excluded=None))
+    kept = selection(f"suspects {suspects.about}", Filters(excluded=None))
     after, opened = selectable_grid(_tiles(here, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=page)
     _actions(here, rows, after.ids, pages, page)
     return ids, opened

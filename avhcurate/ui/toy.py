@@ -74,7 +74,7 @@ def settings(view: View) -> ToySettings:
 
 
 def choose_settings(asked: ToySettings) -> None:
-    """Every setting; a change trains anew, or reads what was trained before."""
+    """Every setting; a change trains a network, or reads one trained before."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = state.current()
         SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
