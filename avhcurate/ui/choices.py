@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import streamlit as st
 
@@ -12,6 +12,14 @@ from avhcurate.ui.mistakes import plain
 from avhcurate.ui.state import View
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound="Named")
+
+
+class Named(Protocol):
+    """A result on disk, by the name of its folder."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -137,3 +145,18 @@ def switch(name: str) -> Choice[bool]:
         return True
 
     return Choice(name, False, read, lambda _: "1")
+
+
+def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
+    """Of results, oldest first, the one that the address names, else the newest; None where there is none."""
+    by_name = {result.name: result for result in results}
+    return by_name.get(view.chosen(name)) or next(reversed(by_name.values()), None)
+
+
+def choose_result(
+    name: str, label: str, view: View, results: Sequence[_R], title: Callable[[_R], str], **look: Any
+) -> None:
+    """Asks for one of several results, newest first; nothing where there is one."""
+    if len(results) > 1:
+        titles = {result.name: title(result) for result in reversed(results)}
+        Choice(name, results[-1].name, str).show(st.selectbox, label, view, titles, **look)

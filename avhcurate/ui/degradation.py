@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -21,11 +21,11 @@ from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
 from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.degradation import DegradationFolder, DegradationRecord, degradations
+from avhcurate.storage.degradation import DegradationFolder, degradations
 from avhcurate.ui import state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.choices import Choice, some_of, switch
+from avhcurate.ui.choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.explain import explain_scores, format_score, score_name
 from avhcurate.ui.export import download
@@ -39,8 +39,8 @@ from avhcurate.ui.tiles import make_tiles, tile_columns
 SHOWN_KINDS = some_of("degradation.kinds", list(KINDS), list(KINDS))
 MEASURES = some_of("degradation.scores", [*KEYS, ACCURACY], ["avh", "confidence", "norm", ACCURACY])
 BY_BIN = switch("degradation.bins")
-#: Which degradation of the run is looked at; "" for the newest.
-MADE: Choice[str] = Choice("degradation.made", "", str)
+#: Which degradation of the run is looked at, in the address.
+_MADE = "degradation.made"
 
 #: Images shown of those whose AVH does not rise.
 _UNLIKE = 8
@@ -143,23 +143,16 @@ class DegradationResult:
 
 def chosen(here: Opened) -> DegradationFolder | None:
     """The degradation that the address asks for, else the newest; None where there is none."""
+    return chosen_result(_MADE, here.view, _finished(here))
+
+
+def _finished(here: Opened) -> list[DegradationFolder]:
     assert here.table.run is not None
-    made = {folder.name: folder for folder in degradations(here.table.run) if folder.complete}
-    return made.get(MADE.of(here.view)) or next(reversed(made.values()), None)
+    return [folder for folder in degradations(here.table.run) if folder.complete]
 
 
-def choose_made(here: Opened, folder: DegradationFolder) -> None:
-    """A choice among several degradations of the run."""
-    assert here.table.run is not None
-    made = {other.name: other.record for other in degradations(here.table.run) if other.complete}
-    if len(made) < 2:
-        return
-    titles = {name: _title_of(made[name]) for name in reversed(made)}
-    newest_first = replace(MADE, default=next(iter(titles)))
-    newest_first.show(st.selectbox, "Degradation", here.view, titles, value=folder.name, width=330)
-
-
-def _title_of(record: DegradationRecord) -> str:
+def _title_of(folder: DegradationFolder) -> str:
+    record = folder.record
     kinds = "all kinds" if len(record.strengths) == len(KINDS) else ", ".join(record.strengths)
     return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
 
@@ -203,7 +196,7 @@ def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], l
             placeholder="Choose scores",
         )
         by_bin = bool(result.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
-        choose_made(here, result.folder)
+        choose_result(_MADE, "Degradation", here.view, _finished(here), _title_of, width=330)
         about()
     return kinds, measures, by_bin
 

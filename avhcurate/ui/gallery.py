@@ -99,7 +99,7 @@ def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = Tru
                 _selection_starters(here, chosen)
             _undo_button(here)
             _export_menu(here, chosen, count)
-        _pagination(here, page)
+        pagination(pages(here), page, key="gallery.page_number")
 
 
 def _selection_starters(here: Opened, chosen: Selection) -> None:
@@ -175,12 +175,10 @@ def _export_menu(here: Opened, chosen: Selection, count: int) -> None:
         export_choice(here.table, here.filters, number, only=chosen.ids if selected else None, key="gallery")
 
 
-def _pagination(here: Opened, page: int) -> None:
-    number = pages(here)
+def pagination(number: int, page: int, *, key: str, **look: Any) -> None:
+    """The way to the other pages of the view."""
     if number > 1:
-        st.pagination(
-            number, key=mirrored("gallery.page_number", page), on_change=_set, args=("page", "gallery.page_number")
-        )
+        st.pagination(number, key=mirrored(key, page), on_change=_set, args=("page", key), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

@@ -18,10 +18,11 @@ from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.ui import state
-from avhcurate.ui.choices import Choice, number, one_of, some_of
+from avhcurate.ui.choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export import download
-from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.gallery import pagination
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.review import NAMES, VERDICT_NAMES
 from avhcurate.ui.save_set import save_set_button
@@ -38,8 +39,8 @@ VIEW = one_of("suspects.view", list(_VIEWS), "one")
 SOURCE = some_of("suspects.source", list(SOURCES), [])
 VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
 AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
-#: Which list of the run is looked at; "" for the newest.
-MADE: Choice[str] = Choice("suspects.made", "", str)
+#: Which list of the run is looked at, in the address.
+_MADE = "suspects.made"
 
 _ABOUT = f"""
 A label is in doubt where a source of evidence says so. Sources, and what each goes by:
@@ -106,10 +107,13 @@ def start_form(here: Opened, *, busy: bool) -> None:
     """How to look for suspects, and the button that starts the job."""
     assert here.table.run is not None
     about = {"dataset": here.table.dataset.name, "model": here.table.run.name, "limit": 0}
-    root = here.workspace.root
-    with job_form(root, "suspects.start_", Suspects, busy=busy, then=lambda _: MADE.put(""), **about) as form, row():
+    with job_form(here.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
         form.ask("sources", "out_of_fold", "folds")
         form.submit("Look for suspects")
+
+
+def _newest(_: Command) -> None:
+    state.write(state.current().choosing(_MADE, ""))
 
 
 # --- what was found ----------------------------------------------------------------------------------------------
@@ -132,8 +136,7 @@ class SuspectsInView:
 def chosen_list(here: Opened) -> SuspectsFolder | None:
     """The list that the address asks for, else the newest; None where there is none."""
     assert here.table.run is not None
-    made = {folder.name: folder for folder in suspects_of(here.table.run)}
-    return made.get(MADE.of(here.view)) or next(reversed(made.values()), None)
+    return chosen_result(_MADE, here.view, suspects_of(here.table.run))
 
 
 def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
@@ -180,20 +183,9 @@ def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
         )
 
 
-def _choose_made(here: Opened, record: SuspectsRecord) -> None:
-    assert here.table.run is not None
-    made = {folder.name: folder.record for folder in suspects_of(here.table.run)}
-    if len(made) < 2:
-        return
-    lists = {name: title_of(made[name]) for name in reversed(made)}
-    newest_first = replace(MADE, default=next(iter(lists)))
-    newest_first.show(
-        st.selectbox, "List", here.view, lists, value=record.name, width=420, label_visibility="collapsed"
-    )
-
-
-def title_of(record: SuspectsRecord) -> str:
+def title_of(folder: SuspectsFolder) -> str:
     """How a list is called among others."""
+    record = folder.record
     by = f"out of {record.folds} folds" if record.folds else "the run's own head"
     sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
     return f"{by}{sources}, {record.finished:%d %b %H:%M}"
@@ -216,7 +208,9 @@ def summary(here: Opened, suspects: SuspectsInView) -> None:
             with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
                 st.markdown(_ABOUT)
             _export_menu(here, suspects)
-    _choose_made(here, record)
+    assert here.table.run is not None
+    lists, hidden = suspects_of(here.table.run), "collapsed"
+    choose_result(_MADE, "List", here.view, lists, title_of, width=420, label_visibility=hidden)
     doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
     lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
     if record.folds:
@@ -299,24 +293,30 @@ def _actions(here: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, p
             st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
             for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
                 st.button(
-                    label, icon=f":material/{icon}:", key=f"suspects.{action}", disabled=not ids,
+                    label,
+                    icon=f":material/{icon}:",
+                    key=f"suspects.{action}",
+                    disabled=not ids,
                     type="primary" if action == "accept" else "secondary",
-                    on_click=attempt, args=(partial(_decide, here.table, rows, action),),
-                )  # fmt: skip
+                    on_click=attempt,
+                    args=(partial(_decide, here.table, rows, action),),
+                )
             save_set_button(here, ids, key="suspects.set", disabled=not ids)
             st.button(
-                "Undo", icon=":material/undo:", type="tertiary", key="suspects.undo", on_click=_undo, args=(here,),
-                disabled=not st.session_state.get(_last(here)), help="Takes back what was last decided in this list.",
-            )  # fmt: skip
-        if pages > 1:
-            st.pagination(
-                pages, key=mirrored("suspects.page", page), max_visible_pages=7,
-                on_change=lambda: state.change(page=st.session_state["suspects.page"]),
-            )  # fmt: skip
+                "Undo",
+                icon=":material/undo:",
+                type="tertiary",
+                key="suspects.undo",
+                on_click=_undo,
+                args=(here,),
+                disabled=not st.session_state.get(_last(here.table)),
+                help="Takes back what was last decided in this list.",
+            )
+        pagination(pages, page, key="suspects.page", max_visible_pages=7)
 
 
-def _last(here: Opened) -> str:
-    return f"suspects.last.{here.table.dataset.name}"
+def _last(table: DatasetTable) -> str:
+    return f"suspects.last.{table.dataset.name}"
 
 
 def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
@@ -329,12 +329,12 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
     else:
         entries = suspecting.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
         done = f"Kept {len(chosen_rows):,} labels"
-    st.session_state[f"suspects.last.{table.dataset.name}"] = entries
+    st.session_state[_last(table)] = entries
     select()
     st.toast(done, icon=":material/check_circle:")
 
 
 def _undo(here: Opened) -> None:
-    for _ in range(st.session_state.pop(_last(here), 0)):
+    for _ in range(st.session_state.pop(_last(here.table), 0)):
         undo(here.table, who=who())
     st.toast("Taken back", icon=":material/undo:")
