@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.ui import degradation, frame
+from avhcurate.ui import degradation, degradation_example, frame
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.jobs import job_panel
@@ -29,8 +29,8 @@ degradation.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.
 st.subheader("Image by image")
 degradation.boxes(result, kinds)
 degradation.table(result, kinds, name=here.table.dataset.name)
-degradation.example(here, result, kinds)
-degradation.unlike(here, result, kinds)
+degradation_example.example(here, result, kinds)
+degradation_example.unlike(here, result, kinds)
 
 record = folder.record
 st.caption(

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,9 @@ from avhcurate.ui.mistakes import plain
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import Selection, select, selected_now
 from avhcurate.ui.signin import who
-from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES
+from avhcurate.ui.state import PAGE_SIZES, TILE_SIZES, View
 
+PAGES = Path(__file__).parents[2] / "pages"
 _UNDO = "Takes back what you last tagged, relabelled or excluded."
 
 
@@ -77,6 +80,12 @@ def sort_columns(table: DatasetTable) -> list[str]:
     """What the gallery can sort by: scores when a model was run, HSF when there are votes, measures, the position."""
     voted = ["hsf", "votes"] if table.votes else []
     return [*table.scores, *voted, *table.measures, "id"]
+
+
+def gallery_link(label: str, view: View, **changes: Any) -> None:
+    """A link to the gallery with the view's samples; `changes` are fields of the view."""
+    query = replace(view, choices=(), **changes).elsewhere
+    st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
 
 
 def nothing_matches() -> None:

@@ -25,9 +25,13 @@ def show_history(here: Opened) -> None:
     page = int(_PAGE.of(here.view))
     try:
         found, count = history_entries(
-            here.table, who=person or None, actions=[action] if action else (),
-            sample=None if sample < 0 else sample, offset=(page - 1) * _ROWS, limit=_ROWS,
-        )  # fmt: skip
+            here.table,
+            who=person or None,
+            actions=[action] if action else (),
+            sample=None if sample < 0 else sample,
+            offset=(page - 1) * _ROWS,
+            limit=_ROWS,
+        )
     except CurateError as error:
         show_user_error(error)
         return
@@ -53,9 +57,14 @@ def _narrow(here: Opened) -> tuple[str, str, int]:
             listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
             choice.show(st.selectbox, label, here.view, listed, format_func=lambda text: text or "Any", width=220)
         st.number_input(
-            "Sample id", 0, here.table.size - 1, key=mirrored(_SAMPLE.name, sample if known else None),
-            on_change=_keep_sample, placeholder="Any", width=160,
-        )  # fmt: skip
+            "Sample id",
+            0,
+            here.table.size - 1,
+            key=mirrored(_SAMPLE.name, sample if known else None),
+            on_change=_keep_sample,
+            placeholder="Any",
+            width=160,
+        )
     return person, action, sample
 
 
@@ -73,9 +82,13 @@ def _row(here: Opened, entry: HistoryEntry) -> None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
         else:
             st.button(
-                "Undo", icon=":material/undo:", type="tertiary", key=f"saved.undo.{entry.key}", on_click=_undo,
+                "Undo",
+                icon=":material/undo:",
+                type="tertiary",
+                key=f"saved.undo.{entry.key}",
+                on_click=_undo,
                 args=(here, entry.key),
-            )  # fmt: skip
+            )
 
 
 def _undo(here: Opened, key: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,7 +23,7 @@ from avhcurate.ui.choices import number, one_of, some_of, switch
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import explain_scores, score_name
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.gallery import undo_button
+from avhcurate.ui.gallery import gallery_link, undo_button
 from avhcurate.ui.layout import fact
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.save_set import save_set_button
@@ -34,8 +33,6 @@ from avhcurate.ui.starting import JobForm
 from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import make_tiles, tile_columns
-
-_PAGES = Path(__file__).parents[2] / "pages"
 
 VIEWS = {"images": "Measures", "duplicates": "Near duplicates", "odd": "Odd files"}
 SHOWN = one_of("quality.view", list(VIEWS), "images")
@@ -148,11 +145,7 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
         END.show(st.segmented_control, "Which end", here.view, names, value=end)
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
-        st.page_link(
-            _PAGES / "gallery.py", label="All of them in the gallery", icon=":material/grid_view:",
-            query_params=replace(here.view, sort=chosen, descending=end == "high", choices=()).elsewhere,
-            width="content",
-        )  # fmt: skip
+        gallery_link("All of them in the gallery", here.view, sort=chosen, descending=end == "high")
     if bars[chosen].empty:
         st.markdown(f"No image in view has a {score_name(chosen).lower()}.")
         return [], None
@@ -217,12 +210,20 @@ def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int
 def _all_groups(here: Opened, groups: list[int], duplicates_found: Duplicates) -> None:
     members = duplicates_found.of(groups)
     copies = int((~members["keep"] & ~members["excluded"]).sum())
-    st.button(
-        f"Keep one of all {len(groups):,}", key="quality.keep_all", icon=":material/filter_1:", disabled=not copies,
+    _keep_button(
+        here,
+        f"Keep one of all {len(groups):,}",
+        duplicates_found,
+        groups,
+        key="quality.keep_all",
+        disabled=not copies,
         help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is the copy "
         "outside the training split, then the largest, the sharpest, the first.",
-        on_click=_keep_one, args=(here, duplicates_found, groups),
-    )  # fmt: skip
+    )
+
+
+def _keep_button(here: Opened, label: str, duplicates_found: Duplicates, groups: list[int], **look: Any) -> None:
+    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(here, duplicates_found, groups), **look)
 
 
 def _group_grid(
@@ -250,16 +251,10 @@ def _group_grid(
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if picked:
             what = "this group" if len(picked) == 1 else f"these {len(picked):,} groups"
-            st.button(
-                f"Keep one of {what}", key="quality.keep", icon=":material/filter_1:", type="primary",
-                on_click=_keep_one, args=(here, duplicates_found, picked),
-            )  # fmt: skip
+            _keep_button(here, f"Keep one of {what}", duplicates_found, picked, key="quality.keep", type="primary")
             if len(picked) == 1:
                 filters = here.filters.with_(where=f"duplicate_group = {picked[0]}", excluded=None)
-                st.page_link(
-                    _PAGES / "gallery.py", label="In the gallery", icon=":material/grid_view:", width="content",
-                    query_params=replace(here.view, filters=filters, choices=()).elsewhere,
-                )  # fmt: skip
+                gallery_link("In the gallery", here.view, filters=filters)
         _actions(here, list(chosen.ids))
     return list(chosen.shown), opened
 
@@ -315,9 +310,12 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
         return [], None
     counts = odd["odd"].value_counts()
     st.dataframe(
-        odd[["id", "path", "odd"]], hide_index=True, key="quality.odd", height=min(35 * (len(odd) + 1) + 3, 330),
+        odd[["id", "path", "odd"]],
+        hide_index=True,
+        key="quality.odd",
+        height=min(35 * (len(odd) + 1) + 3, 330),
         column_config={"id": "Position", "path": "File", "odd": "What is odd"},
-    )  # fmt: skip
+    )
     st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
     first = odd["id"].head(_TAIL * 2).tolist()
     rows = rows_of(here.table, first, columns=tile_columns("id"))

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ _COLUMNS, _ROWS = 200, 128
 _FAR = 1e6
 #: The set that the link to the gallery goes through.
 _LAST = "last map selection"
-_GALLERY = Path(__file__).parents[2] / "pages" / "gallery.py"
 #: The legend's entry of all groups that have no colour of their own.
 _REST = "others"
 _CHART, _LISTENER = "map.chart", "map.listener"
@@ -389,7 +387,7 @@ def go_to_gallery() -> None:
     if st.session_state.pop(_GO, False):
         view = state.current()
         query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
-        st.switch_page(_GALLERY, query_params=query)
+        st.switch_page(gallery.PAGES / "gallery.py", query_params=query)
 
 
 #: Session state: the gallery is to be opened.

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -19,13 +18,13 @@ from avhcurate.ui import cache, state
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.export import export_choice
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.gallery import PAGES
 from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.signin import who
 from avhcurate.ui.state import View
 
 _T = TypeVar("_T")
 
-_PAGES = Path(__file__).parents[2] / "pages"
 _REMOVED = "saved.removed"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _WAYS = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
@@ -79,7 +78,7 @@ def _set_row(here: Opened, one: SavedEntry) -> None:
     there = here.table.count(filters) if one.name in here.table.sets else 0
     with st.container(horizontal=True, vertical_alignment="center"):
         query = replace(View(dataset=here.table.dataset.name, run=here.view.run), filters=filters).to_query()
-        st.page_link(_PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
+        st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
         gone = f" ({one.n - there:,} not in the dataset any more)" if there < one.n else ""
         st.caption(f"**{one.n:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
         action = _more(one.name, "set")
@@ -91,7 +90,7 @@ def _set_row(here: Opened, one: SavedEntry) -> None:
 
 def _view_row(here: Opened, one: SavedEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        target = _PAGES / f"{one.page}.py"
+        target = PAGES / f"{one.page}.py"
         if one.page.isidentifier() and target.exists():
             st.page_link(target, label=plain(one.name), icon=":material/visibility:", query_params=one.query)
         else:

@@ -99,8 +99,14 @@ def _keep_shares() -> None:
 def _result(here: Opened, found: Split) -> None:
     with st.container(horizontal=True, gap="medium"):
         for name, count in found.counts.items():
-            st.metric(name.capitalize(), f"{count:,}", f"{count / len(found.rows):.1%}", delta_color="off",
-                      delta_arrow="off", width="content")  # fmt: skip
+            st.metric(
+                name.capitalize(),
+                f"{count:,}",
+                f"{count / len(found.rows):.1%}",
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+            )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         data, file = partial(rows_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.explain import explain_scores
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.gallery import PAGES, gallery_link
 from avhcurate.ui.jobs import duration
 from avhcurate.ui.mistakes import plain
 
@@ -31,7 +31,6 @@ AXIS = one_of("dynamics.axis", tuple(_AXES), "even")
 MOST = 4
 #: Seconds between two looks at a training under way.
 _OFTEN = 2.0
-_PAGES = Path(__file__).parents[2] / "pages"
 #: Scores of the dynamics that the links lead to.
 _LINKED = ("forgetting", "aum", "variability", "learning_speed")
 
@@ -185,24 +184,21 @@ def links(here: Opened, training: TrainingFolder) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("Predictions and scores of another run are open on the left.", width="content")
             st.button(
-                "Open this training's run", key="dynamics.run", type="tertiary", icon=":material/model_training:",
-                on_click=state.change, kwargs={"run": run},
-            )  # fmt: skip
+                "Open this training's run",
+                key="dynamics.run",
+                type="tertiary",
+                icon=":material/model_training:",
+                on_click=state.change,
+                kwargs={"run": run},
+            )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(":material/grid_view: All samples by", width="content")
         for key in _LINKED:
             score = SCORES[key]
-            query = replace(view, sort=key, descending=score.harder == "high").elsewhere
-            st.page_link(
-                _PAGES / "gallery.py",
-                label=score.name,
-                icon=":material/grid_view:",
-                query_params=query,
-                width="content",
-            )
+            gallery_link(score.name, view, sort=key, descending=score.harder == "high")
         st.markdown("or", width="content")
         st.page_link(
-            _PAGES / "correlation.py",
+            PAGES / "correlation.py",
             label="how each follows people",
             icon=":material/show_chart:",
             query_params=view.elsewhere,
