@@ -4,10 +4,10 @@ import streamlit as st
 
 from avhcurate.ui import frame, pseudo_labels
 from avhcurate.ui.detail import list_holding, show_details
+from avhcurate.ui.explain import RULE_NAMES
 from avhcurate.ui.gallery import nothing_matches
 from avhcurate.ui.heading import subtitle
 from avhcurate.ui.layout import halves
-from avhcurate.ui.pseudo_labels import NAMES
 
 st.title("Pseudo-labels")
 here = frame.with_run()
@@ -26,7 +26,7 @@ pseudo_labels.headline(found)
 
 left, right = halves()
 with left:
-    st.markdown(f"**Selected of the candidates of each class** · {NAMES[rule]}")
+    st.markdown(f"**Selected of the candidates of each class** · {RULE_NAMES[rule]}")
     pseudo_labels.class_chart(found)
 with right:
     st.markdown("**Accuracy against portion**")

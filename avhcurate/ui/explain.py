@@ -5,6 +5,17 @@ import streamlit as st
 from avhcurate.analysis.image_quality import MEASURES, RANKED, Measure
 from avhcurate.scores import Score
 
+#: How the selection rules of `curation.selection` are called on a page.
+RULE_NAMES = {
+    "confidence": "Confidence",
+    "avc": "AVC",
+    "avc-centred": "AVC, centred",
+    "lrent": "LRENT",
+    "mrkld": "MRKLD",
+    "avc-lrent": "AVC + LRENT",
+    "avc-mrkld": "AVC + MRKLD",
+}
+
 
 def score_name(key: str) -> str:
     """How a column is called on a page.

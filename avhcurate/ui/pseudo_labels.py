@@ -22,23 +22,15 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import number, one_of
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.explain import score_name
+from avhcurate.ui.explain import RULE_NAMES, score_name
 from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
 from avhcurate.ui.listed import narrow_grid
 from avhcurate.ui.state import View
+from avhcurate.ui.text import accuracy_note
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
-NAMES = {
-    "confidence": "Confidence",
-    "avc": "AVC",
-    "avc-centred": "AVC, centred",
-    "lrent": "LRENT",
-    "mrkld": "MRKLD",
-    "avc-lrent": "AVC + LRENT",
-    "avc-mrkld": "AVC + MRKLD",
-}
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 
@@ -69,7 +61,7 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 
 def choose_rule(view: View) -> tuple[Rule, float]:
     """Rule and portion, to be drawn in a row."""
-    rule = RULE.show(st.segmented_control, "Rule", view, {rule: NAMES[rule] for rule in RULES})
+    rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in RULES})
     portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
@@ -88,15 +80,6 @@ def headline(found: PseudoLabels) -> None:
         fact("Classes that give none", f"{len(empty):,}", notes)
     if found.left_out:
         st.caption(f"{found.left_out:,} samples in view have no finite embedding and are left out.")
-
-
-def accuracy_note(n: int, low: float, high: float) -> str:
-    """What stands beside an accuracy.
-
-    >>> accuracy_note(200, 0.95, 0.981)
-    '95 % interval 95.0–98.1 %, n 200'
-    """
-    return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}" if n else "no selected sample has a label"
 
 
 def class_table(found: PseudoLabels) -> None:
@@ -145,7 +128,7 @@ def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
     if not curve["n"].any():
         st.caption("No sample in view has a label, so there is nothing to judge by.")
         return
-    names: dict[str, str] = {gate: NAMES[gate] for gate in GATES}
+    names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
     figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
     if not here.filters.splits and "train" in set(here.table.group_counts("split", here.filters)["value"]):

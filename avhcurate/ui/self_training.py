@@ -13,10 +13,10 @@ from avhcurate.services.comparing_rules import BASE, HELD, Line, Lines
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import one_of, some_of
+from avhcurate.ui.explain import RULE_NAMES
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.pseudo_labels import NAMES
 from avhcurate.ui.text import p_text
 
 SHOWN = some_of(
@@ -110,7 +110,7 @@ _TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
 
 def line_name(line: Line) -> str:
     """What a line of the curves is called."""
-    return NAMES[line.rule] if line.usual else f"{NAMES[line.rule]}, α {line.alpha:g}"
+    return RULE_NAMES[line.rule] if line.usual else f"{RULE_NAMES[line.rule]}, α {line.alpha:g}"
 
 
 # --- rounds as curves ----------------------------------------------------------------------------------------
@@ -192,15 +192,15 @@ def rules_table(lines: Lines) -> None:
         "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "
         f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
         + (
-            f"Differences from {NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
+            f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
             if held
-            else f"With two seeds or more of a rule and of {NAMES[BASE]}, their difference is told and tested here."
+            else f"With two seeds or more of a rule and of {RULE_NAMES[BASE]}, their difference is tested here."
         )
     )
 
 
 def _gain_heads() -> list[str]:
-    base = f"{escape(NAMES[BASE])}"
+    base = f"{escape(RULE_NAMES[BASE])}"
     return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
 
 

@@ -20,13 +20,13 @@ from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.explain import format_score, score_name
+from avhcurate.ui.explain import RULE_NAMES, format_score, score_name
 from avhcurate.ui.export import ABOUT, LARGEST_ZIP, download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact
 from avhcurate.ui.listed import sample_grid
-from avhcurate.ui.pseudo_labels import NAMES, accuracy_note
 from avhcurate.ui.self_training import line_name
+from avhcurate.ui.text import accuracy_note
 
 _MODES = {"gates": "Two gates, one reading", "runs": "Two runs"}
 MODE = one_of("selftrain.mode", tuple(_MODES), "gates")
@@ -235,7 +235,7 @@ def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
             st.selectbox,
             label,
             here.view,
-            {gate: NAMES[gate] for gate in known},
+            {gate: RULE_NAMES[gate] for gate in known},
             value=gate,
             on_change=_turn_gate,
             args=(which, gate, partner),
@@ -248,7 +248,7 @@ def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
     rows = _rows(here, chosen.folder, chosen.number)
     sides = {"first": (first, second), "second": (second, first)}
     found = {
-        side: _listing(rows, ids[side], f"{NAMES[ours]}, not {NAMES[theirs]}", _SCORE[theirs])
+        side: _listing(rows, ids[side], f"{RULE_NAMES[ours]}, not {RULE_NAMES[theirs]}", _SCORE[theirs])
         for side, (ours, theirs) in sides.items()
     }
     return found | {"both": _listing(rows, ids["both"], "Both", "confidence")}

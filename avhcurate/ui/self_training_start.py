@@ -15,9 +15,9 @@ from avhcurate.services.paired_runs import known_runs
 from avhcurate.services.subsets import same_classes
 from avhcurate.services.tables import titles
 from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.ui.explain import RULE_NAMES
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.mistakes import plain
-from avhcurate.ui.pseudo_labels import NAMES
 from avhcurate.ui.starting import (
     DEVICES,
     MODELS,
@@ -71,7 +71,7 @@ class SelfTrain(Command):
         label="Rules",
         options=list(RULES),
         selection_mode="multi",
-        format_func=NAMES.__getitem__,
+        format_func=RULE_NAMES.__getitem__,
         help="Each runs with each seed. The page Pseudo-labels tells what they do.",
     )
     seeds: int = number(

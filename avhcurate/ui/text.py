@@ -41,3 +41,12 @@ def counted(number: int, what: str) -> str:
     ('1 vote', '2,000 votes')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def accuracy_note(n: int, low: float, high: float) -> str:
+    """What stands beside an accuracy.
+
+    >>> accuracy_note(200, 0.95, 0.981)
+    '95 % interval 95.0–98.1 %, n 200'
+    """
+    return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}" if n else "no selected sample has a label"

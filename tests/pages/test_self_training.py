@@ -140,7 +140,7 @@ def test_another_experiment_of_one_seed_says_so(open_page, self_trained_root, ru
     assert "of one seed over samples (Wilson)" in text
     report = runs["mrkld", 0].report(1).accuracy
     assert f"{100 * report.value:.1f} %<small>{100 * report.low:.1f} to {100 * report.high:.1f}</small>" in text
-    assert "their difference is told and tested here" in text
+    assert "their difference is tested here" in text
     app.selectbox(key="selftrain.group").set_value(runs["avc", 0].name).run()
     assert asked(app, "selftrain.group") == runs["avc", 0].name
     assert "Confidence · seed 0" in app.selectbox(key="selftrain.run").options
