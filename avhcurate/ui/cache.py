@@ -3,6 +3,7 @@
 A result that is cached is shared by all sessions, so pages read it and never change it.
 """
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,8 @@ from avhcurate.curation.filters import Filters
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.storage.degradation import DegradationFolder
 from avhcurate.storage.maps import MapFolder
+from avhcurate.storage.self_training import SelfTrainingFolder
+from avhcurate.storage.suspects import SuspectsFolder
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
@@ -60,11 +63,17 @@ def _training_key(training: TrainingFolder) -> str:
     return f"{training.root} {len(steps)} {steps.max() if len(steps) else ''} {training.complete}"
 
 
+def _file_key(path: Path) -> str:
+    return f"{path} {path.stat().st_mtime_ns}"
+
+
 #: What Streamlit's caches make of the tables, filters and folders among a function's arguments.
 HASH_FUNCS: dict[str | type, Any] = {
     DatasetTable: cache_key,
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
-    DegradationFolder: lambda folder: f"{folder.root} {folder.scores_path.stat().st_mtime_ns}",
+    DegradationFolder: lambda folder: _file_key(folder.scores_path),
+    SuspectsFolder: lambda folder: _file_key(folder.table_path),
+    SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())} {folder.complete}",
     MapFolder: lambda folder: f"{folder.root} {folder.record.finished}",
 }

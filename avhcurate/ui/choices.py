@@ -96,13 +96,14 @@ class Choice(Generic[_T]):
         state.write(state.current().choosing(self.name, "" if value == self.default else self.write(value)))
 
 
-def one_of(name: str, options: Sequence[str], default: str) -> Choice[str]:
-    """A choice among texts."""
+def one_of(name: str, options: Sequence[_T], default: _T) -> Choice[_T]:
+    """A choice among values, each by its text."""
+    by_text = {str(option): option for option in options}
 
-    def read(text: str) -> str:
-        if text not in options:
+    def read(text: str) -> _T:
+        if text not in by_text:
             raise ValueError(text)
-        return text
+        return by_text[text]
 
     return Choice(name, default, read)
 

@@ -35,17 +35,11 @@ _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-net
 
 def _read_cuts(text: str) -> Cuts:
     kind, low, high = text.split(":")
-    cuts = Cuts(float(low), float(high), {"value": False, "quantile": True}[kind])
-    if not cuts.low <= cuts.high or (cuts.quantile and not 0 <= cuts.low <= cuts.high <= 1):
+    cuts = Cuts(float(low), float(high), kind == "quantile")
+    known = kind in ("quantile", "value") and cuts.low <= cuts.high
+    if not known or (cuts.quantile and not 0 <= cuts.low <= cuts.high <= 1):
         raise ValueError(text)
     return cuts
-
-
-def _reading(text: str) -> Cuts:
-    try:
-        return _read_cuts(text)
-    except KeyError as error:
-        raise ValueError(text) from error
 
 
 def _write_cuts(cuts: Cuts) -> str:
@@ -53,8 +47,8 @@ def _write_cuts(cuts: Cuts) -> str:
 
 
 SCORE = one_of("gap.score", list(SCORES), "avh")
-HSF_CUTS = Choice("gap.hsf", Cuts(0.2, 0.8), _reading, _write_cuts)
-SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _reading, _write_cuts)
+HSF_CUTS = Choice("gap.hsf", Cuts(0.2, 0.8), _read_cuts, _write_cuts)
+SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _read_cuts, _write_cuts)
 
 
 @dataclass(frozen=True)

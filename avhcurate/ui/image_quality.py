@@ -1,7 +1,8 @@
 """Parts of the Quality page: starting the job, measures with both ends, groups of near duplicates, odd files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -156,11 +157,15 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
     return _grid(here, tiles, about=f"measures {chosen} {end}")
 
 
-def _grid(here: Opened, tiles: list[Tile], *, about: str, page: int = 1) -> tuple[Sequence[int], int | None]:
-    """Tiles to choose from, with what can be done to the chosen below them."""
+def _grid(
+    here: Opened, tiles: list[Tile], *, about: str, page: int = 1, first: Callable[[Sequence[int]], None] | None = None
+) -> tuple[Sequence[int], int | None]:
+    """Tiles to choose from, with what can be done to the chosen below them, `first` the actions of this list."""
     kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
     chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if first:
+            first(chosen.ids)
         _actions(here, list(chosen.ids))
     return chosen.shown, opened
 
@@ -228,7 +233,7 @@ def _keep_button(here: Opened, label: str, duplicates_found: Duplicates, groups:
 
 def _group_grid(
     here: Opened, groups: pd.DataFrame, members: pd.DataFrame, duplicates_found: Duplicates, page: int
-) -> tuple[list[int], int | None]:
+) -> tuple[Sequence[int], int | None]:
     rows = rows_of(here.table, members["id"].tolist(), columns=tile_columns("id"))
     tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
     told = groups.to_dict("index")
@@ -244,19 +249,20 @@ def _group_grid(
         for tile, member in zip(tiles, members.to_dict("records"), strict=True)
     ]
     about = f"duplicates {ONLY.of(here.view)} {page}"
-    kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
-    chosen, opened = selectable_grid(drawn, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
+    return _grid(here, drawn, about=about, page=page, first=partial(_group_actions, here, duplicates_found))
+
+
+def _group_actions(here: Opened, duplicates_found: Duplicates, ids: Sequence[int]) -> None:
+    """What can be done to the groups of the chosen images."""
     of_id = duplicates_found.members.set_index("id")["group"]
-    picked = list(dict.fromkeys(int(of_id[id]) for id in chosen.ids if id in of_id.index))
-    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        if picked:
-            what = "this group" if len(picked) == 1 else f"these {len(picked):,} groups"
-            _keep_button(here, f"Keep one of {what}", duplicates_found, picked, key="quality.keep", type="primary")
-            if len(picked) == 1:
-                filters = here.filters.with_(where=f"duplicate_group = {picked[0]}", excluded=None)
-                gallery_link("In the gallery", here.view, filters=filters)
-        _actions(here, list(chosen.ids))
-    return list(chosen.shown), opened
+    groups = list(dict.fromkeys(int(of_id[id]) for id in ids if id in of_id.index))
+    if not groups:
+        return
+    what = "this group" if len(groups) == 1 else f"these {len(groups):,} groups"
+    _keep_button(here, f"Keep one of {what}", duplicates_found, groups, key="quality.keep", type="primary")
+    if len(groups) == 1:
+        filters = here.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
+        gallery_link("In the gallery", here.view, filters=filters)
 
 
 def _caption(group: int, told: Mapping[Any, Any]) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from avhcurate.plots.self_training import PANELS, curves, stroke
 from avhcurate.services import comparing_rules, rounds
 from avhcurate.services.comparing_rules import BASE, HELD, Line, Lines
 from avhcurate.storage.self_training import SelfTrainingFolder
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import one_of, some_of
 from avhcurate.ui.explain import RULE_NAMES
@@ -126,7 +126,7 @@ def rounds_chart(here: Opened, lines: Lines) -> None:
                 st.pills, "Quantities", here.view, names, selection_mode="multi", label_visibility="collapsed"
             )
     keys = (chosen or SHOWN.default)[:_MOST_PANELS]
-    values, reference = _courses(stamp(lines), tuple(keys), lines)
+    values, reference = _courses(lines, keys), _source_only(lines, keys)
     strokes = [stroke(line_name(line), line.rule, usual=line.usual) for line in lines]
     show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
     seeds = sorted({len(folders) for folders in lines.values()})
@@ -151,23 +151,9 @@ def _bands(seeds: Sequence[int]) -> str:
     return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
 
 
-def stamp(lines: Lines) -> str:
-    """Changes with every round that is made."""
-    return "\n".join(
-        f"{line} {folder.root} {len(folder.rounds())} {folder.complete}"
-        for line, folders in lines.items()
-        for folder in folders
-    )
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _courses(stamp: str, keys: tuple[str, ...], _lines: Lines) -> tuple[pd.DataFrame, dict[str, float]]:
-    return comparing_rules.courses(_lines, keys), comparing_rules.source_only(_lines, keys)
-
-
-@st.cache_data(max_entries=16, show_spinner=False)
-def _side_by_side(stamp: str, _lines: Lines) -> pd.DataFrame:
-    return comparing_rules.side_by_side(_lines)
+_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.courses)
+_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.source_only)
+_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.side_by_side)
 
 
 # --- rules side by side --------------------------------------------------------------------------------------
@@ -175,7 +161,7 @@ def _side_by_side(stamp: str, _lines: Lines) -> pd.DataFrame:
 
 def rules_table(lines: Lines) -> None:
     """What each rule comes to over seeds, and its difference from the rule that all are held against."""
-    table = _side_by_side(stamp(lines), lines)
+    table = _side_by_side(lines)
     st.subheader("Rules side by side")
     if table.empty:
         st.markdown(":material/hourglass_empty: No run is complete yet.")

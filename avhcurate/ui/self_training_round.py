@@ -87,7 +87,8 @@ def choose(here: Opened, lines: Lines) -> ChosenRound | None:
         if not numbers:
             st.markdown(":material/hourglass_empty: No round of this run has selected anything yet.")
             return None
-        number = _choose_round(here, numbers)
+        of_round = one_of("selftrain.round", numbers, numbers[-1])
+        number = of_round.show(st.selectbox, "Round", here.view, numbers, on_change=of_round.restart, width=100)
         chosen = ChosenRound(folder, title, number)
         _export_menu(here, chosen)
     report = folder.report(number)
@@ -108,16 +109,6 @@ def _named(lines: Lines) -> dict[str, tuple[str, SelfTrainingFolder]]:
         for line, folders in lines.items()
         for folder in folders
     }
-
-
-def _choose_round(here: Opened, numbers: Sequence[int]) -> int:
-    def read(text: str) -> int:
-        if text not in map(str, numbers):
-            raise ValueError(text)
-        return int(text)
-
-    which = Choice("selftrain.round", numbers[-1], read)
-    return which.show(st.selectbox, "Round", here.view, numbers, on_change=which.restart, width=100)
 
 
 # --- each class before and after -----------------------------------------------------------------------------

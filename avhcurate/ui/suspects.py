@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +17,7 @@ from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.ui import state
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export import download
@@ -141,7 +141,7 @@ def chosen_list(here: Opened) -> SuspectsFolder | None:
 
 def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """The suspects that the filters and the page's choices leave."""
-    record, every = folder.record, _read(str(folder.table_path), folder.table_path.stat().st_mtime_ns)
+    record, every = folder.record, _read(folder)
     sources, verdicts, agree = SOURCE.of(here.view), VERDICT.of(here.view), AGREE.of(here.view)
     frame_ids = here.table.frame(here.filters, columns=["id"])["id"]
     keep = every["id"].isin(frame_ids) & (every["agreement"] >= agree)
@@ -156,9 +156,7 @@ def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
     return SuspectsInView(record, every, found, found[found["decided"] == ""], about)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the suspects …")
-def _read(path: str, _stamp: int) -> pd.DataFrame:
-    return suspecting.read(SuspectsFolder(Path(path).parent))
+_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=HASH_FUNCS)(suspecting.read)
 
 
 def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:

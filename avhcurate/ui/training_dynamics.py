@@ -18,7 +18,7 @@ from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.ui import state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.choices import Choice, one_of
+from avhcurate.ui.choices import Choice, one_of, some_of
 from avhcurate.ui.explain import explain_scores
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.gallery import PAGES, gallery_link
@@ -43,14 +43,7 @@ _points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch 
 
 def choice(names: Sequence[str]) -> Choice[list[str]]:
     """The trainings to show, by name: the newest unless the address says otherwise."""
-
-    def read(text: str) -> list[str]:
-        found = list(dict.fromkeys(text.split(",")))[:MOST]
-        if not set(found) <= set(names):
-            raise ValueError(text)
-        return found
-
-    return Choice("dynamics.trainings", list(names[:1]), read, ",".join)
+    return some_of("dynamics.trainings", names, names[:1], most=MOST)
 
 
 def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder]:
