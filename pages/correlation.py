@@ -19,7 +19,6 @@ what = "human selection frequency" + (" or a measure of the images" if here.tabl
 subtitle(here, f"Spearman correlation of every score with {what}, over all samples and within bins.")
 if not here.count:
     nothing_matches()
-    st.stop()
 
 wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
 against = correlation.choose_against(here)

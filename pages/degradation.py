@@ -21,7 +21,6 @@ if folder is None:
 result = degradation.result_of(here.table, folder, here.filters)
 if not result.degraded.images:
     nothing_matches()
-    st.stop()
 
 kinds, measures, by_bin = degradation.choose_curves(here, result)
 st.markdown(degradation.reading(result.summary, kinds))

@@ -14,7 +14,6 @@ here = frame.with_votes()
 subtitle(here, "What is hard for people and easy for the network, and the reverse.")
 if not here.count:
     nothing_matches()
-    st.stop()
 
 settings = disagreement.settings_of(here)
 disagreement.choose_cuts(here, settings)

@@ -15,7 +15,6 @@ st.title("Gallery")
 page = gallery.choose_order(here)
 if not here.count:
     gallery.nothing_matches()
-    st.stop()
 
 rows = table.page(
     view.filters,

@@ -24,7 +24,6 @@ if busy:
     map_start.await_map(here, len(found))
 if not here.count:
     nothing_matches()
-    st.stop()
 
 shown = map_page.map_in_view(here, found)
 map_page.choose_colours(here, found, shown)

@@ -16,7 +16,6 @@ here = frame.with_run()
 subtitle(here, "Model runs on the same samples: how good, how sure, and what each finds hard.")
 if not here.count:
     nothing_matches()
-    st.stop()
 
 models.filters_note(here)
 runs = comparable_runs(here.table)

@@ -14,7 +14,6 @@ here = frame.with_run()
 subtitle(here, "Class-balanced labels for self-training. The given labels play no part in them; they only judge.")
 if not here.count:
     nothing_matches()
-    st.stop()
 
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:

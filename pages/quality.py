@@ -19,7 +19,6 @@ if not here.table.measured:
     st.stop()
 if not here.count:
     nothing_matches()
-    st.stop()
 
 record = quality.ready(here.table).record
 found = image_quality.find_duplicates(here.table, here.filters)

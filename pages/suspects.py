@@ -19,7 +19,6 @@ if folder is None:
     st.stop()
 if not here.count:
     nothing_matches()
-    st.stop()
 
 found = suspects.suspects_in_view(here, folder)
 suspects.choose_suspects(here, found)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -88,12 +88,13 @@ def gallery_link(label: str, view: View, **changes: Any) -> None:
     st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
 
 
-def nothing_matches() -> None:
-    """What to do when the filters leave nothing."""
+def nothing_matches() -> NoReturn:
+    """Ends the page with what to do when the filters leave nothing."""
     with st.container(border=True):
         st.subheader("No sample matches", icon=":material/filter_alt_off:")
         st.write("Take a filter out on the left, or clear them all.")
         st.button("Clear all filters", key="gallery.clear", on_click=state.change, kwargs={"filters": Filters()})
+    st.stop()
 
 
 def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = True) -> None:
