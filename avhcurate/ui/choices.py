@@ -32,7 +32,7 @@ class Choice(Generic[_T]):
     write: Callable[[_T], str] = str
 
     def of(self, view: View) -> _T:
-        """What is chosen; the default, with a notice, where the address says what nobody can read."""
+        """The value in the address; the default, with a warning, where it cannot be read."""
         text = view.chosen(self.name)
         try:
             return self.read(text) if text else self.default
@@ -138,7 +138,7 @@ def number(name: str, default: float, *, low: float, high: float) -> Choice[floa
 
 
 def switch(name: str) -> Choice[bool]:
-    """Off unless switched on."""
+    """A flag, off by default."""
 
     def read(text: str) -> bool:
         if text != "1":

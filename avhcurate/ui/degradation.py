@@ -1,4 +1,4 @@
-"""Parts of the Degradation page: starting the job, what came of it in words, figures and a table, and one example."""
+"""The Degradation page: the form that starts the job, and the results in words, figures and a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class Degrade(Command):
 
 
 def start_form(here: Opened, *, busy: bool) -> None:
-    """Which degradations of how many images, and the button that starts the job."""
+    """The form that starts the job."""
     assert here.table.run is not None
     record = here.table.run.record
     about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
@@ -103,7 +103,7 @@ def start_form(here: Opened, *, busy: bool) -> None:
 
 
 def about() -> None:
-    """What the page is about, kind by kind, in a popover."""
+    """A popover that explains the degradations, kind by kind."""
     with st.popover("About the degradations", icon=":material/help:", type="tertiary", key="degradation.about"):
         st.markdown(_ABOUT)
         for kind in KINDS.values():
@@ -112,9 +112,9 @@ def about() -> None:
 
 
 def empty(here: Opened, *, busy: bool) -> None:
-    """What to do before anything was degraded."""
+    """Shown before the first job: what degradation measures, and the form."""
     with st.container(border=True):
-        st.subheader("No image of this run has been degraded yet", icon=":material/blur_on:")
+        st.subheader("No degraded images of this run yet", icon=":material/blur_on:")
         st.markdown(_ABOUT)
         start_form(here, busy=busy)
 
@@ -151,7 +151,7 @@ def _title_of(folder: DegradationFolder) -> str:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=HASH_FUNCS)
 def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> DegradationResult:
-    """Everything that the page needs of the images in view."""
+    """Scores, summary and correlations over the images in view."""
     degraded = degrading.read(table, folder, filters)
     rows = degraded.rows
     return DegradationResult(
@@ -164,7 +164,7 @@ def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) 
 
 
 def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], list[str], bool]:
-    """Kinds, measures and whether to part the HSF bins."""
+    """Asks for kinds, curves, and whether to split by HSF bin."""
     made = result.degraded.kinds
     kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -227,7 +227,7 @@ def boxes(result: DegradationResult, kinds: Sequence[str]) -> None:
 
 
 def reading(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
-    """What the scores do as images get worse, in a few plain sentences, whatever it is."""
+    """How the scores respond to the level, in a few sentences."""
     rows = summary[summary["kind"].isin(kinds) & (summary["n"] > 0)]
     sentences: list[str] = []
     for key, does in _SPOKEN.items():

@@ -29,7 +29,7 @@ _UNLIKE = 8
 
 
 def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
-    """One image at every level, with what the network makes of it: that of the address, or a typical one."""
+    """One image at every level with the network's prediction: that of the address, or a typical one."""
     wanted = here.view.sample
     if wanted is not None and wanted >= here.table.size:
         st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")

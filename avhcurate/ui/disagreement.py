@@ -1,4 +1,4 @@
-"""Parts of the Disagreement page: score and cuts, the chart to click on, the two sets with their actions."""
+"""The Disagreement page: score and cuts, the scatter chart, both sets with their actions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +65,7 @@ class GapSettings:
 
 
 def settings_of(here: Opened) -> GapSettings:
-    """What the address asks; AVH where the run does not have the score."""
+    """Settings of the address; AVH where the run does not have the score."""
     view, key = here.view, SCORE.of(here.view)
     return GapSettings(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
 
@@ -169,7 +169,7 @@ def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
 
 
 def gallery(here: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
-    """One set of the gap as a grid with its n and actions; returns the ids on show and the one just opened."""
+    """One set of the gap as a grid with its n and actions; ids shown, id opened."""
     ids = gap.ids[name]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{SETS[name]}**", width="content")
@@ -248,7 +248,7 @@ def _cut_score(key: str, quantile: bool) -> None:
 
 
 def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
-    """Starts the other way of cutting where this one stands, as far as that can be said."""
+    """Converts the cuts from quantiles to values, or returns to the default quantiles."""
     if st.session_state["gap.by"] == "quantile":
         SCORE_CUTS.put(SCORE_CUTS.default)
         return

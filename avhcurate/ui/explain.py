@@ -1,4 +1,4 @@
-"""What a score means, on demand: formula, range and direction in a popover."""
+"""Help on scores: name, format, direction, and a popover with formula, range and source."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""A choice of export formats with its download; of large folders with images, the command that writes them."""
+"""Downloads: one button, and a choice of export formats."""
 
 import mimetypes
 import shlex

@@ -1,4 +1,4 @@
-"""The gallery's controls: what is shown above the grid, and what can be done with a selection below it."""
+"""Controls around a grid of samples: order and sizes above, actions on the selection below."""
 
 import math
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def pages(here: Opened) -> int:
 
 
 def sort_columns(table: DatasetTable) -> list[str]:
-    """What the gallery can sort by: scores when a model was run, HSF when there are votes, measures, the position."""
+    """Columns to sort by: scores when a model was run, HSF when there are votes, measures, the position."""
     voted = ["hsf", "votes"] if table.votes else []
     return [*table.scores, *voted, *table.measures, "id"]
 

@@ -1,4 +1,4 @@
-"""The history of a dataset in pages: who did what, when; narrowed by person, action and sample; any entry undone."""
+"""The history on the Saved page: who did what, when, filtered by person, action and sample, with Undo."""
 
 import math
 

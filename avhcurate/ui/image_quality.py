@@ -1,4 +1,4 @@
-"""Parts of the Quality page: starting the job, measures with both ends, groups of near duplicates, odd files."""
+"""The Quality page: the form that starts the job, measures, near duplicates, odd files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,7 +84,7 @@ def _form(here: Opened, *, busy: bool) -> JobForm:
 
 
 def empty(here: Opened, *, busy: bool) -> None:
-    """What to do before anything was measured."""
+    """Shown before the first job: what is measured, and the button."""
     with st.container(border=True):
         st.subheader("The images are not measured yet", icon=":material/filter_b_and_w:")
         st.markdown(_ABOUT)
@@ -98,7 +98,7 @@ def empty(here: Opened, *, busy: bool) -> None:
 
 
 def counts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
-    """What was found, as numbers."""
+    """The headline numbers."""
     groups, copies = found.groups, len(found.extra)
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
     with st.container(horizontal=True, gap="large"):
@@ -110,7 +110,7 @@ def counts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> 
 
 
 def choose_view(here: Opened) -> str:
-    """Which part of the page shows."""
+    """Asks which part of the page to show."""
     return SHOWN.show(st.segmented_control, "View", here.view, VIEWS, label_visibility="collapsed")
 
 
@@ -128,7 +128,7 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
 
 
 def measures(here: Opened) -> tuple[Sequence[int], int | None]:
-    """Every measure as a histogram, and the images at one end of one; the ids on show, and the one just opened."""
+    """Every measure as a histogram, and the images at one end of one; ids shown, id opened."""
     table = here.table
     chosen = MEASURE.of(here.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
@@ -160,7 +160,7 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
 def _grid(
     here: Opened, tiles: list[Tile], *, about: str, page: int = 1, first: Callable[[Sequence[int]], None] | None = None
 ) -> tuple[Sequence[int], int | None]:
-    """Tiles to choose from, with what can be done to the chosen below them, `first` the actions of this list."""
+    """A grid to select from, with actions on the selected below; `first` are actions of this list alone."""
     kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
     chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -171,7 +171,7 @@ def _grid(
 
 
 def _actions(here: Opened, ids: list[int]) -> None:
-    """Exclude, tag or save the chosen images, and take the last entry back."""
+    """Exclude, tag or save the selected images, and undo."""
     if ids:
         st.badge(f"{len(ids):,} selected", color="blue")
         with st.popover("Tag", icon=":material/label:", key="quality.tag"):
@@ -187,7 +187,7 @@ def _actions(here: Opened, ids: list[int]) -> None:
 
 
 def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int], int | None]:
-    """Groups as rows of one grid, with what can be done to them; the ids on show, and the one just opened."""
+    """Groups as rows of one grid, with their actions; ids shown, id opened."""
     groups = duplicates_found.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
@@ -253,7 +253,7 @@ def _group_grid(
 
 
 def _group_actions(here: Opened, duplicates_found: Duplicates, ids: Sequence[int]) -> None:
-    """What can be done to the groups of the chosen images."""
+    """Actions on the groups of the selected images."""
     of_id = duplicates_found.members.set_index("id")["group"]
     groups = list(dict.fromkeys(int(of_id[id]) for id in ids if id in of_id.index))
     if not groups:
@@ -266,7 +266,7 @@ def _group_actions(here: Opened, duplicates_found: Duplicates, ids: Sequence[int
 
 
 def _caption(group: int, told: Mapping[Any, Any]) -> str:
-    """What is said above a group.
+    """The caption of a group.
 
     >>> _caption(3, {"n": 2, "how": "hash", "leak": True, "conflict": False})
     'Group 3 · 2 images · same picture by hash · across splits'
@@ -281,7 +281,7 @@ def _pixels(pixels: float) -> str:
 
 
 def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
-    """Where embeddings count as copies, and the way to move that."""
+    """The similarity at which embeddings count as copies, and a way to change it."""
     if not CUT.show(st.toggle, "How near is near?", here.view):
         return
     with st.container(border=True):
@@ -309,7 +309,7 @@ def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
 
 
 def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
-    """Files that cannot be read or are not what they say; the ids on show, and the one just opened."""
+    """Files that cannot be read or are of another format than their name; ids shown, id opened."""
     odd = quality.odd_files(here.table, here.filters)
     if odd.empty:
         st.markdown(":material/check_circle: Every file in view can be read and is what its name says.")

@@ -1,4 +1,4 @@
-"""The workspace's job on a page: how far it is, how it ended, cancel and resume; found again in any tab."""
+"""The job panel: progress of the workspace's job, its end, cancel and resume, in any tab."""
 
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def describe(job: JobRecord) -> str:
 
 
 def progress_text(job: JobRecord) -> str:
-    """How far a job is: done, rate, time left, and what it says.
+    """Progress of a job: done, rate, time left, message.
 
     >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
     '500 of 2,000 · 50 images/s · 30 s left'

@@ -1,4 +1,4 @@
-"""Where things go: side by side where there is room, one below the other where there is not."""
+"""Layout: two columns where there is room, and headline numbers."""
 
 from typing import Any
 

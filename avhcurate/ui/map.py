@@ -1,4 +1,4 @@
-"""Parts of the Map page: which map in which colours, the chart to draw regions on, and the images in the region."""
+"""The Map page: choice of map and colours, the chart to draw regions on, the images in the region."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +95,7 @@ class MapInView:
 
     @property
     def about(self) -> str:
-        """Names the map."""
+        """Identifies the map."""
         return f"{self.record.run} {self.folder.name} {self.record.finished}"
 
 
@@ -127,7 +127,7 @@ def _color_name(options: dict[str, str], key: str) -> str:
 
 
 def describe(record: MapRecord) -> str:
-    """How a map was made, in a line."""
+    """Provenance of a map, in a line."""
     near = METRICS[record.metric].lower()
     parts = [f"{record.layout.upper()} by {near}", f"{record.placed:,} samples", record.run]
     if record.placed < record.samples:
@@ -148,7 +148,7 @@ def describe(record: MapRecord) -> str:
 
 
 def choose_colours(here: Opened, found: Sequence[MapFolder], shown: MapInView) -> None:
-    """Map, colour, points or density, tool, and what can be done to the window."""
+    """Map, colour, points or density, tool, and a way back to the whole map."""
     layout, color = _layout(found), _color(shown.options)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         maps = {folder.name: _short(folder.record) for folder in reversed(found)}
@@ -164,7 +164,7 @@ def choose_colours(here: Opened, found: Sequence[MapFolder], shown: MapInView) -
 
 
 def _short(record: MapRecord) -> str:
-    """What a map is called where several are listed.
+    """Title of a map in a choice of several.
 
     >>> from types import SimpleNamespace as Record
     >>> _short(Record(layout="umap", metric="cosine", neighbours=15, min_dist=0.1, seed=3, limit=None))
@@ -197,7 +197,7 @@ class Drawing:
 
 
 def chart(here: Opened, shown: MapInView) -> None:
-    """Draws the map, and says what of it is drawn; what is done on it is taken over before the page runs again."""
+    """Draws the map with a caption; regions, moves and clicks go to the address before the page runs again."""
     density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
     window = shown.window or _everything(shown.folder)
     area = _around(window) if shown.window else window
@@ -252,7 +252,7 @@ def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: st
 
 
 def _said(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
-    """What is drawn of how many, for people."""
+    """How many samples are drawn, of how many."""
     number, part, whole = len(drawing.inside), len(drawing.part), len(shown.cloud)
     where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
     said = f"All {number:,} points{where}"
@@ -333,7 +333,7 @@ def _everything(folder: MapFolder) -> Window:
 
 
 def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
-    """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened."""
+    """The images of the region in a grid with its actions; ids shown, id opened."""
     region = shown.region
     if region is None:
         return [], None
@@ -383,7 +383,7 @@ def _ordered(
 
 
 def go_to_gallery() -> None:
-    """Opens the gallery with the region's samples, where that was asked for."""
+    """Opens the gallery with the region's samples after the button was pressed."""
     if st.session_state.pop(_GO, False):
         view = state.current()
         query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere

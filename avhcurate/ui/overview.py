@@ -1,4 +1,4 @@
-"""What Home shows of a dataset: the numbers, how it is spread, which models scored it, and what went wrong."""
+"""The Home page of a dataset: counts, distributions, model runs, and messages."""
 
 import pandas as pd
 import streamlit as st
@@ -114,7 +114,7 @@ def _run_row(run: RunFolder, title: str) -> dict[str, object]:
 
 
 def messages(table: DatasetTable) -> None:
-    """What the import and the votes' reading had to say, and images that could not be read."""
+    """Messages of the import and of the votes, and images that could not be read."""
     record = table.dataset.record
     said = [*record.messages, *(table.votes.messages if table.votes else [])]
     problems = table.group_counts("problem", Filters(excluded=None, where="problem IS NOT NULL"))

@@ -1,4 +1,4 @@
-"""Parts of the Pseudo-labels page: rule and portion, classes, accuracy, what only one rule selects, and the export."""
+"""The Pseudo-labels page: rule and portion, classes, accuracy, differences between rules, and the export."""
 
 import json
 import tempfile
@@ -138,7 +138,7 @@ def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
 def only_one(
     here: Opened, title: str, found: PseudoLabels, ids: Sequence[int], *, score: str, name: str
 ) -> tuple[list[int], int | None]:
-    """What one rule selects and the other does not, most doubtful first by `score`; ids on show, id just opened."""
+    """What one rule selects and the other does not, lowest `score` first; ids shown, id opened."""
     n, share, low, high = found.accuracy_interval(ids)
     st.markdown(f"**{title}**")
     known = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""

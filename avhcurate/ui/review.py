@@ -1,4 +1,4 @@
-"""Suspects one by one: the queue of a session, the card that shows it, and the decisions that come back."""
+"""Suspects one by one: the queue of a session, its card, and the decisions made on it."""
 
 import math
 import uuid

@@ -1,4 +1,4 @@
-"""Named sets and views: saving what is chosen on any page, and the lists of the page Saved."""
+"""The Saved page: lists of named sets and views, and their actions."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None])
 
 
 def show_sets(here: Opened) -> None:
-    """Every set with what can be done to it, and ways to make one."""
+    """All sets with their actions, and ways to make one."""
     found = saved.sets(here.workspace, here.table.dataset.name)
     _removal(here)
     with st.container(horizontal=True):
@@ -65,7 +65,7 @@ def show_sets(here: Opened) -> None:
 
 
 def show_views(here: Opened) -> None:
-    """Every view as a link, with what can be done to it."""
+    """All views as links, with their actions."""
     found = saved.views(here.workspace, here.table.dataset.name)
     _removal(here)
     if not found:
@@ -129,7 +129,7 @@ def _do(here: Opened, kind: Kind, name: str, action: str) -> None:
 
 
 def _removal(here: Opened) -> None:
-    """What this session removed last, with the way back."""
+    """The last removal of this session, with Undo."""
     dataset, kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
     if dataset != here.table.dataset.name:
         return

@@ -1,4 +1,4 @@
-"""Parts of the Self-training page about many runs: which are shown, their rounds as curves, rules side by side."""
+"""The Self-training page, all runs: the experiment shown, curves over rounds, comparison of rules."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -38,7 +38,7 @@ _HEADS = (
 
 
 def found_for(here: Opened) -> list[SelfTrainingFolder]:
-    """Self-trainings of the open dataset as it is now, oldest first; says how many were of an older import."""
+    """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
     every = rounds.trainings(here.workspace, here.table.dataset.name)
     now = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
     if len(now) < len(every):
@@ -69,14 +69,14 @@ def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrai
 
 
 def title_of(group: Sequence[SelfTrainingFolder]) -> str:
-    """What a group of self-trainings is called where several are listed."""
+    """Title of an experiment in a choice of several."""
     record = group[0].record
     # Nothing that changes while runs are made: the browser knows an option by what it is called.
     return f"from {record.source} · {record.model} · {record.trainer} · begun {record.started:%Y-%m-%d %H:%M:%S}"
 
 
 def about(group: Sequence[SelfTrainingFolder]) -> None:
-    """What the runs of a group share, in a line, and how many are not complete."""
+    """The settings that the runs of an experiment share, and how many runs are incomplete."""
     record = group[0].record
     source, target = (
         f"{samples:,} samples of {name}{f' ({where})' if where else ''}"
@@ -98,7 +98,7 @@ def about(group: Sequence[SelfTrainingFolder]) -> None:
 
 
 def no_round_yet(*, busy: bool) -> None:
-    """What to do while not even the source's model is there."""
+    """Shown before the source's model is trained."""
     if busy:
         st.markdown(":material/hourglass_empty: The first model is learning from the source.")
     else:
@@ -109,7 +109,7 @@ _TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
 
 
 def line_name(line: Line) -> str:
-    """What a line of the curves is called."""
+    """Name of a line of the curves."""
     return RULE_NAMES[line.rule] if line.usual else f"{RULE_NAMES[line.rule]}, α {line.alpha:g}"
 
 
@@ -117,7 +117,7 @@ def line_name(line: Line) -> str:
 
 
 def rounds_chart(here: Opened, lines: Lines) -> None:
-    """The chosen quantities over the rounds, a line a rule."""
+    """The chosen quantities over the rounds, one line per rule."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Rounds", width="content")
         with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
@@ -138,7 +138,7 @@ def rounds_chart(here: Opened, lines: Lines) -> None:
 
 
 def _bands(seeds: Sequence[int]) -> str:
-    """What lines and bands are, where rules have from the first to the last of so many seeds.
+    """The caption of lines and bands; `seeds` are the numbers of seeds that rules have, ascending.
 
     >>> _bands([1])[:17], _bands([3])[:30]
     ('One seed a rule; ', 'Means over n = 3 seeds a rule;')
@@ -160,7 +160,7 @@ _side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HAS
 
 
 def rules_table(lines: Lines) -> None:
-    """What each rule comes to over seeds, and its difference from the rule that all are held against."""
+    """Results of each rule over seeds, and its difference from the baseline."""
     table = _side_by_side(lines)
     st.subheader("Rules side by side")
     if table.empty:

@@ -1,4 +1,4 @@
-"""Parts of the Self-training page about one round: each class before and after, who chose what, and the export."""
+"""The Self-training page, one round: accuracy per class, selections compared, and the export."""
 
 import shlex
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ def choose(here: Opened, lines: Lines) -> ChosenRound | None:
 
 
 def _named(lines: Lines) -> dict[str, tuple[str, SelfTrainingFolder]]:
-    """What each run is called, and the run, by name."""
+    """Title and folder of each run, by name."""
     return {
         folder.name: (f"{line_name(line)} · seed {folder.record.seed}", folder)
         for line, folders in lines.items()
@@ -187,7 +187,7 @@ def _ends(ends: np.ndarray) -> str:
 
 
 def gallery(here: Opened, chosen: ChosenRound, lines: Lines) -> tuple[list[int], int | None]:
-    """What one gate or run chose and another did not, as a grid; the ids on show, and the one just opened."""
+    """What one gate or run selected and another did not, as a grid; ids shown, id opened."""
     st.subheader("What one chose and the other did not")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = MODE.show(st.segmented_control, "Compare", here.view, _MODES, on_change=MODE.restart)

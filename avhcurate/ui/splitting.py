@@ -1,4 +1,4 @@
-"""Train, validation and test parts on the page Saved: shares, strata and seed, the counts, a download, and sets."""
+"""Splits on the Saved page: shares, strata and seed, counts, download, and sets."""
 
 import shlex
 from functools import partial
@@ -36,7 +36,7 @@ _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 
 def show_split(here: Opened) -> None:
-    """The samples that match the filters, divided."""
+    """Splits the samples in view into parts."""
     st.caption("Divides the samples that match the filters on the left.")
     shares, by, seed, group = _settings(here)
     if here.count > _MOST:

@@ -1,4 +1,4 @@
-"""Parts of the Suspects page: looking for suspects, which of them are in view, the list, and the export."""
+"""The Suspects page: the form that starts the job, the suspects in view, their list, and the export."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ A label is in doubt where a source of evidence says so. Sources, and what each g
   the label, and that AVC is not below the lowest {100 * AT_HOME:.0f} % of the samples labelled so. AVC is flat, so only
   such class-wise quantiles can say what is high. Score: rank share of AVH within the label, times the share of the
   other label's samples whose AVC on it is not larger.
-- **Neighbours**: share of the {suspecting.NEIGHBOURS} samples at the smallest angle that bear another label.
+- **Neighbours**: share of the {suspecting.NEIGHBOURS} samples at the smallest angle that have another label.
 - **cleanlab** (confident learning): 1 minus the probability of the given label; doubts what it would prune.
 - **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
   name no other label; they doubt where fewer than half ticked it.
@@ -96,15 +96,15 @@ class Suspects(Command):
 
 
 def empty(here: Opened, *, busy: bool) -> None:
-    """What to do before any suspects were looked for."""
+    """Shown before the first job: what suspects are, and the form."""
     with st.container(border=True):
-        st.subheader("Nobody has looked for suspects in this run yet", icon=":material/flag:")
+        st.subheader("No suspects of this run yet", icon=":material/flag:")
         st.markdown(_ABOUT)
         start_form(here, busy=busy)
 
 
 def start_form(here: Opened, *, busy: bool) -> None:
-    """How to look for suspects, and the button that starts the job."""
+    """The form that starts the job."""
     assert here.table.run is not None
     about = {"dataset": here.table.dataset.name, "model": here.table.run.name, "limit": 0}
     with job_form(here.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
@@ -160,7 +160,7 @@ _read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …"
 
 
 def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
-    """How to look at suspects, and which: by source, verdict and agreement."""
+    """Card or list, and filters by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
         verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
@@ -182,7 +182,7 @@ def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
 
 
 def title_of(folder: SuspectsFolder) -> str:
-    """How a list is called among others."""
+    """Title of a list of suspects in a choice of several."""
     record = folder.record
     by = f"out of {record.folds} folds" if record.folds else "the run's own head"
     sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
@@ -190,7 +190,7 @@ def title_of(folder: SuspectsFolder) -> str:
 
 
 def summary(here: Opened, suspects: SuspectsInView) -> None:
-    """How many labels are in doubt, by whom, and what became of them; beside it what they mean, and the export."""
+    """Counts by verdict, source and decision, with the explanation and the export beside them."""
     record, found = suspects.record, suspects.in_view
     counts = found["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
@@ -250,7 +250,7 @@ def file_of(table: DatasetTable, rows: pd.DataFrame, record: SuspectsRecord) -> 
 
 
 def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
-    """The undecided suspects as a grid by rank, with what can be done to the chosen ones; ids on show, id opened."""
+    """The undecided suspects as a grid by rank, with actions on the selected; ids shown, id opened."""
     view, rows = here.view, suspects.open
     pages = max(1, -(-len(rows) // view.per_page))
     page = min(view.page, pages)

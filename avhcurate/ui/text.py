@@ -44,7 +44,7 @@ def counted(number: int, what: str) -> str:
 
 
 def accuracy_note(n: int, low: float, high: float) -> str:
-    """What stands beside an accuracy.
+    """The note beside an accuracy.
 
     >>> accuracy_note(200, 0.95, 0.981)
     '95 % interval 95.0–98.1 %, n 200'

@@ -18,7 +18,7 @@ TILE_COLUMNS = (
 
 
 def tile_columns(score: str) -> list[str]:
-    """What to ask the table for; `score` is the column shown on the tiles."""
+    """Columns to ask the table for; `score` is the column shown on the tiles."""
     return list(dict.fromkeys([*TILE_COLUMNS, score]))
 
 

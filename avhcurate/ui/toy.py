@@ -1,4 +1,4 @@
-"""Parts of the Toy page: its settings, waiting for the training, the epochs, and what the maps say in words."""
+"""The Toy page: settings, training, epochs, and the result in words."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -63,7 +63,7 @@ NUMBERS = {name: _number(name) for name in _SLIDERS}
 
 
 def settings(view: View) -> ToySettings:
-    """What the address asks for; a combination that cannot be ends the page with its reason."""
+    """Settings of the address; an impossible combination ends the page with the reason."""
     chosen = {name: choice.of(view) for name, choice in NUMBERS.items()}
     try:
         return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
@@ -146,7 +146,7 @@ def _wait(workspace: Path, asked: ToySettings) -> None:
 
 
 def reading(result: ToyResult) -> str:
-    """What the maps say at the end of training, and whether it is what the paper says."""
+    """The correlations at the end of training, compared with the paper's claim."""
     last, at = result.curves.iloc[-1], result.settled
     avh, norm = float(last["avh_samples"]), float(last["norm_samples"])
     if avh != avh or norm != norm:

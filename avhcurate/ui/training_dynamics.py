@@ -1,4 +1,4 @@
-"""Parts of the Training dynamics page: which trainings, their curves, the points of the map, where to go from here."""
+"""The Training dynamics page: choice of trainings, their curves, the points of the data map, links."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -47,7 +47,7 @@ def choice(names: Sequence[str]) -> Choice[list[str]]:
 
 
 def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder]:
-    """Which of `found` are shown side by side."""
+    """Asks which of `found` are shown side by side."""
     by_name = {training.name: training for training in found}
     called = titles(here.table.dataset)
     which = choice(list(by_name))
@@ -66,7 +66,7 @@ def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder
 
 
 def describe(training: TrainingFolder) -> str:
-    """What a training learnt from, what it was looked at on, and how far it came, in a line."""
+    """Data, size, progress and device of a training, in a line."""
     record = training.record
     looks = training.observations()
     where = f" ({record.train_where})" if record.train_where else ""

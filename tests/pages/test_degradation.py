@@ -112,7 +112,7 @@ def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root
     started = []
     monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("degradation", own_demo_root)
-    assert "No image of this run has been degraded yet" in words(app)
+    assert "No degraded images of this run yet" in words(app)
     button = next(button for button in app.button if button.label == "Degrade images")
     button.click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
