@@ -15,7 +15,6 @@ from avhcurate.scores import SCORES
 from avhcurate.services.annotating import annotate
 from avhcurate.services.disagreeing import SETS, Gap, compared_points, disagree, gap_table
 from avhcurate.services.exporting.safety import csv_text
-from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import state
 from avhcurate.ui.cache import HASH_FUNCS
@@ -28,7 +27,7 @@ from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.gallery import undo_button
 from avhcurate.ui.listed import narrow_grid
 from avhcurate.ui.signin import who
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import tiles_of
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 
@@ -185,8 +184,7 @@ def gallery(here: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[l
 
 
 def _tiles(here: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
-    rows = rows_of(here.table, ids, columns=tile_columns(settings.key))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=settings.key)
+    tiles = tiles_of(here, ids, score=settings.key)
     return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
 
 

@@ -13,7 +13,6 @@ from avhcurate.curation.filters import Filters
 from avhcurate.plots.image_quality import measure_histograms, similarity_histogram
 from avhcurate.services import quality
 from avhcurate.services.annotating import annotate
-from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.quality import HOW, TAG, Duplicates
 from avhcurate.services.tables import DatasetTable
@@ -33,7 +32,7 @@ from avhcurate.ui.signin import who
 from avhcurate.ui.starting import JobForm
 from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 
 VIEWS = {"images": "Measures", "duplicates": "Near duplicates", "odd": "Odd files"}
 SHOWN = one_of("quality.view", list(VIEWS), "images")
@@ -234,8 +233,7 @@ def _keep_button(here: Opened, label: str, duplicates_found: Duplicates, groups:
 def _group_grid(
     here: Opened, groups: pd.DataFrame, members: pd.DataFrame, duplicates_found: Duplicates, page: int
 ) -> tuple[Sequence[int], int | None]:
-    rows = rows_of(here.table, members["id"].tolist(), columns=tile_columns("id"))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
+    tiles = tiles_of(here, members["id"].tolist(), score="id")
     told = groups.to_dict("index")
     drawn = [
         replace(
@@ -323,9 +321,7 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
         column_config={"id": "Position", "path": "File", "odd": "What is odd"},
     )
     st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
-    first = odd["id"].head(_TAIL * 2).tolist()
-    rows = rows_of(here.table, first, columns=tile_columns("id"))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="id")
+    tiles = tiles_of(here, odd["id"].head(_TAIL * 2).tolist(), score="id")
     told = dict(zip(odd["id"], odd["odd"], strict=True))
     return _grid(here, [replace(tile, sub=told[tile.id], differs=False) for tile in tiles], about="odd")
 

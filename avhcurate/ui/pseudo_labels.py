@@ -15,7 +15,6 @@ import streamlit as st
 from avhcurate.curation.selection import GATES, RULES, Rule
 from avhcurate.plots.selection import MOST_CLASSES, accuracy_by_portion, selected_per_class
 from avhcurate.services import selecting
-from avhcurate.services.inspecting import rows_of
 from avhcurate.services.selecting import PseudoLabels, describe_selection, overlap, write_pseudo_labels
 from avhcurate.services.tables import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
@@ -29,7 +28,7 @@ from avhcurate.ui.layout import fact
 from avhcurate.ui.listed import narrow_grid
 from avhcurate.ui.state import View
 from avhcurate.ui.text import accuracy_note
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import tiles_of
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
@@ -158,8 +157,7 @@ def _by_doubt(found: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
 
 def _tiles(here: Opened, found: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
     """Tiles that name the pseudo-label beside the given one."""
-    rows = rows_of(here.table, ids, columns=tile_columns(score))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score=score)
+    tiles = tiles_of(here, ids, score=score)
     at = np.searchsorted(found.ids, np.asarray(ids))
     names, result = dict(enumerate(found.classes["label_name"])), []
     for tile, row in zip(tiles, at, strict=True):

@@ -12,7 +12,6 @@ from avhcurate.curation.suspects import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
 from avhcurate.services import suspecting
 from avhcurate.services.annotating import undo
 from avhcurate.services.exporting.safety import csv_text
-from avhcurate.services.inspecting import rows_of
 from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
@@ -31,7 +30,7 @@ from avhcurate.ui.signin import who
 from avhcurate.ui.starting import job_form, option, row
 from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
-from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.tiles import tiles_of
 
 _VIEWS = {"one": "One by one", "list": "List"}
 
@@ -264,8 +263,7 @@ def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | No
 
 
 def _tiles(here: Opened, found: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
-    rows = rows_of(here.table, ids, columns=tile_columns("avh")) if ids else pd.DataFrame()
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="avh")
+    tiles = tiles_of(here, ids, score="avh") if ids else []
     by_id, names, result = found.set_index("id").to_dict("index"), here.table.classes, []
     for tile in tiles:
         row = by_id[tile.id]

@@ -1,13 +1,15 @@
 """Rows of the sample table as tiles of the image grid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
 import pandas as pd
 
+from avhcurate.services.inspecting import rows_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.explain import format_score, score_name
+from avhcurate.ui.frame import Opened
 from avhcurate.ui.routes import image_url
 
 #: The columns behind a tile, besides the score shown on it.
@@ -20,6 +22,12 @@ TILE_COLUMNS = (
 def tile_columns(score: str) -> list[str]:
     """Columns to ask the table for; `score` is the column shown on the tiles."""
     return list(dict.fromkeys([*TILE_COLUMNS, score]))
+
+
+def tiles_of(here: Opened, ids: Sequence[int], *, score: str) -> list[Tile]:
+    """A tile for each of `ids`, in their order."""
+    rows = rows_of(here.table, ids, columns=tile_columns(score))
+    return make_tiles(rows, here.table.dataset.name, here.version, score=score)
 
 
 def make_tiles(rows: pd.DataFrame, dataset: str, version: str, *, score: str) -> list[Tile]:
