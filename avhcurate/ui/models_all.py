@@ -12,6 +12,7 @@ from avhcurate.services.comparing import SideBySide
 from avhcurate.services.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import one_of
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import halves
 from avhcurate.ui.mistakes import plain
@@ -26,15 +27,8 @@ def all_runs(here: Opened, found: SideBySide, keys: Sequence[str]) -> None:
     """The table, calibration, rank agreement and discoveries 4 and 5."""
     st.html(runs_html(found, keys))
     st.caption(_below_table(found))
-    st.download_button(
-        "CSV",
-        comparing.export_table(found).to_csv(index=False),
-        f"{here.table.dataset.name}-models.csv",
-        "text/csv",
-        key="models.csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    text = comparing.export_table(found).to_csv(index=False)
+    download("CSV", text, f"{here.table.dataset.name}-models.csv", key="models.csv")
     left, right = halves()
     with left:
         _reliability(here, found)

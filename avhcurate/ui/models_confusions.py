@@ -1,8 +1,6 @@
 """Confusions of two runs on the Models page: both matrices, their difference, and the samples of a cell."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,11 +13,11 @@ from avhcurate.services.comparing_pair import RunPair
 from avhcurate.ui import region_chart
 from avhcurate.ui.choices import Choice
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.gallery import gallery_link
 from avhcurate.ui.layout import halves
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.models_images import ImageList, class_names, picked_row
 
-_PAGES = Path(__file__).parents[2] / "pages"
 #: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
 MOST_CLASSES = 12
 _MOST_PAIRS = 40
@@ -109,13 +107,7 @@ def _gallery_links(here: Opened, found: RunPair, label: int, predicted: int) -> 
     """Links to the gallery with the run open and class and prediction as filters."""
     for side, run in zip("AB", found.names, strict=True):
         filters = here.filters.with_(classes=(label,), predicted=(predicted,))
-        query = replace(here.view, run=run, choices=(), filters=filters).elsewhere
-        st.page_link(
-            _PAGES / "gallery.py",
-            label=f"In the gallery, as {side} predicts",
-            icon=":material/grid_view:",
-            query_params=query,
-        )
+        gallery_link(f"In the gallery, as {side} predicts", here.view, run=run, filters=filters)
 
 
 def _clicked_cell(event: object) -> tuple[int, int] | None:
