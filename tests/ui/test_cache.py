@@ -1,0 +1,24 @@
+"""Results over a table are kept until something that they depend on changes."""
+
+import streamlit as st
+
+from avhcurate.curation.filters import Filters
+from avhcurate.services.annotating import annotate
+from avhcurate.ui.cache import HASH_FUNCS
+
+
+def test_a_result_is_kept_until_filters_or_annotations_change(own_digits):
+    asked = []
+
+    @st.cache_resource(hash_funcs=HASH_FUNCS)
+    def count(table, filters):
+        asked.append(filters)
+        return table.count(filters)
+
+    everything, part = Filters(), Filters(classes=(3,))
+    assert count(own_digits, everything) == count(own_digits, Filters()) == own_digits.size
+    assert len(asked) == 1
+    assert count(own_digits, part) < own_digits.size
+    annotate(own_digits, [0], "exclude")
+    assert count(own_digits, everything) == own_digits.size - 1
+    assert asked == [everything, part, everything]
