@@ -19,6 +19,7 @@ from avhcurate.services.tables import DatasetTable
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.explain import score_name
+from avhcurate.ui.export import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.mistakes import plain, show_user_error
@@ -35,11 +36,11 @@ _MEANING = """
 
 #: What each format is called, how its file ends, and its media type.
 _FORMATS = {
-    "long-csv": ("CSV", ".csv", "text/csv"),
-    "long-parquet": ("Parquet", ".parquet", "application/vnd.apache.parquet"),
-    "counts": ("Counts", ".parquet", "application/vnd.apache.parquet"),
-    "label-studio": ("Label Studio", ".json", "application/json"),
-    "imagenetv2": ("ImageNetV2", ".json", "application/json"),
+    "long-csv": ("CSV", ".csv"),
+    "long-parquet": ("Parquet", ".parquet"),
+    "counts": ("Counts", ".parquet"),
+    "label-studio": ("Label Studio", ".json"),
+    "imagenetv2": ("ImageNetV2", ".json"),
 }
 
 
@@ -213,16 +214,9 @@ def export_menu(here: Opened) -> None:
             "Format", possible, default=possible[0], format_func=lambda name: _FORMATS[name][0], required=True,
             key="annotators.format", label_visibility="collapsed",
         )  # fmt: skip
-        _, suffix, mime = _FORMATS[name]
-        st.download_button(
-            "Download",
-            data=partial(file_of, table, name),
-            file_name=f"{table.dataset.name}-votes-{name}{suffix}",
-            mime=mime,
-            icon=":material/download:",
-            key="annotators.download",
-            on_click="ignore",
-        )
+        _, suffix = _FORMATS[name]
+        file = f"{table.dataset.name}-votes-{name}{suffix}"
+        download("Download", partial(file_of, table, name), file, key="annotators.download")
     if table.simulated:
         st.caption("These votes are simulated; the file says so.")
 
