@@ -175,7 +175,7 @@ def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypa
     started = []
     monkeypatch.setattr("avhcurate.services.jobs.start", lambda root, argv, **about: started.append((argv, about)))
     app = open_page("suspects", demo_root)
-    assert "Nobody has looked" in words(app)
+    assert "No suspects of this run yet" in words(app)
     app.toggle(key="suspects.start_out_of_fold").set_value(True)
     next(button for button in app.button if button.label == "Look for suspects").click().run()
     ((argv, about),) = started
