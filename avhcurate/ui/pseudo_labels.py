@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -64,7 +63,7 @@ def choose_rule(view: View) -> tuple[Rule, float]:
     portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
-    return cast(Rule, rule), portion
+    return rule, portion
 
 
 def headline(found: PseudoLabels) -> None:
