@@ -14,12 +14,15 @@ demo: install
 
 install: $(VENV)/installed
 
-test: $(VENV)/tested browser lint types check
+# The types are checked beside the tests, which leave a core idle now and then.
+test: $(VENV)/tested browser lint
+	$(MAKE) --no-print-directory -j 2 types check
 
-# Two at a time, file by file; idle threads give their core away. The browser tests run apart: their driver keeps an event loop, and their clicks change the workspace they share.
+# Two processes that share what they prepare and take tests from each other at the end. The browser tests run apart:
+# their driver keeps an event loop.
 check:
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser"
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 lint:
 	$(BIN)/ruff check .

@@ -11,13 +11,15 @@ import pytest
 if TYPE_CHECKING:
     from avhcurate.storage.workspace import Workspace
 
+ROOT = Path(__file__).parents[1]
+# The programs that tests start find this tree.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 # One thread a process, said before torch is loaded and for the programs that tests start: networks as small as theirs
 # only wait for a second one, and results depend on the number to the last bit.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 pytest_plugins = ["tests.fakes.databases", "tests.fakes.datasets", "tests.fakes.web", "tests.fakes.workspaces"]
 
-ROOT = Path(__file__).parents[1]
 MAIN_SCRIPT = ROOT / "avhcurate" / "ui" / "main.py"
 #: Seconds that a script run without a browser may take: far more than on a quiet machine.
 SCRIPT_TIMEOUT_S = 180

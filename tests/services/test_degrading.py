@@ -168,23 +168,7 @@ KILLED = """
     from avhcurate.services.degrading import degrade_dataset
     from avhcurate.models import engine, loading, runtime  # imported once for all children
     from avhcurate.storage.workspace import Workspace
-
-    def die():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def die_at_rename(number, before):
-        rename, count = os.replace, 0
-
-        def killing(source, target):
-            nonlocal count
-            count += 1
-            if count == number and before:
-                die()
-            rename(source, target)
-            if count == number:
-                die()
-
-        os.replace = killing
+    from tests.fakes.killing import die_at_rename
 
     for argument in sys.argv[1:]:
         root, number, when = argument.split("|")

@@ -83,23 +83,7 @@ KILLED = """
     from avhcurate.models.loading import ModelSpec
     from avhcurate.services.scoring import score_dataset
     from avhcurate.storage.workspace import Workspace
-
-    def die():
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def die_at_rename(number, before):
-        rename, count = os.replace, 0
-
-        def killing(source, target):
-            nonlocal count
-            count += 1
-            if count == number and before:
-                die()
-            rename(source, target)
-            if count == number:
-                die()
-
-        os.replace = killing
+    from tests.fakes.killing import die, die_at_rename
 
     for argument in sys.argv[1:]:
         root, number, when = argument.split("|")

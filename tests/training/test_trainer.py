@@ -292,20 +292,7 @@ KILLED = """
     from avhcurate.training.recipe import Recipe
     from avhcurate.training.saving import save_weights
     from avhcurate.training.trainer import train
-
-    def die_at_rename(number, before):
-        rename, count = os.replace, 0
-
-        def killing(source, target):
-            nonlocal count
-            count += 1
-            if count == number and before:
-                os.kill(os.getpid(), signal.SIGKILL)
-            rename(source, target)
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        os.replace = killing
+    from tests.fakes.killing import die_at_rename
 
     def run(folder):
         digits = read_digits()
