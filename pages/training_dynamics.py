@@ -10,7 +10,7 @@ from avhcurate.ui.jobs import job_panel
 
 st.title("Training dynamics")
 here = frame.with_data()
-subtitle(here, "What a network learns, and when: the same held-out samples, looked at again and again as it trains.")
+subtitle(here, "What a network learns, and when: the same held-out samples, evaluated again and again as it trains.")
 job = job_panel(here.workspace)
 busy = job is not None and job.active
 found = dynamics.trainings(here.workspace, here.table.dataset.name)

@@ -98,8 +98,8 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
 
 def _by_bin(figure: go.Figure, points: pd.DataFrame, bins: Sequence[str], simulated: bool) -> None:
     # The hardest last, so that they lie on top.
-    looks = {"no votes": faded(GREY, 0.6), **dict(list(zip(bins, ramp(len(bins)), strict=True))[::-1])}
-    for name, color in looks.items():
+    colors = {"no votes": faded(GREY, 0.6), **dict(list(zip(bins, ramp(len(bins)), strict=True))[::-1])}
+    for name, color in colors.items():
         rows = points[points["hsf_bin"] == name] if name in bins else points[~points["hsf_bin"].isin(list(bins))]
         if len(rows):
             _points(figure, rows, "AVH", rows["avh"].to_numpy(float), {"color": color}, name=name)

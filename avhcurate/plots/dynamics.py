@@ -24,7 +24,7 @@ ALL = "all"
 BAND = 1.96
 #: The training samples' own curves, by panel.
 _FITTED = {"accuracy": "train_accuracy", "loss": "train_loss"}
-#: Epochs that may bear a tick where the start is stretched.
+#: Epochs that may have a tick where the start is stretched.
 _TICKS = (0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000)
 
 
@@ -35,7 +35,7 @@ class Course:
     `curves`: a row for each epoch and bin, `epoch, bin, n`, and for each of `PANELS` the mean and, as KEY_se, its
     standard error. `fitted`: `epoch, train_accuracy, train_loss` over the samples learnt from. `drops`: epochs at
     which the learning rate falls. `settled`: by panel, the epoch by which the curve over all samples has made 95 % of
-    its way, NaN where that cannot be said; it may lie between two looks.
+    its way, NaN where that cannot be said; it may lie between two evaluations.
     """
 
     title: str
@@ -63,14 +63,14 @@ class EpochAxis:
         values = np.asarray(epochs, float)
         return values if self.first is None else np.log2(1 + values / self.first)
 
-    def look(self) -> dict[str, Any]:
+    def layout(self) -> dict[str, Any]:
         """Range and ticks, as Plotly takes them."""
         low, high = self.place([0, self.last])
-        look: dict[str, Any] = {"range": [low - 0.02 * (high - low), high + 0.02 * (high - low)], "showgrid": False}
+        layout: dict[str, Any] = {"range": [low - 0.02 * (high - low), high + 0.02 * (high - low)], "showgrid": False}
         if self.first is None:
-            return look
+            return layout
         ticks = [tick for tick in _TICKS if tick == 0 or self.first <= tick <= self.last]
-        return look | {"tickvals": self.place(ticks).tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}
+        return layout | {"tickvals": self.place(ticks).tolist(), "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def courses(
@@ -103,7 +103,7 @@ def courses(
         legend=AT_TOP | {"traceorder": "normal", "title": title},
     )
     figure.update_annotations(font_size=14)
-    figure.update_xaxes(**axis.look())
+    figure.update_xaxes(**axis.layout())
     figure.update_xaxes(title_text="epoch", row=rows)
     for panel, (key, name) in enumerate(zip(PANELS, names, strict=True)):
         where = {"row": 1 + panel // 2, "col": 1 + panel % 2} if alone else {"row": 1 + panel}
@@ -124,11 +124,11 @@ class _Drawing:
 
     def __init__(self, figure: go.Figure, bins: Sequence[str]) -> None:
         self.figure = figure
-        self.looks = dict(zip(bins, ramp(len(bins)), strict=True)) | {ALL: TEAL}
+        self.colors = dict(zip(bins, ramp(len(bins)), strict=True)) | {ALL: TEAL}
         self._named: set[str] = set()
 
     def panel(self, course: Course, key: str, axis: EpochAxis, place: dict[str, int]) -> None:
-        for name, color in self.looks.items():
+        for name, color in self.colors.items():
             rows = course.curves[course.curves["bin"] == name].sort_values("epoch")
             if len(rows):
                 self._band(rows, key, name, color, axis, place)
@@ -189,14 +189,14 @@ class _Drawing:
         )
 
     def _drops(self, course: Course, axis: EpochAxis, place: dict[str, int]) -> None:
-        look = {"color": faded(GREY, 0.9), "width": 1.2, "dash": "dash"}
+        line = {"color": faded(GREY, 0.9), "width": 1.2, "dash": "dash"}
         reached = course.curves["epoch"].max() if len(course.curves) else 0
         for drop in course.drops:
             if drop <= reached:
-                self.figure.add_vline(x=float(axis.place(drop)), line=look, layer="below", **place)
+                self.figure.add_vline(x=float(axis.place(drop)), line=line, layer="below", **place)
         if course.drops:
             entry = self._legend("drops", "rate drops", 5)
-            self.figure.add_scatter(x=[None], y=[None], mode="lines", line=look, hoverinfo="skip", **entry, **place)
+            self.figure.add_scatter(x=[None], y=[None], mode="lines", line=line, hoverinfo="skip", **entry, **place)
 
     def _settled(self, course: Course, key: str, axis: EpochAxis, place: dict[str, int]) -> None:
         rows = course.curves[course.curves["bin"] == ALL].sort_values("epoch")

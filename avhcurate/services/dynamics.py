@@ -18,7 +18,7 @@ from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
-#: What curves are drawn of, and the column of a look that each comes from.
+#: What curves are drawn of, and the column of an evaluation that each comes from.
 MEASURES = {"avh": "avh", "norm": "norm", "accuracy": "correct", "loss": "loss", "confidence": "confidence"}
 #: The newest models that are compared, so that many runs over many samples fit into memory.
 MOST_MODELS = 12
@@ -28,7 +28,7 @@ _PARTS = 64
 
 
 def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
-    """The trainings that looked at samples of dataset `name`, the newest first, unfinished ones too."""
+    """The trainings evaluated on samples of dataset `name`, the newest first, unfinished ones too."""
     return workspace.dataset(name).trainings()[::-1]
 
 
@@ -39,22 +39,22 @@ def curves(
     *,
     filters: Filters | None = None,
 ) -> pd.DataFrame:
-    """Means over the recorded samples in view at each look: `epoch, step, bin, n`, and each of `MEASURES` with its
-    standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
+    """Means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES` with
+    its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
 
-    n counts samples with a label. One look is in memory at a time.
+    n counts samples with a label. One evaluation is in memory at a time.
     """
-    seen = _Seen(table, training, filters)
+    samples = _EvaluatedSamples(table, training, filters)
     groups: list[tuple[str, Any]] = [
         (ALL, slice(None)),
-        *seen.by_bin(table.edges if edges is None else bins.check_edges(edges)),
+        *samples.by_bin(table.edges if edges is None else bins.check_edges(edges)),
     ]
     rows = []
-    for number, look in enumerate(training.observations().itertuples()):
-        columns = seen.look(number)
+    for number, evaluation in enumerate(training.observations().itertuples()):
+        columns = samples.at(number)
         for name, members in groups:
             values = {key: columns[key][members] for key in MEASURES}
-            rows.append([look.epoch, look.step, name, len(values["avh"]), *_means(values)])
+            rows.append([evaluation.epoch, evaluation.step, name, len(values["avh"]), *_means(values)])
     names = [name for key in MEASURES for name in (key, f"{key}_se")]
     return pd.DataFrame(rows, columns=["epoch", "step", "bin", "n", *names])
 
@@ -73,11 +73,11 @@ def settled(found: pd.DataFrame) -> dict[str, float]:
 def data_map(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
     """A row a recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
 
-    AVH is that of the last look. Empty before the first epoch is over; samples without a label are left out.
+    AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
-    looks = training.observations()
+    evaluations = training.observations()
     frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
-    found = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(looks) else np.nan)
+    found = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
     joined = frame.merge(found, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
@@ -114,11 +114,11 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
     ]
 
 
-# --- what was seen -------------------------------------------------------------------------------------------
+# --- what is evaluated -------------------------------------------------------------------------------------------
 
 
-class _Seen:
-    """The samples of a training's looks that are in view and have a label: `ids`, `hsf`, and their rows in a look."""
+class _EvaluatedSamples:
+    """The samples that a training is evaluated on, in view and with a label: `ids`, `hsf`, and their rows."""
 
     def __init__(self, table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> None:
         frame = _labelled(table, filters)
@@ -128,10 +128,10 @@ class _Seen:
         self.ids = recorded[self._rows]
         self.hsf = frame["hsf"].to_numpy(float)[place[self._rows]]
 
-    def look(self, number: int) -> dict[str, np.ndarray]:
-        """Each of `MEASURES` at a look, (n,)."""
-        look = self._training.samples(number, list(MEASURES.values()))
-        return {key: look[column].to_numpy()[self._rows] for key, column in MEASURES.items()}
+    def at(self, number: int) -> dict[str, np.ndarray]:
+        """Each of `MEASURES` at an evaluation, (n,)."""
+        recorded = self._training.samples(number, list(MEASURES.values()))
+        return {key: recorded[column].to_numpy()[self._rows] for key, column in MEASURES.items()}
 
     def by_bin(self, edges: Sequence[float]) -> list[tuple[str, np.ndarray]]:
         """Name and members of each HSF bin; none without votes."""
@@ -167,23 +167,23 @@ def _scores(training: TrainingFolder) -> pd.DataFrame:
 def _training_curves(
     table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
 ) -> TrainingCurves:
-    """The curves as means over random parts of the samples; one look is in memory at a time."""
-    seen, looks, planned = _Seen(table, training, filters), training.observations(), training.record.epochs
-    n = len(seen.ids)
+    """The curves as means over random parts of the samples; one evaluation is in memory at a time."""
+    samples, planned = _EvaluatedSamples(table, training, filters), training.record.epochs
+    epochs, n = training.observations()["epoch"].to_numpy(float), len(samples.ids)
     part = np.random.default_rng(0).permutation(n) % _PARTS
     sizes = np.bincount(part)
     curves: dict[str, list[np.ndarray]] = {key: [] for key in ("avh", "accuracy", "loss", "norm")}
     first = change = None
-    for number, epoch in enumerate(looks["epoch"]):
-        columns = seen.look(number)
+    for number, epoch in enumerate(epochs):
+        columns = samples.at(number)
         for key, curve in curves.items():
             curve.append(np.bincount(part, weights=columns[key].astype(np.float64)) / sizes)
         if first is None and epoch >= discoveries.WARM_UP * planned:
             first = columns["norm"]
         change = columns["norm"]
     moved = np.zeros(n) if first is None or change is None else change - first
-    parts = {key: np.array(curve).reshape(len(looks), len(sizes)) for key, curve in curves.items()}
-    return TrainingCurves(name, looks["epoch"].to_numpy(float), parts, sizes, float(planned), moved)
+    parts = {key: np.array(curve).reshape(len(epochs), len(sizes)) for key, curve in curves.items()}
+    return TrainingCurves(name, epochs, parts, sizes, float(planned), moved)
 
 
 # --- models --------------------------------------------------------------------------------------------------
@@ -217,10 +217,10 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
     names = titles(table.dataset)
     complete = [run for run in table.dataset.runs() if run.complete][::-1]
     classes = [table.run.record.num_classes] if table.run else [training.record.num_classes for training in chosen]
-    alike: dict[str, RunFolder] = {}
+    by_weights: dict[str, RunFolder] = {}
     for run in complete:
         if run.record.num_classes in classes:
-            alike.setdefault(run.record.weights_sha256, run)
-    for run in list(alike.values())[:MOST_MODELS]:
+            by_weights.setdefault(run.record.weights_sha256, run)
+    for run in list(by_weights.values())[:MOST_MODELS]:
         rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
         yield names[run.name], rows[rows["predicted"].notna()].set_index("id")

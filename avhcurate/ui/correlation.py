@@ -123,7 +123,7 @@ def summary(found: Correlations) -> str:
     if len(recorded):
         leader = recorded.sort_values("agreement").iloc[-1]
         sentences.append(
-            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it recorded, "
+            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it was evaluated on, "
             f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
             "`aum IS NOT NULL` compares all scores on those."
         )

@@ -25,9 +25,10 @@ REGION = region_chart.region_choice("dynamics")
 _TENTH = 0.1
 
 ABOUT = r"""
-Each point is a held-out sample. Over the looks at the end of each epoch, **confidence** is the mean of the probability
-that the network gave to the sample's label, **variability** its standard deviation, **correctness** the share of
-epochs in which it was right (Swayamdipta et al. 2020; there over the samples learnt from, here over held-out ones).
+Each point is a held-out sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the
+probability that the network gave to the sample's label, **variability** its standard deviation, **correctness** the
+share of epochs in which it was right (Swayamdipta et al. 2020; there over the samples learnt from, here over held-out
+ones).
 
 Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
 them. Far to the right lie those on which it changes its mind.
@@ -51,7 +52,7 @@ def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
 
 
 def corners(points: pd.DataFrame) -> dict[str, Region]:
-    """Regions worth a look, each with about a tenth of the samples."""
+    """Regions worth seeing, each with about a tenth of the samples."""
     varied = float(points["variability"].quantile(1 - _TENTH, interpolation="higher"))
     doubted = float(points["confidence_mean"].quantile(_TENTH, interpolation="lower"))
     return {

@@ -29,7 +29,7 @@ _AXES = {"even": "Even", "start": "Start stretched"}
 AXIS = one_of("dynamics.axis", tuple(_AXES), "even")
 #: Trainings side by side; more columns would be too narrow.
 MOST = 4
-#: Seconds between two looks at a training under way.
+#: Seconds between two updates while a training is under way.
 _OFTEN = 2.0
 #: Scores of the dynamics that the links lead to.
 _LINKED = ("forgetting", "aum", "variability", "learning_speed")
@@ -68,30 +68,30 @@ def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder
 def describe(training: TrainingFolder) -> str:
     """Data, size, progress and device of a training, in a line."""
     record = training.record
-    looks = training.observations()
+    evaluations = training.observations()
     where = f" ({record.train_where})" if record.train_where else ""
     on = f"{record.held_out_samples:,} of {record.held_out}"
     on += f" ({record.held_out_where})" if record.held_out_where else ""
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} samples of {record.dataset}{where}",
-        f"looked at {on}",
+        f"evaluated on {on}",
         f"{record.parameters:,} parameters" if record.parameters else "",
     ]
-    reached = float(looks["epoch"].max()) if len(looks) else 0.0
-    seconds = float(looks["seconds"].max()) if len(looks) else 0.0
+    reached = float(evaluations["epoch"].max()) if len(evaluations) else 0.0
+    seconds = float(evaluations["seconds"].max()) if len(evaluations) else 0.0
     so_far = f"{record.epochs} epochs" if training.complete else f"epoch {reached:.3g} of {record.epochs}"
     parts.append(f"{so_far} in {duration(seconds)} on {record.device}")
     return plain(" · ".join(filter(None, parts)))
 
 
 def none_in_view(here: Opened, chosen: Sequence[TrainingFolder]) -> bool:
-    """Whether the filters leave none of the samples that the trainings looked at; says so."""
+    """Whether the filters leave none of the samples that the trainings were evaluated on; says so."""
     ids = here.table.frame(here.filters, columns=["id"])["id"].to_numpy()
     if any(np.isin(training.ids(), ids).any() for training in chosen):
         return False
     with st.container(border=True):
-        st.subheader("None of the samples in view was looked at", icon=":material/filter_alt_off:")
+        st.subheader("No training was evaluated on the samples in view", icon=":material/filter_alt_off:")
         st.markdown("  \n".join(describe(training) for training in chosen))
         st.button("Clear all filters", key="dynamics.unfilter", on_click=state.change, kwargs={"filters": Filters()})
     return True
@@ -119,7 +119,7 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
     called = titles(folder)
     drawn = [_course(here, by_name[name], called[name]) for name in names]
     if not any(len(course.curves) for course in drawn):
-        st.markdown(":material/hourglass_empty: The first look at the held-out samples is still to come.")
+        st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
         return
     voted = here.table.votes is not None
     figure = courses(
@@ -137,10 +137,10 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
 
 
 def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
-    looks = training.observations()
+    evaluations = training.observations()
     found = _curves_of(here.table, training, filters=here.filters)
     settled = dynamics.settled(found) if training.complete else {}  # where its way ends is not known before
-    return Course(title, found, fitted=looks, drops=training.record.drops, settled=settled)
+    return Course(title, found, fitted=evaluations, drops=training.record.drops, settled=settled)
 
 
 # --- the data map's points -----------------------------------------------------------------------------------

@@ -137,8 +137,8 @@ def numbers_2d(values):
 @pytest.mark.parametrize("query", [{"split": "train"}, {"where": "avh > 1"}], ids=["not recorded", "nothing"])
 def test_filters_that_leave_no_recorded_sample_say_so(opened, words, query):
     app = opened(ONE, **query)
-    assert "None of the samples in view was looked at" in words(app)
-    assert "looked at 896 of digits" in words(app)
+    assert "No training was evaluated on the samples in view" in words(app)
+    assert "evaluated on 896 of digits" in words(app)
     app.button(key="dynamics.unfilter").click().run()
     assert len(figures(app)) == 2
 
@@ -182,7 +182,7 @@ def test_a_training_that_has_just_begun_waits_for_its_first_look(own_trained, op
     root, folder = own_trained
     folder.truncate(-1)
     app = open_page("training_dynamics", root)
-    assert "first look at the held-out samples is still to come" in words(app)
+    assert "first evaluation of the held-out samples is still to come" in words(app)
     assert "begins with the first whole epoch" in words(app)
     assert not figures(app)
 

@@ -39,7 +39,7 @@ def test_correlation_and_disagreement_offer_them(open_page, trained_root, traine
     assert all(f">{name}</th>" in text for name in NAMES)
     # Looked at were half of the samples: their scores are not ranked among those of all.
     assert "of 13, at" in text or "**AVH** follows" in text
-    assert "over the 896 samples that it looked at" in text
+    assert "over the 896 samples that it was evaluated on" in text
     ranked = words(open_page("correlation", trained_root, run=trained, where="aum IS NOT NULL"))
     assert "of 20, at" in ranked or "**AVH** follows" in ranked
     assert app.selectbox(key="correlation.first").value == "aum"
@@ -65,4 +65,4 @@ def test_a_run_that_comes_from_no_training_neither_shows_nor_offers_them(open_pa
     app = open_page("gallery", demo_root, sort="aum", range="aum:0:1")
     assert not {f"Sort by {name}" for name in NAMES} & set(app.selectbox(key="gallery.sort").options)
     assert "no column aum to sort by" in app.warning[0].value
-    assert "the range filter was left out" in app.warning[0].value
+    assert "the filter was left out" in app.warning[0].value
