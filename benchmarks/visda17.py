@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.curation.selection import RULES
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.self_training import Settings, self_train_all
 from avhcurate.storage.self_training import SelfTrainingFolder
@@ -103,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
     folders = self_train_all(workspace, settings(arguments), rules, seeds)
     if not int(os.environ.get("RANK", "0")):
         for folder in folders:
-            print(rounds.summary(folder))
+            print(results.summary(folder))
         print(table(folders, classes))
 
 

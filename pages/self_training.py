@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.services.comparing_rules import lines
+from avhcurate.services.rule_comparison import lines
 from avhcurate.ui import frame, self_training, self_training_round, self_training_start, starting
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.jobs import job_panel

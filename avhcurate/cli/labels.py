@@ -86,14 +86,14 @@ def _select_round(
     as_json: bool,
 ) -> None:
     """Writes the pseudo-labels of a round of a self-training."""
-    from avhcurate.services import rounds
+    from avhcurate.services import self_training_results as results
 
-    folder = rounds.training(space, name, self_training)
+    folder = results.training(space, name, self_training)
     number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
-    count = rounds.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
+    count = results.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     if as_json:
-        options.print_json(rounds.describe(folder, number))
+        options.print_json(results.describe(folder, number))
         return
     print(
         f"{count} of {folder.record.target_samples} samples selected by {folder.record.rule} in round {number}: {out}"

@@ -47,8 +47,8 @@ def self_train(
     as_json: options.JsonOption = False,
 ) -> None:
     """Adapt a model to a dataset by class-balanced pseudo-labels, round by round; the same call again resumes."""
-    from avhcurate.services.rounds import summary
     from avhcurate.services.self_training import Settings, self_train_all
+    from avhcurate.services.self_training_results import summary
 
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     settings = Settings(

@@ -24,7 +24,7 @@ from avhcurate.plots.style import (
     intervals,
 )
 
-#: What can be drawn: name and the form of its values.
+#: Quantities that can be drawn: name and number format.
 PANELS = {
     "mean_accuracy": ("Accuracy, mean of classes", ".1%"),
     "accuracy": ("Accuracy, overall", ".1%"),

@@ -1,4 +1,4 @@
-"""A run of each of two datasets by one network, so that their features compare; what is missing is scored."""
+"""Two runs by the same network, one for each of two datasets; a missing run is scored first."""
 
 from pathlib import Path
 from typing import Literal

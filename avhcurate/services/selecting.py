@@ -1,4 +1,4 @@
-"""Class-balanced pseudo-labels from a model run: selected by rule, compared, written with a manifest."""
+"""Class-balanced pseudo-labels from a model run: selected by a rule, compared, exported with a manifest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,10 +50,8 @@ class PseudoLabels:
     @property
     def accuracy(self) -> float | None:
         """Share of selected samples whose pseudo-label is their given label; None where no selected one has a label."""
-        judged = self.selection.selected & (self.labels >= 0)
-        if not judged.any():
-            return None
-        return float((self.selection.candidate[judged] == self.labels[judged]).mean())
+        n, accuracy, *_ = self.accuracy_interval()
+        return accuracy if n else None
 
     def accuracy_interval(self, ids: Sequence[int] | None = None) -> tuple[int, float, float, float]:
         """How many selected samples (of `ids`, if given) have a label, and the share whose pseudo-label it is.
@@ -105,15 +103,20 @@ def pseudo_label_table(
     result = found.selection.table().assign(id=found.ids)
     chosen = np.ones(len(result), bool) if all else found.selection.selected
     paths = table.frame(Filters(excluded=None, ids=tuple(found.ids[chosen].tolist())), columns=["id", "path"])
-    result = result[chosen].merge(paths.astype({"id": "int64"}), on="id", how="left")
-    result["pseudo_label_name"] = [None if k is pd.NA else _name(table, int(k)) for k in result["pseudo_label"]]
-    result = result[list(COLUMNS)]
+    result = export_columns(result[chosen], paths.astype({"id": "int64"}), found.classes["label_name"].to_list())
     if soft:
         vectors: dict[int, list[float]] = {}
         for rows, values in soft_labels(found.selection, _outputs(table, found.ids).blocks):
             vectors.update(zip(found.ids[rows].tolist(), values.tolist(), strict=True))
         result["soft_label"] = pd.Series([vectors.get(int(id)) for id in result["id"]], dtype=object)
     return result
+
+
+def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """`COLUMNS` of rows of a selection, with the path of each id and the name of each label."""
+    rows = rows.merge(paths, on="id", how="left")
+    labels = rows["pseudo_label"]
+    return rows.assign(pseudo_label_name=[None if pd.isna(k) else names[int(k)] for k in labels])[list(COLUMNS)]
 
 
 def write_pseudo_labels(

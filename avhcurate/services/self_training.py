@@ -1,4 +1,4 @@
-"""Self-training of a dataset from another, started and resumed; what came of it is read by `services.rounds`."""
+"""Self-training of a dataset from another, started and resumed; `self_training_results` reads the outcome."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is learnt from what; what is None is chosen.
+    """Source, target and method of a self-training; what is None is chosen.
 
     source, target: datasets with the same classes, or twice the same one with a condition on each.
     model: as for scoring, or of a probe the name of a run of the target; weights: a file, "random", None for the
@@ -67,18 +67,18 @@ class Settings:
 
     @property
     def conditions(self) -> tuple[str, str]:
-        """On the samples of either."""
+        """On the samples of source and target."""
         return self.source_where, self.target_where
 
     @property
     def most(self) -> int:
-        """Rounds that are made at most."""
+        """The largest number of rounds."""
         return self.schedule.rounds if self.rounds is None else self.rounds
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be done: the samples, fields of the record about network and trainer, and how a trainer is made."""
+    """The samples, the fields of the record about network and trainer, and a function that makes the trainer."""
 
     source: Subset
     target: Subset
@@ -291,7 +291,7 @@ def _decode(store: "DecodedImages", ids: np.ndarray, progress: Progress) -> None
 
 
 def _check(settings: Settings) -> None:
-    """Refuses, before anything is scored, what cannot be done."""
+    """Refuses settings out of range before anything is scored."""
     if settings.rule not in RULES:
         raise CurateError(f"there is no rule {settings.rule!r}: choose one of {', '.join(RULES)}")
     if settings.rounds is not None and settings.rounds < 1:
@@ -303,7 +303,7 @@ def _check(settings: Settings) -> None:
 
 
 def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
-    """What it is made of, named by rule, seed and a fingerprint of all that decides its numbers."""
+    """The record, named by rule, seed and a fingerprint of everything that the results depend on."""
     source, target = task.source, task.target
     decisive = {
         "trainer": task.about["trainer"],
@@ -337,7 +337,7 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
 
 
 def _digest(part: Subset) -> str:
-    """Of a part's samples; of the target's labels too, on which nothing but the report depends."""
+    """Digest of a subset's samples and labels, the target's too, on which only the report depends."""
     content = part.ids.tobytes() + part.labels.tobytes()
     return f"{part.dataset.record.fingerprint} {hashlib.sha256(content).hexdigest()}"
 

@@ -1,4 +1,4 @@
-"""One self-training: what it was made of, and a folder a round with what was selected, learnt and reported."""
+"""One self-training on disk: its record, and a folder a round with the selection, the weights and the report."""
 
 import shutil
 from collections.abc import Callable
@@ -26,14 +26,14 @@ BY = "by_"
 
 
 class SelfTrainingRecord(BaseModel):
-    """What a self-training was made of, `self-training.json`; `finished` and what follows are set when it is complete.
+    """Inputs and settings, `self-training.json`; `finished` and the fields after it are set when it is complete.
 
     source: the dataset with labels to learn from; target: the one whose samples get pseudo-labels. `where` texts are
     the conditions that chose the samples, "" for all. `weights_sha256`, `head` and `preprocess` are those of the
-    network that was begun with: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
+    network at the start: for a `trainer` "probe" the one that both runs hold features of; "full" has no runs.
     `target_left_out` counts samples without an embedding in the run or, for "full", without a readable image.
     `schedule` is `start, step, end`. `recipe` is the trainer's.
-    `done`: rounds of selecting and training that were made; `stopped` says why there are no more; `seconds` is the
+    `done`: rounds of selecting and training that are complete; `stopped` says why there are no more; `seconds` is the
     time of all rounds.
     """
 
@@ -86,9 +86,9 @@ class Share(BaseModel):
 
 
 class Overlap(BaseModel):
-    """What another gate lets pass of the same reading, beside what the run's rule chose: counts and precisions.
+    """The selection of another gate from the same outputs, beside that of the run's rule: counts and precisions.
 
-    Rules with one gate choose the same samples, so that a gate bears the name of its plainest rule. jaccard: `both`
+    Rules with the same gate select the same samples; a gate has the name of its plainest rule. jaccard: `both`
     over the samples that either chooses, None where there are none. `only_ours` and `only_theirs` are the precisions
     of what one alone chooses.
     """
@@ -103,10 +103,10 @@ class Overlap(BaseModel):
 
 
 class RoundReport(BaseModel):
-    """What came of one round. Round 0 learns from the source alone and selects nothing.
+    """Metrics of one round. Round 0 trains on the source alone and selects nothing.
 
-    In a later round, `portion` to `overlaps` are about the selection, made from the reading that the round before
-    ended with; `accuracy` and what follows are about the reading after training, over the whole target.
+    In a later round, `portion` to `overlaps` are about the selection from the outputs of the network of the round
+    before; `accuracy` and the fields after it are about the network after training, over the whole target.
 
     changed: samples whose pseudo-label, or its absence, is not that of the round before. left_out: samples whose
     embedding was not finite, which no rule selects. precision: share of the
@@ -180,15 +180,15 @@ class SelfTrainingFolder(RecordFolder[SelfTrainingRecord]):
         making.rename(place)
 
     def report(self, number: int) -> RoundReport:
-        """What came of a round."""
+        """The metrics of a round."""
         return RoundReport.model_validate_json((self.round(number) / "report.json").read_bytes())
 
     def classes(self, number: int) -> pd.DataFrame:
-        """A row a class of a round: see `training.judge.class_table`."""
+        """A row a class of a round: see `training.judge.TargetEvaluator`."""
         return pd.read_parquet(self.round(number) / "classes.parquet")
 
     def selection(self, number: int, columns: list[str] | None = None) -> pd.DataFrame:
-        """What a round selected from, a row a sample of the target in order of id; from round 1 on.
+        """The selection of a round, a row a sample of the target in order of id; from round 1 on.
 
         id, predicted, candidate (-1 for none), pseudo_label (missing where not selected), confidence, avc, norm,
         threshold, rank (missing for none), selected, for every gate a column `by_GATE` that says whether it would let

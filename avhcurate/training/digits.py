@@ -65,7 +65,7 @@ def halves(labels: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 class Trained(NamedTuple):
-    """The network, float32, and the share of each half that it gets right."""
+    """The network, float32, and its accuracy on each half."""
 
     module: DigitsNet
     train_accuracy: float
@@ -73,10 +73,10 @@ class Trained(NamedTuple):
 
 
 def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
-    """A new DigitsNet, fitted to the "train" half; the other is only measured. Two calls give the same bits.
+    """A new DigitsNet trained on the "train" half and evaluated on both. Two calls give the same bits.
 
-    Machines round differently, and training makes much of little: in float32 two of them end with other networks.
-    In float64 what grows of a rounding error is still lost when the weights are rounded to float32.
+    Machines round differently and training amplifies the difference: in float32 two machines end with different
+    networks. In float64 the difference vanishes when the weights are rounded to float32.
     """
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
     train, test = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
@@ -108,7 +108,7 @@ def save_trained(trained: Trained, path: Path, *, epochs: int, seed: int) -> Non
 
 @contextmanager
 def _deterministic(seed: int) -> Iterator[None]:
-    """One thread, deterministic kernels, float64 and a seed of one's own; torch is left as it was found.
+    """One thread, deterministic kernels, float64 and a fixed seed; restores torch's settings at the end.
 
     The order in which threads add up differs with their number, and floating-point sums with it.
     """

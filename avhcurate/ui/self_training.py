@@ -7,8 +7,9 @@ from typing import Any
 import streamlit as st
 
 from avhcurate.plots.self_training import PANELS, curves, stroke
-from avhcurate.services import comparing_rules, rounds
-from avhcurate.services.comparing_rules import BASE, HELD, Line, Lines
+from avhcurate.services import rule_comparison
+from avhcurate.services import self_training_results as results
+from avhcurate.services.rule_comparison import BASE, HELD, Line, Lines
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
@@ -39,7 +40,7 @@ _HEADS = (
 
 def found_for(here: Opened) -> list[SelfTrainingFolder]:
     """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
-    every = rounds.trainings(here.workspace, here.table.dataset.name)
+    every = results.trainings(here.workspace, here.table.dataset.name)
     now = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
     if len(now) < len(every):
         st.caption(
@@ -51,7 +52,7 @@ def found_for(here: Opened) -> list[SelfTrainingFolder]:
 
 def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
     """Self-trainings that may be compared, by what the address names, else those with the newest run."""
-    groups = {group[0].name: group for group in rounds.alike(found)}
+    groups = {group[0].name: group for group in results.comparable(found)}
     names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
 
     which = one_of("selftrain.group", names, names[0])
@@ -151,9 +152,9 @@ def _bands(seeds: Sequence[int]) -> str:
     return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
 
 
-_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.courses)
-_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.source_only)
-_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(comparing_rules.side_by_side)
+_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.courses)
+_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.source_only)
+_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.side_by_side)
 
 
 # --- rules side by side --------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ import streamlit as st
 
 from avhcurate.curation.hsf import wilson
 from avhcurate.plots.self_training import MOST_CLASSES, before_and_after
-from avhcurate.services import rounds
-from avhcurate.services.comparing_rules import BASE, Lines
+from avhcurate.services import self_training_results as results
 from avhcurate.services.exporting import FOLDERS, FORMATS
+from avhcurate.services.rule_comparison import BASE, Lines
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import Choice, one_of
@@ -28,7 +28,7 @@ from avhcurate.ui.listed import sample_grid
 from avhcurate.ui.self_training import line_name
 from avhcurate.ui.text import accuracy_note
 
-_MODES = {"gates": "Two gates, one reading", "runs": "Two runs"}
+_MODES = {"gates": "Two gates, same outputs", "runs": "Two runs"}
 MODE = one_of("selftrain.mode", tuple(_MODES), "gates")
 _SETS = ("first", "second", "both", "relabelled")
 SET = one_of("selftrain.set", _SETS, "first")
@@ -116,8 +116,10 @@ def _named(lines: Lines) -> dict[str, tuple[str, SelfTrainingFolder]]:
 
 def classes(chosen: ChosenRound) -> None:
     """Each class of the target by the source alone and after the round."""
-    table = rounds.classes(chosen.folder, chosen.number)
-    table["before"] = rounds.classes(chosen.folder, 0).set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
+    table = results.classes(chosen.folder, chosen.number)
+    table["before"] = (
+        results.classes(chosen.folder, 0).set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
+    )
     table = table.rename(columns={"accuracy": "after", "accuracy_low": "low", "accuracy_high": "high"})
     left, right = st.columns([1, 3], gap="medium")
     with left:
@@ -210,18 +212,18 @@ def gallery(here: Opened, chosen: ChosenRound, lines: Lines) -> tuple[list[int],
 
 def _story(chosen: ChosenRound, mode: str) -> str:
     what = (
-        f"Both gates look at the reading that round {chosen.number} selected from, at the same portion."
+        f"Both gates select from the network outputs that round {chosen.number} selected from, at the same portion."
         if mode == "gates"
-        else f"What both runs selected in round {chosen.number}, each from a reading of its own."
+        else f"What both runs selected in round {chosen.number}, each from its own network outputs."
     )
     return f"{what} Samples are those that the filters on the left leave. Right: the pseudo-label is the given label."
 
 
 def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
-    known = rounds.gates(chosen.folder, chosen.number)
+    known = results.gates(chosen.folder, chosen.number)
     one, other = one_of("selftrain.one", tuple(known), "avc"), one_of("selftrain.other", tuple(known), "confidence")
     first, second = one.of(here.view), other.of(here.view)
-    for label, which, gate, partner in (("ChosenRound by", one, first, other), ("Beside", other, second, one)):
+    for label, which, gate, partner in (("Chosen by", one, first, other), ("Beside", other, second, one)):
         which.show(
             st.selectbox,
             label,
@@ -235,7 +237,7 @@ def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
     if first == second:
         st.caption("Choose two different gates.")
         return {}
-    ids = rounds.difference(chosen.folder, chosen.number, first, second)
+    ids = results.difference(chosen.folder, chosen.number, first, second)
     rows = _rows(here, chosen.folder, chosen.number)
     sides = {"first": (first, second), "second": (second, first)}
     found = {
@@ -267,9 +269,9 @@ def _runs(here: Opened, chosen: ChosenRound, lines: Lines) -> dict[str, SampleLi
     if chosen.number not in other.rounds():
         st.caption(f"{title} has no round {chosen.number}: choose an earlier one.")
         return {}
-    ids = rounds.difference_of_runs(chosen.folder, other, chosen.number)
+    ids = results.difference_of_runs(chosen.folder, other, chosen.number)
     ours, theirs = (_rows(here, folder, chosen.number) for folder in (chosen.folder, other))
-    our_gate, their_gate = (rounds.gates(folder, chosen.number)[0] for folder in (chosen.folder, other))
+    our_gate, their_gate = (results.gates(folder, chosen.number)[0] for folder in (chosen.folder, other))
     return {
         "first": _listing(ours, ids["first"], f"{chosen.title}, not {title}", _SCORE[their_gate]),
         "second": _listing(theirs, ids["second"], f"{title}, not {chosen.title}", _SCORE[our_gate]),
@@ -343,7 +345,7 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
         _download(f"Download {total:,} samples", f"{name}.{form}", here, chosen, form, every=every)
         download(
             "Manifest",
-            partial(rounds.manifest_text, chosen.folder, chosen.number),
+            partial(results.manifest_text, chosen.folder, chosen.number),
             f"{name}.{form}.manifest.json",
             key="selftrain.manifest",
             help="The run's record, rule, thresholds and counts per class, model and weights, dataset, versions.",
@@ -354,7 +356,7 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
 def _download(
     label: str, name: str, here: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
 ) -> None:
-    data = partial(rounds.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
+    data = partial(results.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
     download(label, data, name, key="selftrain.download", type="primary", **look)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from avhcurate.curation.selection import RULES
 from avhcurate.errors import CurateError
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.services.jobs import Command
 from avhcurate.services.paired_runs import known_runs
 from avhcurate.services.subsets import same_classes
@@ -139,7 +139,7 @@ def await_rounds(here: Opened) -> None:
     """Runs the page again as soon as there is another round to show."""
 
     def made() -> int:
-        every = rounds.trainings(here.workspace, here.table.dataset.name)
+        every = results.trainings(here.workspace, here.table.dataset.name)
         return sum(1 + len(folder.rounds()) for folder in every)
 
     await_more(made, every=2.0)

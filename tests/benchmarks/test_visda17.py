@@ -54,7 +54,7 @@ def test_a_dry_run_ends_with_a_table_beside_the_papers(visda, tmp_path, capsys):
         assert row.split("|")[-2].strip() == mean
     target = Workspace(tmp_path).dataset("visda-validation")
     assert target.record.classes == CLASSES
-    runs = visda17.rounds.trainings(Workspace(tmp_path), "visda-validation")
+    runs = visda17.results.trainings(Workspace(tmp_path), "visda-validation")
     assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [
         ("confidence", 0, [0, 1, 2]),
         ("avc", 0, [0, 1, 2]),

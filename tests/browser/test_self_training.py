@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.storage.workspace import Workspace
 from tests.browser.pages import TILES, chart, choose, expect, ids, open_at, settled, with_parameter
 
 
 def test_a_round_and_its_gates_are_looked_at_and_its_labels_taken_away(page, serve, self_trained_root):
-    found = rounds.trainings(Workspace(self_trained_root), "digits")
+    found = results.trainings(Workspace(self_trained_root), "digits")
     avc = next(folder for folder in found if (folder.record.rule, folder.record.seed) == ("avc", 0))
     open_at(page, f"{serve(self_trained_root)}/self_training?selftrain.group={avc.name}&selftrain.run={avc.name}")
     expect(chart(page, "selftrain-curves")).to_be_visible()

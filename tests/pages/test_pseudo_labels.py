@@ -10,7 +10,7 @@ import pytest
 from avhcurate.curation.filters import Filters
 from avhcurate.curation.hsf import wilson
 from avhcurate.curation.selection import GATES
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.services.selecting import overlap, portion_curve, select
 from avhcurate.services.self_training import Settings, self_train_dataset
 from avhcurate.services.tables import open_table
@@ -163,7 +163,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         np.save(run.root / "class_weights.npy", head.class_weights)
         np.save(run.root / "bias.npy", head.bias)
         columns = ["id", "path", "pseudo_label", "confidence", "avc", "threshold", "rank_in_class"]
-        expected = rounds.pseudo_labels(space, folder, 1)[columns].astype({"pseudo_label": "int64"})
+        expected = results.pseudo_labels(space, folder, 1)[columns].astype({"pseudo_label": "int64"})
         score = expected["avc" if "avc" in rule else "confidence"]
         twice = expected["id"].isin(twins) & (score == expected["threshold"])
         assert twice.sum() >= 10  # at the threshold, two of a class
@@ -182,7 +182,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         found = select(table, rule=rule, portion=0.3, filters=Filters(where=where))
         rows = pd.read_parquet(io.BytesIO(file_of(table, found, "parquet", soft=False, everything=False)))
         pd.testing.assert_frame_equal(rows[columns], expected, check_dtype=False)
-        assert rounds.summary(folder)["left_out"] == 2
+        assert results.summary(folder)["left_out"] == 2
     app = open_page("pseudo_labels", own_demo_root, pseudo__rule=rule, pseudo__portion="0.3", where=where)
     assert metrics(app)["Selected"] == f"{len(expected):,}"
     assert "2 samples in view have no finite embedding" in words(app)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.storage.workspace import Workspace
 from avhcurate.ui.self_training_start import SelfTrain
 from avhcurate.ui.text import p_text
@@ -19,7 +19,7 @@ from avhcurate.ui.text import p_text
 @pytest.fixture
 def runs(self_trained_root):
     """The self-trainings by rule and seed."""
-    found = rounds.trainings(Workspace(self_trained_root), "digits")
+    found = results.trainings(Workspace(self_trained_root), "digits")
     return {(folder.record.rule, folder.record.seed): folder for folder in found}
 
 
@@ -155,12 +155,12 @@ def test_a_round_that_is_not_there_is_said(open_page, self_trained_root, address
 @pytest.mark.parametrize("form", ["csv", "folder"])
 def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs, form):
     workspace, folder = Workspace(self_trained_root), runs["avc", 0]
-    content = rounds.export_bytes(workspace, folder, 2, form)
+    content = results.export_bytes(workspace, folder, 2, form)
     rows = folder.selection(2).query("selected").set_index("id")
     if form == "csv":
         read = pd.read_csv(io.BytesIO(content)).set_index("id")
         assert read["pseudo_label"].to_dict() == rows["candidate"].to_dict()
-        assert json.loads(rounds.manifest_text(folder, 2))["selected"] == len(rows)
+        assert json.loads(results.manifest_text(folder, 2))["selected"] == len(rows)
         return
     names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     assert sum(name.endswith(".png") for name in names) == len(rows)

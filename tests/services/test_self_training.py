@@ -19,7 +19,8 @@ from PIL import Image, ImageFilter
 
 from avhcurate import cli
 from avhcurate.errors import CurateError
-from avhcurate.services import exporting, rounds
+from avhcurate.services import exporting
+from avhcurate.services import self_training_results as results
 from avhcurate.services.annotating import annotate
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.selecting import COLUMNS
@@ -100,7 +101,7 @@ def adapted_root(shifted_root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def adapted(adapted_root):
     """Those four, AVC with seed 0 first."""
-    return rounds.trainings(Workspace(adapted_root), "blurred")
+    return results.trainings(Workspace(adapted_root), "blurred")
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_the_command_scores_what_is_missing_and_adapts_with_every_rule_and_seed(
         ("avc", 0), ("confidence", 0), ("avc", 1), ("confidence", 1),
     ]  # fmt: skip
     printed = json.loads((adapted_root / "printed.json").read_text())["self_trainings"]
-    assert printed == [rounds.summary(folder) for folder in adapted]
+    assert printed == [results.summary(folder) for folder in adapted]
     for row in printed:
         assert row["accuracy"] > row["source_only"] + 0.04
         assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
@@ -160,7 +161,7 @@ def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapt
     script = textwrap.dedent(KILLED).replace("SETTINGS", repr(SETTINGS))
     ended = subprocess.run([sys.executable, "-c", script, str(own_root)], check=False)
     assert ended.returncode == -signal.SIGKILL
-    (cut,) = rounds.trainings(workspace, "blurred")
+    (cut,) = results.trainings(workspace, "blurred")
     assert (cut.rounds(), cut.complete, cut.name) == ([0, 1], False, adapted[0].name)
     whole = self_train_dataset(workspace, SETTINGS)
     assert whole.rounds() == adapted[0].rounds() == [0, 1, 2, 3]
@@ -183,7 +184,7 @@ def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeyp
     for _ in range(2):
         ended = cli("self-train", *arguments, "--workspace", own_root)
         codes.append(ended.code)
-        (folder,) = rounds.trainings(workspace, "blurred")
+        (folder,) = results.trainings(workspace, "blurred")
         assert folder.complete == (len(codes) == 2)
     assert codes == [130, 0]
     assert "avc" in ended.out
@@ -201,7 +202,7 @@ def test_labels_of_the_target_are_not_needed(own_root, adapted, tmp_path):
         pd.testing.assert_frame_equal(found.selection(number, columns), adapted[0].selection(number, columns))
         assert found.report(number).accuracy.value is None
         assert found.report(number).precision.value is None
-    assert rounds.table(found)["accuracy"].isna().all()
+    assert results.table(found)["accuracy"].isna().all()
 
 
 def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_path):
@@ -255,7 +256,7 @@ def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
 
 
 def test_rounds_and_overlaps_as_tables(adapted):
-    table, shared = rounds.table(adapted[0]), rounds.overlaps(adapted[0])
+    table, shared = results.table(adapted[0]), results.overlaps(adapted[0])
     reports = [adapted[0].report(number) for number in range(4)]
     assert table["round"].tolist() == [0, 1, 2, 3]
     assert table["accuracy"].tolist() == [report.accuracy.value for report in reports]
@@ -268,53 +269,53 @@ def test_rounds_and_overlaps_as_tables(adapted):
 
 def test_differences_between_gates_and_between_runs(adapted):
     rows = adapted[0].selection(2).set_index("id")
-    found = rounds.difference(adapted[0], 2, "avc", "confidence")
+    found = results.difference(adapted[0], 2, "avc", "confidence")
     assert set(found["first"]) == set(rows.index[rows["by_avc"] & ~rows["by_confidence"]])
     assert set(found["second"]) == set(rows.index[~rows["by_avc"] & rows["by_confidence"]])
     assert set(found["both"]) | set(found["first"]) == set(rows.index[rows["selected"]])
     assert rows["rank"][found["first"]].is_monotonic_increasing
-    assert rounds.gates(adapted[0], 2)[0] == "avc"
-    assert rounds.gates(adapted[1], 2)[0] == "confidence"
+    assert results.gates(adapted[0], 2)[0] == "avc"
+    assert results.gates(adapted[1], 2)[0] == "confidence"
     other = adapted[1].selection(2).set_index("id")
-    runs = rounds.difference_of_runs(adapted[0], adapted[1], 2)
+    runs = results.difference_of_runs(adapted[0], adapted[1], 2)
     assert set(runs["second"]) == set(rows.index[other["selected"] & ~rows["selected"]])
     for id in runs["relabelled"]:
         assert rows["pseudo_label"][id] != other["pseudo_label"][id]
     with pytest.raises(CurateError, match="no gate 'mrkld': choose from avc"):
-        rounds.difference(adapted[0], 1, "avc", "mrkld")
+        results.difference(adapted[0], 1, "avc", "mrkld")
 
 
 def test_rules_are_compared_over_seeds(adapted):
-    assert [len(group) for group in rounds.alike(adapted)] == [4]
-    table = rounds.compare(adapted).set_index(["rule", "round"])
+    assert [len(group) for group in results.comparable(adapted)] == [4]
+    table = results.compare(adapted).set_index(["rule", "round"])
     values = [adapted[place].report(3).accuracy.value for place in (0, 2)]
     row = table.loc[("avc", 3)]
     assert (row["n"], row["mean"]) == (2, pytest.approx(np.mean(values)))
     half = 12.7062 * np.std(values, ddof=1) / np.sqrt(2)  # t at 97.5 % with one degree of freedom
     assert row["high"] - row["mean"] == pytest.approx(half, rel=1e-4)
-    assert rounds.compare(adapted[:1]).set_index("round")["low"].isna().all()
+    assert results.compare(adapted[:1]).set_index("round")["low"].isna().all()
 
 
 def test_an_unknown_self_training_or_round_says_what_there_is(adapted_root, adapted):
     with pytest.raises(CurateError, match=f"no self-training 'x'; it has {adapted[0].name}"):
-        rounds.training(Workspace(adapted_root), "blurred", "x")
+        results.training(Workspace(adapted_root), "blurred", "x")
     with pytest.raises(CurateError, match="has no round 9: it has 4 rounds"):
-        rounds.selection(adapted[0], 9)
+        results.selection(adapted[0], 9)
     with pytest.raises(CurateError, match="selects nothing"):
-        rounds.selection(adapted[0], 0)
+        results.selection(adapted[0], 0)
 
 
 def test_pseudo_labels_have_the_columns_of_select_and_their_manifest(adapted_root, adapted):
     workspace = Workspace(adapted_root)
-    every = rounds.pseudo_labels(workspace, adapted[0], 2, all=True)
-    chosen = rounds.pseudo_labels(workspace, adapted[0], 2)
+    every = results.pseudo_labels(workspace, adapted[0], 2, all=True)
+    chosen = results.pseudo_labels(workspace, adapted[0], 2)
     assert list(every.columns) == list(COLUMNS)
     assert len(every) == 896
     assert chosen["selected"].all()
     assert every["pseudo_label"].notna().sum() == len(chosen) == adapted[0].report(2).selected
     paths = workspace.dataset("blurred").samples(["id", "path"]).set_index("id")["path"]
     assert chosen["path"].tolist() == paths[chosen["id"]].tolist()
-    manifest = json.loads(json.dumps(rounds.describe(adapted[0], 2)))
+    manifest = json.loads(json.dumps(results.describe(adapted[0], 2)))
     assert (manifest["rule"], manifest["round"], manifest["portion"]) == ("avc", 2, 0.35)
     assert sum(row["selected"] for row in manifest["per_class"]) == manifest["selected"] == len(chosen)
     assert manifest["self_training"]["recipe"]["hidden"] == 32
@@ -323,16 +324,16 @@ def test_pseudo_labels_have_the_columns_of_select_and_their_manifest(adapted_roo
 def test_pseudo_labels_of_another_import_are_refused(own_root, adapted):
     """Its ids would name other samples."""
     workspace = Workspace(own_root)
-    folder = rounds.training(workspace, "blurred", adapted[0].name)
+    folder = results.training(workspace, "blurred", adapted[0].name)
     folder.write_record(folder.record.model_copy(update={"target_fingerprint": "another"}))
     with pytest.raises(CurateError, match="was imported again"):
-        rounds.export(workspace, folder, 1, "csv", own_root / "out.csv")
+        results.export(workspace, folder, 1, "csv", own_root / "out.csv")
 
 
 @pytest.mark.parametrize("format", sorted(exporting.FORMATS))
 def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_path):
     out = tmp_path / f"labels.{format}"
-    count = rounds.export(Workspace(adapted_root), adapted[0], 2, format, out)
+    count = results.export(Workspace(adapted_root), adapted[0], 2, format, out)
     assert count == adapted[0].report(2).selected
     manifest = out / "manifest.json" if out.is_dir() else out.with_name(out.name + ".manifest.json")
     content = json.loads(manifest.read_text())
@@ -355,7 +356,7 @@ def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_pat
         read = pq.read_table(out / "data").to_pandas().set_index("id")
         assert read["label"].to_dict() == chosen.to_dict()
     with pytest.raises(CurateError, match="--force"):
-        rounds.export(Workspace(adapted_root), adapted[0], 2, format, out)
+        results.export(Workspace(adapted_root), adapted[0], 2, format, out)
 
 
 def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
@@ -369,11 +370,11 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cl
     ended = cli(*arguments)
     assert ended.code == 0, ended.err
     assert "the source alone" in " ".join(ended.out.split())
-    (folder,) = rounds.trainings(Workspace(root), "blurred")
+    (folder,) = results.trainings(Workspace(root), "blurred")
     assert (folder.record.trainer, folder.record.target_run, folder.rounds()) == ("full", None, [0, 1, 2])
     assert folder.report(2).accuracy.value > folder.report(0).accuracy.value
     assert not list(folder.root.glob("*.pt"))
-    assert rounds.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
+    assert results.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
 
 
 def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_path, cli):

@@ -5,15 +5,15 @@ import pytest
 from scipy import stats
 
 from avhcurate.analysis.seeds import mean_over_seeds
-from avhcurate.services import rounds
-from avhcurate.services.comparing_rules import courses, lines, side_by_side, source_only
+from avhcurate.services import self_training_results as results
+from avhcurate.services.rule_comparison import courses, lines, side_by_side, source_only
 from avhcurate.storage.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def found(self_trained_root):
     """Confidence and AVC with two seeds each."""
-    every = rounds.trainings(Workspace(self_trained_root), "digits")
+    every = results.trainings(Workspace(self_trained_root), "digits")
     return lines([folder for folder in every if folder.record.rule != "mrkld"])
 
 
@@ -25,7 +25,7 @@ def reports(found, rule, number):
 def test_lines_stand_in_the_order_of_the_rules_with_every_seed_once(found, self_trained_root):
     assert [(line.rule, line.usual) for line in found] == [("confidence", True), ("avc", True)]
     assert [[folder.record.seed for folder in folders] for folders in found.values()] == [[0, 1], [0, 1]]
-    every = rounds.trainings(Workspace(self_trained_root), "digits")
+    every = results.trainings(Workspace(self_trained_root), "digits")
     assert lines([*every, *every]) == lines(every)
 
 

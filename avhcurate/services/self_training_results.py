@@ -1,4 +1,4 @@
-"""What self-trainings came to, round by round: read, compared, taken away as pseudo-labels."""
+"""Results of self-trainings, round by round: read, compared, exported as pseudo-labels."""
 
 import json
 import tempfile
@@ -17,7 +17,7 @@ from avhcurate.curation.selection import RULES
 from avhcurate.errors import CurateError
 from avhcurate.services import exporting
 from avhcurate.services.exporting.rows import write_rows
-from avhcurate.services.selecting import COLUMNS
+from avhcurate.services.selecting import export_columns
 from avhcurate.services.tables import DatasetTable, open_log, open_response_log, open_saved
 from avhcurate.storage.files import write_atomic
 from avhcurate.storage.self_training import BY, SelfTrainingFolder, self_trainings
@@ -26,10 +26,10 @@ from avhcurate.storage.workspace import Workspace
 #: Columns of `compare`.
 _COMPARED = ["rule", "round", "n", "mean", "low", "high"]
 
-#: Shares of a report, of each of which `table` has the value, the ends of its interval and n.
+#: Shares of a report; `table` has the value of each, the ends of its interval and n.
 _SHARES = ("accuracy", "precision", "recall", "ece")
 
-#: What self-trainings share that may be compared.
+#: Fields of the record that comparable self-trainings have in common.
 _SHARED = {
     "source", "source_fingerprint", "source_where", "source_samples", "target", "target_fingerprint", "target_where",
     "target_samples", "model", "weights_sha256", "head", "preprocess", "trainer", "recipe", "schedule", "rounds",
@@ -50,8 +50,8 @@ def training(workspace: Workspace, target: str, name: str) -> SelfTrainingFolder
     return found[name]
 
 
-def alike(folders: Sequence[SelfTrainingFolder]) -> list[list[SelfTrainingFolder]]:
-    """Groups of self-trainings that differ in rule, alpha and seed alone, so that they may be compared."""
+def comparable(folders: Sequence[SelfTrainingFolder]) -> list[list[SelfTrainingFolder]]:
+    """Groups of comparable self-trainings, which differ only in rule, alpha and seed."""
     groups: dict[str, list[SelfTrainingFolder]] = {}
     for folder in folders:
         record = folder.record.model_dump(mode="json", include=_SHARED)
@@ -106,7 +106,7 @@ def selection(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
 
 
 def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
-    """The gates whose choice a round knows, the run's own first."""
+    """The gates whose selection a round has stored, the run's own first."""
     own = RULES[folder.record.rule].gate  # type: ignore[index]
     columns = pq.read_schema(folder.round(number) / "selection.parquet").names
     found = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
@@ -114,8 +114,8 @@ def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
 
 
 def difference(folder: SelfTrainingFolder, number: int, first: str, second: str) -> dict[str, list[int]]:
-    """Ids that two gates let pass of one reading, the one a round selected from: `both, first, second`, the latter two
-    those that only one does, best rank at the run's own gate first.
+    """Ids that two gates select from the same outputs in a round: `both, first, second`, the latter two those that only
+    one selects, best rank at the run's own gate first.
     """
     known = gates(folder, number)
     if missing := [gate for gate in (first, second) if gate not in known]:
@@ -129,8 +129,8 @@ def difference(folder: SelfTrainingFolder, number: int, first: str, second: str)
 
 
 def difference_of_runs(first: SelfTrainingFolder, second: SelfTrainingFolder, number: int) -> dict[str, list[int]]:
-    """Ids that two self-trainings select in one round, each from its own reading: as `difference`, with `relabelled`,
-    those of `both` that they label otherwise.
+    """Ids that two self-trainings select in one round, each from its own network's outputs: as `difference`, and
+    `relabelled`, those of `both` with different pseudo-labels.
     """
     a, b = (folder.selection(number, ["id", "rank", "candidate", "selected"]) for folder in (first, second))
     a, b = (rows[rows["selected"]].sort_values(["rank", "id"]) for rows in (a, b))
@@ -166,7 +166,7 @@ def compare(folders: Sequence[SelfTrainingFolder], key: str = "accuracy") -> pd.
 
 
 def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
-    """What a self-training came to: its name, accuracies on the target before and after, and its last selection."""
+    """Name of a self-training, accuracies on the target before and after, and its last selection."""
     record, last = folder.record, folder.rounds()[-1]
     first, final = folder.report(0), folder.report(last)
     return {
@@ -196,7 +196,7 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
     }
 
 
-# --- taken away --------------------------------------------------------------------------------------------------
+# --- export ------------------------------------------------------------------------------------------------------
 
 
 def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int, *, all: bool = False) -> pd.DataFrame:
@@ -207,19 +207,16 @@ def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int,
     record, dataset = folder.record, workspace.dataset(folder.record.target)
     if dataset.record.fingerprint != record.target_fingerprint:
         raise CurateError(
-            f"{record.target!r} was imported again since {folder.name}, whose ids named other samples: self-train anew"
+            f"{record.target!r} was imported again since {folder.name}, whose ids named other samples: self-train again"
         )
     rows = folder.selection(number)
     rows = rows if all else rows[rows["selected"]]
     paths = dataset.samples(["id", "path"])
-    rows = rows.rename(columns={"rank": "rank_in_class"}).merge(paths, on="id", how="left").reset_index(drop=True)
-    names = [None if pd.isna(label) else record.classes[int(label)] for label in rows["pseudo_label"]]
-    rows["pseudo_label_name"] = names
-    if "soft_label" not in rows:
-        return rows[list(COLUMNS)]
-    soft = [None if values is None else list(map(float, values)) for values in rows["soft_label"]]
-    rows["soft_label"] = pd.Series(soft, dtype=object)
-    return rows[[*COLUMNS, "soft_label"]]
+    result = export_columns(rows.rename(columns={"rank": "rank_in_class"}), paths, record.classes)
+    if "soft_label" in rows:
+        soft = [None if values is None else list(map(float, values)) for values in rows["soft_label"]]
+        result["soft_label"] = pd.Series(soft, dtype=object)
+    return result
 
 
 def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
@@ -249,7 +246,7 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
 
 
 def manifest_text(folder: SelfTrainingFolder, number: int) -> str:
-    """The manifest as it lies beside the file of a round's pseudo-labels."""
+    """The manifest as written beside the file of a round's pseudo-labels."""
     return json.dumps(describe(folder, number), indent=2) + "\n"
 
 
@@ -290,7 +287,7 @@ def export(
 def _export_folder(
     workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str, out: Path, *, force: bool
 ) -> int:
-    """By way of a table of the target's own, in which the pseudo-labels are what somebody decided."""
+    """Exports from a table of the target in which the pseudo-labels are the curated labels."""
     chosen = pseudo_labels(workspace, folder, number)
     decided = chosen[["path"]].assign(curated_label=chosen["pseudo_label"], excluded=False)
     decided["tags"] = pd.Series([[]] * len(chosen), index=chosen.index, dtype=object)

@@ -1,4 +1,4 @@
-"""Rules of self-training side by side: their rounds and what they come to, over seeds."""
+"""Rules of self-training side by side: their rounds and final results, over seeds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
@@ -7,10 +7,10 @@ import pandas as pd
 
 from avhcurate.analysis.seeds import mean_over_seeds
 from avhcurate.curation.selection import RULES, Rule
-from avhcurate.services import rounds
+from avhcurate.services import self_training_results as results
 from avhcurate.storage.self_training import SelfTrainingFolder
 
-#: What every other rule is held against.
+#: The rule that every other is compared with.
 BASE: Rule = "confidence"
 
 #: Columns of `side_by_side` and where they stand: the round (0 the source alone, -1 the last), and its quantity.
@@ -23,21 +23,21 @@ _PLACES = {
     "precision_last": (-1, "precision"),
     "selected": (-1, "selected"),
 }
-#: Counts that are 0 before there is a selection, which says nothing.
+#: Counts that mean nothing before the first selection.
 _OF_SELECTION = ("selected",)
-#: Columns whose paired difference from `BASE` is told.
+#: Columns that are compared with `BASE`, paired by seed.
 HELD = ("accuracy", "mean_accuracy")
 
 
 class Line(NamedTuple):
-    """What is compared over seeds: a rule and the weight of its regulariser."""
+    """A rule and the weight of its regulariser; the runs of a line differ in their seed only."""
 
     rule: Rule
     alpha: float | None
 
     @property
     def usual(self) -> bool:
-        """Whether the weight is the rule's own."""
+        """Whether the weight is the rule's default."""
         return self.alpha in (None, RULES[self.rule].alpha)
 
 
@@ -56,9 +56,9 @@ def lines(folders: Sequence[SelfTrainingFolder]) -> dict[Line, list[SelfTraining
 
 
 def courses(shown: Lines, keys: Sequence[str]) -> pd.DataFrame:
-    """A row a quantity of `rounds.table`, line and round: `quantity, line, round, n, mean, low, high`.
+    """A row a quantity of `results.table`, line and round: `quantity, line, round, n, mean, low, high`.
 
-    `line` is its place in `shown`, n counts seeds. The interval is that of `rounds.compare`; of one seed it is the
+    `line` is its place in `shown`, n counts seeds. The interval is that of `results.compare`; of one seed it is the
     quantity's own over samples, and NaN where it has none.
     """
     parts = [
@@ -71,12 +71,12 @@ def courses(shown: Lines, keys: Sequence[str]) -> pd.DataFrame:
 
 
 def _course(folders: Sequence[SelfTrainingFolder], key: str) -> pd.DataFrame:
-    means = rounds.compare(folders, key).drop(columns="rule")
+    means = results.compare(folders, key).drop(columns="rule")
     if key in _OF_SELECTION:
         means = means[means["round"] > 0]
     if len(folders) > 1:
         return means
-    own = rounds.table(folders[0]).set_index("round").reindex(means["round"]).reset_index()
+    own = results.table(folders[0]).set_index("round").reindex(means["round"]).reset_index()
     if f"{key}_low" not in own:
         return means
     return means.assign(low=own[f"{key}_low"].to_numpy(), high=own[f"{key}_high"].to_numpy())
@@ -85,7 +85,7 @@ def _course(folders: Sequence[SelfTrainingFolder], key: str) -> pd.DataFrame:
 def source_only(shown: Lines, keys: Sequence[str]) -> dict[str, float]:
     """Of each quantity, its mean over seeds at round 0, which all rules share; left out where it has none."""
     by_seed = {folder.record.seed: folder for folders in shown.values() for folder in folders}
-    first = [rounds.table(folder).iloc[0] for folder in by_seed.values()]
+    first = [results.table(folder).iloc[0] for folder in by_seed.values()]
     values = {key: mean_over_seeds([row[key] for row in first]).value for key in keys if first}
     return {key: value for key, value in values.items() if value == value and key not in _OF_SELECTION}
 
@@ -113,8 +113,8 @@ def side_by_side(shown: Lines) -> pd.DataFrame:
 
 
 def _ends(folder: SelfTrainingFolder) -> dict[str, float]:
-    """The numbers of one self-training that stand in its row, with the ends of their intervals where they have some."""
-    table = rounds.table(folder)
+    """The figures of one self-training for its row, with the ends of their intervals where they have some."""
+    table = results.table(folder)
     found: dict[str, float] = {}
     for key, (place, quantity) in _PLACES.items():
         row = table.iloc[min(place, len(table) - 1)]
