@@ -23,7 +23,7 @@ def votes_out(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Take out the votes that HSF is made of, imported and collected ones; `votes` reads each of these files again."""
+    """Export the votes that HSF uses, imported and collected ones; `votes` reads each of these files again."""
     from avhcurate.services import ballots_out
 
     table = options.open_run_table(workspace, name, None)

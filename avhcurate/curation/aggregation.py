@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from avhcurate.curation.ballots import check_ballots, questions, votes_of
+from avhcurate.curation.ballots import check_responses, questions, votes_of
 from avhcurate.curation.hsf import class_indices
 from avhcurate.errors import CurateError
 
@@ -173,14 +173,14 @@ class _Model:
         return weights / total[self.cell_item], float((top + np.log(total)).sum())
 
 
-def dawid_skene_of_ballots(ballots: pd.DataFrame, classes: Sequence[str], **options: Any) -> pd.DataFrame:
-    """Dawid-Skene of each design in a table of ballots: `path, label, prob, votes, design`, a row a question.
+def dawid_skene_of_responses(responses: pd.DataFrame, classes: Sequence[str], **options: Any) -> pd.DataFrame:
+    """Dawid-Skene of each design in a table of responses: `path, label, prob, votes, design`, a row a question.
 
     classify: label is the most probable class of the sample, by index, and prob its probability. select: label is the
     class shown, and prob the probability that the sample belongs to it. Rows without an annotator each count as one of
     their own. Options go to `dawid_skene`.
     """
-    votes = votes_of(check_ballots(ballots))
+    votes = votes_of(check_responses(responses))
     parts = []
     for design, rows in votes.groupby("design", sort=True):
         result = _of_design(rows, classes, str(design), options)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from avhcurate.curation.ballots import check_ballots, correct_controls, questions, votes_of
+from avhcurate.curation.ballots import check_responses, correct_controls, questions, votes_of
 from avhcurate.curation.hsf import wilson
 from avhcurate.errors import CurateError
 
@@ -56,7 +56,7 @@ class ExclusionRule:
                 raise CurateError(f"{name.replace('_', ' ')} is a share between 0 and 1; it was {value}")
 
 
-def annotator_table(ballots: pd.DataFrame, *, fastest: Fastest | None = None, level: float = 0.95) -> pd.DataFrame:
+def annotator_table(responses: pd.DataFrame, *, fastest: Fastest | None = None, level: float = 0.95) -> pd.DataFrame:
     """One row an annotator, in order of name: the columns `COLUMNS`. Rows without an annotator help to judge others.
 
     answers: all answers; votes: those that are no controls, the last of each question. control_accuracy: share of right
@@ -66,7 +66,7 @@ def annotator_table(ballots: pd.DataFrame, *, fastest: Fastest | None = None, le
     quantiles of the time an image or tile took; too_fast: share of the `timed` ones that were impossibly fast. NaN
     where there is nothing to judge by.
     """
-    table = check_ballots(ballots)
+    table = check_responses(responses)
     fastest = fastest or Fastest()
     known = table[table["annotator"].notna()]
     names = pd.Index(sorted(known["annotator"].astype(str).unique()), name="annotator", dtype="str")
@@ -170,10 +170,10 @@ def _largest(group: np.ndarray, values: np.ndarray, number: int) -> tuple[np.nda
     return largest, np.bincount(group[values == largest[group]], minlength=number)
 
 
-def _times(ballots: pd.DataFrame, fastest: Fastest) -> pd.DataFrame:
+def _times(responses: pd.DataFrame, fastest: Fastest) -> pd.DataFrame:
     """Per annotator `median_ms, low_ms, high_ms, too_fast, timed`; a grid is one answer a tile, all equally fast."""
     # A log without a place for "unknown" may write it as a negative time.
-    timed = ballots[pd.to_numeric(ballots["reaction_ms"]).fillna(-1) >= 0]
+    timed = responses[pd.to_numeric(responses["reaction_ms"]).fillna(-1) >= 0]
     milliseconds = timed["reaction_ms"].to_numpy(float)
     select = (timed["design"] == "select").to_numpy()
     task = timed["task"].astype(object).where(timed["task"].notna(), timed["path"])

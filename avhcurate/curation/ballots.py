@@ -1,19 +1,19 @@
-"""One table of human answers, whoever collected them: what its columns mean, which rows are votes, and their counts."""
+"""The table of responses, whoever collected them: its columns, and which rows are votes or right answers."""
 
 import numpy as np
 import pandas as pd
 
 from avhcurate.errors import CurateError
 
-#: Columns of a table of ballots, a row an answer; see `check_ballots`.
-BALLOT_COLUMNS = (
+#: Columns of a table of responses, a row an answer; see `check_responses`.
+RESPONSE_COLUMNS = (
     *("path", "annotator", "design", "answer", "selected", "control", "expected", "reaction_ms", "task", "at"),
 )
 DESIGNS = ("classify", "select")
 
 
-def check_ballots(ballots: pd.DataFrame) -> pd.DataFrame:
-    """The table with every column of `BALLOT_COLUMNS`, missing ones added empty; refused where an answer is unclear.
+def check_responses(responses: pd.DataFrame) -> pd.DataFrame:
+    """The table with every column of `RESPONSE_COLUMNS`, missing ones added empty; refused where an answer is unclear.
 
     - path: the sample. annotator: who answered, missing where nobody knows.
     - design: `classify` (which class is this?) or `select` (does it belong to the class?).
@@ -23,15 +23,17 @@ def check_ballots(ballots: pd.DataFrame) -> pd.DataFrame:
     - reaction_ms: milliseconds; of a grid, the time of the whole task on each of its rows.
     - task: rows of one grid or session share it. at: time of the answer, UTC.
     """
-    if missing := [name for name in ("path", "design", "answer") if name not in ballots]:
-        raise CurateError(f"the ballots have no column {', '.join(missing)}: they need path, design and answer")
-    if unknown := sorted(set(ballots["design"].astype(str)) - set(DESIGNS)):
-        raise CurateError(f"there is no design {unknown[0]!r}: ballots are of {' or '.join(DESIGNS)}")
+    if missing := [name for name in ("path", "design", "answer") if name not in responses]:
+        raise CurateError(f"the responses have no column {', '.join(missing)}: they need path, design and answer")
+    if unknown := sorted(set(responses["design"].astype(str)) - set(DESIGNS)):
+        raise CurateError(f"there is no design {unknown[0]!r}: responses are of {' or '.join(DESIGNS)}")
     for name in ("path", "answer"):
-        if ballots[name].isna().any():
-            row = int(np.flatnonzero(ballots[name].isna())[0])
-            raise CurateError(f"row {row} of the ballots (counted from 0) has no {name}: fill it in or remove the row")
-    table = ballots.reindex(columns=list(BALLOT_COLUMNS))
+        if responses[name].isna().any():
+            row = int(np.flatnonzero(responses[name].isna())[0])
+            raise CurateError(
+                f"row {row} of the responses (counted from 0) has no {name}: fill it in or remove the row"
+            )
+    table = responses.reindex(columns=list(RESPONSE_COLUMNS))
     table["control"] = table["control"].astype(object).where(table["control"].notna(), "none")
     ticks = (table["design"] == "select") & (table["control"] != "padding")
     if ticks.any() and table.loc[ticks, "selected"].isna().any():
@@ -40,13 +42,13 @@ def check_ballots(ballots: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def votes_of(ballots: pd.DataFrame) -> pd.DataFrame:
+def votes_of(responses: pd.DataFrame) -> pd.DataFrame:
     """The rows that are votes: no controls, and of each annotator the last answer to a question.
 
     A question is a sample (classify), or a sample and the class it was shown for (select). Rows without an annotator
     all count.
     """
-    votes = ballots[ballots["control"] == "none"]
+    votes = responses[responses["control"] == "none"]
     asked = votes["answer"].where(votes["design"] == "select", "")
     question = pd.DataFrame(
         {"design": votes["design"], "path": votes["path"], "asked": asked, "annotator": votes["annotator"]}
@@ -68,20 +70,20 @@ def questions(votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return question, np.where(select, ticks_of(votes["selected"]), said)
 
 
-def correct_controls(ballots: pd.DataFrame) -> pd.Series:
+def correct_controls(responses: pd.DataFrame) -> pd.Series:
     """Whether each answer to a control is right, as nullable booleans; missing for votes and padding.
 
     Right is: a positive control ticked, a negative one not, an attention check answered as expected.
     """
-    ticked = ticks_of(ballots["selected"]).astype(bool)
-    control = ballots["control"]
-    as_expected = ballots["answer"].astype(str) == ballots["expected"].astype(str)
+    ticked = ticks_of(responses["selected"]).astype(bool)
+    control = responses["control"]
+    as_expected = responses["answer"].astype(str) == responses["expected"].astype(str)
     right = np.select(
         [control == "positive", control == "negative", control == "attention"], [ticked, ~ticked, as_expected], False
     )
     judged = control.isin(["positive", "negative", "attention"])
-    judged &= (control != "attention") | ballots["expected"].notna()
-    return pd.Series(right, index=ballots.index).astype("boolean").where(judged)
+    judged &= (control != "attention") | responses["expected"].notna()
+    return pd.Series(right, index=responses.index).astype("boolean").where(judged)
 
 
 def ticks_of(selected: pd.Series) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""A simulated panel of human observers: each sees a noisy, blurred, shifted view and answers by what it remembers.
+"""Simulated annotators: each sees a noisy, blurred, shifted view of an image and answers by what it remembers.
 
-No network takes part, so how hard an image is for the panel is independent of how hard it is for a CNN. The answers are
+No network takes part, so how hard an image is for them does not depend on how hard it is for a CNN. The answers are
 simulated: whatever shows them says so.
 """
 
@@ -20,7 +20,7 @@ class Panel:
     memories: how many of these an observer remembers, whole numbers, both ends possible.
     blur: standard deviation of its eyes' Gaussian blur, pixels.
     noise: standard deviation of the noise on each pixel of each view, in units of the image's range [0, 1].
-    shift: how far off centre a view falls, pixels, drawn anew for each view, the same for every observer.
+    shift: how far off centre a view falls, pixels, drawn again for each view, the same for every observer.
     lapse: share of views answered at random.
 
     The defaults suit 8 x 8 digits: they spread the human selection frequency over the whole of [0, 1].

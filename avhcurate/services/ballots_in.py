@@ -1,4 +1,4 @@
-"""Answers of a file, with annotators, times and controls, as ballots, and into the log of those given in the app."""
+"""Imports the answers of a file, with annotators, times and controls, into the response log."""
 
 import uuid
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from avhcurate.curation.ballots import BALLOT_COLUMNS, check_ballots, ticks_of, votes_of
+from avhcurate.curation.ballots import RESPONSE_COLUMNS, check_responses, ticks_of, votes_of
 from avhcurate.curation.hsf import class_indices
 from avhcurate.errors import CurateError
 from avhcurate.services.matching import match_samples
@@ -35,8 +35,8 @@ class Logged:
     messages: list[str]
 
 
-def ballots_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, list[str]]:
-    """The answers of a file as ballots (`curation.ballots`) about samples of a dataset, and what was left out.
+def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, list[str]]:
+    """The answers of a file as responses (`curation.ballots`) about samples of a dataset, and what was left out.
 
     Rows about no sample are left out, but for controls, which may be images from elsewhere.
     """
@@ -53,8 +53,8 @@ def ballots_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame, l
         found = np.where(places >= 0, samples["path"].to_numpy(object)[places], _first_name(sheet.controls))
         controls = sheet.controls.answers.assign(path=found)
         parts.append(_named(controls, folder, samples, places, strict=False))
-    ballots = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
-    return check_ballots(ballots), [*sheet.messages, *messages]
+    responses = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
+    return check_responses(responses), [*sheet.messages, *messages]
 
 
 def log_votes(table: DatasetTable, file: Path | str) -> Logged:
@@ -67,19 +67,19 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     sheet = read_votes(Path(file))
     if sheet.simulated:
         raise CurateError(f"{file} holds simulated votes, which are never mixed with people's: attach it without --log")
-    ballots, messages = ballots_of(sheet, table.dataset)
-    nobody = int(ballots["annotator"].isna().sum())
+    responses, messages = responses_of(sheet, table.dataset)
+    nobody = int(responses["annotator"].isna().sum())
     if nobody:
         raise CurateError(
-            f"{nobody} of {len(ballots)} answers in {file} have no annotator, so they cannot be told apart: attach the "
-            "file without --log"
+            f"{nobody} of {len(responses)} answers in {file} have no annotator, so they cannot be told apart: attach "
+            "the file without --log"
         )
-    standing = ballots["control"] != "none"
-    standing.loc[votes_of(ballots).index] = True
-    ballots = ballots[standing].reset_index(drop=True)
-    ballots["at"] = ballots["at"].fillna(pd.Timestamp(datetime.now(UTC)))
+    standing = responses["control"] != "none"
+    standing.loc[votes_of(responses).index] = True
+    responses = responses[standing].reset_index(drop=True)
+    responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
     designs: tuple[Design, ...] = ("classify", "select")
-    rows = {name: _rows(table.dataset.name, name, ballots[ballots["design"] == name]) for name in designs}
+    rows = {name: _rows(table.dataset.name, name, responses[responses["design"] == name]) for name in designs}
     with table.response_log.transaction(table.dataset.name) as log:
         new = sum(log.record_all(name, rows[name]) for name in designs if rows[name])
     table.refresh()
@@ -89,7 +89,7 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
             f"{attached.total} votes from {attached.source} are attached as well: if they are the same answers, HSF "
             "counts them twice"
         )
-    return Logged(new, int(ballots["annotator"].nunique()), len(ballots) - new, messages)
+    return Logged(new, int(responses["annotator"].nunique()), len(responses) - new, messages)
 
 
 def _match_if_any(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -103,7 +103,7 @@ def _match_if_any(sheet: VoteSheet, paths: pa.ChunkedArray) -> tuple[np.ndarray,
 def _named(
     answers: pd.DataFrame, folder: DatasetFolder, samples: pd.DataFrame, ids: np.ndarray, *, strict: bool
 ) -> pd.DataFrame:
-    """Answers with the columns of ballots and class names of the dataset in them."""
+    """Answers with the columns of responses and class names of the dataset in them."""
     classes = folder.record.classes
     if "selected" in answers:
         design = "select"
@@ -120,7 +120,7 @@ def _named(
     table = answers.assign(answer=named, design=design)
     if "expected" in table:
         table["expected"] = _known_names(table["expected"], classes)
-    return table.reindex(columns=list(BALLOT_COLUMNS))
+    return table.reindex(columns=list(RESPONSE_COLUMNS))
 
 
 def _known_names(values: pd.Series, classes: list[str]) -> np.ndarray:
@@ -142,35 +142,35 @@ def _first_name(sheet: VoteSheet) -> np.ndarray:
     return np.where(pd.isna(found), "unknown", found)
 
 
-def _rows(dataset: str, design: Design, ballots: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(dataset: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the log, those of a task one after the other, oldest task first.
 
     A grid is a task, a single image is one of its own; their names follow from what they hold.
     """
-    given = ballots["task"].astype("str").fillna("")
+    given = responses["task"].astype("str").fillna("")
     if design == "select":
         # Without tasks, what an annotator said about a class is one.
-        parts = [ballots["annotator"], given, ballots["answer"]]
+        parts = [responses["annotator"], given, responses["answer"]]
     else:
-        parts = [ballots["annotator"], given, ballots["path"], ballots["control"]]
+        parts = [responses["annotator"], given, responses["path"], responses["control"]]
     keys = pd.MultiIndex.from_arrays([part.astype("str") for part in parts])
     codes, unique = pd.factorize(keys)
     names = [str(uuid.uuid5(_IMPORTED, "\0".join([dataset, design, *key]))) for key in unique]
-    at = ballots["at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy() / 1e6
+    at = responses["at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy() / 1e6
     started = pd.Series(at).groupby(codes).transform("min").to_numpy()
-    milliseconds = pd.to_numeric(ballots["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)
-    nothing = ballots["expected"].isna()
+    milliseconds = pd.to_numeric(responses["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)
+    nothing = responses["expected"].isna()
     columns: dict[str, list[Any]] = {
-        "annotator": ballots["annotator"].astype(str).to_list(),
+        "annotator": responses["annotator"].astype(str).to_list(),
         "task": np.array(names, object)[codes].tolist(),
         "place": pd.Series(codes).groupby(codes).cumcount().to_list(),
         "reaction_ms": milliseconds.round().astype(np.int64).to_list(),
         "at": at.tolist(),
-        "path": ballots["path"].to_list(),
-        "answer": ballots["answer"].to_list(),
-        "selected": (ticks_of(ballots["selected"]) == 1).tolist() if design == "select" else [None] * len(ballots),
-        "control": ballots["control"].to_list(),
-        "expected": ballots["expected"].astype(object).where(~nothing, None).to_list(),
+        "path": responses["path"].to_list(),
+        "answer": responses["answer"].to_list(),
+        "selected": (ticks_of(responses["selected"]) == 1).tolist() if design == "select" else [None] * len(responses),
+        "control": responses["control"].to_list(),
+        "expected": responses["expected"].astype(object).where(~nothing, None).to_list(),
     }
     columns["nonce"] = columns["task"]
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

@@ -1,4 +1,4 @@
-"""Takes votes out: every answer that HSF is made of, or their counts, as files that this and other tools read again."""
+"""Exports votes: every answer that HSF uses, or their counts, as files that this and other tools read."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from avhcurate.curation.ballots import BALLOT_COLUMNS, check_ballots, votes_of
+from avhcurate.curation.ballots import RESPONSE_COLUMNS, check_responses, votes_of
 from avhcurate.errors import CurateError
 from avhcurate.services.annotator_status import responses
 from avhcurate.services.exporting.placing import placed, write_manifest
@@ -25,7 +25,7 @@ from avhcurate.storage.votes.label_studio import label_config, tasks_of
 
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000
-#: Columns of a long file: those of a ballot, by the names under which it is read again.
+#: Columns of a long file: those of a response, by the names under which it is read again.
 _LONG = {
     "classify": {"path": "path", "annotator": "annotator", "answer": "label"},
     "select": {"path": "path", "annotator": "annotator", "answer": "class", "selected": "selected"},
@@ -34,15 +34,15 @@ _DETAILS = ("control", "expected", "reaction_ms", "task", "at")
 
 
 def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = False) -> int:
-    """Writes the votes that HSF is made of, controls too where the format has a place for them; returns how many.
+    """Writes the votes that HSF uses, controls too where the format has a place for them; returns how many.
 
-    A manifest stands beside the file, `OUT.manifest.json`, and says whether the votes are simulated; so does the file
-    itself, where it can. What exists is refused unless `force`. Excluded annotators are left out.
+    A manifest beside the file, `OUT.manifest.json`, says whether the votes are simulated; so does the file itself,
+    where it can. An existing file is refused unless `force`. Excluded annotators are left out.
     """
     if format not in FORMATS:
         raise CurateError(f"no format of votes is called {format}: choose from {', '.join(FORMATS)}")
     if table.votes is None:
-        raise CurateError(f"dataset {table.dataset.name!r} has no votes to take out: import or collect some first")
+        raise CurateError(f"dataset {table.dataset.name!r} has no votes to export: import or collect some first")
     beside = out.with_name(out.name + ".manifest.json")
     with placed(out, beside, folder=False, force=force) as temporary:
         number, more = FORMATS[format](table, temporary, out.suffix.casefold())
@@ -50,7 +50,7 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
     return number
 
 
-def ballots_in_use(table: DatasetTable) -> pd.DataFrame:
+def responses_in_use(table: DatasetTable) -> pd.DataFrame:
     """Every answer behind HSF and the controls of those who gave them, a row each, see `curation.ballots`.
 
     Votes that were imported as counts are answers without an annotator, as many as were counted; ticks among them are
@@ -62,15 +62,15 @@ def ballots_in_use(table: DatasetTable) -> pd.DataFrame:
     if not table.simulated:
         collected = responses(table, design=design, controls=True)
         parts.append(collected[~collected["excluded"].astype(bool)])
-    parts = [check_ballots(part) for part in parts if len(part)]
-    ballots = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    kept = ballots["control"] != "none"
-    kept.loc[votes_of(ballots).index] = True
-    return ballots[kept].reset_index(drop=True)
+    parts = [check_responses(part) for part in parts if len(part)]
+    answers = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    kept = answers["control"] != "none"
+    kept.loc[votes_of(answers).index] = True
+    return answers[kept].reset_index(drop=True)
 
 
 def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, Any]:
-    """What a file of votes was made of, for its manifest."""
+    """The manifest of a file of votes."""
     record, votes = table.dataset.record, table.votes
     assert votes is not None
     return {
@@ -89,12 +89,12 @@ def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, A
 def _attached(table: DatasetTable, design: Design) -> pd.DataFrame:
     """Imported votes, one row an answer; none where those attached are of another kind than the ones in use."""
     votes, record = table.dataset.votes(), table.dataset.record.votes
-    nothing = pd.DataFrame(columns=list(BALLOT_COLUMNS))
+    nothing = pd.DataFrame(columns=list(RESPONSE_COLUMNS))
     assert table.votes is not None
     if votes is None or record is None or (record.kind, record.simulated) != (table.votes.kind, table.simulated):
         return nothing
     if record.total > _MOST_ANSWERS:
-        raise CurateError(f"{record.total} answers are more than {_MOST_ANSWERS}: take out counts instead")
+        raise CurateError(f"{record.total} answers are more than {_MOST_ANSWERS}: export counts instead")
     paths = table.dataset.samples(["path"])["path"].to_numpy(object)
     classes = np.array(table.counter.classes, object)
     if design == "classify":
@@ -113,10 +113,10 @@ def _attached(table: DatasetTable, design: Design) -> pd.DataFrame:
 
 
 def _long(table: DatasetTable) -> pd.DataFrame:
-    ballots = ballots_in_use(table)
-    names = _LONG[ballots["design"].iloc[0]]
-    told = ballots[list(names)].rename(columns=names)
-    rest = ballots[list(_DETAILS)].astype({"reaction_ms": "Float64"})
+    answers = responses_in_use(table)
+    names = _LONG[answers["design"].iloc[0]]
+    told = answers[list(names)].rename(columns=names)
+    rest = answers[list(_DETAILS)].astype({"reaction_ms": "Float64"})
     rest["at"] = pd.to_datetime(rest["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
     texts = {str(name): told[name].astype("str") for name in told if name != "selected"}
     return pd.concat([told.assign(**texts), rest], axis=1).assign(simulated=table.simulated)
@@ -166,23 +166,23 @@ def _write_counts(table: DatasetTable, path: Path, suffix: str) -> tuple[int, di
 
 
 def _write_label_studio(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:
-    ballots = ballots_in_use(table)
-    select = ballots["design"].iloc[0] == "select"
+    answers = responses_in_use(table)
+    select = answers["design"].iloc[0] == "select"
     with text_file(path) as stream:
         stream.write("[")
-        write_items(stream, map(json_text, tasks_of(ballots, simulated=table.simulated)))
+        write_items(stream, map(json_text, tasks_of(answers, simulated=table.simulated)))
         stream.write("]\n")
-    return len(ballots), {"label_config": label_config(() if select else table.counter.classes, select=select)}
+    return len(answers), {"label_config": label_config(() if select else table.counter.classes, select=select)}
 
 
 def _write_imagenetv2(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:
-    ballots = ballots_in_use(table)
-    if ballots["design"].iloc[0] != "select":
+    answers = responses_in_use(table)
+    if answers["design"].iloc[0] != "select":
         raise CurateError(
             "ImageNetV2's files hold ticks, and these are votes for one of the classes: take another format"
         )
-    write_atomic(path, json.dumps(hits_of(ballots, simulated=table.simulated)))
-    return len(ballots), {}
+    write_atomic(path, json.dumps(hits_of(answers, simulated=table.simulated)))
+    return len(answers), {}
 
 
 #: What `write_votes` can write: each returns how many answers, and what the manifest says besides.

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from avhcurate.analysis.planning import Need, votes_needed
 from avhcurate.curation import agreement, reliability
-from avhcurate.curation.aggregation import dawid_skene_of_ballots
+from avhcurate.curation.aggregation import dawid_skene_of_responses
 from avhcurate.curation.agreement import Agreement
 from avhcurate.curation.reliability import Reliability
 from avhcurate.errors import CurateError
@@ -54,8 +54,8 @@ class ExclusionEffect:
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
     """Everything that the votes collected in one design say about themselves."""
-    ballots = responses(table, design=design, controls=True)
-    counted = ballots[~ballots["excluded"].astype(bool)]
+    answers = responses(table, design=design, controls=True)
+    counted = answers[~answers["excluded"].astype(bool)]
     votes = _votes(table, counted, design)
     kinds = _counts(counted, design)
     hits, asked = _per_sample(table, votes)
@@ -110,12 +110,12 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
 
     Columns `id, said, prob, votes`: the class they say (-1: another one, of ticks), and how probable that is.
     """
-    ballots = responses(table, design=design)
-    ballots = ballots[~ballots["excluded"].astype(bool) & (ballots["id"] >= 0) & (ballots["label"] >= 0)]
-    if ballots.empty:
+    answers = responses(table, design=design)
+    answers = answers[~answers["excluded"].astype(bool) & (answers["id"] >= 0) & (answers["label"] >= 0)]
+    if answers.empty:
         return pd.DataFrame({"id": [], "said": [], "prob": [], "votes": []}).astype({"id": int, "said": int})
-    found = dawid_skene_of_ballots(ballots, table.counter.classes)
-    places = ballots.drop_duplicates("path").set_index("path")["id"]
+    found = dawid_skene_of_responses(answers, table.counter.classes)
+    places = answers.drop_duplicates("path").set_index("path")["id"]
     found = found.assign(id=places.reindex(found["path"]).to_numpy(), said=found["label"])
     given = table.dataset.labels()[found["id"]]
     if design == "select":

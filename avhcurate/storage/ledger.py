@@ -1,4 +1,4 @@
-"""The response log in memory, column by column, so that whatever follows from it is counted in milliseconds."""
+"""The response log in memory, column by column, so that votes are counted in milliseconds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
@@ -9,10 +9,10 @@ import pandas as pd
 from avhcurate.curation.tasks import CONTROLS
 
 _FIELDS = {
-    "id": np.int64, "classify": np.bool_, "annotator": np.int32, "path": np.int32, "answer": np.int32,
-    "selected": np.int8, "control": np.int8, "expected": np.int32, "reaction_ms": np.int32, "place": np.int32,
-    "at": np.float64, "standing": np.bool_,
-}  # fmt: skip
+    **{"id": np.int64, "at": np.float64, "classify": np.bool_, "standing": np.bool_},
+    **dict.fromkeys(("annotator", "path", "answer", "expected", "reaction_ms", "place"), np.int32),
+    **dict.fromkeys(("selected", "control"), np.int8),
+}
 
 
 class ResponseView:
@@ -109,10 +109,8 @@ class ResponseColumns:
         values["selected"] = [-1 if tick is None else tick for tick in new["selected"]]
         values["control"] = [controls[name] for name in new["control"]]
         values["annotator"], values["path"] = self.annotators.numbers(new["annotator"]), self.paths.numbers(new["path"])
-        values["answer"], values["expected"] = (
-            self.classes.numbers(new["answer"]),
-            self.classes.numbers(new["expected"]),
-        )
+        values["answer"] = self.classes.numbers(new["answer"])
+        values["expected"] = self.classes.numbers(new["expected"])
         self._reserve(self._size + len(rows))
         end = self._size + len(rows)
         for name, column in self._columns.items():

@@ -142,18 +142,31 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
         st.badge(count, color="blue")
         st.text_input("Reason", key="annotators.why", placeholder="Reason", label_visibility="collapsed", width=240)
         st.button(
-            "Exclude", key="annotators.exclude", icon=":material/block:", disabled=set(chosen) <= out,
-            on_click=_exclude, args=(here, [name for name in chosen if name not in out]),
-        )  # fmt: skip
+            "Exclude",
+            key="annotators.exclude",
+            icon=":material/block:",
+            disabled=set(chosen) <= out,
+            on_click=_exclude,
+            args=(here, [name for name in chosen if name not in out]),
+        )
         st.button(
-            "Include", key="annotators.include", icon=":material/undo:", disabled=not set(chosen) & out,
-            on_click=_include, args=(here, [name for name in chosen if name in out]),
-        )  # fmt: skip
+            "Include",
+            key="annotators.include",
+            icon=":material/undo:",
+            disabled=not set(chosen) & out,
+            on_click=_include,
+            args=(here, [name for name in chosen if name in out]),
+        )
         st.button(
-            "Withdraw …", key="annotators.withdraw", icon=":material/delete_forever:", type="tertiary",
-            help="Removes every answer of one annotator for good.", disabled=len(chosen) != 1,
-            on_click=_ask, args=(chosen[0],),
-        )  # fmt: skip
+            "Withdraw …",
+            key="annotators.withdraw",
+            icon=":material/delete_forever:",
+            type="tertiary",
+            help="Removes every answer of one annotator for good.",
+            disabled=len(chosen) != 1,
+            on_click=_ask,
+            args=(chosen[0],),
+        )
     if st.session_state.get(_LEAVING) in chosen:
         _confirm_withdrawal(here, rows, st.session_state[_LEAVING])
 

@@ -27,22 +27,37 @@ def form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
     """Every setting of a collection, with a button that writes it for all annotators."""
     start = before or CollectionSettings(design="classify", target=5)
     design = st.segmented_control(
-        "Design", list(DESIGNS), default=start.design, format_func=DESIGNS.__getitem__, required=True,
+        "Design",
+        list(DESIGNS),
+        default=start.design,
+        format_func=DESIGNS.__getitem__,
+        required=True,
         key=f"{key}.design",
-    )  # fmt: skip
+    )
     st.caption(_ABOUT[design])
     with st.form(f"{key}.form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _order(here, start, key)
             st.number_input(
-                "Votes an image", 1, 1000, start.target, key=f"{key}.target", width=130,
+                "Votes an image",
+                1,
+                1000,
+                start.target,
+                key=f"{key}.target",
+                width=130,
                 help="An image that has so many is not asked about any more.",
-            )  # fmt: skip
+            )
             if design == "classify":
                 st.number_input(
-                    "Attention checks", 0.0, 0.5, start.control_share, step=0.05, key=f"{key}.control_share", width=150,
+                    "Attention checks",
+                    0.0,
+                    0.5,
+                    start.control_share,
+                    step=0.05,
+                    key=f"{key}.control_share",
+                    width=150,
                     help="Share of images with a clear answer, mixed in to see whether an annotator looks.",
-                )  # fmt: skip
+                )
         if design == "select":
             _grid_settings(here, start, key)
         label = "Start the collection" if before is None else "Save for everybody"
@@ -82,9 +97,13 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
             st.number_input(label, low, high, getattr(start, name), key=f"{key}.{name}", help=help, width=150)
     names = here.table.classes
     st.multiselect(
-        "Classes", range(len(names)), list(start.classes), format_func=names.__getitem__, placeholder="All",
+        "Classes",
+        range(len(names)),
+        list(start.classes),
+        format_func=names.__getitem__,
+        placeholder="All",
         key=f"{key}.classes",
-    )  # fmt: skip
+    )
     st.text_area("Rule", start.rule or RULE, key=f"{key}.rule", height=80, help="What annotators read above the grid.")
     with st.expander("Definitions of the classes"):
         told = dict(start.definitions)

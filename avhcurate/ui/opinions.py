@@ -35,9 +35,12 @@ def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int 
     more = f" of {len(found):,}, the surest first" if len(found) > len(shown) else ""
     st.caption(f"{len(shown):,} images{more}; on each what people say, and how probable that is.")
     event = image_grid(
-        _tiles(here, shown), key="annotators.contradicted", tile_size=110, selectable=False,
+        _tiles(here, shown),
+        key="annotators.contradicted",
+        tile_size=110,
+        selectable=False,
         label="Where people contradict the label",
-    )  # fmt: skip
+    )
     return shown["id"].tolist(), event.opened
 
 

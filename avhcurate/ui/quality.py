@@ -91,9 +91,16 @@ def rule(here: Opened, quality: VoteQuality) -> None:
 
 def _limit(label: str, key: str, help: str) -> float | None:
     value = st.number_input(
-        label, 0, 100, None, step=5, key=f"annotators.rule.{key}", placeholder="% (off)", help=f"In percent, {help}.",
+        label,
+        0,
+        100,
+        None,
+        step=5,
+        key=f"annotators.rule.{key}",
+        placeholder="% (off)",
+        help=f"In percent, {help}.",
         width=210,
-    )  # fmt: skip
+    )
     return None if value is None else value / 100
 
 
@@ -211,9 +218,14 @@ def export_menu(here: Opened) -> None:
     possible = [name for name in _FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
     with st.container(horizontal=True, vertical_alignment="center"):
         name = st.segmented_control(
-            "Format", possible, default=possible[0], format_func=lambda name: _FORMATS[name][0], required=True,
-            key="annotators.format", label_visibility="collapsed",
-        )  # fmt: skip
+            "Format",
+            possible,
+            default=possible[0],
+            format_func=lambda name: _FORMATS[name][0],
+            required=True,
+            key="annotators.format",
+            label_visibility="collapsed",
+        )
         _, suffix = _FORMATS[name]
         file = f"{table.dataset.name}-votes-{name}{suffix}"
         download("Download", partial(file_of, table, name), file, key="annotators.download")

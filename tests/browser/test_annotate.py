@@ -40,7 +40,7 @@ def work(page, own_demo_root, serve):
     return opened
 
 
-def ballots(table):
+def answers(table):
     table.refresh()
     return annotator_status.responses(table, controls=True)
 
@@ -79,7 +79,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     seen = press(page, str(labels[first]), "4", "9")
     assert len(set(seen)) == 3
     saved(page)
-    found = ballots(table)
+    found = answers(table)
     assert found["id"].tolist() == seen
     assert found["label"].tolist() == [labels[first], 4, 9]
     assert (found["reaction_ms"] >= answering.FASTEST_MS).all()
@@ -108,7 +108,7 @@ def test_backspace_takes_the_answer_back_and_the_picture_comes_again(page, work)
     page.keyboard.press("Backspace")
     assert press(page, "5", "6") == [first, second]
     saved(page)
-    assert ballots(table)[["id", "label"]].values.tolist() == [[first, 5], [second, 6]]
+    assert answers(table)[["id", "label"]].values.tolist() == [[first, 5], [second, 6]]
 
 
 def test_a_mouse_does_what_the_keys_do(page, work):
@@ -122,7 +122,7 @@ def test_a_mouse_does_what_the_keys_do(page, work):
     look(page)
     page.get_by_role("button", name="3", exact=True).click()
     saved(page)
-    assert ballots(table)[["id", "label"]].values.tolist() == [[seen, 3]]
+    assert answers(table)[["id", "label"]].values.tolist() == [[seen, 3]]
 
 
 def test_thirty_fast_keys_lose_and_double_nothing(page, work):
@@ -133,7 +133,7 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
         page.wait_for_timeout(answering.FASTEST_MS + 15)
         page.keyboard.press(str(rng.randrange(10)))
     saved(page)
-    found = ballots(table)
+    found = answers(table)
     answered = int(page.locator(".card").get_attribute("data-answered"))
     assert len(found) == answered > 0
     assert found["id"].is_unique
@@ -149,7 +149,7 @@ def test_a_key_that_nobody_can_have_thought_about_is_held_back_softly(page, work
     )
     expect(page.get_by_text("Too quick to have been seen: look again.")).to_be_visible()
     saved(page)
-    assert ballots(table)["label"].tolist() == [1]
+    assert answers(table)["label"].tolist() == [1]
 
 
 def test_answers_wait_in_the_browser_while_there_is_no_connection(page, work):
@@ -162,7 +162,7 @@ def test_answers_wait_in_the_browser_while_there_is_no_connection(page, work):
     page.context.set_offline(False)
     expect(page.get_by_text("No connection to the server.")).to_be_hidden()
     saved(page)
-    assert ballots(table)["id"].tolist() == seen
+    assert answers(table)["id"].tolist() == seen
 
 
 def test_answers_that_were_not_sent_survive_a_reload(page, work):
@@ -182,7 +182,7 @@ def test_answers_that_were_not_sent_survive_a_reload(page, work):
     open_at(page, f"{address}/annotate?annotate.name=ada")
     page.locator(".stage img.on").wait_for()
     saved(page)
-    assert ballots(table)[["id", "label"]].values.tolist() == [[item["id"], 6]]
+    assert answers(table)[["id", "label"]].values.tolist() == [[item["id"], 6]]
     assert page.evaluate("Object.keys(localStorage).filter(key => key.includes(':kept')).length") == 0
 
 
@@ -221,7 +221,7 @@ def test_many_classes_are_searched_by_typing(page, serve, many_classes):
     page.get_by_role("option", name="gnu").click()
     saved(page)
     names = table.classes
-    assert [names[label] for label in ballots(table)["label"]] == ["oil filter", "gnu"]
+    assert [names[label] for label in answers(table)["label"]] == ["oil filter", "gnu"]
 
 
 # --- select ------------------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
     saved(page, ".sheet")
-    found = ballots(table)
+    found = answers(table)
     assert found["id"].tolist() == shown
     assert found.loc[found["selected"].astype(bool), "id"].tolist() == ticked
     votes = found[found["control"] == "none"]
@@ -275,7 +275,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     expect(page.locator(TICKED)).to_have_count(2)
     assert ids(page, SHEET) == shown
     saved(page, ".sheet")
-    assert ballots(table).empty
+    assert answers(table).empty
 
 
 def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
@@ -283,11 +283,11 @@ def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
     page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nothing is ticked.")).to_be_visible()
-    assert ballots(table).empty
+    assert answers(table).empty
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
     saved(page, ".sheet")
-    found = ballots(table)
+    found = answers(table)
     assert len(found) == 10
     assert not found["selected"].any()
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.curation import aggregation
-from avhcurate.curation.aggregation import dawid_skene, dawid_skene_of_ballots
+from avhcurate.curation.aggregation import dawid_skene, dawid_skene_of_responses
 from avhcurate.errors import CurateError
 
 
@@ -129,7 +129,7 @@ def test_what_are_no_answers_is_refused(arguments, words):
         dawid_skene(*arguments)
 
 
-def ballots():
+def responses():
     """Two samples, three annotators, both designs; a control and a changed mind."""
     rows = [
         ("s", "ann", "classify", "cat", None, "none"),
@@ -147,7 +147,7 @@ def ballots():
 
 
 def test_only_votes_count_and_designs_never_mix():
-    found = dawid_skene_of_ballots(ballots(), ["cat", "dog"])
+    found = dawid_skene_of_responses(responses(), ["cat", "dog"])
     rows = found[["design", "path", "votes"]].to_dict("tight")["data"]
     assert rows == [["classify", "s", 2], ["classify", "t", 1], ["select", "s", 2], ["select", "t", 1]]
 
@@ -158,7 +158,7 @@ def test_dawid_skene_of_ballots_keeps_designs_apart():
     usual = {"path": [f"s{i:02d}" for i in item], "annotator": [f"a{j}" for j in who], "control": "none"}
     single = pd.DataFrame(usual | {"design": "classify", "answer": names[said], "selected": None})
     grid = pd.DataFrame(usual | {"design": "select", "answer": "dog", "selected": said == 1})
-    found = dawid_skene_of_ballots(pd.concat([grid, single], ignore_index=True), names.tolist())
+    found = dawid_skene_of_responses(pd.concat([grid, single], ignore_index=True), names.tolist())
     parts = {design: rows.set_index("path").sort_index() for design, rows in found.groupby("design")}
     assert np.mean(parts["classify"]["label"] == truth) > 0.95
     assert (parts["select"]["label"] == 1).all()
@@ -167,4 +167,4 @@ def test_dawid_skene_of_ballots_keeps_designs_apart():
 
 
 def test_no_votes_give_an_empty_table():
-    assert len(dawid_skene_of_ballots(ballots().iloc[3:4], ["cat", "dog"])) == 0
+    assert len(dawid_skene_of_responses(responses().iloc[3:4], ["cat", "dog"])) == 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.curation.annotators import COLUMNS, ExclusionRule, Fastest, annotator_table, exclusions
-from avhcurate.curation.ballots import check_ballots, correct_controls, votes_of
+from avhcurate.curation.ballots import check_responses, correct_controls, votes_of
 from avhcurate.curation.hsf import wilson
 from avhcurate.errors import CurateError
 
@@ -16,13 +16,13 @@ def classify(rows):
     return pd.DataFrame(rows, columns=names).assign(design="classify")
 
 
-def agreement_by_hand(ballots):
+def agreement_by_hand(responses):
     """For each annotator the mean over their votes of: is it (one of) the others' most frequent answers."""
     found = {}
-    for who, own in ballots.groupby("annotator"):
+    for who, own in responses.groupby("annotator"):
         marks = []
         for _, vote in own.iterrows():
-            same = ballots[(ballots["path"] == vote["path"]) & (ballots["annotator"] != who)]
+            same = responses[(responses["path"] == vote["path"]) & (responses["annotator"] != who)]
             if len(same):
                 counts = same["answer"].value_counts()
                 tops = counts.index[counts == counts.max()].to_list()
@@ -38,9 +38,9 @@ def test_agreement_is_a_hand_count_over_the_others():
         for sample in range(40)
         for who in rng.choice(8, rng.integers(1, 8), replace=False)
     ]
-    ballots = classify(rows)
-    table = annotator_table(ballots).set_index("annotator")
-    for who, (compared, agreement) in agreement_by_hand(ballots).items():
+    responses = classify(rows)
+    table = annotator_table(responses).set_index("annotator")
+    for who, (compared, agreement) in agreement_by_hand(responses).items():
         assert table.loc[who, "compared"] == compared
         assert table.loc[who, "agreement"] == pytest.approx(agreement)
 
@@ -58,7 +58,7 @@ def test_control_accuracy_counts_each_kind_of_control():
     )
     checks = classify([("c", "ann", "cat", "attention", "cat", 500.0), ("d", "ann", "cat", "attention", "dog", 500.0)])
     both = pd.concat([grid, checks], ignore_index=True)
-    assert correct_controls(check_ballots(both)).to_list() == [pd.NA, True, False, True, False, pd.NA, True, False]
+    assert correct_controls(check_responses(both)).to_list() == [pd.NA, True, False, True, False, pd.NA, True, False]
     table = annotator_table(both)
     row = table.iloc[0]
     assert list(table) == list(COLUMNS)
@@ -70,7 +70,7 @@ def test_control_accuracy_counts_each_kind_of_control():
 def test_the_last_answer_to_a_question_counts_and_controls_do_not():
     rows = [("s", "ann", "a", "none", None, 1.0), ("s", "ann", "b", "none", None, 1.0)]
     rows += [("s", None, "a", "none", None, 1.0)] * 2 + [("s", "ann", "c", "attention", "c", 1.0)]
-    assert votes_of(check_ballots(classify(rows)))["answer"].to_list() == ["b", "a", "a"]
+    assert votes_of(check_responses(classify(rows)))["answer"].to_list() == ["b", "a", "a"]
 
 
 def test_times_of_images_and_of_tiles():
@@ -135,9 +135,9 @@ def test_answers_without_a_name_judge_others_but_are_not_judged():
 
 
 def test_order_of_rows_is_nothing_to_the_table():
-    ballots = panel()
-    shuffled = ballots.sample(frac=1, random_state=0, ignore_index=True)
-    pd.testing.assert_frame_equal(annotator_table(ballots), annotator_table(shuffled))
+    responses = panel()
+    shuffled = responses.sample(frac=1, random_state=0, ignore_index=True)
+    pd.testing.assert_frame_equal(annotator_table(responses), annotator_table(shuffled))
 
 
 def test_an_empty_table_has_the_same_columns():
@@ -150,4 +150,4 @@ def test_an_empty_table_has_the_same_columns():
 )
 def test_unclear_ballots_are_refused(change, words):
     with pytest.raises(CurateError, match=words):
-        check_ballots(classify([("s", "ann", "a", "none", None, None)]).assign(**change))
+        check_responses(classify([("s", "ann", "a", "none", None, None)]).assign(**change))

@@ -205,9 +205,9 @@ def test_how_many_more_votes_or_why_not(open_page, voted_root, words):
 def test_the_file_of_votes_holds_each_of_them(voted_root):
     table = table_of(voted_root)
     rows = pd.read_csv(io.BytesIO(file_of(table, "long-csv")))
-    ballots = annotator_status.responses(table, controls=True)
-    assert len(rows) == len(ballots)
-    assert rows.groupby("annotator").size().to_dict() == ballots.groupby("annotator").size().to_dict()
+    answers = annotator_status.responses(table, controls=True)
+    assert len(rows) == len(answers)
+    assert rows.groupby("annotator").size().to_dict() == answers.groupby("annotator").size().to_dict()
     assert json.loads(file_of(table, "label-studio"))
     assert len(pd.read_parquet(io.BytesIO(file_of(table, "counts")))) == table.votes.samples
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from avhcurate.cli import app
 from avhcurate.curation.annotators import annotator_table
 from avhcurate.errors import CurateError
-from avhcurate.services.ballots_in import ballots_of, log_votes
-from avhcurate.services.ballots_out import ballots_in_use, write_votes
+from avhcurate.services.ballots_in import log_votes, responses_of
+from avhcurate.services.ballots_out import responses_in_use, write_votes
 from avhcurate.services.tables import DatasetTable, open_table
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.datasets import DatasetFolder
@@ -66,10 +66,10 @@ def cifar10h(folder: Path) -> Path:
 
 def test_cifar10h_checks_are_no_votes_but_judge_the_annotators(table: DatasetTable, tmp_path: Path) -> None:
     sheet = read_votes(cifar10h(tmp_path))
-    ballots, messages = ballots_of(sheet, table.dataset)
-    assert len(ballots) == 8
+    responses, messages = responses_of(sheet, table.dataset)
+    assert len(responses) == 8
     assert "2 attention checks were left out" in messages
-    judged = annotator_table(ballots).set_index("annotator")
+    judged = annotator_table(responses).set_index("annotator")
     assert judged["controls"].to_dict() == {"0": 1, "1": 1}
     assert judged["control_accuracy"].to_dict() == {"0": 1.0, "1": 0.0}
     assert judged["median_ms"].to_dict() == {"0": 1501.5, "1": 1505.5}
@@ -167,13 +167,13 @@ def as_pickle(folder: Path) -> Path:
 @pytest.mark.parametrize("write", [as_folder, as_list, as_pickle])
 def test_imagenetv2_counts_submitted_and_approved_answers(table: DatasetTable, tmp_path: Path, write) -> None:
     source = write(tmp_path / "theirs")
-    ballots, messages = ballots_of(read_votes(source), table.dataset)
+    responses, messages = responses_of(read_votes(source), table.dataset)
     assert "1 rejected answers were left out" in messages
     assert "1 answers to tasks that are not described were left out" in messages
-    judged = annotator_table(ballots).set_index("annotator")
+    judged = annotator_table(responses).set_index("annotator")
     assert judged["control_accuracy"].to_dict() == {"w1": 1.0, "w2": 0.25}  # w2: a dog ticked, two cats left
     assert judged["median_ms"].to_list() == [52_000 / 4] * 2
-    assert ballots["at"].iloc[0] == pd.Timestamp("2018-09-22 10:00:52", tz="UTC")
+    assert responses["at"].iloc[0] == pd.Timestamp("2018-09-22 10:00:52", tz="UTC")
     log_votes(table, source)
     # w2 saw cat1 in both tasks: the later answer counts.
     assert hsf(table) == {PATHS[0]: (1, 2), PATHS[1]: (0.5, 2), PATHS[2]: (0, 1)}
@@ -206,7 +206,7 @@ def test_half_of_imagenetv2_says_what_is_missing(table: DatasetTable, tmp_path: 
 
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, as_folder(tmp_path / "theirs"))
-    quality = annotator_table(ballots_in_use(table))
+    quality = annotator_table(responses_in_use(table))
     for format, name in [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("label-studio", "v.json"),
                          ("imagenetv2", "hits.json")]:  # fmt: skip
         write_votes(table, format, tmp_path / name)
@@ -215,7 +215,7 @@ def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable,
         again = open_table(other, "d")
         log_votes(again, tmp_path / name)
         assert hsf(again) == hsf(table), format
-        pd.testing.assert_frame_equal(annotator_table(ballots_in_use(again)), quality)
+        pd.testing.assert_frame_equal(annotator_table(responses_in_use(again)), quality)
         attach_votes(other, "d", tmp_path / name)  # beside the log they count twice, and say so by their number
         assert open_table(other, "d").votes.total == 2 * table.votes.total
 

@@ -51,9 +51,14 @@ def make_dataset(workspace, labels, *, name="pets", paths=None, classes=CLASSES)
     }
     folder = workspace.create(name)
     record = DatasetRecord(
-        name=name, source="made", kind="folder", classes=classes, classes_declared=True, samples=len(labels),
+        name=name,
+        source="made",
+        kind="folder",
+        classes=classes,
+        classes_declared=True,
+        samples=len(labels),
         fingerprint=uuid.uuid4().hex,
-    )  # fmt: skip
+    )
     folder.write(record, pa.table(columns))
     return workspace.adopt(name, folder)
 

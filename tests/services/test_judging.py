@@ -71,9 +71,9 @@ def voted(voted_root, tmp_path):
 
 def test_votes_are_those_of_the_log_without_controls(voted):
     quality = judging.vote_quality(voted, "classify")
-    ballots = annotator_status.responses(voted, controls=True)
-    plain = ballots[ballots["control"] == "none"]
-    assert len(quality.votes) == len(plain) < len(ballots)
+    answers = annotator_status.responses(voted, controls=True)
+    plain = answers[answers["control"] == "none"]
+    assert len(quality.votes) == len(plain) < len(answers)
     hits = quality.votes.groupby("annotator")["hit"].mean()
     assert dict(hits) == {"ann": 1.0, "bob": 1.0, "cid": 1.0, "mal": 0.0}
     assert quality.each.sum() == len(plain)

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from avhcurate.curation.ballots import check_ballots
+from avhcurate.curation.ballots import check_responses
 from avhcurate.errors import CurateError
 from avhcurate.storage.votes.label_studio import label_config, sheet_of_tasks, tasks_of
 
@@ -17,17 +17,17 @@ BALLOTS = [
 ]
 
 
-def ballots(design="classify"):
+def responses(design="classify"):
     names = ["path", "annotator", "answer", "control", "expected", "reaction_ms", "at"]
     table = pd.DataFrame(BALLOTS, columns=names).assign(design=design, selected=None)
     if design == "select":
         table = table.assign(selected=[True, False, True, True], control=["none"] * 3 + ["positive"])
-    return check_ballots(table)
+    return check_responses(table)
 
 
 @pytest.mark.parametrize("design", ["classify", "select"])
 def test_tasks_have_the_form_that_an_import_takes(design):
-    tasks = list(tasks_of(ballots(design), simulated=False))
+    tasks = list(tasks_of(responses(design), simulated=False))
     config = ElementTree.fromstring(label_config(["cat", 'dog "d"'], select=design == "select"))
     control, image = config.find("Choices"), config.find("Image")
     offered = {choice.get("value") for choice in control}
@@ -47,7 +47,7 @@ def test_tasks_have_the_form_that_an_import_takes(design):
 
 @pytest.mark.parametrize("design", ["classify", "select"])
 def test_they_come_back_as_they_went_out(design):
-    table = ballots(design)
+    table = responses(design)
     # It fills in whoever imports the file, and numbers of its own.
     tasks = [task | {"id": number} for number, task in enumerate(tasks_of(table, simulated=True))]
     for task in tasks:
@@ -74,9 +74,9 @@ def test_a_class_called_yes_is_a_class():
 
 
 def test_both_ways_of_asking_in_one_file_are_refused():
-    both = [*tasks_of(ballots(), simulated=False), *tasks_of(ballots("select"), simulated=False)]
+    both = [*tasks_of(responses(), simulated=False), *tasks_of(responses("select"), simulated=False)]
     with pytest.raises(CurateError, match="mixes"):
         sheet_of_tasks(both, "v.json")
-    mixed = [*tasks_of(ballots(), simulated=False), *tasks_of(ballots(), simulated=True)]
+    mixed = [*tasks_of(responses(), simulated=False), *tasks_of(responses(), simulated=True)]
     with pytest.raises(CurateError, match="simulated"):
         sheet_of_tasks(mixed, "v.json")

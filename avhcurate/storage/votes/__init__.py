@@ -50,7 +50,7 @@ def _read_matrix(path: Path) -> VoteSheet:
         matrix = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as problem:
         raise CurateError(
-            f"{path.name} cannot be read as an array of numbers ({problem}): save the counts anew"
+            f"{path.name} cannot be read as an array of numbers ({problem}): save the counts again"
         ) from problem
     if matrix.ndim != 2:
         raise CurateError(
@@ -67,7 +67,7 @@ def _read_plain(content: Any, title: str) -> VoteSheet:
         return sheet_of_hits([content], title)
     raise CurateError(
         f"{title} is no Label Studio export (a list of tasks with `annotations`), nor tasks and answers as ImageNetV2 "
-        "has them (`hits` and `assignments`): export it anew"
+        "has them (`hits` and `assignments`): export it again"
     )
 
 

@@ -57,13 +57,13 @@ def sheet_of_hits(contents: Iterable[Any], title: str) -> VoteSheet:
     return sheet_of_rows(rows, ["image"], messages, simulated=simulated)
 
 
-def hits_of(ballots: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
-    """Tasks and answers from ballots of the design `select` (`curation.ballots`), as one mapping.
+def hits_of(responses: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
+    """Tasks and answers from responses of the design `select` (`curation.ballots`), as one mapping.
 
     Rows of a task are one task. Answers that came without one are gathered, for each class and annotator, into a task
     of their own; those without an annotator for each turn at which a sample was asked about.
     """
-    rows = ballots.assign(turn=ballots.groupby(["answer", "path"], sort=False).cumcount())
+    rows = responses.assign(turn=responses.groupby(["answer", "path"], sort=False).cumcount())
     nobody = rows["annotator"].isna()
     who = rows["annotator"].astype(object).where(~nobody, "")
     gathered = rows["answer"].astype(str) + "/" + who.where(~nobody, "#" + rows["turn"].astype(str)).astype(str)

@@ -33,7 +33,7 @@ def sheet_of_tasks(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
     try:
         return _sheet(tasks, title)
     except (AttributeError, TypeError) as problem:
-        raise CurateError(f"{title} is no Label Studio export ({problem}): export it anew as JSON") from problem
+        raise CurateError(f"{title} is no Label Studio export ({problem}): export it again as JSON") from problem
 
 
 def are_tasks(content: Any) -> bool:
@@ -41,11 +41,11 @@ def are_tasks(content: Any) -> bool:
     return isinstance(content, list) and all(isinstance(task, dict) and "annotations" in task for task in content)
 
 
-def tasks_of(ballots: pd.DataFrame, *, simulated: bool) -> Iterator[dict[str, Any]]:
-    """Tasks for Label Studio's import from ballots of one design (`curation.ballots`), a task an image asked about."""
-    select = bool(len(ballots)) and ballots["design"].iloc[0] == "select"
+def tasks_of(responses: pd.DataFrame, *, simulated: bool) -> Iterator[dict[str, Any]]:
+    """Tasks for Label Studio's import from responses of one design (`curation.ballots`), one for each image."""
+    select = bool(len(responses)) and responses["design"].iloc[0] == "select"
     keys = ["path", "answer"] if select else ["path"]
-    for key, rows in ballots.groupby(keys, sort=False):
+    for key, rows in responses.groupby(keys, sort=False):
         data = {"image": f"/data/local-files/?d={quote(str(key[0]))}", "path": key[0]}
         if select:
             data["class"] = key[1]
@@ -187,4 +187,4 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as problem:
-        raise CurateError(f"{path.name} is not JSON ({problem}): export it anew as JSON") from problem
+        raise CurateError(f"{path.name} is not JSON ({problem}): export it again as JSON") from problem

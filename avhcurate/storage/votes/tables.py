@@ -33,7 +33,7 @@ _TASK = ("task", "hit_uuid", "session", "assignment_id")
 _AT = ("at", "timestamp", "created_at", "submitted_at", "answered_at")
 _CONTROLS = {"none", "positive", "negative", "attention", "padding"}
 
-#: Answers that a table of counts may stand for: some gigabytes of memory.
+#: Answers that a table of counts may mean: some gigabytes of memory.
 _MOST_ANSWERS = 50_000_000
 
 
@@ -135,12 +135,10 @@ def _one_row_an_answer(table: pa.Table, answers: pd.DataFrame) -> tuple[np.ndarr
 
 
 def _times(column: pa.ChunkedArray, title: str) -> np.ndarray:
-    """Counts that stand for as many answers, which are taken one by one."""
+    """Counts of as many answers, which are taken one by one."""
     counts = _numbers(column, title)
     if counts.sum() > _MOST_ANSWERS:
-        raise CurateError(
-            f"column {title!r} stands for {counts.sum()} answers, more than {_MOST_ANSWERS}: is it a count?"
-        )
+        raise CurateError(f"column {title!r} means {counts.sum()} answers, more than {_MOST_ANSWERS}: is it a count?")
     return counts
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import streamlit as st
 
 
-def mount(file: str, html: str, *, script: str = "", **arguments: Any) -> Any:
-    """Draws the component of the package `file`; `script` precedes its own, `arguments` are Streamlit's."""
-    return _component(Path(file).parent, html, script)(**arguments)
+def mount(file: str, html: str, *, script: str = "", style: str = "", **arguments: Any) -> Any:
+    """Draws the component of the package `file`; `script` and `style` precede its own, `arguments` are Streamlit's."""
+    return _component(Path(file).parent, html, script, style)(**arguments)
 
 
 def nothing() -> None:
@@ -17,8 +17,8 @@ def nothing() -> None:
 
 
 @cache
-def _component(folder: Path, html: str, script: str) -> Any:
+def _component(folder: Path, html: str, script: str, style: str) -> Any:
     beside = {ending: (folder / f"{folder.name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")}
     return st.components.v2.component(
-        f"avhcurate_{folder.name}", html=html, css=beside["css"], js=script + beside["js"]
+        f"avhcurate_{folder.name}", html=html, css=style + beside["css"], js=script + beside["js"]
     )

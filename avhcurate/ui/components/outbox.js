@@ -132,3 +132,34 @@ function typingElsewhere(event, root) {
   if (document.querySelector("[role=dialog]")) return true;
   return path.some((node) => node.matches?.("input, textarea, select, [contenteditable=true], [role=listbox]"));
 }
+
+// The function that Streamlit calls for a component: one card a place, a new one where the scope is another.
+function mounted(createCard) {
+  const cards = new WeakMap();
+  return (component) => {
+    const { parentElement, data } = component;
+    let card = cards.get(parentElement);
+    if (card && card.scope !== data.scope) {
+      card.destroy();
+      card = null;
+    }
+    if (!card) {
+      card = createCard(parentElement, data);
+      cards.set(parentElement, card);
+    }
+    card.update(data, component);
+    return () => {
+      card.destroy();
+      cards.delete(parentElement);
+    };
+  };
+}
+
+// Shows on a card what is not saved yet, and that the connection is lost.
+function paintSaving(root, outbox) {
+  root.dataset.unsaved = outbox.size();
+  root.classList.toggle("saving", outbox.size() > 0);
+  const banner = root.querySelector(".banner");
+  banner.hidden = !outbox.lost();
+  banner.textContent = outbox.lost() ? lostText(outbox) : "";
+}

@@ -9,8 +9,8 @@ from typing import Any
 
 from avhcurate.errors import CurateError
 
-#: What a component's own script begins with: the queue of answers, and helpers that both cards share.
-SCRIPT = (Path(__file__).parent / "outbox.js").read_text(encoding="utf-8")
+#: What a component's own script begins with: the queue of answers, and helpers; and the style that the cards share.
+SCRIPT, STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("outbox.js", "card.css"))
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120

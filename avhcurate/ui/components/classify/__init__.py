@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Receipt
+from avhcurate.ui.components.outbox import SCRIPT, STYLE, Receipt
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
@@ -58,6 +58,7 @@ def classify_card(
         __file__,
         _HTML,
         script=SCRIPT,
+        style=STYLE,
         key=key,
         data={
             "scope": scope,

@@ -3,32 +3,13 @@
 const PRELOADED = 8;
 const REMEMBERED = 50;
 const RECENT = 6;
-const cards = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let card = cards.get(parentElement);
-  if (card && card.scope !== data.scope) {
-    card.destroy();
-    card = null;
-  }
-  if (!card) {
-    card = createCard(parentElement, data);
-    cards.set(parentElement, card);
-  }
-  card.update(data, component);
-  return () => {
-    card.destroy();
-    cards.delete(parentElement);
-  };
-}
+export default mounted(createCard);
 
 function createCard(parent, first) {
   const root = parent.querySelector(".card");
   const part = (name) => root.querySelector(`.${name}`);
-  const [stage, choices, status, banner, count, bar] = [
-    "stage", "choices", "status", "banner", "count", "bar",
-  ].map(part);
+  const [stage, choices, status, count, bar] = ["stage", "choices", "status", "count", "bar"].map(part);
   const undo = part("undo");
   const outbox = createOutbox(first.scope, first.health, paint);
   const pictures = new Map(); // id of a sample -> its image
@@ -44,7 +25,7 @@ function createCard(parent, first) {
 
   // --- which image -----------------------------------------------------------------------------
 
-  // Samples with an answer on its way; the last word counts, since an answer may be taken back and given anew.
+  // Samples with an answer on its way; the last word counts, since an answer may be retracted and given again.
   function pending() {
     const waiting = new Set();
     for (const entry of outbox.entries()) {
@@ -319,7 +300,7 @@ function createCard(parent, first) {
     const button = buttons[choice];
     if (!button) return;
     button.classList.remove("hit");
-    void button.offsetWidth; // starts the animation anew
+    void button.offsetWidth; // starts the animation again
     button.classList.add("hit");
   }
 
@@ -368,10 +349,7 @@ function createCard(parent, first) {
     bar.hidden = !data.goal;
     bar.max = data.goal || 1;
     bar.value = Math.min(done, data.goal || 1);
-    root.dataset.unsaved = outbox.size();
-    root.classList.toggle("saving", outbox.size() > 0);
-    banner.hidden = !outbox.lost();
-    banner.textContent = outbox.lost() ? lostText(outbox) : "";
+    paintSaving(root, outbox);
     undo.disabled = !given.length;
     const empty = !current;
     root.classList.toggle("empty", empty);

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Receipt
+from avhcurate.ui.components.outbox import SCRIPT, STYLE, Receipt
 
 _HTML = """
 <section class="review" tabindex="-1" aria-label="Review suspects">
@@ -94,6 +94,7 @@ def review_card(
         __file__,
         _HTML,
         script=SCRIPT,
+        style=STYLE,
         key=key,
         data={
             "scope": scope,

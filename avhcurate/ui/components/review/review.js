@@ -3,30 +3,13 @@
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
 const REMEMBERED = 200;
-const cards = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let card = cards.get(parentElement);
-  if (card && card.scope !== data.scope) {
-    card.destroy();
-    card = null;
-  }
-  if (!card) {
-    card = createCard(parentElement, data);
-    cards.set(parentElement, card);
-  }
-  card.update(data, component);
-  return () => {
-    card.destroy();
-    cards.delete(parentElement);
-  };
-}
+export default mounted(createCard);
 
 function createCard(parent, first) {
   const root = parent.querySelector(".review");
   const part = (name) => root.querySelector(`.${name}`);
-  const [stage, banner, placeText, stateText] = ["stage", "banner", "place", "state"].map(part);
+  const [stage, placeText, stateText] = ["stage", "place", "state"].map(part);
   const buttons = Object.fromEntries([...root.querySelectorAll(".do")].map((b) => [b.dataset.do, b]));
   const steps = [...root.querySelectorAll(".step")];
   const outbox = createOutbox(first.scope, first.health, paint);
@@ -227,10 +210,7 @@ function createCard(parent, first) {
     stateText.textContent = said || { accepted: "relabelled", kept: "kept" }[state] || "";
     root.dataset.state = state;
     root.dataset.place = place;
-    root.dataset.unsaved = outbox.size();
-    root.classList.toggle("saving", outbox.size() > 0);
-    banner.hidden = !outbox.lost();
-    banner.textContent = outbox.lost() ? lostText(outbox) : "";
+    paintSaving(root, outbox);
     part("wait").textContent = suspect ? "" : "Fetching …";
     buttons.accept.disabled = !suspect || !suspect.suggested || Boolean(state);
     buttons.keep.disabled = !suspect || Boolean(state);

@@ -2,32 +2,13 @@
 
 const GAP = 8;
 const DRAFT = "avhcurate:ticks:";
-const boards = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let board = boards.get(parentElement);
-  if (board && board.scope !== data.scope) {
-    board.destroy();
-    board = null;
-  }
-  if (!board) {
-    board = createBoard(parentElement, data);
-    boards.set(parentElement, board);
-  }
-  board.update(data, component);
-  return () => {
-    board.destroy();
-    boards.delete(parentElement);
-  };
-}
+export default mounted(createBoard);
 
 function createBoard(parent, first) {
   const root = parent.querySelector(".sheet");
   const part = (name) => root.querySelector(`.${name}`);
-  const [board, status, banner, count, submit, back, peek] = [
-    "board", "status", "banner", "count", "submit", "back", "peek",
-  ].map(part);
+  const [board, status, count, submit, back, peek] = ["board", "status", "count", "submit", "back", "peek"].map(part);
   const outbox = createOutbox(first.scope, first.health, paint);
   const tiles = new Map(); // id -> { root, image }
   let data = first;
@@ -183,14 +164,12 @@ function createBoard(parent, first) {
     const waiting = busy();
     root.classList.toggle("waiting", waiting || !order.length);
     root.dataset.task = task ?? "";
-    root.dataset.unsaved = outbox.size();
     count.textContent = order.length ? `${data.name}: ${ticked.size} of ${order.length} ticked` : "";
     submit.disabled = waiting || !order.length;
     submit.textContent = waiting ? "Saving …" : "Submit";
     back.hidden = !data.can_go_back;
     back.disabled = waiting;
-    banner.hidden = !outbox.lost();
-    banner.textContent = outbox.lost() ? lostText(outbox) : "";
+    paintSaving(root, outbox);
     if (!peek.hidden) peek.classList.toggle("ticked", ticked.has(focused));
   }
 
