@@ -18,7 +18,13 @@ os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ
 # only wait for a second one, and results depend on the number to the last bit.
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
-pytest_plugins = ["tests.fakes.databases", "tests.fakes.datasets", "tests.fakes.web", "tests.fakes.workspaces"]
+pytest_plugins = [
+    "tests.fakes.databases",
+    "tests.fakes.datasets",
+    "tests.fakes.votes",
+    "tests.fakes.web",
+    "tests.fakes.workspaces",
+]
 
 MAIN_SCRIPT = ROOT / "avhcurate" / "ui" / "main.py"
 #: Seconds that a script run without a browser may take: far more than on a quiet machine.
