@@ -1,4 +1,4 @@
-"""How far annotators agree beyond chance: Fleiss' kappa and Krippendorff's alpha for nominal answers.
+"""Agreement of annotators beyond chance: Fleiss' kappa and Krippendorff's alpha for nominal answers.
 
 Both compare observed agreement with that of answers drawn from the same totals. Fleiss' kappa (Psychological Bulletin
 76, 1971) takes the chance of two answers drawn with replacement, alpha (Krippendorff, Content Analysis) without, which

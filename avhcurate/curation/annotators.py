@@ -1,4 +1,4 @@
-"""How far each annotator can be trusted: answers to controls, agreement with the others, speed; and who is left out.
+"""Reliability of each annotator: answers to controls, agreement with the others, speed; and rules of exclusion.
 
 Nobody is left out by default, as in ImageNetV2. A rule names its limits, and each exclusion says in words which of them
 was passed.

@@ -74,8 +74,8 @@ def prediction_spread(predicted: ArrayLike) -> np.ndarray:
 def rank_spread(scores: ArrayLike) -> np.ndarray:
     """How far models are apart on how hard a sample is: scores (M, N), NaN for none -> (N,).
 
-    The standard deviation over models of the sample's rank as a share of all, so that models whose scores run on
-    different scales can be held side by side; NaN where fewer than two have one.
+    The standard deviation over models of the sample's rank as a share of all, so that models whose scores have
+    different scales can be compared; NaN where fewer than two have one.
 
     >>> rank_spread([[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]).tolist()
     [0.0, 0.0, 0.0]

@@ -1,4 +1,4 @@
-"""How the collection goes: votes over time, votes of each sample, and how HSF moved as votes came in."""
+"""Charts of a collection: votes over time, votes of each sample, and convergence of HSF."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""How good the collected votes are: agreement, reliability, how HSF moved as they came, and whom a rule leaves out."""
+"""Quality of the collected votes: agreement, reliability, convergence of HSF, effect of exclusions, disputed labels."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from avhcurate.storage.ballots import Design
 
 @dataclass(frozen=True)
 class VoteQuality:
-    """What the collected votes of one design say about themselves; excluded annotators are left out of all but `table`.
+    """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
 
     table: a row an annotator, see `annotator_status.annotators`.
     votes: a row a counted vote, oldest first: `at, annotator, id, label, hit`; hit: for the given label, missing
@@ -53,7 +53,7 @@ class ExclusionEffect:
 
 
 def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
-    """Everything that the votes collected in one design say about themselves."""
+    """Agreement, reliability and convergence of the votes collected in one design."""
     answers = responses(table, design=design, controls=True)
     counted = answers[~answers["excluded"].astype(bool)]
     votes = _votes(table, counted, design)

@@ -1,4 +1,4 @@
-"""Which sample a row of a foreign table means: by path, by a file name that is unique, or by id."""
+"""Matches rows of a table with samples: by path, by a unique file name, or by id."""
 
 from dataclasses import dataclass
 

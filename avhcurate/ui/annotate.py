@@ -1,4 +1,4 @@
-"""Parts of the Annotate page: the grid to tick, the card to classify, what can be set meanwhile, and the end."""
+"""Parts of the Annotate page: the grid to tick, the card to classify, the choices above, and the end."""
 
 from collections.abc import Sequence
 

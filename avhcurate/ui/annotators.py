@@ -1,4 +1,4 @@
-"""Parts of the Annotators page: how far the votes are, and who annotates, excluded or not."""
+"""Parts of the Annotators page: progress of the collection, and its annotators, excluded or not."""
 
 from collections.abc import Sequence
 from hashlib import blake2b

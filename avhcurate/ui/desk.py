@@ -1,4 +1,4 @@
-"""What a session knows of one annotator at work: which answers it has passed on, and how far the annotator is."""
+"""The session of one annotator: the answers it has passed on to the log, and the annotator's progress."""
 
 import time
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Tasks and answers as ImageNetV2's collection has them, both ways: JSON, and its pickles of plain data.
+"""ImageNetV2's tasks and answers, read and written: JSON, and pickles of plain data (read only).
 
 A task: `wnid` (the class asked about), `images_to_label`, `images_pos_control`, `images_neg_control`, `images_all` (as
 shown), `uuid`. An answer: `hit_uuid`, `AssignmentId`, `AssignmentStatus`, `WorkerId`, `AcceptTime`, `SubmitTime`, and

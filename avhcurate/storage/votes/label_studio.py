@@ -1,4 +1,4 @@
-"""Label Studio's JSON, both ways: tasks with annotations, the choices of which are answers.
+"""Label Studio's JSON, read and written: tasks with annotations, whose choices are answers.
 
 Its import takes tasks with `data` and `annotations`, each with a `result`, `was_cancelled`, `ground_truth` (true unless
 given) and `lead_time` in seconds; an annotator that its organisation does not know makes it refuse the file, so

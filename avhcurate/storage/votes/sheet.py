@@ -1,4 +1,4 @@
-"""Human answers as they stand in a file, whatever its form, and counts that are whole numbers."""
+"""Human answers as a file holds them, whatever its form; counts are whole numbers."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,7 @@ DETAILS = ("annotator", "control", "expected", "reaction_ms", "task", "at")
 
 @dataclass(frozen=True)
 class VoteSheet:
-    """Human answers as they stand in a file, not yet matched with samples and classes.
+    """Human answers of a file, not yet matched with samples and classes.
 
     `samples` are columns that may name the sample of each row, best first; without any, rows are samples in order.
     Either `counts` (rows, K), or `answers` with a row an answer: `label`; or for ticks `selected`, perhaps `class`
