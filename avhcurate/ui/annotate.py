@@ -11,7 +11,7 @@ from avhcurate.services.handing_out import GridTask
 from avhcurate.ui import state
 from avhcurate.ui.choices import Choice
 from avhcurate.ui.components.classify import Item, classify_card
-from avhcurate.ui.components.ticks import Picture, tick_grid
+from avhcurate.ui.components.ticks import TickTile, tick_grid
 from avhcurate.ui.desk import AnnotatorSession, session_of
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.identity import leave
@@ -117,7 +117,7 @@ def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession)
     if grid is None and not session.submitted:
         return
     tick_grid(
-        _pictures(here, grid) if grid else [],
+        _tiles(here, grid) if grid else [],
         key="annotate.grid",
         scope=session.scope,
         task=grid.task if grid else "",
@@ -130,10 +130,10 @@ def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession)
     )
 
 
-def _pictures(here: Opened, grid: GridTask) -> list[Picture]:
+def _tiles(here: Opened, grid: GridTask) -> list[TickTile]:
     name, version = here.table.dataset.name, here.version
     return [
-        Picture(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
+        TickTile(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
         for id in grid.ids
     ]
 

@@ -21,7 +21,7 @@ from avhcurate.ui.signin import who
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
 _BEHIND, _AHEAD = 4, 12
-#: No decision sooner than this after the picture is there: nobody can have seen it.
+#: No decision sooner than this after the image is there: nobody can have seen it.
 _LEAST_MS = 100
 
 NAMES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
@@ -174,7 +174,7 @@ def _suspect(
         lead=lead(row, other),
         facts=card_facts(row, names),
         rows=tuple(evidence(row, record, names)),
-        strips=tuple(one for one in strips if one.pictures),
+        strips=tuple(one for one in strips if one.images),
         state=state,
     )
 

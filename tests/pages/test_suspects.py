@@ -65,8 +65,8 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert shown["lead"] == f"Likely wrong · {first['agreement']} of 4 sources say “{first['suggested']}”"
     assert [row["source"] for row in shown["rows"]] == ["Angles", "Neighbours", "cleanlab", "Votes (simulated)"]
     assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in suspecting.SOURCES]
-    assert [len(strip["pictures"]) for strip in shown["strips"]] == [6, 6]
-    assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["pictures"][0]
+    assert [len(strip["images"]) for strip in shown["strips"]] == [6, 6]
+    assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["images"][0]
     assert f"{len(found):,}** suspects in view" in words(app)
     assert "precision" not in words(app).lower()
 

@@ -28,7 +28,7 @@ MOST_BUTTONS = 10
 
 @dataclass(frozen=True)
 class Item:
-    """An image to ask about: the sample's id, the opaque name of the task, and the picture's address."""
+    """An image to ask about: the sample's id, the opaque name of the task, and the image's address."""
 
     id: int
     task: str

@@ -46,10 +46,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures beside the suspect: the nearest samples of a label."""
+    """Images beside the suspect: the nearest samples of a label."""
 
     title: str
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 @dataclass(frozen=True)

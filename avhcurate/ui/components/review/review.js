@@ -81,7 +81,7 @@ function createCard(parent, first) {
       if (!suspect) continue;
       fetchPicture(suspect.src);
       if (at > place + 1) continue;
-      for (const strip of suspect.strips) for (const src of strip.pictures) new Image().src = src;
+      for (const strip of suspect.strips) for (const src of strip.images) new Image().src = src;
     }
   }
 
@@ -182,7 +182,7 @@ function createCard(parent, first) {
       const box = element("div", "strip", near);
       element("p", "quiet", box).textContent = strip.title;
       const row = element("div", "row", box);
-      for (const src of strip.pictures) {
+      for (const src of strip.images) {
         const image = element("img", "", row);
         image.alt = "";
         image.draggable = false;

@@ -23,8 +23,8 @@ _HTML = """
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A tile: the sample's id, the address of its thumbnail and of the large picture."""
+class TickTile:
+    """A tile: the sample's id, the address of its thumbnail and of the large image."""
 
     id: int
     src: str
@@ -32,7 +32,7 @@ class Picture:
 
 
 def tick_grid(
-    pictures: Sequence[Picture],
+    tiles: Sequence[TickTile],
     *,
     key: str,
     scope: str,
@@ -58,7 +58,7 @@ def tick_grid(
             "scope": scope,
             "task": task,
             "name": name,
-            "tiles": [asdict(picture) for picture in pictures],
+            "tiles": [asdict(tile) for tile in tiles],
             "ticked": list(ticked),
             "size": size,
             "can_go_back": can_go_back,
