@@ -115,8 +115,8 @@ def pseudo_label_table(
 def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """`COLUMNS` of rows of a selection, with the path of each id and the name of each label."""
     rows = rows.merge(paths, on="id", how="left")
-    labels = rows["pseudo_label"]
-    return rows.assign(pseudo_label_name=[None if pd.isna(k) else names[int(k)] for k in labels])[list(COLUMNS)]
+    rows["pseudo_label_name"] = [None if pd.isna(label) else names[int(label)] for label in rows["pseudo_label"]]
+    return rows[list(COLUMNS)]
 
 
 def write_pseudo_labels(
