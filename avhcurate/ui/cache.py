@@ -10,10 +10,6 @@ import streamlit as st
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.tables import DatasetTable, open_table
-from avhcurate.storage.degradation import DegradationFolder
-from avhcurate.storage.maps import MapFolder
-from avhcurate.storage.self_training import SelfTrainingFolder
-from avhcurate.storage.suspects import SuspectsFolder
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
 
@@ -63,17 +59,14 @@ def _training_key(training: TrainingFolder) -> str:
     return f"{training.root} {len(steps)} {steps.max() if len(steps) else ''} {training.complete}"
 
 
-def _file_key(path: Path) -> str:
+def file_key(path: Path) -> str:
+    """Changes when a file is written again."""
     return f"{path} {path.stat().st_mtime_ns}"
 
 
-#: What Streamlit's caches make of the tables, filters and folders among a function's arguments.
+#: What Streamlit's caches make of the tables, filters and trainings among a function's arguments; a page adds its own.
 HASH_FUNCS: dict[str | type, Any] = {
     DatasetTable: cache_key,
     Filters: Filters.to_query,
     TrainingFolder: _training_key,
-    DegradationFolder: lambda folder: _file_key(folder.scores_path),
-    SuspectsFolder: lambda folder: _file_key(folder.table_path),
-    SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())} {folder.complete}",
-    MapFolder: lambda folder: f"{folder.root} {folder.record.finished}",
 }

@@ -20,7 +20,7 @@ from avhcurate.services.degrading import DEFAULT_LIMIT, KEYS, Degraded
 from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.degradation import DegradationFolder, degradations
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import HASH_FUNCS, file_key
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.explain import explain_scores, score_name
@@ -29,6 +29,10 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.starting import job_form, number, option, row, text
 from avhcurate.ui.text import listed, signed
+
+#: With the key of a degradation's folder.
+DEGRADATION_HASH_FUNCS = HASH_FUNCS | {DegradationFolder: lambda folder: file_key(folder.scores_path)}
+
 
 SHOWN_KINDS = some_of("degradation.kinds", list(KINDS), list(KINDS))
 MEASURES = some_of("degradation.scores", [*KEYS, ACCURACY], ["avh", "confidence", "norm", ACCURACY])
@@ -149,7 +153,7 @@ def _title_of(folder: DegradationFolder) -> str:
     return f"{record.samples:,} images, {kinds}, {record.started:%d %b %H:%M}"
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=HASH_FUNCS)
+@st.cache_resource(max_entries=8, show_spinner="Reading the degraded images …", hash_funcs=DEGRADATION_HASH_FUNCS)
 def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> DegradationResult:
     """Scores, summary and correlations over the images in view."""
     degraded = degrading.read(table, folder, filters)

@@ -16,9 +16,8 @@ from avhcurate.services.inspecting import rows_of
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.degradation import DegradationFolder
 from avhcurate.ui import state
-from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.components.grid import image_grid
-from avhcurate.ui.degradation import DegradationResult
+from avhcurate.ui.degradation import DEGRADATION_HASH_FUNCS, DegradationResult
 from avhcurate.ui.explain import format_score
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.mistakes import plain
@@ -69,7 +68,7 @@ def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
     st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, pictures, rows)))
 
 
-@st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=HASH_FUNCS)
+@st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=DEGRADATION_HASH_FUNCS)
 def _example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
     return degrading.example(table, folder.record, id)
 

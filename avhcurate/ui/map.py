@@ -32,6 +32,10 @@ from avhcurate.ui.routes import image_url
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.signin import who
 
+#: With the key of a map's folder.
+_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
+
+
 _TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}
 _DRAWN = {"points": "Points", "density": "Density"}
 _COLUMNS, _ROWS = 200, 128
@@ -111,7 +115,7 @@ def map_in_view(here: Opened, found: Sequence[MapFolder]) -> MapInView:
     return MapInView(folder, folder.record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
 
 
-_cloud = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=HASH_FUNCS)(mapping.cloud)
+_cloud = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=_HASH_FUNCS)(mapping.cloud)
 
 
 def _layout(found: Sequence[MapFolder]) -> Choice[str]:
@@ -240,7 +244,7 @@ def _around(window: Window) -> Window:
     return left - across, right + across, low - up, high + up
 
 
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=HASH_FUNCS)
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, area: Window) -> Drawing:
     inside = _cloud(table, folder, filters, color=color).within(area)
     if inside.groups is None:
@@ -317,7 +321,7 @@ def _axes(record: MapRecord) -> tuple[str, str]:
     return first, second
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def _everything(folder: MapFolder) -> Window:
     """The window that holds the whole map."""
     _, places = folder.coordinates()
@@ -360,7 +364,7 @@ def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
     return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=HASH_FUNCS)
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def _ordered(
     table: DatasetTable,
     folder: MapFolder,

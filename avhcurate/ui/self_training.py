@@ -20,6 +20,12 @@ from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.mistakes import plain
 from avhcurate.ui.text import p_text
 
+#: With the key of a self-training's folder.
+_HASH_FUNCS = HASH_FUNCS | {
+    SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())} {folder.complete}"
+}
+
+
 SHOWN = some_of(
     "selftrain.show", list(PANELS), ["mean_accuracy", "precision", "selected", "mean_avh", "mean_confidence", "ece"]
 )
@@ -152,9 +158,9 @@ def _bands(seeds: Sequence[int]) -> str:
     return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
 
 
-_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.courses)
-_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.source_only)
-_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(rule_comparison.side_by_side)
+_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.courses)
+_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.source_only)
+_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.side_by_side)
 
 
 # --- rules side by side --------------------------------------------------------------------------------------

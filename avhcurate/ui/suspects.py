@@ -16,7 +16,7 @@ from avhcurate.services.jobs import Command
 from avhcurate.services.tables import DatasetTable
 from avhcurate.storage.suspects import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.ui import state
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.cache import HASH_FUNCS, file_key
 from avhcurate.ui.choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export import download
@@ -31,6 +31,10 @@ from avhcurate.ui.starting import job_form, option, row
 from avhcurate.ui.starting import number as count
 from avhcurate.ui.state import TILE_SIZES
 from avhcurate.ui.tiles import tiles_of
+
+#: With the key of the folder of suspects.
+_HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
+
 
 _VIEWS = {"one": "One by one", "list": "List"}
 
@@ -155,7 +159,7 @@ def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
     return SuspectsInView(record, every, found, found[found["decided"] == ""], about)
 
 
-_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=HASH_FUNCS)(suspecting.read)
+_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(suspecting.read)
 
 
 def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
