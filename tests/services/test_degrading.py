@@ -163,7 +163,7 @@ MOMENTS = ["3 before", "6 after"]
 
 #: Starts from one import of torch, which takes seconds: a child for each moment, which runs until it is killed.
 KILLED = """
-    import os, signal, sys
+    import os, sys
     from pathlib import Path
     from avhcurate.services.degrading import degrade_dataset
     from avhcurate.models import engine, loading, runtime  # imported once for all children

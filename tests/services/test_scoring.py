@@ -26,6 +26,7 @@ from avhcurate.services.scoring import score_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.waiting import wait_until
 
 SPEC = ModelSpec(name="avhcurate:digits")
 
@@ -73,27 +74,23 @@ def test_prototype_distance_is_to_the_mean_of_the_class(digits):
 
 
 #: Every commit point of a run is a rename: class weights, bias, room for features, record; thumbnails and scores of
-#: two shards; the table, the record. Killed before or after the one of that number, or after so many seconds.
-MOMENTS = ["3 after", "5 after", "6 before", "7 after", "9 before", "9 after", "0.4 s", "0.7 s"]
+#: two shards; the table, the record. Killed before or after the one of that number.
+MOMENTS = ["3 after", "5 after", "6 before", "7 after", "9 before", "9 after"]
 
 #: Starts from one import of torch, which takes seconds: a child for each moment, which runs until it is killed.
 KILLED = """
-    import os, signal, sys, time
+    import os, sys
     from pathlib import Path
     from avhcurate.models.loading import ModelSpec
     from avhcurate.services.scoring import score_dataset
     from avhcurate.storage.workspace import Workspace
-    from tests.fakes.killing import die, die_at_rename
+    from tests.fakes.killing import die_at_rename
 
     for argument in sys.argv[1:]:
         root, number, when = argument.split("|")
         child = os.fork()
         if child == 0:
-            if when == "s":
-                signal.signal(signal.SIGALRM, lambda *_: die())
-                signal.setitimer(signal.ITIMER_REAL, float(number))
-            else:
-                die_at_rename(int(number), when == "before")
+            die_at_rename(int(number), when == "before")
             score_dataset(Workspace(Path(root)), "digits", ModelSpec(name="avhcurate:digits"))
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -106,8 +103,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_very_same_table(fresh, digits
     arguments = [f"{root}|{moment.replace(' ', '|')}" for moment, root in roots.items()]
     command = [sys.executable, "-c", textwrap.dedent(KILLED), *arguments]
     codes = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    ends = dict(zip(MOMENTS, map(int, codes), strict=True))
-    assert all(code == -signal.SIGKILL for moment, code in ends.items() if moment[-1] != "s")
+    assert [int(code) for code in codes] == [-signal.SIGKILL] * len(MOMENTS)
     for moment, root in roots.items():
         run = score_dataset(Workspace(root), "digits", SPEC)
         pd.testing.assert_frame_equal(table(run), table(digits.run), obj=moment)
@@ -138,8 +134,7 @@ def test_a_killed_command_line_job_is_resumed_by_the_same_command(fresh, digits)
     command += ["--workspace", str(fresh.root)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     shards = fresh.dataset("digits").root / "runs"
-    while process.poll() is None and not list(shards.glob("*/scores/*.parquet")):
-        pass
+    wait_until(lambda: process.poll() is not None or list(shards.glob("*/scores/*.parquet")))
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert subprocess.run(command, capture_output=True).returncode == 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -34,6 +33,7 @@ from avhcurate.training.decoded import DecodedImages
 from avhcurate.training.fresh import fresh_model
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import checkpoint_step
+from tests.fakes.waiting import wait_until
 
 RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
 SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5))
@@ -254,15 +254,16 @@ def test_a_training_under_way_in_another_process_is_refused(fresh, trained):
 
 @pytest.mark.slow
 def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
-    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "40", "--batch-size", "16"]
+    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--batch-size", "16"]
     job = jobs.start(fresh.root, argv, verb="train", dataset="digits")
 
     def wait(until):
-        deadline = time.time() + 240
-        while not until(record := jobs.current(fresh.root)):
-            assert record.active, record.message
-            assert time.time() < deadline
-            time.sleep(0.05)
+        def come():
+            record = jobs.current(fresh.root)
+            assert until(record) or record.active, record.message
+            return until(record)
+
+        wait_until(come)
 
     wait(lambda record: record.message.startswith("epoch 3 "))
     jobs.cancel(fresh.root, job)
