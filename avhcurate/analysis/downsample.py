@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avhcurate.errors import CurateError
+
 
 def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int = 0) -> np.ndarray:
     """Positions of `most` elements of `groups` (n,) of small whole numbers from -1, ascending; all where they are few.
@@ -27,6 +29,19 @@ def downsample(groups: np.ndarray, *, most: int, even: bool = False, seed: int =
         share = (place - np.repeat(least, counts) + 1) / np.repeat(np.maximum(counts - least, 1), counts)
         place = np.maximum(share, 0)
     return np.sort(order[np.argsort(place, kind="stable")[:most]])
+
+
+def evenly_spread(n: int, limit: int | None) -> np.ndarray:
+    """`limit` of the numbers 0 to n-1, ascending and evenly spread; all of them without a limit.
+
+    >>> evenly_spread(10, 4).tolist()
+    [0, 2, 5, 7]
+    """
+    if limit is None or limit >= n:
+        return np.arange(n)
+    if limit < 1:
+        raise CurateError(f"--limit {limit}: give a number of samples, 1 or more")
+    return np.arange(limit) * n // limit
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,8 @@
 """Degrades a run's images at every kind and level, scores them all, and says how each score follows the level."""
 
 import hashlib
-import json
-import platform
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,8 +24,8 @@ from avhcurate.storage.degradation import FOLDER, SHARD, DegradationFolder, Degr
 from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
 from avhcurate.storage.jobs import SILENT, Progress
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.runs import RunFolder
-from avhcurate.storage.shards import spread
 from avhcurate.storage.workspace import Workspace
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
@@ -39,15 +33,13 @@ if TYPE_CHECKING:
     from avhcurate.models.engine import Network
     from avhcurate.models.loading import LoadedModel, ModelSpec
     from avhcurate.models.preprocess import Preprocess
+    from avhcurate.services.image_pass import ImagePass, ShardOutputs
 
 #: Samples that are degraded unless told otherwise, spread evenly over the run's.
 DEFAULT_LIMIT = 1000
 
 #: Scores of degraded images: all that need no second pass over the dataset.
 KEYS = tuple(key for key, score in SCORES.items() if score.function is not None)
-
-#: Columns kept in float64, as the run keeps them: float32 would tie what the order of confidence tells apart.
-_DOUBLE = ("confidence", "max_confidence")
 
 
 def degrade_dataset(
@@ -72,9 +64,10 @@ def degrade_dataset(
     call again resumes what was cut short, and does nothing where all is done.
 
     `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError
-    for what the user can mend: no run, other weights than the run's, a dataset imported anew.
+    for what the user can mend: no run, other weights than the run's, a dataset imported again.
     """
     from avhcurate.models.runtime import precision_name
+    from avhcurate.services.image_pass import ImagePass
 
     chosen = pixels.check_kinds(pixels.KINDS if kinds is None else kinds)
     dataset = workspace.dataset(name)
@@ -84,7 +77,9 @@ def degrade_dataset(
     loaded = _model_of(run, weights)
     record = run.record
     levels = pixels.strengths(chosen, loaded.preprocess.crop)
-    ids = _ids(run, limit)
+    ids = run.scored_ids(limit)
+    if not len(ids):
+        raise CurateError(f"run {run.name} has scored no image that could be degraded")
     settings = {
         "weights": record.weights_sha256,
         "strengths": levels,
@@ -92,21 +87,26 @@ def degrade_dataset(
         "precision": record.precision if precision == "auto" else precision_name(precision),
         "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    folder = DegradationFolder(run.root / FOLDER / digest[:12])
-    work = _Work(
-        dataset, folder, loaded, ids, dataset.labels(), levels, seed, record.dataset_fingerprint,
-        progress,
-    )  # fmt: skip
-    work.refuse_another_import()
+    folder = DegradationFolder(run.root / FOLDER / settings_digest(settings)[:12])
+    dataset.refuse_another_import(record.dataset_fingerprint)
+
+    def degraded(id: int, rgb: np.ndarray) -> np.ndarray:
+        return pixels.variants(loaded.preprocess.prepare(rgb), levels, seed=seed, id=id)
+
     with folder.alone():
+        steps = pixels.steps(levels)
         if folder.complete:
-            work.progress.report(work.total, work.total, "complete already")
+            total = len(ids) * len(steps)
+            progress.report(total, total, "complete already")
             return folder
         network = _network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
         if not folder.begun:
-            folder.create(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
-        work.run_network(network)
+            folder.write_record(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
+        images = ImagePass(
+            dataset, folder, ids, SHARD, degraded, loaded.preprocess, images_per_sample=len(steps), progress=progress
+        )
+        work = _Degrading(folder, loaded, images, dataset.labels(), steps, record.dataset_fingerprint)
+        images.run(network, work.commit)
         work.finish()
     return folder
 
@@ -276,17 +276,6 @@ def _network(model: "LoadedModel", *, device: str, precision: str, batch_size: i
     return InBatches(model, device=device, precision=precision, batch_size=batch_size)
 
 
-def _ids(run: RunFolder, limit: int | None) -> np.ndarray:
-    """Ids of the run's scored samples, `limit` of them spread evenly."""
-    from avhcurate.services.scoring import evenly_spread
-
-    table = pq.read_table(run.scores_path, columns=["id", "problem"])
-    ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
-    if not len(ids):
-        raise CurateError(f"run {run.name} has scored no image that could be degraded")
-    return ids[evenly_spread(len(ids), limit)]
-
-
 def _record(
     folder: DegradationFolder,
     run: RunFolder,
@@ -314,163 +303,63 @@ def _record(
         batch_size=network.batch_size,
         samples=samples,
         limit=limit,
-        versions={"python": platform.python_version()}
-        | {package: version(package) for package in ("avhcurate", "torch", "torchvision", "numpy", "scipy", "pillow")},
-        started=_now(),
+        versions=versions("torch", "torchvision", "numpy", "scipy", "pillow"),
+        started=now(),
     )
 
 
-# --- the pass over the images ------------------------------------------------------------------------------------
+# --- the scores of a shard ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Encoded images of one shard, in order of id; `problems` by id, once they are decoded."""
+class _Degrading:
+    """One degradation under way: `images` is its pass, `labels` are those of the whole dataset."""
 
-    shard: int
-    ids: np.ndarray
-    encoded: list[bytes | BrokenImage]
-    problems: dict[int, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Work:
-    """One degradation under way: `ids` of its samples, `labels` of the whole dataset."""
-
-    dataset: DatasetFolder
     folder: DegradationFolder
     model: "LoadedModel"
-    ids: np.ndarray
+    images: "ImagePass"
     labels: np.ndarray
-    levels: Mapping[str, Sequence[float]]
-    seed: int
+    steps: list[tuple[str, int]]
     fingerprint: str
-    progress: Progress
 
-    @property
-    def steps(self) -> list[tuple[str, int]]:
-        return pixels.steps(self.levels)
-
-    @property
-    def total(self) -> int:
-        return len(self.ids) * len(self.steps)
-
-    def refuse_another_import(self) -> None:
-        """Stops when the dataset was replaced meanwhile: what was seen here belongs to other samples."""
-        if self.dataset.record.fingerprint != self.fingerprint:
-            raise CurateError(f"dataset {self.dataset.name!r} was imported anew since it was scored: score it again")
-
-    def run_network(self, network: "Network") -> None:
-        """The pass over the images of every shard that is not committed."""
-        from avhcurate.models.engine import Embedded, embed
-
-        missing = [shard for shard in self._shards() if not self.folder.has_shard(shard)]
-        done = len(self.ids) - sum(len(self._ids_of(shard)) for shard in missing)
-        self._tell(done)
-        parts: list[Embedded[_Batch]] = []
-        started = time.perf_counter()
-        with closing(embed(network, self._batches(missing, network.batch_size), self._prepare)) as results:
-            for part in results:
-                parts.append(part)
-                batch = part.payload
-                done += len(batch.ids)
-                if batch.ids[-1] == self._ids_of(batch.shard)[-1]:
-                    seconds = time.perf_counter() - started
-                    features = np.concatenate([part.features for part in parts])
-                    logits = np.concatenate([part.logits for part in parts])
-                    problems = {id: why for part in parts for id, why in part.payload.problems.items()}
-                    self._commit(batch.shard, features, logits, problems, seconds)
-                    parts, started = [], time.perf_counter()
-                self._tell(done)
-
-    def finish(self) -> None:
-        """One table of all shards, and the record."""
-        self.refuse_another_import()
-        seconds = sum(self.folder.shard_seconds(shard) for shard in self._shards())
-        skipped = sum(self._skipped(shard) for shard in self._shards())
-        if skipped == len(self.ids):
-            raise CurateError(
-                f"none of the {skipped} images of dataset {self.dataset.name!r} could be read: check that they still "
-                "lie where they were imported from"
-            )
-        changes = {
-            "finished": _now(), "seconds": round(seconds, 3), "rate": round(self.total / seconds, 2),
-            "skipped": skipped,
-        }  # fmt: skip
-        self.folder.finish((self.folder.shard(shard) for shard in self._shards()), changes)
-        self.progress.report(self.total, self.total, "")
-
-    def _shards(self) -> range:
-        return range(-(-len(self.ids) // SHARD))
-
-    def _ids_of(self, shard: int) -> np.ndarray:
-        return self.ids[shard * SHARD : (shard + 1) * SHARD]
-
-    def _skipped(self, shard: int) -> int:
-        table = self.folder.shard(shard)
-        return len(self._ids_of(shard)) - len(set(table.filter(table["problem"].is_null())["id"].to_pylist()))
-
-    def _tell(self, done: int) -> None:
-        cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
-        self.progress.tell(done * len(self.steps), self.total, cancelled=cancelled)
-
-    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Batch]:
-        """Batches that do not cross shards, so that a resume has those of a job undisturbed."""
-        size = max(1, batch_size // len(self.steps))
-        encoded = self.dataset.images().read(int(id) for shard in shards for id in self._ids_of(shard))
-        for shard in shards:
-            ids = self._ids_of(shard)
-            for start in range(0, len(ids), size):
-                part = ids[start : start + size]
-                yield _Batch(shard, part, [next(encoded) for _ in part])
-
-    def _prepare(self, batch: _Batch) -> tuple[np.ndarray, _Batch]:
-        """What a decode thread does: each image decoded once and degraded at every step, black where it is broken."""
-        preprocess, steps = self.model.preprocess, len(self.steps)
-        shape = (preprocess.crop, preprocess.crop, preprocess.channels)
-        images = np.zeros((len(batch.ids), steps, *shape), np.uint8)
-        for place, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
-            try:
-                if isinstance(encoded, BrokenImage):
-                    raise encoded
-                square = preprocess.prepare(decode(encoded))
-                images[place] = pixels.variants(square, self.levels, seed=self.seed, id=id)
-            except BrokenImage as broken:
-                batch.problems[id] = broken.reason
-            # Out of memory, say: one image must never end a run of thousands.
-            except Exception as error:
-                batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
-        batch.encoded.clear()
-        return images.reshape(-1, *shape), batch
-
-    def _commit(
-        self, shard: int, features: np.ndarray, logits: np.ndarray, problems: Mapping[int, str], seconds: float
-    ) -> None:
+    def commit(self, outputs: "ShardOutputs") -> None:
         """Writes the scores of a shard."""
-        self.refuse_another_import()
-        ids = self._ids_of(shard)
+        from avhcurate.services.image_pass import score_columns
+
+        self.images.dataset.refuse_another_import(self.fingerprint)
         kinds, levels = (np.array(part) for part in zip(*self.steps, strict=True))
-        of_row, at = np.repeat(ids, len(kinds)), np.tile(np.arange(len(kinds)), len(ids))
-        why = [problems.get(id) for id in of_row.tolist()]
-        for row in np.flatnonzero(~np.isfinite(features).all(axis=1)):
+        of_row, at = np.repeat(outputs.ids, len(kinds)), np.tile(np.arange(len(kinds)), len(outputs.ids))
+        why = [outputs.problems.get(id) for id in of_row.tolist()]
+        for row in np.flatnonzero(~np.isfinite(outputs.features).all(axis=1)):
             why[row] = why[row] or "the network's features are not finite"
         usable = np.array([text is None for text in why])
-        found = scores.per_sample(
-            features[usable], self.model.class_weights, logits[usable], self.labels[of_row[usable]], keys=KEYS
-        )
+        features, logits, labels = outputs.features[usable], outputs.logits[usable], self.labels[of_row[usable]]
+        found = scores.per_sample(features, self.model.class_weights, logits, labels, keys=KEYS)
         columns = {
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),
             "level": pa.array(levels[at], pa.int32()),
-            "predicted": spread(found["predicted"], usable, pa.int32()),
+            **score_columns(found, usable),
+            "problem": pa.array(why, pa.string()),
         }
-        for key in KEYS:
-            columns[key] = spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
-        table = pa.table(columns | {"problem": pa.array(why, pa.string())})
-        # Of an image that could not be read one row is enough; a level that the network chokes on keeps its own.
-        kept = (at == 0) | ~np.isin(of_row, list(problems))
-        self.folder.write_shard(shard, table.filter(pa.array(kept)), seconds=seconds)
+        # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.
+        kept = (at == 0) | ~np.isin(of_row, list(outputs.problems))
+        self.folder.write_shard(outputs.shard, pa.table(columns).filter(pa.array(kept)), seconds=outputs.seconds)
 
+    def finish(self) -> None:
+        """One table of all shards, and the record."""
+        images = self.images
+        images.dataset.refuse_another_import(self.fingerprint)
+        skipped = sum(self._skipped(shard) for shard in images.shards)
+        if skipped == len(images.ids):
+            raise CurateError(
+                f"none of the {skipped} images of dataset {images.dataset.name!r} could be read: check that they still "
+                "lie where they were imported from"
+            )
+        self.folder.finish((self.folder.shard(shard) for shard in images.shards), images.finished(skipped))
+        images.progress.report(images.total, images.total, "")
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+    def _skipped(self, shard: int) -> int:
+        table = self.folder.shard(shard)
+        scored = set(table.filter(table["problem"].is_null())["id"].to_pylist())
+        return len(self.images.ids_of(shard)) - len(scored)

@@ -1,12 +1,7 @@
 """Honest scores of samples that a model has learnt from: heads cross-validated on its frozen features."""
 
-import hashlib
-import json
-import platform
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.out_of_fold import OutOfFoldFolder, OutOfFoldRecord, out_of_fold_at
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.runs import RunFolder
 
 # Torch takes seconds to import, and a page that only reads shall not wait for it.
@@ -90,8 +86,7 @@ def cross_validate(
 
 def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     """Ids, ascending, and labels of the samples that have a label and that the run has scored."""
-    table = pq.read_table(run.scores_path, columns=["id", "problem"])
-    ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
+    ids = run.scored_ids()
     ids = ids[np.isfinite(run_norms(run, ids))]
     labels = dataset.labels()[ids]
     if not (labels >= 0).any():
@@ -178,12 +173,12 @@ class _Work:
         whole = pa.concat_tables([self.folder.shard(fold) for fold in range(self.folds)]).sort_by("id")
         accuracy = float((whole["predicted"].to_numpy() == self.classes[self.targets]).mean())
         seconds = sum(self.folder.shard_seconds(fold) for fold in range(self.folds))
-        self.folder.finish([whole], {"finished": datetime.now(UTC), "seconds": round(seconds, 3), "accuracy": accuracy})
+        self.folder.finish([whole], {"finished": now(), "seconds": round(seconds, 3), "accuracy": accuracy})
 
 
 def _name(dataset: DatasetFolder, folds: int, seed: int, recipe: dict[str, Any]) -> str:
     settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe]
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    return settings_digest(settings)[:12]
 
 
 def _record(
@@ -200,12 +195,6 @@ def _record(
         samples=len(work.ids),
         copies=len(copies) - len(np.unique(copies)),
         alone=int((np.bincount(work.targets) < work.folds).sum()),
-        versions=versions(),
-        started=datetime.now(UTC),
+        versions=versions("torch", "numpy", "scipy"),
+        started=now(),
     )
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    packages = ("avhcurate", "torch", "numpy", "scipy")
-    return {"python": platform.python_version()} | {package: version(package) for package in packages}

@@ -1,18 +1,13 @@
 """Lays a run's samples and class weights out in two dimensions: PCA at once, then UMAP, stored beside the run."""
 
 import hashlib
-import json
 import os
-import platform
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Literal, cast
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from avhcurate.analysis.projection import METRICS, Basis, Moments, prepare
 from avhcurate.errors import CurateError
@@ -21,6 +16,7 @@ from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import flush, temporary_name
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord, Metric
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
 
@@ -60,13 +56,15 @@ def project_dataset(
     """
     dataset = workspace.dataset(name)
     run = dataset.run(model)
-    ids = _ids(run, limit)
+    if not run.complete:
+        raise CurateError(f"the run {run.name} is not finished: run `avhcurate score` with it again to resume it")
+    ids = run.scored_ids(limit)
     wide = _check(run, len(ids), metric, neighbours, min_dist, pca, seed)
     common = {"weights": run.record.weights_sha256, "metric": metric, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "min_dist": min_dist, "pca": wide, "seed": seed}
     linear, umap = _folder(run, "pca", common), _folder(run, "umap", common | options)
     work = _Work(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
-    work.refuse_another_import()
+    dataset.refuse_another_import(run.record.dataset_fingerprint)
     with umap.alone():
         if umap.complete:
             work.progress.report(len(ids), len(ids), "made already")
@@ -79,19 +77,7 @@ def project_dataset(
 
 def _folder(run: RunFolder, layout: str, settings: dict[str, Any]) -> MapFolder:
     """Named by all that decides what lies where."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return MapFolder(run.root / FOLDER / f"{layout}-{digest[:12]}")
-
-
-def _ids(run: RunFolder, limit: int | None) -> np.ndarray:
-    """Ids of the run's scored samples, `limit` of them spread evenly."""
-    from avhcurate.services.scoring import evenly_spread
-
-    if not run.complete:
-        raise CurateError(f"the run {run.name} is not finished: run `avhcurate score` with it again to resume it")
-    table = pq.read_table(run.scores_path, columns=["id", "problem"])
-    ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
-    return ids[evenly_spread(len(ids), limit)]
+    return MapFolder(run.root / FOLDER / f"{layout}-{settings_digest(settings)[:12]}")
 
 
 def _check(
@@ -136,11 +122,6 @@ class _Work:
     umap: MapFolder
     progress: Progress
 
-    def refuse_another_import(self) -> None:
-        """Stops when the dataset was replaced since it was scored: ids then mean other samples."""
-        if self.dataset.record.fingerprint != self.run.record.dataset_fingerprint:
-            raise CurateError(f"dataset {self.dataset.name!r} was imported anew since it was scored: score it again")
-
     def lay_out_linearly(self) -> None:
         """The PCA map, and the rows that UMAP is to lay out."""
         record = self._record(self.linear, "pca")
@@ -157,12 +138,12 @@ class _Work:
         ids, places = self._write_rows(flat, narrow, moments.count, weights)
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
         of_classes[usable] = flat.project(weights)
-        self.refuse_another_import()
+        self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
         seconds = round(time.perf_counter() - started, 3)
         shares = (float(flat.shares[0]), float(flat.shares[1]))
         with self.linear.alone():
             if not self.linear.complete:
-                done = {"finished": _now(), "seconds": seconds, "placed": len(ids), "shares": shares}
+                done = {"finished": now(), "seconds": seconds, "placed": len(ids), "shares": shares}
                 self.linear.finish(record.model_copy(update=done), ids, places, of_classes)
 
     def _write_rows(
@@ -208,12 +189,12 @@ class _Work:
             },
             progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )  # fmt: skip
-        self.refuse_another_import()
+        self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
         usable = ~np.isnan(self.linear.class_weights()[:, 0])
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
         of_classes[usable] = laid[len(ids) :]
         found = np.isfinite(laid[: len(ids)]).all(axis=1)  # a sample without any neighbour gets no place
-        done = {"finished": _now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(found.sum())}
+        done = {"finished": now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(found.sum())}
         self.umap.finish(record.model_copy(update=done), ids[found], laid[: len(ids)][found], of_classes)
         self.progress.report(epochs, epochs, "")
 
@@ -230,12 +211,7 @@ class _Work:
 
     def _record(self, folder: MapFolder, layout: Literal["pca", "umap"], *, threads: int | None = None) -> MapRecord:
         record = self.run.record
-        packages = (
-            "avhcurate",
-            "numpy",
-            "scipy",
-            *(("umap-learn", "pynndescent", "numba") if layout == "umap" else ()),
-        )
+        packages = ("umap-learn", "pynndescent", "numba") if layout == "umap" else ()
         return MapRecord(
             name=folder.name,
             layout=layout,
@@ -249,15 +225,11 @@ class _Work:
             samples=len(self.ids),
             limit=self.limit,
             threads=threads or _cores(),
-            versions={"python": platform.python_version()} | {package: version(package) for package in packages},
-            started=_now(),
+            versions=versions("numpy", "scipy", *packages),
+            started=now(),
         )
 
 
 def _cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -2,13 +2,10 @@
 
 import hashlib
 import os
-import platform
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +26,7 @@ from avhcurate.storage.decoding import container, fitted, format_of_suffix, squa
 from avhcurate.storage.files import check_free, write_atomic
 from avhcurate.storage.images import BrokenImage, decode
 from avhcurate.storage.jobs import SILENT, Progress
+from avhcurate.storage.provenance import now, versions
 from avhcurate.storage.quality import SHARD, QualityFolder, QualityRecord
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.workspace import Workspace
@@ -98,14 +96,13 @@ def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
     ):
         folder.clear()
     if not folder.begun:
-        packages = ("avhcurate", "numpy", "scipy", "pillow")
         folder.write_record(
             QualityRecord(
                 dataset_fingerprint=record.fingerprint,
                 samples=record.samples,
                 hashes=hashes,
-                versions={"python": platform.python_version()} | {name: version(name) for name in packages},
-                started=_now(),
+                versions=versions("numpy", "scipy", "pillow"),
+                started=now(),
             )
         )
 
@@ -182,13 +179,12 @@ class _Work:
 
     def finish(self) -> None:
         """One table of all shards, and the record."""
-        if self.dataset.record.fingerprint != self.folder.record.dataset_fingerprint:
-            raise CurateError(f"dataset {self.dataset.name!r} was imported anew meanwhile: measure it again")
+        self.dataset.refuse_another_import(self.folder.record.dataset_fingerprint, again="measure it again")
         tables = [self.folder.shard(shard) for shard in self._shards()]
         seconds = sum(self.folder.shard_seconds(shard) for shard in self._shards())
         skipped = sum(len(table) - table["problem"].null_count for table in tables)
         rate = round(self.samples / seconds, 2) if seconds else None
-        self.folder.finish(tables, {"finished": _now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped})
+        self.folder.finish(tables, {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped})
 
     def group(self, run: RunFolder | None, *, hashes: bool, near: float | None, bits: int) -> None:
         """Pairs of near duplicates, their groups, and the columns that the sample table takes over."""
@@ -227,7 +223,7 @@ class _Work:
             pa.Table.from_pandas(columns, preserve_index=False), pa.Table.from_pandas(pairs, preserve_index=False)
         )
         changes = asked | {
-            "grouped": _now(),
+            "grouped": now(),
             "similarity": similarity if run else None,
             "groups": int(group.max(initial=0)),
         }
@@ -382,7 +378,3 @@ def write_csv(table: DatasetTable, out: Path, *, force: bool = False) -> None:
     """Writes what was measured; an existing file is refused unless `force`."""
     check_free(out, force=force)
     write_atomic(out, csv_text(measures_table(table)))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

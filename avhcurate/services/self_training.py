@@ -1,13 +1,9 @@
 """Self-training of a dataset from another, started and resumed; `self_training_results` reads the outcome."""
 
 import hashlib
-import json
-import platform
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +15,7 @@ from avhcurate.services.domains import check_pair, domains
 from avhcurate.services.paired_runs import paired_runs
 from avhcurate.services.subsets import Subset
 from avhcurate.storage.jobs import SILENT, Progress
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.self_training import FOLDER, SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -317,9 +314,8 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
     }
     network = {key: task.about[key] for key in ("model", "weights_sha256", "head", "preprocess", "precision")}
     inputs = decisive | {"source": _digest(source), "target": _digest(target), "network": network}
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     return SelfTrainingRecord(
-        name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{digest[:8]}",
+        name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{settings_digest(inputs)[:8]}",
         source=settings.source,
         source_fingerprint=source.dataset.record.fingerprint,
         source_where=source.where,
@@ -329,9 +325,8 @@ def _record(settings: Settings, task: _Task) -> SelfTrainingRecord:
         target_where=target.where,
         target_samples=len(target.ids),
         target_left_out=target.left_out,
-        versions={"python": platform.python_version()}
-        | {package: version(package) for package in ("avhcurate", "torch", "numpy", "scipy")},
-        started=datetime.now(UTC),
+        versions=versions("torch", "numpy", "scipy"),
+        started=now(),
         **(task.about | decisive),
     )
 
@@ -345,7 +340,7 @@ def _digest(part: Subset) -> str:
 def _finish(folder: SelfTrainingFolder, stopped: str) -> None:
     done = folder.rounds()
     changes = {
-        "finished": datetime.now(UTC),
+        "finished": now(),
         "done": done[-1],
         "stopped": stopped,
         "seconds": round(sum(folder.report(number).seconds for number in done), 3),

@@ -1,10 +1,7 @@
 """Finds the labels of a run's samples that are likely wrong, from several sources, and stores them by rank."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +24,7 @@ from avhcurate.storage.datasets import VotesRecord
 from avhcurate.storage.files import check_free, write_atomic, write_parquet
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.out_of_fold import OutOfFoldFolder
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.suspects import (
     SHARD,
@@ -79,11 +77,10 @@ def find_suspects(
         "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(judging.ids))] if honest else None,
         "votes": votes.fingerprint if votes else None,
     }  # fmt: skip
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    folder = suspects_at(table.run, digest[:12])
+    folder = suspects_at(table.run, settings_digest(settings)[:12])
     with folder.alone():
         if folder.complete:
-            folder.write_record(folder.record.model_copy(update={"asked": datetime.now(UTC)}))
+            folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
         oof = judging.cross_validated(folds, seed) if honest else None
         found, doubting = judging.judge(chosen, oof)
@@ -102,7 +99,7 @@ def _record(
     votes: VotesRecord | None,
     started: float,
 ) -> SuspectsRecord:
-    now, folds = datetime.now(UTC), oof.record if oof else None
+    ended, folds = now(), oof.record if oof else None
     return SuspectsRecord(
         name=folder.name,
         run=judging.run.name,
@@ -121,9 +118,9 @@ def _record(
         listed=len(found),
         doubting=doubting,
         verdicts={key: int((found["verdict"] == key).sum()) for key in rules.VERDICTS},
-        versions=out_of_fold.versions(),
-        asked=now,
-        finished=now,
+        versions=versions("torch", "numpy", "scipy"),
+        asked=ended,
+        finished=ended,
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -261,7 +258,7 @@ class _Judging:
     def _search(self, folder: NeighboursFolder) -> None:
         record = NeighboursRecord(
             run=self.run.name, dataset_fingerprint=self.dataset.record.fingerprint, count=NEIGHBOURS,
-            samples=len(self.ids), started=datetime.now(UTC),
+            samples=len(self.ids), started=now(),
         )  # fmt: skip
         if not folder.begun:
             folder.write_record(record)
@@ -275,7 +272,7 @@ class _Judging:
                 rows = pa.table({"id": ids, "near": pa.array(list(near), pa.list_(pa.int64()))})
                 folder.write_shard(shard, rows, seconds=time.perf_counter() - started)
         seconds = sum(map(folder.shard_seconds, shards))
-        folder.finish(map(folder.shard, shards), {"finished": datetime.now(UTC), "seconds": round(seconds, 3)})
+        folder.finish(map(folder.shard, shards), {"finished": now(), "seconds": round(seconds, 3)})
 
     def _with_neighbours(self, listed: pd.DataFrame) -> pd.DataFrame:
         """The columns near_given and near_suggested: for each suspect the nearest samples of either label."""

@@ -1,14 +1,10 @@
 """Trains a network on a dataset, looks at held-out samples on the way, and scores them with what came of it."""
 
 import hashlib
-import json
-import platform
 import re
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +17,7 @@ from avhcurate.services.tables import open_table
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.files import sha256
 from avhcurate.storage.jobs import SILENT, Progress
+from avhcurate.storage.provenance import now, settings_digest, versions
 from avhcurate.storage.trainings import Observation, TrainingFolder, TrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -413,9 +410,8 @@ class _Job:
             parameters=sum(parameter.numel() for parameter in model.module.parameters()),
             device=name if self.group.size == 1 else f"{self.group.size} x {name}",
             precision=recipe.precision,
-            versions={"python": platform.python_version()}
-            | {package: version(package) for package in ("avhcurate", "torch", "torchvision", "numpy")},
-            started=datetime.now(UTC),
+            versions=versions("torch", "torchvision", "numpy"),
+            started=now(),
         )
 
     def _score(self, training: TrainingFolder, dataset: DatasetFolder) -> None:
@@ -445,9 +441,8 @@ def _name(
         "datasets": [part.dataset.record.fingerprint for part in (known, held)],
         "samples": [hashlib.sha256(part.ids.tobytes() + part.labels.tobytes()).hexdigest() for part in (known, held)],
     }
-    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.model).strip("-.")[:40]
-    return f"{slug}-{recipe.loss}-seed{recipe.seed}-{digest[:8]}"
+    return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
 
 
 @contextmanager

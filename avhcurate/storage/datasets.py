@@ -1,9 +1,7 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
-import platform
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import write_json, write_parquet
 from avhcurate.storage.images import ImageSource
+from avhcurate.storage.provenance import versions
 from avhcurate.storage.quality import QualityFolder
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.thumbnails import ThumbnailStore
@@ -58,12 +57,7 @@ class DatasetRecord(BaseModel):
     messages: list[str] = Field(default_factory=list)
     votes: VotesRecord | None = None
     created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    versions: dict[str, str] = Field(default_factory=lambda: versions_here())
-
-
-def versions_here() -> dict[str, str]:
-    """Versions of what read the source."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("avhcurate", "pyarrow", "pillow")}
+    versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 
 
 class DatasetFolder:
@@ -101,6 +95,11 @@ class DatasetFolder:
             raise CurateError(
                 f"the record of dataset {self.name!r} cannot be read ({path}): import it again with --force"
             ) from problem
+
+    def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
+        """Raises CurateError when this is not the import of that fingerprint: ids then mean other samples."""
+        if self.record.fingerprint != fingerprint:
+            raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
 
     def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
         """One row a sample in order of id (N rows): id, path, split, label, the user's columns, _file, _row.

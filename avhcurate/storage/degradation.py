@@ -1,11 +1,9 @@
 """What came of degrading a run's images: its record and scores, written shard by shard beside the run's own."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.shards import ShardedFolder
 
@@ -16,7 +14,7 @@ SHARD = 64
 FOLDER = "degradation"
 
 
-class DegradationRecord(BaseModel):
+class DegradationRecord(Provenance):
     """What it was made of, `degradation.json`; `finished` and what follows are set when it is complete.
 
     `strengths`: of levels 1, 2, ... of each kind. `side`: pixels a side of the images that were degraded. `samples`
@@ -29,7 +27,6 @@ class DegradationRecord(BaseModel):
     model: str
     weights_sha256: str
     weights_source: str
-    dataset_fingerprint: str
     preprocess: dict[str, Any]
     side: int
     strengths: dict[str, list[float]]
@@ -39,10 +36,6 @@ class DegradationRecord(BaseModel):
     batch_size: int
     samples: int
     limit: int | None
-    versions: dict[str, str]
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
     rate: float | None = None
     skipped: int = 0
 
@@ -68,10 +61,6 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
         `problem` and nulls.
         """
         return super().scores_path
-
-    def create(self, record: DegradationRecord) -> None:
-        """Begins it."""
-        self.write_record(record)
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:

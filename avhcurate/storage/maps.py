@@ -1,16 +1,15 @@
 """Maps of a run: where each sample and each class weight lies in two dimensions, beside what the map was made of."""
 
 import io
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from avhcurate.storage.files import write_atomic, write_parquet
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.shards import RecordFolder
 
@@ -21,7 +20,7 @@ Layout = Literal["pca", "umap"]
 Metric = Literal["cosine", "euclidean"]
 
 
-class MapRecord(BaseModel):
+class MapRecord(Provenance):
     """What a map was made of, `map.json`; `finished` and what follows are set when it is complete.
 
     `samples` are those of the run that the map was asked for, spread evenly under a `limit`; `placed` of them have a
@@ -37,7 +36,6 @@ class MapRecord(BaseModel):
     run: str
     model: str
     weights_sha256: str
-    dataset_fingerprint: str
     width: int
     num_classes: int
     samples: int
@@ -50,10 +48,6 @@ class MapRecord(BaseModel):
     seed: int | None = None
     device: str = "cpu"
     threads: int
-    versions: dict[str, str]
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
     placed: int = 0
     shares: tuple[float, float] | None = None
 

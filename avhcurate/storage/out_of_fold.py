@@ -1,11 +1,9 @@
 """Honest scores of training samples: heads cross-validated on a run's frozen features, written fold by fold."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.shards import ShardedFolder
 
@@ -13,7 +11,7 @@ from avhcurate.storage.shards import ShardedFolder
 FOLDER = "out_of_fold"
 
 
-class OutOfFoldRecord(BaseModel):
+class OutOfFoldRecord(Provenance):
     """What it was made of, `out_of_fold.json`; `finished` and what follows are set when it is complete.
 
     `classes`: the labels that occur, in the order of the heads' rows. `samples` are labelled and scored by the run;
@@ -23,7 +21,6 @@ class OutOfFoldRecord(BaseModel):
 
     name: str
     run: str
-    dataset_fingerprint: str
     folds: int
     seed: int
     recipe: dict[str, Any]
@@ -31,10 +28,6 @@ class OutOfFoldRecord(BaseModel):
     samples: int
     copies: int
     alone: int
-    versions: dict[str, str]
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
     accuracy: float | None = None
 
 

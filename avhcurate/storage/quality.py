@@ -6,30 +6,25 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import write_parquet
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.shards import ShardedFolder
 
 #: Samples a shard: what a killed job loses at most.
 SHARD = 256
 
 
-class QualityRecord(BaseModel):
+class QualityRecord(Provenance):
     """What it was made of, `quality.json`.
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
     were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.
     """
 
-    dataset_fingerprint: str
     samples: int
     hashes: bool
-    versions: dict[str, str]
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
     rate: float | None = None
     skipped: int = 0
     grouped: datetime | None = None

@@ -3,14 +3,16 @@
 import io
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from avhcurate.analysis.downsample import evenly_spread
 from avhcurate.storage.files import flush, temporary_name, write_atomic
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.shards import ShardedFolder
 
 #: Samples a shard: what a killed run loses at most.
@@ -28,7 +30,7 @@ class RankAgreement(BaseModel):
     predicted: float
 
 
-class RunRecord(BaseModel):
+class RunRecord(Provenance):
     """What a run was made of, `run.json`; `finished` and what follows are set when it is complete.
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
@@ -48,14 +50,9 @@ class RunRecord(BaseModel):
     classes: list[str]
     num_classes: int
     width: int
-    dataset_fingerprint: str
     samples: int
     limit: int | None
     seed: int
-    versions: dict[str, str]
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
     rate: float | None = None
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
@@ -78,6 +75,12 @@ class RunFolder(ShardedFolder[RunRecord]):
         A sample that could not be scored has a `problem` and nulls; a score that is not defined is null.
         """
         return super().scores_path
+
+    def scored_ids(self, limit: int | None = None) -> np.ndarray:
+        """Ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
+        table = pq.read_table(self.scores_path, columns=["id", "problem"])
+        ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
+        return ids[evenly_spread(len(ids), limit)]
 
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""

@@ -16,12 +16,14 @@ from pydantic import BaseModel, ValidationError
 
 from avhcurate.errors import CurateError
 from avhcurate.storage.files import flush, temporary_name, write_json, write_parquet
+from avhcurate.storage.provenance import Provenance
 
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
 _SECONDS = b"seconds"
 
 Record = TypeVar("Record", bound=BaseModel)
+Sharded = TypeVar("Sharded", bound=Provenance)
 
 
 class RecordFolder(Generic[Record]):
@@ -80,7 +82,7 @@ class RecordFolder(Generic[Record]):
         write_json(self.root / self.FILE, record)
 
 
-class ShardedFolder(RecordFolder[Record]):
+class ShardedFolder(RecordFolder[Sharded]):
     """`scores.parquet` once it is complete, and until then `scores/shard-XXXXX.parquet`, each renamed into place."""
 
     @property
@@ -91,7 +93,7 @@ class ShardedFolder(RecordFolder[Record]):
     @property
     def complete(self) -> bool:
         """True when every sample is scored and the table is written."""
-        return self.scores_path.exists() and self.begun and self.record.finished is not None  # type: ignore[attr-defined]
+        return self.scores_path.exists() and self.begun and self.record.finished is not None
 
     def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
         """Commits the rows of a shard's samples; `seconds` is what it took."""
@@ -125,7 +127,7 @@ class ShardedFolder(RecordFolder[Record]):
         for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
             leftover.unlink(missing_ok=True)
 
-    def _check_rows(self, rows: int, record: Record) -> None:
+    def _check_rows(self, rows: int, record: Sharded) -> None:
         """Raises when the table cannot be whole."""
 
     def _shard_path(self, shard: int) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from avhcurate.storage.provenance import Provenance
 from avhcurate.storage.runs import RunFolder
 from avhcurate.storage.shards import RecordFolder, ShardedFolder
 
@@ -14,16 +15,12 @@ SHARD = 2048
 _NEIGHBOURS, _SUSPECTS = "neighbours", "suspects"
 
 
-class NeighboursRecord(BaseModel):
+class NeighboursRecord(Provenance):
     """What they were made of, `neighbours.json`: `count` neighbours of each of `samples`; `finished` when complete."""
 
     run: str
-    dataset_fingerprint: str
     count: int
     samples: int
-    started: datetime
-    finished: datetime | None = None
-    seconds: float | None = None
 
 
 class NeighboursFolder(ShardedFolder[NeighboursRecord]):

@@ -1,7 +1,5 @@
 """Images of a dataset, decoded once to the squares that a network wants, mapped from one file."""
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +15,7 @@ from avhcurate.models.engine import in_order
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.decoding import BrokenImage, decode
+from avhcurate.storage.provenance import settings_digest
 
 #: Images decoded by one thread at once.
 _CHUNK = 64
@@ -40,8 +39,8 @@ class DecodedImages:
         record = dataset.record
         # Statistics are applied later, on the device.
         shape = vars(replace(preprocess, mean=(0.0,) * preprocess.channels, std=(1.0,) * preprocess.channels))
-        key = json.dumps({"dataset": record.fingerprint} | shape, sort_keys=True)
-        name = f"{dataset.name}-{preprocess.crop}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        digest = settings_digest({"dataset": record.fingerprint} | shape)
+        name = f"{dataset.name}-{preprocess.crop}-{digest[:12]}"
         self.path, self._state_path = folder / f"{name}.npy", folder / f"{name}.state"
         self.shape = (record.samples, preprocess.crop, preprocess.crop, preprocess.channels)
 

@@ -326,7 +326,7 @@ def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
         if done == 0:
             import_dataset(workspace, "pets", tmp_path / "images", force=True)
 
-    with pytest.raises(CurateError, match="imported anew"):
+    with pytest.raises(CurateError, match="imported again"):
         degrade_dataset(workspace, "pets", progress=Progress(import_another))
     assert workspace.dataset("pets").run_names() == []
 

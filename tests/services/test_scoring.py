@@ -259,7 +259,7 @@ def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tm
         if 0 < done < total and fresh.dataset("digits").record.samples == total:
             import_dataset(fresh, "digits", tmp_path / "other", force=True)
 
-    with pytest.raises(CurateError, match="imported anew"):
+    with pytest.raises(CurateError, match="imported again"):
         score_dataset(fresh, "digits", SPEC, progress=Progress(import_another))
     after = fresh.dataset("digits")
     assert after.record.samples == 3

@@ -1,0 +1,35 @@
+"""Where a result comes from: the base of its record, versions, and the digest of its settings."""
+
+import hashlib
+import json
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import BaseModel
+
+
+class Provenance(BaseModel):
+    """What the record of every long work holds; `finished` and `seconds` are set when it is complete."""
+
+    dataset_fingerprint: str
+    versions: dict[str, str] = {}
+    started: datetime
+    finished: datetime | None = None
+    seconds: float | None = None
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Those of Python, of this package and of `packages`."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("avhcurate", *packages)}
+
+
+def settings_digest(settings: Any) -> str:
+    """Hexadecimal SHA-256 of settings that JSON can hold; the order of their keys does not matter."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
