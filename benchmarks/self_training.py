@@ -1,11 +1,11 @@
-"""Self-training on PACS, all ordered pairs of domains: `python benchmarks/self_training.py`.
+"""Self-training on PACS, all ordered pairs of domains: `python -m benchmarks.self_training`.
 
 A probe on frozen efficientnet-lite0 features learns from one domain with labels and adapts to another without them: by
 self-training under each rule of selection and under gates beyond the paper, and by the other methods of the paper's
 table. Labels of the target judge at the end and are nowhere else: every number of the recipes below was fixed
 beforehand, and accuracy is over all images of the target domain, which the methods have seen without labels.
 
-    python benchmarks/self_training.py --data pacs_128.parquet --out FOLDER
+    python -m benchmarks.self_training --data pacs_128.parquet --out FOLDER
 
 The head is the paper's, linear-ReLU-linear 512 wide; `one-layer` (angles at the features themselves) and `no-relu`
 (angles at 512 outputs without ReLU) answer where angles are best taken. All methods have the same seeds and number of
@@ -43,11 +43,11 @@ from avhcurate.models.loading import ModelSpec, load_model
 from avhcurate.storage.decoding import decode
 from avhcurate.storage.files import sha256, temporary_name, write_json
 from avhcurate.storage.self_training import RoundReport, SelfTrainingFolder
-from avhcurate.training.adaptation import METHODS
 from avhcurate.training.judge import TargetEvaluator
 from avhcurate.training.probe import Head, ProbeRecipe, train_probe
 from avhcurate.training.probe_trainer import ProbeTrainer
 from avhcurate.training.self_training import PseudoLabelled, Schedule, self_train
+from benchmarks.adaptation import METHODS
 
 MODEL = "efficientnet-lite0"
 DOMAINS = ("art_painting", "cartoon", "photo", "sketch")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from avhcurate.training.adaptation import METHODS, discrepancy
 from avhcurate.training.probe import ProbeModule, ProbeRecipe, train_probe
+from benchmarks.adaptation import METHODS, discrepancy
 
 K, WIDTH = 4, 12
 RECIPE = ProbeRecipe(hidden=64, steps=200, batch_size=64, learning_rate=3e-3)

@@ -1,4 +1,4 @@
-"""Trains a CIFAR ResNet on Parquet files with image bytes: `python -m avhcurate.training.cifar --help`."""
+"""Trains a CIFAR ResNet on Parquet files with image bytes: `python benchmarks/train_cifar.py --help`."""
 
 import argparse
 from pathlib import Path
