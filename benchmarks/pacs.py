@@ -39,8 +39,8 @@ from avhcurate.storage.files import sha256, write_json
 from avhcurate.storage.jobs import SILENT, Cancelled, Progress
 from avhcurate.training.choices import PRECISIONS
 from avhcurate.training.learner import Learner, make_learner
-from avhcurate.training.looks import Looks, observe
-from avhcurate.training.pictures import Pictures
+from avhcurate.training.looks import EvalSchedule, evaluate
+from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import read_checkpoint
 from avhcurate.training.trainer import train
@@ -180,7 +180,7 @@ def train_one(
     """
     parts = split(pacs.domains, target, seed=seed)
     mean, std = channel_statistics(pacs.images, parts.train)
-    pictures = Pictures(pacs.images, pacs.labels, mean, std)
+    pictures = LabelledImages(pacs.images, pacs.labels, mean, std)
     inside, recipe, place = pictures.part(parts.inside), _recipe(settings, loss, seed), find_device(device)
     checkpoint = folder / "checkpoint.pt"
     module = train(
@@ -189,8 +189,8 @@ def train_one(
         recipe,
         held_out=inside,
         device=place,
-        looks=Looks(every=max(1, settings.epochs // 5)),
-        on_look=lambda look: say(
+        schedule=EvalSchedule(every=max(1, settings.epochs // 5)),
+        on_eval=lambda look: say(
             f"  epoch {look.epoch:.0f}: loss {look.train_loss:.3f}, {look.accuracy:.1%} right within the domains, "
             f"{look.seconds:.0f} s"
         ),
@@ -239,9 +239,9 @@ def _recipe(settings: Settings, loss: str, seed: int) -> Recipe:
     )
 
 
-def right(learner: Learner, pictures: Pictures, device: torch.device) -> float:
+def right(learner: Learner, pictures: LabelledImages, device: torch.device) -> float:
     """Share of the pictures whose largest logit, that of the loss, is their label's."""
-    return float(observe(learner, pictures, device)["correct"].mean())
+    return float(evaluate(learner, pictures, device)["correct"].mean())
 
 
 def say(text: str) -> None:

@@ -8,21 +8,21 @@ import torch
 from torchvision.io import ImageReadMode, decode_image
 
 from avhcurate.models.cifar import DEPTHS, MEAN, STD, CifarResNet
-from avhcurate.training.looks import Look
-from avhcurate.training.pictures import Pictures
+from avhcurate.storage.trainings import EpochEval
+from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import save_weights
 from avhcurate.training.trainer import train
 
 
-def read_pictures(path: Path) -> Pictures:
+def read_pictures(path: Path) -> LabelledImages:
     """Images (N, 3, 32, 32) and labels of a Parquet file in the Hugging Face layout."""
     table = pq.read_table(path, columns=["image", "label"])
     encoded = table["image"].combine_chunks().field("bytes")
     decoded = [
         decode_image(torch.frombuffer(bytearray(b.as_py()), dtype=torch.uint8), ImageReadMode.RGB) for b in encoded
     ]
-    return Pictures(torch.stack(decoded), torch.from_numpy(table["label"].to_numpy().astype("int64")), MEAN, STD)
+    return LabelledImages(torch.stack(decoded), torch.from_numpy(table["label"].to_numpy().astype("int64")), MEAN, STD)
 
 
 def main() -> None:
@@ -41,9 +41,9 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     module = CifarResNet(arguments.depth)
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, precision="bfloat16")
-    found: list[Look] = []
+    found: list[EpochEval] = []
 
-    def report(look: Look) -> None:
+    def report(look: EpochEval) -> None:
         found.append(look)
         print(
             f"epoch {look.epoch:3.0f}  loss {look.train_loss:.4f}  held out {look.accuracy:.4f}  {look.seconds:.0f} s",
@@ -56,7 +56,7 @@ def main() -> None:
         recipe,
         held_out=read_pictures(arguments.test),
         device=arguments.device,
-        on_look=report,
+        on_eval=report,
         checkpoint=arguments.out.with_suffix(".checkpoint"),
     )
     save_weights(module, arguments.out, {"epochs": str(recipe.epochs), "accuracy": f"{found[-1].accuracy:.4f}"})

@@ -25,8 +25,17 @@ _ROUNDING = 1e-12
 
 CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high")
 SUMMARY_COLUMNS = (
-    "score", "kind", "n", "median", "ci_low", "ci_high", "expected", "expected_low", "expected_high", "constant",
-)  # fmt: skip
+    "score",
+    "kind",
+    "n",
+    "median",
+    "ci_low",
+    "ci_high",
+    "expected",
+    "expected_low",
+    "expected_high",
+    "constant",
+)
 
 
 def level_correlations(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

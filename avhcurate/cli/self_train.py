@@ -83,7 +83,7 @@ def _recipe(trainer: Trainer, hidden: int, given: dict[str, Any]) -> Any:
         from avhcurate.training.probe import ProbeRecipe
 
         return ProbeRecipe(hidden=hidden or None, **given)
-    from avhcurate.services.training import CLIP, TUNING_RATE
+    from avhcurate.services.train_settings import CLIP, TUNING_RATE
     from avhcurate.training.recipe import Recipe
 
     return Recipe(**{"learning_rate": TUNING_RATE, "clip": CLIP} | given)

@@ -63,7 +63,8 @@ def train(
     as_json: options.JsonOption = False,
 ) -> None:
     """Train a network, look at held-out samples on the way, score them; the same call again resumes."""
-    from avhcurate.services.training import RATE, TUNING_RATE, TrainSettings, summary, train_seeds
+    from avhcurate.services.train_settings import RATE, TUNING_RATE, TrainSettings
+    from avhcurate.services.training import summary, train_seeds
     from avhcurate.training.recipe import Recipe
 
     if weights and pretrained:

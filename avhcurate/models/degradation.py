@@ -29,7 +29,7 @@ _NARROWEST_BLUR = 0.05
 class Kind:
     """One degradation: `strengths` are those of levels 1, 2, ..., from mild to harsh; `unit` is that of their texts.
 
-    `untouched` stands for level 0 among them.
+    `untouched` is the text of level 0.
     """
 
     key: str
@@ -52,31 +52,49 @@ class Kind:
 
 _ALL = (
     Kind(
-        "contrast", "Contrast", "contrast, %",
+        "contrast",
+        "Contrast",
+        "contrast, %",
         "Every pixel is drawn towards mid-grey until this share of its distance is left.",
-        _GEIRHOS, (0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01), lambda share: f"{100 * share:g}", "100",
+        _GEIRHOS,
+        (0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01),
+        lambda share: f"{100 * share:g}",
+        "100",
     ),
     Kind(
-        "noise", "Noise", "noise width",
+        "noise",
+        "Noise",
+        "noise width",
         "Uniform noise up to this share of the full range either way, one draw a pixel for all channels, then clipped. "
         "An image keeps its pattern of noise over the levels. The study adds it to grey images of 30 % contrast; here "
         "the image stays as it is, so that noise alone acts.",
-        _GEIRHOS, (0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9), lambda width: f"{width:g}", "0",
+        _GEIRHOS,
+        (0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
+        lambda width: f"{width:g}",
+        "0",
     ),
     Kind(
-        "blur", "Blur", "blur σ, % of the side",
+        "blur",
+        "Blur",
+        "blur σ, % of the side",
         "Gaussian blur whose standard deviation is a share of the image's side, so that small images blur like large "
         "ones: 1 to 40 of 224 pixels.",
-        f"{_GEIRHOS} (low-pass)", tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
-        lambda share: f"{100 * share:.2g}", "0",
+        f"{_GEIRHOS} (low-pass)",
+        tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
+        lambda share: f"{100 * share:.2g}",
+        "0",
     ),
     Kind(
-        "jpeg", "JPEG", "JPEG quality",
+        "jpeg",
+        "JPEG",
+        "JPEG quality",
         "Encoded as JPEG of this quality, colour at half the resolution, and decoded again.",
-        f"{_HENDRYCKS} (ImageNet-C from 25 on, CIFAR-10-C above)", (80, 50, 25, 18, 15, 10, 7),
-        lambda quality: f"{quality:g}", "–",
+        f"{_HENDRYCKS} (ImageNet-C from 25 on, CIFAR-10-C above)",
+        (80, 50, 25, 18, 15, 10, 7),
+        lambda quality: f"{quality:g}",
+        "–",
     ),
-)  # fmt: skip
+)
 
 #: Every kind by its key, in the order in which pages and tables show them.
 KINDS: dict[str, Kind] = {kind.key: kind for kind in _ALL}
@@ -169,11 +187,11 @@ def _blur(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
 
 def _jpeg(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
     grey = image.shape[2] == 1
-    picture = Image.fromarray(image[..., 0] if grey else image)
+    encoded = Image.fromarray(image[..., 0] if grey else image)
     decoded = []
     for quality in strengths:
         stream = io.BytesIO()
-        picture.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
+        encoded.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
         with Image.open(stream) as again:
             decoded.append(np.asarray(again).reshape(image.shape))
     return np.stack(decoded)

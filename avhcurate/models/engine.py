@@ -80,7 +80,17 @@ class Network:
         return f"{kind} ({torch.cuda.get_device_name(self.device)})" if kind == "cuda" else kind
 
     def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work."""
+        """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
+
+        More images than a batch holds run in several batches.
+        """
+        starts = range(0, len(images), self.batch_size)
+        if len(starts) <= 1:
+            return self._launch(images)
+        features, logits = zip(*(self._launch(images[at : at + self.batch_size]) for at in starts), strict=True)
+        return torch.cat(features), torch.cat(logits)
+
+    def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = torch.from_numpy(images)
         if self.device.type == "cuda":
             batch = batch.pin_memory()
@@ -155,7 +165,7 @@ def embed(
 ) -> Generator[Embedded[Payload], None, None]:
     """Runs the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
 
-    On a CPU each core takes a batch of its own through everything, decode and forward pass alike: none waits for
+    On a CPU each core takes a batch of its own through everything, decode and forward pass: none waits for
     another, and none is idle while there are batches. A GPU, or a network that cannot be frozen, is fed from the
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.

@@ -31,7 +31,7 @@ _TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 def cure_allocator() -> bool:
     """Keeps freed activations in the process; True when the C library took the settings.
 
-    glibc returns large blocks to the system after each layer, and the next layer then faults every page anew; the
+    glibc returns large blocks to the system after each layer, and the next layer then faults every page again; the
     arenas of other threads cannot hold blocks above 64 MiB at all, so all threads share the main one. Call it before
     the first forward pass. Elsewhere than on glibc it does nothing.
     """
@@ -69,7 +69,7 @@ def find_precision(name: str) -> torch.dtype:
 
 
 def precision_name(name: str) -> str:
-    """The precision that a name stands for. Raises CurateError for an unknown one.
+    """The precision of that name. Raises CurateError for an unknown one.
 
     >>> precision_name("auto")
     'float32'
@@ -89,11 +89,11 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
             for convolution, norm, name in _convolutions_with_norm(folded, images):
                 _fold(convolution, norm)
                 folded.set_submodule(name, nn.Identity())
-            alike = _alike(folded(images), module(images), _TOLERANCES[torch.float32])
+            equal = _close(folded(images), module(images), _TOLERANCES[torch.float32])
         # A stranger's module may do anything when a part of it is replaced.
         except Exception:
-            alike = False
-    return folded if alike else copy.deepcopy(module)
+            equal = False
+    return folded if equal else copy.deepcopy(module)
 
 
 def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
@@ -140,18 +140,18 @@ def freeze(module: nn.Module, example: Tensor, *, precision: torch.dtype) -> nn.
             warnings.simplefilter("ignore")
             graph = torch.jit.freeze(torch.jit.trace(module, example[:2], check_trace=False))
             # Runs before the first real batch also settle which of its plans the interpreter will use.
-            alike = all(_alike(graph(part), module(part), _TOLERANCES[precision]) for part in _parts(example))
+            equal = all(_close(graph(part), module(part), _TOLERANCES[precision]) for part in _parts(example))
     # Tracing runs a stranger's code under rules that it does not know: any failure means the module runs as it is.
     except Exception:
         return None
-    return graph if alike else None
+    return graph if equal else None
 
 
 def _parts(example: Tensor) -> list[Tensor]:
     return [example[:1], example[: max(1, len(example) // 2)], example, example, example]
 
 
-def _alike(a: Tensor, b: Tensor, tolerance: float) -> bool:
+def _close(a: Tensor, b: Tensor, tolerance: float) -> bool:
     if a.shape != b.shape:
         return False
     error, size = torch.linalg.vector_norm(a.float() - b.float()), torch.linalg.vector_norm(b.float())
@@ -159,11 +159,17 @@ def _alike(a: Tensor, b: Tensor, tolerance: float) -> bool:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """For small passes: on a busy machine threads wait long for each other."""
+def one_thread(*, seed: int | None = None) -> Iterator[None]:
+    """For small passes: on a busy machine threads wait long for each other. Random numbers come from `seed`, if given.
+
+    Threads and random state are left as they were.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            yield
     finally:
         torch.set_num_threads(before)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,8 +31,7 @@ from avhcurate.storage.workspace import Workspace
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
     from avhcurate.models.engine import Network
-    from avhcurate.models.loading import LoadedModel, ModelSpec
-    from avhcurate.models.preprocess import Preprocess
+    from avhcurate.models.loading import LoadedModel
     from avhcurate.services.image_pass import ImagePass, ShardOutputs
 
 #: Samples that are degraded unless told otherwise, spread evenly over the run's.
@@ -63,9 +62,11 @@ def degrade_dataset(
     repeats the run's own scores. What is stored is named by a fingerprint of all that decides its numbers: the same
     call again resumes what was cut short, and does nothing where all is done.
 
-    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError
-    for what the user can mend: no run, other weights than the run's, a dataset imported again.
+    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError for mistakes of
+    the user's: no run, other weights than the run's, a dataset imported again.
     """
+    from avhcurate.models.engine import Network
+    from avhcurate.models.rebuild import rebuild_model
     from avhcurate.models.runtime import precision_name
     from avhcurate.services.image_pass import ImagePass
 
@@ -74,7 +75,7 @@ def degrade_dataset(
     run = _run_of(dataset, model, weights)
     if weights is None and (training := training_of(dataset, run)):
         weights = training.weights_path
-    loaded = _model_of(run, weights)
+    loaded = rebuild_model(run.record, weights)
     record = run.record
     levels = pixels.strengths(chosen, loaded.preprocess.crop)
     ids = run.scored_ids(limit)
@@ -99,7 +100,7 @@ def degrade_dataset(
             total = len(ids) * len(steps)
             progress.report(total, total, "complete already")
             return folder
-        network = _network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
+        network = Network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
         if not folder.begun:
             folder.write_record(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
         images = ImagePass(
@@ -168,24 +169,26 @@ def write_csv(table: pd.DataFrame, out: Path, *, force: bool = False) -> None:
 
 
 def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
-    """One image at every kind and level, as the network saw it: encoded pictures by (kind, level), made anew.
+    """One image at every kind and level, as the network saw it: encoded images by (kind, level).
 
     PNG for images of up to 64 pixels a side, JPEG for larger ones. Raises CurateError when it cannot be read.
     """
+    from avhcurate.models.rebuild import preprocess_of
+
     try:
         rgb = decode(table.dataset.images().read_one(id))
     except IndexError as error:
         raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {table.size - 1}") from error
     except BrokenImage as broken:
         raise CurateError(f"image {id} cannot be read: {broken.reason}") from broken
-    square = _preprocess(record.preprocess).prepare(rgb)
+    square = preprocess_of(record.preprocess).prepare(rgb)
     made = pixels.variants(square, record.strengths, seed=record.seed, id=id)
     shown = np.repeat(made, 3, axis=3) if made.shape[3] == 1 else made
     steps = pixels.steps(record.strengths)
-    return {step: encode_thumbnail(picture) for step, picture in zip(steps, shown, strict=True)}
+    return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
 
 
-# --- which run, which network ------------------------------------------------------------------------------------
+# --- which run ---------------------------------------------------------------------------------------------------
 
 
 def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"] | Path | None) -> RunFolder:
@@ -202,78 +205,6 @@ def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"
         same = [r for r in dataset.runs() if r.complete and r.record.model == run.record.model]
         run = next((r for r in reversed(same) if r.record.weights_sha256 == sha256), run)
     return run
-
-
-def _model_of(run: RunFolder, weights: Literal["random"] | Path | None) -> "LoadedModel":
-    """The network of a run, rebuilt from its record; refused unless weights, head and preprocessing are the run's."""
-    from avhcurate.models.loading import ModelSpec, load_model
-
-    record = run.record
-    preprocess = _preprocess(record.preprocess)
-    if weights is None and record.weights_source == "random":
-        weights = "random"
-    spec = ModelSpec(
-        name=record.model,
-        weights=weights,
-        resize=preprocess.resize,
-        crop=preprocess.crop,
-        mean=preprocess.mean,
-        std=preprocess.std,
-        seed=record.seed,
-    )
-    try:
-        loaded = load_model(spec, num_classes=record.num_classes)
-        found = loaded.head_name == record.head
-    except CurateError:
-        found = False
-    if not found:
-        loaded = _with_head(spec, run)
-    if loaded.weights_sha256 != record.weights_sha256:
-        raise CurateError(
-            f"these weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
-            f"{run.name} ({record.weights_source}, {record.weights_sha256[:12]}): give that run's file by --weights, "
-            "or score the dataset with these first"
-        )
-    if loaded.preprocess != preprocess:
-        raise CurateError(
-            f"run {run.name} was made by a version of the program that prepared images otherwise: score it again"
-        )
-    return loaded
-
-
-def _with_head(spec: "ModelSpec", run: RunFolder) -> "LoadedModel":
-    """The network with the last layer that the record names; what it knows of the weights helps where they miss."""
-    from avhcurate.models.loading import load_model
-
-    record = run.record
-    try:
-        return load_model(spec.model_copy(update={"head": record.head}), num_classes=record.num_classes)
-    except CurateError as error:
-        if isinstance(spec.weights, Path):
-            raise
-        raise CurateError(f"{error}. Run {run.name} took its weights from {record.weights_source}") from error
-
-
-def _preprocess(kept: Mapping[str, Any]) -> "Preprocess":
-    from avhcurate.models.preprocess import Preprocess
-
-    return Preprocess(**{**kept, "mean": tuple(kept["mean"]), "std": tuple(kept["std"])})
-
-
-def _network(model: "LoadedModel", *, device: str, precision: str, batch_size: int | None) -> "Network":
-    """The network, which takes any number of images and runs them in batches of its own size."""
-    import torch
-
-    from avhcurate.models.engine import Network
-
-    class InBatches(Network):
-        def launch(self, images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-            starts = range(0, len(images), self.batch_size)
-            parts = [super(InBatches, self).launch(images[start : start + self.batch_size]) for start in starts]
-            features, logits = zip(*parts, strict=True)
-            return torch.cat(features), torch.cat(logits)
-
-    return InBatches(model, device=device, precision=precision, batch_size=batch_size)
 
 
 def _record(

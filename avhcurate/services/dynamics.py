@@ -50,7 +50,7 @@ def curves(
         *samples.by_bin(table.edges if edges is None else bins.check_edges(edges)),
     ]
     rows = []
-    for number, evaluation in enumerate(training.observations().itertuples()):
+    for number, evaluation in enumerate(training.evaluations().itertuples()):
         columns = samples.at(number)
         for name, members in groups:
             values = {key: columns[key][members] for key in MEASURES}
@@ -75,7 +75,7 @@ def data_map(table: DatasetTable, training: TrainingFolder, *, filters: Filters 
 
     AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
-    evaluations = training.observations()
+    evaluations = training.evaluations()
     frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
     found = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
     joined = frame.merge(found, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
@@ -169,7 +169,7 @@ def _training_curves(
 ) -> TrainingCurves:
     """The curves as means over random parts of the samples; one evaluation is in memory at a time."""
     samples, planned = _EvaluatedSamples(table, training, filters), training.record.epochs
-    epochs, n = training.observations()["epoch"].to_numpy(float), len(samples.ids)
+    epochs, n = training.evaluations()["epoch"].to_numpy(float), len(samples.ids)
     part = np.random.default_rng(0).permutation(n) % _PARTS
     sizes = np.bincount(part)
     curves: dict[str, list[np.ndarray]] = {key: [] for key in ("avh", "accuracy", "loss", "norm")}

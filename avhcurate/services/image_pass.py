@@ -13,13 +13,10 @@ from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES
 from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.images import BrokenImage, decode, encode_thumbnail
+from avhcurate.storage.images import BrokenImage, batches, decode, encode_thumbnail
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.provenance import now
 from avhcurate.storage.shards import ShardedFolder, spread
-
-#: Encoded images of a batch hold at most about this much, so that huge files do not fill the memory.
-_BATCH_BYTES = 32 << 20
 
 #: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
 _DOUBLE = ("confidence", "max_confidence")
@@ -128,16 +125,9 @@ class ImagePass:
     def _batches_of(
         self, shard: int, ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], batch_size: int
     ) -> Iterator[_Samples]:
-        """Takes the images of `ids` from `encoded`, a batch at once, fewer where they are large."""
         size, wanted = max(1, batch_size // self.images_per_sample), self.thumbnails(shard)
-        start, content, held = 0, [], 0
-        for position in range(len(ids)):
-            data = next(encoded)
-            content.append(data)
-            held += len(data) if isinstance(data, bytes) else 0
-            if len(content) == size or held >= _BATCH_BYTES or position == len(ids) - 1:
-                yield _Samples(shard, ids[start : position + 1], content, {} if wanted else None)
-                start, content, held = position + 1, [], 0
+        for some, content in batches(ids, encoded, size=size):
+            yield _Samples(shard, some, content, {} if wanted else None)
 
     def _prepare(self, batch: _Samples) -> tuple[np.ndarray, _Samples]:
         """What a decode thread does: the images of a batch, black where there are none, and thumbnails."""

@@ -66,7 +66,7 @@ def cross_validate(
     of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
     recipe = recipe_for(len(ids))
     folder = out_of_fold_at(run, _name(dataset, folds, seed, recipe))
-    work = _Work(folder, features, ids, targets, classes, of_sample, folds, seed)
+    work = _CrossValidation(folder, features, ids, targets, classes, of_sample, folds, seed)
     with folder.alone():
         if folder.complete:
             return folder
@@ -128,7 +128,7 @@ def view_of(table: pa.Table) -> AngularView:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _CrossValidation:
     """A cross-validation under way: `targets` count the `classes` that occur."""
 
     folder: OutOfFoldFolder
@@ -154,8 +154,8 @@ class _Work:
         )
         head.save(self.folder.head_path(fold))
         ids, targets = self.ids[held], self.targets[held]
-        parts = [self._rows(head, ids[at : at + _BLOCK], targets[at : at + _BLOCK], fold)
-                 for at in range(0, len(ids), _BLOCK)]  # fmt: skip
+        blocks = [slice(at, at + _BLOCK) for at in range(0, len(ids), _BLOCK)]
+        parts = [self._rows(head, ids[block], targets[block], fold) for block in blocks]
         self.folder.write_shard(fold, pa.concat_tables(parts), seconds=time.perf_counter() - started)
 
     def _rows(self, head: "Head", ids: np.ndarray, targets: np.ndarray, fold: int) -> pa.Table:
@@ -182,7 +182,7 @@ def _name(dataset: DatasetFolder, folds: int, seed: int, recipe: dict[str, Any])
 
 
 def _record(
-    folder: OutOfFoldFolder, run: RunFolder, work: _Work, copies: np.ndarray, recipe: dict[str, Any]
+    folder: OutOfFoldFolder, run: RunFolder, work: _CrossValidation, copies: np.ndarray, recipe: dict[str, Any]
 ) -> OutOfFoldRecord:
     return OutOfFoldRecord(
         name=folder.name,

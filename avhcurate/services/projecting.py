@@ -52,7 +52,7 @@ def project_dataset(
 
     A `seed` makes UMAP repeatable, by one thread and about 1.5 times the time. `limit` takes so many samples, spread
     evenly. `progress` counts samples read, then epochs of UMAP; its search for neighbours in
-    between tells nothing. Raises Cancelled when asked to stop, and CurateError for what the user can mend.
+    between tells nothing. Raises Cancelled when asked to stop, and CurateError for mistakes of the user's.
     """
     dataset = workspace.dataset(name)
     run = dataset.run(model)
@@ -63,7 +63,7 @@ def project_dataset(
     common = {"weights": run.record.weights_sha256, "metric": metric, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "min_dist": min_dist, "pca": wide, "seed": seed}
     linear, umap = _folder(run, "pca", common), _folder(run, "umap", common | options)
-    work = _Work(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
+    work = _Mapping(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     with umap.alone():
         if umap.complete:
@@ -109,7 +109,7 @@ def _check(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Mapping:
     """One map under way: `ids` of its samples, `wide` as `MapRecord.pca`."""
 
     dataset: DatasetFolder
@@ -172,23 +172,25 @@ class _Work:
         ids, _ = self.linear.coordinates()
         epochs = _EPOCHS_SMALL if len(ids) <= _SMALL else _EPOCHS_LARGE
         threads = _cores() if seed is None else 1
+        options = {"neighbours": neighbours, "min_dist": min_dist, "epochs": epochs, "seed": seed}
         record = self._record(self.umap, "umap", threads=threads).model_copy(
-            update={
-                "neighbours": neighbours, "min_dist": min_dist, "pca": self.wide, "kept": self.umap.record.kept,
-                "epochs": epochs, "seed": seed,
-            }
-        )  # fmt: skip
+            update=options | {"pca": self.wide, "kept": self.umap.record.kept}
+        )
         self.umap.write_record(record)
         self.progress.report(0, epochs, "UMAP: neighbours first, which tell no progress")
         started = time.perf_counter()
         laid = umap_process.lay_out(
             self.umap.rows_path,
             options={
-                "n_neighbors": neighbours, "min_dist": min_dist, "metric": self.metric, "n_epochs": epochs,
-                "random_state": seed, "n_jobs": -1 if seed is None else 1,
+                "n_neighbors": neighbours,
+                "min_dist": min_dist,
+                "metric": self.metric,
+                "n_epochs": epochs,
+                "random_state": seed,
+                "n_jobs": -1 if seed is None else 1,
             },
             progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
-        )  # fmt: skip
+        )
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
         usable = ~np.isnan(self.linear.class_weights()[:, 0])
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
@@ -203,7 +205,7 @@ class _Work:
         features = self.run.features()
         size = max(1, _BLOCK // (features.shape[1] * 8))
         for start in range(0, len(self.ids), size):
-            self.progress.check(f"cancelled after {start} of {len(self.ids)} samples: the same command begins anew")
+            self.progress.check(f"cancelled after {start} of {len(self.ids)} samples: the same command starts over")
             self.progress.report(start, len(self.ids), what)
             ids = self.ids[start : start + size]
             rows, placed = prepare(features[ids], self.metric)

@@ -68,8 +68,8 @@ def measure_dataset(
     `analysis.duplicates.similarity_cut`). `model` names a run or a model (None: the newest complete run).
 
     The same call again resumes what was cut short; images once measured are not read again, so that another `near` or
-    run only searches anew. `progress` counts images measured, then images compared. Raises
-    Cancelled when asked to stop, and CurateError for what the user can mend.
+    run only repeats the search. `progress` counts images measured, then images compared. Raises Cancelled when asked to
+    stop, and CurateError for mistakes of the user's.
     """
     if near is not None and not 0 < near <= 1:
         raise CurateError(f"--near {near:g}: give a cosine above 0 and up to 1, such as 0.98")
@@ -78,7 +78,7 @@ def measure_dataset(
     if run and not run.complete:
         raise CurateError(f"the run {run.name} is not finished: run `avhcurate score {name} ...` again to resume it")
     folder = dataset.quality
-    work = _Work(dataset, folder, dataset.record.samples, progress)
+    work = _Measuring(dataset, folder, dataset.record.samples, progress)
     with folder.alone():
         _begin(folder, dataset, hashes)
         if not folder.complete:
@@ -148,7 +148,7 @@ def _oddity(encoded: bytes, path: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Measuring:
     """Measuring under way: two steps a sample, to measure it and to compare it."""
 
     dataset: DatasetFolder

@@ -45,7 +45,7 @@ def score_dataset(
     recorded with its problem, and the run goes on.
 
     `progress` is told at least once a batch. Raises Cancelled when asked to stop, after which the same call resumes,
-    and CurateError for what the user can mend.
+    and CurateError for mistakes of the user's.
     """
     dataset = workspace.dataset(name)
     labels, fingerprint = dataset.labels(), dataset.record.fingerprint

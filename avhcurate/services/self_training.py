@@ -23,7 +23,6 @@ from avhcurate.training.self_training import Schedule
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
-    from avhcurate.training.decoded import DecodedImages
     from avhcurate.training.parallel import Group
     from avhcurate.training.probe import ProbeRecipe
     from avhcurate.training.self_training import Trainer
@@ -202,10 +201,9 @@ def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "
     from avhcurate.models.loading import ModelSpec
     from avhcurate.models.registry import find_architecture
     from avhcurate.models.runtime import find_device
-    from avhcurate.training.decoded import DecodedImages
-    from avhcurate.training.fresh import fresh_model
+    from avhcurate.services.training_images import decode_images, image_caches
+    from avhcurate.training.fresh import new_model
     from avhcurate.training.full_trainer import FullTrainer
-    from avhcurate.training.pictures import Pictures
 
     assert isinstance(settings.how, Recipe)
     if settings.model is None:
@@ -215,22 +213,14 @@ def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "
     file = settings.weights if isinstance(settings.weights, Path) else None
     spec = ModelSpec(name=settings.model, weights=file, seed=settings.seed)
     published = settings.weights is None and find_architecture(settings.model).pretrained is not None
-    model = fresh_model(spec, size, pretrained=published)
+    model = new_model(spec, size, pretrained=published)
     precision = settings.how.precision if settings.precision == "auto" else settings.precision
     shape = model.preprocess
     recipe = replace(
         settings.how, seed=settings.seed, precision=precision, crop_padding=shape.crop // 8, flip=shape.channels == 3
     )
-    stores = [DecodedImages(workspace.root / "cache", p.dataset, shape) for p in (source, target)]
-    if group.leads:
-        for store, part in zip(stores, (source, target), strict=True):
-            _decode(store, part.ids, progress)
-    group.told(None)  # the others wait until all is decoded
-    source, target = (
-        part.readable(store.whole(part.ids)) for store, part in zip(stores, (source, target), strict=True)
-    )
-    if not len(source.ids) or not len(target.ids):
-        raise CurateError("none of the images of the source or of the target could be read: do they still lie there?")
+    caches = image_caches(workspace, (source, target), shape)
+    (source, source_images), (target, target_images) = decode_images((source, target), caches, group, progress)
 
     def trainer(folder: SelfTrainingFolder) -> FullTrainer:
         last, n = settings.most, len(target.ids)
@@ -242,14 +232,10 @@ def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "
 
             return progress.through(tell)
 
-        known = source.labels, np.full(len(target.ids), -1)
-        pictures = [
-            Pictures(store.images(), labels, shape.mean, shape.std, rows=part.ids)
-            for store, part, labels in zip(stores, (source, target), known, strict=True)
-        ]
         return FullTrainer(
             model.module,
-            *pictures,
+            source_images,
+            target_images,
             num_classes=size,
             recipe=recipe,
             checkpoints=folder.root,
@@ -266,22 +252,6 @@ def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "
         "device": str(device), "precision": recipe.precision,
     }  # fmt: skip
     return _Task(source, target, about, trainer)
-
-
-def _decode(store: "DecodedImages", ids: np.ndarray, progress: Progress) -> None:
-    total, done = len(store.missing(ids)), 0
-
-    def decoded(count: int) -> None:
-        nonlocal done
-        done += count
-        progress.tell(
-            done,
-            total,
-            f"reading images of {store.dataset.name}",
-            cancelled="cancelled while reading images: the same command resumes",
-        )
-
-    store.decode(ids, on_done=decoded)
 
 
 # --- the record --------------------------------------------------------------------------------------------------

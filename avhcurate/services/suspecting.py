@@ -73,10 +73,13 @@ def find_suspects(
     chosen, missing = _available(table, judging, sources)
     votes = table.votes if "votes" in chosen else None
     settings = {
-        "version": _VERSION, "sources": chosen, "neighbours": NEIGHBOURS, "dataset": table.dataset.record.fingerprint,
+        "version": _VERSION,
+        "sources": chosen,
+        "neighbours": NEIGHBOURS,
+        "dataset": table.dataset.record.fingerprint,
         "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(judging.ids))] if honest else None,
         "votes": votes.fingerprint if votes else None,
-    }  # fmt: skip
+    }
     folder = suspects_at(table.run, settings_digest(settings)[:12])
     with folder.alone():
         if folder.complete:
@@ -166,7 +169,7 @@ def keep(table: DatasetTable, ids: Sequence[int], *, who: str = "") -> int:
 
 
 def take_back(table: DatasetTable, id: int, *, who: str = "") -> None:
-    """Makes a sample undecided again: its label is that of the source and it bears no `label-ok`; the log keeps all."""
+    """Makes a sample undecided again: its label is that of the source and it has no `label-ok`; the log keeps all."""
     stands = decided(table, [id])[id]
     if stands == "accepted":
         annotate(table, [id], "relabel", None, who=who)
@@ -257,9 +260,12 @@ class _Judging:
 
     def _search(self, folder: NeighboursFolder) -> None:
         record = NeighboursRecord(
-            run=self.run.name, dataset_fingerprint=self.dataset.record.fingerprint, count=NEIGHBOURS,
-            samples=len(self.ids), started=now(),
-        )  # fmt: skip
+            run=self.run.name,
+            dataset_fingerprint=self.dataset.record.fingerprint,
+            count=NEIGHBOURS,
+            samples=len(self.ids),
+            started=now(),
+        )
         if not folder.begun:
             folder.write_record(record)
         features, shards = self.run.features(), range(-(-len(self.ids) // SHARD))
@@ -335,7 +341,7 @@ class _Judging:
     # what people say
 
     def _votes(self) -> Evidence:
-        """The votes that HSF is made of, of one way of asking; samples without any say nothing."""
+        """The votes that HSF counts, of one kind of question; samples without any say nothing."""
         votes = self.table.vote_counts()
         assert votes is not None  # it was checked that there are some
         at = np.searchsorted(self.ids, votes["id"].to_numpy())

@@ -1,6 +1,5 @@
 """What came of degrading a run's images: its record and scores, written shard by shard beside the run's own."""
 
-from pathlib import Path
 from typing import Any
 
 from avhcurate.storage.provenance import Provenance
@@ -15,7 +14,7 @@ FOLDER = "degradation"
 
 
 class DegradationRecord(Provenance):
-    """What it was made of, `degradation.json`; `finished` and what follows are set when it is complete.
+    """The record of a degradation, `degradation.json`; `finished` and what follows are set when it is complete.
 
     `strengths`: of levels 1, 2, ... of each kind. `side`: pixels a side of the images that were degraded. `samples`
     counts images before degradation, `skipped` those of them that could not be read. `rate` is in degraded images a
@@ -49,18 +48,12 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
     """One folder in `RUN/degradation/`: `degradation.json`, and `scores.parquet` once it is complete.
 
     Until then `scores/shard-XXXXX.parquet`, each renamed into place when its samples are scored at every level.
+
+    A row a sample, kind and level: id, kind, level, predicted, a column a score, problem. Level 0, of kind `none`, is
+    the image itself. An image that could not be read has that row alone, with its `problem` and nulls.
     """
 
     FILE, KIND, WHAT, AGAIN = "degradation.json", DegradationRecord, "degradation", "run it again"
-
-    @property
-    def scores_path(self) -> Path:
-        """A row a sample, kind and level: id, kind, level, predicted, a column a score, problem; there when complete.
-
-        Level 0, of kind `none`, is the image itself. An image that could not be read has that row alone, with its
-        `problem` and nulls.
-        """
-        return super().scores_path
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:

@@ -242,6 +242,20 @@ class _Cursor:
         return self._chunk.get(row)
 
 
+def batches(
+    ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
+) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
+    """Ids with their images, taken from `encoded`: `size` at once, fewer where they are so large as to fill memory."""
+    start, content, held = 0, list[bytes | BrokenImage](), 0
+    for position in range(len(ids)):
+        data = next(encoded)
+        content.append(data)
+        held += len(data) if isinstance(data, bytes) else 0
+        if len(content) == size or held >= most_bytes or position == len(ids) - 1:
+            yield ids[start : position + 1], content
+            start, content, held = position + 1, [], 0
+
+
 def read_file(place: str) -> bytes:
     """The bytes of a file or URL; `BrokenImage` saying why when there are none."""
     try:

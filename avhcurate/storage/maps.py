@@ -1,4 +1,4 @@
-"""Maps of a run: where each sample and each class weight lies in two dimensions, beside what the map was made of."""
+"""Maps of a run: where each sample and each class weight lies in two dimensions, beside the map's record."""
 
 import io
 from pathlib import Path
@@ -21,7 +21,7 @@ Metric = Literal["cosine", "euclidean"]
 
 
 class MapRecord(Provenance):
-    """What a map was made of, `map.json`; `finished` and what follows are set when it is complete.
+    """The record of a map, `map.json`; `finished` and what follows are set when it is complete.
 
     `samples` are those of the run that the map was asked for, spread evenly under a `limit`; `placed` of them have a
     place: an embedding of zeros has no direction. `width` is that of the embedding, `pca` the dimensions that it was

@@ -12,7 +12,7 @@ FOLDER = "out_of_fold"
 
 
 class OutOfFoldRecord(Provenance):
-    """What it was made of, `out_of_fold.json`; `finished` and what follows are set when it is complete.
+    """The record of a cross-validation, `out_of_fold.json`; `finished` and what follows are set when it is complete.
 
     `classes`: the labels that occur, in the order of the heads' rows. `samples` are labelled and scored by the run;
     `copies` of them are equal to an earlier one to the last bit, and share its fold. `alone` counts classes with fewer
@@ -34,19 +34,12 @@ class OutOfFoldRecord(Provenance):
 class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
     """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, `head-F.safetensors` a fold, and a shard of scores a fold.
 
-    A fold's scores are written after its head: where they are, the fold is whole.
+    A fold's scores are written after its head: where they are, the fold is whole. A row a sample, from the head that
+    did not see it: id, fold, predicted, confidence, avh, avc (of the predicted class), angular_gap, entropy, and the
+    angular view (avc_given, rival, avc_rival, margin, avc_entropy), classes as labels of the dataset.
     """
 
     FILE, KIND, WHAT, AGAIN = "out_of_fold.json", OutOfFoldRecord, "out-of-fold scoring", "run it again"
-
-    @property
-    def scores_path(self) -> Path:
-        """A row a sample by id, from the head that did not see it; there when complete.
-
-        Columns: id, fold, predicted, confidence, avh, avc (of the predicted class), angular_gap, entropy, and the
-        angular view (avc_given, rival, avc_rival, margin, avc_entropy), classes as labels of the dataset.
-        """
-        return super().scores_path
 
     def head_path(self, fold: int) -> Path:
         return self.root / f"head-{fold}.safetensors"

@@ -17,7 +17,7 @@ SHARD = 256
 
 
 class QualityRecord(Provenance):
-    """What it was made of, `quality.json`.
+    """The record of what was measured, `quality.json`.
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
     were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.
@@ -61,12 +61,12 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         return pq.read_table(self.root / "pairs.parquet").to_pandas()
 
     def write_groups(self, columns: pa.Table, pairs: pa.Table) -> None:
-        """Puts the columns in place, behind the pairs that their groups are made of."""
+        """Puts the columns in place, after the pairs that their groups join."""
         write_parquet(self.root / "pairs.parquet", pairs)
         write_parquet(self.columns_path, columns)
 
     def clear(self) -> None:
-        """Forgets everything but the lock; the record last, so that nothing outlives what says what it was made of."""
+        """Removes everything but the lock; the record last, so that nothing outlives it."""
         shards = (self.root / "scores").glob("*")
         for path in (self.columns_path, self.root / "pairs.parquet", self.scores_path, *shards, self.root / self.FILE):
             path.unlink(missing_ok=True)

@@ -31,7 +31,7 @@ class RankAgreement(BaseModel):
 
 
 class RunRecord(Provenance):
-    """What a run was made of, `run.json`; `finished` and what follows are set when it is complete.
+    """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
@@ -64,17 +64,12 @@ class RunFolder(ShardedFolder[RunRecord]):
     Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
     then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
     disk: where the file is, the shard is whole.
+
+    A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
+    nulls; a score that is not defined is null.
     """
 
     FILE, KIND, WHAT, AGAIN = "run.json", RunRecord, "run", "score again"
-
-    @property
-    def scores_path(self) -> Path:
-        """A row a sample of the run by id: id, predicted, a column a score, problem; there when complete.
-
-        A sample that could not be scored has a `problem` and nulls; a score that is not defined is null.
-        """
-        return super().scores_path
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
         """Ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""

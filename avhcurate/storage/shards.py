@@ -29,7 +29,7 @@ Sharded = TypeVar("Sharded", bound=Provenance)
 class RecordFolder(Generic[Record]):
     """A folder named after what it holds, with its record as JSON."""
 
-    #: The record's file and type; what the folder is called in a message, and what makes it anew.
+    #: The record's file and type; what the folder is called in a message, and what makes it again.
     FILE: ClassVar[str]
     KIND: ClassVar[type[BaseModel]]
     WHAT: ClassVar[str]

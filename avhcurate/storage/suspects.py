@@ -1,4 +1,4 @@
-"""Label suspects of a run: the neighbours of every sample, written shard by shard, and what the sources came to."""
+"""Label suspects of a run: the neighbours of every sample, written shard by shard, and the suspects that were found."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ _NEIGHBOURS, _SUSPECTS = "neighbours", "suspects"
 
 
 class NeighboursRecord(Provenance):
-    """What they were made of, `neighbours.json`: `count` neighbours of each of `samples`; `finished` when complete."""
+    """The record of a search, `neighbours.json`: `count` neighbours of each of `samples`; `finished` when complete."""
 
     run: str
     count: int

@@ -1,10 +1,10 @@
-"""One training: what it was made of, and what was seen of each recorded sample as it went on, look by look."""
+"""One training: its record, and the metrics of each held-out sample at every evaluation."""
 
 import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,25 @@ from avhcurate.analysis.dynamics import NEEDED, Dynamics
 from avhcurate.storage.files import write_atomic, write_parquet
 from avhcurate.storage.shards import RecordFolder
 
-#: What a look says of each recorded sample; all are float32 but the first, which is bool. NaN where not defined.
+#: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
 SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
-#: The row that a look leaves behind: `n` samples with a label, and their means.
+#: The summary of an evaluation: `n` samples with a label, and their means.
 OVERALL_COLUMNS = (
-    "epoch", "step", "seconds", "learning_rate", "train_loss", "train_accuracy", "n", "accuracy", "loss", "confidence",
-    "avh", "norm", "margin", "el2n",
-)  # fmt: skip
+    "epoch",
+    "step",
+    "seconds",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "n",
+    "accuracy",
+    "loss",
+    "confidence",
+    "avh",
+    "norm",
+    "margin",
+    "el2n",
+)
 
 
 _OLD_NAMES = {"trained_where": "train_where", "trained_samples": "train_samples"} | {
@@ -36,7 +48,7 @@ _OLD_NAMES = {"trained_where": "train_where", "trained_samples": "train_samples"
 class TrainingRecord(BaseModel):
     """Inputs and settings of a training, `training.json`; `finished` and `weights_sha256` are set when it is complete.
 
-    `dataset` is the one trained on, `held_out` the one whose samples are looked at (both may be the same); `where`
+    `dataset` is the one trained on, `held_out` the one held out (both may be the same); `where`
     texts are the conditions that chose the samples, "" for all. `drops` are the epochs at which the learning rate
     falls by a step. `parameters` counts the network's.
     """
@@ -74,11 +86,12 @@ class TrainingRecord(BaseModel):
 
 
 @dataclass(frozen=True)
-class Observation:
-    """What one look came to, after `step` steps and `epoch` epochs (0 before training, 0.25 within the first).
+class EpochEval:
+    """Metrics of one evaluation, after `step` steps and `epoch` epochs (0 before training, 0.25 within the first).
 
-    `seconds` is training time so far; `train_loss` and `train_accuracy` are running means since the last look, None
-    at the first. `samples` holds `SAMPLE_COLUMNS`, each (n,), in the order of the recorded ids.
+    `seconds` is training time so far, evaluations not counted; `train_loss` and `train_accuracy` are running means
+    since the last evaluation, None at the first. `samples` holds `SAMPLE_COLUMNS`, each (n,), in the order of the
+    held-out samples; it is empty where none are held out.
     """
 
     epoch: float
@@ -87,23 +100,28 @@ class Observation:
     learning_rate: float
     train_loss: float | None
     train_accuracy: float | None
-    samples: Mapping[str, np.ndarray]
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the held-out samples that are right."""
+        return float(self.samples["correct"].mean()) if len(self.samples.get("correct", ())) else None
 
 
 class TrainingFolder(RecordFolder[TrainingRecord]):
     """The folder of one training.
 
-    Files: `training.json`, `ids.npy`; a look is `dynamics/STEP.parquet` (a row a recorded sample, in the order of
-    `ids.npy`) and then `dynamics/STEP.json` (its means), each renamed into place: where the second is, the look is
-    whole. `dynamics.parquet` (a row a recorded sample: id and the scores of the dynamics) once it is complete;
-    `checkpoint.pt` and `weights.safetensors` are the trainer's.
+    Files: `training.json`, `ids.npy`; an evaluation is `dynamics/STEP.parquet` (a row a held-out sample, in order of
+    `ids.npy`) and then `dynamics/STEP.json` (its means), each renamed into place: where the second is, the
+    evaluation is whole. `dynamics.parquet` (a row a held-out sample: id and the scores of the dynamics) once it is
+    complete; `checkpoint.pt` and `weights.safetensors` are the trainer's.
     """
 
     FILE, KIND, WHAT, AGAIN = "training.json", TrainingRecord, "training", "train again"
 
     @property
     def complete(self) -> bool:
-        """True when it came to its last epoch and its weights and scores are written."""
+        """True when its last epoch is done and its weights and scores are written."""
         return self.dynamics_path.exists() and self.begun and self.record.finished is not None
 
     @property
@@ -120,59 +138,59 @@ class TrainingFolder(RecordFolder[TrainingRecord]):
         return self.root / "weights.safetensors"
 
     def create(self, record: TrainingRecord, ids: np.ndarray) -> None:
-        """Begins the training, whose looks are at samples `ids` (n,); the record is written last."""
+        """Begins the training, which is evaluated on samples `ids` (n,); the record is written last."""
         stream = io.BytesIO()
         np.save(stream, np.ascontiguousarray(ids, np.int64))
         write_atomic(self.root / "ids.npy", stream.getvalue())
         self.write_record(record)
 
     def ids(self) -> np.ndarray:
-        """Ids of the recorded samples, (n,) int64, in the order of a look's rows."""
+        """Ids of the held-out samples, (n,) int64, in the order of an evaluation's rows."""
         return np.load(self.root / "ids.npy")
 
-    def append(self, observation: Observation) -> None:
-        """Puts a look on the disk, whole or not at all. One at a step that has one already is left out.
+    def append(self, observation: EpochEval) -> None:
+        """Writes an evaluation, whole or not at all. One at a step that has one already is left out.
 
-        Raises ValueError for columns that do not fit and for a look at a step before the last one's.
+        Raises ValueError for columns that do not fit and for an evaluation at a step before the last one's.
         """
         table, step = _table(observation.samples, len(self.ids())), int(observation.step)
         if step in (steps := self._steps()):
             return
         if steps and step < steps[-1]:
-            raise ValueError(f"a look at step {step} comes after one at step {steps[-1]}: truncate first")
+            raise ValueError(f"an evaluation at step {step} comes after one at step {steps[-1]}: truncate first")
         write_parquet(self._path(step, "parquet"), table)
         write_atomic(self._path(step, "json"), json.dumps(_overall(observation)) + "\n")
 
-    def observations(self) -> pd.DataFrame:
-        """A row a look, oldest first: `OVERALL_COLUMNS`; what is missing is NaN. Reads no sample's file."""
+    def evaluations(self) -> pd.DataFrame:
+        """A row an evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN. Reads no sample's file."""
         rows = [json.loads(self._path(step, "json").read_bytes()) for step in self._steps()]
         frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
         return frame.astype({name: "int64" if name in ("step", "n") else "float64" for name in OVERALL_COLUMNS})
 
     def samples(self, index: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Look number `index` (as the rows of `observations`): id and `SAMPLE_COLUMNS`, or some of them."""
+        """Evaluation number `index` (as the rows of `evaluations`): id and `SAMPLE_COLUMNS`, or some of them."""
         wanted = [name for name in columns or SAMPLE_COLUMNS if name != "id"]
         frame = pq.read_table(self._path(self._steps()[index], "parquet"), columns=wanted).to_pandas()
         return frame[wanted].assign(id=self.ids())[["id", *wanted]]
 
     def truncate(self, after_step: int) -> None:
-        """Takes away the looks made after a step, the last first: those of a part that is trained again."""
+        """Removes the evaluations made after a step, the last first: those of a part that is trained again."""
         for step in [step for step in self._steps() if step > after_step][::-1]:
             self._path(step, "json").unlink(missing_ok=True)
-        for path in (self.root / "dynamics").glob("*"):  # a look cut short, or what it left behind
+        for path in (self.root / "dynamics").glob("*"):  # an evaluation cut short, or what it left behind
             if path.suffix == ".tmp" or not path.with_suffix(".json").exists():
                 path.unlink(missing_ok=True)
 
     def dynamics(self) -> dict[str, np.ndarray]:
-        """The scores of the looks at whole epochs so far, by key, in the order of `ids`; see `analysis.dynamics`.
+        """The scores of the evaluations at whole epochs so far, by key, in the order of `ids`; see `analysis.dynamics`.
 
-        One look is in memory at a time.
+        One evaluation is in memory at a time.
         """
         folded = Dynamics(len(self.ids()))
         for step, epoch in self._epochs():
             if epoch >= 1 and math.isclose(epoch, round(epoch), abs_tol=1e-6):
-                look = pq.read_table(self._path(step, "parquet"), columns=list(NEEDED))
-                folded.add({name: look[name].to_numpy() for name in NEEDED})
+                found = pq.read_table(self._path(step, "parquet"), columns=list(NEEDED))
+                folded.add({name: found[name].to_numpy() for name in NEEDED})
         return folded.scores()
 
     def finish(self, weights_sha256: str) -> None:
@@ -186,7 +204,7 @@ class TrainingFolder(RecordFolder[TrainingRecord]):
         return [(step, json.loads(self._path(step, "json").read_bytes())["epoch"]) for step in self._steps()]
 
     def _steps(self) -> list[int]:
-        """Steps of the whole looks, ascending."""
+        """Steps of the whole evaluations, ascending."""
         return sorted(int(path.stem) for path in (self.root / "dynamics").glob("[0-9]*.json"))
 
     def _path(self, step: int, suffix: str) -> Path:
@@ -197,18 +215,20 @@ def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
     missing = [name for name in SAMPLE_COLUMNS if name not in samples]
     wrong = [name for name in SAMPLE_COLUMNS if name in samples and np.shape(samples[name]) != (n,)]
     if missing or wrong:
-        raise ValueError(f"a look needs a value for each of {n} samples; missing: {missing}, of other shape: {wrong}")
+        raise ValueError(
+            f"an evaluation needs a value for each of {n} samples; missing: {missing}, of other shape: {wrong}"
+        )
     kinds = {name: bool if name == "correct" else np.float32 for name in SAMPLE_COLUMNS}
     return pa.table({name: np.asarray(samples[name]).astype(kind) for name, kind in kinds.items()})
 
 
-def _overall(look: Observation) -> dict[str, Any]:
-    """The row of a look; means are over samples with a label, and a mean over none is missing."""
-    labelled = ~np.isnan(np.asarray(look.samples["confidence"], np.float64))
-    means = {name: _mean(np.asarray(look.samples[name])[labelled]) for name in SAMPLE_COLUMNS}
-    row = {name: getattr(look, name) for name in ("seconds", "learning_rate", "train_loss", "train_accuracy")}
+def _overall(found: EpochEval) -> dict[str, Any]:
+    """The row of an evaluation; means are over samples with a label, and a mean over none is missing."""
+    labelled = ~np.isnan(np.asarray(found.samples["confidence"], np.float64))
+    means = {name: _mean(np.asarray(found.samples[name])[labelled]) for name in SAMPLE_COLUMNS}
+    row = {name: getattr(found, name) for name in ("seconds", "learning_rate", "train_loss", "train_accuracy")}
     known = {name: None if value is None or math.isnan(value) else float(value) for name, value in row.items()}
-    whole = {"epoch": float(look.epoch), "step": int(look.step), "n": int(labelled.sum())}
+    whole = {"epoch": float(found.epoch), "step": int(found.step), "n": int(labelled.sum())}
     return whole | known | {"accuracy": means.pop("correct")} | means
 
 

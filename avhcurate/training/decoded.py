@@ -1,7 +1,6 @@
 """Images of a dataset, decoded once to the squares that a network wants, mapped from one file."""
 
 import shutil
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from avhcurate.models.engine import in_order
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.storage.datasets import DatasetFolder
 from avhcurate.storage.decoding import BrokenImage, decode
+from avhcurate.storage.images import batches
+from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.storage.provenance import settings_digest
 
 #: Images decoded by one thread at once.
@@ -26,8 +27,10 @@ _SPARE = 256 << 20
 
 _MISSING, _WHOLE, _BROKEN = 0, 1, 2
 
+_CANCELLED = "cancelled while reading images: the same command resumes"
 
-class DecodedImages:
+
+class ImageCache:
     """The squares of one dataset for one preprocessing: (N, S, S, C) uint8 in a file that grows as rows are needed.
 
     `FOLDER/KEY.npy` holds the pixels and `FOLDER/KEY.state` a byte a sample: not there, whole or broken. A row counts
@@ -48,8 +51,8 @@ class DecodedImages:
         """Those of the ids that are not decoded yet."""
         return ids if not self._state_path.exists() else ids[self._state("r")[ids] == _MISSING]
 
-    def decode(self, ids: np.ndarray, *, on_done: Callable[[int], None]) -> None:
-        """Decodes what is missing of `ids` (ascending); `on_done(n)` after every n images, and may raise to stop."""
+    def decode(self, ids: np.ndarray, *, progress: Progress = SILENT) -> None:
+        """Decodes what is missing of `ids` (ascending); `progress` counts these images. Raises Cancelled."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
             ids = self.missing(ids)
@@ -59,15 +62,17 @@ class DecodedImages:
             fresh = not self._state_path.exists()
             images = np.lib.format.open_memmap(self.path, "w+" if fresh else "r+", np.uint8, self.shape)
             state = self._state("w+" if fresh else "r+")
-            cores = torch.get_num_threads()
+            cores, done = torch.get_num_threads(), 0
+            chunks = batches(ids, self.dataset.images().read(ids.tolist()), size=_CHUNK, most_bytes=_CHUNK_BYTES)
             try:
-                with closing(in_order(self._prepare, self._chunks(ids), workers=cores, intra_op=1)) as prepared:
+                with closing(in_order(self._prepare, chunks, workers=cores, intra_op=1)) as prepared:
                     for chunk, squares, whole in prepared:
                         images[chunk] = squares
                         images.flush()
                         state[chunk] = np.where(whole, _WHOLE, _BROKEN)
                         state.flush()
-                        on_done(len(chunk))
+                        done += len(chunk)
+                        progress.tell(done, len(ids), f"reading images of {self.dataset.name}", cancelled=_CANCELLED)
             except OSError as error:
                 raise CurateError(f"{self.path} could not be written ({error}): make room on the disk") from error
 
@@ -90,17 +95,6 @@ class DecodedImages:
                 f"the decoded images of {self.dataset.name!r} take {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
                 f"free at {self.path.parent}: make room, or train at a smaller --crop"
             )
-
-    def _chunks(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
-        encoded = self.dataset.images().read(ids.tolist())
-        start, content, held = 0, [], 0
-        for position in range(len(ids)):
-            data = next(encoded)
-            content.append(data)
-            held += len(data) if isinstance(data, bytes) else 0
-            if len(content) == _CHUNK or held >= _CHUNK_BYTES or position == len(ids) - 1:
-                yield ids[start : position + 1], content
-                start, content, held = position + 1, [], 0
 
     def _prepare(self, item: tuple[np.ndarray, list[bytes | BrokenImage]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Squares (n, S, S, C), black for a broken image, and which are whole."""

@@ -14,9 +14,10 @@ from sklearn.datasets import load_digits
 
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models.runtime import one_thread
 from avhcurate.training import trainer
 from avhcurate.training.looks import accuracy
-from avhcurate.training.pictures import Pictures
+from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import save_weights
 
@@ -83,7 +84,7 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
     recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, seed=seed)
     with _deterministic(seed):
         module = DigitsNet()
-        known, other = (Pictures(images[chosen], labels[chosen], MEAN, STD) for chosen in (train, test))
+        known, other = (LabelledImages(images[chosen], labels[chosen], MEAN, STD) for chosen in (train, test))
         trainer.train(module, known, recipe, device="cpu")
         module.float()
         right = [accuracy(module, half) for half in (known, other)]
@@ -112,17 +113,13 @@ def _deterministic(seed: int) -> Iterator[None]:
 
     The order in which threads add up differs with their number, and floating-point sums with it.
     """
-    threads, kind = torch.get_num_threads(), torch.get_default_dtype()
-    strict = torch.are_deterministic_algorithms_enabled()
+    kind, strict = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
     try:
-        torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
         torch.set_default_dtype(torch.float64)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with one_thread(seed=seed):
             yield
     finally:
-        torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(strict)
         torch.set_default_dtype(kind)
 

@@ -1,4 +1,4 @@
-"""A network to train: built for a class count, from chance or from weights, its head made anew where it must be."""
+"""A network to train: built for a class count, with random or given weights, and a new head where they differ."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from avhcurate.models.weights import load_weights, read_weights, without_prefixe
 
 
 @dataclass(frozen=True)
-class FreshModel:
+class NewModel:
     """A network on the CPU; `new_head` when its head was not among the weights; `source` says where those are from."""
 
     module: nn.Module
@@ -26,11 +26,11 @@ class FreshModel:
     new_head: bool
 
 
-def fresh_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) -> FreshModel:
+def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) -> NewModel:
     """The network of `spec` for `num_classes`, as chance makes it from `spec.seed`, or with weights.
 
     Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
-    another number of classes is left as chance makes it. Raises CurateError for what the user can mend.
+    another number of classes stays random. Raises CurateError for mistakes of the user's.
     """
     with torch.random.fork_rng(devices=[]):
         architecture = find_architecture(spec.name)
@@ -55,7 +55,7 @@ def fresh_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) 
             "let its factory take num_classes"
         )
     if weights is None:
-        return FreshModel(module, given, head, "", "chance", new_head=True)
+        return NewModel(module, given, head, "", "chance", new_head=True)
     own = module.state_dict()
     tensors = architecture.adapt(without_prefixes(weights.tensors, own))
     known = tensors.get(f"{head}.weight")
@@ -63,4 +63,4 @@ def fresh_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) 
     if new_head:
         tensors = tensors | {name: own[name] for name in own if name.startswith(f"{head}.")}
     load_weights(module, tensors, source=weights.source)
-    return FreshModel(module, given, head, weights.sha256, weights.source, new_head)
+    return NewModel(module, given, head, weights.sha256, weights.source, new_head)

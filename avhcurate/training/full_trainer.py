@@ -14,7 +14,7 @@ from avhcurate.curation.model_outputs import ModelOutputs
 from avhcurate.storage.jobs import SILENT, Progress
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.parallel import Group, own_device
-from avhcurate.training.pictures import Pictures, Stacked, normalise
+from avhcurate.training.pictures import LabelledImages, Stacked
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import save_weights
 from avhcurate.training.self_training import PseudoLabelled
@@ -38,8 +38,8 @@ class FullTrainer:
     def __init__(
         self,
         module: nn.Module,
-        source: Pictures,
-        target: Pictures,
+        source: LabelledImages,
+        target: LabelledImages,
         *,
         num_classes: int,
         recipe: Recipe,
@@ -94,12 +94,12 @@ class FullTrainer:
         """Loads that file."""
         self.module.load_state_dict(load_file(folder / FILE))
 
-    def _with(self, pseudo: PseudoLabelled) -> Pictures:
+    def _with(self, pseudo: PseudoLabelled) -> LabelledImages:
         """The source and the selected images, with soft labels."""
         known = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
         goals = torch.cat([known, torch.from_numpy(pseudo.targets)])
         images = Stacked(self.source, self.target.part(pseudo.rows))
-        return Pictures(images, goals, self.source.mean, self.source.std)
+        return LabelledImages(images, goals, self.source.mean, self.source.std)
 
 
 def _digest(pseudo: PseudoLabelled | None) -> str:
@@ -111,12 +111,7 @@ def _digest(pseudo: PseudoLabelled | None) -> str:
 
 
 @torch.inference_mode()
-def _features(learner: Learner, pictures: Pictures, device: torch.device) -> np.ndarray:
+def _features(learner: Learner, images: LabelledImages, device: torch.device) -> np.ndarray:
     """Embeddings (n, D) of images."""
-    mean, std = pictures.statistics(device, learner.class_weights.dtype)
-    size = max(1, min(_IMAGES, _PIXELS // (pictures.shape[1] * pictures.shape[2])))
-    parts = []
-    for index in torch.arange(len(pictures)).split(size):
-        features, _ = learner(normalise(pictures.take(index).to(device), mean, std))
-        parts.append(features.float().cpu().numpy())
-    return np.concatenate(parts)
+    batches = images.batches(device, learner.class_weights.dtype)
+    return np.concatenate([learner(batch)[0].float().cpu().numpy() for _, batch in batches])

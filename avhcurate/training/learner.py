@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from avhcurate.models.head import Head, find_head
 from avhcurate.training.losses import AVHLoss, CosineLoss, DirectionalLoss
-from avhcurate.training.pictures import Pictures
+from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
 
 _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}
@@ -48,7 +48,7 @@ class Learner(nn.Module):
         self._taken = inputs[0].flatten(1), (output if self.direct else output.clone()).flatten(1)
 
 
-def make_learner(module: nn.Module, pictures: Pictures, recipe: Recipe, *, head: str | None = None) -> Learner:
+def make_learner(module: nn.Module, pictures: LabelledImages, recipe: Recipe, *, head: str | None = None) -> Learner:
     """The module with its head found and what shall be trained of it set.
 
     A directional loss leaves the head's bias at zero. Raises CurateError when the network has no linear head.

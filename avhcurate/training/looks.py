@@ -1,6 +1,6 @@
-"""Looks at held-out samples while a network learns: correct, loss, confidence, margin, AVH, norm, EL2N of each."""
+"""Evaluation on held-out samples during training: correct, loss, confidence, margin, AVH, norm and EL2N of each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,26 +8,23 @@ from torch import nn
 
 from avhcurate import scores
 from avhcurate.training.learner import Learner
-from avhcurate.training.pictures import Pictures, normalise
+from avhcurate.training.pictures import LabelledImages
 
-#: Scores taken at each look, beside `correct`.
+#: Scores taken at each evaluation, beside `correct`.
 KEYS = ("loss", "confidence", "margin", "avh", "norm", "el2n")
-
-#: Pixels a batch of a look holds at most, and images.
-_PIXELS, _IMAGES = 256 * 64 * 64, 500
 
 
 @dataclass(frozen=True)
-class Looks:
-    """When to look: at positions in epochs, 0 being before training, and after every so many epochs and the last."""
+class EvalSchedule:
+    """When to evaluate: at positions in epochs (0 is before training), every so many epochs, and after the last."""
 
     early: tuple[float, ...] = ()
     every: int = 1
 
     def steps(self, epochs: int, steps_per_epoch: int) -> list[int]:
-        """Numbers of steps made at each look, ascending.
+        """Numbers of steps made at each evaluation, ascending.
 
-        >>> Looks(early=(0, 0.25, 0.5), every=2).steps(epochs=3, steps_per_epoch=8)
+        >>> EvalSchedule(early=(0, 0.25, 0.5), every=2).steps(epochs=3, steps_per_epoch=8)
         [0, 2, 4, 16, 24]
         """
         total = epochs * steps_per_epoch
@@ -36,39 +33,14 @@ class Looks:
         return sorted(step for step in found if 0 <= step <= total)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What one look came to.
-
-    epoch: 0 before training, 0.25 within the first epoch; seconds: of training so far, looks not counted.
-    train_loss, train_accuracy: means over the samples trained on since the last look, None before the first step.
-    samples: columns (n,) of the held-out pictures in their order: correct (bool) and KEYS (float32); empty without.
-    """
-
-    epoch: float
-    step: int
-    seconds: float
-    learning_rate: float
-    train_loss: float | None
-    train_accuracy: float | None
-    samples: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of the held-out samples that are right."""
-        return float(self.samples["correct"].mean()) if len(self.samples.get("correct", ())) else None
-
-
 @torch.inference_mode()
-def observe(learner: Learner, pictures: Pictures, device: torch.device) -> dict[str, np.ndarray]:
-    """Columns of every picture; the network is left at rest. Logits are those of its loss."""
+def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> dict[str, np.ndarray]:
+    """Columns of every image; the network is left in eval mode. Logits are those of its loss."""
     learner.eval()
-    mean, std = pictures.statistics(device, learner.class_weights.dtype)
-    size = max(1, min(_IMAGES, _PIXELS // (pictures.shape[1] * pictures.shape[2])))
     parts = []
-    for index in torch.arange(len(pictures)).split(size):
-        features, logits = learner(normalise(pictures.take(index).to(device), mean, std))
-        labels = pictures.labels_of(index).to(device)
+    for index, batch in images.batches(device, learner.class_weights.dtype):
+        features, logits = learner(batch)
+        labels = images.labels_of(index).to(device)
         found = scores.per_sample(features, learner.class_weights, logits, labels, keys=KEYS)
         correct = (found["predicted"] == labels).cpu().numpy()
         parts.append({"correct": correct} | {key: found[key].float().cpu().numpy() for key in KEYS})
@@ -76,12 +48,10 @@ def observe(learner: Learner, pictures: Pictures, device: torch.device) -> dict[
 
 
 @torch.inference_mode()
-def accuracy(module: nn.Module, pictures: Pictures) -> float:
-    """Share of the pictures whose largest logit is their label's; for a module on the CPU, which is left at rest."""
+def accuracy(module: nn.Module, images: LabelledImages) -> float:
+    """Share of the images whose largest logit is their label's; for a module on the CPU, left in eval mode."""
     module.eval()
-    mean, std = pictures.statistics(torch.device("cpu"), next(module.parameters()).dtype)
-    hits = 0
-    for index in torch.arange(len(pictures)).split(_IMAGES):
-        found = module(normalise(pictures.take(index), mean, std)).argmax(1)
-        hits += int((found == pictures.labels_of(index)).sum())
-    return hits / len(pictures)
+    kind, hits = next(module.parameters()).dtype, 0
+    for index, batch in images.batches(torch.device("cpu"), kind):
+        hits += int((module(batch).argmax(1) == images.labels_of(index)).sum())
+    return hits / len(images)

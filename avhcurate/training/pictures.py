@@ -1,6 +1,6 @@
-"""Images to train on or to look at, in memory or mapped from disk, and their augmentation."""
+"""Images to train and evaluate on, in memory or mapped from disk, and their augmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,14 +12,17 @@ from torchvision.transforms.v2 import functional as colours
 
 from avhcurate.training.recipe import Recipe
 
+#: Pixels that a batch without gradients holds at most, and images.
+_PIXELS, _IMAGES = 256 * 64 * 64, 500
+
 
 @dataclass(frozen=True)
-class Pictures:
+class LabelledImages:
     """Images (N, C, H, W) uint8, labels (N,) int64 with -1 for none, and per-channel statistics (C,).
 
     Labels to train on may be soft: what each sample asks of each class, (N, K) float32, to minimise -sum_c t_c log p_c.
     `images` is a tensor, or an array that may be mapped from disk. `mean` and `std` are in units of [0, 1] pixel
-    values. With `rows` (M,) the pictures are those rows of `images`, and `labels` are (M,).
+    values. With `rows` (M,) the set holds those rows of `images`, and `labels` are (M,).
     """
 
     images: "Tensor | np.ndarray | Stacked"
@@ -38,19 +41,19 @@ class Pictures:
         return int(channels), int(height), int(width)
 
     def take(self, index: Tensor) -> Tensor:
-        """Images (n, C, H, W) uint8 of some of the pictures, in memory."""
+        """Images (n, C, H, W) uint8 of some of the samples, in memory."""
         if isinstance(self.images, Tensor):
             return self.images[index if self.rows is None else torch.from_numpy(self.rows)[index]]
         rows = index.numpy() if self.rows is None else self.rows[index.numpy()]
         return torch.from_numpy(np.asarray(self.images[rows]))
 
-    def part(self, chosen: np.ndarray) -> "Pictures":
-        """Some of the pictures, by position, without copying any."""
+    def part(self, chosen: np.ndarray) -> "LabelledImages":
+        """Some of the samples, by position, without copying any image."""
         rows = chosen if self.rows is None else self.rows[chosen]
         return replace(self, labels=torch.as_tensor(self.labels)[torch.from_numpy(chosen)], rows=rows)
 
     def labels_of(self, index: Tensor) -> Tensor:
-        """Labels (n,) int64 of some of the pictures, or soft ones (n, K)."""
+        """Labels (n,) int64 of some of the samples, or soft ones (n, K)."""
         labels = torch.as_tensor(self.labels)[index]
         return labels.long() if labels.ndim == 1 else labels
 
@@ -59,13 +62,20 @@ class Pictures:
         mean, std = (torch.as_tensor(values).to(device=device, dtype=kind) for values in (self.mean, self.std))
         return mean, std
 
+    def batches(self, device: torch.device, kind: torch.dtype) -> Iterator[tuple[Tensor, Tensor]]:
+        """Positions (n,) and normalised images (n, C, H, W) on the device, as many at once as fit its memory."""
+        mean, std = self.statistics(device, kind)
+        size = max(1, min(_IMAGES, _PIXELS // (self.shape[1] * self.shape[2])))
+        for index in torch.arange(len(self)).split(size):
+            yield index, normalise(self.take(index).to(device), mean, std)
+
 
 @dataclass(frozen=True)
 class Stacked:
-    """The images of two sets of pictures as one array to take rows of: the first's, then the second's."""
+    """The images of two sets as one array to take rows of: the first's, then the second's."""
 
-    first: Pictures
-    second: Pictures
+    first: LabelledImages
+    second: LabelledImages
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -1,7 +1,6 @@
 """Trains the toy's small network in memory, one thread, and takes its angles and norms after every epoch."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate import scores
+from avhcurate.models.runtime import one_thread
 from avhcurate.training.losses import AVHLoss
 
 _BATCH = 64
@@ -29,7 +29,7 @@ class ToyRecipe:
 
 
 class Probe(NamedTuple):
-    """Points (n, d) to look at after each epoch, and the label (n,) whose AVH is taken at each."""
+    """Points (n, d) to evaluate at after each epoch, and the label (n,) whose AVH is taken at each."""
 
     points: np.ndarray
     labels: np.ndarray
@@ -67,7 +67,7 @@ def train_toy(
     """
     x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
     looked: list[list[Seen]] = [[] for _ in probes]
-    with _alone(recipe.seed):
+    with one_thread(seed=recipe.seed):
         net = ToyNet(points.shape[1], recipe.width, classes)
         to_logits = _logits(recipe.loss)
         moving = [(parameter, torch.zeros_like(parameter)) for parameter in net.parameters()]
@@ -112,16 +112,3 @@ def _look(net: ToyNet, probe: Probe, to_logits: Callable[[Tensor, Tensor], Tenso
         logits.argmax(1),
     )
     return Seen(*(part.numpy() for part in parts))
-
-
-@contextmanager
-def _alone(seed: int) -> Iterator[None]:
-    """One thread and a seed of one's own; torch is left as it was found."""
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The one trainer: SGD over pictures by a recipe, looks on the way, and checkpoints that resume to the same bits."""
+"""The trainer: SGD over images by a recipe, with evaluations and checkpoints that resume to the same bits."""
 
 import json
 import math
@@ -6,27 +6,29 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import cure_allocator, find_device, find_precision
 from avhcurate.storage.jobs import SILENT, Cancelled, Progress
+from avhcurate.storage.trainings import EpochEval
 from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
-from avhcurate.training.looks import Look, Looks, observe
+from avhcurate.training.looks import EvalSchedule, evaluate
 from avhcurate.training.parallel import Group, joined, own_device
-from avhcurate.training.pictures import Pictures, changed, draw, normalise
+from avhcurate.training.pictures import LabelledImages, changed, draw, normalise
+from avhcurate.training.random_state import random_states, seeded, set_random_states
 from avhcurate.training.recipe import Recipe, as_numbers
+from avhcurate.training.running_means import RunningMeans
 from avhcurate.training.saving import read_checkpoint, write_checkpoint
+from avhcurate.training.weight_average import WeightAverage
 
 #: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
 _TOGETHER = 16
@@ -37,14 +39,14 @@ _SOON = 1.0
 
 def train(
     module: nn.Module,
-    data: Pictures,
+    data: LabelledImages,
     recipe: Recipe,
     *,
-    held_out: Pictures | None = None,
+    held_out: LabelledImages | None = None,
     head: str | None = None,
     device: str | torch.device = "auto",
-    looks: Looks | None = None,
-    on_look: Callable[[Look], None] | None = None,
+    schedule: EvalSchedule | None = None,
+    on_eval: Callable[[EpochEval], None] | None = None,
     progress: Progress = SILENT,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -52,20 +54,20 @@ def train(
 ) -> nn.Module:
     """Trains `module` in place on `data` and returns it on the CPU, at rest.
 
-    `held_out` is only looked at: `on_look` gets a Look after every epoch, or when `looks` says. `head` names the last
-    linear layer where it is not what the module returns. Order, augmentation and dropout come from `recipe.seed`
-    alone; the global random state is left as it was.
+    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch, or when `schedule` says. `head`
+    names the last linear layer where it is not what the module returns. Order, augmentation and dropout come from
+    `recipe.seed` alone; the global random state is left as it was.
 
     A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
     raised because the work should stop; where one is found the training goes on from it, to the same bits on a CPU as
-    if it had never stopped, and looks made before it are not repeated. `progress` is in samples. Started by `torchrun`,
-    the processes share each batch and the first alone calls and writes.
+    if it had never stopped, and evaluations made before it are not repeated. `progress` is in samples. Started by
+    `torchrun`, the processes share each batch and the first alone calls and writes.
 
-    Raises CurateError, naming epoch and step, when the loss is no longer finite, and for what the user can mend.
+    Raises CurateError, naming epoch and step, when the loss is no longer finite, and for mistakes of the user's.
     """
     cure_allocator()
     place = own_device(find_device(device) if isinstance(device, str) else device)
-    with joined() as group, _own_chance(recipe.seed + group.rank, place):
+    with joined() as group, seeded(recipe.seed + group.rank, place):
         training = _Training(
             make_learner(module, data, recipe, head=head),
             data,
@@ -73,8 +75,8 @@ def train(
             held_out,
             place,
             group,
-            looks or Looks(),
-            on_look or _ignore,
+            schedule or EvalSchedule(),
+            on_eval or (lambda _: None),
             progress,
             checkpoint,
             checkpoint_seconds,
@@ -86,53 +88,17 @@ def train(
 
 
 @dataclass
-class _Running:
-    """Sums over the samples trained on since the last look; what is pending may still lie on the device."""
-
-    loss: float = 0.0
-    right: float = 0.0
-    samples: int = 0
-    pending: list[tuple[int, Tensor, Tensor, int]] = field(default_factory=list)
-
-
-class _Average:
-    """The exponential moving average of a learner's weights and buffers."""
-
-    def __init__(self, learner: Learner, decay: float) -> None:
-        self._most, self._decay = decay, 0.0
-        self.model = AveragedModel(learner, multi_avg_fn=self._mix, use_buffers=True)
-
-    @property
-    def learner(self) -> Learner:
-        learner = self.model.module
-        assert isinstance(learner, Learner)
-        return learner
-
-    def update(self, learner: Learner, step: int) -> None:
-        """Takes in the weights after step number `step`; the first replace what they started from."""
-        self._decay = min(self._most, (1 + step) / (10 + step))
-        self.model.update_parameters(learner)
-
-    @torch.no_grad()
-    def _mix(self, average: Any, current: Any, _: Any) -> None:
-        if average[0].is_floating_point():
-            torch._foreach_lerp_(average, current, 1 - self._decay)
-        else:
-            torch._foreach_copy_(average, current)
-
-
-@dataclass
 class _Training:
     """One training under way."""
 
     learner: Learner
-    data: Pictures
+    data: LabelledImages
     recipe: Recipe
-    held_out: Pictures | None
+    held_out: LabelledImages | None
     device: torch.device
     group: Group
-    looks: Looks
-    on_look: Callable[[Look], None]
+    schedule: EvalSchedule
+    on_eval: Callable[[EpochEval], None]
     progress: Progress
     checkpoint: Path | None
     checkpoint_seconds: float
@@ -144,11 +110,11 @@ class _Training:
             raise CurateError(f"there are {n} samples to train on: give at least {2 * self.group.size}")
         self.steps_per_epoch = len(self._split(torch.arange(n)))
         self.total = recipe.epochs * self.steps_per_epoch
-        self.due = self.looks.steps(recipe.epochs, self.steps_per_epoch)
+        self.due = self.schedule.steps(recipe.epochs, self.steps_per_epoch)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if sync_batchnorm:
             self._share_batch_norm()
-        self.average = _Average(self.learner, recipe.ema) if recipe.ema is not None else None
+        self.average = WeightAverage(self.learner, recipe.ema) if recipe.ema is not None else None
         self.optimizer = torch.optim.SGD(
             parameter_groups(self.learner, recipe),
             lr=recipe.learning_rate,
@@ -161,8 +127,8 @@ class _Training:
         self.mean, self.std = self.data.statistics(self.device, self.learner.class_weights.dtype)
         self.generator = torch.Generator().manual_seed(recipe.seed)
         self.epoch_state = self.generator.get_state()
-        self.step, self.seconds, self.running = 0, 0.0, _Running()
-        self.looked = -1
+        self.step, self.seconds, self.running = 0, 0.0, RunningMeans()
+        self.evaluated = -1
         self.written = self.since = time.perf_counter()
         self._load()
         self.forward: nn.Module = self.learner
@@ -171,9 +137,9 @@ class _Training:
             self.forward = DistributedDataParallel(self.learner, device_ids=ids)
 
     def run(self) -> None:
-        """The steps that are left, with looks and checkpoints between them."""
+        """The steps that are left, with evaluations and checkpoints between them."""
         self._tell()
-        self._look_if_due()
+        self._evaluate_if_due()
         set_to_train(self.learner)
         self.written = self.since = time.perf_counter()
         while self.step < self.total:
@@ -186,7 +152,7 @@ class _Training:
                 self._after_step()
 
     def finished(self) -> nn.Module:
-        """The module with the weights that the training came to."""
+        """The module with its final weights."""
         module = self.learner.module
         if self.average:
             module.load_state_dict(self.average.learner.module.state_dict())
@@ -274,10 +240,10 @@ class _Training:
         return torch.autocast(self.device.type, find_precision(self.recipe.precision))
 
     def _after_step(self) -> None:
-        """A look, a checkpoint, a stop, where it is time."""
+        """Evaluates, writes a checkpoint or stops, where it is time."""
         epoch_ends = self.step % self.steps_per_epoch == 0
         self._tell()
-        self._look_if_due()
+        self._evaluate_if_due()
         waited = time.perf_counter() - self.written
         write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
         stop = False
@@ -290,60 +256,46 @@ class _Training:
         if stop and self.step < self.total:
             raise Cancelled(f"cancelled in epoch {self._epoch()} of {self.recipe.epochs}: the same command resumes")
 
-    def _look_if_due(self) -> None:
-        if self.step not in self.due or self.step <= self.looked:
+    def _evaluate_if_due(self) -> None:
+        if self.step not in self.due or self.step <= self.evaluated:
             return
         self._pause()
         self._settle()
-        self._refuse_weights_that_are_no_numbers()
-        samples = self._observed() if self.held_out is not None else {}
-        running, self.running = self.running, _Running()
-        self.looked = self.step
+        self._check_weights_are_finite()
+        samples = self._evaluate() if self.held_out is not None else {}
+        running, self.running = self.running, RunningMeans()
+        self.evaluated = self.step
         if self.group.leads:
-            seen = running.samples
-            look = Look(
+            train_loss, train_accuracy = running.means
+            found = EpochEval(
                 epoch=self.step / self.steps_per_epoch,
                 step=self.step,
                 seconds=self.seconds,
                 learning_rate=self._rate(max(self.step - 1, 0)),
-                train_loss=running.loss / seen if seen else None,
-                train_accuracy=running.right / seen if seen else None,
+                train_loss=train_loss,
+                train_accuracy=train_accuracy,
                 samples=samples,
             )
-            self.on_look(look)
+            self.on_eval(found)
         set_to_train(self.learner)
         self.since = time.perf_counter()
 
-    def _observed(self) -> dict[str, np.ndarray]:
-        """Columns of the held-out pictures, each process having looked at a part of them."""
+    def _evaluate(self) -> dict[str, np.ndarray]:
+        """Columns of the held-out images; each process evaluates a part of them."""
         assert self.held_out is not None
         learner = self.average.learner if self.average else self.learner
         parts = np.array_split(np.arange(len(self.held_out)), self.group.size)
-        found = self.group.gather(observe(learner, self.held_out.part(parts[self.group.rank]), self.device))
+        found = self.group.gather(evaluate(learner, self.held_out.part(parts[self.group.rank]), self.device))
         found = [part for part in found if part]
         return {key: np.concatenate([part[key] for part in found]) for key in found[0]} if found else {}
 
     def _settle(self) -> None:
-        """Fetches the pending losses, adds them up, and stops when one is no number."""
-        pending, self.running.pending = self.running.pending, []
-        if not pending:
-            return
-        steps, losses, right, sizes = zip(*pending, strict=True)
-        values = torch.stack(losses).cpu().double()
-        weights = torch.tensor(sizes, dtype=torch.float64)
-        # In a group each loss is this process's sum over the whole batch's size, times the number of processes.
-        sums = torch.stack([(values * weights).sum() / self.group.size, torch.stack(right).sum().cpu().double()])
-        if self.group.size > 1:
-            dist.all_reduce(sums)
-        loss, hits = sums.tolist()
-        if not math.isfinite(loss):
-            bad = next((s for s, v in zip(steps, values.tolist(), strict=True) if not math.isfinite(v)), steps[-1])
-            raise CurateError(self._diverged(f"the loss is {loss if len(steps) > 1 else values[0].item()}", bad))
-        self.running.loss += loss
-        self.running.right += hits
-        self.running.samples += sum(sizes)
+        """Fetches the pending losses, adds them up, and stops when one is not finite."""
+        if diverged := self.running.settle(self.group):
+            step, loss = diverged
+            raise CurateError(self._diverged(f"the loss is {loss}", step))
 
-    def _refuse_weights_that_are_no_numbers(self) -> None:
+    def _check_weights_are_finite(self) -> None:
         finite = [p.isfinite().all() for p in self.learner.parameters() if p.is_floating_point()]
         if not bool(torch.stack(finite).all()):
             raise CurateError(self._diverged("the weights are no longer numbers", self.step - 1))
@@ -396,14 +348,14 @@ class _Training:
             return
         self._pause()
         self._settle()
-        self._refuse_weights_that_are_no_numbers()
-        chance = self.group.gather(_chance(self.device))
+        self._check_weights_are_finite()
+        chance = self.group.gather(random_states(self.device))
         if self.group.leads:
             state = {
                 "of": self._of(),
                 "step": self.step,
                 "seconds": self.seconds,
-                "looked": self.looked,
+                "looked": self.evaluated,
                 "running": [self.running.loss, self.running.right, self.running.samples],
                 "learner": self.learner.state_dict(),
                 "average": self.average.model.state_dict() if self.average else {},
@@ -433,10 +385,10 @@ class _Training:
         self.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["order"])
         self.epoch_state = state["epoch"]
-        self.step, self.seconds, self.looked = state["step"], state["seconds"], state["looked"]
+        self.step, self.seconds, self.evaluated = state["step"], state["seconds"], state["looked"]
         loss, right, samples = state["running"]
-        self.running = _Running(loss, right, samples)
-        _set_chance(state["chance"][self.group.rank], self.device)
+        self.running = RunningMeans(loss, right, samples)
+        set_random_states(state["chance"][self.group.rank], self.device)
 
 
 def check_sync_batchnorm(device: torch.device) -> None:
@@ -445,42 +397,9 @@ def check_sync_batchnorm(device: torch.device) -> None:
         raise CurateError("--sync-batchnorm needs CUDA devices: leave it out")
 
 
-def _chance(device: torch.device) -> dict[str, Tensor]:
-    """The states of torch's global generators."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    if device.type == "mps":
-        states["mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def _set_chance(states: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states and device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)
-    if "mps" in states and device.type == "mps":
-        torch.mps.set_rng_state(states["mps"])
-
-
-@contextmanager
-def _own_chance(seed: int, device: torch.device) -> Iterator[None]:
-    """A seed of one's own for what draws from the global generators, as dropout does; they are left as they were."""
-    before = _chance(device)
-    try:
-        torch.manual_seed(seed)
-        yield
-    finally:
-        _set_chance(before, device)
-
-
 @contextmanager
 def _enough_memory(device: torch.device) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise CurateError(f"{device} has too little memory for this batch: give a smaller --batch-size") from error
-
-
-def _ignore(*_: Any) -> None:
-    pass

@@ -55,7 +55,7 @@ def cache_key(table: DatasetTable) -> str:
 
 
 def _training_key(training: TrainingFolder) -> str:
-    steps = training.observations()["step"]
+    steps = training.evaluations()["step"]
     return f"{training.root} {len(steps)} {steps.max() if len(steps) else ''} {training.complete}"
 
 

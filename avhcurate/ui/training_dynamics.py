@@ -68,7 +68,7 @@ def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder
 def describe(training: TrainingFolder) -> str:
     """Data, size, progress and device of a training, in a line."""
     record = training.record
-    evaluations = training.observations()
+    evaluations = training.evaluations()
     where = f" ({record.train_where})" if record.train_where else ""
     on = f"{record.held_out_samples:,} of {record.held_out}"
     on += f" ({record.held_out_where})" if record.held_out_where else ""
@@ -137,7 +137,7 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
 
 
 def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
-    evaluations = training.observations()
+    evaluations = training.evaluations()
     found = _curves_of(here.table, training, filters=here.filters)
     settled = dynamics.settled(found) if training.complete else {}  # where its way ends is not known before
     return Course(title, found, fitted=evaluations, drops=training.record.drops, settled=settled)

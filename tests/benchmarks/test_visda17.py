@@ -8,7 +8,7 @@ from PIL import Image
 
 from avhcurate.models.loading import ModelSpec
 from avhcurate.storage.workspace import Workspace
-from avhcurate.training.fresh import fresh_model
+from avhcurate.training.fresh import new_model
 from benchmarks import visda17
 
 #: The paper's order.
@@ -35,7 +35,7 @@ def visda(tmp_path_factory) -> Path:
 
 
 def test_the_network_is_the_papers():
-    model = fresh_model(ModelSpec(name=visda17.MODEL, resize=32, crop=32), 12)
+    model = new_model(ModelSpec(name=visda17.MODEL, resize=32, crop=32), 12)
     shapes = {name: tuple(value.shape) for name, value in model.module.fc.state_dict().items()}
     assert shapes["hidden.weight"] == (512, 2048)
     assert shapes["head.weight"] == (12, 512)

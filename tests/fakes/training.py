@@ -12,7 +12,7 @@ from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.loading import ModelSpec
 from avhcurate.services.scoring import score_dataset
 from avhcurate.storage.files import sha256
-from avhcurate.storage.trainings import SAMPLE_COLUMNS, Observation, TrainingFolder, TrainingRecord
+from avhcurate.storage.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
 from avhcurate.storage.workspace import Workspace
 from avhcurate.training.digits import read_digits
 
@@ -83,7 +83,7 @@ def record_training(
             found["correct"] = found["predicted"] == digits.labels[ids]
             rate, columns = optimizer.param_groups[0]["lr"], {name: found[name] for name in SAMPLE_COLUMNS}
             step = epoch * -(-len(on) // 64)
-            folder.append(Observation(float(epoch), step, epoch * 0.5, rate, loss, None, columns))
+            folder.append(EpochEval(float(epoch), step, epoch * 0.5, rate, loss, None, columns))
             module.train()
 
         look(0, None)

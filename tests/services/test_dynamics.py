@@ -43,7 +43,7 @@ def training(root: Path, seed: int) -> TrainingFolder:
 
 def history(folder: TrainingFolder, column: str) -> pd.DataFrame:
     """A column of every look at a whole epoch, a row a sample by id, a column an epoch."""
-    epochs = folder.observations()["epoch"]
+    epochs = folder.evaluations()["epoch"]
     looks = {epoch: folder.samples(i).set_index("id")[column] for i, epoch in enumerate(epochs) if epoch >= 1}
     return pd.DataFrame(looks)
 
@@ -140,7 +140,7 @@ def test_curves_are_means_of_the_looks_over_all_and_in_each_bin(trained: Dataset
     found = dynamics.curves(trained, folder)
     assert list(dict.fromkeys(found["bin"])) == ["all", *bin_labels()]
     whole = found[found["bin"] == "all"].reset_index(drop=True)
-    overall = folder.observations()
+    overall = folder.evaluations()
     for key in ("epoch", "step", "n", "avh", "norm", "accuracy", "loss", "confidence"):
         np.testing.assert_allclose(whole[key], overall[key], rtol=1e-5)
     last = folder.samples(-1).merge(trained.frame(columns=["id", "hsf_bin"]), on="id")

@@ -23,14 +23,16 @@ from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.loading import ModelSpec
 from avhcurate.services import jobs
 from avhcurate.services.annotating import annotate
+from avhcurate.services.held_out import stratified, train_and_held_out
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
-from avhcurate.services.training import TrainSettings, choose_parts, stratified, summary, train_model, train_seeds
+from avhcurate.services.train_settings import TrainSettings
+from avhcurate.services.training import summary, train_model, train_seeds
 from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.trainings import TrainingFolder
 from avhcurate.storage.workspace import Workspace
-from avhcurate.training.decoded import DecodedImages
-from avhcurate.training.fresh import fresh_model
+from avhcurate.training.decoded import ImageCache
+from avhcurate.training.fresh import new_model
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import checkpoint_step
 from tests.fakes.waiting import wait_until
@@ -79,7 +81,7 @@ def photos(root, name, sizes, classes=("dark", "light", "mid"), broken=0):
 
 
 def test_split_train_is_trained_on_and_the_rest_held_out(fresh):
-    known, held = choose_parts(fresh, "digits", SETTINGS)
+    known, held = train_and_held_out(fresh, "digits", SETTINGS)
     split = fresh.dataset("digits").samples(["split"])["split"].to_numpy()
     assert set(split[known.ids]) == {"train"}
     assert set(split[held.ids]) == {"test"}
@@ -89,7 +91,7 @@ def test_split_train_is_trained_on_and_the_rest_held_out(fresh):
 
 def test_without_a_split_a_tenth_of_each_class_is_held_out_by_seed(fresh, tmp_path):
     import_dataset(fresh, "photos", photos(tmp_path, "photos", 20))
-    parts = [choose_parts(fresh, "photos", replace(SETTINGS, split_seed=seed)) for seed in (0, 0, 1)]
+    parts = [train_and_held_out(fresh, "photos", replace(SETTINGS, split_seed=seed)) for seed in (0, 0, 1)]
     for known, held in parts:
         assert np.bincount(held.labels).tolist() == [2, 2, 2]
         assert np.bincount(known.labels).tolist() == [18, 18, 18]
@@ -104,24 +106,24 @@ def test_a_class_of_two_keeps_one_to_train_on_and_a_class_of_one_its_only_sample
 
 
 def test_conditions_choose_both_parts_or_one_and_the_rest(fresh):
-    known, held = choose_parts(fresh, "digits", replace(SETTINGS, train_where="id < 1000"))
+    known, held = train_and_held_out(fresh, "digits", replace(SETTINGS, train_where="id < 1000"))
     assert (known.ids.max(), held.ids.min(), len(held.ids)) == (999, 1000, 797)
-    known, held = choose_parts(fresh, "digits", replace(SETTINGS, held_out_where="id < 100"))
+    known, held = train_and_held_out(fresh, "digits", replace(SETTINGS, held_out_where="id < 100"))
     assert (held.ids.max(), known.ids.min()) == (99, 100)
     both = replace(SETTINGS, train_where="id < 100", held_out_where="id >= 50")
     with pytest.raises(CurateError, match="50 samples satisfy both"):
-        choose_parts(fresh, "digits", both)
+        train_and_held_out(fresh, "digits", both)
     with pytest.raises(CurateError, match="no labelled samples to train on"):
-        choose_parts(fresh, "digits", replace(SETTINGS, train_where="id < 0", held_out_where="id > 5"))
+        train_and_held_out(fresh, "digits", replace(SETTINGS, train_where="id < 0", held_out_where="id > 5"))
 
 
 def test_excluded_samples_are_not_trained_on_and_relabelled_ones_by_their_new_label(fresh):
-    before, _ = choose_parts(fresh, "digits", SETTINGS)
+    before, _ = train_and_held_out(fresh, "digits", SETTINGS)
     table = open_table(fresh, "digits")
     first, second = before.ids[:2].tolist()
     annotate(table, [first], "exclude", who="test")
     annotate(table, [second], "relabel", "9" if before.labels[1] != 9 else "8", who="test")
-    known, held = choose_parts(fresh, "digits", SETTINGS)
+    known, held = train_and_held_out(fresh, "digits", SETTINGS)
     assert first not in known.ids
     assert known.labels[known.ids == second].item() == (9 if before.labels[1] != 9 else 8)
     assert len(held.ids) == 896
@@ -131,10 +133,10 @@ def test_another_dataset_is_held_out_when_its_classes_are_the_same(fresh, tmp_pa
     import_dataset(fresh, "photos", photos(tmp_path, "photos", 4))
     import_dataset(fresh, "other", photos(tmp_path, "other", 2))
     import_dataset(fresh, "named", photos(tmp_path, "named", 2, classes=("a", "b", "c")))
-    known, held = choose_parts(fresh, "photos", replace(SETTINGS, held_out="other"))
+    known, held = train_and_held_out(fresh, "photos", replace(SETTINGS, held_out="other"))
     assert (known.dataset.name, len(known.ids), held.dataset.name, len(held.ids)) == ("photos", 12, "other", 6)
     with pytest.raises(CurateError, match="other classes"):
-        choose_parts(fresh, "photos", replace(SETTINGS, held_out="named"))
+        train_and_held_out(fresh, "photos", replace(SETTINGS, held_out="named"))
 
 
 # What is written
@@ -142,7 +144,7 @@ def test_another_dataset_is_held_out_when_its_classes_are_the_same(fresh, tmp_pa
 
 def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
     workspace, training, _ = trained
-    record, looks = training.record, training.observations()
+    record, looks = training.record, training.evaluations()
     split = workspace.dataset("digits").samples(["split"])["split"]
     assert training.complete
     assert training.ids().tolist() == np.flatnonzero(split == "test").tolist()
@@ -197,9 +199,9 @@ def test_a_cancelled_training_resumes_to_the_same_weights_and_looks(fresh, train
             train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
     training = train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
     assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
-    steady = [name for name in whole.observations() if name != "seconds"]
-    pd.testing.assert_frame_equal(training.observations()[steady], whole.observations()[steady])
-    for index in range(len(whole.observations())):
+    steady = [name for name in whole.evaluations() if name != "seconds"]
+    pd.testing.assert_frame_equal(training.evaluations()[steady], whole.evaluations()[steady])
+    for index in range(len(whole.evaluations())):
         pd.testing.assert_frame_equal(training.samples(index), whole.samples(index))
     assert training.record.weights_sha256 == whole.record.weights_sha256
 
@@ -239,8 +241,8 @@ def test_the_command_killed_at_a_checkpoint_and_at_a_look_resumes_to_the_same(fr
     (found,) = json.loads(printed)["trainings"]
     training = fresh.dataset("digits").training(found["training"])
     assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
-    assert training.observations()["accuracy"].tolist() == whole.observations()["accuracy"].tolist()
-    assert found["accuracy"] == pytest.approx(whole.observations()["accuracy"].iloc[-1], abs=1e-6)
+    assert training.evaluations()["accuracy"].tolist() == whole.evaluations()["accuracy"].tolist()
+    assert found["accuracy"] == pytest.approx(whole.evaluations()["accuracy"].iloc[-1], abs=1e-6)
 
 
 def test_a_training_under_way_in_another_process_is_refused(fresh, trained):
@@ -270,7 +272,7 @@ def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
     wait(lambda record: not record.active)
     assert jobs.current(fresh.root).state == "cancelled"
     (training,) = fresh.dataset("digits").trainings()
-    begun = training.observations()
+    begun = training.evaluations()
     assert not training.complete
     assert checkpoint_step(training.checkpoint_path) >= begun["step"].iloc[-1] > 0
     jobs.resume(fresh.root, job)
@@ -278,7 +280,7 @@ def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
     assert jobs.current(fresh.root).state == "done"
     assert training.complete
     steady = [name for name in begun if name != "seconds"]
-    pd.testing.assert_frame_equal(training.observations()[steady].iloc[: len(begun)], begun[steady])
+    pd.testing.assert_frame_equal(training.evaluations()[steady].iloc[: len(begun)], begun[steady])
 
 
 # Networks
@@ -299,16 +301,16 @@ def test_tuning_takes_all_but_the_head_from_weights_of_another_class_count(fresh
 
 def test_weights_of_the_same_classes_keep_their_head():
     spec = ModelSpec(name="avhcurate:digits", weights=DIGITS_WEIGHTS)
-    model = fresh_model(spec, 10)
+    model = new_model(spec, 10)
     assert not model.new_head
     assert torch.equal(model.module.head.weight, load_file(DIGITS_WEIGHTS)["head.weight"])
-    assert torch.equal(fresh_model(ModelSpec(name="avhcurate:digits"), 10, pretrained=True).module.head.weight,
+    assert torch.equal(new_model(ModelSpec(name="avhcurate:digits"), 10, pretrained=True).module.head.weight,
                        model.module.head.weight)  # fmt: skip
 
 
 def test_a_model_without_published_weights_says_so():
     with pytest.raises(CurateError, match="comes without weights"):
-        fresh_model(ModelSpec(name="avhcurate:resnet20"), 10, pretrained=True)
+        new_model(ModelSpec(name="avhcurate:resnet20"), 10, pretrained=True)
 
 
 def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
@@ -318,7 +320,7 @@ def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
     training = train_model(fresh, "photos", settings)
     assert training.record.recipe["crop_padding"] == 4
     assert training.record.recipe["flip"] is True
-    assert len(training.observations()) == 1
+    assert len(training.evaluations()) == 1
 
 
 # Images
@@ -327,13 +329,14 @@ def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
 def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_out(fresh, tmp_path):
     import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
     dataset = fresh.dataset("photos")
-    model = fresh_model(ModelSpec(name="avhcurate:resnet20"), 3)
-    store = DecodedImages(tmp_path / "cache", dataset, model.preprocess)
+    model = new_model(ModelSpec(name="avhcurate:resnet20"), 3)
+    store = ImageCache(tmp_path / "cache", dataset, model.preprocess)
     ids, counts = np.arange(len(dataset.labels())), []
-    store.decode(ids[5:], on_done=counts.append)
+    progress = Progress(lambda done, total, _: counts.append((done, total)))
+    store.decode(ids[5:], progress=progress)
     assert store.missing(ids).tolist() == [0, 1, 2, 3, 4]
-    store.decode(ids, on_done=counts.append)
-    assert sum(counts) == 33
+    store.decode(ids, progress=progress)
+    assert [done for done, total in counts if done == total] == [28, 5]
     whole = store.whole(ids)
     assert (~whole).sum() == 3
     for id in (0, 20):
@@ -348,13 +351,10 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
 
 def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
     dataset = fresh.dataset("digits")
-    store = DecodedImages(tmp_path, dataset, fresh_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
-
-    def stop(count):
-        raise Cancelled
+    store = ImageCache(tmp_path, dataset, new_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
 
     with pytest.raises(Cancelled):
-        store.decode(np.arange(1797), on_done=stop)
+        store.decode(np.arange(1797), progress=Progress(should_stop=lambda: True))
     assert 0 < len(store.missing(np.arange(1797))) < 1797
 
 

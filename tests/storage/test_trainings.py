@@ -12,7 +12,7 @@ from filelock import Timeout
 
 from avhcurate.errors import CurateError
 from avhcurate.storage import trainings
-from avhcurate.storage.trainings import SAMPLE_COLUMNS, Observation, TrainingFolder, TrainingRecord
+from avhcurate.storage.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
 
 IDS = np.array([3, 4, 9])
 
@@ -27,11 +27,11 @@ def record(**changes: object) -> TrainingRecord:
     return TrainingRecord.model_validate(known | changes)
 
 
-def look(epoch: float, *, steps: int = 10, **columns: object) -> Observation:
+def look(epoch: float, *, steps: int = 10, **columns: object) -> EpochEval:
     """A look after `epoch` epochs whose every number is the epoch, unless given."""
     samples = {name: np.full(3, epoch, np.float32) for name in SAMPLE_COLUMNS} | {"correct": np.ones(3, bool)}
     samples |= {name: np.asarray(values) for name, values in columns.items()}
-    return Observation(epoch, round(epoch * steps), epoch * 60, 0.1, None if epoch == 0 else 1 / epoch, None, samples)
+    return EpochEval(epoch, round(epoch * steps), epoch * 60, 0.1, None if epoch == 0 else 1 / epoch, None, samples)
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def training(tmp_path: Path) -> TrainingFolder:
 
 def test_a_look_comes_back_with_its_means_over_labelled_samples(training: TrainingFolder) -> None:
     assert (training.begun, training.complete) == (True, False)
-    assert training.observations().empty
+    assert training.evaluations().empty
     nan = np.nan
     training.append(look(0))
     training.append(look(0.5, correct=[True, False, False], confidence=[0.75, 0.25, nan], avh=[0.1, 0.3, nan]))
-    rows = training.observations()
+    rows = training.evaluations()
     assert rows["epoch"].tolist() == [0, 0.5]
     assert rows["step"].tolist() == [0, 5]
     assert rows.loc[1, ["n", "accuracy", "confidence"]].tolist() == [2, 0.5, 0.5]
@@ -65,7 +65,7 @@ def test_a_look_written_twice_counts_once_and_the_first_stands(training: Trainin
     training.append(look(1))
     training.append(look(2))
     training.append(look(2, avh=[9, 9, 9]))
-    assert training.observations()["epoch"].tolist() == [1, 2]
+    assert training.evaluations()["epoch"].tolist() == [1, 2]
     assert training.samples(1)["avh"].tolist() == [2, 2, 2]
 
 
@@ -75,13 +75,13 @@ def test_a_resume_drops_the_looks_after_its_checkpoint(training: TrainingFolder)
     with pytest.raises(ValueError, match="truncate"):
         training.append(look(1.5))
     training.truncate(20)
-    assert training.observations()["step"].tolist() == [0, 10, 20]
+    assert training.evaluations()["step"].tolist() == [0, 10, 20]
     training.append(look(2.5))
     training.append(look(3, avh=[7, 7, 7]))
-    assert training.observations()["epoch"].tolist() == [0, 1, 2, 2.5, 3]
+    assert training.evaluations()["epoch"].tolist() == [0, 1, 2, 2.5, 3]
     assert training.samples(4)["avh"].tolist() == [7, 7, 7]
     training.truncate(-1)
-    assert training.observations().empty
+    assert training.evaluations().empty
     assert list((training.root / "dynamics").iterdir()) == []
 
 
@@ -116,11 +116,11 @@ def test_killed_between_any_two_steps_the_folder_is_readable_and_the_look_can_be
             training.append(look(2))
         except Killed:
             found = TrainingFolder(tmp_path / "killed")
-            assert found.observations()["epoch"].tolist() == [1]
+            assert found.evaluations()["epoch"].tolist() == [1]
         else:
             assert step >= 4
             found = training
-            assert found.observations()["epoch"].tolist() == [1, 2]
+            assert found.evaluations()["epoch"].tolist() == [1, 2]
     found.truncate(15)
     found.append(look(2, avh=[5, 5, 5]))
     assert found.samples(1)["avh"].tolist() == [5, 5, 5]
@@ -146,7 +146,7 @@ def test_truncated_by_halves_the_rest_is_a_beginning(training: TrainingFolder, m
     monkeypatch.setattr(Path, "unlink", unlink)
     with pytest.raises(Killed):
         training.truncate(0)
-    assert training.observations()["epoch"].tolist() == [0, 1, 2]
+    assert training.evaluations()["epoch"].tolist() == [0, 1, 2]
 
 
 def test_columns_that_do_not_fit_are_refused_and_nothing_is_written(training: TrainingFolder) -> None:
@@ -154,10 +154,8 @@ def test_columns_that_do_not_fit_are_refused_and_nothing_is_written(training: Tr
         training.append(look(1, avh=[1, 2]))
     wrong = look(1)
     with pytest.raises(ValueError, match="margin"):
-        training.append(
-            Observation(1, 10, 1, 0.1, None, None, {k: v for k, v in wrong.samples.items() if k != "margin"})
-        )
-    assert training.observations().empty
+        training.append(EpochEval(1, 10, 1, 0.1, None, None, {k: v for k, v in wrong.samples.items() if k != "margin"}))
+    assert training.evaluations().empty
 
 
 def test_finished_it_holds_a_row_a_recorded_sample_of_whole_epochs_alone(training: TrainingFolder) -> None:
@@ -181,7 +179,7 @@ def test_overall_rows_need_no_samples_file(training: TrainingFolder) -> None:
     training.append(look(1))
     for path in (training.root / "dynamics").glob("*.parquet"):
         path.unlink()
-    assert training.observations()["avh"].tolist() == [1]
+    assert training.evaluations()["avh"].tolist() == [1]
 
 
 def test_one_writer_at_a_time(training: TrainingFolder) -> None:
@@ -203,7 +201,7 @@ def test_the_dataset_lists_its_trainings_oldest_first(trained_root: Path) -> Non
     assert [training.record.seed for training in found] == [0, 1, 2]
     assert [training.complete for training in found] == [True, True, False]
     assert dataset.training(found[1].name).record == found[1].record
-    assert found[2].observations()["epoch"].tolist() == [0, 1, 2, 3]
+    assert found[2].evaluations()["epoch"].tolist() == [0, 1, 2, 3]
     with pytest.raises(CurateError, match=found[0].name):
         dataset.training("other")
     weights = {run.record.weights_sha256 for run in dataset.runs()}
@@ -214,7 +212,7 @@ def test_the_columns_of_a_look_have_the_types_that_readers_expect(training: Trai
     training.append(look(1))
     kinds = training.samples(0).dtypes
     assert kinds[list(SAMPLE_COLUMNS)].map(str).tolist() == ["bool", *["float32"] * 6]
-    assert tuple(training.observations().columns) == trainings.OVERALL_COLUMNS
+    assert tuple(training.evaluations().columns) == trainings.OVERALL_COLUMNS
 
 
 def test_a_record_with_the_names_of_earlier_versions_is_read() -> None:

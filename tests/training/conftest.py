@@ -5,7 +5,7 @@ import torch
 
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.training.digits import read_digits
-from avhcurate.training.pictures import Pictures
+from avhcurate.training.pictures import LabelledImages
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +14,7 @@ def digit_halves():
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
     chosen = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
-    return tuple(Pictures(images[half], labels[half], MEAN, STD) for half in chosen)
+    return tuple(LabelledImages(images[half], labels[half], MEAN, STD) for half in chosen)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from avhcurate.storage.jobs import Cancelled, Progress
 from avhcurate.storage.self_training import SelfTrainingFolder
 from avhcurate.training.full_trainer import FILE, FullTrainer
 from avhcurate.training.judge import TargetEvaluator
-from avhcurate.training.pictures import Pictures, Stacked
+from avhcurate.training.pictures import LabelledImages, Stacked
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.self_training import PseudoLabelled, Schedule, self_train
 from avhcurate.training.trainer import train
@@ -24,7 +24,7 @@ def halves(digit_halves):
     """Some digits with labels, and others darker and washed out."""
     source, target = (half.part(np.arange(300)) for half in digit_halves)
     pale = (target.take(torch.arange(300)) * 0.4 + 60).to(torch.uint8)
-    return source, Pictures(pale, target.labels, target.mean, target.std)
+    return source, LabelledImages(pale, target.labels, target.mean, target.std)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_its_outputs_are_those_of_the_network(halves, digits_net, tmp_path):
 def test_stacked_pictures_are_the_first_and_then_the_second(halves):
     source, target = halves
     chosen = target.part(np.array([4, 9, 2]))
-    stacked = Pictures(Stacked(source, chosen), np.zeros(303), source.mean, source.std)
+    stacked = LabelledImages(Stacked(source, chosen), np.zeros(303), source.mean, source.std)
     taken = stacked.take(torch.tensor([301, 0, 302, 299]))
     expected = [target.take(torch.tensor([9])), source.take(torch.tensor([0])), target.take(torch.tensor([2]))]
     torch.testing.assert_close(taken, torch.cat([*expected, source.take(torch.tensor([299]))]))
@@ -147,7 +147,7 @@ def test_an_image_without_a_finite_embedding_is_left_out_and_counted(halves, tmp
     source, target = halves
     images = target.take(torch.arange(300))
     images[7] = 60
-    blank = Pictures(images, target.labels, target.mean, target.std)
+    blank = LabelledImages(images, target.labels, target.mean, target.std)
     trainer = FullTrainer(Contrast(), source, blank, num_classes=10, recipe=RECIPE, checkpoints=tmp_path)
     folder, evaluator = SelfTrainingFolder(tmp_path), TargetEvaluator(np.asarray(target.labels), list("0123456789"))
     self_train(trainer, np.arange(300), rule=rule, evaluator=evaluator, folder=folder, rounds=2)

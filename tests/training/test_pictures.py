@@ -1,10 +1,10 @@
-"""Pictures and what chance does to them."""
+"""LabelledImages and what chance does to them."""
 
 import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as colours
 
-from avhcurate.training.pictures import Draws, Pictures, changed, draw, normalise
+from avhcurate.training.pictures import Draws, LabelledImages, changed, draw, normalise
 from avhcurate.training.recipe import Recipe
 
 
@@ -55,7 +55,8 @@ def test_normalised_pixels_are_in_units_of_the_deviation():
 def test_rows_of_a_mapped_array_are_the_pictures(tmp_path):
     stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (5, 2, 2, 3))
     stored[:] = np.arange(60).reshape(stored.shape)
-    pictures = Pictures(stored.transpose(0, 3, 1, 2), np.array([7, 8, 9]), (0.5,) * 3, (1.0,) * 3, np.array([4, 0, 2]))
+    labels, rows = np.array([7, 8, 9]), np.array([4, 0, 2])
+    pictures = LabelledImages(stored.transpose(0, 3, 1, 2), labels, (0.5,) * 3, (1.0,) * 3, rows)
     assert len(pictures) == 3
     assert pictures.shape == (3, 2, 2)
     taken = pictures.take(torch.tensor([1, 0]))

@@ -20,20 +20,20 @@ from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, load_model
 from avhcurate.storage.jobs import Cancelled, Progress
-from avhcurate.training.looks import Looks, accuracy
-from avhcurate.training.pictures import Pictures, normalise
+from avhcurate.training.looks import EvalSchedule, accuracy
+from avhcurate.training.pictures import LabelledImages, normalise
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.saving import checkpoint_step, read_checkpoint, save_weights
 from avhcurate.training.trainer import train
 
 
 def stripes(n=40):
-    """Pictures of a bright left or right half, one class each."""
+    """LabelledImages of a bright left or right half, one class each."""
     labels = torch.arange(n) % 2
     images = torch.zeros(n, 1, 4, 4, dtype=torch.uint8)
     images[labels == 0, :, :, :2] = 200
     images[labels == 1, :, :, 2:] = 200
-    return Pictures(images, labels, (0.5,), (0.25,))
+    return LabelledImages(images, labels, (0.5,), (0.25,))
 
 
 def linear(seed=0):
@@ -76,7 +76,7 @@ FULL = Recipe(
 
 def test_training_learns_what_tells_the_classes_apart():
     looks, module = [], linear()
-    returned = train(module, stripes(), PLAIN, held_out=stripes(), device="cpu", on_look=looks.append)
+    returned = train(module, stripes(), PLAIN, held_out=stripes(), device="cpu", on_eval=looks.append)
     assert returned is module
     assert not module.training
     assert [look.epoch for look in looks] == [1, 2, 3, 4, 5]
@@ -141,8 +141,8 @@ def test_looks_are_the_scores_of_the_network_as_it_then_is(digit_halves, digits_
     known, held = digit_halves
     looks = []
     recipe = Recipe(epochs=2, batch_size=64, crop_padding=1, flip=False, learning_rate=0.05)
-    timing = Looks(early=(0, 0.5), every=2)
-    module = train(digits_net(), known, recipe, held_out=held, device="cpu", looks=timing, on_look=looks.append)
+    timing = EvalSchedule(early=(0, 0.5), every=2)
+    module = train(digits_net(), known, recipe, held_out=held, device="cpu", schedule=timing, on_eval=looks.append)
     assert [look.step for look in looks] == [0, 8, 30]
     assert looks[0].train_loss is None
     assert looks[0].accuracy == pytest.approx(accuracy(digits_net(), held))
@@ -165,8 +165,8 @@ def test_the_running_loss_and_accuracy_are_means_over_the_samples_since_the_last
     recipe = Recipe(epochs=2, batch_size=100, crop_padding=0, flip=False, learning_rate=0.0)
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    timing = Looks(early=(0.5,))
-    train(module, known, recipe, device="cpu", looks=timing, on_look=looks.append)
+    timing = EvalSchedule(early=(0.5,))
+    train(module, known, recipe, device="cpu", schedule=timing, on_eval=looks.append)
     with torch.inference_mode():
         pixels = normalise(known.images, torch.tensor(known.mean), torch.tensor(known.std))
         loss = nn.functional.cross_entropy(module(pixels), known.labels).item()
@@ -188,7 +188,7 @@ def test_the_average_is_that_of_a_hand_computation():
         decay = min(0.3, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * after[step - 1].double()
     looks = []
-    averaged = train(linear(), data, replace(recipe, ema=0.3), held_out=data, device="cpu", on_look=looks.append)
+    averaged = train(linear(), data, replace(recipe, ema=0.3), held_out=data, device="cpu", on_eval=looks.append)
     torch.testing.assert_close(averaged[1].weight.double(), expected, rtol=1e-5, atol=1e-6)
     with torch.inference_mode():
         pixels = normalise(data.images, torch.tensor(data.mean), torch.tensor(data.std))
@@ -211,7 +211,7 @@ def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, t
     known, held = digit_halves
     looks = []
     recipe = Recipe(epochs=6, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, loss=loss, clip=1.0)
-    module = train(digits_net(), known, recipe, held_out=held, device="cpu", on_look=looks.append)
+    module = train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=looks.append)
     assert looks[-1].accuracy >= 0.9
     # The network alone, whose logits know nothing of the loss, ranks as the angles do: no bias, equal lengths.
     assert accuracy(module, held) == looks[-1].accuracy
@@ -235,7 +235,7 @@ def test_a_learnt_scale_moves_and_comes_back_with_the_checkpoint(digit_halves, d
 )
 def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_halves, recipe, tmp_path):
     known, held = digit_halves
-    timing = Looks(early=(0, 0.5))
+    timing = EvalSchedule(early=(0, 0.5))
 
     def run(stops, file):
         looks = []
@@ -251,7 +251,7 @@ def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_hal
 
             try:
                 module = train(
-                    wavering(), known, recipe, held_out=held, device="cpu", looks=timing, on_look=looks.append,
+                    wavering(), known, recipe, held_out=held, device="cpu", schedule=timing, on_eval=looks.append,
                     checkpoint=file, progress=Progress(should_stop=should_stop),
                 )  # fmt: skip
             except Cancelled:
@@ -273,7 +273,8 @@ def test_images_mapped_from_disk_train_to_the_same_bits(digit_halves, tmp_path):
     stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (2 * len(known), 8, 8, 1))
     rows = np.arange(len(known))[::-1] * 2
     stored[rows] = known.images.permute(0, 2, 3, 1).numpy()
-    mapped = Pictures(np.load(tmp_path / "images.npy", mmap_mode="r").transpose(0, 3, 1, 2), known.labels, known.mean,
+    stored = np.load(tmp_path / "images.npy", mmap_mode="r").transpose(0, 3, 1, 2)
+    mapped = LabelledImages(stored, known.labels, known.mean,
                       known.std, rows)  # fmt: skip
     recipe = replace(FULL, epochs=1)
     found = [bits(train(wavering(), data, recipe, held_out=data, device="cpu")) for data in (known, mapped)]
@@ -288,7 +289,7 @@ KILLED = """
     torch.set_num_threads(1)
     from avhcurate.models.digits import MEAN, STD, DigitsNet
     from avhcurate.training.digits import read_digits
-    from avhcurate.training.pictures import Pictures
+    from avhcurate.training.pictures import LabelledImages
     from avhcurate.training.recipe import Recipe
     from avhcurate.training.saving import save_weights
     from avhcurate.training.trainer import train
@@ -296,7 +297,7 @@ KILLED = """
 
     def run(folder):
         digits = read_digits()
-        pictures = Pictures(torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels), MEAN, STD)
+        pictures = LabelledImages(torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels), MEAN, STD)
         torch.manual_seed(0)
         recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, ema=0.9)
         module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
@@ -336,7 +337,7 @@ def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):
     file = tmp_path / "c.pt"
     looks = []
     first = train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
-    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_look=looks.append)
+    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_eval=looks.append)
     assert bits(first) == bits(second)
     assert looks == []
 
@@ -367,7 +368,7 @@ def test_a_head_that_is_a_pointwise_convolution_trains_and_keeps_its_names():
     names = list(module.state_dict())
     data, looks = stripes(), []
     recipe = replace(PLAIN, epochs=3, loss="avh", clip=1.0)
-    train(module, data, recipe, held_out=data, device="cpu", on_look=looks.append)
+    train(module, data, recipe, held_out=data, device="cpu", on_eval=looks.append)
     assert list(module.state_dict()) == names
     assert looks[-1].accuracy == accuracy(module, data)
 
@@ -388,7 +389,7 @@ def test_float16_trains_with_a_scaled_loss(digit_halves, digits_net, tmp_path):
     looks = []
     recipe = Recipe(epochs=2, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, precision="float16")
     file = tmp_path / "c.pt"
-    train(digits_net(), known, recipe, held_out=held, device="cpu", on_look=looks.append, checkpoint=file)
+    train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=looks.append, checkpoint=file)
     assert looks[-1].train_loss < looks[0].train_loss
     assert read_checkpoint(file)["scaler"]["scale"] > 1
 
@@ -402,22 +403,22 @@ PARALLEL = """
     from avhcurate.models.digits import MEAN, STD
     from avhcurate.storage.jobs import Cancelled, Progress
     from avhcurate.training.digits import read_digits
-    from avhcurate.training.looks import Looks
+    from avhcurate.training.looks import EvalSchedule
     from avhcurate.training.parallel import joined
-    from avhcurate.training.pictures import Pictures
+    from avhcurate.training.pictures import LabelledImages
     from avhcurate.training.recipe import Recipe
     from avhcurate.training.trainer import train
 
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:100, None], torch.from_numpy(digits.labels)[:100]
-    pictures = Pictures(images, labels, MEAN, STD)
+    pictures = LabelledImages(images, labels, MEAN, STD)
 
     def run(checkpoint, stop, looks):
         torch.manual_seed(0)
         module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
         recipe = Recipe(epochs=2, batch_size=33, crop_padding=1, loss="avh", clip=1.0, ema=0.5)
-        return train(module, pictures, recipe, held_out=pictures, device="cpu", looks=Looks(early=(0,)),
-                     on_look=looks.append, checkpoint=checkpoint, progress=Progress(should_stop=lambda: stop))
+        return train(module, pictures, recipe, held_out=pictures, device="cpu", schedule=EvalSchedule(early=(0,)),
+                     on_eval=looks.append, checkpoint=checkpoint, progress=Progress(should_stop=lambda: stop))
 
     def work(folder, leads):
         looks = []
