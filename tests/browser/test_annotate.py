@@ -7,7 +7,6 @@ from PIL import Image
 
 from avhcurate.services import annotate_setup, annotator_status, answering
 from avhcurate.services.annotate_setup import CollectionSettings
-from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 from tests.browser.pages import TILES, expect, ids, open_at
@@ -187,15 +186,11 @@ def test_answers_that_were_not_sent_survive_a_reload(page, work):
 
 
 @pytest.fixture
-def many_classes(tmp_path):
+def many_classes(workspace, make_dataset):
     """A dataset of twelve classes, more than there are number keys."""
     names = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "oil filter", "owl", "pig", "rat"]
-    for number, name in enumerate(names):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        Image.new("RGB", (40, 30), (20 * number, 90, 200)).save(tmp_path / "images" / name / "a.png")
-    workspace = Workspace(tmp_path / "workspace")
-    import_dataset(workspace, "zoo", tmp_path / "images")
-    table = open_table(workspace, "zoo")
+    images = {f"{name}/a.png": Image.new("RGB", (40, 30), (20 * n, 90, 200)) for n, name in enumerate(names)}
+    table = make_dataset(images, "zoo")
     annotate_setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
     return workspace.root, table
 

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from avhcurate.services.importing import import_dataset
 from avhcurate.storage.datasets import DatasetFolder
-from avhcurate.storage.workspace import Workspace
 
 
 @pytest.fixture
@@ -45,14 +43,10 @@ def asked():
 
 
 @pytest.fixture
-def unscored_root(tmp_path):
+def unscored_root(workspace, make_dataset):
     """A workspace with two classes of files that are no images; neither votes nor a run."""
-    for name in ("cat", "oil filter"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        (tmp_path / "images" / name / "a.png").write_bytes(b"no image")
-    root = tmp_path / "unscored"
-    import_dataset(Workspace(root), "pets", tmp_path / "images")
-    return root
+    make_dataset({"cat/a.png": b"no image", "oil filter/a.png": b"no image"})
+    return workspace.root
 
 
 def _votes_become(root, change):

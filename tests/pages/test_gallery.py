@@ -6,7 +6,6 @@ import pytest
 
 from avhcurate.curation.filters import Filters
 from avhcurate.services.annotating import annotate
-from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
 
@@ -126,10 +125,8 @@ def test_a_sample_that_does_not_exist_is_a_message(open_gallery, demo):
     assert "no sample 99999" in app.error[0].value
 
 
-def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, tmp_path):
-    (tmp_path / "images" / "<b>cat<b>").mkdir(parents=True)
-    (tmp_path / "images" / "<b>cat<b>" / "a.png").write_bytes(b"no image")
-    import_dataset(workspace, "pets", tmp_path / "images")
+def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, make_dataset):
+    make_dataset({"<b>cat<b>/a.png": b"no image"})
     app = open_gallery(workspace, sample="0")
     tile = grid(app)["tiles"][0]
     assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")

@@ -126,7 +126,6 @@ def test_formulas_from_tags_are_defused_in_csv_and_stay_in_parquet(own_digits, t
 def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
     from PIL import Image
 
-    from avhcurate.services.importing import import_dataset
     from avhcurate.services.tables import open_table
 
     source = tmp_path / "images"
@@ -142,14 +141,6 @@ def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
     assert written[0].parent.parent == out
     assert os.path.realpath(written[0]) == str(source / "a.png")
     assert not (tmp_path / "escape").exists()
-
-
-def imported(tmp_path, table):
-    """The table of a dataset made of Parquet with images, opened."""
-    pq.write_table(table, tmp_path / "source.parquet")
-    workspace = Workspace(tmp_path / "workspace")
-    import_dataset(workspace, "own", tmp_path / "source.parquet")
-    return open_table(workspace, "own")
 
 
 def images(count):
@@ -175,12 +166,12 @@ def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tm
     assert not (tmp_path / "a.csv").exists()
 
 
-def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, monkeypatch):
+def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, make_dataset, monkeypatch):
     monkeypatch.setattr(hub, "_HF_BATCH", 2048)
     monkeypatch.setattr(hub, "_HF_BATCHES", 1)
     count = 5000
     splits = [[None, "train", "a b", "a-b"][number % 4] for number in range(count)]
-    table = imported(tmp_path, pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}))
+    table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
     assert export(table, Filters(), "hf", tmp_path / "hf") == count
     files = sorted((tmp_path / "hf" / "data").iterdir())
     assert [file.name for file in files] == [
@@ -190,30 +181,30 @@ def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp
     assert sorted(ids) == list(range(count))
 
 
-def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path):
+def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
     names = ["a:b", "a*b", "Cat", "cat"]
-    table = imported(tmp_path, pa.table({"image": images(4), "label": names}))
+    table = make_dataset(pa.table({"image": images(4), "label": names}), "own")
     export(table, Filters(), "folder", tmp_path / "out")
     folder = ImageFolder(tmp_path / "out")
     assert len(folder.classes) == len({name.casefold() for name in folder.classes}) == len(names)
     assert len(folder) == len(names)  # though no image has a name of its own
 
 
-def test_json_lines_hold_no_number_that_is_none_in_json(tmp_path):
+def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
     def refuse(constant):
         raise AssertionError(constant)
 
     values = [float("nan"), float("inf"), 1.5]
-    table = imported(tmp_path, pa.table({"image": images(3), "label": [0, 0, 0], "area": values}))
+    table = make_dataset(pa.table({"image": images(3), "label": [0, 0, 0], "area": values}), "own")
     lines = export_bytes(table, Filters(), "jsonl").decode().splitlines()
     assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
     assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
     assert table.histogram("area")["n"].sum() == 1
 
 
-def test_columns_that_an_export_adds_are_not_taken_by_the_users(tmp_path):
+def test_columns_that_an_export_adds_are_not_taken_by_the_users(make_dataset):
     taken = {"image": images(2), "label": [0, 1], "hsf_source": ["x", "y"], "gap": [1, 2]}
-    table = imported(tmp_path, pa.table(taken))
+    table = make_dataset(pa.table(taken), "own")
     assert table.user_columns == ("user_hsf_source", "user_gap")
 
 

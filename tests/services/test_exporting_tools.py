@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -16,7 +15,6 @@ from avhcurate.curation.filters import Filters
 from avhcurate.errors import CurateError
 from avhcurate.services.annotating import annotate
 from avhcurate.services.exporting import FOLDERS, FORMATS, export, export_bytes
-from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.services.voting import attach_votes
 from avhcurate.storage.workspace import Workspace
@@ -29,16 +27,13 @@ def rows(table, filters=VIEW):
 
 
 @pytest.fixture
-def odd(tmp_path):
+def odd(make_dataset):
     """Three samples without a run: a class that is no file name, no label, and no image."""
     stream = io.BytesIO()
     Image.new("RGB", (5, 3)).save(stream, "PNG")
     images = [{"bytes": data, "path": "../a.png"} for data in (stream.getvalue(), stream.getvalue(), b"no")]
     table = pa.table({"image": images, "label": ['<a>&"/../x', None, "dog"], "tags_of_mine": [["x"], [], None]})
-    pq.write_table(table, tmp_path / "source.parquet")
-    workspace = Workspace(tmp_path / "workspace")
-    import_dataset(workspace, "odd", tmp_path / "source.parquet")
-    return open_table(workspace, "odd")
+    return make_dataset(table, "odd")
 
 
 # --- COCO ----------------------------------------------------------------------------------------------------
@@ -248,16 +243,13 @@ def refuse(constant):
 
 
 @pytest.mark.parametrize("format", [name for name in FORMATS if name != "cleanlab"])
-def test_names_of_three_hundred_bytes_and_lists_with_holes_go_out(tmp_path, format):
+def test_names_of_three_hundred_bytes_and_lists_with_holes_go_out(tmp_path, make_dataset, format):
     stream = io.BytesIO()
     Image.new("RGB", (5, 3)).save(stream, "PNG")
     images = [{"bytes": stream.getvalue(), "path": f"{'字' * 84}.png"}] * 2  # as long as a file system allows
     boxes = [[float("nan"), 1.0], [float("inf")]]
     source = pa.table({"image": images, "label": ["漢" * 120, "漢" * 121], "box": boxes})
-    pq.write_table(source, tmp_path / "source.parquet")
-    workspace = Workspace(tmp_path / "workspace")
-    import_dataset(workspace, "odd", tmp_path / "source.parquet")
-    table = open_table(workspace, "odd")
+    table = make_dataset(source, "odd")
     for tag in ("a;b", "=1+1"):
         annotate(table, [0], "tag", tag)
     out = tmp_path / "out"

@@ -12,6 +12,7 @@ from avhcurate.services.history import describe, history_entries, undo_entry
 from avhcurate.services.importing import import_dataset
 from avhcurate.services.tables import open_table
 from avhcurate.storage.workspace import Workspace
+from tests.fakes.datasets import write_images
 
 
 @pytest.fixture
@@ -52,17 +53,10 @@ def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digit
     assert members(own_digits, "s") == [7]
 
 
-def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace):
-    from PIL import Image
-
-    for name in ("b", "c"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        Image.new("RGB", (9, 9)).save(tmp_path / "images" / name / "x.png")
-    import_dataset(workspace, "own", tmp_path / "images")
+def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_dataset):
+    make_dataset({"b/x.png": "red", "c/x.png": "red"}, "own")
     saved.save_set(workspace, "own", "kept", [0])
-    (tmp_path / "images" / "a").mkdir()
-    Image.new("RGB", (9, 9)).save(tmp_path / "images" / "a" / "x.png")
-    import_dataset(workspace, "own", tmp_path / "images", force=True)
+    import_dataset(workspace, "own", write_images(tmp_path / "own", {"a/x.png": "red"}), force=True)
     table = open_table(workspace, "own")
     assert [table.sample(id)["path"] for id in members(table, "kept")] == ["b/x.png"]
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.services.importing import import_dataset
 from avhcurate.storage.workspace import Workspace
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
@@ -113,11 +112,8 @@ def test_quantile_bins_hold_about_equally_many_samples(open_app, demo):
     assert 1797 / 4 * 0.8 < matching_now < 1797 / 4 * 1.2
 
 
-def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, workspace, tmp_path):
-    for name in ("cat", "dog"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        (tmp_path / "images" / name / "a.png").write_bytes(b"")
-    import_dataset(workspace, "pets", tmp_path / "images")
+def test_a_dataset_without_run_and_votes_has_no_filters_for_them(open_app, workspace, make_dataset):
+    make_dataset({"cat/a.png": b"", "dog/a.png": b""})
     app = open_app(workspace)
     assert any("Not scored yet" in text.value for text in app.sidebar.markdown)
     with pytest.raises(KeyError):
