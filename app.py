@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from avhcurate.ui.mistakes import show_user_error
-from avhcurate.ui.nodelay import without_delay
-from avhcurate.ui.routes import routes
+from avhcurate.ui.image_routes import routes
+from avhcurate.ui.tcp_nodelay import without_delay
+from avhcurate.ui.user_errors import show_user_error
 
 # `streamlit run` looks for this assignment and then serves what `app` is at the end.
 app = st.App(Path(__file__).parent / "avhcurate" / "ui" / "main.py", routes=routes(), on_script_error=show_user_error)

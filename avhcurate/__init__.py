@@ -4,7 +4,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from avhcurate.services.tables import DatasetTable
+    from avhcurate.table.dataset_table import DatasetTable
 
 __version__ = "0.1.0"
 
@@ -17,7 +17,7 @@ def open(workspace: str | PathLike[str], name: str, model: str | None = None) ->
     """
     from pathlib import Path
 
-    from avhcurate.services.tables import open_table
-    from avhcurate.storage.workspace import Workspace
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
 
     return open_table(Workspace(Path(workspace)), name, model)

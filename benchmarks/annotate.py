@@ -12,10 +12,10 @@ from typing import Any
 
 from served import browser_page, served
 
-from avhcurate.services import annotate_setup, answering
-from avhcurate.services.demo import prepare_demo
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.annotate import answers, setup
+from avhcurate.data.workspace import Workspace
+from avhcurate.sources.demo import prepare_demo
+from avhcurate.table.dataset_table import open_table
 
 #: Presses a key and resolves with the milliseconds to another image and to an answer that is kept.
 PRESS = """key => new Promise(done => {
@@ -41,7 +41,7 @@ def measure(page: Any, address: str, keys: int) -> list[tuple[float, float]]:
     times = []
     for number in range(keys):
         page.locator(".stage img.on").wait_for()
-        page.wait_for_timeout(answering.FASTEST_MS + 200)
+        page.wait_for_timeout(answers.FASTEST_MS + 200)
         times.append(tuple(page.evaluate(PRESS, str(number % 10))))
     return times
 
@@ -53,8 +53,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         prepare_demo(workspace)
-        settings = annotate_setup.CollectionSettings(design="classify", control_share=0.0)
-        annotate_setup.configure(open_table(workspace, "digits"), settings, who="lead")
+        settings = setup.CollectionSettings(design="classify", control_share=0.0)
+        setup.configure(open_table(workspace, "digits"), settings, who="lead")
         with served(workspace.root) as (address, _), browser_page() as page:
             times = measure(page, address, arguments.keys)
     for name, column in zip(("key to the next image", "key to the answer kept"), zip(*times, strict=True), strict=True):

@@ -27,16 +27,16 @@ from PIL import Image
 from served import browser_page, served
 
 from avhcurate import scores
-from avhcurate.curation import bins
-from avhcurate.curation.filters import Filters
+from avhcurate.correlation.service import correlate
+from avhcurate.data.runs import SHARD, RunFolder, RunRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.map.store import FOLDER, MapFolder, MapRecord
 from avhcurate.scores import SCORES
-from avhcurate.services.correlating import correlate
-from avhcurate.services.importing import import_dataset
-from avhcurate.services.tables import open_table
-from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord
-from avhcurate.storage.runs import SHARD, RunFolder, RunRecord
-from avhcurate.storage.table import DYNAMICS
-from avhcurate.storage.workspace import Workspace
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.table.sample_table import DYNAMICS
+from avhcurate.votes import bins
 
 NAME, RUN = "million", "made-up-00000000"
 CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500

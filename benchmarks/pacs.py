@@ -30,19 +30,19 @@ from pydantic import BaseModel, ConfigDict
 from scipy import stats
 from torch import Tensor
 
+from avhcurate.disk.files import sha256, write_json
+from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
+from avhcurate.images.decoding import decode
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import find_device
 from avhcurate.models.small import Cnn9
-from avhcurate.storage.decoding import decode
-from avhcurate.storage.files import sha256, write_json
-from avhcurate.storage.jobs import SILENT, Cancelled, Progress
+from avhcurate.training.checkpoints import read_checkpoint
 from avhcurate.training.choices import PRECISIONS
+from avhcurate.training.evaluation import EvalSchedule, evaluate
+from avhcurate.training.images import LabelledImages
 from avhcurate.training.learner import Learner, make_learner
-from avhcurate.training.looks import EvalSchedule, evaluate
-from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
-from avhcurate.training.saving import read_checkpoint
 from avhcurate.training.trainer import train
 
 #: Columns of the table, and what the paper calls them.

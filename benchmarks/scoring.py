@@ -32,14 +32,14 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor, nn
 
+from avhcurate.data.runs import RunRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.images.source import decode
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.models.runtime import cure_allocator, find_precision, fold_batch_norm
-from avhcurate.services.importing import import_dataset
-from avhcurate.services.scoring import score_dataset
-from avhcurate.storage.images import decode
-from avhcurate.storage.runs import RunRecord
-from avhcurate.storage.workspace import Workspace
+from avhcurate.scoring.service import score_dataset
+from avhcurate.sources.service import import_dataset
 
 #: Images a batch that the pure forward pass tries, and seconds of one of its measurements.
 BATCHES = (8, 16, 32)

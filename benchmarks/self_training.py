@@ -35,18 +35,18 @@ from scipy import stats
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.curation.model_outputs import ModelOutputs
-from avhcurate.curation.selection import RULES, Rule
+from avhcurate.disk.files import sha256, temporary_name, write_json
 from avhcurate.errors import CurateError
+from avhcurate.images.decoding import decode
 from avhcurate.models.engine import Network, embed
 from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.storage.decoding import decode
-from avhcurate.storage.files import sha256, temporary_name, write_json
-from avhcurate.storage.self_training import RoundReport, SelfTrainingFolder
-from avhcurate.training.judge import TargetEvaluator
+from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.pseudo_labels.rules import RULES, Rule
+from avhcurate.self_training.evaluation import TargetEvaluator
+from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
+from avhcurate.self_training.probe_trainer import ProbeTrainer
+from avhcurate.self_training.store import RoundReport, SelfTrainingFolder
 from avhcurate.training.probe import Head, ProbeRecipe, train_probe
-from avhcurate.training.probe_trainer import ProbeTrainer
-from avhcurate.training.self_training import PseudoLabelled, Schedule, self_train
 from benchmarks.adaptation import METHODS
 
 MODEL = "efficientnet-lite0"

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import torch
 from torchvision.io import ImageReadMode, decode_image
 
+from avhcurate.data.trainings import EpochEval
 from avhcurate.models.cifar import DEPTHS, MEAN, STD, CifarResNet
-from avhcurate.storage.trainings import EpochEval
-from avhcurate.training.pictures import LabelledImages
+from avhcurate.training.checkpoints import save_weights
+from avhcurate.training.images import LabelledImages
 from avhcurate.training.recipe import Recipe
-from avhcurate.training.saving import save_weights
 from avhcurate.training.trainer import train
 
 

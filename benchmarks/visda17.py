@@ -14,15 +14,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from avhcurate.curation.selection import RULES
-from avhcurate.services import self_training_results as results
-from avhcurate.services.importing import import_dataset
-from avhcurate.services.self_training import Settings, self_train_all
-from avhcurate.storage.self_training import SelfTrainingFolder
-from avhcurate.storage.sources import class_list
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
+from avhcurate.pseudo_labels.rules import RULES
+from avhcurate.self_training import results
+from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.service import Settings, self_train_all
+from avhcurate.self_training.store import SelfTrainingFolder
+from avhcurate.sources import class_list
+from avhcurate.sources.service import import_dataset
 from avhcurate.training.recipe import Recipe
-from avhcurate.training.self_training import Schedule
 
 #: ResNet-101 with a head 2048-512-ReLU-12: angles are taken at the 512 outputs of the ReLU.
 MODEL = "avhcurate:resnet101-visda"

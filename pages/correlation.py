@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from avhcurate.plots.correlation import per_bin, ranking
-from avhcurate.services.correlating import HSF, export_table, to_latex
-from avhcurate.ui import correlation, frame
+from avhcurate.correlation import ui as correlation_ui
+from avhcurate.correlation.plots import per_bin, ranking
+from avhcurate.correlation.service import HSF, export_table, to_latex
+from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP, SHOWN
+from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.correlation import BOOTSTRAP, MOST_TO_BOOTSTRAP, SHOWN
-from avhcurate.ui.explain import explain_scores, score_name
-from avhcurate.ui.export import download
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
+from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.score_help import explain_scores, score_name
 
 st.title("Correlation")
 here = frame.with_run() if frame.with_data().table.measures else frame.with_votes()
@@ -21,10 +22,10 @@ if not here.count:
     nothing_matches()
 
 wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
-against = correlation.choose_against(here)
-found = correlation.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
+against = correlation_ui.choose_against(here)
+found = correlation_ui.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
 people = None if against == HSF else score_name(against).lower()
-st.markdown(correlation.summary(found))
+st.markdown(correlation_ui.summary(found))
 
 name = f"{here.table.dataset.name}-correlation"
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -44,8 +45,8 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         download("CSV", export_table(found).to_csv(index=False), f"{name}.csv", key="correlation.csv")
         download("LaTeX", to_latex(found), f"{name}.tex", key="correlation.tex")
 
-st.html(correlation.table_html(found))
-st.caption("  \n".join(filter(None, [correlation.ceiling_sentence(found), correlation.marks_sentence(found)])))
+st.html(correlation_ui.table_html(found))
+st.caption("  \n".join(filter(None, [correlation_ui.ceiling_sentence(found), correlation_ui.marks_sentence(found)])))
 
 left, right = halves()
 with left:
@@ -75,4 +76,4 @@ st.caption(
 )
 
 st.subheader("Two scores")
-correlation.compare(found, here.view)
+correlation_ui.compare(found, here.view)

@@ -2,34 +2,36 @@
 
 import streamlit as st
 
-from avhcurate.ui import degradation, degradation_example, frame
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.jobs import job_panel
-from avhcurate.ui.mistakes import plain
+from avhcurate.degradation import ui as degradation_ui
+from avhcurate.degradation import ui_example
+from avhcurate.ui import frame
+from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.user_errors import plain
 
 st.title("Degradation")
 here = frame.with_run()
 subtitle(here, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-folder = degradation.chosen(here)
+folder = degradation_ui.chosen(here)
 if folder is None:
-    degradation.empty(here, busy=busy)
+    degradation_ui.empty(here, busy=busy)
     st.stop()
 
-result = degradation.result_of(here.table, folder, here.filters)
+result = degradation_ui.result_of(here.table, folder, here.filters)
 if not result.degraded.images:
     nothing_matches()
 
-kinds, measures, by_bin = degradation.choose_curves(here, result)
-st.markdown(degradation.reading(result.summary, kinds))
-degradation.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
+kinds, measures, by_bin = degradation_ui.choose_curves(here, result)
+st.markdown(degradation_ui.reading(result.summary, kinds))
+degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
 st.subheader("Image by image")
-degradation.boxes(result, kinds)
-degradation.table(result, kinds, name=here.table.dataset.name)
-degradation_example.example(here, result, kinds)
-degradation_example.unlike(here, result, kinds)
+degradation_ui.boxes(result, kinds)
+degradation_ui.table(result, kinds, name=here.table.dataset.name)
+ui_example.example(here, result, kinds)
+ui_example.unlike(here, result, kinds)
 
 record = folder.record
 st.caption(
@@ -40,4 +42,4 @@ st.caption(
     )
 )
 with st.expander("Run again with other settings"):
-    degradation.start_form(here, busy=busy)
+    degradation_ui.start_form(here, busy=busy)

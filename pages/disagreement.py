@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from avhcurate.services.disagreeing import SETS
-from avhcurate.ui import disagreement, frame
+from avhcurate.disagreement import ui as disagreement_ui
+from avhcurate.disagreement.service import SETS
+from avhcurate.ui import frame
 from avhcurate.ui.detail import list_holding, show_details
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
+from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
+from avhcurate.ui.page_header import subtitle
 
 st.title("Disagreement")
 here = frame.with_votes()
@@ -15,15 +16,15 @@ subtitle(here, "What is hard for people and easy for the network, and the revers
 if not here.count:
     nothing_matches()
 
-settings = disagreement.settings_of(here)
-disagreement.choose_cuts(here, settings)
-gap, drawn = disagreement.compare(here.table, here.filters, settings)
-opened = [disagreement.chart(settings, gap, drawn)]
+settings = disagreement_ui.settings_of(here)
+disagreement_ui.choose_cuts(here, settings)
+gap, drawn = disagreement_ui.compare(here.table, here.filters, settings)
+opened = [disagreement_ui.chart(settings, gap, drawn)]
 
 shown = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        ids, chosen = disagreement.gallery(here, settings, gap, name)
+        ids, chosen = disagreement_ui.gallery(here, settings, gap, name)
         shown.append(ids)
         opened.append(chosen)
 

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
-from avhcurate.ui import frame, home_start, overview
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.jobs import job_panel
-from avhcurate.ui.mistakes import plain
+from avhcurate.home import ui as home_ui
+from avhcurate.home import ui_start as home_ui_start
+from avhcurate.ui import frame
+from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.user_errors import plain
 
 here = frame.here()
 if here.table is None:
@@ -15,9 +17,9 @@ if here.table is None:
     if job is None or not job.active:
         frame.empty_workspace(here)
         st.markdown("**Import images**")
-        home_start.import_form(here.workspace.root, busy=False)
+        home_ui_start.import_form(here.workspace.root, busy=False)
         st.markdown("**Or fetch a public dataset**")
-        home_start.fetch_form(here.workspace.root, busy=False)
+        home_ui_start.fetch_form(here.workspace.root, busy=False)
     st.stop()
 
 here = frame.with_data()
@@ -27,12 +29,12 @@ st.title(plain(record.name))
 subtitle(here, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
 job = job_panel(here.workspace)
 
-overview.dataset_facts(table)
-overview.messages(table)
+home_ui.dataset_facts(table)
+home_ui.messages(table)
 st.space("small")
-overview.spread(here)
+home_ui.spread(here)
 st.space("small")
-overview.runs(table)
+home_ui.runs(table)
 
 st.space("small")
 with st.container(border=True):
@@ -47,10 +49,10 @@ with st.container(border=True):
     )
     busy = job is not None and job.active
     if ACTIONS[action] == "score":
-        home_start.score_form(root, table, busy=busy)
+        home_ui_start.score_form(root, table, busy=busy)
     elif ACTIONS[action] == "votes":
-        home_start.votes_form(root, table, busy=busy)
+        home_ui_start.votes_form(root, table, busy=busy)
     elif ACTIONS[action] == "fetch":
-        home_start.fetch_form(root, busy=busy)
+        home_ui_start.fetch_form(root, busy=busy)
     else:
-        home_start.import_form(root, busy=busy)
+        home_ui_start.import_form(root, busy=busy)

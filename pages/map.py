@@ -2,33 +2,34 @@
 
 import streamlit as st
 
-from avhcurate.services.mapping import maps_of
-from avhcurate.ui import frame, map_start
-from avhcurate.ui import map as map_page
+from avhcurate.map import ui as map_ui
+from avhcurate.map import ui_start as map_ui_start
+from avhcurate.map.points import maps_of
+from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import subtitle
 
 st.title("Map")
 here = frame.with_run()
 subtitle(here, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
-map_page.go_to_gallery()
+map_ui.go_to_gallery()
 job = job_panel(here.workspace)
 busy = job is not None and job.active
 found = maps_of(here.table)
 if not found:
-    map_start.first(here, busy=busy)
+    map_ui_start.first(here, busy=busy)
     st.stop()
 if busy:
-    map_start.await_map(here, len(found))
+    map_ui_start.await_map(here, len(found))
 if not here.count:
     nothing_matches()
 
-shown = map_page.map_in_view(here, found)
-map_page.choose_colours(here, found, shown)
-map_page.chart(here, shown)
-on_page, opened = map_page.images(here, shown)
+shown = map_ui.map_in_view(here, found)
+map_ui.choose_colours(here, found, shown)
+map_ui.chart(here, shown)
+on_page, opened = map_ui.images(here, shown)
 with st.expander("Make another map"):
-    map_start.form(here, busy=busy)
+    map_ui_start.form(here, busy=busy)
 show_details(here, on_page, opened)

@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from avhcurate.services.comparing_samples import comparable_runs
-from avhcurate.ui import frame, models, models_pair
+from avhcurate.compare import ui as compare_ui
+from avhcurate.compare import ui_pair
+from avhcurate.compare.samples import comparable_runs
+from avhcurate.compare.ui_all import all_runs
+from avhcurate.compare.ui_images import images
+from avhcurate.compare.ui_transfer import across
+from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.models_all import all_runs
-from avhcurate.ui.models_images import images
-from avhcurate.ui.models_transfer import across
+from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.page_header import subtitle
 
 st.title("Models")
 here = frame.with_run()
@@ -17,24 +19,24 @@ subtitle(here, "Model runs on the same samples: how good, how sure, and what eac
 if not here.count:
     nothing_matches()
 
-models.filters_note(here)
+compare_ui.filters_note(here)
 runs = comparable_runs(here.table)
 if len(runs) < 2:
-    models.only_one_run(here, runs)
-part = models.part(here, runs)
+    compare_ui.only_one_run(here, runs)
+part = compare_ui.part(here, runs)
 if part == "transfer":
     across(here)
     st.stop()
 if part == "all":
-    names, keys = models.chosen_runs(here, runs), models.chosen_scores(here)
-    all_runs(here, models.side_by_side(here.table, names, keys=keys, filters=here.filters), keys)
+    names, keys = compare_ui.chosen_runs(here, runs), compare_ui.chosen_scores(here)
+    all_runs(here, compare_ui.side_by_side(here.table, names, keys=keys, filters=here.filters), keys)
     st.stop()
 
-if (chosen := models.chosen_pair(here, runs)) is None:
+if (chosen := compare_ui.chosen_pair(here, runs)) is None:
     st.stop()
-keys = models.chosen_scores(here) if part == "pair" else ["avh"]
-found = models.pair(here.table, *chosen, keys=keys, filters=here.filters)
-models_pair.headline(found)
-listing, clicked = models_pair.listing(here, found, part)
+keys = compare_ui.chosen_scores(here) if part == "pair" else ["avh"]
+found = compare_ui.pair(here.table, *chosen, keys=keys, filters=here.filters)
+ui_pair.headline(found)
+listing, clicked = ui_pair.listing(here, found, part)
 shown, opened = images(here, found, listing) if listing is not None else ([], None)
 show_details(here, shown, clicked, opened)

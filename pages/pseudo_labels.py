@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from avhcurate.ui import frame, pseudo_labels
+from avhcurate.pseudo_labels import ui as pseudo_labels_ui
+from avhcurate.ui import frame
 from avhcurate.ui.detail import list_holding, show_details
-from avhcurate.ui.explain import RULE_NAMES
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
+from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
+from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.score_help import RULE_NAMES
 
 st.title("Pseudo-labels")
 here = frame.with_run()
@@ -17,34 +18,34 @@ if not here.count:
 
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:
-    rule, portion = pseudo_labels.choose_rule(here.view)
-found = pseudo_labels.select(here.table, rule=rule, portion=portion, filters=here.filters)
+    rule, portion = pseudo_labels_ui.choose_rule(here.view)
+found = pseudo_labels_ui.select(here.table, rule=rule, portion=portion, filters=here.filters)
 with toolbar:
-    pseudo_labels.export_menu(here.table, found)
-pseudo_labels.headline(found)
+    pseudo_labels_ui.export_menu(here.table, found)
+pseudo_labels_ui.headline(found)
 
 left, right = halves()
 with left:
     st.markdown(f"**Selected of the candidates of each class** · {RULE_NAMES[rule]}")
-    pseudo_labels.class_chart(found)
+    pseudo_labels_ui.class_chart(found)
 with right:
     st.markdown("**Accuracy against portion**")
     curve = st.container()
 with st.expander("Thresholds and counts per class"):
-    pseudo_labels.class_table(found)
+    pseudo_labels_ui.class_table(found)
 
-by_avc, by_softmax, ids = pseudo_labels.versus(here, portion)
+by_avc, by_softmax, ids = pseudo_labels_ui.versus(here, portion)
 st.subheader("Where the gates differ")
 st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
 left, right = halves()
 with left:
     title = "Selected by AVC and not by softmax"
-    one, first = pseudo_labels.only_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
+    one, first = pseudo_labels_ui.only_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
 with right:
     title = "Selected by softmax and not by AVC"
-    other, second = pseudo_labels.only_one(here, title, by_softmax, ids["second"], score="avc", name="softmax")
+    other, second = pseudo_labels_ui.only_one(here, title, by_softmax, ids["second"], score="avc", name="softmax")
 
 show_details(here, list_holding([one, other], here.view.sample), first, second)
 # Last, so that the rest of the page does not wait for it.
 with curve:
-    pseudo_labels.portion_chart(here, rule, portion)
+    pseudo_labels_ui.portion_chart(here, rule, portion)

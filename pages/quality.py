@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from avhcurate.services import quality
-from avhcurate.ui import frame, image_quality
+from avhcurate.quality import service as quality_service
+from avhcurate.quality import ui as quality_ui
+from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.gallery import nothing_matches
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.grid_actions import nothing_matches
+from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import subtitle
 
 st.title("Quality")
 here = frame.with_data()
@@ -15,20 +16,20 @@ subtitle(here, "Copies, leaks between splits, and images that are dark, blurred,
 job = job_panel(here.workspace)
 busy = job is not None and job.active
 if not here.table.measured:
-    image_quality.empty(here, busy=busy)
+    quality_ui.empty(here, busy=busy)
     st.stop()
 if not here.count:
     nothing_matches()
 
-record = quality.ready(here.table).record
-found = image_quality.find_duplicates(here.table, here.filters)
-image_quality.counts(here, record, found, len(quality.odd_files(here.table, here.filters)))
-view = image_quality.choose_view(here)
+record = quality_service.ready(here.table).record
+found = quality_ui.find_duplicates(here.table, here.filters)
+quality_ui.counts(here, record, found, len(quality_service.odd_files(here.table, here.filters)))
+view = quality_ui.choose_view(here)
 if view == "images":
-    shown, opened = image_quality.measures(here)
+    shown, opened = quality_ui.measures(here)
 elif view == "duplicates":
-    image_quality.similarity(here, record, busy=busy)
-    shown, opened = image_quality.duplicates(here, found)
+    quality_ui.similarity(here, record, busy=busy)
+    shown, opened = quality_ui.duplicates(here, found)
 else:
-    shown, opened = image_quality.odd_files(here)
+    shown, opened = quality_ui.odd_files(here)
 show_details(here, shown, opened)

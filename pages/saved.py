@@ -2,10 +2,10 @@
 
 import streamlit as st
 
+from avhcurate.saved.ui import choose_part, show_sets, show_views
+from avhcurate.saved.ui_history import show_history
+from avhcurate.saved.ui_split import show_split
 from avhcurate.ui import frame
-from avhcurate.ui.history import show_history
-from avhcurate.ui.saved import choose_part, show_sets, show_views
-from avhcurate.ui.splitting import show_split
 
 here = frame.with_data()
 

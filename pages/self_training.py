@@ -2,38 +2,41 @@
 
 import streamlit as st
 
-from avhcurate.services.rule_comparison import lines
-from avhcurate.ui import frame, self_training, self_training_round, self_training_start, starting
+from avhcurate.self_training import ui as self_training_ui
+from avhcurate.self_training import ui_round
+from avhcurate.self_training import ui_start as self_training_ui_start
+from avhcurate.self_training.rule_comparison import lines
+from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.job_panel import job_panel
 
 st.title("Self-training")
 here = frame.with_data()
-st.caption(self_training_start.STORY)
+st.caption(self_training_ui_start.STORY)
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-found = self_training.found_for(here)
+found = self_training_ui.found_for(here)
 if not found:
-    self_training_start.first(here, busy=busy)
+    self_training_ui_start.first(here, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    group = self_training.group_of(here, found)
-    starting.another_button("selftrain", "Start another")
-starting.another("selftrain", lambda: self_training_start.form(here, busy=busy))
-self_training.about(group)
+    group = self_training_ui.group_of(here, found)
+    job_forms.another_button("selftrain", "Start another")
+job_forms.another("selftrain", lambda: self_training_ui_start.form(here, busy=busy))
+self_training_ui.about(group)
 if busy:
-    self_training_start.await_rounds(here)
+    self_training_ui_start.await_rounds(here)
 shown = lines(group)
 if not shown:
-    self_training.no_round_yet(busy=busy)
+    self_training_ui.no_round_yet(busy=busy)
     st.stop()
-self_training.rounds_chart(here, shown)
-self_training.rules_table(shown)
+self_training_ui.rounds_chart(here, shown)
+self_training_ui.rules_table(shown)
 
 st.subheader("One round")
-if (chosen := self_training_round.choose(here, shown)) is None:
+if (chosen := ui_round.choose(here, shown)) is None:
     st.stop()
-self_training_round.classes(chosen)
-ids, opened = self_training_round.gallery(here, chosen, shown)
+ui_round.classes(chosen)
+ids, opened = ui_round.gallery(here, chosen, shown)
 show_details(here, ids, opened)

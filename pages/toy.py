@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from avhcurate.ui import frame, toy
+from avhcurate.toy import ui as toy_ui
+from avhcurate.ui import frame
 
 st.title("Toy")
 here = frame.here()
 st.caption("What the paper claims, where the truth is known: overlapping Gaussians, and a small network trained live.")
-asked = toy.settings(here.view)
-toy.choose_settings(asked)
-result = toy.trained(here.workspace.root, asked)
-st.markdown(toy.reading(result))
-toy.explore(result)
+asked = toy_ui.settings(here.view)
+toy_ui.choose_settings(asked)
+result = toy_ui.trained(here.workspace.root, asked)
+st.markdown(toy_ui.reading(result))
+toy_ui.explore(result)

@@ -2,41 +2,44 @@
 
 import streamlit as st
 
-from avhcurate.services import dynamics
-from avhcurate.ui import data_map, discoveries, frame, starting, training_dynamics, training_start
+from avhcurate.training_dynamics import service as training_dynamics_service
+from avhcurate.training_dynamics import ui as training_dynamics_ui
+from avhcurate.training_dynamics import ui_data_map, ui_discoveries
+from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
+from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
-from avhcurate.ui.heading import subtitle
-from avhcurate.ui.jobs import job_panel
+from avhcurate.ui.job_panel import job_panel
+from avhcurate.ui.page_header import subtitle
 
 st.title("Training dynamics")
 here = frame.with_data()
 subtitle(here, "What a network learns, and when: the same held-out samples, evaluated again and again as it trains.")
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-found = dynamics.trainings(here.workspace, here.table.dataset.name)
+found = training_dynamics_service.trainings(here.workspace, here.table.dataset.name)
 if not found:
-    training_start.first(here, busy=busy)
+    training_dynamics_ui_start.first(here, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = training_dynamics.choose(here, found)
-    starting.another_button("train", "Train another")
-starting.another("train", lambda: training_start.form(here, busy=busy))
-if training_dynamics.none_in_view(here, chosen):
+    chosen = training_dynamics_ui.choose(here, found)
+    job_forms.another_button("train", "Train another")
+job_forms.another("train", lambda: training_dynamics_ui_start.form(here, busy=busy))
+if training_dynamics_ui.none_in_view(here, chosen):
     st.stop()
-training_dynamics.curves(here, chosen, live=busy and job.verb == "train")
+training_dynamics_ui.curves(here, chosen, live=busy and job.verb == "train")
 
 st.subheader("The five discoveries of the paper")
-discoveries.findings(here, chosen)
+ui_discoveries.findings(here, chosen)
 
 st.subheader("Data map")
-mapped = training_dynamics.mapped(here, chosen)
-points = training_dynamics.points(here, mapped)
+mapped = training_dynamics_ui.mapped(here, chosen)
+points = training_dynamics_ui.points(here, mapped)
 if points.empty:
     st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
     st.stop()
-tool = data_map.choose_region(here, points)
-clicked = data_map.chart(here, points, tool)
-training_dynamics.links(here, mapped)
-shown, opened = data_map.images(here, points, about=f"{here.table.dataset.name} {here.version} {mapped.name}")
+tool = ui_data_map.choose_region(here, points)
+clicked = ui_data_map.chart(here, points, tool)
+training_dynamics_ui.links(here, mapped)
+shown, opened = ui_data_map.images(here, points, about=f"{here.table.dataset.name} {here.version} {mapped.name}")
 show_details(here, shown, clicked, opened)

@@ -1,104 +1,267 @@
-"""The house: imports point downward only, heavy libraries stay where they belong, and no file names a machine."""
+"""The house: imports point one way only, heavy libraries stay where they belong, and one name means one thing."""
 
 import ast
 import subprocess
+from collections import defaultdict
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-#: Level of each layer; a module may import its own layer and those below it, not another of the same level.
-LEVELS = {
-    "errors": 0,
-    "scores": 1,
-    "curation": 2,
-    "analysis": 2,
-    "storage": 3,
-    "models": 3,
-    "training": 3,
-    "services": 4,
-    "plots": 4,
-    "terminal": 4,
-    "ui": 5,
-    "cli": 5,
-    "__main__": 6,
-    "pages": 6,
-    "app": 6,
+#: Foundations in their order: each may import itself and those before it.
+FOUNDATIONS = (
+    *("errors", "scores", "stats", "disk", "images", "models", "data", "votes", "training", "scoring"),
+    *("table", "sources", "curate", "export", "ui"),
+)
+#: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.
+FEATURES = (
+    *("annotate", "correlation", "disagreement", "compare", "map", "suspects", "quality", "pseudo_labels"),
+    *("self_training", "training_dynamics", "degradation", "saved", "toy", "home"),
+)
+#: Whatever starts the rest: each may import everything but those after it.
+ENTRANCES = ("cli", "__main__", "pages", "app")
+#: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
+ARROWS = {
+    ("annotate", "correlation"),  # the noise ceiling of HSF
+    ("compare", "training_dynamics"),  # the discoveries read across models
+    ("self_training", "pseudo_labels"),  # each round selects by the rules of that page
 }
-#: Same level, and yet allowed: training fits models and writes their files.
-SIDEWAYS = {("training", "models"), ("training", "storage")}
-#: Who may import a heavy or telling library at all.
+#: Kinds of files in a feature, from what is imported to what imports: `store.py`, `store_folds.py`, `split_rules.py`.
+KINDS = ("rules", "store", "service", "plots", "ui")
+#: A file of a feature that is called otherwise is a service, but for these.
+KIND_OF = {
+    ("compare", "statistics"): "rules",
+    ("degradation", "corruptions"): "rules",
+    ("degradation", "statistics"): "rules",
+    ("map", "projection"): "rules",
+    ("quality", "duplicates"): "rules",
+    ("toy", "truth"): "rules",
+    ("training_dynamics", "discoveries"): "rules",
+}
+
+#: Who may import a heavy or telling library: rooms, or patterns of files in them.
 KEEPERS = {
-    "streamlit": {"ui", "pages", "app"},
-    "torch": {"models", "training", "scores", "services", "storage"},
-    "torchvision": {"models", "training", "storage", "services"},
-    "plotly": {"plots"},
-    "duckdb": {"storage"},
-    "sqlalchemy": {"storage"},
-    "starlette": {"ui", "app"},
+    "streamlit": ("ui/*", "*/ui.py", "*/ui_*.py", "pages/*", "app.py"),
+    "starlette": ("ui/*", "app.py"),
+    "plotly": ("ui/chart*.py", "ui/detail_plot.py", "*/plots.py", "*/plots_*.py"),
+    "torch": (
+        *("scores/*", "disk/*", "images/*", "models/*", "training/*", "scoring/*", "sources/*", "data/*"),
+        *("degradation/*", "suspects/*", "self_training/*", "training_dynamics/*", "toy/*"),
+    ),
+    "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
+    "duckdb": ("disk/*", "table/*", "sources/*"),
+    "sqlalchemy": ("disk/*", "data/*", "votes/*"),
 }
+#: Pages that are the face of a foundation or of a feature of another name.
+FACES = {"gallery": "ui", "annotators": "annotate", "models": "compare"}
+
+LONGEST = 450
+UNFORMATTED = 30
 
 
-def sources():
-    for path in sorted([*ROOT.glob("avhcurate/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"]):
+class File:
+    """A source file: its room (foundation, feature or entrance), its name and its syntax tree."""
+
+    def __init__(self, path: Path) -> None:
         parts = path.relative_to(ROOT).parts
-        layer = parts[1] if parts[0] == "avhcurate" else parts[0]
-        yield pytest.param(path, layer.removesuffix(".py"), id="/".join(parts))
+        inside = parts[1:] if parts[0] == "avhcurate" else parts
+        self.path = path
+        self.where = "/".join(inside)
+        self.room = inside[0].removesuffix(".py")
+        self.stem = path.stem
+        self.text = path.read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text)
+
+    def imports(self) -> list[str]:
+        """Full names of what it imports, also inside functions."""
+        found: list[str] = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                found += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{self.where}: imports relatively; name the package instead"
+                found += [f"{node.module}.{alias.name}" for alias in node.names]
+        return found
+
+    def own(self) -> list[tuple[str, ...]]:
+        """What it imports from the package: room, then file, for each."""
+        names = [name.split(".") for name in self.imports()]
+        return [tuple(name[1:]) for name in names if name[0] == "avhcurate" and len(name) > 1]
+
+    @property
+    def draws(self) -> bool:
+        return self.stem == "ui" or self.stem.startswith("ui_")
+
+    def may(self, patterns: tuple[str, ...]) -> bool:
+        return any(fnmatch(self.where, pattern) for pattern in patterns)
 
 
-SOURCES = list(sources())
+@cache
+def files() -> list[File]:
+    found = [*ROOT.glob("avhcurate/**/*.py"), *ROOT.glob("pages/*.py"), ROOT / "app.py"]
+    return [File(path) for path in sorted(found) if path != ROOT / "avhcurate" / "__init__.py"]
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively: name the package"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def kind_of(feature: str, stem: str) -> str:
+    for kind in KINDS:
+        if stem == kind or stem.endswith(f"_{kind}") or (kind != "rules" and stem.startswith(f"{kind}_")):
+            return kind
+    return KIND_OF.get((feature, stem), "service")
 
 
-@pytest.mark.parametrize(("path", "layer"), SOURCES)
-def test_imports_point_downward(path, layer):
-    if layer == "__init__":
-        return
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "pages":
-            pytest.fail(f"{path} imports a page")
-        if parts[0] != "avhcurate" or len(parts) < 2 or parts[1] not in LEVELS:
+@cache
+def modules(room: str) -> frozenset[str]:
+    return frozenset(file.stem for file in files() if file.room == room)
+
+
+def say(faults: list[str], rule: str) -> None:
+    assert not faults, f"{rule}\n  " + "\n  ".join(sorted(set(faults)))
+
+
+# --- the order --------------------------------------------------------------------------------------------------
+
+
+def test_every_room_has_its_place_in_the_order():
+    rooms = {file.room for file in files()}
+    known = {*FOUNDATIONS, *FEATURES, *ENTRANCES}
+    say([*(rooms - known)], "These folders have no place in the order: add them to tests/test_architecture.py")
+    say([*(known - rooms)], "These are listed and do not exist: take them out of tests/test_architecture.py")
+
+
+def test_foundations_import_only_earlier_ones():
+    faults = []
+    for file in files():
+        if file.room in FOUNDATIONS:
+            allowed = FOUNDATIONS[: FOUNDATIONS.index(file.room) + 1]
+            faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] not in allowed]
+    say(faults, f"A foundation imports itself and earlier ones only ({' < '.join(FOUNDATIONS)}):")
+
+
+def test_nothing_imports_an_entrance_that_comes_after_it():
+    faults = []
+    for file in files():
+        after = ENTRANCES[ENTRANCES.index(file.room) + 1 :] if file.room in ENTRANCES else ENTRANCES
+        faults += [f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] in after]
+        faults += [f"{file.where} imports {name}" for name in file.imports() if name.split(".")[0] == "pages"]
+    say(faults, f"Nothing imports what starts it ({' < '.join(ENTRANCES)}), and nobody imports a page:")
+
+
+def test_only_files_that_draw_import_ui():
+    faults = []
+    for file in files():
+        if file.room in FEATURES and not file.draws:
+            style = ("ui", "chart_style") if kind_of(file.room, file.stem) == "plots" else None
+            faults += [
+                f"{file.where} imports {'.'.join(name)}" for name in file.own() if name[0] == "ui" and name[:2] != style
+            ]
+    say(faults, "In a feature only ui.py and ui_*.py import avhcurate.ui (plots may import the style of charts):")
+
+
+def test_inside_a_feature_imports_point_from_ui_to_rules():
+    faults = []
+    for file in files():
+        if file.room not in FEATURES:
             continue
-        below = LEVELS[parts[1]] < LEVELS[layer]
-        assert parts[1] == layer or below or (layer, parts[1]) in SIDEWAYS, f"{layer} imports {name}"
+        place = KINDS.index(kind_of(file.room, file.stem))
+        for room, *rest in file.own():
+            if room == file.room and rest and rest[0] in modules(room):
+                other = KINDS.index(kind_of(room, rest[0]))
+                drawn = {KINDS[place], KINDS[other]} == {"plots", "ui"}  # the two faces: ui calls plots
+                if other > place or (drawn and place < other):
+                    faults.append(f"{file.where} imports {room}.{rest[0]}")
+    say(faults, f"Inside a feature a file imports its own kind and earlier ones only ({' < '.join(KINDS)}):")
 
 
-@pytest.mark.parametrize(("path", "layer"), SOURCES)
-def test_libraries_stay_in_their_layers(path, layer):
-    for name in imports(path):
-        keepers = KEEPERS.get(name.split(".")[0])
-        assert keepers is None or layer in keepers, f"{layer} imports {name}"
+def test_arrows_between_features_are_those_that_are_written_down():
+    found = defaultdict(set)
+    for file in files():
+        if file.room in FEATURES:
+            for name in file.own():
+                if name[0] in FEATURES and name[0] != file.room:
+                    found[file.room, name[0]].add(f"{file.where} imports {'.'.join(name)}")
+    new = [line for arrow, lines in found.items() if arrow not in ARROWS for line in lines]
+    say(new, "A feature imports another: move what both need to a foundation, or add the arrow to ARROWS:")
+    gone = [f"{one} -> {other}" for one, other in ARROWS - found.keys()]
+    say(gone, "These arrows of ARROWS are in the code no more: take them out:")
+    turned = [f"{one} <-> {other}" for one, other in ARROWS if (other, one) in ARROWS]
+    say(turned, "Two features import each other:")
 
 
-@pytest.mark.parametrize(("path", "layer"), SOURCES)
-def test_a_file_opens_with_what_it_is_for(path, layer):
-    first = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert first, f"{path} says nothing"
+# --- libraries --------------------------------------------------------------------------------------------------
 
 
-def tracked():
+def test_libraries_stay_where_they_belong():
+    faults = []
+    for file in files():
+        for name in {name.split(".")[0] for name in file.imports()} & KEEPERS.keys():
+            if not file.may(KEEPERS[name]):
+                faults.append(f"{file.where} imports {name}")
+    say(faults, "These libraries are imported only where KEEPERS says:")
+
+
+# --- names and sizes --------------------------------------------------------------------------------------------
+
+
+def test_a_class_name_means_one_thing():
+    where = defaultdict(list)
+    for file in files():
+        for node in ast.walk(file.tree):
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(file.where)
+    twice = [f"{name}: {', '.join(places)}" for name, places in where.items() if len(places) > 1]
+    say(twice, "A class name is defined once in the package:")
+
+
+def test_no_module_is_long():
+    long = [f"{file.where}: {n} lines" for file in files() if (n := file.text.count("\n")) > LONGEST]
+    say(long, f"No module has more than {LONGEST} lines; split it along its parts:")
+
+
+def test_a_file_opens_with_what_it_is_for():
+    say([file.where for file in files() if not ast.get_docstring(file.tree)], "These files open without a docstring:")
+
+
+def test_a_page_its_feature_and_its_tests_have_one_name():
+    pages = {path.stem for path in ROOT.glob("pages/*.py")}
+    missing = []
+    for page in pages:
+        room = FACES.get(page, page)
+        for folder in (ROOT / "avhcurate" / room, ROOT / "tests" / room):
+            if not folder.is_dir():
+                missing.append(f"pages/{page}.py without {folder.relative_to(ROOT)}/")
+    say(missing, "A page, its feature and its tests have the same name:")
+    say([*(set(FEATURES) - {FACES.get(page, page) for page in pages})], "These features have no page:")
+
+
+# --- the repository ---------------------------------------------------------------------------------------------
+
+
+def tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     return [ROOT / name for name in listed.stdout.splitlines()]
+
+
+def test_code_is_laid_out_by_the_formatter():
+    marks = ("# fmt: " + "skip", "# fmt: " + "off")
+    texts = [path.read_text(encoding="utf-8") for path in tracked() if path.suffix == ".py" and path.is_file()]
+    assert sum(text.count(mark) for text in texts for mark in marks) < UNFORMATTED, "let ruff format the lines instead"
 
 
 def test_the_top_level_holds_what_such_projects_carry():
     names = {path.relative_to(ROOT).parts[0] for path in tracked()}
     allowed = {
-        "app.py", "avhcurate", "pages", "tests", "data", "requirements.txt", "README.md", "pyproject.toml", "Makefile",
-        "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", ".streamlit", ".ci", "docs", "benchmarks", ".gitignore",
-    }  # fmt: skip
+        *("app.py", "avhcurate", "pages", "tests", "data", "docs", "benchmarks", "requirements.txt", "pyproject.toml"),
+        *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".streamlit", ".ci", ".gitignore"),
+    }
     assert names <= allowed
 
 
 def test_no_committed_file_is_large():
     assert [path for path in tracked() if path.is_file() and path.stat().st_size > 1_000_000] == []
+
+
+if __name__ == "__main__":
+    pytest.main([__file__])

@@ -97,7 +97,9 @@ def test_an_unknown_option_is_exit_code_2(cli):
 
 
 def test_a_fault_of_ours_is_exit_code_1(demo_root):
-    code = "import avhcurate.services.tables as t, sys; t.open_table = None; sys.argv = ['a', 'correlate', 'digits'];"
+    code = (
+        "import avhcurate.table.dataset_table as t, sys; t.open_table = None; sys.argv = ['a', 'correlate', 'digits'];"
+    )
     ended = subprocess.run([sys.executable, "-c", code + "from avhcurate.cli import main; main()"], capture_output=True)
     assert ended.returncode == 1
 

@@ -17,7 +17,7 @@ from avhcurate.errors import CurateError
 
 def main() -> NoReturn:
     """Runs the command line: 0 on success, 2 for a mistake of the user's in one line, 1 for a fault of ours."""
-    from avhcurate.storage.jobs import Cancelled
+    from avhcurate.disk.jobs import Cancelled
 
     # Threads that have nothing to do give their core away instead of spinning: on a machine that does other work too,
     # a small network trains more than twice as fast. It must be said before torch is loaded.

@@ -28,22 +28,26 @@ def correlate(
     as_json: options.JsonOption = False,
 ) -> None:
     """Spearman correlation of every score with HSF, over all samples and per bin."""
-    from avhcurate.curation.bins import edges_of
-    from avhcurate.services import correlating
+    from avhcurate.correlation import service as correlation_service
+    from avhcurate.votes.bins import edges_of
 
     table = options.open_run_table(workspace, name, model)
     keys = options.words(scores) if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
-    found = correlating.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
+    found = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
     if csv:
-        correlating.write_csv(found, csv, force=force)
+        correlation_service.write_csv(found, csv, force=force)
     if as_json:
         options.print_json(
-            {"rows": correlating.export_table(found), "pairs": found.pairs, "noise_ceiling": found.ceiling.ceiling}
+            {
+                "rows": correlation_service.export_table(found),
+                "pairs": found.pairs,
+                "noise_ceiling": found.ceiling.ceiling,
+            }
         )
         return
     options.print_votes_note(table)
-    if against != correlating.HSF:
+    if against != correlation_service.HSF:
         print(f"against {against} of the images, in bins of equally many samples")
     wide = found.table.assign(bin=found.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
     order = list(dict.fromkeys(found.table["score"]))
@@ -51,7 +55,7 @@ def correlate(
     counts = found.table[found.table["score"] == order[0]].set_index("bin")["n"]
     wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
     print(wide.round(3).to_string(na_rep="-"))
-    if not found.ceiling.reason and against == correlating.HSF:
+    if not found.ceiling.reason and against == correlation_service.HSF:
         print(f"\nnoise ceiling {found.ceiling.ceiling:.3f} (reliability of HSF {found.ceiling.reliability:.3f})")
     for remark, rows in found.table[found.remarks != ""].groupby(found.remarks):
         print(f"{remark}: {', '.join(dict.fromkeys(rows['bin']))}")
@@ -68,18 +72,18 @@ def disagree(
     as_json: options.JsonOption = False,
 ) -> None:
     """Samples hard for humans and easy for the network, and the reverse."""
-    from avhcurate.services import disagreeing
+    from avhcurate.disagreement import service as disagreement_service
 
     table = options.open_run_table(workspace, name, model)
-    gap = disagreeing.disagree(table, key=score)
+    gap = disagreement_service.disagree(table, key=score)
     if csv:
-        disagreeing.write_csv(table, gap, csv, force=force)
-    rows = disagreeing.gap_table(table, gap)
+        disagreement_service.write_csv(table, gap, csv, force=force)
+    rows = disagreement_service.gap_table(table, gap)
     if as_json:
         options.print_json({"samples": gap.sets.samples, "rows": rows})
         return
     options.print_votes_note(table)
-    for key, title in disagreeing.SETS.items():
+    for key, title in disagreement_service.SETS.items():
         found = rows[rows["set"] == key]
         print(f"{title}: {len(found)} of {gap.sets.samples}")
         columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", score]))

@@ -12,7 +12,7 @@ from avhcurate.cli.app import app
 @app.command()
 def demo(workspace: options.WorkspaceOption = None) -> None:
     """Import, score and attach simulated votes to the embedded handwritten digits."""
-    from avhcurate.services.demo import prepare_demo
+    from avhcurate.sources.demo import prepare_demo
 
     space = options.open_workspace(workspace)
     with options.job(space, "demo", "digits") as progress:
@@ -48,15 +48,15 @@ def import_(
     as_json: options.JsonOption = False,
 ) -> None:
     """Import images with their labels; nothing is written beside them. What a hub sends is resumed by the same call."""
-    from avhcurate.services import jobs
-    from avhcurate.services.importing import import_dataset
-    from avhcurate.storage.sources import class_list
+    from avhcurate.data import background
+    from avhcurate.sources import class_list
+    from avhcurate.sources.service import import_dataset
 
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = options.open_workspace(workspace)
     names = class_list(classes)
     far = source.startswith(("hf:", "torchvision:"))  # which may take hours, so that a page shows it too
-    with options.job(space, "import", name) if far else jobs.run_started(space.root) as progress:
+    with options.job(space, "import", name) if far else background.run_started(space.root) as progress:
         folder = import_dataset(
             space, name, source, **columns, votes=votes, root=root, classes=names, force=force, progress=progress
         )
@@ -81,14 +81,14 @@ def votes(
     as_json: options.JsonOption = False,
 ) -> None:
     """Attach human votes to a dataset."""
-    from avhcurate.services import jobs
-    from avhcurate.services.voting import attach_votes
+    from avhcurate.data import background
+    from avhcurate.votes.attach import attach_votes
 
     if log:
         _log_votes(name, file, simulated, workspace, as_json)
         return
     space = options.open_workspace(workspace)
-    with jobs.run_started(space.root):
+    with background.run_started(space.root):
         record = attach_votes(space, name, file, simulated=simulated, force=force)
     if as_json:
         print(record.model_dump_json())
@@ -98,9 +98,9 @@ def votes(
 
 
 def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, as_json: bool) -> None:
+    from avhcurate.annotate.votes_in import log_votes
     from avhcurate.errors import CurateError
-    from avhcurate.services.ballots_in import log_votes
-    from avhcurate.services.tables import open_table
+    from avhcurate.table.dataset_table import open_table
 
     if simulated:
         raise CurateError("simulated votes are never mixed with people's: attach them without --log")

@@ -28,13 +28,13 @@ def degrade(
     as_json: options.JsonOption = False,
 ) -> None:
     """Degrade a scored dataset's images and correlate every score with the level; the same call again resumes."""
-    from avhcurate.services import degrading
-    from avhcurate.services.tables import open_table
+    from avhcurate.degradation import service as degradation_service
+    from avhcurate.table.dataset_table import open_table
 
     space = options.open_workspace(workspace)
     options.check_csv(csv, force=force)
     with options.job(space, "degrade", name) as progress:
-        folder = degrading.degrade_dataset(
+        folder = degradation_service.degrade_dataset(
             space,
             name,
             model,
@@ -48,10 +48,10 @@ def degrade(
             progress=progress,
         )
     record = folder.record
-    found = degrading.read(open_table(space, name, record.run), folder)
-    summary = degrading.summarise(found)
+    found = degradation_service.read(open_table(space, name, record.run), folder)
+    summary = degradation_service.summarise(found)
     if csv:
-        degrading.write_csv(summary, csv, force=force)
+        degradation_service.write_csv(summary, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return
@@ -59,4 +59,4 @@ def degrade(
     print("median Spearman with the level, and the share of images that go the expected way")
     cells = summary["median"].map("{:.2f}".format) + summary["expected"].map(" {:4.0%}".format)
     wide = summary.assign(cell=cells).pivot(index="score", columns="kind", values="cell")
-    print(wide.loc[list(degrading.KEYS), found.kinds].to_string(na_rep="-"))
+    print(wide.loc[list(degradation_service.KEYS), found.kinds].to_string(na_rep="-"))

@@ -11,7 +11,7 @@ from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.services.public.dataset_spec import PublicDataset
+    from avhcurate.sources.public.dataset_spec import PublicDataset
 
 
 @app.command()
@@ -30,7 +30,7 @@ def fetch(
     as_json: options.JsonOption = False,
 ) -> None:
     """Fetch a public dataset by checksum and import it with its human votes; the same call again resumes."""
-    from avhcurate.services.fetching import fetch_public, find_public
+    from avhcurate.sources.fetch import fetch_public, find_public
 
     if dataset is None:
         _list(as_json)
@@ -56,7 +56,7 @@ def fetch(
 
 
 def _list(as_json: bool) -> None:
-    from avhcurate.services.fetching import PUBLIC
+    from avhcurate.sources.fetch import PUBLIC
 
     if as_json:
         rows = [

@@ -11,7 +11,7 @@ from avhcurate.errors import CurateError
 
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples of this set; repeatable: of all.")]
-#: As in `curation.selection`, which is too slow to import for every call.
+#: As in `pseudo_labels.rules`, which is too slow to import for every call.
 Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
 
 
@@ -41,8 +41,8 @@ def select(
     as_json: options.JsonOption = False,
 ) -> None:
     """Class-balanced pseudo-labels, with a manifest beside them."""
-    from avhcurate.curation.filters import Filters
-    from avhcurate.services import selecting
+    from avhcurate.pseudo_labels import service as pseudo_labels_service
+    from avhcurate.table.filters import Filters
 
     if self_training is not None:
         given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
@@ -53,11 +53,11 @@ def select(
     if rule is None or portion is None:
         raise CurateError("say what selects: --rule and --portion, or --self-training for a round of one")
     table = options.open_run_table(workspace, name, model)
-    found = selecting.select(table, rule=rule, portion=portion, filters=Filters(where=where))
-    count = selecting.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
+    found = pseudo_labels_service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
+    count = pseudo_labels_service.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
     _note_left_out(found.left_out)
     if as_json:
-        options.print_json(selecting.describe_selection(table, found))
+        options.print_json(pseudo_labels_service.describe_selection(table, found))
         return
     print(f"{count} of {len(found.ids)} samples selected by {rule} at portion {portion:g}: {out}")
     if found.accuracy is not None:
@@ -86,7 +86,7 @@ def _select_round(
     as_json: bool,
 ) -> None:
     """Writes the pseudo-labels of a round of a self-training."""
-    from avhcurate.services import self_training_results as results
+    from avhcurate.self_training import results
 
     folder = results.training(space, name, self_training)
     number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
@@ -118,10 +118,11 @@ def export(
     as_json: options.JsonOption = False,
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
-    from avhcurate.curation.bins import parse_edges
-    from avhcurate.curation.filters import Filters
-    from avhcurate.services import exporting, saved
-    from avhcurate.services.tables import open_table
+    from avhcurate import export as avhcurate_export
+    from avhcurate.curate import saved
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+    from avhcurate.votes.bins import parse_edges
 
     folder = options.open_workspace(workspace)
     query = saved.view(folder, name, view).query if view is not None else {}
@@ -133,7 +134,7 @@ def export(
         sets=tuple(dict.fromkeys([*filters.sets, *(sets or ())])),
         excluded=None if with_excluded else filters.excluded,
     )
-    count = exporting.export(table, filters, format, out, force=force, image_prefix=image_prefix)
+    count = avhcurate_export.export(table, filters, format, out, force=force, image_prefix=image_prefix)
     if as_json:
         options.print_json({"samples": count, "out": str(out), "format": format})
         return
@@ -161,13 +162,13 @@ def split(
     as_json: options.JsonOption = False,
 ) -> None:
     """Train, validation and test parts, stratified by class and HSF bin, with a manifest of counts."""
-    from avhcurate.curation.filters import Filters
-    from avhcurate.services import splitting
+    from avhcurate.saved import split_service
+    from avhcurate.table.filters import Filters
 
     if out is None and as_sets is None:
         raise CurateError("say where the parts go: --out FILE, --as-sets NAME, or both")
     table = options.open_run_table(workspace, name, model)
-    found = splitting.make_split(
+    found = split_service.make_split(
         table,
         options.numbers("--shares", shares) or (),
         by=[key for key in by.split(",") if key],
@@ -177,8 +178,12 @@ def split(
         filters=Filters(where=where, sets=tuple(sets or ())),
     )
     if out is not None:
-        splitting.write_split(table, found, out, format=format, force=force)
-    made = splitting.save_parts(options.open_workspace(workspace), table, found, as_sets) if as_sets is not None else []
+        split_service.write_split(table, found, out, format=format, force=force)
+    made = (
+        split_service.save_parts(options.open_workspace(workspace), table, found, as_sets)
+        if as_sets is not None
+        else []
+    )
     if as_json:
         options.print_json({"parts": found.counts, "sets": made, "strata": found.strata})
         return

@@ -9,8 +9,8 @@ from avhcurate.cli import options
 from avhcurate.cli.app import app
 
 if TYPE_CHECKING:
-    from avhcurate.analysis.discoveries import Finding
-    from avhcurate.services.comparing import SideBySide
+    from avhcurate.compare.service import SideBySide
+    from avhcurate.training_dynamics.discoveries import Finding
 
 
 @app.command()
@@ -26,18 +26,19 @@ def models(
     as_json: options.JsonOption = False,
 ) -> None:
     """Model runs side by side on the same samples: accuracy, calibration, hardness, and how each follows HSF."""
-    from avhcurate.services import comparing, discovery_text
+    from avhcurate.compare import service as compare_service
+    from avhcurate.training_dynamics import discovery_text
 
     table = options.open_run_table(workspace, name, None)
     names = options.words(runs) if runs else None
     keys = options.words(scores)
-    found = comparing.side_by_side(table, names, keys=keys)
+    found = compare_service.side_by_side(table, names, keys=keys)
     if csv:
-        comparing.write_csv(found, csv, force=force)
+        compare_service.write_csv(found, csv, force=force)
     if as_json:
         options.print_json(
             {
-                "rows": comparing.export_table(found),
+                "rows": compare_service.export_table(found),
                 "agreement": found.agreement,
                 "pairs": found.pairs,
                 "avh_rank_agreement": found.avh.reset_index(names="model"),
@@ -56,9 +57,9 @@ def models(
 
 
 def _as_json(finding: "Finding") -> dict[str, Any]:
-    from avhcurate.services.discovery_text import TITLES, figure_name, sentence
+    from avhcurate.training_dynamics.discovery_text import TITLES, figure_name, sentence
 
-    figures = {}
+    figures: dict[str, Any] = {}
     for one in finding.figures:
         name = figure_name(one)
         figures |= {name: one.value, f"{name}, low": one.low, f"{name}, high": one.high}

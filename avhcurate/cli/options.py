@@ -15,10 +15,10 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from avhcurate.services.tables import DatasetTable
-    from avhcurate.storage.datasets import DatasetFolder
-    from avhcurate.storage.jobs import Progress
-    from avhcurate.storage.workspace import Workspace
+    from avhcurate.data.datasets import DatasetFolder
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.disk.jobs import Progress
+    from avhcurate.table.dataset_table import DatasetTable
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].")
@@ -30,13 +30,13 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset."
 
 
 def open_workspace(option: Path | None) -> "Workspace":
-    from avhcurate.storage.workspace import find_workspace
+    from avhcurate.data.workspace import find_workspace
 
     return find_workspace(option)
 
 
 def open_run_table(workspace: Path | None, name: str, model: str | None) -> "DatasetTable":
-    from avhcurate.services.tables import open_table
+    from avhcurate.table.dataset_table import open_table
 
     return open_table(open_workspace(workspace), name, model)
 
@@ -44,10 +44,10 @@ def open_run_table(workspace: Path | None, name: str, model: str | None) -> "Dat
 @contextmanager
 def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
     """Makes this call the workspace's job, whose progress shows on the terminal and on the pages."""
-    from avhcurate.services import jobs
-    from avhcurate.terminal import Reporter
+    from avhcurate.cli.terminal import Reporter
+    from avhcurate.data import background
 
-    with Reporter() as reporter, jobs.run(space.root, verb, dataset, arguments(), on_report=reporter) as progress:
+    with Reporter() as reporter, background.run(space.root, verb, dataset, arguments(), on_report=reporter) as progress:
         yield progress
 
 
@@ -55,7 +55,7 @@ def job_of_all(
     space: "Workspace", verb: str, dataset: str, work: "Callable[[Progress], Sequence[Any]]"
 ) -> Sequence[Any]:
     """What `work` gives as a job; nothing in a process of `torchrun` that is not the first, which just works."""
-    from avhcurate.storage.jobs import SILENT, Cancelled
+    from avhcurate.disk.jobs import SILENT, Cancelled
 
     if int(os.environ.get("RANK", "0")):
         try:
@@ -69,7 +69,7 @@ def job_of_all(
 
 def check_csv(csv: Path | None, *, force: bool) -> None:
     """Refuses a file that exists before the work, not after it."""
-    from avhcurate.storage.files import check_free
+    from avhcurate.disk.files import check_free
 
     if csv:
         check_free(csv, force=force)

@@ -33,7 +33,7 @@ def project(
 
     Both maps are kept; the same call again does nothing, or goes on where it was cut short.
     """
-    from avhcurate.services.projecting import project_dataset
+    from avhcurate.map.service import project_dataset
 
     space = options.open_workspace(workspace)
     with options.job(space, "project", name) as progress:

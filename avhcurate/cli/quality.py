@@ -24,13 +24,13 @@ def quality(
     as_json: options.JsonOption = False,
 ) -> None:
     """Measure light, sharpness and size of every image, and group near duplicates; the same call again resumes."""
-    from avhcurate.services import quality as service
-    from avhcurate.services.tables import open_table
+    from avhcurate.quality import service as quality_service
+    from avhcurate.table.dataset_table import open_table
 
     space = options.open_workspace(workspace)
     options.check_csv(csv, force=force)
     with options.job(space, "quality", name) as progress:
-        folder = service.measure_dataset(
+        folder = quality_service.measure_dataset(
             space,
             name,
             model,
@@ -41,10 +41,10 @@ def quality(
         )
     record = folder.record
     table = open_table(space, name, record.run)
-    found, odd = service.find_duplicates(table), service.odd_files(table)
-    summary = service.summarise(table)
+    found, odd = quality_service.find_duplicates(table), quality_service.odd_files(table)
+    summary = quality_service.summarise(table)
     if csv:
-        service.write_csv(table, csv, force=force)
+        quality_service.write_csv(table, csv, force=force)
     if as_json:
         options.print_json(
             {"record": record.model_dump(mode="json"), "measures": summary, "groups": found.groups, "odd_files": odd}

@@ -29,7 +29,7 @@ def saved(
     as_json: options.JsonOption = False,
 ) -> None:
     """Named sets and views of a dataset: listed, saved, removed."""
-    from avhcurate.services import saved as service
+    from avhcurate.curate import saved as curate_saved
 
     folder = options.open_workspace(workspace)
     folder.dataset(name)
@@ -38,10 +38,10 @@ def saved(
     elif where or ids is not None:
         raise CurateError("--where and --ids say what is in a set: give --save-set and a name as well")
     if remove is not None:
-        service.remove(folder, name, "set", remove)
+        curate_saved.remove(folder, name, "set", remove)
     if remove_view is not None:
-        service.remove(folder, name, "view", remove_view)
-    sets, views = service.sets(folder, name), service.views(folder, name)
+        curate_saved.remove(folder, name, "view", remove_view)
+    sets, views = curate_saved.sets(folder, name), curate_saved.views(folder, name)
     if as_json:
         shown = {"sets": (sets, ("name", "n", "who")), "views": (views, ("name", "page", "query", "who"))}
         options.print_json(
@@ -60,21 +60,21 @@ def saved(
 
 
 def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path | None) -> None:
-    from avhcurate.curation.filters import Filters
-    from avhcurate.services import saved as service
+    from avhcurate.curate import saved as curate_saved
+    from avhcurate.table.filters import Filters
 
     folder = options.open_workspace(workspace)
     if (ids is None) == (not where):
         raise CurateError("say what is in the set: either --where CONDITION or --ids FILE")
     if ids is not None:
-        _, unknown = service.import_set(folder, name, title, ids.read_bytes())
+        _, unknown = curate_saved.import_set(folder, name, title, ids.read_bytes())
         if unknown:
             options.print_messages(
                 [f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"]
             )
         return
     found = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
-    service.save_set(folder, name, title, found["id"].to_numpy())
+    curate_saved.save_set(folder, name, title, found["id"].to_numpy())
 
 
 @app.command()
@@ -91,7 +91,7 @@ def history(
     as_json: options.JsonOption = False,
 ) -> None:
     """Who tagged, relabelled, excluded and saved what, and when."""
-    from avhcurate.services.history import describe, history_entries, undo_entry
+    from avhcurate.curate.history import describe, history_entries, undo_entry
 
     table = options.open_run_table(workspace, name, None)
     if undo is not None:

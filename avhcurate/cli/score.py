@@ -35,7 +35,7 @@ def score(
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
     from avhcurate.models.loading import ModelSpec
-    from avhcurate.services.scoring import score_dataset
+    from avhcurate.scoring.service import score_dataset
 
     spec = ModelSpec(
         name=model,

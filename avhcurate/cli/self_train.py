@@ -47,8 +47,8 @@ def self_train(
     as_json: options.JsonOption = False,
 ) -> None:
     """Adapt a model to a dataset by class-balanced pseudo-labels, round by round; the same call again resumes."""
-    from avhcurate.services.self_training import Settings, self_train_all
-    from avhcurate.services.self_training_results import summary
+    from avhcurate.self_training.results import summary
+    from avhcurate.self_training.service import Settings, self_train_all
 
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     settings = Settings(
@@ -83,8 +83,8 @@ def _recipe(trainer: Trainer, hidden: int, given: dict[str, Any]) -> Any:
         from avhcurate.training.probe import ProbeRecipe
 
         return ProbeRecipe(hidden=hidden or None, **given)
-    from avhcurate.services.train_settings import CLIP, TUNING_RATE
     from avhcurate.training.recipe import Recipe
+    from avhcurate.training_dynamics.train_settings import CLIP, TUNING_RATE
 
     return Recipe(**{"learning_rate": TUNING_RATE, "clip": CLIP} | given)
 
@@ -95,7 +95,7 @@ def _schedule(text: str) -> Any:
     >>> _schedule("0.2:0.4:0.1").portion(2)
     0.3
     """
-    from avhcurate.training.self_training import Schedule
+    from avhcurate.self_training.loop import Schedule
 
     parts = text.split(":")
     try:

@@ -28,12 +28,12 @@ def suspects(
     as_json: options.JsonOption = False,
 ) -> None:
     """Labels that are likely wrong, by rank, with what each source says; the same call again resumes."""
-    from avhcurate.services import suspecting
+    from avhcurate.suspects import service as suspects_service
 
     space, table = options.open_workspace(workspace), options.open_run_table(workspace, name, model)
     options.check_csv(csv, force=force)
     with options.job(space, "suspects", name) as progress:
-        folder = suspecting.find_suspects(
+        folder = suspects_service.find_suspects(
             table,
             sources=options.words(sources) if sources is not None else None,
             honest=out_of_fold,
@@ -41,10 +41,10 @@ def suspects(
             seed=seed,
             progress=progress,
         )
-    record, found = folder.record, suspecting.read(folder)
-    rows = suspecting.export_table(table, found, record)
+    record, found = folder.record, suspects_service.read(folder)
+    rows = suspects_service.export_table(table, found, record)
     if csv:
-        suspecting.write_csv(rows, csv, force=force)
+        suspects_service.write_csv(rows, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
         return

@@ -25,17 +25,18 @@ def toy(
     as_json: options.JsonOption = False,
 ) -> None:
     """Overlapping Gaussians, a small network, and how AVH and norm follow the exact Bayes error."""
-    from avhcurate.services import toy as service
+    from avhcurate.toy import service as toy_service
 
-    settings = service.ToySettings(space, classes, overlap, noise, width, epochs, loss, seed)
-    folder = out or service.folder_of(options.open_workspace(workspace).root)
-    result = service.run(folder, settings, force=force)
-    found = service.summary(result) | {"file": str(service.result_path(folder, settings))}
+    settings = toy_service.ToySettings(space, classes, overlap, noise, width, epochs, loss, seed)
+    folder = out or toy_service.folder_of(options.open_workspace(workspace).root)
+    result = toy_service.run(folder, settings, force=force)
+    found = toy_service.summary(result) | {"file": str(toy_service.result_path(folder, settings))}
     if as_json:
         options.print_json(found)
         return
     print(f"{classes} Gaussians on the {space}, {loss} loss, {epochs} epochs in {found['seconds']:.1f} s")
-    print(f"error on {service.HELD_OUT} held-out points {found['error']:.4f}, Bayes error {found['bayes_error']:.4f}\n")
+    error, bayes_error = found["error"], found["bayes_error"]
+    print(f"error on {toy_service.HELD_OUT} held-out points {error:.4f}, Bayes error {bayes_error:.4f}\n")
     print("Spearman with the Bayes error   samples      map   95 % by epoch")
     for key, name in (("avh", "AVH"), ("norm", "norm")):
         values = (found["spearman"][f"{key}_{where}"] for where in ("samples", "map"))

@@ -63,9 +63,9 @@ def train(
     as_json: options.JsonOption = False,
 ) -> None:
     """Train a network, look at held-out samples on the way, score them; the same call again resumes."""
-    from avhcurate.services.train_settings import RATE, TUNING_RATE, TrainSettings
-    from avhcurate.services.training import summary, train_seeds
     from avhcurate.training.recipe import Recipe
+    from avhcurate.training_dynamics.train import summary, train_seeds
+    from avhcurate.training_dynamics.train_settings import RATE, TUNING_RATE, TrainSettings
 
     if weights and pretrained:
         raise CurateError("--weights and --pretrained: give one of them")

@@ -24,10 +24,10 @@ def votes_out(
     as_json: options.JsonOption = False,
 ) -> None:
     """Export the votes that HSF uses, imported and collected ones; `votes` reads each of these files again."""
-    from avhcurate.services import ballots_out
+    from avhcurate.annotate import votes_out as annotate_votes_out
 
     table = options.open_run_table(workspace, name, None)
-    count = ballots_out.write_votes(table, format, out, force=force)
+    count = annotate_votes_out.write_votes(table, format, out, force=force)
     if as_json:
         options.print_json({"answers": count, "out": str(out), "format": format, "simulated": table.simulated})
         return

@@ -16,10 +16,10 @@ from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.runtime import one_thread
 from avhcurate.training import trainer
-from avhcurate.training.looks import accuracy
-from avhcurate.training.pictures import LabelledImages
+from avhcurate.training.checkpoints import save_weights
+from avhcurate.training.evaluation import accuracy
+from avhcurate.training.images import LabelledImages
 from avhcurate.training.recipe import Recipe
-from avhcurate.training.saving import save_weights
 
 EPOCHS = 30
 SEED = 0

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.models.head import Head, find_head
+from avhcurate.training.images import LabelledImages
 from avhcurate.training.losses import AVHLoss, CosineLoss, DirectionalLoss
-from avhcurate.training.pictures import LabelledImages
 from avhcurate.training.recipe import Recipe
 
 _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from safetensors.numpy import load_file, save
 from torch import Tensor, nn
 
+from avhcurate.disk.files import write_atomic
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import one_thread
-from avhcurate.storage.files import write_atomic
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from avhcurate.training.parallel import Group
+from avhcurate.training.distributed import Group
 
 
 @dataclass

@@ -16,18 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from avhcurate.data.trainings import EpochEval
+from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import cure_allocator, find_device, find_precision
-from avhcurate.storage.jobs import SILENT, Cancelled, Progress
-from avhcurate.storage.trainings import EpochEval
+from avhcurate.training.checkpoints import read_checkpoint, write_checkpoint
+from avhcurate.training.distributed import Group, joined, own_device
+from avhcurate.training.evaluation import EvalSchedule, evaluate
+from avhcurate.training.images import LabelledImages, changed, draw, normalise
 from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
-from avhcurate.training.looks import EvalSchedule, evaluate
-from avhcurate.training.parallel import Group, joined, own_device
-from avhcurate.training.pictures import LabelledImages, changed, draw, normalise
 from avhcurate.training.random_state import random_states, seeded, set_random_states
 from avhcurate.training.recipe import Recipe, as_numbers
 from avhcurate.training.running_means import RunningMeans
-from avhcurate.training.saving import read_checkpoint, write_checkpoint
 from avhcurate.training.weight_average import WeightAverage
 
 #: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.

@@ -8,10 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
-from avhcurate.services.tables import DatasetTable, open_table
-from avhcurate.storage.trainings import TrainingFolder
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.table.filters import Filters
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:

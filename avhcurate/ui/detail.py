@@ -6,21 +6,21 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from avhcurate.curate.annotations import annotate
+from avhcurate.curate.history import describe, history_entries
 from avhcurate.errors import CurateError
-from avhcurate.plots.detail import class_bars
 from avhcurate.scores import SCORES
-from avhcurate.services.annotating import annotate
-from avhcurate.services.history import describe, history_entries
-from avhcurate.services.inspecting import Inspection, inspect, neighbours, rows_of
-from avhcurate.ui import state
+from avhcurate.table.sample import Inspection, inspect, neighbours, rows_of
+from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile, image_grid
-from avhcurate.ui.explain import explain_scores
+from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, attempt, mirrored
-from avhcurate.ui.mistakes import plain, show_user_error
-from avhcurate.ui.routes import image_url
+from avhcurate.ui.image_routes import image_url
+from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.user_errors import plain, show_user_error
 
 _NEIGHBOURS = 8
 #: Entries of a sample's history that are shown.
@@ -48,7 +48,7 @@ def list_holding(lists: Sequence[Sequence[int]], sample: int | None) -> list[int
 
 def open_sample(id: int | None) -> None:
     """Puts a sample into the address, so that its details open with the next run; None closes them."""
-    state.change(sample=id)
+    url_state.change(sample=id)
 
 
 def _close() -> None:
@@ -58,7 +58,7 @@ def _close() -> None:
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
 def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
     # Read again: stepping changes the address and runs this function alone, unless it turned the page.
-    view = state.current()
+    view = url_state.current()
     if view.sample is None or view.page != frame.view.page:
         st.rerun()
     id = view.sample
@@ -111,7 +111,7 @@ def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> Non
     found = frame.table.page(
         view.filters, sort=view.sort, descending=view.descending, offset=place, limit=1, columns=["id"]
     )
-    state.change(page=place // view.per_page + 1, sample=int(found["id"][0]))
+    url_state.change(page=place // view.per_page + 1, sample=int(found["id"][0]))
 
 
 def _picture(frame: Opened, row: dict[str, Any]) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.services import jobs
-from avhcurate.services.tables import DatasetTable
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.mistakes import plain
-from avhcurate.ui.state import View
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain
 
 _HERE = "frame.here"
 _MISTAKE = "frame.mistake"
@@ -108,7 +108,7 @@ def empty_workspace(frame: Frame) -> None:
             "Start with the embedded handwritten digits, which takes some seconds, or import your own images: "
             "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes."
         )
-        job = jobs.current(frame.workspace.root)
+        job = background.current(frame.workspace.root)
         busy = job is not None and job.active
         st.button(
             "Load the digits demo",
@@ -117,7 +117,7 @@ def empty_workspace(frame: Frame) -> None:
             key="frame.demo",
             disabled=busy,
             on_click=attempt,
-            args=(jobs.start, frame.workspace.root, ["demo"]),
+            args=(background.start, frame.workspace.root, ["demo"]),
             kwargs={"verb": "demo"},
         )
         st.code("avhcurate import NAME path/to/images", language="bash")
@@ -144,7 +144,7 @@ def mirrored(key: str, value: Any) -> str:
 
 @st.fragment(run_every=1.0)
 def _wait_for_job(frame: Frame) -> None:
-    job = jobs.current(frame.workspace.root)
+    job = background.current(frame.workspace.root)
     if job is None or not job.active:
         st.rerun()
     share = job.done / job.total if job.total else 0.0

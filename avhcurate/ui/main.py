@@ -4,11 +4,11 @@ from pathlib import Path
 
 import streamlit as st
 
+from avhcurate.data.workspace import find_workspace
 from avhcurate.errors import CurateError
-from avhcurate.storage.workspace import find_workspace
 from avhcurate.ui import sidebar
-from avhcurate.ui.mistakes import show_user_error
 from avhcurate.ui.signin import ask_to_sign_in, show_account
+from avhcurate.ui.user_errors import show_user_error
 
 _HERE = Path(__file__).parent
 PAGES = _HERE.parents[1] / "pages"

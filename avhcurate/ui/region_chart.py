@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.ui import state
+from avhcurate.ui import url_state
 from avhcurate.ui.charts import clicked_id
-from avhcurate.ui.choices import Choice
+from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
 
 #: What Plotly calls each tool, and what to do with it.
@@ -59,7 +59,7 @@ def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> 
 def answer(choice: Choice[Any], value: object) -> None:
     """Puts what was selected in a chart or table into the address, with the first page of its images."""
     _turn(choice)
-    state.write(replace(state.current(), page=1, sample=None).choosing(choice.name, choice.write(value)))
+    url_state.write(replace(url_state.current(), page=1, sample=None).choosing(choice.name, choice.write(value)))
 
 
 def turned(choice: Choice[Any], key: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from avhcurate.services import saved
+from avhcurate.curate import saved
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.signin import who
 

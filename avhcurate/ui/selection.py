@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
+from avhcurate.table.filters import Filters
 from avhcurate.ui.components.grid import GridEvent, Tile, decode, image_grid
 
 _KEY, _GRID = "selection", "samples"

@@ -6,18 +6,18 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
+from avhcurate.curate import saved
+from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.services import saved
-from avhcurate.services.tables import DatasetTable, titles
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui import cache, state
+from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.filters import Filters
+from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.mistakes import plain, show_user_error
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
-from avhcurate.ui.state import View
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain, show_user_error
 
 #: Name of the page that is open, which a saved view comes back to.
 _PAGE = "frame.page"
@@ -29,7 +29,7 @@ def draw(workspace: Workspace, pages: Sequence[Any], *, page: str = "home", blin
     `blind`: for a page on which people judge images, so that nothing of a model or of other people's votes shows; the
     filters stay in the address for the pages after it.
     """
-    view, notices = state.read()
+    view, notices = url_state.read()
     st.session_state[_PAGE] = page
     frame = Frame(workspace, view)
     with st.sidebar:
@@ -52,7 +52,7 @@ def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> 
     view, table = _choose_data(workspace, names, view, notices, blind)
     if blind:
         return Frame(workspace, view, table, table.size)
-    view, lost = state.fit(view, table)
+    view, lost = url_state.fit(view, table)
     notices += lost
     if table.run is None and view.sort in SCORES:
         view = replace(view, sort="id", descending=False)
@@ -114,7 +114,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View
             type="tertiary",
             key="frame.clear",
             disabled=not view.filters.active,
-            on_click=state.change,
+            on_click=url_state.change,
             kwargs={"filters": Filters()},
         )
         _save_view(workspace, table)
@@ -147,17 +147,17 @@ def _save_view(workspace: Workspace, table: DatasetTable) -> None:
 
 
 def _switch_dataset() -> None:
-    kept = state.current()
-    state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile, per_page=kept.per_page))
+    kept = url_state.current()
+    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile, per_page=kept.per_page))
 
 
 def _switch_run() -> None:
-    state.change(run=st.session_state["frame.run"])
+    url_state.change(run=st.session_state["frame.run"])
 
 
 def _keep_view(workspace: Workspace, dataset: str) -> None:
     name = st.session_state["frame.view_name"]
-    query = replace(state.current(), dataset=dataset, sample=None).to_query()
+    query = replace(url_state.current(), dataset=dataset, sample=None).to_query()
     attempt(
         saved.save_view,
         workspace,

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.curation.bins import bin_labels, edges_of
-from avhcurate.curation.filters import NONE, Filters
-from avhcurate.services.tables import DatasetTable
-from avhcurate.ui import state
-from avhcurate.ui.explain import score_name
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import NONE, Filters
+from avhcurate.ui import url_state
 from avhcurate.ui.frame import attempt, mirrored
+from avhcurate.ui.score_help import score_name
+from avhcurate.votes.bins import bin_labels, edges_of
 
 Widget = Callable[[DatasetTable, Filters], None]
 
@@ -188,7 +188,7 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
 
 
 def _set_ranges() -> None:
-    known = {item[0]: item for item in state.current().filters.ranges}
+    known = {item[0]: item for item in url_state.current().filters.ranges}
     keys: Sequence[str] = st.session_state["filter.scores"]
     _change(ranges=tuple(known.get(key, (key, -math.inf, math.inf)) for key in keys))
 
@@ -197,13 +197,13 @@ def _set_range(key: str, least: float, most: float) -> None:
     """An end of the slider means no bound, so that rounding never loses the extreme samples."""
     low, high = st.session_state[f"filter.range.{key}"]
     new = (key, -math.inf if low <= least else low, math.inf if high >= most else high)
-    _change(ranges=tuple(new if item[0] == key else item for item in state.current().filters.ranges))
+    _change(ranges=tuple(new if item[0] == key else item for item in url_state.current().filters.ranges))
 
 
 def _set_edges(table: DatasetTable) -> None:
     edges = edges_of(st.session_state["filter.edges"], table.frame(columns=["hsf"])["hsf"].to_numpy(float))
-    state.change(edges=edges, filters=state.current().filters.with_(hsf_bins=()))
+    url_state.change(edges=edges, filters=url_state.current().filters.with_(hsf_bins=()))
 
 
 def _change(**changes: Any) -> None:
-    state.change(filters=state.current().filters.with_(**changes))
+    url_state.change(filters=url_state.current().filters.with_(**changes))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from avhcurate.ui.mistakes import plain
+from avhcurate.ui.user_errors import plain
 
 
 def sign_in_configured() -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from avhcurate.services.inspecting import rows_of
+from avhcurate.table.sample import rows_of
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.explain import format_score, score_name
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.routes import image_url
+from avhcurate.ui.image_routes import image_url
+from avhcurate.ui.score_help import format_score, score_name
 
 #: The columns behind a tile, besides the score shown on it.
 TILE_COLUMNS = (

@@ -10,7 +10,7 @@ import torch
 from scipy import stats
 
 from avhcurate.errors import CurateError
-from avhcurate.storage.decoding import encode_thumbnail
+from avhcurate.images.decoding import encode_thumbnail
 from benchmarks import pacs
 
 

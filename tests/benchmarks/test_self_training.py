@@ -5,10 +5,10 @@ import pytest
 from scipy.special import softmax
 
 from avhcurate import scores
-from avhcurate.curation.model_outputs import ModelOutputs
-from avhcurate.storage.files import write_json
+from avhcurate.disk.files import write_json
+from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.self_training.loop import Schedule
 from avhcurate.training.probe import ProbeRecipe, train_probe
-from avhcurate.training.self_training import Schedule
 from benchmarks import self_training
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avhcurate.data.workspace import Workspace
 from avhcurate.models.loading import ModelSpec
-from avhcurate.storage.workspace import Workspace
-from avhcurate.training.fresh import new_model
+from avhcurate.training.new_model import new_model
 from benchmarks import visda17
 
 #: The paper's order.

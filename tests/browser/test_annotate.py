@@ -5,10 +5,11 @@ import random
 import pytest
 from PIL import Image
 
-from avhcurate.services import annotate_setup, annotator_status, answering
-from avhcurate.services.annotate_setup import CollectionSettings
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.annotate import annotators, setup
+from avhcurate.annotate import answers as annotate_answers
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
 from tests.browser.pages import TILES, expect, ids, open_at
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
@@ -30,7 +31,7 @@ def work(page, own_demo_root, serve):
 
     def opened(query="", **settings):
         table = open_table(Workspace(own_demo_root), "digits")
-        annotate_setup.configure(table, CollectionSettings(**settings), who="lead")
+        setup.configure(table, CollectionSettings(**settings), who="lead")
         address = serve(own_demo_root)
         open_at(page, f"{address}/annotate?annotate.name=ada{query}")
         page.locator(".stage img.on, .tile img").first.wait_for()
@@ -41,7 +42,7 @@ def work(page, own_demo_root, serve):
 
 def answers(table):
     table.refresh()
-    return annotator_status.responses(table, controls=True)
+    return annotators.responses(table, controls=True)
 
 
 def saved(page, selector=".card"):
@@ -55,7 +56,7 @@ def current(page):
 def look(page):
     """Waits until the picture could have been seen."""
     page.locator(".stage img.on").wait_for()
-    page.wait_for_timeout(answering.FASTEST_MS + 30)
+    page.wait_for_timeout(annotate_answers.FASTEST_MS + 30)
 
 
 def press(page, *keys):
@@ -81,7 +82,7 @@ def test_number_keys_answer_for_the_picture_on_screen_and_hsf_follows(page, work
     found = answers(table)
     assert found["id"].tolist() == seen
     assert found["label"].tolist() == [labels[first], 4, 9]
-    assert (found["reaction_ms"] >= answering.FASTEST_MS).all()
+    assert (found["reaction_ms"] >= annotate_answers.FASTEST_MS).all()
     open_at(page, f"{address}/gallery?where=votes%3E0&sort=id&order=asc")
     expect(page.locator(TILES)).to_have_count(3)
     notes = dict(
@@ -129,7 +130,7 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     rng = random.Random(0)
     page.evaluate(WATCH)
     for _ in range(30):
-        page.wait_for_timeout(answering.FASTEST_MS + 15)
+        page.wait_for_timeout(annotate_answers.FASTEST_MS + 15)
         page.keyboard.press(str(rng.randrange(10)))
     saved(page)
     found = answers(table)
@@ -191,7 +192,7 @@ def many_classes(workspace, make_dataset):
     names = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "oil filter", "owl", "pig", "rat"]
     images = {f"{name}/a.png": Image.new("RGB", (40, 30), (20 * n, 90, 200)) for n, name in enumerate(names)}
     table = make_dataset(images, "zoo")
-    annotate_setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
+    setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
     return workspace.root, table
 
 
@@ -239,7 +240,7 @@ def test_tiles_are_ticked_by_mouse_and_keys_and_hsf_follows(page, work):
     expect(page.get_by_text("3: 2 of 10 ticked")).to_be_visible()
     shown, ticked = ids(page, SHEET), ids(page, TICKED)
     assert ticked == [shown[0], shown[2]]
-    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(annotate_answers.FASTEST_TILE_MS * 10 + 100)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Back to the last grid")).to_be_visible()
     saved(page, ".sheet")
@@ -263,7 +264,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
     open_at(page, f"{address}/annotate?annotate.name=ada")
     expect(page.locator(TICKED)).to_have_count(2)
     assert ids(page, TICKED) == before
-    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(annotate_answers.FASTEST_TILE_MS * 10 + 100)
     shown = ids(page, SHEET)
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("button", name="Back to the last grid").click()
@@ -275,7 +276,7 @@ def test_ticks_survive_a_reload_and_a_grid_can_be_had_back(page, work):
 
 def test_an_empty_sheet_is_submitted_by_a_second_press_only(page, work):
     table, _ = work(**SELECT)
-    page.wait_for_timeout(answering.FASTEST_TILE_MS * 10 + 100)
+    page.wait_for_timeout(annotate_answers.FASTEST_TILE_MS * 10 + 100)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nothing is ticked.")).to_be_visible()
     assert answers(table).empty

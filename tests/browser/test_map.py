@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
     chart,

@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from avhcurate.services.quality import find_duplicates
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
+from avhcurate.quality.service import find_duplicates
+from avhcurate.table.dataset_table import open_table
 from tests.browser.pages import TILES, expect, ids, open_at, settled
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from avhcurate.services import self_training_results as results
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
+from avhcurate.self_training import results
 from tests.browser.pages import TILES, chart, choose, expect, ids, open_at, settled, with_parameter
 
 

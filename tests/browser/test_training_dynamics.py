@@ -2,9 +2,9 @@
 
 import pytest
 
-from avhcurate.services import dynamics
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
+from avhcurate.training_dynamics import service as training_dynamics_service
 from avhcurate.ui.regions import read_region
 from tests.browser.pages import (
     TILES,
@@ -47,7 +47,7 @@ def test_a_deep_link_draws_the_curves_and_a_box_on_the_map_brings_its_images(pag
     expect(page).to_have_url(with_parameter("dynamics.region"))
     expect(page.locator(TILES).first).to_be_visible()
     table = open_table(Workspace(trained_root), "digits")
-    points = dynamics.data_map(table, table.dataset.training(ONE))
+    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
     inside = points[region_of(page).holds(points["variability"], points["confidence_mean"])]
     assert 5 < len(inside) < 500
     expect(page.get_by_text(f"{len(inside)} of 896 samples in the region")).to_be_visible()

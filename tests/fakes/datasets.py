@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from avhcurate.services.importing import import_dataset
-from avhcurate.services.tables import DatasetTable, open_table
-from avhcurate.storage.datasets import DatasetFolder, DatasetRecord
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import DatasetTable, open_table
 
 #: What becomes a file: an image, its pixels, the colour of a small one, or bytes as they are.
 Picture = Image.Image | np.ndarray | str | bytes

@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from avhcurate import scores
+from avhcurate.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import sha256
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.loading import ModelSpec
-from avhcurate.services.scoring import score_dataset
-from avhcurate.storage.files import sha256
-from avhcurate.storage.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
-from avhcurate.storage.workspace import Workspace
+from avhcurate.scoring.service import score_dataset
 from avhcurate.training.digits import read_digits
 
 

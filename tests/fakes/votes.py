@@ -5,10 +5,10 @@ import uuid
 import pyarrow as pa
 import pytest
 
-from avhcurate.services import annotate_setup, answering, handing_out
-from avhcurate.services.annotate_setup import CollectionSettings
-from avhcurate.services.tables import open_table
-from avhcurate.storage.datasets import DatasetRecord
+from avhcurate.annotate import answers, queue, setup
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.data.datasets import DatasetRecord
+from avhcurate.table.dataset_table import open_table
 
 CLASSES = ["cat", "dog", "bird"]
 
@@ -47,24 +47,24 @@ def pets(workspace, database, monkeypatch):
 
 
 def collect(table, design="classify", **changes):
-    return annotate_setup.configure(table, CollectionSettings(design=design, **changes), who="boss")
+    return setup.configure(table, CollectionSettings(design=design, **changes), who="boss")
 
 
 def say(table, who, question, label, *, nonce=None, ms=700):
     nonce = nonce or uuid.uuid4().hex
-    return answering.answer(table, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
+    return answers.answer(table, who, question.task, question.id, label, nonce=nonce, reaction_ms=ms)
 
 
 def tick(table, who, grid, ticked, *, nonce=None, ms=30_000):
     nonce = nonce or uuid.uuid4().hex
-    return answering.submit_grid(table, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
+    return answers.submit_grid(table, who, grid.task, grid.ids, ticked, nonce=nonce, reaction_ms=ms)
 
 
 def answer_all(table, who, say_what, number):
     """Answers `number` images, each by `say_what(id)`."""
     left = number
     while left:
-        for question in handing_out.next_questions(table, who, ahead=min(10, left)):
+        for question in queue.next_questions(table, who, ahead=min(10, left)):
             assert say(table, who, question, say_what(question.id)).accepted
             left -= 1
 

@@ -17,12 +17,12 @@ import pytest
 from filelock import FileLock
 from PIL import Image, ImageEnhance
 
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
 
 if TYPE_CHECKING:
-    from avhcurate.services.tables import DatasetTable
-    from avhcurate.storage.maps import MapFolder
-    from avhcurate.storage.trainings import TrainingFolder
+    from avhcurate.data.trainings import TrainingFolder
+    from avhcurate.map.store import MapFolder
+    from avhcurate.table.dataset_table import DatasetTable
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
@@ -53,8 +53,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
 @pytest.fixture(scope="session")
 def demo_root(once: Once) -> Path:
     """A workspace with the embedded digits, their simulated votes and a run; for reading only."""
-    from avhcurate.services.demo import prepare_demo
-    from avhcurate.services.tables import open_table
+    from avhcurate.sources.demo import prepare_demo
+    from avhcurate.table.dataset_table import open_table
 
     def make(root: Path) -> None:
         prepare_demo(Workspace(root))
@@ -72,7 +72,7 @@ def own_demo_root(demo_root: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def digits(demo_root: Path) -> "DatasetTable":
     """The table of the digits; for reading only."""
-    from avhcurate.services.tables import open_table
+    from avhcurate.table.dataset_table import open_table
 
     return open_table(Workspace(demo_root), "digits")
 
@@ -80,7 +80,7 @@ def digits(demo_root: Path) -> "DatasetTable":
 @pytest.fixture
 def own_digits(own_demo_root: Path) -> "DatasetTable":
     """The table of a copy of the digits that the test may annotate."""
-    from avhcurate.services.tables import open_table
+    from avhcurate.table.dataset_table import open_table
 
     return open_table(Workspace(own_demo_root), "digits")
 
@@ -111,11 +111,11 @@ def _add_run(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFram
 def suspects_root(demo_root: Path, once: Once) -> Path:
     """The digits with 30 labels planted wrong, their simulated votes, a run, and its suspects out of fold; to read."""
     from avhcurate.models.loading import ModelSpec
-    from avhcurate.services.importing import import_dataset
-    from avhcurate.services.scoring import score_dataset
-    from avhcurate.services.suspecting import find_suspects
-    from avhcurate.services.tables import open_table
-    from avhcurate.services.voting import attach_votes
+    from avhcurate.scoring.service import score_dataset
+    from avhcurate.sources.service import import_dataset
+    from avhcurate.suspects.service import find_suspects
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.votes.attach import attach_votes
 
     def make(root: Path) -> None:
         rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet")
@@ -139,9 +139,9 @@ def self_trained_root(demo_root: Path, once: Once) -> Path:
 
     Confidence and AVC have two seeds in three rounds, MRKLD one seed in one.
     """
-    from avhcurate.services.self_training import Settings, self_train_all
+    from avhcurate.self_training.loop import Schedule
+    from avhcurate.self_training.service import Settings, self_train_all
     from avhcurate.training.probe import ProbeRecipe
-    from avhcurate.training.self_training import Schedule
 
     def make(root: Path) -> None:
         workspace = Workspace(shutil.copytree(demo_root, root / "workspace"))
@@ -182,7 +182,7 @@ def plant_map() -> "Callable[..., MapFolder]":
 
 def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
     """Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below."""
-    from avhcurate.storage.maps import FOLDER, MapFolder, MapRecord
+    from avhcurate.map.store import FOLDER, MapFolder, MapRecord
 
     dataset = Workspace(root).dataset("digits")
     run, labels = dataset.run(), dataset.labels()
@@ -228,8 +228,8 @@ def planted_root(once: Once) -> Path:
 
 
 def _plant_pets(folder: Path) -> None:
-    from avhcurate.services.importing import import_dataset
-    from avhcurate.services.quality import measure_dataset
+    from avhcurate.quality.service import measure_dataset
+    from avhcurate.sources.service import import_dataset
 
     rng = np.random.default_rng(7)
     coarse = [Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(24)]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from avhcurate.storage.datasets import DatasetFolder
+from avhcurate.data.datasets import DatasetFolder
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from avhcurate.services import annotate_setup, annotator_status, answering, handing_out
-from avhcurate.services.annotate_setup import CollectionSettings
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.annotate import annotators, answers, queue, setup
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
 
 SMALL = CollectionSettings(design="select", candidates=6, positives=2, negatives=2, target=1, classes=(3,))
 
@@ -18,7 +18,7 @@ def collection(own_demo_root):
 
     def make(**settings):
         table = open_table(Workspace(own_demo_root), "digits")
-        annotate_setup.configure(
+        setup.configure(
             table, CollectionSettings(**{"design": "classify", "control_share": 0.0} | settings), who="lead"
         )
         return own_demo_root, table
@@ -47,7 +47,7 @@ def answer(item, choice, *, ms=900, **more):
 
 def votes(table, **more):
     table.refresh()
-    return annotator_status.responses(table, controls=True, **more)
+    return annotators.responses(table, controls=True, **more)
 
 
 # --- before the work -------------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
     app.number_input(key="annotate.setup.target").set_value(3)
     next(button for button in app.button if button.label == "Start the collection").click().run()
     assert not app.exception
-    found = annotate_setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
+    found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
     assert (found.design, found.target) == ("classify", 3)
     assert "Who are you?" in words(app)
 
@@ -77,7 +77,7 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
     app.multiselect(key="annotate.setup.classes").set_value([1, 7])
     app.text_area(key="annotate.setup.rule").set_value("Tick the sevens.")
     next(button for button in app.button if button.label == "Start the collection").click().run()
-    found = annotate_setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
+    found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
     assert (found.design, found.candidates, found.classes) == ("select", 12, (1, 7))
     assert found.rule == "Tick the sevens."
 
@@ -300,8 +300,8 @@ def test_a_class_can_be_asked_for(open_page, collection, words):
 
 def test_when_nothing_is_left_it_says_so_and_how_far_the_collection_is(open_page, collection, words):
     root, table = collection(design="select", candidates=200, positives=0, negatives=0, target=1, classes=(3,))
-    grid = handing_out.next_grid(table, "ada")
-    answering.submit_grid(table, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000)
+    grid = queue.next_grid(table, "ada")
+    answers.submit_grid(table, "ada", grid.task, grid.ids, [], nonce="n", reaction_ms=60_000)
     text = words(open_page("annotate", root, annotate__name="ada"))
     assert "Nothing is left for you" in text
     assert "have all the votes that are wanted" in text

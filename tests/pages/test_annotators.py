@@ -8,12 +8,13 @@ import shutil
 import pandas as pd
 import pytest
 
-from avhcurate.services import annotate_setup, annotator_status, answering, handing_out, judging
-from avhcurate.services.annotate_setup import CollectionSettings
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.annotators import table_key
-from avhcurate.ui.quality import file_of
+from avhcurate.annotate import annotators, queue, setup, vote_quality
+from avhcurate.annotate import answers as annotate_answers
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.annotate.ui_annotators import table_key
+from avhcurate.annotate.ui_vote_quality import file_of
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
 
 NONCES = itertools.count()
 EACH = 12
@@ -22,10 +23,12 @@ EACH = 12
 def give(table, annotator, number, say):
     labels = table.dataset.labels()
     for _ in range(number):
-        (question,) = handing_out.next_questions(table, annotator, ahead=1)
+        (question,) = queue.next_questions(table, annotator, ahead=1)
         label = say(int(labels[question.id]))
         nonce = f"n{next(NONCES)}"
-        reply = answering.answer(table, annotator, question.task, question.id, label, nonce=nonce, reaction_ms=900)
+        reply = annotate_answers.answer(
+            table, annotator, question.task, question.id, label, nonce=nonce, reaction_ms=900
+        )
         assert reply.accepted, reply.reason
 
 
@@ -35,7 +38,7 @@ def voted_root(demo_root, tmp_path_factory):
     root = shutil.copytree(demo_root, tmp_path_factory.mktemp("annotators") / "demo")
     table = open_table(Workspace(root), "digits")
     settings = CollectionSettings(design="classify", queue="hardest", target=3, control_share=0.5)
-    annotate_setup.configure(table, settings, who="lead")
+    setup.configure(table, settings, who="lead")
     for name in ("ann", "bob"):
         give(table, name, EACH, lambda label: label)
     give(table, "mal", EACH, lambda label: (label + 1) % 10)
@@ -83,7 +86,7 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, demo_root, word
 
 def test_before_the_first_answer_it_shows_what_is_wanted(open_page, own_demo_root):
     table = table_of(own_demo_root)
-    annotate_setup.configure(table, CollectionSettings(design="classify", target=4), who="lead")
+    setup.configure(table, CollectionSettings(design="classify", target=4), who="lead")
     app = open_page("annotators", own_demo_root)
     assert metrics(app)["Votes collected"] == "0"
     assert any("Nobody has answered yet" in info.value for info in app.info)
@@ -96,7 +99,7 @@ def test_before_the_first_answer_it_shows_what_is_wanted(open_page, own_demo_roo
 def test_figures_are_those_of_the_log(open_page, voted_root, words):
     app = open_page("annotators", voted_root)
     table = table_of(voted_root)
-    made, quality = handing_out.progress(table), judging.vote_quality(table, "classify")
+    made, quality = queue.progress(table), vote_quality.vote_quality(table, "classify")
     shown = metrics(app)
     assert shown["Votes collected"] == f"{made.votes:,}"
     assert shown["Samples done"] == str(made.done)
@@ -158,10 +161,10 @@ def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_pag
     assert "- **mal**:" in text
     assert "**ann**" not in text
     assert "HSF of " in text
-    assert not annotator_status.annotators(table_of(own_root))["excluded"].any()
+    assert not annotators.annotators(table_of(own_root))["excluded"].any()
     app.button(key="annotators.apply").click().run()
     assert not app.exception
-    found = annotator_status.annotators(table_of(own_root)).set_index("annotator")
+    found = annotators.annotators(table_of(own_root)).set_index("annotator")
     assert found["excluded"].to_dict() == {"ann": False, "bob": False, "mal": True}
     assert "Every annotator who counts keeps this rule." in words(app)
 
@@ -177,7 +180,7 @@ def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     next(button for button in app.button if button.label == "Use").click().run()
     table = table_of(own_root)
     assert not table.simulated
-    assert annotate_setup.source(table).left_out == 1
+    assert setup.source(table).left_out == 1
 
 
 def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, words):
@@ -189,7 +192,7 @@ def test_withdrawal_asks_for_the_name_and_then_is_for_good(open_page, own_root, 
     app.text_input(key="annotators.confirm").set_value("mal").run()
     app.button(key="annotators.really").click().run()
     assert not app.exception
-    left = annotator_status.responses(table_of(own_root), controls=True)
+    left = annotators.responses(table_of(own_root), controls=True)
     assert set(left["annotator"]) == {"ann", "bob"}
 
 
@@ -205,7 +208,7 @@ def test_how_many_more_votes_or_why_not(open_page, voted_root, words):
 def test_the_file_of_votes_holds_each_of_them(voted_root):
     table = table_of(voted_root)
     rows = pd.read_csv(io.BytesIO(file_of(table, "long-csv")))
-    answers = annotator_status.responses(table, controls=True)
+    answers = annotators.responses(table, controls=True)
     assert len(rows) == len(answers)
     assert rows.groupby("annotator").size().to_dict() == answers.groupby("annotator").size().to_dict()
     assert json.loads(file_of(table, "label-studio"))
@@ -217,17 +220,17 @@ def test_a_collection_that_is_changed_is_changed_for_everybody(open_page, own_ro
     app.number_input(key="annotators.settings.target").set_value(9)
     next(button for button in app.button if button.label == "Save for everybody").click().run()
     assert not app.exception
-    assert annotate_setup.settings_of(table_of(own_root)).target == 9
+    assert setup.settings_of(table_of(own_root)).target == 9
 
 
 def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
     table = table_of(own_demo_root)
-    annotate_setup.configure(
-        table, CollectionSettings(design="classify", queue="hardest", control_share=0.0), who="lead"
-    )
+    setup.configure(table, CollectionSettings(design="classify", queue="hardest", control_share=0.0), who="lead")
     for name in ("ann", "bob", "cid"):  # all find nines in place of the eights
         give(table, name, EACH, lambda label: 9 if label == 8 else label)
     shown = grids(open_page("annotators", own_demo_root))["Where people contradict the label"]["tiles"]
-    eights = {int(id) for id in judging.vote_quality(table, "classify").votes["id"] if table.dataset.labels()[id] == 8}
+    eights = {
+        int(id) for id in vote_quality.vote_quality(table, "classify").votes["id"] if table.dataset.labels()[id] == 8
+    }
     assert {tile["id"] for tile in shown} == eights != set()
     assert {(tile["title"], tile["sub"]) for tile in shown} == {("8", "people: 9")}

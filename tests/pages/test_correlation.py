@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from avhcurate.curation.filters import Filters
-from avhcurate.curation.reliability import of_ticks
+from avhcurate.correlation.service import Correlations, correlate
+from avhcurate.correlation.ui import Pair, pair_of, summary, table_html, verdict
 from avhcurate.scores import SCORES
-from avhcurate.services.correlating import Correlations, correlate
-from avhcurate.ui.correlation import Pair, pair_of, summary, table_html, verdict
+from avhcurate.table.filters import Filters
 from avhcurate.ui.text import signed
+from avhcurate.votes.reliability import of_ticks
 
 
 def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.degradation.corruptions import KINDS
+from avhcurate.degradation.service import KEYS, degrade_dataset, newest, read, summarise
+from avhcurate.degradation.ui import Degrade, reading, table_html
 from avhcurate.errors import CurateError
-from avhcurate.models.degradation import KINDS
-from avhcurate.services import jobs
-from avhcurate.services.degrading import KEYS, degrade_dataset, newest, read, summarise
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.degradation import Degrade, reading, table_html
+from avhcurate.table.dataset_table import open_table
 from avhcurate.ui.text import signed
 
 
@@ -110,7 +110,7 @@ def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked)
 
 def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root, words, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
+    monkeypatch.setattr(background, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("degradation", own_demo_root)
     assert "No degraded images of this run yet" in words(app)
     button = next(button for button in app.button if button.label == "Degrade images")

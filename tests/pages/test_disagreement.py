@@ -5,12 +5,12 @@ import io
 import pandas as pd
 import pytest
 
-from avhcurate.curation.disagreement import Cuts
-from avhcurate.curation.filters import Filters
-from avhcurate.services.disagreeing import SETS, disagree
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.disagreement import export_set
+from avhcurate.data.workspace import Workspace
+from avhcurate.disagreement.rules import Cuts
+from avhcurate.disagreement.service import SETS, disagree
+from avhcurate.disagreement.ui import export_set
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 
 HUMANS, NETWORK = SETS.values()
 

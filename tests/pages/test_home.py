@@ -10,12 +10,12 @@ import time
 import numpy as np
 import pytest
 
-from avhcurate.curation.filters import Filters
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.services import jobs
-from avhcurate.storage.jobs import Jobs
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.home_start import Fetch, Import, Score, Votes
+from avhcurate.home.ui_start import Fetch, Import, Score, Votes
+from avhcurate.table.filters import Filters
 
 
 def metrics(app):
@@ -38,7 +38,7 @@ def no_process(monkeypatch):
     def start(root, argv, *, verb, dataset="", **_):
         started.append((argv, verb, dataset))
 
-    monkeypatch.setattr(jobs, "start", start)
+    monkeypatch.setattr(background, "start", start)
     return started
 
 

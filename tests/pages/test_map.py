@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avhcurate.services import jobs, saved
-from avhcurate.services.annotating import annotate
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui import map as map_page
-from avhcurate.ui.map_start import Project
+from avhcurate.curate import saved
+from avhcurate.curate.annotations import annotate
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.map import ui as map_ui
+from avhcurate.map.ui_start import Project
+from avhcurate.table.dataset_table import open_table
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.
 THREES = "29:-1:37:7"
@@ -102,10 +103,10 @@ def test_filters_apply_to_points_and_region(open_page, root, grids, words):
 
 
 def test_too_many_points_are_sampled_fairly_with_exact_counts(open_page, root, words, labels, monkeypatch):
-    monkeypatch.setattr(map_page, "MOST_POINTS", 300)
-    map_page._drawing.clear()
+    monkeypatch.setattr(map_ui, "MOST_POINTS", 300)
+    map_ui._drawing.clear()
     app = open_page("map", root, map__region=THREES)
-    map_page._drawing.clear()
+    map_ui._drawing.clear()
     text = words(app)
     assert "300 of 1,797 points, stratified by class; counts in the legend are of all." in text
     assert named(app)[3] == f"3 ({(labels == 3).sum()})"
@@ -155,7 +156,7 @@ def test_tags_become_colours(open_page, own_demo_root, plant_map):
 
 def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
+    monkeypatch.setattr(background, "start", lambda root, argv, **keywords: started.append((argv, keywords["verb"])))
     app = open_page("map", own_demo_root)
     assert "No map of this run yet" in words(app)
     assert app.segmented_control(key="map.start_metric").value == "cosine"

@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.curation.filters import Filters
-from avhcurate.curation.hsf import wilson
-from avhcurate.curation.selection import GATES
-from avhcurate.services import self_training_results as results
-from avhcurate.services.selecting import overlap, portion_curve, select
-from avhcurate.services.self_training import Settings, self_train_dataset
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
+from avhcurate.pseudo_labels.rules import GATES
+from avhcurate.pseudo_labels.service import overlap, portion_curve, select
+from avhcurate.pseudo_labels.ui import file_of, manifest_of
+from avhcurate.self_training import results
+from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.probe_trainer import FILE
+from avhcurate.self_training.service import Settings, self_train_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 from avhcurate.training.probe import Head, ProbeRecipe
-from avhcurate.training.probe_trainer import FILE
-from avhcurate.training.self_training import Schedule
-from avhcurate.ui.pseudo_labels import file_of, manifest_of
+from avhcurate.votes.hsf import wilson
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
 

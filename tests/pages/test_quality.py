@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from avhcurate.curation.filters import Filters
-from avhcurate.services import correlating, jobs, quality
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.image_quality import Measure
+from avhcurate.correlation import service as correlation_service
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.quality import service as quality_service
+from avhcurate.quality.ui import Measure
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def table(root):
 
 def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_job(open_page, demo_root, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
+    monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
     app = open_page("quality", demo_root)
     assert "not measured yet" in app.subheader[0].value
     app.button(key="quality.start").click().run()
@@ -52,7 +54,7 @@ def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, gr
 def test_groups_stand_together_under_their_captions_leaks_first(open_page, planted_root, grids):
     app = open_page("quality", planted_root, quality__view="duplicates")
     tiles = grids(app)["Samples"]["tiles"]
-    found = quality.find_duplicates(table(planted_root))
+    found = quality_service.find_duplicates(table(planted_root))
     assert [tile["id"] for tile in tiles] == found.members["id"].tolist()
     captions = list(dict.fromkeys(tile["group"] for tile in tiles))
     assert len(captions) == 3
@@ -94,7 +96,7 @@ def test_measures_are_range_filters_and_sort_keys_elsewhere(open_page, planted_r
 def test_a_measure_stands_for_people_in_the_correlation_table_also_without_votes(
     open_page, voteless_root, words, asked
 ):
-    quality.measure_dataset(Workspace(voteless_root), "digits")
+    quality_service.measure_dataset(Workspace(voteless_root), "digits")
     app = open_page("correlation", voteless_root)
     control = app.segmented_control(key="correlation.against")
     assert control.options == ["Brightness", "Contrast", "Sharpness", "Information", "Colour"]
@@ -102,7 +104,7 @@ def test_a_measure_stands_for_people_in_the_correlation_table_also_without_votes
     assert not app.exception
     assert asked(app, "correlation.against") == "contrast"
     digits = open_table(Workspace(voteless_root), "digits")
-    rows = correlating.correlate(digits, against="contrast").table
+    rows = correlation_service.correlate(digits, against="contrast").table
     best = rows[(rows["score"] == "norm") & (rows["bin"] == "all")].iloc[0]
     assert f"{abs(best['spearman']):.3f}" in words(app)
     assert "Contrast stands for people here" in words(app)
@@ -122,7 +124,7 @@ def test_where_no_image_can_be_read_the_page_says_so(open_page, unscored_root, w
     workspace = Workspace(unscored_root)
     for file in workspace.dataset("pets").samples()["_file"]:
         Path(file).unlink()
-    quality.measure_dataset(workspace, "pets")
+    quality_service.measure_dataset(workspace, "pets")
     assert "No image in view could be measured" in words(open_page("quality", unscored_root))
     odd = words(open_page("quality", unscored_root, quality__view="odd"))
     assert "2 files" in odd

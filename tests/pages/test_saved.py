@@ -2,11 +2,11 @@
 
 import pytest
 
-from avhcurate.curation.filters import Filters
-from avhcurate.services import saved
-from avhcurate.services.annotating import annotate
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.curate import saved
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 
 
 @pytest.fixture

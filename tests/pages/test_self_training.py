@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from avhcurate.services import self_training_results as results
-from avhcurate.storage.workspace import Workspace
-from avhcurate.ui.self_training_start import SelfTrain
+from avhcurate.data.workspace import Workspace
+from avhcurate.self_training import results
+from avhcurate.self_training.ui_start import SelfTrain
 from avhcurate.ui.text import p_text
 
 
@@ -185,7 +185,7 @@ def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
 def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "avhcurate.services.jobs.start", lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset))
+        "avhcurate.data.background.start", lambda root, argv, *, verb, dataset="": started.append((argv, verb, dataset))
     )
     app = open_page("self_training", self_trained_root)
     app.button(key="selftrain.another").click().run()

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.services import toy
-from avhcurate.services.toy import ToySettings
+from avhcurate.toy import service as toy_service
+from avhcurate.toy.service import ToySettings
 from tests.fakes.waiting import wait_until
 
 QUICK = {"toy.epochs": "5", "toy.width": "8"}
@@ -18,7 +18,7 @@ def root(tmp_path_factory):
     """A workspace without a dataset, with results of the default settings and of quick ones."""
     root = tmp_path_factory.mktemp("toy")
     for settings in (ToySettings(), SETTINGS, ToySettings("plane", classes=7, epochs=5, width=8)):
-        toy.run(toy.folder_of(root), settings)
+        toy_service.run(toy_service.folder_of(root), settings)
     return root
 
 
@@ -37,7 +37,7 @@ def says(app, text):
 
 def test_the_maps_are_those_of_the_last_epoch_and_the_figures_are_printed(open_toy, root):
     app = open_toy(root)
-    result = toy.read(toy.folder_of(root), ToySettings())
+    result = toy_service.read(toy_service.folder_of(root), ToySettings())
     assert app.slider(key="toy.epoch").value == 40
     titles = [note["text"] for note in figure(app, 0)["layout"]["annotations"]]
     assert titles == ["Training data", "AVH", "Norm |x|", "Exact Bayes error"]
@@ -83,21 +83,21 @@ def test_a_change_trains_in_the_background_and_shows_the_result(open_toy, tmp_pa
     app = open_toy(tmp_path, **QUICK)
     assert says(app, "Training the network")
     settings = ToySettings(epochs=5, width=8)
-    wait_until(lambda: toy.ensure(tmp_path, settings))
+    wait_until(lambda: toy_service.ensure(tmp_path, settings))
     app.run()
     assert not says(app, "Training the network")
     assert len(app.metric) == 5
-    values = np.asarray(toy.read(toy.folder_of(tmp_path), settings).curves["avh"])
+    values = np.asarray(toy_service.read(toy_service.folder_of(tmp_path), settings).curves["avh"])
     assert {metric.label: metric.value for metric in app.metric}["Mean AVH"] == f"{values[-1]:.3f}"
 
 
 def test_a_damaged_result_is_trained_again(open_toy, tmp_path):
-    path = toy.result_path(toy.folder_of(tmp_path), SETTINGS)
+    path = toy_service.result_path(toy_service.folder_of(tmp_path), SETTINGS)
     path.parent.mkdir()
     path.write_bytes(b"nothing")
     app = open_toy(tmp_path, **QUICK)
     assert says(app, "Training the network")
-    wait_until(lambda: toy.ensure(tmp_path, SETTINGS))
+    wait_until(lambda: toy_service.ensure(tmp_path, SETTINGS))
     assert len(app.run().metric) == 5
 
 

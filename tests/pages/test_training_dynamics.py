@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from avhcurate.curation.filters import Filters
-from avhcurate.services import dynamics, jobs
-from avhcurate.services.annotating import annotate
-from avhcurate.services.discovery_text import TITLES, figure_name
-from avhcurate.services.tables import open_table
-from avhcurate.storage.jobs import Jobs
-from avhcurate.storage.workspace import Workspace
+from avhcurate.curate.annotations import annotate
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.training_dynamics import service as training_dynamics_service
+from avhcurate.training_dynamics.discovery_text import TITLES, figure_name
 from avhcurate.ui.regions import read_region
 from tests.fakes.waiting import wait_until
 
@@ -88,7 +89,7 @@ def test_the_newest_training_is_shown_and_the_address_shows_others(opened, words
 def test_curves_are_the_services_numbers_for_all_samples_and_every_bin(opened, trained_root):
     app = opened(ONE)
     table = table_of(trained_root)
-    expected = dynamics.curves(table, table.dataset.training(ONE))
+    expected = training_dynamics_service.curves(table, table.dataset.training(ONE))
     drawn = [trace for trace in figures(app)[0]["data"] if "epoch %{customdata[0]" in trace.get("hovertemplate", "")]
     names = ["all", *dict.fromkeys(name for name in expected["bin"] if name != "all")]
     assert len(drawn) == 4 * len(names)
@@ -155,7 +156,7 @@ def test_the_run_of_the_training_can_be_opened(opened, asked, words, trained_roo
 def test_the_five_discoveries_are_read_with_their_figures(opened, trained_root, words):
     app = opened(ONE)
     table = table_of(trained_root)
-    expected = dynamics.findings(table, [table.dataset.training(ONE)])
+    expected = training_dynamics_service.findings(table, [table.dataset.training(ONE)])
     said = words(app)
     assert [finding.discovery for finding in expected] == [1, 2, 3, 4, 5]
     for number, title in TITLES.items():
@@ -237,7 +238,7 @@ def test_a_region_in_the_address_shows_its_images_hardest_first(opened, grids, t
     region = read_region("0.2:0:0.5:0.8")
     app = opened(ONE, dynamics__region="0.2:0:0.5:0.8")
     table = table_of(trained_root)
-    points = dynamics.data_map(table, table.dataset.training(ONE))
+    points = training_dynamics_service.data_map(table, table.dataset.training(ONE))
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     expected = inside.sort_values("variability", ascending=False, kind="stable")["id"].tolist()
     assert len(expected) > 5
@@ -258,7 +259,7 @@ def test_a_box_drawn_on_the_map_goes_into_the_address_and_the_chart_starts_anew(
 
 
 def test_a_lasso_takes_all_samples_inside_it_also_those_not_drawn(opened, asked, grids, monkeypatch):
-    monkeypatch.setattr("avhcurate.ui.data_map.MOST_POINTS", 50)
+    monkeypatch.setattr("avhcurate.training_dynamics.ui_data_map.MOST_POINTS", 50)
     app = opened(ONE)
     drawn = points_on(figures(app)[1])
     assert len(drawn) == 50
@@ -284,7 +285,7 @@ def test_the_order_of_the_images_can_be_changed(opened, asked, grids, trained_ro
     app.selectbox(key="dynamics.sort").set_value("avh").run()
     assert asked(app, "dynamics.sort") == "avh"
     table = table_of(trained_root)
-    points = dynamics.data_map(table, table.dataset.training(ONE)).query("confidence_mean <= 0.9")
+    points = training_dynamics_service.data_map(table, table.dataset.training(ONE)).query("confidence_mean <= 0.9")
     assert tiles(grids, app)[0] == points.sort_values("avh", ascending=False)["id"].iloc[0]
 
 
@@ -349,12 +350,12 @@ def test_the_form_starts_the_command_line_and_the_page_shows_what_it_trained(ope
     app.selectbox(key="train.loss").set_value("avh")
     app.text_input(key="train.train_where").set_value("split = 'train' AND id % 4 = 0")
     next(button for button in app.button if button.label == "Start training").click().run()
-    job = jobs.current(own_demo_root)
+    job = background.current(own_demo_root)
     assert job.argv == [
         *("train", "digits", "--model=avhcurate:digits", "--loss=avh", "--epochs=1"),
         "--train-where=split = 'train' AND id % 4 = 0",
     ]
-    job = wait_until(lambda: (found := jobs.current(own_demo_root)) and not found.active and found)
+    job = wait_until(lambda: (found := background.current(own_demo_root)) and not found.active and found)
     assert job.state == "done", job.message
     app = open_page("training_dynamics", own_demo_root)
     assert "digits · avh · seed 0" in app.multiselect(key="dynamics.trainings").options

@@ -2,10 +2,10 @@
 
 import pytest
 
-from avhcurate.analysis.dynamics import KEYS
+from avhcurate.data.epoch_scores import KEYS
+from avhcurate.data.workspace import Workspace
 from avhcurate.scores import SCORES
-from avhcurate.services.tables import open_table
-from avhcurate.storage.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
 
 NAMES = {SCORES[key].name for key in KEYS}
 

@@ -5,7 +5,7 @@ import torch
 
 from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.training.digits import read_digits
-from avhcurate.training.pictures import LabelledImages
+from avhcurate.training.images import LabelledImages
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,13 @@ from torch import nn
 from torch.optim import SGD
 
 from avhcurate import scores
+from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.storage.jobs import Cancelled, Progress
-from avhcurate.training.looks import EvalSchedule, accuracy
-from avhcurate.training.pictures import LabelledImages, normalise
+from avhcurate.training.checkpoints import checkpoint_step, read_checkpoint, save_weights
+from avhcurate.training.evaluation import EvalSchedule, accuracy
+from avhcurate.training.images import LabelledImages, normalise
 from avhcurate.training.recipe import Recipe
-from avhcurate.training.saving import checkpoint_step, read_checkpoint, save_weights
 from avhcurate.training.trainer import train
 
 
@@ -289,9 +289,9 @@ KILLED = """
     torch.set_num_threads(1)
     from avhcurate.models.digits import MEAN, STD, DigitsNet
     from avhcurate.training.digits import read_digits
-    from avhcurate.training.pictures import LabelledImages
+    from avhcurate.training.images import LabelledImages
     from avhcurate.training.recipe import Recipe
-    from avhcurate.training.saving import save_weights
+    from avhcurate.training.checkpoints import save_weights
     from avhcurate.training.trainer import train
     from tests.fakes.killing import die_at_rename
 
@@ -401,11 +401,11 @@ PARALLEL = """
     import torch
     torch.set_num_threads(1)
     from avhcurate.models.digits import MEAN, STD
-    from avhcurate.storage.jobs import Cancelled, Progress
+    from avhcurate.disk.jobs import Cancelled, Progress
     from avhcurate.training.digits import read_digits
-    from avhcurate.training.looks import EvalSchedule
-    from avhcurate.training.parallel import joined
-    from avhcurate.training.pictures import LabelledImages
+    from avhcurate.training.evaluation import EvalSchedule
+    from avhcurate.training.distributed import joined
+    from avhcurate.training.images import LabelledImages
     from avhcurate.training.recipe import Recipe
     from avhcurate.training.trainer import train
 

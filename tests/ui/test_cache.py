@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from avhcurate.curation.filters import Filters
-from avhcurate.services.annotating import annotate
+from avhcurate.curate.annotations import annotate
+from avhcurate.table.filters import Filters
 from avhcurate.ui.cache import HASH_FUNCS
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from avhcurate.storage.workspace import Workspace
+from avhcurate.data.workspace import Workspace
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
 

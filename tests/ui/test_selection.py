@@ -1,6 +1,6 @@
 """What an action applies to: ids, or the predicate when everything that matches is selected."""
 
-from avhcurate.curation.filters import Filters
+from avhcurate.table.filters import Filters
 from avhcurate.ui.components.grid import GridEvent
 from avhcurate.ui.selection import Selection
 

@@ -1,1 +1,0 @@
-"""Pure statistics: rank correlations with HSF, tests that compare them, nearest neighbours by angle."""

@@ -1,0 +1,1 @@
+"""Collecting human votes: tasks, sessions, annotators, vote quality."""

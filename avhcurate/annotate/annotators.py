@@ -1,0 +1,137 @@
+"""What annotators have answered, how good they are, and who counts: exclusion, inclusion, withdrawal."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.annotate.setup import annotator_name, columns_of, required_settings
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.votes.annotators import ExclusionRule, annotator_table, exclusions
+from avhcurate.votes.grids import CONTROLS
+from avhcurate.votes.hsf_source import SourceChoice, control_hits, left_out
+from avhcurate.votes.log import DESIGNS, Design
+from avhcurate.votes.log_columns import ResponseColumns
+
+
+def responses(
+    table: DatasetTable, *, design: Design | None = None, standing: bool = True, controls: bool = False
+) -> pd.DataFrame:
+    """Answers as `votes.responses` describes them, oldest first, with `id`, `label` (class index of the answer) and
+    `excluded` (left out by hand or rule) besides; id and label are -1 where the dataset has no such sample or class.
+
+    standing: without retracted ones. controls: those too that are no votes. `at` is in UTC.
+    """
+    columns = columns_of(table)
+    rows = columns.rows
+    wanted = rows["standing"] | (not standing)
+    if design is not None:
+        wanted = wanted & (rows["classify"] == (design == "classify"))
+    if not controls:
+        wanted = wanted & (rows["control"] == 0)
+    task = np.cumsum(rows["place"] == 0)[wanted]
+    rows = rows[wanted]
+    out = {name: np.isin(rows["annotator"], _excluded(columns, name)) for name in DESIGNS}
+    return pd.DataFrame(
+        {
+            "at": pd.to_datetime(rows["at"], unit="s", utc=True),
+            "annotator": _texts(columns.annotators.texts, rows["annotator"]),
+            "id": table.counter.ids(columns)[rows["path"]],
+            "path": _texts(columns.paths.texts, rows["path"]),
+            "design": np.where(rows["classify"], "classify", "select"),
+            "answer": _texts(columns.classes.texts, rows["answer"]),
+            "label": table.counter.class_numbers(columns)[rows["answer"]],
+            "selected": pd.Series(np.array([False, True, None], object)[rows["selected"]]),
+            "control": _texts(CONTROLS, rows["control"]),
+            "expected": _texts(columns.classes.texts, rows["expected"]),
+            "reaction_ms": rows["reaction_ms"],
+            "task": task,
+            "excluded": np.where(rows["classify"], out["classify"], out["select"]),
+        }
+    )
+
+
+def annotators(table: DatasetTable) -> pd.DataFrame:
+    """One row an annotator of the collection: the columns of `votes.annotators.annotator_table`, and
+    `tasks, first, last, excluded, why, by`; `by` is "" or "rule" or "hand: NAME".
+    """
+    columns = columns_of(table)
+    design = required_settings(columns).design
+    answers = responses(table, design=design, controls=True)
+    groups = answers.groupby("annotator")
+    spans = groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")).reset_index()
+    found = annotator_table(answers).merge(spans, on="annotator")
+    out = {columns.annotators.texts[number] for number in _excluded(columns, design)}
+    reasons = [_why(columns, name, design) if name in out else ("", "") for name in found["annotator"]]
+    return found.assign(
+        excluded=[name in out for name in found["annotator"]],
+        why=[why for why, _ in reasons],
+        by=[by for _, by in reasons],
+    )
+
+
+def exclude(table: DatasetTable, annotator: str, *, why: str, who: str) -> None:
+    """Lets an annotator's answers count no more; they stay in the log."""
+    _set_status(table, annotator, "exclude", why, who)
+
+
+def include(table: DatasetTable, annotator: str, *, who: str, why: str = "") -> None:
+    """Lets an annotator's answers count, whatever a rule says."""
+    _set_status(table, annotator, "include", why, who)
+
+
+def excluded_by(table: DatasetTable, people: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
+    """Whom of `annotators` a rule leaves out, `annotator, reason`: nobody whose status was set by hand before."""
+    found, by_hand = exclusions(people, rule), columns_of(table).statuses
+    return found[[name not in by_hand for name in found["annotator"]]].reset_index(drop=True)
+
+
+def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.DataFrame:
+    """Excludes whom a rule leaves out today, see `excluded_by`."""
+    found = excluded_by(table, annotators(table), rule)
+    for name, reason in zip(found["annotator"], found["reason"], strict=True):
+        _set_status(table, name, "exclude", reason, f"{who}, by rule")
+    return found
+
+
+def withdraw(table: DatasetTable, annotator: str) -> int:
+    """Removes whatever has an annotator's name on this dataset, for good; returns how many answers went."""
+    removed = table.response_log.withdraw(table.dataset.name, annotator_name(annotator), at=time.time())
+    table.refresh()
+    return removed
+
+
+def status_changes(table: DatasetTable) -> pd.DataFrame:
+    """Who was excluded or included, newest first: `at, annotator, action, why, who`."""
+    found = table.response_log.status_changes(table.dataset.name)
+    changes = pd.DataFrame(found, columns=["at", "annotator", "action", "why", "who"])
+    return changes.assign(at=pd.to_datetime(changes["at"], unit="s", utc=True))
+
+
+def _excluded(columns: ResponseColumns, design: Design) -> np.ndarray:
+    return left_out(columns, design == "classify", SourceChoice.of(columns).control_filter)
+
+
+def _why(columns: ResponseColumns, name: str, design: Design) -> tuple[str, str]:
+    """Why somebody does not count, and by whom."""
+    action, why, who = columns.statuses.get(name, ("", "", ""))
+    if action == "exclude":
+        return why or "excluded", f"hand: {who}"
+    right, controls = (
+        counts[columns.annotators.number(name)] for counts in control_hits(columns, design == "classify")
+    )
+    limit = SourceChoice.of(columns).control_filter or 0.0
+    return f"{right} of {controls} controls right, below {limit:.0%}", "rule"
+
+
+def _set_status(table: DatasetTable, annotator: str, action: Literal["exclude", "include"], why: str, who: str) -> None:
+    with table.response_log.transaction(table.dataset.name) as log:
+        log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
+    table.refresh()
+
+
+def _texts(texts: Sequence[str], numbers: np.ndarray) -> pd.Series:
+    """Texts by number; missing where it is -1."""
+    return pd.Series(np.array([*texts, None], object)[numbers], dtype="str")

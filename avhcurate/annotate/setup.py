@@ -1,0 +1,167 @@
+"""How the votes of a dataset are collected, and which of them HSF uses: settings that stand in the log for everybody.
+
+Two designs. `select`: which of these images show the class? `classify`: which class is this image?
+"""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from avhcurate.annotate.task_pool import QueueOrder, TaskPool, task_pool
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.votes.annotators import ExclusionRule
+from avhcurate.votes.grids import GridDesign, is_check
+from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
+from avhcurate.votes.log import DESIGNS, Design
+from avhcurate.votes.log_columns import ResponseColumns
+from avhcurate.votes.queues import QUEUES as _QUEUES
+from avhcurate.votes.queues import Queue
+
+QUEUES: dict[Queue, str] = {
+    "random": "In a random order",
+    "hardest": "Hardest first, by a score",
+    "disagreement": "Where the models disagree most",
+    "fewest": "Fewest votes first",
+}
+LONGEST_NAME = 60
+#: Kind of the settings among the choices of the log.
+_SETTINGS = "collection"
+
+
+@dataclass(frozen=True)
+class CollectionSettings:
+    """How votes are collected on a dataset.
+
+    target: votes wanted a sample. control_share: share of attention checks among single images. candidates, positives,
+    negatives: tiles of a grid. classes: asked about in grids, () for all. definitions: (class name, what it means).
+    rule: when to tick an image, "" for the page's own words.
+    """
+
+    design: Design = "select"
+    queue: Queue = "random"
+    score: str = "avh"
+    target: int = 10
+    control_share: float = 0.1
+    candidates: int = 42
+    positives: int = 3
+    negatives: int = 3
+    classes: tuple[int, ...] = ()
+    definitions: tuple[tuple[str, str], ...] = ()
+    rule: str = ""
+    seed: int = 0
+    lease_minutes: float = 10.0
+
+    @property
+    def order(self) -> QueueOrder:
+        return QueueOrder(self.queue, self.score, self.seed)
+
+    @property
+    def grid(self) -> GridDesign:
+        return GridDesign(self.candidates, self.positives, self.negatives)
+
+    @property
+    def lease_seconds(self) -> float:
+        return 60 * self.lease_minutes
+
+    def scope(self, pool: TaskPool) -> np.ndarray:
+        """Mask (N,) of the samples that the collection asks about."""
+        if self.design == "classify":
+            return pool.eligible.copy()
+        labelled = pool.eligible & (pool.labels >= 0)
+        return labelled & np.isin(pool.labels, self.classes) if self.classes else labelled
+
+
+def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
+    """Writes how votes are collected from now on; invalid settings are refused. Answers so far stay."""
+    _check(table, settings)
+    with table.response_log.transaction(table.dataset.name) as log:
+        log.choose(_SETTINGS, json.dumps(asdict(settings)), who=annotator_name(who), at=time.time())
+    return settings
+
+
+def settings_of(table: DatasetTable) -> CollectionSettings | None:
+    """How votes are collected, as was last written; None before anybody did."""
+    return _read_settings(columns_of(table))
+
+
+def required_settings(columns: ResponseColumns, design: Design | None = None) -> CollectionSettings:
+    """The same from the log, refused where there are none, or where they are of another design."""
+    settings = _read_settings(columns)
+    if settings is None:
+        raise CurateError("no votes are collected on this dataset yet: set up a collection first")
+    if design is not None and settings.design != design:
+        raise CurateError(f"votes are collected by the design {settings.design} now, not {design}: reload the page")
+    return settings
+
+
+def choose_source(
+    table: DatasetTable, *, chosen: str = "auto", control_filter: float | None = None, who: str
+) -> HsfSource:
+    """Writes which votes HSF uses from now on, for everybody.
+
+    control_filter: annotators with a smaller share of right answers to controls do not count; None for no limit.
+    """
+    if chosen not in SOURCES:
+        raise CurateError(f"HSF cannot be made of {chosen!r}: choose {', '.join(SOURCES)}")
+    ExclusionRule(control_accuracy=control_filter)
+    with table.response_log.transaction(table.dataset.name) as log:
+        log.choose(CHOICE, SourceChoice(chosen, control_filter).text, who=annotator_name(who), at=time.time())
+    return source(table)
+
+
+def source(table: DatasetTable) -> HsfSource:
+    """Which votes HSF uses now."""
+    table.refresh()
+    return table.counter.source
+
+
+def columns_of(table: DatasetTable) -> ResponseColumns:
+    """The log of the table's dataset, as it is now."""
+    return table.response_log.columns(table.dataset.name)
+
+
+def annotator_name(text: str) -> str:
+    """The name without blanks around it; refused where it cannot stand in the log."""
+    name = text.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise CurateError(f"an annotator has a name of 1 to {LONGEST_NAME} printable characters")
+    return name
+
+
+def _read_settings(columns: ResponseColumns) -> CollectionSettings | None:
+    text = columns.choices.get(_SETTINGS)
+    if text is None:
+        return None
+    fields = {
+        name: value for name, value in json.loads(text).items() if name in CollectionSettings.__dataclass_fields__
+    }
+    fields["classes"] = tuple(fields.get("classes", ()))
+    fields["definitions"] = tuple((name, text) for name, text in fields.get("definitions", ()))
+    return CollectionSettings(**fields)
+
+
+def _check(table: DatasetTable, settings: CollectionSettings) -> None:
+    """Refuses settings by which nobody could be asked anything."""
+    if settings.design not in DESIGNS or settings.queue not in _QUEUES:
+        raise CurateError(f"choose a design of {', '.join(DESIGNS)} and a queue of {', '.join(_QUEUES)}")
+    if not 1 <= settings.target <= 1000:
+        raise CurateError(f"the target is 1 to 1000 votes a sample; it was {settings.target}")
+    if settings.queue == "hardest" and settings.score not in SCORES:
+        raise CurateError(f"no score is called {settings.score}: choose from {', '.join(SCORES)}")
+    if not 0 < settings.lease_minutes <= 24 * 60:
+        raise CurateError("an annotator holds an image for more than nothing and up to a day")
+    is_check(0, share=settings.control_share)
+    if settings.grid.size > 400:
+        raise CurateError(f"a grid of {settings.grid.size} images is too much at once: 400 are the most")
+    pool = task_pool(table)
+    if len(pool.classes) < 2:
+        raise CurateError("people cannot choose between classes where there are fewer than two")
+    if settings.design == "select" and not settings.scope(pool).any():
+        raise CurateError("no sample has a label of these classes, so that none can be asked about: choose others")
+    if unknown := [label for label in settings.classes if not 0 <= label < len(pool.classes)]:
+        raise CurateError(f"there is no class {unknown[0]}: labels run from 0 to {len(pool.classes) - 1}")
+    pool.order(settings.order, np.zeros(len(pool.labels), np.int64), settings.target)

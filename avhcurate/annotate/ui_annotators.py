@@ -1,0 +1,201 @@
+"""Parts of the Annotators page: progress of the collection, and its annotators, excluded or not."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.annotate import annotators, ui_setup
+from avhcurate.annotate.plots import votes_of_samples, votes_over_time
+from avhcurate.annotate.queue import CollectionProgress
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.annotate.vote_quality import VoteQuality
+from avhcurate.curate.annotations import user
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.signin import who
+from avhcurate.ui.user_errors import plain
+
+#: Session state: whose answers somebody is about to remove.
+_LEAVING = "annotators.leaving"
+
+
+def facts(made: CollectionProgress, settings: CollectionSettings) -> None:
+    """Votes, samples that have enough of them, annotators."""
+    share = made.votes / made.wanted if made.wanted else 0.0
+    with st.container(horizontal=True, gap="medium"):
+        kind = "ticks and passes" if settings.design == "select" else "choices of a class"
+        fact("Votes collected", f"{made.votes:,}", f"{100 * share:.0f} % of {made.wanted:,} wanted, {kind}")
+        each = made.votes / made.samples if made.samples else 0.0
+        fact("Votes a sample", f"{each:.1f}", f"{settings.target} wanted")
+        fact("Samples done", f"{made.done:,}", f"of {made.samples:,}")
+        fact("Annotators", f"{made.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
+    st.progress(min(1.0, share))
+
+
+def charts(quality: VoteQuality, settings: CollectionSettings) -> None:
+    """Votes over time, and how many votes the samples have."""
+    left, right = halves()
+    with left:
+        st.markdown("**Votes over time**")
+        show_chart(votes_over_time(quality.votes), key="annotators.time")
+    with right:
+        st.markdown("**Votes of each sample**")
+        show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
+
+
+def people(here: Opened, quality: VoteQuality) -> None:
+    """A row an annotator; those selected can be excluded, included, or withdrawn for good."""
+    st.subheader("Who annotates")
+    rows = quality.table
+    event: Any = st.dataframe(
+        shown(rows),
+        hide_index=True,
+        key=table_key(rows),
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config=_columns(),
+        row_height=30,
+    )
+    names = rows["annotator"].tolist()
+    chosen = [names[row] for row in event["selection"]["rows"] if row < len(names)]
+    _actions(here, rows, chosen)
+
+
+def history(here: Opened) -> None:
+    """Who was excluded and included, when, why and by whom."""
+    rows = annotators.status_changes(here.table)
+    if not len(rows):
+        return
+    with st.expander(f"What was decided ({len(rows):,})", icon=":material/history:"):
+        st.dataframe(
+            rows.set_axis(["When", "Annotator", "Action", "Why", "By"], axis=1),
+            hide_index=True,
+            key="annotators.history",
+        )
+
+
+def table_key(rows: pd.DataFrame) -> str:
+    """Key of the table: another one when somebody comes or goes, so that a selected row never becomes someone else."""
+    return f"annotators.table.{blake2b(repr(rows['annotator'].tolist()).encode(), digest_size=6).hexdigest()}"
+
+
+def shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """The table as people read it: shares in percent with their intervals, times in seconds, the state in words."""
+    return pd.DataFrame(
+        {
+            "Annotator": rows["annotator"],
+            "State": [_state(row) for row in rows.to_dict("records")],
+            "Votes": rows["votes"],
+            "Controls right": 100 * rows["control_accuracy"].astype(float),
+            "Controls": [_of(row, "control", "controls") for row in rows.to_dict("records")],
+            "Agreement": 100 * rows["agreement"].astype(float),
+            "Compared": [_of(row, "agreement", "compared") for row in rows.to_dict("records")],
+            "Median time": rows["median_ms"].astype(float) / 1000,
+            "Last seen": rows["last"],
+        }
+    )
+
+
+def _state(row: dict[Any, Any]) -> str:
+    if not row["excluded"]:
+        return "counts"
+    return f"excluded ({row['by']}): {row['why']}" if row["why"] else f"excluded ({row['by']})"
+
+
+def _of(row: dict[Any, Any], ends: str, number: str) -> str:
+    """The interval of a share and what it rests on; empty where there was nothing to judge by."""
+    low, high, n = row[f"{ends}_low"], row[f"{ends}_high"], row[number]
+    return f"{100 * low:.0f}–{100 * high:.0f} %, n {int(n):,}" if n and low == low else ""
+
+
+def _columns() -> dict[str, Any]:
+    share: dict[str, Any] = {"format": "%.0f %%", "min_value": 0, "max_value": 100}
+    return {
+        "Controls right": st.column_config.ProgressColumn(
+            **share, help="Share of right answers to images whose answer is known."
+        ),
+        "Controls": st.column_config.TextColumn(help="95 % interval (Wilson), and how many controls were answered."),
+        "Agreement": st.column_config.ProgressColumn(
+            **share, help="Share of votes that say what most of the other annotators say of the same image."
+        ),
+        "Compared": st.column_config.TextColumn(help="95 % interval (Wilson), and how many votes could be compared."),
+        "Median time": st.column_config.NumberColumn(
+            format="%.1f s", help="Median from the image on screen to the answer; for a grid, of one tile."
+        ),
+        "Last seen": st.column_config.DatetimeColumn(format="distance"),
+        "State": st.column_config.TextColumn(width="small", help="Whether the votes count; else by whom and why not."),
+    }
+
+
+def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
+    if not chosen:
+        st.caption("Select rows to exclude somebody, to include them again, or to remove their answers for good.")
+        return
+    out = set(rows.loc[rows["excluded"].astype(bool), "annotator"])
+    count = f"{len(chosen)} selected"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(count, color="blue")
+        st.text_input("Reason", key="annotators.why", placeholder="Reason", label_visibility="collapsed", width=240)
+        st.button(
+            "Exclude",
+            key="annotators.exclude",
+            icon=":material/block:",
+            disabled=set(chosen) <= out,
+            on_click=_exclude,
+            args=(here, [name for name in chosen if name not in out]),
+        )
+        st.button(
+            "Include",
+            key="annotators.include",
+            icon=":material/undo:",
+            disabled=not set(chosen) & out,
+            on_click=_include,
+            args=(here, [name for name in chosen if name in out]),
+        )
+        st.button(
+            "Withdraw …",
+            key="annotators.withdraw",
+            icon=":material/delete_forever:",
+            type="tertiary",
+            help="Removes every answer of one annotator for good.",
+            disabled=len(chosen) != 1,
+            on_click=_ask,
+            args=(chosen[0],),
+        )
+    if st.session_state.get(_LEAVING) in chosen:
+        _confirm_withdrawal(here, rows, st.session_state[_LEAVING])
+
+
+def _ask(name: str | None = None) -> None:
+    st.session_state[_LEAVING] = name
+
+
+@st.dialog("Remove all answers of an annotator", icon=":material/delete_forever:", on_dismiss=_ask)
+def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
+    answers = int(rows.loc[rows["annotator"] == name, "answers"].iloc[0])
+    st.write(
+        f"All {answers:,} answers of **{plain(name)}** on this dataset are deleted, and the name with them. "
+        "**This cannot be undone.** To leave them out and keep them, exclude the annotator instead."
+    )
+    typed = st.text_input("Type the name to confirm", key="annotators.confirm")
+    if st.button(
+        f"Delete {answers:,} answers", type="primary", key="annotators.really", disabled=typed.strip() != name
+    ):
+        attempt(annotators.withdraw, here.table, name, done=f"The answers of {name} are gone")
+        _ask()
+        st.rerun()
+
+
+def _exclude(here: Opened, names: Sequence[str]) -> None:
+    why = st.session_state.get("annotators.why", "").strip()
+    for name in names:
+        attempt(annotators.exclude, here.table, name, why=why, who=who() or user(), done=f"{name} is excluded")
+
+
+def _include(here: Opened, names: Sequence[str]) -> None:
+    for name in names:
+        attempt(annotators.include, here.table, name, who=who() or user(), done=f"{name} counts again")

@@ -1,0 +1,242 @@
+"""Parts of the Annotators page about the votes themselves: exclusion by a rule, agreement, reliability, more votes."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.annotate import annotators
+from avhcurate.annotate import vote_quality as annotate_vote_quality
+from avhcurate.annotate.plots import hsf_course
+from avhcurate.annotate.vote_quality import ExclusionEffect, VoteQuality
+from avhcurate.annotate.votes_out import write_votes
+from avhcurate.curate.annotations import user
+from avhcurate.errors import CurateError
+from avhcurate.stats.sample_size import Need
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui import cache
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.signin import who
+from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.votes.agreement import Agreement
+from avhcurate.votes.annotators import ExclusionRule
+
+_MEANING = """
+- **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
+  chance. Intervals are 95 %, bootstrapped over images.
+- **Reliability**: how closely HSF from all votes would follow HSF from as many other votes (split halves, stepped up by
+  Spearman-Brown).
+- **Noise ceiling**: its square root, the highest Spearman with HSF that a perfect score could be expected to reach.
+- Images that are hard for people lower agreement without anybody being careless: it describes images and annotators.
+"""
+
+#: What each format is called, how its file ends, and its media type.
+_FORMATS = {
+    "long-csv": ("CSV", ".csv"),
+    "long-parquet": ("Parquet", ".parquet"),
+    "counts": ("Counts", ".parquet"),
+    "label-studio": ("Label Studio", ".json"),
+    "imagenetv2": ("ImageNetV2", ".json"),
+}
+
+
+def _votes_key(table: DatasetTable) -> str:
+    return f"{cache.cache_key(table)}\n{table.response_log.columns(table.dataset.name).version}"
+
+
+#: For caches of results over the collected votes, which change with every answer, status and choice.
+VOTES_HASH = cache.HASH_FUNCS | {DatasetTable: _votes_key}
+
+vote_quality = st.cache_resource(max_entries=8, show_spinner="Reading the votes …", hash_funcs=VOTES_HASH)(
+    annotate_vote_quality.vote_quality
+)
+
+
+# --- exclusion by a rule -----------------------------------------------------------------------------------------
+
+
+def rule(here: Opened, quality: VoteQuality) -> None:
+    """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
+    with st.expander("Exclude by a rule", icon=":material/rule:"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            limits = ExclusionRule(
+                control_accuracy=_limit("Controls right, at least", "control_accuracy", "from 5 controls on"),
+                agreement=_limit("Agreement, at least", "agreement", "from 20 compared votes on"),
+                too_fast=_limit("Impossibly fast, at most", "too_fast", "from 10 timed answers on"),
+            )
+        if limits == ExclusionRule():
+            st.caption("Fill in a limit to see who would be left out. Nobody is until you say so.")
+            return
+        found = annotators.excluded_by(here.table, quality.table, limits)
+        if found.empty:
+            st.caption("Every annotator who counts keeps this rule.")
+            return
+        names, reasons = found["annotator"].tolist(), found["reason"].tolist()
+        told = (f"- **{plain(name)}**: {plain(why)}" for name, why in zip(names, reasons, strict=True))
+        st.markdown("\n".join(told))
+        effect = annotate_vote_quality.without(here.table, quality, names)
+        st.markdown(f":material/preview: {described(effect)}")
+        st.button(
+            f"Exclude {len(found)} annotator{'s' if len(found) > 1 else ''}",
+            key="annotators.apply",
+            icon=":material/block:",
+            on_click=_apply,
+            args=(here, limits),
+        )
+
+
+def _limit(label: str, key: str, help: str) -> float | None:
+    value = st.number_input(
+        label,
+        0,
+        100,
+        None,
+        step=5,
+        key=f"annotators.rule.{key}",
+        placeholder="% (off)",
+        help=f"In percent, {help}.",
+        width=210,
+    )
+    return None if value is None else value / 100
+
+
+def described(effect: ExclusionEffect) -> str:
+    """What leaving somebody out does to HSF, in a sentence or two.
+
+    >>> print(described(ExclusionEffect(samples=12, mean=0.08, most=0.5, bare=1, votes=40, spearman=float("nan"))))
+    HSF of 12 samples changes, by 0.08 on the mean and at most 0.50; 40 votes go. 1 sample is left without a vote.
+    """
+    if not effect.votes:
+        return "HSF stays as it is: they gave no vote that counts."
+    parts = [
+        f"HSF of {effect.samples:,} samples changes, by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
+    ]
+    parts[0] += f"; {effect.votes:,} votes go."
+    if effect.bare:
+        parts.append(f"{effect.bare:,} sample{'s are' if effect.bare > 1 else ' is'} left without a vote.")
+    if effect.spearman == effect.spearman:
+        parts.append(f"Spearman with HSF as it is: {effect.spearman:.3f}.")
+    return " ".join(parts)
+
+
+def _apply(here: Opened, limits: ExclusionRule) -> None:
+    attempt(annotators.apply_rule, here.table, limits, who=who() or user(), done="The rule is applied")
+
+
+# --- agreement and reliability -----------------------------------------------------------------------------------
+
+
+def agreement(quality: VoteQuality) -> None:
+    """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
+    found = quality.reliability
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Agreement and reliability")
+        with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
+            st.markdown(_MEANING)
+    left, right = halves()
+    with left:
+        with st.container(horizontal=True, gap="medium"):
+            for one in (quality.kappa, quality.alpha):
+                fact(one.name, _value(one.value), _note(one))
+        with st.container(horizontal=True, gap="medium"):
+            for name, value, low, high in (
+                ("Reliability of HSF", found.reliability, found.low, found.high),
+                ("Noise ceiling", found.ceiling, found.ceiling_low, found.ceiling_high),
+            ):
+                note = found.reason or f"{low:.2f}–{high:.2f}, {found.samples:,} samples with two votes"
+                fact(name, _value(value), note)
+    with right:
+        st.markdown("**How HSF moved as votes came in**")
+        if len(quality.course) < 2:
+            st.caption("A curve needs samples with two votes or more.")
+        else:
+            show_chart(hsf_course(quality.course), key="annotators.course")
+
+
+def _value(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"
+
+
+def _note(found: Agreement) -> str:
+    if found.reason:
+        return found.reason
+    return f"{found.low:.2f}–{found.high:.2f}, {found.samples:,} images, {found.answers:,} answers"
+
+
+def planning(here: Opened) -> None:
+    """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
+    st.subheader("How many more votes?")
+    if here.table.run is None:
+        st.caption("A correlation needs scores: score the dataset with a model first.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("Until the 95 % interval of", width="content")
+        scores = list(here.table.scores)
+        score = st.selectbox(
+            "Score", scores, format_func=score_name, key="annotators.score", label_visibility="collapsed", width=170
+        )
+        st.markdown("with HSF is at most", width="content")
+        width = st.number_input(
+            "Width", 0.01, 1.0, 0.1, step=0.01, key="annotators.width", label_visibility="collapsed", width=130
+        )
+        st.markdown("wide:", width="content")
+    try:
+        st.markdown(plain(need_text(annotate_vote_quality.need(here.table, score=score, width=width))))
+    except CurateError as error:
+        show_user_error(error)
+
+
+def need_text(need: Need) -> str:
+    """How many more votes or samples are needed, in a sentence or two."""
+    now = f"The interval of the correlation is {need.width_now:.3f} wide"
+    if need.width_now <= need.width:
+        return f"{now}, as narrow as asked already."
+    more_samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each would"
+    if need.votes_needed is None:
+        return (
+            f"{now}. More votes on the same {need.samples} samples cannot make it narrower than "
+            f"{need.width_at_best:.3f}; {more_samples}."
+        )
+    votes = f"{need.votes_needed} votes a sample, {need.more_votes} more in all,"
+    return f"{now}. {votes} make it {need.width:.3g}; {more_samples} too."
+
+
+# --- export ------------------------------------------------------------------------------------------------------
+
+
+def export_menu(here: Opened) -> None:
+    """The answers behind HSF as a file of the format chosen."""
+    table = here.table
+    if table.votes is None:
+        return
+    st.subheader("Export the votes")
+    st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
+    possible = [name for name in _FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = st.segmented_control(
+            "Format",
+            possible,
+            default=possible[0],
+            format_func=lambda name: _FORMATS[name][0],
+            required=True,
+            key="annotators.format",
+            label_visibility="collapsed",
+        )
+        _, suffix = _FORMATS[name]
+        file = f"{table.dataset.name}-votes-{name}{suffix}"
+        download("Download", partial(file_of, table, name), file, key="annotators.download")
+    if table.simulated:
+        st.caption("These votes are simulated; the file says so.")
+
+
+def file_of(table: DatasetTable, format: str) -> bytes:
+    """The bytes of the votes in a format of `annotate.votes_out`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"votes{_FORMATS[format][1]}"
+        write_votes(table, format, path)
+        return path.read_bytes()

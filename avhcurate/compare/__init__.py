@@ -1,0 +1,1 @@
+"""Models side by side: all runs of a dataset, a pair, transfer between networks."""

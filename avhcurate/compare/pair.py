@@ -1,0 +1,203 @@
+"""Two runs sample by sample: who is right, what each confuses, and what is hard for one and easy for the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.compare import statistics
+from avhcurate.compare.samples import LabelledSamples, read_scores, shared_samples
+from avhcurate.scores import SCORES
+from avhcurate.stats import correlation_tests
+from avhcurate.stats.correlation import ALL
+from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.filters import Filters
+from avhcurate.votes import bins
+from avhcurate.votes.hsf import wilson
+
+
+@dataclass(frozen=True)
+class RunPair:
+    """Two runs on the samples that both scored.
+
+    `points`: `id, label, hsf, bin, people, a_predicted, b_predicted, a_right, b_right, a, b, a_rank, b_rank`, a row a
+    sample; a and b are AVH, relative AVH where the runs have different numbers of classes (`measure`); ranks are shares
+    in (0, 1), large = hard. `tests`: a row a score and bin, as `correlation_tests.compare`. `only`: how many A alone
+    has right, how many B alone, and McNemar's p. `spearman`: of a with b. `left_out`: labelled samples in view that A,
+    that B has not scored.
+    """
+
+    names: tuple[str, str]
+    titles: tuple[str, str]
+    measure: str
+    points: pd.DataFrame
+    tests: pd.DataFrame
+    only: tuple[int, int, float]
+    spearman: float
+    left_out: tuple[int, int]
+    labelled: int
+    num_classes: int
+    edges: tuple[float, ...]
+    simulated: bool
+
+    @property
+    def voted(self) -> bool:
+        return bool((self.points["people"] >= 0).any())
+
+
+def pair(
+    table: DatasetTable,
+    first: str,
+    second: str,
+    *,
+    keys: Sequence[str] = ("avh",),
+    filters: Filters | None = None,
+) -> RunPair:
+    """Compares run A with run B, sample by sample. Refused for one run twice and as `side_by_side`."""
+    shared = shared_samples(table, [first, second], keys, filters)
+    samples, runs = shared.samples, shared.runs
+    classes = [run.record.num_classes for run in runs]
+    measure = "avh" if len(set(classes)) == 1 else "relative_avh"
+    a, b = (read_scores(run, samples.ids, {measure, *keys}) for run in runs)
+    points = pd.DataFrame(
+        {"id": samples.ids, "label": samples.labels, "hsf": samples.hsf, "bin": samples.bin, "people": samples.people}
+    )
+    for side, read in (("a", a), ("b", b)):
+        points[f"{side}_predicted"] = read["predicted"]
+        points[f"{side}_right"] = read["predicted"] == samples.labels
+        points[side] = read[measure]
+        points[f"{side}_rank"] = statistics.percentile_ranks(read[measure])
+    called = titles(table.dataset)
+    names = runs[0].name, runs[1].name
+    return RunPair(
+        names,
+        (called[names[0]], called[names[1]]),
+        measure,
+        points,
+        _tests(samples, a, b, keys, table.edges),
+        statistics.mcnemar(points["a_right"].to_numpy(), points["b_right"].to_numpy()),
+        float(statistics.rank_agreement([points["a"].to_numpy(), points["b"].to_numpy()])[0, 1]),
+        (shared.left_out[names[0]], shared.left_out[names[1]]),
+        shared.labelled,
+        max(*classes, int(samples.labels.max()) + 1),
+        table.edges,
+        table.simulated,
+    )
+
+
+def _tests(
+    samples: LabelledSamples,
+    a: dict[str, np.ndarray],
+    b: dict[str, np.ndarray],
+    keys: Sequence[str],
+    edges: Sequence[float],
+) -> pd.DataFrame:
+    """`score, bin`, then the test of A against B."""
+    parts = []
+    for key in keys:
+        harder = dict.fromkeys("ab", SCORES[key].harder)
+        for name, rows in _groups(samples, edges):
+            one = correlation_tests.compare({"a": a[key][rows], "b": b[key][rows]}, samples.hsf[rows], harder=harder)
+            one.insert(0, "score", key)
+            one.insert(1, "bin", name)
+            parts.append(one)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _groups(samples: LabelledSamples, edges: Sequence[float]) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and rows of all samples, then of each HSF bin."""
+    yield ALL, np.arange(len(samples))
+    for number, label in enumerate(bins.bin_labels(edges)):
+        yield label, np.flatnonzero(samples.bin == number)
+
+
+def who_is_right(found: RunPair) -> pd.DataFrame:
+    """Per HSF bin, `all` first: `bin, n, share`, then `people, a, b` (shares right), each with `_low, _high` (Wilson).
+
+    Where there are votes, all three over the samples that have them; `share` is the mean share of votes for the given
+    label. Without votes the one row `all`, and NaN for people.
+    """
+    points = found.points[found.points["people"] >= 0] if found.voted else found.points
+    rows = []
+    for name, within in [(ALL, points), *_by_bin(points, found)]:
+        row: dict[str, Any] = {"bin": name, "n": len(within), "share": float(within["hsf"].mean())}
+        for judge, column in (("people", "people"), ("a", "a_right"), ("b", "b_right")):
+            n = len(within) if judge != "people" or found.voted else 0
+            hits = int(within[column].sum()) if n else 0
+            low, high = wilson(hits, n)
+            row |= {judge: hits / n if n else np.nan, f"{judge}_low": float(low), f"{judge}_high": float(high)}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def outcomes(found: RunPair) -> pd.DataFrame:
+    """`people, a, b, n, share`: how often each combination of right (True) and wrong occurs, most first.
+
+    Over the samples with votes; without any, over all, and people is missing.
+    """
+    points = found.points[found.points["people"] >= 0] if found.voted else found.points
+    judges = (["people"] if found.voted else []) + ["a_right", "b_right"]
+    counts = statistics.outcomes(*(points[judge].to_numpy() for judge in judges))
+    rows = [(*combination, int(counts[combination])) for combination in product((1, 0), repeat=len(judges))]
+    table = pd.DataFrame(rows, columns=[*(judge.removesuffix("_right") for judge in judges), "n"])
+    table = table.astype(dict.fromkeys(table.columns[:-1], bool))
+    if not found.voted:
+        table.insert(0, "people", None)
+    table["share"] = table["n"] / max(1, len(points))
+    return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)
+
+
+def with_outcome(found: RunPair, people: bool | None, a: bool, b: bool) -> np.ndarray:
+    """Ids of the samples that people (None: whatever they say), A and B get right (True) or wrong, hardest first."""
+    points = found.points
+    chosen = (points["a_right"] == a) & (points["b_right"] == b)
+    if people is not None:
+        chosen &= points["people"] == int(people)
+    return _hardest_first(points[chosen])
+
+
+def confusions(found: RunPair) -> tuple[np.ndarray, np.ndarray]:
+    """Confusion matrices (K, K) of A and of B: row the given label, column the predicted class."""
+    labels = found.points["label"].to_numpy()
+    a, b = (
+        statistics.confusion(labels, found.points[f"{side}_predicted"].to_numpy(), found.num_classes) for side in "ab"
+    )
+    return a, b
+
+
+def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int) -> list[int]:
+    """At most `most` classes, those of the most confused pairs first taken, in the order of the classes."""
+    if num_classes <= most:
+        return list(range(num_classes))
+    named = pairs[["label", "predicted"]].to_numpy().ravel()
+    return sorted(int(label) for label in list(dict.fromkeys(named))[:most])
+
+
+def in_cell(found: RunPair, side: str, label: int, predicted: int) -> np.ndarray:
+    """Ids of the samples of a label that A ("a"), B ("b") or exactly one of them ("d") predicts so, hardest first."""
+    points = found.points
+    says = {name: points[f"{name}_predicted"] == predicted for name in "ab"}
+    chosen = says["a"] ^ says["b"] if side == "d" else says[side]
+    return _hardest_first(points[chosen & (points["label"] == label)])
+
+
+def hard_for_one(found: RunPair, *, for_a: bool, easy: float, hard: float) -> np.ndarray:
+    """Ids of the samples hard for A (at or above its percentile `hard`) and easy for B (at or below `easy`), or the
+    reverse; widest difference of percentiles first.
+    """
+    ranks = [found.points[f"{side}_rank"].to_numpy() for side in ("ab" if for_a else "ba")]
+    return found.points["id"].to_numpy()[statistics.hard_for_one(*ranks, easy=easy, hard=hard)]
+
+
+def _hardest_first(points: pd.DataFrame) -> np.ndarray:
+    mean = points["a_rank"].to_numpy() + points["b_rank"].to_numpy()
+    return points["id"].to_numpy()[np.argsort(-mean, kind="stable")]
+
+
+def _by_bin(points: pd.DataFrame, found: RunPair) -> Iterator[tuple[str, pd.DataFrame]]:
+    if found.voted:
+        for number, label in enumerate(bins.bin_labels(found.edges)):
+            yield label, points[points["bin"] == number]

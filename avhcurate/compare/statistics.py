@@ -1,0 +1,157 @@
+"""Two classifiers on the same samples: who is right, what they confuse, what each finds hard, and lines through points.
+
+`labels`, `predicted` (n,) are class indices; `right` (n,) bool; `ranks` (n,) are shares in (0, 1), large = hard.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, linregress, t
+
+from avhcurate.errors import CurateError
+from avhcurate.stats.ranks import average_ranks, spearman, standard_ranks
+
+#: Fewer points do not make a line that says anything.
+LEAST_POINTS = 3
+
+
+def class_accuracy(labels: np.ndarray, right: np.ndarray) -> tuple[float, int]:
+    """Mean over the classes that occur of the share that is right, and how many classes that are; NaN for no sample.
+
+    >>> class_accuracy(np.array([0, 0, 0, 1]), np.array([True, True, True, False]))
+    (0.5, 2)
+    """
+    counts = np.bincount(labels)
+    some = counts > 0
+    shares = np.bincount(labels, weights=right, minlength=len(counts))[some] / counts[some]
+    return (float(shares.mean()) if len(shares) else float("nan")), int(some.sum())
+
+
+def percentile_ranks(hardness: np.ndarray) -> np.ndarray:
+    """Of each value, the share of values below it, ties counted half, (n,) in (0, 1); NaN where there is no value.
+
+    >>> percentile_ranks(np.array([3.0, 1.0, np.nan, 3.0])).round(3).tolist()
+    [0.667, 0.167, nan, 0.667]
+    """
+    ranks, known = np.full(len(hardness), np.nan), ~np.isnan(hardness)
+    if known.any():
+        ranks[known] = (average_ranks(hardness[known]) - 0.5) / known.sum()
+    return ranks
+
+
+def rank_agreement(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Spearman of every two of R columns (n,), each on the samples that have both: (R, R), 1 on the diagonal."""
+    found = np.eye(len(columns))
+    whole = all(not np.isnan(column).any() for column in columns)
+    ranks = [standard_ranks(column) for column in columns] if whole else []
+    for i in range(len(columns)):
+        for j in range(i):
+            if whole:
+                rho = spearman(ranks[i], ranks[j])
+            else:
+                both = ~(np.isnan(columns[i]) | np.isnan(columns[j]))
+                rho = spearman(*(standard_ranks(columns[k][both]) if both.any() else None for k in (i, j)))
+            found[i, j] = found[j, i] = rho
+    return found
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
+    """How many only the first has right, only the second, and the exact two-sided p that both are right equally often.
+
+    Q. McNemar, Psychometrika 12 (1947) 153-157, by the binomial distribution.
+
+    >>> mcnemar(np.array([True, True, True, False]), np.array([False, False, False, True]))
+    (3, 1, 0.625)
+    """
+    one, other = int((first & ~second).sum()), int((second & ~first).sum())
+    return one, other, float(binomtest(one, one + other).pvalue) if one + other else 1.0
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts (K, K): row the given label, column the predicted class.
+
+    >>> confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    places = labels.astype(np.int64) * num_classes + predicted
+    return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def confused_pairs(first: np.ndarray, second: np.ndarray, *, most: int) -> pd.DataFrame:
+    """The pairs that either confuses most, of two confusion matrices (K, K): `label, predicted, first, second`.
+
+    Only off the diagonal, at most `most` of them; those that one confuses most often come first.
+    """
+    larger = np.maximum(first, second)
+    np.fill_diagonal(larger, 0)
+    rows, columns = np.nonzero(larger)
+    order = np.argsort(-larger[rows, columns], kind="stable")[:most]
+    rows, columns = rows[order], columns[order]
+    return pd.DataFrame(
+        {"label": rows, "predicted": columns, "first": first[rows, columns], "second": second[rows, columns]}
+    )
+
+
+def outcomes(*right: np.ndarray) -> np.ndarray:
+    """How often each combination of right and wrong occurs: (2,) * judges, index 1 = right, in the order given.
+
+    >>> outcomes(np.array([True, True, False]), np.array([True, False, False])).tolist()
+    [[1, 0], [1, 1]]
+    """
+    code = np.zeros(len(right[0]), np.int64)
+    for judge in right:
+        code = 2 * code + judge
+    return np.bincount(code, minlength=2 ** len(right)).reshape((2,) * len(right))
+
+
+def check_cuts(easy: float, hard: float) -> None:
+    """Refuses shares between which nothing lies."""
+    if not 0 < easy <= hard < 1:
+        raise CurateError(f"easy must end where hard begins or before, both within 0 and 1; it was {easy}, {hard}")
+
+
+def hard_for_one(one: np.ndarray, other: np.ndarray, *, easy: float, hard: float) -> np.ndarray:
+    """Rows that lie at or above `hard` by the first ranks and at or below `easy` by the other, widest gap first.
+
+    >>> hard_for_one(np.array([0.9, 0.8, 0.1]), np.array([0.4, 0.1, 0.9]), easy=0.5, hard=0.7).tolist()
+    [1, 0]
+    """
+    check_cuts(easy, hard)
+    rows = np.flatnonzero((one >= hard) & (other <= easy))
+    return rows[np.argsort(other[rows] - one[rows], kind="stable")]
+
+
+def hard_for_all(ranks: Sequence[np.ndarray], *, hard: float) -> np.ndarray:
+    """Rows that lie at or above `hard` by all ranks, highest mean rank first."""
+    every = np.stack(ranks)
+    rows = np.flatnonzero((every >= hard).all(axis=0))
+    return rows[np.argsort(-every[:, rows].mean(axis=0), kind="stable")]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The least-squares line y = slope * x + intercept through n points; ends of the 95 % interval of the slope (t)."""
+
+    n: int
+    slope: float
+    low: float
+    high: float
+    intercept: float
+    r_squared: float
+
+
+def fit_line(x: np.ndarray, y: np.ndarray) -> Line | None:
+    """The line through points (n,); None for fewer than `LEAST_POINTS`, or all at one x.
+
+    >>> line = fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
+    >>> line.slope, line.intercept
+    (2.0, 1.0)
+    """
+    if len(x) < LEAST_POINTS or np.ptp(x) == 0:
+        return None
+    found = linregress(x, y)
+    reach = float(t.ppf(0.975, len(x) - 2) * found.stderr)
+    slope = float(found.slope)
+    return Line(len(x), slope, slope - reach, slope + reach, float(found.intercept), float(found.rvalue**2))

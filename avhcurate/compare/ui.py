@@ -1,0 +1,159 @@
+"""The Models page: which part is open, which runs and scores are compared, and the comparison itself, cached."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from avhcurate.compare import pair as compare_pair
+from avhcurate.compare import service
+from avhcurate.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
+from avhcurate.compare.service import SideBySide
+from avhcurate.data.runs import RunFolder
+from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.ui import cache, url_state
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.page_choices import Choice, one_of, some_of
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.user_errors import plain
+
+#: Parts of the page: one is worked out and drawn at a time.
+PARTS = {
+    "all": "All runs",
+    "pair": "Who is right",
+    "scatter": "AVH against AVH",
+    "confusion": "Confusions",
+    "hard": "Hard for one, or for all",
+    "transfer": "Across datasets",
+}
+PART = one_of("models.part", tuple(PARTS), "all")
+
+_MOST_SCORES = 4
+SCORES_SHOWN = some_of("models.scores", KEYS, ["avh", "confidence"], most=_MOST_SCORES)
+
+
+# --- what is compared ----------------------------------------------------------------------------------------
+
+
+def part(here: Opened, runs: Sequence[RunFolder]) -> str:
+    """Which part of the page is open; with a single run only those that need no second."""
+    possible = list(PARTS) if len(runs) > 1 else ["all", "transfer"]
+    return PART.show(
+        st.segmented_control,
+        "Part",
+        here.view,
+        {name: PARTS[name] for name in possible},
+        on_change=PART.restart,
+        label_visibility="collapsed",
+    )
+
+
+def filters_note(here: Opened) -> None:
+    """Says by which run the filters go that are about predictions or scores."""
+    filters = here.filters
+    if filters.mistakes or filters.predicted or filters.ranges or filters.where:
+        called = titles(here.table.dataset)
+        run = plain(called[here.table.run.root.name]) if here.table.run else "none"
+        st.caption(f"Filters on predictions and scores go by the run that is open on the left: {run}.")
+
+
+def chosen_runs(here: Opened, runs: Sequence[RunFolder]) -> list[str]:
+    """The runs of the table, by name: the newest of each network unless the address says otherwise."""
+    called = titles(here.table.dataset)
+    return _runs_choice(runs).show(
+        st.multiselect,
+        "Runs",
+        here.view,
+        {run.name: called[run.name] for run in runs},
+        max_selections=MOST_RUNS,
+        placeholder="The newest run of each network",
+        help=f"Up to {MOST_RUNS}, on the samples that all of them have scored.",
+    )
+
+
+def _runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
+    names = [run.name for run in runs]
+
+    def read(text: str) -> list[str]:
+        found = list(dict.fromkeys(text.split(",")))[:MOST_RUNS]
+        if not set(found) <= set(names):
+            raise ValueError(text)
+        return found
+
+    return Choice("models.runs", default_runs(runs), read, ",".join)
+
+
+def chosen_scores(here: Opened) -> list[str]:
+    """The scores whose correlation with HSF is compared; AVH where the choice is empty."""
+    if here.table.votes is None:
+        return SCORES_SHOWN.of(here.view) or ["avh"]
+    chosen = SCORES_SHOWN.show(
+        st.multiselect,
+        "Scores against HSF",
+        here.view,
+        KEYS,
+        format_func=score_name,
+        max_selections=_MOST_SCORES,
+        placeholder="AVH",
+    )
+    return chosen or ["avh"]
+
+
+def chosen_pair(here: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
+    """Runs A and B: the open run and the newest other, unless the address says otherwise; None for one run twice."""
+    called = titles(here.table.dataset)
+    names = {run.name: called[run.name] for run in runs}
+    opened = here.table.run.root.name if here.table.run else runs[0].name
+    first = one_of("models.a", tuple(names), opened)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        a = first.show(st.selectbox, "A", here.view, names, width=300)
+        second = one_of("models.b", tuple(names), next(name for name in names if name != a))
+        b = second.show(st.selectbox, "B", here.view, names, width=300)
+        st.button("Swap", icon=":material/swap_horiz:", key="models.swap", on_click=_swap, args=(first, second, a, b))
+    if a == b:
+        st.caption("Choose two different runs.")
+        return None
+    return a, b
+
+
+def _swap(first: Choice[str], second: Choice[str], a: str, b: str) -> None:
+    first.put(b)
+    # What the second falls back to depends on the first, so it is always written out.
+    url_state.write(url_state.current().choosing(second.name, a))
+
+
+def only_one_run(here: Opened, runs: Sequence[RunFolder]) -> None:
+    """What to do where there is nothing to compare."""
+    name = here.table.dataset.name
+    model = runs[0].record.model if runs else "torchvision:resnet50"
+    other = f"{model} --weights OTHER.safetensors" if model.startswith("avhcurate:") else "ANOTHER_MODEL"
+    with st.container(border=True):
+        st.subheader("Two runs are needed", icon=":material/balance:")
+        st.write(
+            "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
+            "or train one: its network is scored when the training ends. Start either on the Home page, or run:"
+        )
+        st.code(f"avhcurate score {name} --model {other}\navhcurate train {name}", language="bash")
+
+
+# --- comparisons, cached --------------------------------------------------------------------------------------
+
+
+def stamp(table: DatasetTable) -> str:
+    """Changes with whatever a comparison depends on: what `cache.cache_key` says, and the dataset's runs."""
+    runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparable_runs(table)]
+    return "\n".join([cache.cache_key(table), *runs])
+
+
+HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: stamp}
+#: `compare.service.side_by_side`, kept until what it compares changes.
+side_by_side = st.cache_resource(max_entries=6, show_spinner="Comparing the runs …", hash_funcs=HASH_FUNCS)(
+    service.side_by_side
+)
+#: `compare.pair.pair`, likewise.
+pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B …", hash_funcs=HASH_FUNCS)(compare_pair.pair)
+
+
+def shown(here: Opened) -> SideBySide:
+    """The table of the runs and scores that the address names, without asking for them."""
+    names = _runs_choice(comparable_runs(here.table)).of(here.view)
+    return side_by_side(here.table, names, keys=SCORES_SHOWN.of(here.view) or ["avh"], filters=here.filters)

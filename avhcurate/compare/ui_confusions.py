@@ -1,0 +1,123 @@
+"""Confusions of two runs on the Models page: both matrices, their difference, and the samples of a cell."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.compare import pair, plots, statistics
+from avhcurate.compare.pair import RunPair
+from avhcurate.compare.ui_images import ImageList, class_names, picked_row
+from avhcurate.ui import region_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_actions import gallery_link
+from avhcurate.ui.layout import halves
+from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.user_errors import plain
+
+#: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
+MOST_CLASSES = 12
+_MOST_PAIRS = 40
+_SIDES = {"a": "A", "b": "B", "d": "B − A"}
+
+
+def _read_cell(text: str) -> tuple[str, int, int]:
+    side, label, predicted = text.split(":")
+    if side not in _SIDES or not (label.isdigit() and predicted.isdigit()):
+        raise ValueError(text)
+    return side, int(label), int(predicted)
+
+
+CELL: Choice[tuple[str, int, int] | None] = Choice(
+    "models.cell", None, _read_cell, lambda cell: ":".join(map(str, cell)) if cell else ""
+)
+
+
+def confusions(here: Opened, found: RunPair) -> ImageList | None:
+    """Both confusion matrices and their difference, the pairs confused most, and the samples of the chosen cell."""
+    a, b = pair.confusions(found)
+    classes = class_names(here, found)
+    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
+    chosen = pair.most_confused(pairs, found.num_classes, most=MOST_CLASSES)
+    for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
+        with column:
+            _matrix(side, counts, chosen, classes)
+    most = f" The {len(chosen)} of {found.num_classes} classes that are confused most."
+    few = most if len(chosen) < found.num_classes else ""
+    st.caption(
+        f"Row: given label. Column: predicted class.{few} In B − A orange is what B does worse, blue what it does "
+        "better. Click a cell to see its images."
+    )
+    cell = CELL.of(here.view)
+    left, right = halves()
+    with left:
+        st.markdown(f"**Confused most** ({len(pairs)} pairs)")
+        row = picked_row(_pairs_table(pairs, classes), CELL, key="models.pairs")
+        if row is not None:
+            one = pairs.iloc[row]
+            worse = "b" if one["second"] > one["first"] else "a"
+            region_chart.answer(CELL, (worse, int(one["label"]), int(one["predicted"])))
+            st.rerun()
+    if cell is not None and max(cell[1:]) >= found.num_classes:
+        st.warning(f"There are {found.num_classes} classes here: the cell of the address was ignored.")
+        cell = None
+    if cell is None:
+        return None
+    side, label, predicted = cell
+    with right:
+        st.markdown(f"**Label {plain(classes[label])}, predicted {plain(classes[predicted])}**")
+        _gallery_links(here, found, label, predicted)
+    who = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}[side]
+    ids = pair.in_cell(found, side, label, predicted).tolist()
+    return ImageList(f"Label {classes[label]}, {who} {classes[predicted]}", ids)
+
+
+def _matrix(side: str, counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> None:
+    """Draws one matrix, and takes over a click on a cell."""
+    st.markdown(f"**{_SIDES[side]}**")
+    event = st.plotly_chart(
+        plots.confusion(counts, chosen, classes, difference=side == "d"),
+        key=region_chart.turned(CELL, f"models.confusion_{side}"),
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"Confusion matrix {_SIDES[side]}",
+    )
+    if (clicked := _clicked_cell(event)) is not None:
+        region_chart.answer(CELL, (side, *clicked))
+        st.rerun()
+
+
+def _pairs_table(pairs: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Label": [classes[label] for label in pairs["label"]],
+            "Predicted": [classes[label] for label in pairs["predicted"]],
+            "A": pairs["first"],
+            "B": pairs["second"],
+            "B − A": pairs["second"] - pairs["first"],
+        }
+    )
+
+
+def _gallery_links(here: Opened, found: RunPair, label: int, predicted: int) -> None:
+    """Links to the gallery with the run open and class and prediction as filters."""
+    for side, run in zip("AB", found.names, strict=True):
+        filters = here.filters.with_(classes=(label,), predicted=(predicted,))
+        gallery_link(f"In the gallery, as {side} predicts", here.view, run=run, filters=filters)
+
+
+def _clicked_cell(event: object) -> tuple[int, int] | None:
+    """Label and predicted class that a clicked cell carries; None for whatever else a browser sends.
+
+    >>> _clicked_cell({"selection": {"points": [{"customdata": {"0": 3, "1": 8, "2": 5}}]}})
+    (3, 8)
+    """
+    try:
+        carried = event["selection"]["points"][0]["customdata"]  # type: ignore[index]
+        values = [carried[str(place)] if isinstance(carried, dict) else carried[place] for place in (0, 1)]
+        label, predicted = (int(value) for value in values)
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None
+    return (label, predicted) if min(label, predicted) >= 0 else None

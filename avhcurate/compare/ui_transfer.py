@@ -1,0 +1,118 @@
+"""Accuracy across datasets on the Models page: that of every network on one dataset or split against another."""
+
+import streamlit as st
+
+from avhcurate.compare import plots, transfer
+from avhcurate.compare.transfer import LEAST_IN_BIN, Side, Transfer
+from avhcurate.compare.ui import stamp
+from avhcurate.table.filters import Filters
+from avhcurate.ui import cache
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.text import signed
+from avhcurate.ui.user_errors import plain
+from avhcurate.votes.bins import bin_labels
+
+
+def across(here: Opened) -> None:
+    """The paper's reproducibility figure: accuracy of every network on one side against that on another."""
+    st.caption(
+        "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
+        "are; a point is a network and HSF bin."
+    )
+    sides = possible_sides(here)
+    if len(sides) < 2:
+        _one_side(here)
+        return
+    x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
+    with st.container(horizontal=True):
+        x = x_choice.show(st.selectbox, "Across", here.view, sides, width=300)
+        y_choice = one_of("models.y", tuple(sides), next(name for name in sides if name != x))
+        y = y_choice.show(st.selectbox, "Up", here.view, sides, width=300)
+    if x == y:
+        st.caption("Choose two different sides.")
+        return
+    first, second = (_side(here, name) for name in (x, y))
+    simulated = first.table.simulated or second.table.simulated
+    _figure(here, _transfer(first, second), (sides[x], sides[y]), simulated=simulated)
+
+
+def possible_sides(here: Opened) -> dict[str, str]:
+    """Datasets with the classes of the open one and a run, whole and split by split, by key, with what they are called.
+
+    The open one comes first.
+    """
+    own = here.table.dataset
+    others = [here.workspace.dataset(name) for name in here.workspace.names() if name != own.name]
+    fitting = [own, *(one for one in others if one.record.classes == own.record.classes)]
+    sides = {}
+    for folder in fitting:
+        if not any(run.complete for run in folder.runs()):
+            continue
+        splits = sorted({split for split in folder.samples(["split"])["split"] if isinstance(split, str)})
+        for split in splits if len(splits) > 1 else []:
+            sides[f"{folder.name}:{split}"] = f"{folder.name}, {split}"
+        sides[folder.name] = folder.name if len(splits) < 2 else f"{folder.name}, all splits"
+    return sides
+
+
+def _side(here: Opened, key: str) -> Side:
+    name, _, split = key.partition(":")
+    if name == here.table.dataset.name:
+        return Side(here.table, split or None, here.filters.with_(splits=()) if split else here.filters)
+    # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
+    filters = Filters(hsf_bins=here.filters.hsf_bins, classes=here.filters.classes, excluded=here.filters.excluded)
+    return Side(cache.table(here.workspace, name, "", here.view.edges), split or None, filters)
+
+
+def _figure(here: Opened, found: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
+    if found.points.empty:
+        with st.container(border=True):
+            st.subheader("No network has scored both sides", icon=":material/balance:")
+            st.write(
+                "Score both with the same weights; an HSF bin needs "
+                f"{LEAST_IN_BIN} samples on both sides. Networks that have scored both: {found.models}."
+            )
+        return
+    bins = bin_labels(here.table.edges) if found.by_bin else ("all",)
+    show_chart(
+        plots.transfer(found.points, found.line, sides=names, bins=bins, simulated=simulated), key="models.transfer"
+    )
+    parts = [f"{len(found.points)} points of {found.models} network{'s' * (found.models != 1)}"]
+    if found.left_out:
+        parts.append(f"{found.left_out} left out, with fewer than {LEAST_IN_BIN} samples on a side")
+    if (line := found.line) is not None:
+        slope = f"{signed(line.slope, 3)} [{signed(line.low, 3)}, {signed(line.high, 3)}]"
+        parts.append(
+            f"linear fit: slope {slope}, intercept {signed(line.intercept, 3)}, R² {line.r_squared:.3f}, n {line.n}"
+        )
+    st.caption(
+        "; ".join(parts) + ". Bars are Wilson's 95 % intervals; the dashed line is the same accuracy on both. "
+        "The interval of the slope takes points as independent, which bins of one network are not quite."
+    )
+
+
+def _one_side(here: Opened) -> None:
+    name = here.table.dataset.name
+    with st.container(border=True):
+        st.subheader("Nothing to hold this dataset against", icon=":material/balance:")
+        st.write(
+            "It has one split, and no other dataset here has the same classes and a run. Import one, and score it with "
+            "the same weights:"
+        )
+        st.code(f"avhcurate import OTHER path/to/images\navhcurate score OTHER --model {_model(here)}", language="bash")
+        st.caption(f"Or import {plain(name)} again with its splits by --split-column.")
+
+
+def _model(here: Opened) -> str:
+    return here.table.run.record.model if here.table.run else "MODEL"
+
+
+def _side_key(side: Side) -> tuple[str, str | None, dict[str, str]]:
+    return stamp(side.table), side.split, side.filters.to_query()
+
+
+_transfer = st.cache_resource(max_entries=12, show_spinner="Reading both sides …", hash_funcs={Side: _side_key})(
+    transfer.transfer
+)

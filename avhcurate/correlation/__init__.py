@@ -1,0 +1,1 @@
+"""How each score follows human judgement, overall and by HSF bin."""

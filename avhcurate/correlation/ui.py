@@ -1,0 +1,242 @@
+"""Parts of the Correlation page: the table, what it says in words, and the comparison of two scores."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.correlation import service
+from avhcurate.correlation.plots import agreement
+from avhcurate.correlation.service import HSF, Correlations
+from avhcurate.images.measures import PROXIES, RANKED
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import html_table, table_row, tint
+from avhcurate.ui.page_choices import one_of, some_of, switch
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import listed, p_text, signed
+from avhcurate.ui.url_state import View
+
+FIRST = one_of("correlation.first", list(RANKED), "avh")
+SECOND = one_of("correlation.second", list(RANKED), "confidence")
+SHOWN = some_of("correlation.scores", list(RANKED), ["avh", "confidence"])
+#: What scores are compared with: HSF, or a measure of the images in its place.
+AGAINST = one_of("correlation.against", [HSF, *PROXIES], HSF)
+BOOTSTRAP = switch("correlation.bootstrap")
+
+#: A difference whose p-value is at least this is called unclear.
+_CLEAR = 0.05
+#: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
+MOST_TO_BOOTSTRAP = 10_000
+#: `correlation.service.correlate`, kept until what it correlates changes.
+correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The test of two scores, first against second: agreements with people, difference of Fisher z, p."""
+
+    n: int
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    between: float
+
+
+def choose_against(here: Opened) -> str:
+    """What the scores are compared with: HSF, or a measure of the images once they are measured."""
+    possible = service.possible_targets(here.table)
+    if len(possible) == 1:
+        return possible[0]
+    return AGAINST.show(
+        st.segmented_control,
+        "Against",
+        here.view,
+        possible,
+        format_func=score_name,
+        help="HSF, what people said; or a measure of the images, which is taken for it where there are no votes.",
+    )
+
+
+def pair_of(found: Correlations, first: str, second: str) -> Pair:
+    """The comparison of any two scores, in the order asked."""
+    rows = {(row.first, row.second): row for row in found.pairs.itertuples()}
+    turned = (first, second) not in rows
+    row: Any = rows[second, first] if turned else rows[first, second]
+    agreements, ends = (row.first_agreement, row.second_agreement), (row.ci_low, row.ci_high)
+    if turned:
+        agreements, ends, difference = agreements[::-1], (-ends[1], -ends[0]), -row.difference
+    else:
+        difference = row.difference
+    return Pair(int(row.n), *agreements, difference, *ends, row.p_value, row.between)
+
+
+def verdict(pair: Pair, first: str, second: str, *, people: str = "people") -> str:
+    """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
+    one, other = score_name(first), score_name(second)
+    if pair.p_value != pair.p_value:
+        return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
+    if abs(pair.difference) < 1e-9:
+        same = f"**{one}** and **{other}** put these {pair.n:,} samples in the same order"
+        return f"{same}: both follow {people} at {pair.first:.3f}."
+    at = {one: signed(pair.first, 3), other: signed(pair.second, 3)}
+    test = f"({p_text(pair.p_value)}, n {pair.n:,})"
+    if pair.p_value >= _CLEAR:
+        return f"No clear difference: **{one}** follows {people} at {at[one]}, **{other}** at {at[other]} {test}."
+    better, worse = (one, other) if pair.difference > 0 else (other, one)
+    return f"**{better}** follows {people} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
+
+
+def summary(found: Correlations) -> str:
+    """What the table says, in a few plain sentences, whichever score wins."""
+    rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
+    of_training = np.array([RANKED[key].training for key in rows["score"]], bool)
+    if rows["n"][of_training].max() == rows["n"].max():
+        of_training[:] = False
+    rows, recorded = rows[~of_training], rows[of_training]  # over fewer samples, they cannot be ranked with the others
+    if rows.empty:
+        what = score_name(found.against)
+        return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
+    rows = rows.sort_values("agreement", ascending=False, kind="stable")
+    values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
+    best, top = next(iter(values.items()))
+    people = people_of(found)
+    avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
+    unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
+    sentences = [f"**{score_name(best)}** follows {people} most closely, at {signed(top, 2)}{unclear}{avh}."]
+    if {"avh", "confidence"} <= set(values):
+        sentences.append(_avh_or_confidence(pair_of(found, "avh", "confidence")))
+    if not found.ceiling.reason and found.ceiling.ceiling > 0 and top > 0:
+        sentences.append(
+            f"The votes are noisy themselves: no score could be expected above {found.ceiling.ceiling:.2f}, "
+            f"and the best reaches {top / found.ceiling.ceiling:.0%} of that."
+        )
+    if len(recorded):
+        leader = recorded.sort_values("agreement").iloc[-1]
+        sentences.append(
+            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it was evaluated on, "
+            f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
+            "`aum IS NOT NULL` compares all scores on those."
+        )
+    against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
+    if against and found.against == HSF:
+        goes = "go" if len(against) > 1 else "goes"
+        sentences.append(f"{listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
+    return " ".join(filter(None, sentences))
+
+
+def people_of(found: Correlations) -> str:
+    """Who or what the scores are compared with, in a sentence."""
+    if found.against != HSF:
+        return f"the {score_name(found.against).lower()} of the images"
+    return "the simulated panel" if found.simulated else "people"
+
+
+def _place(values: Mapping[str, float], key: str) -> str:
+    """Rank of a score; scores that agree equally with people, to three digits, share it."""
+    place = 1 + sum(value > values[key] + 5e-4 for value in values.values())
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place if place not in (11, 12, 13) else 0, "th")
+    return f"comes {place}{ending} of {len(values)}"
+
+
+def _avh_or_confidence(pair: Pair) -> str:
+    if pair.p_value != pair.p_value:
+        return ""
+    if pair.p_value >= _CLEAR:
+        return f"Between AVH and confidence there is no clear difference ({p_text(pair.p_value)})."
+    does = "better" if pair.difference > 0 else "worse"
+    values = f"{signed(pair.first, 2)} against {signed(pair.second, 2)}"
+    return f"AVH does {does} than confidence here: {values} ({p_text(pair.p_value)})."
+
+
+def table_html(found: Correlations) -> str:
+    """The table of the paper with intervals: a row a score, a column for all and each bin, n in the header.
+
+    A cell's colour says the correlation's sign and size; cells of few samples are marked and say why.
+    """
+    groups = list(dict.fromkeys(found.table["bin"]))
+    counts = found.table.groupby("bin", sort=False)["n"].max()
+    heads = [f"{escape(group)}<small>n {counts[group]:,}</small>" for group in groups]
+    return html_table(["Score", "Hard end", *heads], _rows(found, groups), tinted=True)
+
+
+def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
+    table = found.table.assign(remark=found.remarks)
+    table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
+    for key, rows in table.groupby("score", sort=False):
+        score = RANKED[str(key)]
+        by_bin = {row.bin: row for row in rows.itertuples()}
+        end = "↑ high" if score.harder == "high" else "↓ low"
+        cells = (_cell(by_bin[group]) for group in groups)
+        yield table_row(escape(score.name), [end, *cells], title=escape(score.sentence))
+
+
+def _cell(row: Any) -> str:
+    remark = escape(row.remark)
+    kind = " class='few'" if remark else ""
+    if pd.isna(row.spearman):
+        return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
+    notes = [] if pd.isna(row.ci_low) else [f"{signed(row.ci_low, 2)} to {signed(row.ci_high, 2)}"]
+    notes += [f"n {row.n:,}"] if row.fewer else []
+    style = tint(row.spearman, min(0.55, 0.75 * abs(row.spearman)))
+    z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
+    title = escape(f"{p_text(row.p_value)}{z}{f'; {row.remark}' if remark else ''}")
+    mark = "*" if remark else ""
+    value = f"{signed(row.spearman, 3)}{mark}"
+    value = f"{f'<b>{value}</b>' if row.bin == 'all' else value}<small>{' · '.join(notes)}</small>"
+    return f"<td{kind} style='{style}' title='{title}'>{value}</td>"
+
+
+def ceiling_sentence(found: Correlations) -> str:
+    """The noise ceiling and the reliability behind it, with intervals, or why there is none."""
+    ceiling = found.ceiling
+    if found.against != HSF:
+        return (
+            f"{score_name(found.against)} takes the place of HSF here: an image with less of it is taken to be harder. "
+            "Bins hold about equally many samples."
+        )
+    if ceiling.reason:
+        return f"No noise ceiling: {ceiling.reason}."
+    return (
+        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}], from a "
+        f"split-half reliability of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] of HSF "
+        f"(Spearman-Brown, {ceiling.samples:,} samples with two votes or more, the whole dataset)."
+    )
+
+
+def marks_sentence(found: Correlations) -> str:
+    """What the dashed cells mean, when there are any."""
+    marked = found.remarks != ""
+    if not marked.any():
+        return ""
+    bins = found.table["bin"][marked]
+    texts = [f"{remark}: {', '.join(dict.fromkeys(rows))}" for remark, rows in bins.groupby(found.remarks[marked])]
+    return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."
+
+
+def compare(found: Correlations, view: View) -> None:
+    """Two scores to choose, and the test between them; one that the table does not have gives way to the default."""
+    scores = list(dict.fromkeys(found.table["score"]))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first, second = (
+            choice.show(st.selectbox, label, view, scores, format_func=score_name, width=200)
+            for choice, label in ((FIRST, "Compare"), (SECOND, "with"))
+        )
+    if first == second:
+        st.caption("Choose two different scores.")
+        return
+    pair = pair_of(found, first, second)
+    st.markdown(verdict(pair, first, second, people=people_of(found)))
+    if pair.p_value == pair.p_value:
+        st.caption(
+            f"Difference of Fisher z {signed(pair.difference, 3)} [{signed(pair.low, 3)}, {signed(pair.high, 3)}]; "
+            f"the two scores correlate at {signed(pair.between, 3)} with each other. Meng, Rosenthal and Rubin's test "
+            "for two correlations on the same samples; p-values are not corrected for the number of pairs you try."
+        )

@@ -1,0 +1,1 @@
+"""What people decide about samples: tags, relabels, exclusions, named sets and views, history."""

@@ -1,0 +1,61 @@
+"""Tags, relabels and exclusions on samples chosen by id or by filter, with undo and history."""
+
+import getpass
+from collections.abc import Sequence
+
+from avhcurate.data.annotation_log import Event
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: A tag is short and printable, so that it fits a chip and a file.
+_LONGEST_TAG = 60
+
+
+def annotate(
+    table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: str | int | None = None, *, who: str = ""
+) -> int:
+    """Applies `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; returns how many.
+
+    `value` is the tag, or the class index of a relabel (None gives the label of the source back); an exclusion may
+    have one for its reason, which is a tag like others until the exclusion is undone. The entry is on the disk when
+    this returns.
+    """
+    filters = chosen if isinstance(chosen, Filters) else None
+    paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
+    table.log.append(table.dataset.name, action, _checked(table, action, value), paths, who=who or user())
+    table.refresh()
+    return len(paths)
+
+
+def undo(table: DatasetTable, *, who: str = "") -> Event | None:
+    """Takes back the newest entry of `who` that still stands; None when there is nothing to undo."""
+    event = table.log.undo(table.dataset.name, who=who or user())
+    table.refresh()
+    return event
+
+
+def history(table: DatasetTable, *, limit: int = 50) -> list[Event]:
+    """The newest entries of everybody, newest first."""
+    return table.log.history(table.dataset.name, limit=limit)
+
+
+def user() -> str:
+    """Name under which entries are written: the account's, "somebody" where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def _checked(table: DatasetTable, action: str, value: str | int | None) -> str | None:
+    if action in ("tag", "untag") or (action == "exclude" and value is not None):
+        tag = str(value or "").strip()
+        if not tag or len(tag) > _LONGEST_TAG or not tag.isprintable():
+            raise CurateError(f"a tag has 1 to {_LONGEST_TAG} printable characters")
+        return tag
+    if action == "relabel" and value is not None:
+        if str(value) not in map(str, range(len(table.classes))):
+            raise CurateError(f"there is no class {value}: labels run from 0 to {len(table.classes) - 1}")
+        return str(value)
+    return None

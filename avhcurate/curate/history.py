@@ -1,0 +1,76 @@
+"""The history of a dataset's tags, relabels, exclusions, sets and views: who and when, and undo of any entry."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from avhcurate.curate.annotations import user
+from avhcurate.data.history_log import History, HistoryEntry
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import DatasetTable
+
+#: What undoing an old entry means where later ones decided about the same samples.
+RULE = (
+    "Undo takes one entry out of the history. Where a later entry has decided the same tag, label or exclusion of a "
+    "sample, or saved the same name, the later one stands; where none has, what stood before comes back."
+)
+
+_WORDS = {
+    "tag": "tagged",
+    "untag": "took off the tag",
+    "exclude": "excluded",
+    "include": "included again",
+    "save set": "saved the set",
+    "remove set": "removed the set",
+    "save view": "saved the view",
+    "remove view": "removed the view",
+}
+
+
+def history_entries(
+    table: DatasetTable,
+    *,
+    who: str | None = None,
+    actions: Sequence[str] = (),
+    sample: int | None = None,
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[list[HistoryEntry], int]:
+    """Entries of the dataset, newest first, and how many there are in all.
+
+    `who`, `actions` and `sample` narrow them; those about one sample are what was decided of it.
+    """
+    path = None if sample is None else table.sample(sample)["path"]
+    return History(table.log, table.saved).page(
+        table.dataset.name, who=who, actions=actions, path=path, offset=offset, limit=limit
+    )
+
+
+def seen(table: DatasetTable, what: Literal["who", "action"]) -> list[str]:
+    """Everybody, or every action, that the history has."""
+    return History(table.log, table.saved).values(table.dataset.name, what)
+
+
+def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
+    """Takes one entry back and returns what it was about; one undone already is refused."""
+    log, _, number = key.partition("-")
+    if log not in ("label", "saved") or not number.isdecimal():
+        raise CurateError(f"no entry is called {key}: take one from `avhcurate history {table.dataset.name}`")
+    name, me = table.dataset.name, who or user()
+    if log == "label":
+        event = table.log.revert(name, int(number), who=me)
+        what = f"{event.action} on {event.samples:,} samples"
+    else:
+        entry = table.saved.undo(name, int(number), who=me)
+        what = f"{entry.action} {entry.kind} {entry.name}"
+    table.refresh()
+    return what
+
+
+def describe(entry: HistoryEntry, classes: Sequence[str]) -> str:
+    """What an entry did, in words."""
+    if entry.action == "relabel":
+        if entry.value is None:
+            return "restored the label"
+        number = int(entry.value)
+        return f"relabelled as {classes[number] if number < len(classes) else number}"
+    return " ".join(filter(None, (_WORDS[entry.action], entry.value)))

@@ -1,0 +1,141 @@
+"""Named sets of samples and named views of a dataset: saved, listed, combined, renamed, removed and brought back."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.curate.annotations import user
+from avhcurate.data.saved_log import Kind, SavedEntry
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import open_saved
+
+#: A name is short and printable, so that it fits a list, an address and a file.
+LONGEST_NAME = 60
+
+
+How = Literal["union", "intersection", "difference"]
+#: Ways to make one set of several: in any, in all, in the first and no other.
+WAYS: dict[How, Callable[..., set[str]]] = {
+    "union": set.union,
+    "intersection": set.intersection,
+    "difference": set.difference,
+}
+
+
+def save_set(workspace: Workspace, dataset: str, name: str, ids: Sequence[int] | np.ndarray, *, who: str = "") -> None:
+    """Saves samples as a named set; the same name again replaces what it holds, which undo brings back."""
+    name = check_name(name)
+    paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"]
+    chosen = np.unique(np.asarray(ids, np.int64))
+    if not len(chosen):
+        raise CurateError("no samples are chosen: select some first")
+    if chosen[0] < 0 or chosen[-1] >= len(paths):
+        raise CurateError(f"some of the chosen samples are not in {dataset}: ids run from 0 to {len(paths) - 1}")
+    open_saved(workspace).save_set(dataset, name, paths.take(pa.array(chosen)).to_pylist(), who=who or user())
+
+
+def save_view(
+    workspace: Workspace, dataset: str, name: str, query: Mapping[str, str], page: str, *, who: str = ""
+) -> None:
+    """Saves a page's address under a name: the file name of the page and its URL parameters."""
+    open_saved(workspace).save_view(dataset, check_name(name), page, query, who=who or user())
+
+
+def sets(workspace: Workspace, dataset: str) -> list[SavedEntry]:
+    """The named sets of a dataset, by name."""
+    return open_saved(workspace).standing(dataset, "set")
+
+
+def views(workspace: Workspace, dataset: str) -> list[SavedEntry]:
+    """The named views of a dataset, by name."""
+    return open_saved(workspace).standing(dataset, "view")
+
+
+def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
+    """Takes a set or view off the list, and returns the number of the entry, by which it can be undone."""
+    return open_saved(workspace).remove(dataset, kind, name, who=who or user())
+
+
+def rename(workspace: Workspace, dataset: str, kind: Kind, name: str, new: str, *, who: str = "") -> None:
+    """Gives a set or view another name, which must be free."""
+    saved, new = open_saved(workspace), check_name(new)
+    if any(entry.name == new for entry in saved.standing(dataset, kind)):
+        raise CurateError(f"there is a {kind} {new} already: choose another name")
+    saved.rename(dataset, kind, name, new, who=who or user())
+
+
+def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
+    """Paths of a set, sorted; some may not be in the dataset any more."""
+    saved = open_saved(workspace)
+    paths: list[str] = saved.members(saved.find(dataset, "set", name).id).to_pylist()
+    return paths
+
+
+def view(workspace: Workspace, dataset: str, name: str) -> SavedEntry:
+    """One view; an unknown one is refused."""
+    return open_saved(workspace).find(dataset, "view", name)
+
+
+def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: How, *, who: str = "") -> int:
+    """Saves what sets have together as a new one and returns how many samples: see `WAYS`."""
+    if len(names) < 2:
+        raise CurateError("choose two sets or more to combine")
+    first, *others = (set(members(workspace, dataset, one)) for one in names)
+    paths = WAYS[how](first, *others)
+    if not paths:
+        raise CurateError(f"the {how} of {', '.join(names)} is empty: nothing was saved")
+    open_saved(workspace).save_set(dataset, check_name(name), paths, who=who or user())
+    return len(paths)
+
+
+def import_set(
+    workspace: Workspace, dataset: str, name: str, content: bytes, *, who: str = ""
+) -> tuple[int, list[str]]:
+    """Saves the samples that a file lists as a set: how many, and what it lists that the dataset does not have.
+
+    The file's `content` is CSV with a column `path` or `id`, or text with a path or an id a line.
+    """
+    paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"].to_pylist()
+    wanted = _listed(content)
+    known = set(paths)
+    found = {text: text if text in known else _path_of(text, paths) for text in wanted}
+    chosen = [path for path in found.values() if path is not None]
+    if not chosen:
+        raise CurateError(f"the file lists no sample of {dataset}: write a path or an id a line")
+    open_saved(workspace).save_set(dataset, check_name(name), chosen, who=who or user())
+    return len(set(chosen)), [text for text, path in found.items() if path is None]
+
+
+def _path_of(text: str, paths: Sequence[str]) -> str | None:
+    """The path of the sample whose id a text is."""
+    number = int(text) if text.isdecimal() and len(text) < 20 else len(paths)
+    return paths[number] if number < len(paths) else None
+
+
+def _listed(content: bytes) -> list[str]:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise CurateError("the file is no text in UTF-8: give a CSV or text file") from problem
+    try:
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+    except csv.Error as problem:
+        raise CurateError(f"the file is no CSV ({problem}): give a path or an id a line") from problem
+    header = [cell.strip() for cell in rows[0]] if rows else []
+    column = next((header.index(key) for key in ("path", "id") if key in header), None)
+    if column is None:
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    return [row[column].strip() for row in rows[1:] if len(row) > column and row[column].strip()]
+
+
+def check_name(name: str) -> str:
+    """A name without blanks around it; one that cannot be a name is refused."""
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise CurateError(f"a name has 1 to {LONGEST_NAME} printable characters")
+    return name

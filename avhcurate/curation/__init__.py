@@ -1,1 +1,0 @@
-"""Pure rules: votes to human selection frequency, its bins and reliability, filters, gap sets, pseudo-labels."""

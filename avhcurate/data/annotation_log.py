@@ -1,0 +1,125 @@
+"""Tags, relabels and exclusions of samples: an append-only log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from avhcurate.disk.database import AppendOnlyLog, log_table
+from avhcurate.errors import CurateError
+
+ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
+
+_METADATA = sa.MetaData()
+EVENTS = log_table(
+    "events",
+    _METADATA,
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("value", sa.String),
+    sa.Column("samples", sa.Integer, nullable=False),
+)
+EVENT_SAMPLES = sa.Table(
+    "event_samples",
+    _METADATA,
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("path", sa.String, primary_key=True),
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the log: `who` did `action` with `value` to a number of `samples`."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    value: str | None
+    samples: int
+    undone: bool
+
+
+class AnnotationLog(AppendOnlyLog):
+    """The annotations of one workspace. Samples are named by their path, which outlives a re-import."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, EVENTS, ("samples",))
+
+    def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
+        """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
+        if action not in ACTIONS:
+            raise CurateError(f"no action is called {action}: choose from {', '.join(ACTIONS)}")
+        if not len(paths):
+            raise CurateError("no samples are chosen: select some first")
+        with self.engine.begin() as connection:
+            event = self._insert(connection, dataset, who, action, value=value, samples=len(paths))
+            connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
+        return event
+
+    def undo(self, dataset: str, *, who: str) -> Event | None:
+        """Reverts the newest entry of `who` that still stands, and returns it; None when there is none."""
+        newest = self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
+        try:
+            row = self._revert(newest, who)
+        except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
+            row = self._revert(newest, who)
+        return row and _event(row, undone=True)
+
+    def revert(self, dataset: str, event: int, *, who: str) -> Event:
+        """Takes one entry, whosever, out of what stands; one that is undone already is refused.
+
+        What later entries say of the same tag, label or exclusion of a sample stands as before.
+        """
+        return _event(self._revert_one(dataset, event, who), undone=True)
+
+    def history(self, dataset: str, *, limit: int = 100) -> list[Event]:
+        """The newest entries first, undone ones among them and marked; undo entries themselves left out."""
+        reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
+        query = (
+            sa.select(EVENTS, EVENTS.c.id.in_(reverted).label("undone"))
+            .where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
+            .order_by(EVENTS.c.id.desc())
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [_event(row, undone=bool(row.undone)) for row in connection.execute(query)]
+
+    def state(self, dataset: str) -> pd.DataFrame:
+        """What stands now: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
+        standing = self._standing(dataset).subquery()
+        query = (
+            sa.select(standing.c.action, standing.c.value, EVENT_SAMPLES.c.path)
+            .join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == standing.c.id)
+            .order_by(standing.c.id)
+        )
+        with self.engine.connect() as connection:
+            rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
+        return fold(rows)
+
+
+def fold(rows: pd.DataFrame) -> pd.DataFrame:
+    """The state that entries `action, value, path`, oldest first, leave behind: for each thing the last one stands.
+
+    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", None, "a"), ("include", None, "a")],
+    ...                     columns=["action", "value", "path"])
+    >>> fold(rows).to_dict("records")
+    [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
+    """
+    is_relabel, is_exclusion = rows["action"] == "relabel", rows["action"].isin(["exclude", "include"])
+    is_tag = rows["action"].isin(["tag", "untag"]) | ((rows["action"] == "exclude") & rows["value"].notna())
+    last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
+    tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
+    labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]
+    exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
+    state = pd.DataFrame({"path": rows["path"].unique()})
+    state["tags"] = [found if isinstance(found, list) else [] for found in state["path"].map(tags)]
+    state["curated_label"] = pd.to_numeric(state["path"].map(labels)).astype("Int64")
+    state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
+    return state
+
+
+def _event(row: Any, *, undone: bool) -> Event:
+    return Event(row.id, row.at, row.who, row.action, row.value, row.samples, undone)

@@ -1,0 +1,176 @@
+"""Starts the command line as a job in a process of its own, finds it again, cancels and resumes it."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from avhcurate.disk.jobs import SILENT, Cancelled, JobRecord, Jobs, Progress
+from avhcurate.errors import CurateError
+
+__all__ = [
+    "Cancelled",
+    "Command",
+    "JobRecord",
+    "Progress",
+    "cancel",
+    "current",
+    "launch",
+    "reason",
+    "resume",
+    "run",
+    "run_started",
+    "start",
+]
+
+#: Tells the process which job it is.
+_JOB_VARIABLE = "AVHCURATE_JOB"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb of the command line: fields without a default are its arguments, the others its options.
+
+    A field's metadata may hold `write`, which turns its value into what the command line takes.
+    """
+
+    verb: ClassVar[str] = ""
+
+    @property
+    def subject(self) -> str:
+        """The dataset that the job is about: the first argument unless a verb says otherwise."""
+        return self.argv[1] if len(self.argv) > 1 else ""
+
+    @property
+    def argv(self) -> list[str]:
+        """The verb, its arguments and options, defaults left out; what users type cannot become an option.
+
+        >>> @dataclass(frozen=True)
+        ... class Score(Command):
+        ...     verb = "score"
+        ...     dataset: str
+        ...     weights: str = ""
+        ...     batch_size: int | None = None
+        ...     force: bool = False
+        >>> Score("pets", weights="--force", batch_size=8, force=True).argv
+        ['score', 'pets', '--weights=--force', '--batch-size=8', '--force']
+        """
+        arguments, options = [], []
+        for field in fields(self):
+            value, name = getattr(self, field.name), f"--{field.name.replace('_', '-')}"
+            if field.default is MISSING:
+                arguments.append(_argument(field.name, value))
+            elif value != field.default:
+                value = field.metadata.get("write", _text)(value)
+                options += [name] if value is True else [f"{name}={value}"] if value not in (None, "") else []
+        return [self.verb, *arguments, *options]
+
+
+def _argument(name: str, value: str) -> str:
+    value = value.strip()
+    if not value or value.startswith("-"):
+        raise CurateError(f"{name} cannot be {value!r}")
+    return value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return value.strip() if isinstance(value, str) else value
+
+
+def launch(
+    argv: Sequence[str], *, module: str = "avhcurate", environment: dict[str, str] | None = None, **streams: Any
+) -> "subprocess.Popen[bytes]":
+    """A process of `python -m MODULE ARGV`, which finds this package whatever folder it runs in."""
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *argv],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
+        **streams,
+    )
+
+
+def reason(output: bytes, code: int) -> str:
+    """Why a process ended: the last line that it wrote, else its code."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"the process ended with code {code}"
+
+
+def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:
+    """Runs `avhcurate ARGV` in the background, in `cwd` or else here; refused while another job runs.
+
+    The process outlives the server that started it; its output goes to log.txt beside progress.json.
+    """
+    jobs = Jobs(workspace)
+    running = jobs.newest()
+    if running and running.active:
+        raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
+    record = jobs.create(verb, dataset, list(argv), cwd=cwd)
+    with open(jobs.folder(record.id) / "log.txt", "wb") as log:
+        process = launch(
+            [*argv, "--workspace", str(workspace.absolute())],
+            environment={_JOB_VARIABLE: record.id},
+            cwd=record.cwd if Path(record.cwd).is_dir() else None,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    threading.Thread(target=_await, args=(jobs, record.id, process), daemon=True).start()
+    return record
+
+
+def current(workspace: Path) -> JobRecord | None:
+    """The newest job of the workspace, finished ones too."""
+    return Jobs(workspace).newest()
+
+
+def cancel(workspace: Path, job: JobRecord) -> None:
+    """Asks a job to stop; it does so after the batch under way and can be resumed."""
+    Jobs(workspace).request_cancel(job.id)
+
+
+def resume(workspace: Path, job: JobRecord) -> JobRecord:
+    """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
+    return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)
+
+
+@contextmanager
+def run(
+    workspace: Path, verb: str, dataset: str, argv: Sequence[str], *, on_report: Callable[[JobRecord], None] | None
+) -> Iterator[Progress]:
+    """Makes the calling process the workspace's job: the one that `start` created, or a new one from a shell."""
+    jobs = Jobs(workspace)
+    known = jobs.read(os.environ.get(_JOB_VARIABLE, "")) if os.environ.get(_JOB_VARIABLE) else None
+    record = known or jobs.create(verb, dataset, list(argv))
+    with jobs.running(record, on_report=on_report) as progress:
+        yield progress
+
+
+@contextmanager
+def run_started(workspace: Path) -> Iterator[Progress]:
+    """Makes the calling process the job that `start` created; called from a shell it is no job, and reports nothing."""
+    jobs = Jobs(workspace)
+    record = jobs.read(os.environ[_JOB_VARIABLE]) if _JOB_VARIABLE in os.environ else None
+    if record is None:
+        yield SILENT
+        return
+    with jobs.running(record) as progress:
+        yield progress
+
+
+def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:
+    """Reaps the process, and gives a job that ended before it could say why the last line of its log."""
+    process.wait()
+    record = jobs.read(job)
+    if record and record.state == "starting":
+        why = reason((jobs.folder(job) / "log.txt").read_bytes(), process.returncode)
+        jobs.write(record.model_copy(update={"state": "failed", "message": why}))

@@ -1,0 +1,199 @@
+"""One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
+
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, Field, ValidationError
+
+from avhcurate.data.measured import QualityFolder
+from avhcurate.data.runs import RunFolder
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.disk.files import write_json, write_parquet
+from avhcurate.disk.provenance import versions
+from avhcurate.errors import CurateError
+from avhcurate.images.source import ImageSource
+from avhcurate.images.thumbnails import ThumbnailStore
+
+
+class VotesRecord(BaseModel):
+    """What is known about the human votes of a dataset."""
+
+    kind: Literal["k-way", "tick"]
+    simulated: bool = False
+    source: str
+    #: answers given, all samples together
+    total: int
+    #: samples that have at least one answer
+    samples: int
+    fingerprint: str
+    note: str = ""
+    #: what the user should know of the way they were read: rows left out, names not found
+    messages: list[str] = Field(default_factory=list)
+
+
+class DatasetRecord(BaseModel):
+    """What is known about a dataset: `dataset.json`, written last, so that a dataset is whole or absent."""
+
+    name: str
+    source: str
+    kind: Literal["folder", "manifest", "parquet", "list", "webdataset"]
+    classes: list[str]
+    #: False where labels are bare integers, so that more classes may exist than were seen
+    classes_declared: bool
+    samples: int
+    fingerprint: str
+    #: column of the source that names the images or holds their bytes; None for a folder
+    image_column: str | None = None
+    #: files or rows of the source that are no sample
+    skipped: int = 0
+    #: what the user should know of the way the source was read
+    messages: list[str] = Field(default_factory=list)
+    votes: VotesRecord | None = None
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
+    versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
+
+
+class DatasetFolder:
+    """The folder of one dataset.
+
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
+    `training/`, `quality/`.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"DatasetFolder({str(self.root)!r})"
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+    @property
+    def samples_path(self) -> Path:
+        return self.root / "samples.parquet"
+
+    def votes_path(self, votes: VotesRecord) -> Path:
+        """Named by its content: a record that is killed before it is written still speaks of the votes before."""
+        return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
+
+    @property
+    def record(self) -> DatasetRecord:
+        """The record as it is on disk now."""
+        path = self.root / "dataset.json"
+        try:
+            return DatasetRecord.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as problem:
+            raise CurateError(
+                f"the record of dataset {self.name!r} cannot be read ({path}): import it again with --force"
+            ) from problem
+
+    def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
+        """Raises CurateError when this is not the import of that fingerprint: ids then mean other samples."""
+        if self.record.fingerprint != fingerprint:
+            raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
+
+    def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """One row a sample in order of id (N rows): id, path, split, label, the user's columns, _file, _row.
+
+        `label` is pandas' nullable Int32 and `_row` Int64: missing stays missing.
+        """
+        return pq.read_table(self.samples_path, columns=columns).to_pandas(types_mapper=_NULLABLE.get)
+
+    def labels(self) -> np.ndarray:
+        """Given label of each sample, int32 (N,), -1 where it has none."""
+        column = pq.read_table(self.samples_path, columns=["label"])["label"]
+        return column.fill_null(-1).to_numpy()
+
+    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+        """Human votes, a row a sample that has any, by id, or those of one sample; None when none are attached.
+
+        k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
+        """
+        found = self.votes_table(id)
+        return None if found is None else found.to_pandas()
+
+    def votes_table(self, id: int | None = None) -> pa.Table | None:
+        """The same as Arrow has it, for those who take the counts all at once: see `count_matrix`."""
+        record = self.record.votes
+        if record is None:
+            return None
+        return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
+
+    def images(self) -> ImageSource:
+        """The images' bytes, by id."""
+        places = pq.read_table(self.samples_path, columns=["_file", "_row"])
+        return ImageSource(places, image_column=self.record.image_column)
+
+    @cached_property
+    def thumbnails(self) -> ThumbnailStore:
+        return ThumbnailStore(self.root / "thumbnails")
+
+    @property
+    def quality(self) -> QualityFolder:
+        """What was measured of the images, if anything."""
+        return QualityFolder(self.root / "quality")
+
+    def run_names(self) -> list[str]:
+        """Names of the model runs, complete or not, oldest first."""
+        return [run.root.name for run in self.runs()]
+
+    def run(self, name: str | None = None) -> RunFolder:
+        """The run of that name or of that model; the newest complete one when no name is given."""
+        runs = self.runs()
+        if name is not None:
+            named = [run for run in runs if run.root.name == name] or [run for run in runs if run.record.model == name]
+            complete = [run for run in named if run.complete] or named
+        else:
+            complete = [run for run in runs if run.complete]
+        if complete:
+            return complete[-1]
+        known = ", ".join(run.root.name for run in runs)
+        wanted = f"no run {name!r}" if name else "no complete run"
+        raise CurateError(
+            f"dataset {self.name!r} has {wanted}"
+            + (f"; it has {known}" if known else "")
+            + f". Run `avhcurate score {self.name} --model MODEL`"
+        )
+
+    def runs(self) -> list[RunFolder]:
+        """The model runs, complete or not, oldest first."""
+        runs = [RunFolder(record.parent) for record in (self.root / "runs").glob("*/run.json")]
+        return sorted(runs, key=lambda run: (run.record.started, run.root.name))
+
+    def training(self, name: str) -> TrainingFolder:
+        """The training of that name whose looks are at samples of this dataset; an unknown one is refused."""
+        found = self.trainings()
+        if (one := next((training for training in found if training.name == name), None)) is not None:
+            return one
+        known = ", ".join(training.name for training in found) or "none"
+        raise CurateError(f"dataset {self.name!r} has no training {name!r}; it has {known}")
+
+    def trainings(self) -> list[TrainingFolder]:
+        """The trainings whose looks are at samples of this dataset, complete or not, oldest first."""
+        trainings = [TrainingFolder(record.parent) for record in (self.root / "training").glob("*/training.json")]
+        return sorted(trainings, key=lambda training: (training.record.started, training.root.name))
+
+    def write(self, record: DatasetRecord, samples: pa.Table) -> None:
+        """Writes the dataset, its record last."""
+        write_parquet(self.samples_path, samples)
+        self.write_record(record)
+
+    def write_record(self, record: DatasetRecord) -> None:
+        write_json(self.root / "dataset.json", record)
+
+
+_NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
+
+
+def count_matrix(counts: pa.ChunkedArray) -> np.ndarray:
+    """Counts (N, K) of a column of lists of K, without a Python object a sample."""
+    return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

@@ -1,0 +1,72 @@
+"""What was measured of a dataset's images: a record, measures shard by shard, and pairs of near duplicates."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.disk.files import write_parquet
+from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.shards import ShardedFolder
+from avhcurate.errors import CurateError
+
+#: Samples a shard: what a killed job loses at most.
+SHARD = 256
+
+
+class QualityRecord(Provenance):
+    """The record of what was measured, `quality.json`.
+
+    `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
+    were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.
+    """
+
+    samples: int
+    hashes: bool
+    rate: float | None = None
+    skipped: int = 0
+    grouped: datetime | None = None
+    run: str | None = None
+    near: float | None = None
+    similarity: float | None = None
+    bits: int | None = None
+    groups: int = 0
+
+
+class QualityFolder(ShardedFolder[QualityRecord]):
+    """DATASET/quality/: `quality.json`, `scores.parquet` with all measures, then `pairs.parquet`, `columns.parquet`."""
+
+    FILE, KIND, WHAT, AGAIN = "quality.json", QualityRecord, "image quality", "measure it again"
+
+    @property
+    def columns_path(self) -> Path:
+        """A row a sample: `id`, the measures, `duplicate_group`, `oddity`, `problem`; there when all is done."""
+        return self.root / "columns.parquet"
+
+    def ready(self, fingerprint: str) -> bool:
+        """Whether its columns are there, and of this import of the dataset."""
+        try:
+            return self.columns_path.exists() and self.begun and self.record.dataset_fingerprint == fingerprint
+        except CurateError:  # damaged: the dataset must open all the same, and measuring again says what is wrong
+            return False
+
+    def measures(self) -> pd.DataFrame:
+        """The finished table: `id`, measures, `phash`, `sha256`, `oddity`, `problem`; by id."""
+        return pq.read_table(self.scores_path).to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
+
+    def pairs(self) -> pd.DataFrame:
+        """Pairs of near duplicates, `first, second, how` with how one of bytes, hash, embedding."""
+        return pq.read_table(self.root / "pairs.parquet").to_pandas()
+
+    def write_groups(self, columns: pa.Table, pairs: pa.Table) -> None:
+        """Puts the columns in place, after the pairs that their groups join."""
+        write_parquet(self.root / "pairs.parquet", pairs)
+        write_parquet(self.columns_path, columns)
+
+    def clear(self) -> None:
+        """Removes everything but the lock; the record last, so that nothing outlives it."""
+        shards = (self.root / "scores").glob("*")
+        for path in (self.columns_path, self.root / "pairs.parquet", self.scores_path, *shards, self.root / self.FILE):
+            path.unlink(missing_ok=True)

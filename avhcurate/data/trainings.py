@@ -1,0 +1,238 @@
+"""One training: its record, and the metrics of each held-out sample at every evaluation."""
+
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, model_validator
+
+from avhcurate.data.epoch_scores import NEEDED, Dynamics
+from avhcurate.disk.files import write_atomic, write_parquet
+from avhcurate.disk.shards import RecordFolder
+
+#: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
+SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
+#: The summary of an evaluation: `n` samples with a label, and their means.
+OVERALL_COLUMNS = (
+    "epoch",
+    "step",
+    "seconds",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "n",
+    "accuracy",
+    "loss",
+    "confidence",
+    "avh",
+    "norm",
+    "margin",
+    "el2n",
+)
+
+
+_OLD_NAMES = {"trained_where": "train_where", "trained_samples": "train_samples"} | {
+    f"recorded{end}": f"held_out{end}" for end in ("", "_fingerprint", "_where", "_samples")
+}
+
+
+class TrainingRecord(BaseModel):
+    """Inputs and settings of a training, `training.json`; `finished` and `weights_sha256` are set when it is complete.
+
+    `dataset` is the one trained on, `held_out` the one held out (both may be the same); `where`
+    texts are the conditions that chose the samples, "" for all. `drops` are the epochs at which the learning rate
+    falls by a step. `parameters` counts the network's.
+    """
+
+    name: str
+    model: str
+    loss: str
+    recipe: dict[str, Any]
+    seed: int
+    epochs: int
+    drops: list[float] = []
+    dataset: str
+    dataset_fingerprint: str
+    train_where: str = ""
+    train_samples: int
+    held_out: str
+    held_out_fingerprint: str
+    held_out_where: str = ""
+    held_out_samples: int
+    classes: list[str]
+    num_classes: int
+    parameters: int
+    device: str
+    precision: str
+    versions: dict[str, str]
+    started: datetime
+    finished: datetime | None = None
+    weights_sha256: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Records of earlier versions named the fields otherwise."""
+        return {_OLD_NAMES.get(name, name): value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class EpochEval:
+    """Metrics of one evaluation, after `step` steps and `epoch` epochs (0 before training, 0.25 within the first).
+
+    `seconds` is training time so far, evaluations not counted; `train_loss` and `train_accuracy` are running means
+    since the last evaluation, None at the first. `samples` holds `SAMPLE_COLUMNS`, each (n,), in the order of the
+    held-out samples; it is empty where none are held out.
+    """
+
+    epoch: float
+    step: int
+    seconds: float
+    learning_rate: float
+    train_loss: float | None
+    train_accuracy: float | None
+    samples: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the held-out samples that are right."""
+        return float(self.samples["correct"].mean()) if len(self.samples.get("correct", ())) else None
+
+
+class TrainingFolder(RecordFolder[TrainingRecord]):
+    """The folder of one training.
+
+    Files: `training.json`, `ids.npy`; an evaluation is `dynamics/STEP.parquet` (a row a held-out sample, in order of
+    `ids.npy`) and then `dynamics/STEP.json` (its means), each renamed into place: where the second is, the
+    evaluation is whole. `dynamics.parquet` (a row a held-out sample: id and the scores of the dynamics) once it is
+    complete; `checkpoint.pt` and `weights.safetensors` are the trainer's.
+    """
+
+    FILE, KIND, WHAT, AGAIN = "training.json", TrainingRecord, "training", "train again"
+
+    @property
+    def complete(self) -> bool:
+        """True when its last epoch is done and its weights and scores are written."""
+        return self.dynamics_path.exists() and self.begun and self.record.finished is not None
+
+    @property
+    def dynamics_path(self) -> Path:
+        """A row a recorded sample: id and the scores of `data.epoch_scores`; there when complete."""
+        return self.root / "dynamics.parquet"
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.root / "checkpoint.pt"
+
+    @property
+    def weights_path(self) -> Path:
+        return self.root / "weights.safetensors"
+
+    def create(self, record: TrainingRecord, ids: np.ndarray) -> None:
+        """Begins the training, which is evaluated on samples `ids` (n,); the record is written last."""
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(ids, np.int64))
+        write_atomic(self.root / "ids.npy", stream.getvalue())
+        self.write_record(record)
+
+    def ids(self) -> np.ndarray:
+        """Ids of the held-out samples, (n,) int64, in the order of an evaluation's rows."""
+        return np.load(self.root / "ids.npy")
+
+    def append(self, observation: EpochEval) -> None:
+        """Writes an evaluation, whole or not at all. One at a step that has one already is left out.
+
+        Raises ValueError for columns that do not fit and for an evaluation at a step before the last one's.
+        """
+        table, step = _table(observation.samples, len(self.ids())), int(observation.step)
+        if step in (steps := self._steps()):
+            return
+        if steps and step < steps[-1]:
+            raise ValueError(f"an evaluation at step {step} comes after one at step {steps[-1]}: truncate first")
+        write_parquet(self._path(step, "parquet"), table)
+        write_atomic(self._path(step, "json"), json.dumps(_overall(observation)) + "\n")
+
+    def evaluations(self) -> pd.DataFrame:
+        """A row an evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN. Reads no sample's file."""
+        rows = [json.loads(self._path(step, "json").read_bytes()) for step in self._steps()]
+        frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
+        return frame.astype({name: "int64" if name in ("step", "n") else "float64" for name in OVERALL_COLUMNS})
+
+    def samples(self, index: int, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Evaluation number `index` (as the rows of `evaluations`): id and `SAMPLE_COLUMNS`, or some of them."""
+        wanted = [name for name in columns or SAMPLE_COLUMNS if name != "id"]
+        frame = pq.read_table(self._path(self._steps()[index], "parquet"), columns=wanted).to_pandas()
+        return frame[wanted].assign(id=self.ids())[["id", *wanted]]
+
+    def truncate(self, after_step: int) -> None:
+        """Removes the evaluations made after a step, the last first: those of a part that is trained again."""
+        for step in [step for step in self._steps() if step > after_step][::-1]:
+            self._path(step, "json").unlink(missing_ok=True)
+        for path in (self.root / "dynamics").glob("*"):  # an evaluation cut short, or what it left behind
+            if path.suffix == ".tmp" or not path.with_suffix(".json").exists():
+                path.unlink(missing_ok=True)
+
+    def dynamics(self) -> dict[str, np.ndarray]:
+        """The scores of the evaluations at whole epochs so far, by key, in the order of `ids`; see `data.epoch_scores`.
+
+        One evaluation is in memory at a time.
+        """
+        folded = Dynamics(len(self.ids()))
+        for step, epoch in self._epochs():
+            if epoch >= 1 and math.isclose(epoch, round(epoch), abs_tol=1e-6):
+                found = pq.read_table(self._path(step, "parquet"), columns=list(NEEDED))
+                folded.add({name: found[name].to_numpy() for name in NEEDED})
+        return folded.scores()
+
+    def finish(self, weights_sha256: str) -> None:
+        """Completes the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
+        scores = {key: pa.array(values, from_pandas=True) for key, values in self.dynamics().items()}
+        write_parquet(self.dynamics_path, pa.table({"id": self.ids(), **scores}))
+        changes = {"finished": datetime.now(UTC), "weights_sha256": weights_sha256}
+        self.write_record(self.record.model_copy(update=changes))
+
+    def _epochs(self) -> list[tuple[int, float]]:
+        return [(step, json.loads(self._path(step, "json").read_bytes())["epoch"]) for step in self._steps()]
+
+    def _steps(self) -> list[int]:
+        """Steps of the whole evaluations, ascending."""
+        return sorted(int(path.stem) for path in (self.root / "dynamics").glob("[0-9]*.json"))
+
+    def _path(self, step: int, suffix: str) -> Path:
+        return self.root / "dynamics" / f"{step:09d}.{suffix}"
+
+
+def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
+    missing = [name for name in SAMPLE_COLUMNS if name not in samples]
+    wrong = [name for name in SAMPLE_COLUMNS if name in samples and np.shape(samples[name]) != (n,)]
+    if missing or wrong:
+        raise ValueError(
+            f"an evaluation needs a value for each of {n} samples; missing: {missing}, of other shape: {wrong}"
+        )
+    kinds = {name: bool if name == "correct" else np.float32 for name in SAMPLE_COLUMNS}
+    return pa.table({name: np.asarray(samples[name]).astype(kind) for name, kind in kinds.items()})
+
+
+def _overall(found: EpochEval) -> dict[str, Any]:
+    """The row of an evaluation; means are over samples with a label, and a mean over none is missing."""
+    labelled = ~np.isnan(np.asarray(found.samples["confidence"], np.float64))
+    means = {name: _mean(np.asarray(found.samples[name])[labelled]) for name in SAMPLE_COLUMNS}
+    row = {name: getattr(found, name) for name in ("seconds", "learning_rate", "train_loss", "train_accuracy")}
+    known = {name: None if value is None or math.isnan(value) else float(value) for name, value in row.items()}
+    whole = {"epoch": float(found.epoch), "step": int(found.step), "n": int(labelled.sum())}
+    return whole | known | {"accuracy": means.pop("correct")} | means
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Mean of the finite values, in float64."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean(dtype=np.float64)) if len(finite) else None

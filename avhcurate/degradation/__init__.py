@@ -1,0 +1,1 @@
+"""Whether scores follow contrast, noise, blur and JPEG step by step."""

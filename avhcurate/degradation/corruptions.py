@@ -1,0 +1,201 @@
+"""Image degradations on decoded pixels: contrast, noise, blur and JPEG at the levels of the literature.
+
+They act on the square that the network takes, after resizing and cropping and before normalisation: what the network
+then sees is the same whatever the size of the original, and the published levels, made for 224 x 224, keep their
+meaning. No pixel is touched by torch, so a page can show an example without it.
+"""
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import fft
+
+from avhcurate.degradation.statistics import ORIGINAL
+from avhcurate.errors import CurateError
+
+_GEIRHOS = "Geirhos et al., Generalisation in humans and deep neural networks, NeurIPS 2018"
+_HENDRYCKS = "Hendrycks and Dietterich, Benchmarking neural network robustness, ICLR 2019"
+#: Pixels a side of the images that the published blur levels were made for.
+_PUBLISHED_SIDE = 224
+
+#: Standard deviation in pixels below which a blur changes no 8-bit value.
+_NARROWEST_BLUR = 0.05
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One degradation: `strengths` are those of levels 1, 2, ..., from mild to harsh; `unit` is that of their texts.
+
+    `untouched` is the text of level 0.
+    """
+
+    key: str
+    name: str
+    unit: str
+    sentence: str
+    reference: str
+    strengths: tuple[float, ...]
+    text: Callable[[float], str]
+    untouched: str
+
+    def ticks(self, strengths: Sequence[float]) -> list[str]:
+        """What to write at levels 0, 1, ...
+
+        >>> KINDS["contrast"].ticks((0.5, 0.1))
+        ['100', '50', '10']
+        """
+        return [self.untouched, *map(self.text, strengths)]
+
+
+_ALL = (
+    Kind(
+        "contrast",
+        "Contrast",
+        "contrast, %",
+        "Every pixel is drawn towards mid-grey until this share of its distance is left.",
+        _GEIRHOS,
+        (0.5, 0.3, 0.15, 0.1, 0.05, 0.03, 0.01),
+        lambda share: f"{100 * share:g}",
+        "100",
+    ),
+    Kind(
+        "noise",
+        "Noise",
+        "noise width",
+        "Uniform noise up to this share of the full range either way, one draw a pixel for all channels, then clipped. "
+        "An image keeps its pattern of noise over the levels. The study adds it to grey images of 30 % contrast; here "
+        "the image stays as it is, so that noise alone acts.",
+        _GEIRHOS,
+        (0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 0.9),
+        lambda width: f"{width:g}",
+        "0",
+    ),
+    Kind(
+        "blur",
+        "Blur",
+        "blur σ, % of the side",
+        "Gaussian blur whose standard deviation is a share of the image's side, so that small images blur like large "
+        "ones: 1 to 40 of 224 pixels.",
+        f"{_GEIRHOS} (low-pass)",
+        tuple(sigma / _PUBLISHED_SIDE for sigma in (1, 3, 5, 7, 10, 15, 40)),
+        lambda share: f"{100 * share:.2g}",
+        "0",
+    ),
+    Kind(
+        "jpeg",
+        "JPEG",
+        "JPEG quality",
+        "Encoded as JPEG of this quality, colour at half the resolution, and decoded again.",
+        f"{_HENDRYCKS} (ImageNet-C from 25 on, CIFAR-10-C above)",
+        (80, 50, 25, 18, 15, 10, 7),
+        lambda quality: f"{quality:g}",
+        "–",
+    ),
+)
+
+#: Every kind by its key, in the order in which pages and tables show them.
+KINDS: dict[str, Kind] = {kind.key: kind for kind in _ALL}
+
+
+def check_kinds(keys: Iterable[str]) -> tuple[str, ...]:
+    """The kinds asked for, in the table's order, each once. Raises CurateError for an unknown one, and for none.
+
+    >>> check_kinds(["jpeg", "contrast"])
+    ('contrast', 'jpeg')
+    """
+    wanted = set(keys)
+    unknown = sorted(wanted - set(KINDS))
+    if unknown or not wanted:
+        named = ", ".join(unknown)
+        problem = f"no degradation is called {named}" if unknown else "give one kind of degradation or more"
+        raise CurateError(f"{problem}: choose from {', '.join(KINDS)}")
+    return tuple(key for key in KINDS if key in wanted)
+
+
+def strengths(kinds: Iterable[str], side: int) -> dict[str, tuple[float, ...]]:
+    """The strengths of levels 1, 2, ... of each kind for images of `side` pixels, as a record keeps them.
+
+    A blur too narrow for images so small to show would only tie with level 0: it is left out.
+
+    >>> len(strengths(["blur"], 224)["blur"]), len(strengths(["blur"], 8)["blur"])
+    (7, 6)
+    """
+    found = {key: KINDS[key].strengths for key in kinds}
+    if "blur" in found:
+        found["blur"] = tuple(share for share in found["blur"] if share * side >= _NARROWEST_BLUR)
+    return found
+
+
+def steps(levels: Mapping[str, Sequence[float]]) -> list[tuple[str, int]]:
+    """Kind and level of each image of `variants`, in its order.
+
+    >>> steps({"jpeg": (80, 50)})
+    [('none', 0), ('jpeg', 1), ('jpeg', 2)]
+    """
+    return [(ORIGINAL, 0), *((kind, level + 1) for kind, of_kind in levels.items() for level in range(len(of_kind)))]
+
+
+def variants(image: np.ndarray, levels: Mapping[str, Sequence[float]], *, seed: int, id: int) -> np.ndarray:
+    """One image (S, S, C) uint8 at every step: (steps, S, S, C) uint8, the image itself first.
+
+    `seed` and the sample's `id` alone decide the noise, so neither batches nor a resume change it.
+    """
+    parts = [degrade(image, kind, of_kind, seed=seed, id=id) for kind, of_kind in levels.items()]
+    return np.concatenate([image[None], *parts])
+
+
+def degrade(image: np.ndarray, kind: str, strengths: Sequence[float], *, seed: int = 0, id: int = 0) -> np.ndarray:
+    """One image (H, W, C) uint8, C = 1 or 3, at some strengths of a kind: (strengths, H, W, C) uint8.
+
+    >>> degrade(np.array([[[100]], [[200]]], np.uint8), "contrast", [1, 0.5]).tolist()
+    [[[[100]], [[200]]], [[[114]], [[164]]]]
+    """
+    (key,) = check_kinds([kind])
+    if key == "noise":
+        return _noise(image, strengths, np.random.default_rng((seed, id)))
+    return {"contrast": _contrast, "blur": _blur, "jpeg": _jpeg}[key](image, strengths)
+
+
+def _contrast(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+    values = np.arange(256, dtype=np.float64)
+    return np.stack([_pixels(127.5 + share * (values - 127.5))[image] for share in strengths])
+
+
+def _noise(image: np.ndarray, strengths: Sequence[float], rng: np.random.Generator) -> np.ndarray:
+    pattern = rng.random((*image.shape[:2], 1), dtype=np.float32) * 510 - 255
+    return np.stack([_pixels(image + np.float32(width) * pattern) for width in strengths])
+
+
+def _blur(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+    """By the cosine transform, in which a Gaussian blur of the image mirrored at its edges is a product.
+
+    It keeps the mean, costs the same for every width, and means what it says below a pixel too, where a sampled kernel
+    would do nothing.
+    """
+    height, width = image.shape[:2]
+    spectrum = fft.dctn(image.astype(np.float32), axes=(0, 1), norm="ortho")
+    down, across = (np.pi * np.arange(side, dtype=np.float32) / side for side in (height, width))
+    squared = (down[:, None] ** 2 + across**2)[..., None]
+    sigmas = [share * min(height, width) for share in strengths]
+    return np.stack(
+        [_pixels(fft.idctn(spectrum * np.exp(-(s**2) / 2 * squared), axes=(0, 1), norm="ortho")) for s in sigmas]
+    )
+
+
+def _jpeg(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+    grey = image.shape[2] == 1
+    encoded = Image.fromarray(image[..., 0] if grey else image)
+    decoded = []
+    for quality in strengths:
+        stream = io.BytesIO()
+        encoded.save(stream, "JPEG", quality=int(quality), subsampling="4:2:0")
+        with Image.open(stream) as again:
+            decoded.append(np.asarray(again).reshape(image.shape))
+    return np.stack(decoded)
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

@@ -1,0 +1,109 @@
+"""How scores move as images get worse: curves over the levels, a panel a kind, and each image's correlation with it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from avhcurate.degradation.corruptions import KINDS
+from avhcurate.degradation.statistics import ACCURACY
+from avhcurate.scores import SCORES
+from avhcurate.ui.chart_style import AT_TOP, BLUE, GREY, ORANGE, TEAL, VIOLET, bare, faded, intervals, ramp
+
+#: Colours of the measures that the page shows first; others are violet.
+_COLORS = {"avh": BLUE, "confidence": ORANGE, "norm": GREY, ACCURACY: TEAL}
+#: What a box shows: quartiles, and whiskers at these shares of the images.
+WHISKERS = (0.05, 0.95)
+_ROW, _HEAD = 150, 90
+
+
+def measure_name(key: str) -> str:
+    """How a measure is called.
+
+    >>> measure_name("avh"), measure_name("accuracy")
+    ('AVH', 'Accuracy')
+    """
+    return "Accuracy" if key == ACCURACY else SCORES[key].name
+
+
+def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]]) -> go.Figure:
+    """A row a measure, a column a kind: means over the images at every level with their intervals.
+
+    With several groups (HSF bins) a line each, from the hardest for people (orange) to the easiest (blue).
+    """
+    kinds, measures = list(strengths), list(dict.fromkeys(curves["measure"]))
+    groups = list(dict.fromkeys(curves["group"]))
+    figure = make_subplots(
+        len(measures), len(kinds), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
+        vertical_spacing=0.14 / max(2, len(measures)), column_titles=[KINDS[kind].name for kind in kinds],
+    )  # fmt: skip
+    shades = dict(zip(groups, ramp(len(groups)), strict=True))
+    for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
+        row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
+        color = shades[group] if len(groups) > 1 else _COLORS.get(str(measure), VIOLET)
+        ticks = KINDS[str(kind)].ticks(strengths[str(kind)])
+        figure.add_scatter(
+            x=line["level"],
+            y=line["mean"],
+            mode="lines+markers",
+            line={"color": color, "width": 2},
+            marker={"size": 5},
+            name=str(group),
+            legendgroup=str(group),
+            showlegend=(row, column) == (1, 1),
+            error_y=intervals(line["mean"], line["ci_low"], line["ci_high"], color=color, thickness=1.2),
+            customdata=np.stack(
+                [line["ci_low"], line["ci_high"], line["n"], [ticks[level] for level in line["level"]]], axis=1
+            ),
+            hovertemplate=f"{measure_name(str(measure))} %{{y:.4~g}} [%{{customdata[0]:.4~g}}, "
+            f"%{{customdata[1]:.4~g}}], n %{{customdata[2]:,}}<br>{KINDS[str(kind)].unit} %{{customdata[3]}}"
+            f"<extra>{group if len(groups) > 1 else ''}</extra>",
+            row=row,
+            col=column,
+        )
+    bare(figure, height=_HEAD + _ROW * len(measures), margin={"t": 64 if len(groups) > 1 else 30})
+    figure.update_layout(showlegend=len(groups) > 1, legend=AT_TOP)
+    figure.update_annotations(font_size=14)
+    for number, measure in enumerate(measures, 1):
+        figure.update_yaxes(title_text=measure_name(measure), title_standoff=6, row=number, col=1)
+        if measure == ACCURACY:
+            figure.update_yaxes(tickformat=".0%", row=number)
+    for number, kind in enumerate(kinds, 1):
+        ticks = KINDS[kind].ticks(strengths[kind])
+        figure.update_xaxes(
+            tickvals=list(range(len(ticks))), ticktext=ticks, tickangle=0, tickfont_size=10, showgrid=False, col=number
+        )
+        figure.update_xaxes(title_text=KINDS[kind].unit, title_font_size=12, row=len(measures), col=number)
+    return figure
+
+
+def agreement_boxes(rhos: pd.DataFrame, kinds: Sequence[str], keys: Sequence[str]) -> go.Figure:
+    """How each image's Spearman with the level is spread: a panel a kind, a box a score.
+
+    Turned by each score's hard end, so that right of 0 means: the score finds the image harder as it gets worse. A box
+    holds half of the images, its whiskers nine tenths.
+    """
+    figure = make_subplots(
+        1, len(kinds), shared_yaxes=True, horizontal_spacing=0.02, column_titles=[KINDS[kind].name for kind in kinds]
+    )
+    names = [SCORES[key].name for key in reversed(keys)]
+    for column, kind in enumerate(kinds, 1):
+        of_kind = rhos[rhos["kind"] == kind]
+        figure.add_vline(x=0, line={"color": faded(GREY, 0.7), "width": 1}, row=1, col=column)
+        for key in reversed(keys):
+            values = SCORES[key].sign * of_kind[key].dropna().to_numpy(float)
+            if not len(values):
+                continue
+            low, first, middle, third, high = np.quantile(values, [WHISKERS[0], 0.25, 0.5, 0.75, WHISKERS[1]])
+            color = _COLORS[key] if key in ("avh", "confidence") else GREY
+            figure.add_box(
+                y=[SCORES[key].name], q1=[first], median=[middle], q3=[third], lowerfence=[low], upperfence=[high],
+                orientation="h", line={"color": color, "width": 1.5}, fillcolor=faded(color, 0.35), width=0.6,
+                name=SCORES[key].name, hoverinfo="x+name", row=1, col=column,
+            )  # fmt: skip
+    bare(figure, height=70 + 27 * len(keys), margin={"t": 28})
+    figure.update_annotations(font_size=14)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=names, showgrid=False)
+    return figure.update_xaxes(range=[-1.08, 1.08], tickvals=[-1, -0.5, 0, 0.5, 1], tickfont_size=10)

@@ -1,0 +1,295 @@
+"""Degrades a run's images at every kind and level, scores them all, and says how each score follows the level."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate import scores
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.runs import RunFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.degradation import corruptions, statistics
+from avhcurate.degradation.store import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
+from avhcurate.disk.files import check_free, write_atomic
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.disk.provenance import now, settings_digest, versions
+from avhcurate.errors import CurateError
+from avhcurate.images.source import BrokenImage, decode, encode_thumbnail
+from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import DatasetTable, training_of
+from avhcurate.table.filters import Filters
+from avhcurate.votes.bins import bin_labels
+
+# Torch takes seconds to import, and a page that only reads results shall not wait for it.
+if TYPE_CHECKING:
+    from avhcurate.models.engine import Network
+    from avhcurate.models.loading import LoadedModel
+    from avhcurate.scoring.image_pass import ImagePass, ShardOutputs
+
+#: Samples that are degraded unless told otherwise, spread evenly over the run's.
+DEFAULT_LIMIT = 1000
+
+#: Scores of degraded images: all that need no second pass over the dataset.
+KEYS = tuple(key for key, score in SCORES.items() if score.function is not None)
+
+
+def degrade_dataset(
+    workspace: Workspace,
+    name: str,
+    model: str | None = None,
+    *,
+    weights: Literal["random"] | Path | None = None,
+    kinds: Iterable[str] | None = None,
+    limit: int | None = DEFAULT_LIMIT,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+) -> DegradationFolder:
+    """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
+
+    `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file, unless
+    a training of the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0
+    repeats the run's own scores. What is stored is named by a fingerprint of all that decides its numbers: the same
+    call again resumes what was cut short, and does nothing where all is done.
+
+    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError for mistakes of
+    the user's: no run, other weights than the run's, a dataset imported again.
+    """
+    from avhcurate.models.engine import Network
+    from avhcurate.models.rebuild import rebuild_model
+    from avhcurate.models.runtime import precision_name
+    from avhcurate.scoring.image_pass import ImagePass
+
+    chosen = corruptions.check_kinds(corruptions.KINDS if kinds is None else kinds)
+    dataset = workspace.dataset(name)
+    run = _run_of(dataset, model, weights)
+    if weights is None and (training := training_of(dataset, run)):
+        weights = training.weights_path
+    loaded = rebuild_model(run.record, weights)
+    record = run.record
+    levels = corruptions.strengths(chosen, loaded.preprocess.crop)
+    ids = run.scored_ids(limit)
+    if not len(ids):
+        raise CurateError(f"run {run.name} has scored no image that could be degraded")
+    settings = {
+        "weights": record.weights_sha256,
+        "strengths": levels,
+        "seed": seed,
+        "precision": record.precision if precision == "auto" else precision_name(precision),
+        "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
+    }
+    folder = DegradationFolder(run.root / FOLDER / settings_digest(settings)[:12])
+    dataset.refuse_another_import(record.dataset_fingerprint)
+
+    def degraded(id: int, rgb: np.ndarray) -> np.ndarray:
+        return corruptions.variants(loaded.preprocess.prepare(rgb), levels, seed=seed, id=id)
+
+    with folder.alone():
+        steps = corruptions.steps(levels)
+        if folder.complete:
+            total = len(ids) * len(steps)
+            progress.report(total, total, "complete already")
+            return folder
+        network = Network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
+        if not folder.begun:
+            folder.write_record(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
+        images = ImagePass(
+            dataset, folder, ids, SHARD, degraded, loaded.preprocess, images_per_sample=len(steps), progress=progress
+        )
+        work = _Degrading(folder, loaded, images, dataset.labels(), steps, record.dataset_fingerprint)
+        images.run(network, work.commit)
+        work.finish()
+    return folder
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """The scores of a degradation: `rows` as `statistics.degradation` takes them, of the images in view alone.
+
+    `bins`: ids by HSF bin, bins without images left out.
+    """
+
+    record: DegradationRecord
+    rows: pd.DataFrame
+    bins: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def images(self) -> int:
+        """Images in view, before degradation."""
+        return int(self.rows["id"].nunique())
+
+    @property
+    def kinds(self) -> list[str]:
+        return list(self.record.strengths)
+
+
+def newest(run: RunFolder, *, complete: bool = True) -> DegradationFolder | None:
+    """The degradation of a run that was begun last; None where there is none."""
+    found = [folder for folder in degradations(run) if folder.complete or not complete]
+    return found[-1] if found else None
+
+
+def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
+    """The scores of the images that satisfy the filters, with whether each prediction is the given label."""
+    record = folder.record
+    rows = pq.read_table(folder.scores_path).to_pandas()
+    rows = rows[rows["problem"].isna()].drop(columns="problem")
+    known = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"])
+    rows = rows[rows["id"].isin(known["id"])].reset_index(drop=True)
+    labels = rows["id"].map(known.set_index("id")["label"].astype("float64"))
+    correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
+    seen = known[known["id"].isin(rows["id"])]
+    of_bin = {name: seen["id"][seen["hsf_bin"] == name].to_numpy() for name in bin_labels(table.edges)}
+    bins = {name: ids for name, ids in of_bin.items() if len(ids)}
+    return Degraded(record, rows.assign(correct=correct), bins)
+
+
+def summarise(found: Degraded, keys: Sequence[str] = KEYS) -> pd.DataFrame:
+    """Per score and kind the median Spearman with the level and its company: see `statistics.degradation.summarise`."""
+    return statistics.summarise(found.rows, {key: SCORES[key].sign for key in keys})
+
+
+def write_csv(table: pd.DataFrame, out: Path, *, force: bool = False) -> None:
+    """Writes a summary; an existing file is refused unless `force`."""
+    check_free(out, force=force)
+    write_atomic(out, table.to_csv(index=False))
+
+
+def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
+    """One image at every kind and level, as the network saw it: encoded images by (kind, level).
+
+    PNG for images of up to 64 pixels a side, JPEG for larger ones. Raises CurateError when it cannot be read.
+    """
+    from avhcurate.models.rebuild import preprocess_of
+
+    try:
+        rgb = decode(table.dataset.images().read_one(id))
+    except IndexError as error:
+        raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {table.size - 1}") from error
+    except BrokenImage as broken:
+        raise CurateError(f"image {id} cannot be read: {broken.reason}") from broken
+    square = preprocess_of(record.preprocess).prepare(rgb)
+    made = corruptions.variants(square, record.strengths, seed=record.seed, id=id)
+    shown = np.repeat(made, 3, axis=3) if made.shape[3] == 1 else made
+    steps = corruptions.steps(record.strengths)
+    return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
+
+
+# --- which run ---------------------------------------------------------------------------------------------------
+
+
+def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"] | Path | None) -> RunFolder:
+    """The newest complete run of that name or model, of these weights where they are a file."""
+    run = dataset.run(model)
+    if not run.complete:
+        raise CurateError(
+            f"the run {run.name} is not finished: run `avhcurate score {dataset.name} ...` again to resume it"
+        )
+    if isinstance(weights, Path):
+        from avhcurate.models.weights import read_weights
+
+        sha256 = read_weights(weights).sha256
+        same = [r for r in dataset.runs() if r.complete and r.record.model == run.record.model]
+        run = next((r for r in reversed(same) if r.record.weights_sha256 == sha256), run)
+    return run
+
+
+def _record(
+    folder: DegradationFolder,
+    run: RunFolder,
+    network: "Network",
+    levels: Mapping[str, Sequence[float]],
+    *,
+    seed: int,
+    samples: int,
+    limit: int | None,
+) -> DegradationRecord:
+    record = run.record
+    return DegradationRecord(
+        name=folder.name,
+        run=run.name,
+        model=record.model,
+        weights_sha256=record.weights_sha256,
+        weights_source=record.weights_source,
+        dataset_fingerprint=record.dataset_fingerprint,
+        preprocess=record.preprocess,
+        side=record.preprocess["crop"],
+        strengths={kind: list(of_kind) for kind, of_kind in levels.items()},
+        seed=seed,
+        precision=network.precision,
+        device=network.device_name,
+        batch_size=network.batch_size,
+        samples=samples,
+        limit=limit,
+        versions=versions("torch", "torchvision", "numpy", "scipy", "pillow"),
+        started=now(),
+    )
+
+
+# --- the scores of a shard ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Degrading:
+    """One degradation under way: `images` is its pass, `labels` are those of the whole dataset."""
+
+    folder: DegradationFolder
+    model: "LoadedModel"
+    images: "ImagePass"
+    labels: np.ndarray
+    steps: list[tuple[str, int]]
+    fingerprint: str
+
+    def commit(self, outputs: "ShardOutputs") -> None:
+        """Writes the scores of a shard."""
+        from avhcurate.scoring.image_pass import score_columns
+
+        self.images.dataset.refuse_another_import(self.fingerprint)
+        kinds, levels = (np.array(part) for part in zip(*self.steps, strict=True))
+        of_row, at = np.repeat(outputs.ids, len(kinds)), np.tile(np.arange(len(kinds)), len(outputs.ids))
+        why = [outputs.problems.get(id) for id in of_row.tolist()]
+        for row in np.flatnonzero(~np.isfinite(outputs.features).all(axis=1)):
+            why[row] = why[row] or "the network's features are not finite"
+        usable = np.array([text is None for text in why])
+        features, logits, labels = outputs.features[usable], outputs.logits[usable], self.labels[of_row[usable]]
+        found = scores.per_sample(features, self.model.class_weights, logits, labels, keys=KEYS)
+        columns = {
+            "id": pa.array(of_row, pa.int64()),
+            "kind": pa.array(kinds[at], pa.string()),
+            "level": pa.array(levels[at], pa.int32()),
+            **score_columns(found, usable),
+            "problem": pa.array(why, pa.string()),
+        }
+        # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.
+        kept = (at == 0) | ~np.isin(of_row, list(outputs.problems))
+        self.folder.write_shard(outputs.shard, pa.table(columns).filter(pa.array(kept)), seconds=outputs.seconds)
+
+    def finish(self) -> None:
+        """One table of all shards, and the record."""
+        images = self.images
+        images.dataset.refuse_another_import(self.fingerprint)
+        skipped = sum(self._skipped(shard) for shard in images.shards)
+        if skipped == len(images.ids):
+            raise CurateError(
+                f"none of the {skipped} images of dataset {images.dataset.name!r} could be read: check that they still "
+                "lie where they were imported from"
+            )
+        self.folder.finish((self.folder.shard(shard) for shard in images.shards), images.finished(skipped))
+        images.progress.report(images.total, images.total, "")
+
+    def _skipped(self, shard: int) -> int:
+        table = self.folder.shard(shard)
+        scored = set(table.filter(table["problem"].is_null())["id"].to_pylist())
+        return len(self.images.ids_of(shard)) - len(scored)

@@ -1,0 +1,62 @@
+"""What came of degrading a run's images: its record and scores, written shard by shard beside the run's own."""
+
+from typing import Any
+
+from avhcurate.data.runs import RunFolder
+from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.shards import ShardedFolder
+
+#: Samples a shard, each with all its degraded images: what a killed job loses at most.
+SHARD = 64
+
+#: Where they lie in the folder of a run.
+FOLDER = "degradation"
+
+
+class DegradationRecord(Provenance):
+    """The record of a degradation, `degradation.json`; `finished` and what follows are set when it is complete.
+
+    `strengths`: of levels 1, 2, ... of each kind. `side`: pixels a side of the images that were degraded. `samples`
+    counts images before degradation, `skipped` those of them that could not be read. `rate` is in degraded images a
+    second.
+    """
+
+    name: str
+    run: str
+    model: str
+    weights_sha256: str
+    weights_source: str
+    preprocess: dict[str, Any]
+    side: int
+    strengths: dict[str, list[float]]
+    seed: int
+    precision: str
+    device: str
+    batch_size: int
+    samples: int
+    limit: int | None
+    rate: float | None = None
+    skipped: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Images made of each sample, itself included."""
+        return 1 + sum(map(len, self.strengths.values()))
+
+
+class DegradationFolder(ShardedFolder[DegradationRecord]):
+    """One folder in `RUN/degradation/`: `degradation.json`, and `scores.parquet` once it is complete.
+
+    Until then `scores/shard-XXXXX.parquet`, each renamed into place when its samples are scored at every level.
+
+    A row a sample, kind and level: id, kind, level, predicted, a column a score, problem. Level 0, of kind `none`, is
+    the image itself. An image that could not be read has that row alone, with its `problem` and nulls.
+    """
+
+    FILE, KIND, WHAT, AGAIN = "degradation.json", DegradationRecord, "degradation", "run it again"
+
+
+def degradations(run: RunFolder) -> list[DegradationFolder]:
+    """The degradations of a run, complete or not, oldest first."""
+    found = [DegradationFolder(path.parent) for path in (run.root / FOLDER).glob("*/degradation.json")]
+    return sorted(found, key=lambda folder: (folder.record.started, folder.name))

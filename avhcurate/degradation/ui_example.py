@@ -1,0 +1,151 @@
+"""One image of the Degradation page at every level, and the images whose AVH follows the level least."""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.degradation import service
+from avhcurate.degradation.corruptions import KINDS
+from avhcurate.degradation.statistics import ORIGINAL
+from avhcurate.degradation.store import DegradationFolder
+from avhcurate.degradation.ui import DEGRADATION_HASH_FUNCS, DegradationResult
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.sample import rows_of
+from avhcurate.ui import url_state
+from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.frame import Opened, mirrored
+from avhcurate.ui.score_help import format_score
+from avhcurate.ui.tiles import make_tiles, tile_columns
+from avhcurate.ui.user_errors import plain
+
+#: Images shown of those whose AVH does not rise.
+_UNLIKE = 8
+
+
+def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
+    """One image at every level with the network's prediction: that of the address, or a typical one."""
+    wanted = here.view.sample
+    if wanted is not None and wanted >= here.table.size:
+        st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")
+        wanted = None
+    id = result.typical if wanted is None else wanted
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.subheader("One image", width="content")
+        st.number_input(
+            "Sample",
+            0,
+            here.table.size - 1,
+            value=None,
+            step=1,
+            key=mirrored("degradation.sample", wanted),
+            width=140,
+            placeholder="typical",
+            on_change=_keep_sample,
+            help="The id of any image of the dataset. Without one: the image whose AVH stays closest to the mean.",
+        )
+        if wanted is not None:
+            st.button("A typical one", key="degradation.typical", on_click=url_state.change, kwargs={"sample": None})
+    if id is None:
+        st.caption("No image here has an AVH at every level: type the id of one.")
+        return
+    try:
+        pictures = _example(here.table, result.folder, id)
+    except CurateError as error:
+        st.warning(plain(str(error)), icon=":material/broken_image:")
+        return
+    rows = result.degraded.rows[result.degraded.rows["id"] == id].set_index(["kind", "level"])
+    label = here.table.sample(id)["label_name"] or "no label"
+    chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
+    seen = "" if len(rows) else " It is not among the images in view, so it has no scores here."
+    st.caption(
+        plain(f"Image {id}, {label}{chosen_by}.{seen}") + " Each picture with its relative AVH and the predicted class."
+    )
+    st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, pictures, rows)))
+
+
+@st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=DEGRADATION_HASH_FUNCS)
+def _example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
+    return service.example(table, folder.record, id)
+
+
+def _strips(
+    here: Opened,
+    result: DegradationResult,
+    kinds: Sequence[str],
+    pictures: dict[tuple[str, int], bytes],
+    rows: pd.DataFrame,
+) -> Iterator[str]:
+    small, scored = result.degraded.record.side <= 64, rows.to_dict("index")
+    for kind in kinds:
+        ticks = KINDS[kind].ticks(result.degraded.record.strengths[kind])
+        figures = []
+        for level, tick in enumerate(ticks):
+            step = (kind, level) if level else (ORIGINAL, 0)
+            words = _caption(here, scored[step]) if step in scored else ""
+            text = "as it is" if level == 0 else f"{KINDS[kind].unit} {tick}"
+            figures.append(
+                f"<figure><img src='{_data_url(pictures[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
+                f"class='{'pixels' if small else ''}'><figcaption>{'as it is' if level == 0 else escape(tick)}"
+                f"{words}</figcaption></figure>"
+            )
+        yield (
+            f"<p class='avh-strip-name'>{escape(KINDS[kind].name)} <small>{escape(KINDS[kind].unit)}</small></p>"
+            f"<div class='avh-strip'>{''.join(figures)}</div>"
+        )
+
+
+def _caption(here: Opened, row: Mapping[Any, Any]) -> str:
+    predicted = "" if pd.isna(row["predicted"]) else here.table.classes[int(row["predicted"])]
+    wrong = " class='wrong'" if row["correct"] == 0 else ""
+    # Over many classes AVH itself is too small a number to tell steps apart.
+    value, name = format_score("relative_avh", row["relative_avh"]), escape(predicted)
+    return f"<b>{value}</b><span{wrong} title='{name}'>{name}</span>"
+
+
+def _data_url(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def _keep_sample() -> None:
+    url_state.change(sample=st.session_state["degradation.sample"])
+
+
+def unlike(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
+    """The images whose AVH follows the level least; a click makes one the example."""
+    rhos = result.rhos[result.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
+    mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
+    if mean.empty:
+        return
+    st.markdown("**Images whose AVH follows the level least** · their mean Spearman over the kinds; click for one")
+    rows = rows_of(here.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
+    rows = rows.loc[mean.index].assign(rho=mean.round(2))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="rho")
+    event = image_grid(
+        tiles, key="degradation.unlike", tile_size=96, selectable=False, label="Images whose AVH follows least"
+    )
+    if event.opened is not None and event.opened != here.view.sample:
+        url_state.change(sample=event.opened)
+        st.rerun()
+
+
+_EXAMPLE_CSS = """
+<style>
+.avh-strip-name { margin: 0.5rem 0 0.25rem; font-weight: 600; font-size: 0.9rem; }
+.avh-strip-name small { font-weight: 400; opacity: 0.65; margin-left: 0.4em; }
+.avh-strip { display: flex; gap: 8px; overflow-x: auto; padding-bottom: 4px; }
+.avh-strip figure { margin: 0; flex: 1 1 0; min-width: 84px; max-width: 150px; }
+.avh-strip img { width: 100%; aspect-ratio: 1; display: block; border-radius: 6px; background: #8883; }
+.avh-strip img.pixels { image-rendering: pixelated; }
+.avh-strip figcaption { font-size: 0.75rem; line-height: 1.3; padding-top: 3px; font-variant-numeric: tabular-nums; }
+.avh-strip figcaption b { float: right; font-weight: 600; }
+.avh-strip figcaption span { display: block; opacity: 0.72; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }
+.avh-strip figcaption span.wrong { color: #e8590c; opacity: 1; }
+</style>
+"""

@@ -1,0 +1,1 @@
+"""Where people and the network find different samples hard."""

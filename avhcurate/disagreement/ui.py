@@ -1,0 +1,262 @@
+"""The Disagreement page: score and cuts, the scatter chart, both sets with their actions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curate.annotations import annotate
+from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
+from avhcurate.disagreement.rules import Cuts
+from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table
+from avhcurate.export.safety import csv_text
+from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import url_state
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import clicked_id
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.grid_actions import undo_button
+from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.sample_grid import narrow_grid
+from avhcurate.ui.score_help import explain_scores, format_score, score_name
+from avhcurate.ui.signin import who
+from avhcurate.ui.tiles import tiles_of
+
+_TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
+
+
+def _read_cuts(text: str) -> Cuts:
+    kind, low, high = text.split(":")
+    cuts = Cuts(float(low), float(high), kind == "quantile")
+    known = kind in ("quantile", "value") and cuts.low <= cuts.high
+    if not known or (cuts.quantile and not 0 <= cuts.low <= cuts.high <= 1):
+        raise ValueError(text)
+    return cuts
+
+
+def _write_cuts(cuts: Cuts) -> str:
+    return f"{'quantile' if cuts.quantile else 'value'}:{cuts.low:.6g}:{cuts.high:.6g}"
+
+
+SCORE = one_of("gap.score", list(SCORES), "avh")
+HSF_CUTS = Choice("gap.hsf", Cuts(0.2, 0.8), _read_cuts, _write_cuts)
+SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _read_cuts, _write_cuts)
+
+
+@dataclass(frozen=True)
+class GapSettings:
+    """What the page compares: a score, and where both scales are cut."""
+
+    key: str
+    hsf_cuts: Cuts
+    score_cuts: Cuts
+
+    @property
+    def name(self) -> str:
+        return score_name(self.key)
+
+
+def settings_of(here: Opened) -> GapSettings:
+    """Settings of the address; AVH where the run does not have the score."""
+    view, key = here.view, SCORE.of(here.view)
+    return GapSettings(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
+
+
+def choose_cuts(here: Opened, settings: GapSettings) -> None:
+    """Score, and the cuts of both scales."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        SCORE.show(
+            st.selectbox,
+            "Score",
+            here.view,
+            here.table.scores,
+            value=settings.key,
+            format_func=score_name,
+            on_change=_choose_score,
+            width=160,
+        )
+        low, high = sorted((min(1.0, max(0.0, settings.hsf_cuts.low)), min(1.0, max(0.0, settings.hsf_cuts.high))))
+        st.slider(
+            "HSF: hard below, easy above",
+            0.0,
+            1.0,
+            step=0.05,
+            key=mirrored("gap.hsf", (low, high)),
+            on_change=_cut_hsf,
+            width=215,
+        )
+        st.segmented_control(
+            f"Cut {settings.name} by",
+            ["quantile", "value"],
+            key=mirrored("gap.by", "quantile" if settings.score_cuts.quantile else "value"),
+            on_change=_change_kind,
+            args=(here.table, settings),
+            required=True,
+        )
+        _score_slider(here, settings)
+        explain_scores([settings.key, "hsf"], label="About", key="gap.explain")
+
+
+def _score_slider(here: Opened, settings: GapSettings) -> None:
+    cuts = settings.score_cuts
+    if cuts.quantile:
+        ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{settings.name} quantiles"
+    else:
+        found = here.table.histogram(settings.key, filters=here.filters, bins=1)
+        if found.empty or not found["low"][0] < found["high"][0]:
+            st.caption(f"{settings.name} has one value or none here.")
+            return
+        ends = (float(found["low"][0]), float(found["high"][0]))
+        step, form, label = (ends[1] - ends[0]) / 500, "%.4g", f"{settings.name} values"
+    low, high = (min(max(cut, ends[0]), ends[1]) for cut in (cuts.low, cuts.high))
+    st.slider(
+        label,
+        *ends,
+        step=step,
+        format=form,
+        key=mirrored(f"gap.cuts.{settings.key}.{cuts.quantile}", (low, high)),
+        on_change=_cut_score,
+        args=(f"gap.cuts.{settings.key}.{cuts.quantile}", cuts.quantile),
+        width=215,
+    )
+
+
+@st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
+def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tuple[Gap, pd.DataFrame]:
+    """Both sets of the gap, and the points to draw: `disagreement.service`, thinned out where they are many."""
+    gap = disagree(table, key=settings.key, filters=filters, hsf_cuts=settings.hsf_cuts, score_cuts=settings.score_cuts)
+    return gap, downsampled(compared_points(gap))
+
+
+def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
+    """HSF against the score; returns the id of a point that was just clicked."""
+    names = {key: f"{title} · n {len(gap.ids[key]):,}" for key, title in SETS.items()}
+    figure = gap_scatter(
+        shown,
+        gap.sets,
+        score=settings.name,
+        names=names,
+        simulated=gap.simulated,
+        percentiles=settings.score_cuts.quantile,
+    )
+    # A new key drops the click once it is answered, else every later run would open the sample again.
+    turn = st.session_state.setdefault("gap.turn", 0)
+    event = st.plotly_chart(
+        figure,
+        key=f"gap.chart.{turn}",
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
+        alt=f"HSF against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+    )
+    parts = [f"{gap.sets.samples:,} samples have both HSF and {settings.name}."]
+    if len(shown) < gap.sets.samples:
+        parts.append(f"{len(shown):,} of them are drawn, both sets as far as they fit and a random part of the rest.")
+        parts.append(f"Every n counts all; the limit is {MOST_POINTS:,} points.")
+    st.caption(" ".join([*parts, "Click a point to open it."]))
+    clicked = clicked_id(event)
+    if clicked is not None:
+        st.session_state["gap.turn"] = turn + 1
+    return clicked
+
+
+def gallery(here: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
+    """One set of the gap as a grid with its n and actions; ids shown, id opened."""
+    ids = gap.ids[name]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{SETS[name]}**", width="content")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            if ids:
+                _actions(here, gap, name)
+    st.caption(_sentence(settings, gap, name))
+    if not ids:
+        st.markdown("No sample lies beyond both cuts: move them inwards.")
+        return [], None
+    about = (here.table.dataset.name, settings, here.filters)
+    return narrow_grid(ids, partial(_tiles, here, settings), key=f"gap.{name}", about=about, label=SETS[name])
+
+
+def _tiles(here: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
+    tiles = tiles_of(here, ids, score=settings.key)
+    return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
+
+
+def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
+    found, low_is_easy = gap.sets, gap.sets.harder == "high"
+    hard_for_humans = name == "hard_for_humans"
+    hsf = f"HSF ≤ {found.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {found.hsf_cuts[1]:.2g}"
+    below = hard_for_humans == low_is_easy
+    cut = found.score_cuts[0 if below else 1]
+    share = len(gap.ids[name]) / found.samples if found.samples else 0
+    where = f"{hsf} and {settings.name} {'≤' if below else '≥'} {format_score(settings.key, cut)}"
+    return f"n {len(gap.ids[name]):,} of {found.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
+
+
+def _actions(here: Opened, gap: Gap, name: str) -> None:
+    n = len(gap.ids[name])
+    with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}"):
+        st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
+        with st.container(horizontal=True):
+            st.button(
+                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(here.table, gap, name)
+            )
+            undo_button(here.table, key=f"gap.undo.{name}")
+    with st.popover("Export", icon=":material/download:", key=f"gap.export.{name}"):
+        form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
+        file = f"{here.table.dataset.name}-{_TAGS[name]}.{form}"
+        data = partial(export_set, here.table, gap, name, form)
+        download(f"Download {n:,} samples", data, file, key=f"gap.download.{name}", type="primary")
+        if gap.simulated:
+            st.caption("HSF comes from simulated votes; the file says so.")
+
+
+def export_set(table: DatasetTable, gap: Gap, name: str, form: str) -> bytes:
+    """One set of the gap as CSV or JSON lines."""
+    rows = gap_table(table, gap)
+    rows = rows[rows["set"] == name]
+    text = csv_text(rows) if form == "csv" else rows.to_json(orient="records", lines=True, force_ascii=False)
+    return str(text).encode()
+
+
+# --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _choose_score() -> None:
+    """Cuts by value mean nothing for another score."""
+    SCORE.keep()
+    if not SCORE_CUTS.of(url_state.current()).quantile:
+        SCORE_CUTS.put(SCORE_CUTS.default)
+
+
+def _cut_hsf() -> None:
+    low, high = st.session_state["gap.hsf"]
+    HSF_CUTS.put(Cuts(low, high))
+
+
+def _cut_score(key: str, quantile: bool) -> None:
+    low, high = st.session_state[key]
+    SCORE_CUTS.put(Cuts(low, high, quantile))
+
+
+def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
+    """Converts the cuts from quantiles to values, or returns to the default quantiles."""
+    if st.session_state["gap.by"] == "quantile":
+        SCORE_CUTS.put(SCORE_CUTS.default)
+        return
+    filters = url_state.current().filters
+    values = table.frame(filters, columns=[settings.key])[settings.key].dropna().to_numpy(float)
+    if len(values):
+        low, high = np.quantile(values, [settings.score_cuts.low, settings.score_cuts.high])
+        SCORE_CUTS.put(Cuts(float(low), float(high)))
+
+
+def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
+    tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
+    attempt(annotate, table, ids, "tag", tag, who=who(), done=f"Tagged {len(ids):,} samples “{tag}”")

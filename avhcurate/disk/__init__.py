@@ -1,0 +1,1 @@
+"""Files that are whole or absent: Parquet shards, job folders, the database, remote files, archives."""

@@ -1,0 +1,73 @@
+"""Iterates over the members of an archive or the files of a folder: name and bytes, nothing extracted."""
+
+import gzip
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from avhcurate.disk.remote import words_of
+from avhcurate.errors import CurateError
+
+#: A larger member is refused: it would be unpacked in memory.
+_MOST = 512 << 20
+#: What damage raises, and (RuntimeError, NotImplementedError) a password or a compression that is not known here.
+_UNREADABLE = (
+    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    *(RuntimeError, NotImplementedError, ValueError),
+)
+
+
+def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Name ("/" between folders) and bytes of the regular files that are `wanted` by name.
+
+    A folder's come sorted, an archive's (tar, tar.gz, zip) in its own order. A name is text and leads nowhere.
+    Raises `CurateError` for what is damaged.
+    """
+    try:
+        if place.is_dir():
+            yield from _files(place, wanted)
+        elif zipfile.is_zipfile(place):
+            yield from _zipped(place, wanted)
+        else:
+            yield from _tarred(place, wanted)
+    except _UNREADABLE as problem:
+        raise CurateError(
+            f"{place} cannot be read to its end ({words_of(problem)}): remove it and fetch it again"
+        ) from problem
+
+
+def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(root, name)
+            relative = path.relative_to(folder).as_posix()
+            if wanted(relative) and path.is_file():
+                _check_size(relative, path.stat().st_size)
+                yield relative, path.read_bytes()
+
+
+def _tarred(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(place, "r:*") as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # it would keep every header
+            if member.isreg() and wanted(member.name) and (stream := tar.extractfile(member)) is not None:
+                _check_size(member.name, member.size)
+                yield member.name.removeprefix("./"), stream.read()
+
+
+def _zipped(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(place) as archive:
+        for info in archive.infolist():
+            if not info.is_dir() and wanted(info.filename):
+                _check_size(info.filename, info.file_size)
+                yield info.filename, archive.read(info)
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > _MOST:
+        raise CurateError(f"{name[:80]!r} has {size >> 20} MiB unpacked, and at most {_MOST >> 20} are read")

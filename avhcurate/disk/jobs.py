@@ -1,0 +1,217 @@
+"""Long work as files: who runs, how far it is, whether it shall stop; one job at a time a workspace."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
+
+from avhcurate.disk.files import write_json
+from avhcurate.errors import CurateError
+
+State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
+
+#: Seconds between two writes of progress.json.
+_INTERVAL = 0.3
+#: Seconds within which a started process must have taken the lock.
+_START_LIMIT = 60.0
+#: Seconds to wait for the lock: checking whether a job is alive takes it for a moment.
+_PATIENCE = 1.0
+
+_CANCELLED = "cancelled: the same command resumes"
+
+
+class Cancelled(Exception):
+    """The work stopped because somebody asked it to; what was committed stays."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What long work is given: `report(done, total, message)` hears how far it is, `should_stop()` may end it."""
+
+    report: Callable[[int, int, str], None] = lambda done, total, message: None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def tell(self, done: int, total: int, message: str = "", *, cancelled: str = _CANCELLED) -> None:
+        """Reports, then raises Cancelled, saying `cancelled`, when the work should stop."""
+        self.report(done, total, message)
+        self.check(cancelled)
+
+    def check(self, cancelled: str = _CANCELLED) -> None:
+        """Raises Cancelled when the work should stop."""
+        if self.should_stop():
+            raise Cancelled(cancelled)
+
+    def through(self, report: Callable[[int, int, str], None]) -> "Progress":
+        """The progress of a part of the work: it is stopped like the whole and reports to `report`."""
+        return replace(self, report=report)
+
+
+#: Work that reports to nobody and is never stopped.
+SILENT = Progress()
+
+
+class JobRecord(BaseModel):
+    """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
+
+    `cwd` is the folder from which the paths in `argv` count.
+    """
+
+    id: str
+    verb: str
+    dataset: str = ""
+    argv: list[str] = []
+    cwd: str = ""
+    state: State = "starting"
+    done: int = 0
+    total: int = 0
+    rate: float | None = None
+    eta_s: float | None = None
+    message: str = ""
+    pid: int = 0
+    started: float
+    updated: float
+
+    @property
+    def active(self) -> bool:
+        """Whether it is under way."""
+        return self.state in ("starting", "running")
+
+
+class Jobs:
+    """The jobs of one workspace, in ROOT/jobs/ID/."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "jobs"
+        self._lock = FileLock(self.root / "lock", timeout=0)
+
+    def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "") -> JobRecord:
+        """Writes the record of a job that is about to start, in `cwd` or else here."""
+        now = time.time()
+        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
+        record = JobRecord(
+            id=f"{stamp}-{verb}",
+            verb=verb,
+            dataset=dataset,
+            argv=argv,
+            cwd=cwd or os.getcwd(),
+            started=now,
+            updated=now,
+        )
+        self.write(record)
+        return record
+
+    def folder(self, job: str) -> Path:
+        """Where a job keeps its files."""
+        return self.root / job
+
+    def write(self, record: JobRecord) -> None:
+        """Replaces the job's progress.json."""
+        write_json(self.folder(record.id) / "progress.json", record)
+
+    def read(self, job: str) -> JobRecord | None:
+        """The job's record with its state put right: work whose process is gone is `interrupted`."""
+        try:
+            record = JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+        fresh = record.state == "starting" and time.time() - record.started < _START_LIMIT
+        if record.active and not fresh and not self._lock_is_held():
+            record.state = "interrupted"
+        return record
+
+    def newest(self) -> JobRecord | None:
+        """The job that was started last."""
+        return next(self._all(), None)
+
+    def request_cancel(self, job: str) -> None:
+        """Asks a job to stop at its next opportunity."""
+        (self.folder(job) / "cancel").touch()
+
+    @contextmanager
+    def running(self, record: JobRecord, *, on_report: Callable[[JobRecord], None] | None = None) -> Iterator[Progress]:
+        """Holds the workspace's lock while the block works and records how it ended."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            other = next((job for job in self._all() if job.active and job.id != record.id), None)
+            name = f"`{other.verb} {other.dataset}`" if other else "another job"
+            self.write(record.model_copy(update={"state": "failed", "message": f"{name} is running"}))
+            raise CurateError(f"{name} is running in this workspace: wait for it or cancel it first") from None
+        running = _RunningJob(self, record, on_report)
+        try:
+            yield Progress(running.report, running.should_stop)
+            running.finish("done")
+        except (Cancelled, KeyboardInterrupt):
+            running.finish("cancelled")
+            raise
+        except BaseException as error:
+            running.finish("failed", str(error) or type(error).__name__)
+            raise
+        finally:
+            self._lock.release()
+
+    def _all(self) -> Iterator[JobRecord]:
+        """Readable records, the newest first."""
+        names = sorted((path.name for path in self.root.glob("*-*") if path.is_dir()), reverse=True)
+        yield from filter(None, map(self.read, names))
+
+    def _lock_is_held(self) -> bool:
+        if self._lock.is_locked:
+            return True
+        try:
+            with FileLock(self.root / "lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+
+class _RunningJob:
+    """Keeps progress.json of a job under way."""
+
+    def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
+        self._jobs, self._on_report = jobs, on_report
+        self._cancel = jobs.folder(record.id) / "cancel"
+        self._first: tuple[float, int] | None = None
+        self.record = record.model_copy(update={"state": "running", "pid": os.getpid()})
+        self._write()
+        self._written = 0.0  # the first report is written whenever it comes
+
+    def report(self, done: int, total: int, message: str) -> None:
+        """Notes that `done` of `total` samples are finished; rate and time left follow from the calls so far.
+
+        Another `total` begins another stage of the work, whose rate is its own.
+        """
+        now = time.time()
+        if self._first is None or total != self.record.total:
+            self._first = (now, done)
+        seconds, since = now - self._first[0], done - self._first[1]
+        rate = since / seconds if seconds > 0 and since else None
+        left = (total - done) / rate if rate else None
+        changes = {"done": done, "total": total, "rate": rate, "eta_s": left, "message": message, "updated": now}
+        self.record = self.record.model_copy(update=changes)
+        if self._on_report:
+            self._on_report(self.record)
+        if now - self._written > _INTERVAL or done == total:
+            self._write()
+
+    def should_stop(self) -> bool:
+        """Whether somebody asked to cancel."""
+        return self._cancel.exists()
+
+    def finish(self, state: State, message: str | None = None) -> None:
+        """Writes the final state."""
+        changes = {"state": state, "eta_s": None, "updated": time.time()}
+        self.record = self.record.model_copy(update=changes | ({} if message is None else {"message": message}))
+        self._write()
+
+    def _write(self) -> None:
+        self._jobs.write(self.record)
+        self._written = time.time()

@@ -1,0 +1,82 @@
+"""CSV and Parquet files as tables; columns of image bytes are never read."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from avhcurate.disk.columns import bytes_leaf, listed
+from avhcurate.errors import CurateError
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+
+
+def is_parquet(path: Path) -> bool:
+    return path.suffix.casefold() in PARQUET_SUFFIXES
+
+
+def is_csv(path: Path) -> bool:
+    return path.suffix.casefold() in CSV_SUFFIXES
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """Schema of a Parquet file, or `CurateError`."""
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as problem:
+        raise CurateError(f"{path} cannot be read as Parquet ({problem}): is it complete?") from problem
+    _refuse_repeated(path, schema.names)
+    return schema
+
+
+def _refuse_repeated(path: Path, columns: list[str]) -> None:
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        raise CurateError(f"{path} has several columns called {listed(repeated)}: give each its own name")
+
+
+def read_table(path: Path, *, text_column: str | None = None) -> pa.Table:
+    """A Parquet file by its first bytes, else CSV; `text_column` of a CSV is text whatever it looks like."""
+    with open(path, "rb") as stream:
+        if stream.read(4) != b"PAR1":
+            return _read_csv(path, text_column)
+    schema = parquet_schema(path)
+    return pq.ParquetFile(path).read(columns=[field.name for field in schema if bytes_leaf(field) is None])
+
+
+def _read_csv(path: Path, text_column: str | None) -> pa.Table:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            head = stream.readline()
+    except UnicodeDecodeError as problem:
+        raise CurateError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from problem
+    delimiter = max(",;\t", key=head.count)
+    try:
+        columns = next(csv.reader([head], delimiter=delimiter), [])
+    except csv.Error as problem:
+        raise CurateError(f"{path} cannot be read as CSV: {problem} in its first line") from problem
+    if not any(columns):
+        raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
+    _refuse_repeated(path, columns)
+    for texts in ([text_column] if text_column in columns else [], columns):
+        try:
+            return _parse_csv(path, delimiter, texts)
+        except pa.ArrowInvalid as problem:
+            # Types are guessed from the first rows: where later ones disagree, everything is text.
+            failure = problem
+    raise CurateError(f"{path} cannot be read as CSV: {failure}") from failure
+
+
+def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
+    return pa_csv.read_csv(
+        path,
+        parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={name: pa.string() for name in texts},
+            null_values=["", "NaN", "nan", "<NA>"],
+            strings_can_be_null=True,
+        ),
+    )

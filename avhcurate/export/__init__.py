@@ -1,0 +1,114 @@
+"""Curated labels as files that other tools read: one table, or a folder in the layout of a tool."""
+
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from avhcurate.errors import CurateError
+from avhcurate.export.cleanlab import write_cleanlab
+from avhcurate.export.coco import write_coco
+from avhcurate.export.fiftyone import write_fiftyone
+from avhcurate.export.hub import write_hf
+from avhcurate.export.images import write_folder
+from avhcurate.export.label_studio import write_label_studio
+from avhcurate.export.placing import MANIFEST, placed, write_manifest
+from avhcurate.export.safety import safe_name
+from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: What `export` can write; what a writer returns, if anything, is how many samples it left out.
+FORMATS: dict[str, Callable[[DatasetTable, Filters, Path], int | None]] = {
+    "csv": write_csv,
+    "jsonl": write_jsonl,
+    "parquet": write_parquet,
+    "folder": write_folder,
+    "hf": write_hf,
+    "fiftyone": write_fiftyone,
+    "label-studio": write_label_studio,
+    "cleanlab": write_cleanlab,
+    "coco": write_coco,
+}
+
+#: Formats whose result is a folder, and the manifest within, by which an export is known.
+FOLDERS = ("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco")
+
+
+def export(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    out: Path,
+    *,
+    force: bool = False,
+    only: Sequence[int] | None = None,
+    image_prefix: str | None = None,
+) -> int:
+    """Writes the samples that satisfy `filters` (or those of `only`, by id) and returns how many were written.
+
+    What a format cannot hold is left out and counted in the manifest: images that cannot be read, and for cleanlab
+    samples without label or prediction. `image_prefix` is for label-studio: what stands before an image's path there.
+
+    A manifest stands beside the result: `OUT.manifest.json`, or `manifest.json` within a folder. What exists is
+    refused unless `force`; it is replaced when the new one is whole. A folder that no export made is never replaced.
+    """
+    if format not in FORMATS:
+        raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
+    if image_prefix is not None and format != "label-studio":
+        raise CurateError(f"an image prefix is for label-studio, not for {format}: leave it out")
+    if only is not None:
+        filters = Filters(excluded=None, ids=tuple(int(id) for id in only))
+    count = table.count(filters)
+    if not count:
+        raise CurateError("no sample satisfies the filters, so there is nothing to export: widen them")
+    beside = out.with_name(out.name + ".manifest.json")
+    with placed(out, beside, folder=format in FOLDERS, force=force) as temporary:
+        write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
+        left_out = write(table, filters, temporary) or 0
+        record = describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
+        write_manifest(temporary / MANIFEST if format in FOLDERS else beside, record)
+    return count - left_out
+
+
+def export_bytes(table: DatasetTable, filters: Filters, format: str, *, only: Sequence[int] | None = None) -> bytes:
+    """The same as a file's content, for a download; a folder is packed as ZIP, images and all."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / (f"export.{format}" if format not in FOLDERS else f"{safe_name(table.dataset.name)}")
+        export(table, filters, format, out, only=only)
+        return zipped(out) if out.is_dir() else out.read_bytes()
+
+
+def zipped(folder: Path) -> bytes:
+    """A folder with all that lies in it as ZIP."""
+    packed = folder.with_name("packed.zip")
+    with zipfile.ZipFile(packed, "w") as archive:  # stored: images do not get smaller
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder.parent))
+    return packed.read_bytes()
+
+
+def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:
+    """Where an export comes from: dataset, model, filters, votes and whether they are simulated, time."""
+    record, run, votes = table.dataset.record, table.run.record if table.run else None, table.votes
+    return {
+        "format": format,
+        "samples": count,
+        "dataset": record.name,
+        "dataset_fingerprint": record.fingerprint,
+        "filters": filters.to_query(),
+        "hsf_edges": list(table.edges),
+        "classes": list(table.classes),
+        "model": run.model if run else None,
+        "run": run.name if run else None,
+        "weights_sha256": run.weights_sha256 if run else None,
+        "training": table.training.name if table.training else None,
+        "votes": votes.model_dump(mode="json") if votes else None,
+        "versions": {name: version(name) for name in ("avhcurate", "pyarrow")},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

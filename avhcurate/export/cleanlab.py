@@ -1,0 +1,74 @@
+"""Arrays for cleanlab: labels.npy, pred_probs.npy, features.npy, and samples.csv beside them."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.special import softmax
+
+from avhcurate.data.runs import RunFolder
+from avhcurate.errors import CurateError
+from avhcurate.export.columns import frames
+from avhcurate.export.safety import csv_text
+from avhcurate.export.streams import text_file
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+_README = """# {name} for cleanlab
+
+    import numpy as np
+    import pandas as pd
+    from cleanlab.filter import find_label_issues
+
+    labels, pred_probs = np.load("labels.npy"), np.load("pred_probs.npy")
+    rows = find_label_issues(labels, pred_probs, return_indices_ranked_by="self_confidence")
+    print(pd.read_csv("samples.csv").iloc[rows])
+
+Rows are the same in all files: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D)
+embeddings, `samples.csv` all columns. Samples without a label or a prediction are left out. cleanlab expects
+probabilities of images that the model has not learnt from.
+"""
+
+
+def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
+    """The files; returns how many samples were left out since they have no label or no prediction."""
+    run = table.run
+    if run is None:
+        raise CurateError(
+            f"cleanlab needs a model's probabilities: run `avhcurate score {table.dataset.name} ...` first"
+        )
+    found = table.frame(filters, columns=["curated_label", "predicted"])
+    usable = found[found.notna().all(axis=1)]
+    if usable.empty:
+        raise CurateError(
+            "no sample has both a label and a prediction, so there is nothing for cleanlab: widen filters"
+        )
+    if usable["curated_label"].max() >= run.record.num_classes:
+        raise CurateError(f"some labels are of classes that the model does not know: it has {run.record.num_classes}")
+    path.mkdir()
+    _write_rows(table, run, filters, path, len(usable))
+    (path / "README.md").write_text(_README.format(name=table.dataset.name), encoding="utf-8")
+    return len(found) - len(usable)
+
+
+def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Path, n: int) -> None:
+    features, class_weights, bias = run.features(), run.class_weights().astype(np.float64), run.bias()
+
+    def array(name: str, kind: type, *width: int) -> np.memmap:
+        return np.lib.format.open_memmap(path / f"{name}.npy", "w+", kind, (n, *width))
+
+    labels, embedded = array("labels", np.int64), array("features", np.float32, features.shape[1])
+    probs = array("pred_probs", np.float32, len(class_weights))
+    start = 0
+    with text_file(path / "samples.csv") as stream:
+        for frame in frames(table, filters):
+            frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
+            rows = slice(start, start + len(frame))
+            block = features[frame["id"].to_numpy(np.int64)]
+            labels[rows] = frame["curated_label"].astype(np.int64)
+            embedded[rows] = block
+            probs[rows] = softmax(block.astype(np.float64) @ class_weights.T + bias, axis=1)
+            frame["tags"] = frame["tags"].map(";".join)
+            stream.write(csv_text(frame, header=start == 0))
+            start = rows.stop
+    for written in (labels, embedded, probs):
+        written.flush()

@@ -1,0 +1,72 @@
+"""The layout that the Hugging Face `datasets` library reads: Parquet files by split, with images and class names."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.disk.image_parquet import IMAGE, image_metadata
+from avhcurate.export.columns import batches, export_columns
+from avhcurate.images.source import BrokenImage
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: Batches of so many samples in one Parquet file; a batch of images is held in memory.
+_HF_BATCHES = 10
+_HF_BATCH = 1000
+
+
+def write_hf(table: DatasetTable, filters: Filters, path: Path) -> None:
+    """data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads."""
+    data = path / "data"
+    data.mkdir(parents=True)
+    source = table.dataset.images()
+    columns = [name for name in export_columns(table) if name not in ("label", "split")]
+    members: dict[str, list[str]] = {}
+    for split in table.group_counts("split", filters)["value"]:
+        split = split if isinstance(split, str) else ""
+        members.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
+    for name, splits in members.items():
+        tables = _hf_tables(table, filters.with_(splits=tuple(splits)), columns, source)
+        _write_hf_split(data, name, tables, image_metadata(table.classes))
+    (path / "README.md").write_text(_hf_card(table), encoding="utf-8")
+
+
+def _hf_tables(table: DatasetTable, filters: Filters, columns: list[str], source: Any) -> Iterator[pa.Table]:
+    for batch in batches(table, filters, columns=columns, rows=_HF_BATCH):
+        ids = batch.column("id").to_pylist()
+        paths = batch.column("path").to_pylist()
+        images = [
+            {"bytes": None if isinstance(data, BrokenImage) else data, "path": PurePosixPath(path).name}
+            for data, path in zip(source.read(ids), paths, strict=True)
+        ]
+        image = pa.array(images, IMAGE)
+        whole = pa.Table.from_batches([batch])
+        label = pc.cast(whole["curated_label"], pa.int64())
+        yield whole.add_column(0, "image", image).add_column(1, "label", label)
+
+
+def _write_hf_split(folder: Path, name: str, tables: Iterator[pa.Table], metadata: dict[str, str]) -> None:
+    """Files of `_HF_BATCHES` batches each, named when it is known how many there are."""
+    parts: list[Path] = []
+    while (first := next(tables, None)) is not None:
+        schema = first.schema.with_metadata(metadata)
+        parts.append(folder / f".{name}-{len(parts):05d}")
+        with pq.ParquetWriter(parts[-1], schema) as writer:
+            for rows in itertools.chain([first], itertools.islice(tables, _HF_BATCHES - 1)):
+                writer.write_table(rows.cast(schema))
+    for number, part in enumerate(parts):
+        part.rename(folder / f"{name}-{number:05d}-of-{len(parts):05d}.parquet")
+
+
+def _hf_card(table: DatasetTable) -> str:
+    votes = table.votes
+    lines = [f"# {table.dataset.name}, curated", "", "Written by AVH Curate. `label` is the curated label."]
+    if votes and votes.simulated:
+        lines += ["", "The human votes behind the `hsf` columns are **simulated**."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,82 @@
+"""Images of an export: links where they are local files, their bytes where they are not."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from avhcurate.export.columns import batches
+from avhcurate.export.safety import safe_name
+from avhcurate.images.source import BrokenImage, ImageSource
+from avhcurate.sources.folder import IMAGE_SUFFIXES
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: Samples whose images are put in their places in one go.
+_BATCH = 1024
+
+
+def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
+    """CLASS/FILE for every sample."""
+    path.mkdir()
+    folders = _folder_names(table.classes)
+    placed = place_images(table, filters, path, ["curated_label_name"], lambda row: folders[row["curated_label_name"]])
+    return sum(place is None for _, place in placed)
+
+
+def place_images(
+    table: DatasetTable, filters: Filters, folder: Path, columns: Sequence[str], within: Callable[[dict[str, Any]], str]
+) -> Iterator[tuple[dict[str, Any], Path | None]]:
+    """Puts the image of every sample into the folder `within` it says; gives its row and the file.
+
+    A row has `id`, `path` and `columns`. The file is None where the image cannot be read.
+    """
+    source = table.dataset.images()
+    wanted = list(dict.fromkeys(["id", "path", *columns]))
+    for batch in batches(table, filters, columns=wanted, rows=_BATCH):
+        rows = batch.to_pylist()
+        places = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
+        broken = set(_place(source, places))
+        yield from ((row, None if row["id"] in broken else places[row["id"]]) for row in rows)
+
+
+def _place(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
+    """Makes the files; gives the ids of those that cannot be made."""
+    inside = []
+    for id, place in places.items():
+        place.parent.mkdir(exist_ok=True)
+        if (file := source.local_file(id)) is None:
+            inside.append(id)
+        else:
+            place.symlink_to(file)
+    for id, data in zip(inside, source.read(inside), strict=True):
+        if isinstance(data, BrokenImage):
+            yield id
+        else:
+            places[id].write_bytes(data)
+
+
+def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
+    """A folder for each class and for samples without one; names that some file system takes for one are numbered.
+
+    >>> _folder_names(["cat/dog", "cat:dog", "Cat_Dog"])
+    {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog (1)', 'Cat_Dog': 'Cat_Dog (2)', None: 'unlabelled'}
+    """
+    folders: dict[str | None, str] = {}
+    taken: set[str] = set()
+    for number, name in enumerate([*classes, None]):
+        folder = plain = safe_name("unlabelled" if name is None else name)
+        while folder.casefold() in taken:
+            folder = f"{plain} ({number})" if folder == plain else f"{folder}_"
+        taken.add(folder.casefold())
+        folders[name] = folder
+    return folders
+
+
+def _file_name(path: str, id: int) -> str:
+    """The image's own name with its id, which keeps those of one class apart, and an ending that readers look for.
+
+    >>> _file_name("cat/a.PNG", 3), _file_name("train.parquet#5", 5)
+    ('a-3.PNG', 'train-5.jpg')
+    """
+    name = PurePosixPath(path.replace("\\", "/"))
+    return f"{safe_name(name.stem)}-{id}{name.suffix if name.suffix.casefold() in IMAGE_SUFFIXES else '.jpg'}"

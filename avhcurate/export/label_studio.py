@@ -1,0 +1,125 @@
+"""Tasks that Label Studio imports: the image, the model's prediction, and people's votes or the curated label.
+
+The form of tasks, predictions and annotations: https://labelstud.io/guide/task_format and
+https://labelstud.io/guide/predictions
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from avhcurate.export.columns import export_columns, rows, without_missing
+from avhcurate.export.images import place_images
+from avhcurate.export.streams import json_text, text_file, write_items
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.votes.files.label_studio import choice, curated, label_config
+
+#: How Label Studio names files below its local document root.
+_LOCAL = "/data/local-files/?d="
+#: Columns of a task's data besides the scores, to filter and sort by in Label Studio.
+_FACTS = ("split", "label_name", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
+_README = """# {name} for Label Studio
+
+1. Make a project and paste `label_config.xml` as its labelling interface.
+2. {images}
+3. Import `tasks.json`.
+
+Predictions are the model's. Annotations are {annotations}.
+"""
+_HERE = (
+    "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+    "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder, and add the folder `images` as local storage."
+)
+
+
+def write_label_studio(table: DatasetTable, filters: Filters, path: Path, *, image_prefix: str | None = None) -> int:
+    """tasks.json, label_config.xml, README.md; returns how many samples were left out since images cannot be read.
+
+    Without `image_prefix` the images lie in images/ and are named as files below Label Studio's document root; with
+    it no image is written, and each is named by the prefix and the sample's path.
+    """
+    path.mkdir()
+    left_out: list[int] = []
+    with text_file(path / "tasks.json") as stream:
+        stream.write("[")
+        write_items(stream, map(json_text, _tasks(table, filters, path, image_prefix, left_out)))
+        stream.write("]\n")
+    config = label_config(table.classes, select=_ticks(table))
+    (path / "label_config.xml").write_text(config + "\n", encoding="utf-8")
+    (path / "README.md").write_text(_readme(table, image_prefix), encoding="utf-8")
+    return len(left_out)
+
+
+def _tasks(
+    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None, left_out: list[int]
+) -> Iterator[dict[str, Any]]:
+    votes, ticks = _votes(table), _ticks(table)
+    for row, address in _addresses(table, filters, path, image_prefix):
+        if address is None:
+            left_out.append(row["id"])
+            continue
+        facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
+        data = {"image": address, "path": row["path"], **facts} | ({"simulated": True} if table.simulated else {})
+        if ticks:
+            data["class"] = row["label_name"] or ""  # what the ticks are about
+        yield {
+            "data": data,
+            "predictions": [_prediction(row, table)] if row["predicted_name"] is not None else [],
+            "annotations": [*_cast(votes.get(row["id"], ()), table.classes, ticks=ticks), *_decided(row)],
+        }
+
+
+def _addresses(
+    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None
+) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """Every row with the address of its image, None where the image cannot be read."""
+    if image_prefix is None:
+        for row, place in place_images(table, filters, path, export_columns(table), lambda _: "images"):
+            yield row, None if place is None else f"{_LOCAL}{quote(f'images/{place.name}')}"
+        return
+    for row in rows(table, filters):
+        yield row, image_prefix + quote(row["path"])
+
+
+def _ticks(table: DatasetTable) -> bool:
+    """Whether people ticked images of a class, instead of giving each a class."""
+    return table.votes is not None and table.votes.kind == "tick"
+
+
+def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
+    """By id how often each class was given, or of ticks how often "yes" and "no" were."""
+    found = table.vote_counts()
+    if found is None:
+        return {}
+    ticked = "counts" not in found
+    counts = zip(found["selected"], found["shown"] - found["selected"], strict=True) if ticked else found["counts"]
+    return dict(zip(found["id"].tolist(), counts, strict=True))
+
+
+def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
+    assert table.run is not None  # it predicted
+    result = [choice(row["predicted_name"])]
+    return {"model_version": table.run.name, "score": row["max_confidence"], "result": result}
+
+
+def _cast(counts: Sequence[int], classes: Sequence[str], *, ticks: bool) -> Iterator[dict[str, Any]]:
+    """An annotation for each vote."""
+    for said, count in zip(("yes", "no") if ticks else classes, counts, strict=False):  # the model may know more
+        for _ in range(count):
+            yield {"result": [choice(said, select=ticks)], "was_cancelled": False, "ground_truth": False}
+
+
+def _decided(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The curated label; true ground where a person has set it."""
+    if (name := row["curated_label_name"]) is not None:
+        yield curated(name, ground_truth=row["curated_label"] != row["label"])
+
+
+def _readme(table: DatasetTable, image_prefix: str | None) -> str:
+    annotations = "the votes, one each, and the curated label, which is marked so in its `meta` and is no vote"
+    if table.simulated:
+        annotations = f"{annotations}; the votes are **simulated**"
+    images = _HERE if image_prefix is None else f"Images are read from {image_prefix}PATH: see that they are there."
+    return _README.format(name=table.dataset.name, images=images, annotations=annotations)

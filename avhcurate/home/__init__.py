@@ -1,0 +1,1 @@
+"""What is loaded, how it is spread, and the jobs that bring more."""

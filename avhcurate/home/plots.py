@@ -1,0 +1,67 @@
+"""What a dataset looks like as a whole: how its HSF spreads over the bins, and how its classes are balanced."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from avhcurate.ui.chart_style import BLUE, GREY, bare, faded, of_hsf, ramp
+
+#: With more classes than this, only the largest and the smallest are drawn.
+_MOST_CLASSES = 24
+
+
+def hsf_histogram(
+    bars: pd.DataFrame, counts: Sequence[int], *, edges: Sequence[float], simulated: bool = False
+) -> go.Figure:
+    """Bars of `low, high, n`, in the colour of the bin that holds their middle; over each bin its n, from `counts`."""
+    middle = (bars["low"] + bars["high"]) / 2
+    place = np.searchsorted(edges, middle, side="right") - 1
+    colors = [*ramp(len(edges) - 1), faded(GREY, 0.5)]
+    figure = go.Figure()
+    figure.add_bar(
+        x=middle,
+        y=bars["n"],
+        width=0.9 * (bars["high"] - bars["low"]),
+        marker={"color": [colors[k] if 0 <= k < len(edges) - 1 else colors[-1] for k in place]},
+        customdata=bars[["low", "high"]].to_numpy(),
+        hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} samples<extra></extra>",
+    )
+    for edge in edges:
+        figure.add_vline(x=edge, line={"color": faded(GREY, 0.5), "width": 1, "dash": "dot"})
+    for low, high, n in zip(edges, edges[1:], counts, strict=False):
+        figure.add_annotation(
+            x=(low + high) / 2, y=1, yref="paper", yanchor="bottom", text=f"n {n:,}", showarrow=False, font={"size": 12}
+        )
+    bare(figure, height=270, x=of_hsf(simulated), y="samples", margin={"t": 28})
+    ticks = [f"{edge:.2f}".rstrip("0").rstrip(".") for edge in edges]
+    return figure.update_xaxes(range=[-0.01, 1.01], tickvals=list(edges), ticktext=ticks, showgrid=False)
+
+
+def class_balance(counts: pd.DataFrame) -> go.Figure:
+    """A bar a class from `name, n`, in the order given; of many classes the largest and the smallest."""
+    shown = counts
+    if len(counts) > _MOST_CLASSES:
+        ordered = counts.sort_values("n", ascending=False, kind="stable")
+        half = _MOST_CLASSES // 2
+        left_out = pd.DataFrame({"name": [f"… {len(counts) - 2 * half:,} between …"], "n": [np.nan]})
+        shown = pd.concat([ordered.head(half), left_out, ordered.tail(half)], ignore_index=True)
+    figure = go.Figure()
+    figure.add_bar(
+        x=shown["n"],
+        y=shown["name"],
+        orientation="h",
+        marker={"color": [faded(GREY, 0.6) if name == NO_LABEL else BLUE for name in shown["name"]]},
+        text=["" if pd.isna(n) else f"{int(n):,}" for n in shown["n"]],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:,} samples<extra></extra>",
+    )
+    bare(figure, height=max(110, 24 * len(shown) + 30), margin={"r": 40, "t": 28})
+    figure.update_xaxes(visible=False, rangemode="tozero")
+    return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
+
+
+#: How samples without a label are called among the classes.
+NO_LABEL = "no label"

@@ -1,0 +1,189 @@
+"""Forms of Home: score with a model, import images, fetch public ones, attach votes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.data.background import Command
+from avhcurate.data.workspace import check_name
+from avhcurate.errors import CurateError
+from avhcurate.sources.fetch import PUBLIC
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui.job_forms import (
+    DEVICES,
+    MISSING,
+    MODELS,
+    PRECISIONS,
+    choice,
+    job_form,
+    model_choice,
+    number,
+    row,
+    text,
+    tick,
+)
+from avhcurate.ui.user_errors import plain
+
+
+@dataclass(frozen=True)
+class Score(Command):
+    """Options of `avhcurate score`.
+
+    >>> Score("pets", "torchvision:resnet50", weights="--force", limit=100).argv
+    ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
+    """
+
+    verb = "score"
+    dataset: str
+    model: str = model_choice("Model", 300)
+    weights: str = text(
+        "Path of a safetensors file or a weights-only checkpoint on the server; `random` for none.",
+        "the model's own",
+        300,
+    )
+    device: str = choice(DEVICES)
+    precision: str = choice(
+        PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
+    )
+    batch_size: int | None = number("Images a forward pass.", "chosen", 150)
+    limit: int | None = number("Score only so many samples, spread evenly.", "all", 150)
+    head: str = text("Name of its linear head.", "found", label="Last layer")
+
+    def __post_init__(self) -> None:
+        if not (self.model or "").strip():
+            raise CurateError("which model? Choose one or type its name, such as torchvision:resnet50")
+
+
+def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+    """Choose a model and score the dataset with it."""
+    runs = [run.record.model for run in table.dataset.runs()]
+    with job_form(root, "home.score_", Score, busy=busy, dataset=table.dataset.name) as form:
+        with row():
+            form.ask("model", options=list(dict.fromkeys([*runs[-1:], *MODELS])))
+            form.ask("weights")
+            form.submit("Start scoring", "model_training")
+        with st.expander("More"), st.container(horizontal=True):
+            form.ask("device", "precision", "batch_size", "limit", "head")
+
+
+_SOURCE = """
+A path on the server: a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file or folder with
+image bytes; nothing is written there. Or `list:FILE` (lines of path and class index), `wds:shard-{000..099}.tar` (here
+or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
+"""
+_VOTES = """
+A path on the server: counts (N, K) as .npy or a list column, a long CSV or Parquet (sample, annotator, label or class +
+selected), or Label Studio JSON.
+"""
+
+
+@dataclass(frozen=True)
+class Import(Command):
+    """Options of `avhcurate import`.
+
+    >>> Import("pets", "~/pets", label_column="breed", force=True).argv[2:]
+    ['~/pets', '--label-column=breed', '--force']
+    """
+
+    verb = "import"
+    name: str = text(None, "pets", 160, MISSING)
+    source: str = text(_SOURCE, "/data/pets, /data/pets.csv or hf:REPO", 360, MISSING)
+    votes: str = text("A file of human votes, or the source's column that holds them.", "none", 160)
+    label_column: str = text(usual="found")
+    image_column: str = text(usual="found")
+    split_column: str = text(usual="found")
+    root: str = text("Folder from which the paths of a list or manifest count.", "beside the file")
+    classes: str = text("Names in order of their index: `cat,dog`, a file with a name a line, or `visda17`.", "found")
+    force: bool = tick(
+        "Replace a dataset of that name", "Keeps its votes and annotations by path; drops its model runs."
+    )
+
+    def __post_init__(self) -> None:
+        check_name(self.name.strip())
+        _check_place(
+            self.source,
+            "where are the images? Give a folder, a file, list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO",
+        )
+
+
+def import_form(root: Path, *, busy: bool) -> None:
+    """Name a source of images and import it as a dataset."""
+    with job_form(root, "home.import_", Import, busy=busy) as form:
+        with row():
+            form.ask("name", "source", "votes")
+            form.submit("Import", "download")
+        with st.expander("More"), row():
+            form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
+
+
+@dataclass(frozen=True)
+class Fetch(Command):
+    """Options of `avhcurate fetch`; refused before its terms are agreed to.
+
+    >>> Fetch("cifar10h", mirror="/mnt/mirror", yes=True).argv
+    ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
+    """
+
+    verb = "fetch"
+    dataset: str
+    mirror: str = text(None, "the official places", 250)
+    images: str = text(
+        "The folder of ImageNet's validation images, which nobody may hand on.", "/data/imagenet/val", 250
+    )
+    yes: bool = tick("I agree to these terms")
+    force: bool = tick("Replace a dataset of that name")
+
+    def __post_init__(self) -> None:
+        if not self.yes:
+            raise CurateError(f"read the terms of {self.dataset} and tick that you agree to them, then fetch it")
+
+
+def fetch_form(root: Path, *, busy: bool) -> None:
+    """Choose a public dataset, read its terms, and fetch it with its human votes."""
+    name = st.selectbox(
+        "Public dataset", list(PUBLIC), format_func=lambda name: PUBLIC[name].title, key="home.public", width=640
+    )
+    public = PUBLIC[name]
+    size = f"about {public.size / 1e6:,.0f} MB"
+    st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
+    with job_form(root, "home.fetch_", Fetch, busy=busy, dataset=name) as form:
+        with row():
+            place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
+            form.ask("mirror", help=place)
+            if public.needs_images:
+                form.ask("images")
+            form.submit("Fetch", "cloud_download")
+        with st.container(horizontal=True):
+            form.ask("yes", key=f"home.fetch_agreed.{name}")
+            form.ask("force")
+
+
+@dataclass(frozen=True)
+class Votes(Command):
+    """Options of `avhcurate votes`."""
+
+    verb = "votes"
+    dataset: str
+    file: str = text(_VOTES, "/data/votes.csv", 360, MISSING)
+    simulated: bool = tick("These votes are simulated")
+    force: bool = tick("Replace votes of another kind")
+
+    def __post_init__(self) -> None:
+        _check_place(self.file, "which file holds the votes? Give a .npy, .csv, .parquet or .json file")
+
+
+def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+    """Attach a file of votes to the dataset."""
+    with job_form(root, "home.votes_", Votes, busy=busy, dataset=table.dataset.name) as form:
+        with row():
+            form.ask("file")
+            form.submit("Attach votes", "how_to_vote")
+        with st.container(horizontal=True):
+            form.ask("simulated", *(["force"] if table.dataset.record.votes is not None else []))
+
+
+def _check_place(text: str, question: str) -> None:
+    """A path or address as an argument, which must not look like an option."""
+    if not text.strip() or text.strip().startswith("-"):
+        raise CurateError(question)

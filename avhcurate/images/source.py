@@ -1,0 +1,297 @@
+"""Encoded images of a dataset by id, from files, archives or addresses, within bounded memory."""
+
+import itertools
+import os
+import stat
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.disk.columns import find_bytes_column
+from avhcurate.disk.remote import RemoteError, is_url, read_url, words_of
+from avhcurate.disk.tars import is_tar, open_tar, read_member, read_remote_member
+from avhcurate.errors import CurateError
+from avhcurate.images.decoding import MAX_PIXELS, BrokenImage, decode, encode_thumbnail
+
+__all__ = ["MAX_PIXELS", "BrokenImage", "ImageSource", "decode", "encode_thumbnail", "is_url"]
+
+#: Encoded images above this size are not read at all.
+MAX_BYTES = 512 << 20
+
+#: Rows read from Parquet at once hold about this much, unless one row alone is larger.
+_CHUNK_BYTES = 32 << 20
+#: What `read_one` keeps of Parquet files, in bytes of images and in open files.
+_KEPT_BYTES = 128 << 20
+_KEPT_FILES = 8
+#: The same of images behind addresses, of which some are asked for at once, and some more ahead.
+MAX_REMOTE_BYTES = 64 << 20
+_ASKED = 16
+_AHEAD = 32
+
+
+class ImageSource:
+    """Encoded images by id. Safe to use from several threads.
+
+    `places` has a row a sample in order of id: `_file` (absolute path or URL of the image, or of the Parquet or tar
+    file that holds it) and `_row` (row in that Parquet file, byte where its header begins in that tar, else null).
+    `image_column` names the column that holds the bytes; where it is None, the only candidate is taken.
+    """
+
+    def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None) -> None:
+        table = places if isinstance(places, pa.Table) else pa.Table.from_pandas(places[["_file", "_row"]])
+        self._files = table["_file"]
+        self._rows = table["_row"].fill_null(-1).to_numpy().astype(np.int64)
+        self._image_column = image_column
+        self._lock = threading.Lock()
+        self._open: OrderedDict[str, _ParquetImages] = OrderedDict()
+        self._chunks: OrderedDict[tuple[str, int], _Chunk] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def read(self, ids: Iterable[int]) -> Iterator[bytes | BrokenImage]:
+        """The bytes of each id in turn, or why there are none.
+
+        Ascending ids stream through each Parquet row group once; only groups that hold a wanted row are read, and of
+        them only the images. Tar files are sought in. Of images on servers, some are asked for ahead.
+        """
+        readers: dict[str, Callable[[int], bytes]] = {}
+        with ExitStack() as opened, closing(self._places(ids)) as places:
+            for file, row, remote in places:
+                try:
+                    if remote is not None:
+                        yield remote.result()
+                    elif row < 0:
+                        yield read_file(file)
+                    else:
+                        if file not in readers:
+                            opened.close()
+                            readers = {file: self._reader(file, opened)}
+                        yield readers[file](row)
+                except BrokenImage as problem:
+                    yield problem
+
+    def _places(self, ids: Iterable[int]) -> Generator[tuple[str, int, Future[bytes] | None], None, None]:
+        """File and row of each id, and what comes of it where a server has been asked already."""
+        rest = (self._place(int(id)) for id in ids)
+        first = next(rest, None)
+        if first is None:
+            return
+        places = itertools.chain([first], rest)
+        if not is_url(first[0]) or first[1] >= 0:  # as a rule all of a dataset lie as the first does
+            yield from ((file, row, None) for file, row in places)
+            return
+        pool = ThreadPoolExecutor(_ASKED, "avhcurate-fetch")
+        waiting: deque[tuple[str, int, Future[bytes] | None]] = deque()
+        try:
+            for file, row in places:
+                alone = is_url(file) and row < 0
+                waiting.append((file, row, pool.submit(read_file, file) if alone else None))
+                if len(waiting) >= _AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _reader(self, file: str, opened: ExitStack) -> Callable[[int], bytes]:
+        """What reads rows of one file forward, or members of one tar by the place of their headers."""
+        if not is_tar(file):
+            return _Cursor(_ParquetImages(file, self._image_column)).get
+        try:
+            stream = opened.enter_context(open_tar(file))
+        except CurateError as problem:
+            raise BrokenImage(str(problem)) from problem
+        return lambda start: _member(file, lambda: read_member(stream, start, MAX_BYTES))
+
+    def read_one(self, id: int) -> bytes:
+        """The bytes of one image; neighbours in a Parquet file stay at hand for the next call."""
+        file, row = self._place(id)
+        if row < 0:
+            return read_file(file)
+        if is_tar(file):
+            return _member(file, lambda: _one_member(file, row))
+        with self._lock:
+            return self._kept_chunk(file, row).get(row)
+
+    def local_file(self, id: int) -> Path | None:
+        """The image's own file on this machine; None for an image on the web or within another file."""
+        file, row = self._place(id)
+        return None if row >= 0 or is_url(file) else Path(file)
+
+    def _place(self, id: int) -> tuple[str, int]:
+        if not 0 <= id < len(self._rows):
+            raise IndexError(f"id {id} is not in 0..{len(self._rows) - 1}")
+        return self._files[id].as_py(), int(self._rows[id])
+
+    def _kept_chunk(self, file: str, row: int) -> "_Chunk":
+        for key, chunk in self._chunks.items():
+            if key[0] == file and row in chunk:
+                self._chunks.move_to_end(key)
+                return chunk
+        chunk = next(chunk for chunk in self._kept_file(file).chunks(row) if row in chunk)
+        self._chunks[file, chunk.start] = chunk
+        while len(self._chunks) > 1 and sum(kept.images.nbytes for kept in self._chunks.values()) > _KEPT_BYTES:
+            self._chunks.popitem(last=False)
+        return chunk
+
+    def _kept_file(self, file: str) -> "_ParquetImages":
+        if file not in self._open:
+            self._open[file] = _ParquetImages(file, self._image_column)
+            if len(self._open) > _KEPT_FILES:
+                self._open.popitem(last=False)
+        self._open.move_to_end(file)
+        return self._open[file]
+
+
+class _Chunk(NamedTuple):
+    """Neighbouring rows of a Parquet file: the row of the first, and the binary array."""
+
+    start: int
+    images: pa.Array
+
+    def __contains__(self, row: object) -> bool:
+        return isinstance(row, int) and self.start <= row < self.start + len(self.images)
+
+    def get(self, row: int) -> bytes:
+        data = self.images[row - self.start].as_py()
+        if data is None:
+            raise BrokenImage("no bytes in the row")
+        return data
+
+
+class _ParquetImages:
+    """The column of image bytes of one Parquet file."""
+
+    def __init__(self, path: str, image_column: str | None) -> None:
+        self.path = path
+        self._broken: dict[int, str] = {}
+        try:
+            # A plain buffered stream: neither the whole row group in memory, nor a map that dies with the file.
+            self._parquet = pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20)
+            self._column, self._leaf = find_bytes_column(self._parquet.schema_arrow, image_column)
+        except Exception as problem:
+            raise BrokenImage(f"{Path(path).name} cannot be read: {words_of(problem)}") from problem
+        metadata = self._parquet.metadata
+        rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
+
+    def group(self, row: int) -> int:
+        """The row group that holds the row."""
+        if not 0 <= row < self._starts[-1]:
+            raise BrokenImage(f"row {row} is no longer in {Path(self.path).name}")
+        return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    def chunks(self, row: int) -> Iterator[_Chunk]:
+        """The row group that holds `row`, from its first row on, in pieces of bounded size; asked beyond, it raises."""
+        group = self.group(row)
+        if group in self._broken:
+            raise BrokenImage(self._broken[group])
+        start = int(self._starts[group])
+        try:
+            for batch in self._parquet.iter_batches(
+                self._rows_at_once(group), row_groups=[group], columns=[self._leaf]
+            ):
+                images = batch.column(0)
+                images = images if self._leaf == self._column else images.field("bytes")
+                yield _Chunk(start, images)
+                start += len(images)
+        except (pa.ArrowException, OSError) as problem:
+            # Remembered, so that later rows of a damaged group do not read up to the damage again.
+            self._broken[group] = f"{Path(self.path).name} is damaged: {words_of(problem)}"
+            raise BrokenImage(self._broken[group]) from problem
+        raise BrokenImage(f"{Path(self.path).name} holds fewer rows than it says")
+
+    def _rows_at_once(self, group: int) -> int:
+        metadata = self._parquet.metadata.row_group(group)
+        size = sum(
+            metadata.column(index).total_uncompressed_size
+            for index in range(metadata.num_columns)
+            if metadata.column(index).path_in_schema == self._leaf
+        )
+        return max(1, min(metadata.num_rows, metadata.num_rows * _CHUNK_BYTES // max(size, 1)))
+
+
+class _Cursor:
+    """Reads rows of one file forward; an earlier row starts its row group again."""
+
+    def __init__(self, images: _ParquetImages) -> None:
+        self.images = images
+        self._group = -1
+        self._chunk = _Chunk(0, pa.array([], pa.binary()))
+        self._ahead: Iterator[_Chunk] = iter(())
+
+    def get(self, row: int) -> bytes:
+        group = self.images.group(row)
+        if group != self._group or row < self._chunk.start:
+            self._group, self._ahead = group, self.images.chunks(row)
+            self._chunk = _Chunk(row, pa.array([], pa.binary()))
+        while row not in self._chunk:
+            self._group = -1  # until the chunk is there: what fails now shall fail for the same reason next time
+            self._chunk = next(self._ahead)
+            self._group = group
+        return self._chunk.get(row)
+
+
+def batches(
+    ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
+) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
+    """Ids with their images, taken from `encoded`: `size` at once, fewer where they are so large as to fill memory."""
+    start, content, held = 0, list[bytes | BrokenImage](), 0
+    for position in range(len(ids)):
+        data = next(encoded)
+        content.append(data)
+        held += len(data) if isinstance(data, bytes) else 0
+        if len(content) == size or held >= most_bytes or position == len(ids) - 1:
+            yield ids[start : position + 1], content
+            start, content, held = position + 1, [], 0
+
+
+def read_file(place: str) -> bytes:
+    """The bytes of a file or URL; `BrokenImage` saying why when there are none."""
+    try:
+        return read_url(place, most=MAX_REMOTE_BYTES) if is_url(place) else _read_local(place)
+    except BrokenImage:
+        raise
+    except RemoteError as problem:
+        raise BrokenImage(str(problem)) from problem
+    except Exception as problem:
+        raise BrokenImage(f"cannot be read: {words_of(problem)}") from problem
+
+
+def _member(file: str, read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except (RemoteError, OSError, ValueError) as problem:
+        raise BrokenImage(f"{Path(file).name}: {words_of(problem)}") from problem
+
+
+def _one_member(file: str, start: int) -> bytes:
+    if is_url(file):
+        return read_remote_member(file, start, MAX_REMOTE_BYTES)
+    with open(file, "rb") as stream:
+        return read_member(stream, start, MAX_BYTES)
+
+
+def _read_local(path: str) -> bytes:
+    # O_NONBLOCK: opening a named pipe would wait for ever.
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise BrokenImage("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise BrokenImage(f"file of {status.st_size >> 20} MiB, at most {MAX_BYTES >> 20} are read")
+        with open(file, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(file)

@@ -1,0 +1,87 @@
+"""Thumbnails of a dataset: one file for 1024 ids, written once, read by position."""
+
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from avhcurate.disk.files import write_atomic
+
+#: ids a file
+SHARD = 1024
+
+_MAGIC = b"AVHTHUMB"
+_ENTRY = np.dtype([("start", "<u8"), ("length", "<u4"), ("checksum", "<u4")])
+_BODY = len(_MAGIC) + SHARD * _ENTRY.itemsize
+
+
+class ThumbnailStore:
+    """A folder of thumbnail files; the thumbnail of `id` is in file `id // 1024`.
+
+    A file is: eight bytes of magic, 1024 entries (start, length, CRC-32), the encoded images. It is renamed into
+    place whole, so that a reader in another process sees the old file or the new one.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+
+    def get(self, id: int) -> bytes | None:
+        """The encoded thumbnail; None when it is absent or its file damaged."""
+        shard, position = divmod(id, SHARD)
+        try:
+            with open(self._path(shard), "rb", buffering=0) as stream:
+                return _read(stream.fileno(), position)
+        except OSError:
+            return None
+
+    def has_shard(self, shard: int) -> bool:
+        """True when a file for ids shard*1024 to shard*1024+1023 exists, be it with fewer thumbnails."""
+        return self._path(shard).exists()
+
+    def ids(self, shard: int) -> list[int]:
+        """The ids that have a thumbnail in this file, ascending."""
+        index = self._index(shard)
+        return [] if index is None else (np.flatnonzero(index["length"]) + shard * SHARD).tolist()
+
+    def write_shard(self, shard: int, thumbnails: Mapping[int, bytes]) -> None:
+        """Writes the thumbnails of one file; those that it already holds under other ids stay."""
+        kept = {id: data for id in self.ids(shard) if id not in thumbnails and (data := self.get(id)) is not None}
+        entries = np.zeros(SHARD, _ENTRY)
+        bodies, start = [], _BODY
+        for id, data in sorted({**kept, **thumbnails}.items()):
+            if id // SHARD != shard:
+                raise ValueError(f"id {id} does not belong to shard {shard}")
+            entries[id % SHARD] = (start, len(data), zlib.crc32(data))
+            bodies.append(data)
+            start += len(data)
+        write_atomic(self._path(shard), b"".join([_MAGIC, entries.tobytes(), *bodies]))
+
+    def _index(self, shard: int) -> np.ndarray | None:
+        try:
+            with open(self._path(shard), "rb") as stream:
+                head = stream.read(_BODY)
+        except OSError:
+            return None
+        if len(head) != _BODY or not head.startswith(_MAGIC):
+            return None
+        return np.frombuffer(head, _ENTRY, offset=len(_MAGIC))
+
+    def _path(self, shard: int) -> Path:
+        return self.folder / f"{shard:06d}.thumbs"
+
+
+def _read(file: int, position: int) -> bytes | None:
+    """One thumbnail of an open file, or None where the file does not hold what its entry says."""
+    if os.pread(file, len(_MAGIC), 0) != _MAGIC:
+        return None
+    entry = os.pread(file, _ENTRY.itemsize, len(_MAGIC) + position * _ENTRY.itemsize)
+    if len(entry) != _ENTRY.itemsize:
+        return None
+    start, length, checksum = np.frombuffer(entry, _ENTRY)[0].tolist()
+    # A damaged entry may claim any length: never allocate more than the file holds.
+    if not length or start + length > os.fstat(file).st_size:
+        return None
+    data = os.pread(file, length, start)
+    return data if zlib.crc32(data) == checksum else None

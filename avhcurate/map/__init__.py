@@ -1,0 +1,1 @@
+"""Samples and class weights in two dimensions."""

@@ -1,0 +1,102 @@
+"""Maps of a run: where each sample and each class weight lies in two dimensions, beside the map's record."""
+
+import io
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.data.runs import RunFolder
+from avhcurate.disk.files import write_atomic, write_parquet
+from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.shards import RecordFolder
+
+#: Where they lie in the folder of a run.
+FOLDER = "maps"
+
+Layout = Literal["pca", "umap"]
+Metric = Literal["cosine", "euclidean"]
+
+
+class MapRecord(Provenance):
+    """The record of a map, `map.json`; `finished` and what follows are set when it is complete.
+
+    `samples` are those of the run that the map was asked for, spread evenly under a `limit`; `placed` of them have a
+    place: an embedding of zeros has no direction. `width` is that of the embedding, `pca` the dimensions that it was
+    brought down to first, `kept` the share that these dimensions hold (of the variance; of the squared lengths with the
+    cosine metric). `shares` of the variance that a PCA map's two axes hold. UMAP alone has `neighbours`, `min_dist`,
+    `epochs` and `seed`; None as seed means that the same call would not give the same map.
+    """
+
+    name: str
+    layout: Layout
+    metric: Metric
+    run: str
+    model: str
+    weights_sha256: str
+    width: int
+    num_classes: int
+    samples: int
+    limit: int | None
+    neighbours: int | None = None
+    min_dist: float | None = None
+    pca: int | None = None
+    kept: float | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    device: str = "cpu"
+    threads: int
+    placed: int = 0
+    shares: tuple[float, float] | None = None
+
+
+class MapFolder(RecordFolder[MapRecord]):
+    """One folder in `RUN/maps/`: `map.json`, `coordinates.parquet` (id, x, y, by id) and `class_weights.npy`.
+
+    While UMAP works, `rows.npy` holds what it lays out, so that a resumed job begins there.
+    """
+
+    FILE, KIND, WHAT, AGAIN = "map.json", MapRecord, "map", "make it again"
+
+    @property
+    def complete(self) -> bool:
+        """True when the coordinates are there."""
+        return self.begun and self.record.finished is not None
+
+    @property
+    def rows_path(self) -> Path:
+        """(n + k, d) float32: samples, then class weights, those with a place alone."""
+        return self.root / "rows.npy"
+
+    def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (n,) int64, ascending, and places (n, 2) float32."""
+        table = pq.read_table(self.root / "coordinates.parquet", memory_map=True)
+        return table["id"].to_numpy(), np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
+
+    def class_weights(self) -> np.ndarray:
+        """(K, 2) float32; NaN for a class weight without direction."""
+        return np.load(self.root / "class_weights.npy")
+
+    def finish(self, record: MapRecord, ids: np.ndarray, places: np.ndarray, class_weights: np.ndarray) -> None:
+        """Completes it: coordinates first, the record last."""
+        x, y = (np.ascontiguousarray(places[:, side], np.float32) for side in (0, 1))
+        write_parquet(self.root / "coordinates.parquet", pa.table({"id": pa.array(ids, pa.int64()), "x": x, "y": y}))
+        stream = io.BytesIO()
+        np.save(stream, np.ascontiguousarray(class_weights, np.float32))
+        write_atomic(self.root / "class_weights.npy", stream.getvalue())
+        self.write_record(record)
+        self.rows_path.unlink(missing_ok=True)
+        for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
+            leftover.unlink(missing_ok=True)
+
+
+def maps(run: RunFolder) -> list[MapFolder]:
+    """The complete maps of a run, oldest first."""
+    found = [MapFolder(path.parent) for path in (run.root / FOLDER).glob("*/map.json")]
+    complete = {folder: folder.record for folder in found}
+    return sorted(
+        (folder for folder, record in complete.items() if record.finished is not None),
+        key=lambda folder: (complete[folder].started, folder.name),
+    )

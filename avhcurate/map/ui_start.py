@@ -1,0 +1,103 @@
+"""The form that makes a map: `avhcurate project` as a job."""
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from avhcurate.data.background import Command
+from avhcurate.map.points import maps_of
+from avhcurate.map.service import DEFAULT_MIN_DIST, DEFAULT_NEIGHBOURS, PCA_ABOVE, PCA_WIDTH
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.job_forms import await_more, job_form, number, option, row
+
+METRICS = {"cosine": "Angle", "euclidean": "Distance"}
+
+_WHY = """
+Every sample becomes a point, near those whose embeddings point the same way, with the class weights among them. PCA is
+there within moments and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw
+around a group to look at its images and to tag, relabel, exclude, export or save them.
+"""
+
+
+@dataclass(frozen=True)
+class Project(Command):
+    """Options of `avhcurate project`; `pca` None means auto, 0 none.
+
+    >>> Project("pets", "resnet-1", neighbors=30, pca=0, seed=0).argv
+    ['project', 'pets', '--model=resnet-1', '--neighbors=30', '--pca=none', '--seed=0']
+    """
+
+    verb = "project"
+    dataset: str
+    model: str = ""
+    metric: str = option(
+        st.segmented_control,
+        label="Near means",
+        default="cosine",
+        options=list(METRICS),
+        format_func=METRICS.__getitem__,
+        required=True,
+        help="A small angle, as the scores mean it; or a small distance.",
+    )
+    neighbors: int = number(
+        "Of each sample in UMAP: few show detail, many the whole.",
+        low=2,
+        max_value=200,
+        default=DEFAULT_NEIGHBOURS,
+        label="Neighbours",
+    )
+    min_dist: float = number(
+        "How close UMAP may put points together.",
+        width=140,
+        low=0.0,
+        max_value=1.0,
+        step=0.05,
+        default=DEFAULT_MIN_DIST,
+        label="Least distance",
+    )
+    pca: int | None = number(
+        f"Dimensions that UMAP gets; 0 for all. Auto: {PCA_WIDTH} above {PCA_ABOVE:,} samples.",
+        "auto",
+        140,
+        low=0,
+        write=lambda width: width or "none",
+        label="PCA first, to",
+    )
+    seed: int | None = number(
+        "With a seed UMAP gives the same map again, on one thread and in about 1.5 times the time of two.",
+        "none",
+        140,
+        low=0,
+        max_value=2**32 - 1,
+    )
+    limit: int | None = number("Spread evenly.", "all", 140, label="Samples")
+
+
+def first(here: Opened, *, busy: bool) -> None:
+    """What the page is for, and the form; shown before there is a map, and while the first one is made."""
+    with st.container(border=True):
+        st.subheader("No map of this run yet", icon=":material/bubble_chart:")
+        st.markdown(_WHY)
+        form(here, busy=busy)
+    st.caption("Or from a shell:")
+    st.code(f"avhcurate project {here.table.dataset.name}", language="bash")
+    if busy:
+        await_map(here, 0)
+
+
+def await_map(here: Opened, known: int) -> None:
+    """Runs the page again as soon as the run has another than the `known` number of maps."""
+    await_more(lambda: len(maps_of(here.table)), known=known)
+
+
+def form(here: Opened, *, busy: bool) -> None:
+    """How the map is made, and the button that starts the job."""
+    assert here.table.run is not None
+    about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
+    with job_form(here.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
+        with row():
+            fields.ask("metric", default="cosine")
+            fields.ask("neighbors", "min_dist")
+            fields.submit("Make the map")
+        with st.expander("More"), row():
+            fields.ask("pca", "seed", "limit")

@@ -1,0 +1,1 @@
+"""Class-balanced selection of pseudo-labels by confidence, AVC or LRENT."""

@@ -1,0 +1,1 @@
+"""Near duplicates, leaks between splits, and dark, blurred or odd images."""

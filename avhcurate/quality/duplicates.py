@@ -1,0 +1,251 @@
+"""Near duplicates: pairs by equal bytes, perceptual hash and embedding, joined into groups, and which to keep.
+
+Hashes: the 64 bits are cut into one band more than bits may differ, so that every pair within reach shares a band
+whole; only images that share one are compared, which is exact and far from quadratic.
+
+Embeddings: the nearest neighbours of every row by cosine, exact, in blocks of a matrix product: N^2 D multiplications,
+1e11 for 10,000 images of 1,000 numbers, 1e15 for a million, which takes hours. So above `EXACT_ROWS` each row is
+compared only with the rows of two cells: rows drawn at random are the centres of sqrt(N) cells, every row lies in the
+cell of the centre nearest to it and looks into that and the second nearest. Copies lie so close together that they
+nearly always share a cell; of neighbours further away some are missed. A million rows then cost 3 N^1.5 D
+multiplications, three hundred times fewer.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from avhcurate.errors import CurateError
+from avhcurate.stats.neighbours import unit
+
+#: Above this many rows, only rows of the same cells are compared.
+EXACT_ROWS = 100_000
+#: Neighbours kept of each row: a pair is found when either row has the other among them.
+NEIGHBOURS = 5
+#: Hashes that differ in at most so many of their 64 bits are of near duplicates.
+BITS = 4
+#: Embeddings of near duplicates have at least this cosine, however loosely the rest lies.
+LEAST_SIMILARITY = 0.95
+
+#: Rows of a block: a product of two holds 128 MiB.
+_ROWS, _COLUMNS = 4096, 8192
+#: Pairs of hashes compared at a time.
+_COMPARED = 1 << 22
+#: How far below the middle of the nearest angles, in robust deviations of their logarithm, those of copies lie.
+_DEVIATIONS = 4
+#: Angle (rad) below which two embeddings are the same to float32.
+_SAME_ANGLE = 1e-3
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The most similar rows of each, best first: `ids`, `cosines` (N, k); -1 and NaN where there are fewer."""
+
+    ids: np.ndarray
+    cosines: np.ndarray
+
+    def pairs(self, cosine: float) -> np.ndarray:
+        """Rows (n, 2), smaller first, whose cosine is at least this."""
+        rows, places = np.nonzero(self.cosines >= cosine)  # NaN is not
+        return _in_order(np.stack([rows, self.ids[rows, places]], axis=1))
+
+
+def equal_pairs(keys: pd.Series) -> np.ndarray:
+    """Rows (n, 2) that have the same key: each with the first that has it; missing keys are equal to none.
+
+    >>> equal_pairs(pd.Series(["a", "b", "a", None, None, "a"])).tolist()
+    [[0, 2], [0, 5]]
+    """
+    rows = np.flatnonzero(keys.notna())
+    known = keys.iloc[rows]
+    first = pd.Series(rows, known.index).groupby(known.to_numpy()).transform("first").to_numpy(np.int64)
+    return np.stack([first, rows], axis=1)[first != rows]
+
+
+def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
+    """Rows (n, 2) whose 64-bit hashes, uint64 (N,), differ in at most `bits` bits; of rows of one hash, with the first.
+
+    >>> hash_pairs(np.array([0b1111, 0b0111, 0, 0b1111], np.uint64), bits=1).tolist()
+    [[0, 1], [0, 3]]
+    """
+    if not 0 <= bits < 32:
+        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits; {bits} is no such number")
+    values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    same = np.stack([first[inverse], np.arange(len(hashes))], axis=1)
+    near = [first[pairs] for pairs in _banded(values, bits)]
+    return _in_order(np.concatenate([same[same[:, 0] != same[:, 1]], *near]))
+
+
+def nearest_rows(
+    features: np.ndarray,
+    *,
+    count: int = NEIGHBOURS,
+    exact_rows: int = EXACT_ROWS,
+    seed: int = 0,
+    on_progress: Callable[[float], None] | None = None,
+) -> Nearest:
+    """The `count` rows of features (N, D) of the largest cosine to each row, in bounded memory; may be memory-mapped.
+
+    Rows that are zero or not finite are nobody's neighbours and have none. Exact up to `exact_rows`, above by cells
+    (see the module), whose centres follow from `seed`. Cosines are accurate to 1e-6. `on_progress` gets the share done.
+    """
+    rows = len(features)
+    ids, cosines = np.full((rows, count), -1, np.int64), np.full((rows, count), -np.inf, np.float32)
+    usable = _directed(features)
+    tasks = _all_blocks(usable) if len(usable) <= exact_rows else _cells(features, usable, seed)
+    for lookers, candidates, share in tasks:
+        _merge(ids, cosines, lookers, candidates, _directions(features, lookers) @ _directions(features, candidates).T)
+        if on_progress:
+            on_progress(share)
+    cosines[ids < 0] = np.nan
+    return Nearest(ids, np.clip(cosines, -1, 1))
+
+
+def similarity_cut(nearest: np.ndarray) -> float:
+    """The cosine from which on neighbours count as copies, from every row's largest cosine (N,).
+
+    A network that has learnt its classes well draws all images of one together, so that no fixed cosine serves: copies
+    are those whose nearest angle lies far below what is usual, `_DEVIATIONS` robust deviations (median and median
+    deviation, of the logarithm). Never below `LEAST_SIMILARITY`.
+    """
+    known = nearest[np.isfinite(nearest)]
+    if not len(known):
+        return LEAST_SIMILARITY
+    logs = np.log(np.maximum(np.arccos(np.clip(known, -1, 1).astype(np.float64)), _SAME_ANGLE))
+    middle = np.median(logs)
+    deviation = 1.4826 * np.median(np.abs(logs - middle))
+    angle = max(np.exp(middle - _DEVIATIONS * deviation), _SAME_ANGLE)
+    return float(max(LEAST_SIMILARITY, np.cos(angle)))
+
+
+def groups(rows: int, pairs: np.ndarray) -> np.ndarray:
+    """Group of each of `rows` rows that pairs (n, 2) join, numbered from 1 by their first row; 0 for one in no pair.
+
+    >>> groups(6, np.array([[4, 5], [1, 3], [3, 0]])).tolist()
+    [1, 1, 0, 1, 2, 2]
+    """
+    if not len(pairs):
+        return np.zeros(rows, np.int64)
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(rows, rows))
+    component = connected_components(graph, directed=False)[1]
+    joined = np.bincount(component)[component] > 1
+    found = np.zeros(rows, np.int64)
+    found[joined] = pd.factorize(component[joined])[0] + 1
+    return found
+
+
+def keepers(members: pd.DataFrame) -> pd.Series:
+    """Which member of each group to keep: one True a group of `group, id, split, excluded, pixels, sharpness`.
+
+    One that is not excluded first, lest none be left. Then a copy outside the training split: a test set must stay what
+    others measured on, and a leak is mended where it is made. Then the largest, the sharpest, the lowest id.
+
+    >>> keepers(pd.DataFrame({"group": [1, 1, 1], "id": [0, 1, 2], "split": ["train", "test", "test"],
+    ...                       "excluded": False, "pixels": [9, 4, 4], "sharpness": [1.0, 2.0, 3.0]})).tolist()
+    [False, False, True]
+    """
+    order = members.assign(_held_out=held_out(members["split"])).sort_values(
+        ["group", "excluded", "_held_out", "pixels", "sharpness", "id"],
+        ascending=[True, True, False, False, False, True],
+    )
+    return ~order["group"].duplicated().reindex(members.index)
+
+
+def held_out(splits: pd.Series) -> pd.Series:
+    """Whether a split is another than the training one; False for samples without a split."""
+    return splits.notna() & ~splits.fillna("").str.lower().str.startswith("train")
+
+
+def _in_order(pairs: np.ndarray) -> np.ndarray:
+    """The pairs with the smaller row first, sorted, each once."""
+    return np.unique(np.sort(pairs.reshape(-1, 2), axis=1), axis=0).astype(np.int64)
+
+
+def _banded(values: np.ndarray, bits: int) -> Iterator[np.ndarray]:
+    """Places of different values that are at most `bits` bits apart, found in the bands that they share whole."""
+    edges = np.linspace(0, 64, bits + 2).astype(int)
+    for low, high in pairwise(edges):
+        mask = np.uint64((1 << int(high - low)) - 1 << int(low))
+        band = values & mask
+        order = np.argsort(band, kind="stable")
+        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
+            yield from _within(values, bucket, bits)
+
+
+def _within(values: np.ndarray, bucket: np.ndarray, bits: int) -> Iterator[np.ndarray]:
+    """Pairs of one bucket, compared some rows at a time."""
+    step = max(1, _COMPARED // max(1, len(bucket)))
+    for start in range(0, len(bucket) if len(bucket) > 1 else 0, step):
+        rows = bucket[start : start + step]
+        apart = np.bitwise_count(values[rows][:, None] ^ values[bucket])
+        one, other = np.nonzero(apart <= bits)
+        later = bucket[other] > rows[one]
+        yield np.stack([rows[one[later]], bucket[other[later]]], axis=1)
+
+
+def _directed(features: np.ndarray) -> np.ndarray:
+    """Rows that have a direction, ascending."""
+    found = [
+        start + np.flatnonzero(np.isfinite(part).all(axis=1) & np.any(part, axis=1))
+        for start in range(0, len(features), _COLUMNS)
+        for part in [np.asarray(features[start : start + _COLUMNS])]
+    ]
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _directions(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return unit(np.asarray(features[rows], np.float32))
+
+
+_Task = tuple[np.ndarray, np.ndarray, float]
+
+
+def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _all_blocks(rows: np.ndarray) -> Iterator[_Task]:
+    """Every row with every row: who looks, among whom, and the share that is then done."""
+    parts = _blocks(rows, _ROWS)
+    for place, lookers in enumerate(parts):
+        for candidates in _blocks(rows, _COLUMNS):
+            yield lookers, candidates, (place + 1) / len(parts)
+
+
+def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]:
+    """Each cell's members with all who look into it."""
+    count = max(2, round(np.sqrt(len(rows))))
+    centres = _directions(features, np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))).T
+    homes = np.concatenate(
+        [np.argpartition(-(_directions(features, part) @ centres), 1, axis=1)[:, :2] for part in _blocks(rows, _ROWS)]
+    )
+    for cell in range(count):
+        members = rows[homes[:, 0] == cell]
+        for lookers in _blocks(rows[(homes == cell).any(axis=1)], _ROWS):
+            for candidates in _blocks(members, _COLUMNS):
+                yield lookers, candidates, (cell + 1) / count
+
+
+def _merge(
+    ids: np.ndarray, cosines: np.ndarray, lookers: np.ndarray, candidates: np.ndarray, found: np.ndarray
+) -> None:
+    """Takes the best of `found` (lookers, candidates) into the best so far; candidates ascend."""
+    places = np.searchsorted(candidates, lookers).clip(max=len(candidates) - 1)
+    own = np.flatnonzero(candidates[places] == lookers)
+    found[own, places[own]] = -np.inf
+    count = ids.shape[1]
+    if found.shape[1] > count:
+        near = np.argpartition(-found, count, axis=1)[:, :count]
+    else:
+        near = np.broadcast_to(np.arange(found.shape[1]), found.shape)
+    all_ids = np.concatenate([ids[lookers], candidates[near]], axis=1)
+    all_cosines = np.concatenate([cosines[lookers], np.take_along_axis(found, near, axis=1)], axis=1)
+    all_ids[np.isneginf(all_cosines)] = -1
+    best = np.lexsort((all_ids, -all_cosines), axis=1)[:, :count]
+    ids[lookers] = np.take_along_axis(all_ids, best, axis=1)
+    cosines[lookers] = np.take_along_axis(all_cosines, best, axis=1)

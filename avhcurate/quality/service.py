@@ -1,0 +1,380 @@
+"""Measures every image of a dataset in one pass, finds near duplicates, and takes all but one of a group out."""
+
+import hashlib
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.measured import SHARD, QualityFolder, QualityRecord
+from avhcurate.data.runs import RunFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import check_free, write_atomic
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.disk.provenance import now, versions
+from avhcurate.errors import CurateError
+from avhcurate.export.safety import csv_text
+from avhcurate.images.decoding import container, fitted, format_of_suffix, square_luma
+from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
+from avhcurate.images.source import BrokenImage, decode
+from avhcurate.quality import duplicates
+from avhcurate.quality.duplicates import BITS
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: The tag that an excluded copy gets.
+TAG = "duplicate"
+#: Encoded images held at a time.
+_BATCH = 32
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.int64()),
+        *(pa.field(key, pa.float64()) for key in PROXIES),
+        *(pa.field(key, pa.int32()) for key in ("width", "height")),
+        pa.field("aspect", pa.float64()),
+        pa.field("file_bytes", pa.int64()),
+        pa.field("phash", pa.uint64()),
+        pa.field("sha256", pa.string()),
+        pa.field("oddity", pa.string()),
+        pa.field("problem", pa.string()),
+    ]
+)
+
+
+def measure_dataset(
+    workspace: Workspace,
+    name: str,
+    model: str | None = None,
+    *,
+    hashes: bool = True,
+    near: float | None = None,
+    bits: int = BITS,
+    progress: Progress = SILENT,
+) -> QualityFolder:
+    """Measures the images of dataset `name` and groups near duplicates; returns the complete folder.
+
+    Duplicates have equal bytes, hashes that differ in at most `bits` bits (unless `hashes` is False), or, where a model
+    has scored the dataset, embeddings of at least cosine `near`; None reads that off the run itself (see
+    `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the newest complete run).
+
+    The same call again resumes what was cut short; images once measured are not read again, so that another `near` or
+    run only repeats the search. `progress` counts images measured, then images compared. Raises Cancelled when asked to
+    stop, and CurateError for mistakes of the user's.
+    """
+    if near is not None and not 0 < near <= 1:
+        raise CurateError(f"--near {near:g}: give a cosine above 0 and up to 1, such as 0.98")
+    dataset = workspace.dataset(name)
+    run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
+    if run and not run.complete:
+        raise CurateError(f"the run {run.name} is not finished: run `avhcurate score {name} ...` again to resume it")
+    folder = dataset.quality
+    work = _Measuring(dataset, folder, dataset.record.samples, progress)
+    with folder.alone():
+        _begin(folder, dataset, hashes)
+        if not folder.complete:
+            work.measure(hashes)
+            work.finish()
+        work.group(run, hashes=hashes, near=near, bits=bits)
+    return folder
+
+
+def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
+    """Keeps what was measured before where it still serves."""
+    record = dataset.record
+    if folder.begun and (
+        folder.record.dataset_fingerprint != record.fingerprint or (hashes and not folder.record.hashes)
+    ):
+        folder.clear()
+    if not folder.begun:
+        folder.write_record(
+            QualityRecord(
+                dataset_fingerprint=record.fingerprint,
+                samples=record.samples,
+                hashes=hashes,
+                versions=versions("numpy", "scipy", "pillow"),
+                started=now(),
+            )
+        )
+
+
+# --- one image ---------------------------------------------------------------------------------------------------
+
+
+def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> dict[str, Any]:
+    """The row of one image: its measures, or its `problem`; whatever is wrong with it, nothing is raised."""
+    if isinstance(encoded, BrokenImage):
+        return {"problem": encoded.reason}
+    row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
+    try:
+        rgb = decode(encoded)
+        row["oddity"] = _oddity(encoded, path)
+    except BrokenImage as broken:
+        return row | {"problem": broken.reason}
+    # Out of memory, say: one image must never end a pass over a million.
+    except Exception as error:
+        return row | {"problem": f"cannot be measured: {type(error).__name__}"}
+    height, width = rgb.shape[:2]
+    small = fitted(rgb, SIDE)
+    row |= measure_pixels(small) | {"width": width, "height": height, "aspect": width / height}
+    if hashed:
+        row["phash"] = perceptual_hash(square_luma(small, HASH_SIDE))
+    return row
+
+
+def _large(measured: pd.DataFrame) -> pd.Series:
+    """Whether a hash tells an image from others: of one smaller than the square that is hashed it says too little."""
+    return measured[["width", "height"]].min(axis=1) >= HASH_SIDE
+
+
+def _oddity(encoded: bytes, path: str) -> str | None:
+    kind, animated = container(encoded)
+    suffix = PurePosixPath(path).suffix
+    claimed = format_of_suffix(suffix)
+    odd = [f"{kind} named {suffix}"] if claimed and claimed != kind else []
+    return "; ".join([*odd, *(["several frames"] if animated else [])]) or None
+
+
+# --- the pass over the images, then the search -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Measuring:
+    """Measuring under way: two steps a sample, to measure it and to compare it."""
+
+    dataset: DatasetFolder
+    folder: QualityFolder
+    samples: int
+    progress: Progress
+
+    def measure(self, hashed: bool) -> None:
+        """Every shard that is not committed."""
+        missing = [shard for shard in self._shards() if not self.folder.has_shard(shard)]
+        done = self.samples - sum(len(self._ids(shard)) for shard in missing)
+        paths: list[str] = self.dataset.samples(["path"])["path"].tolist()
+        images = self.dataset.images().read(id for shard in missing for id in self._ids(shard))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for shard in missing:
+                started, rows = time.perf_counter(), list[dict[str, Any]]()
+                ids = self._ids(shard)
+                for start in range(0, len(ids), _BATCH):
+                    self._tell(done + len(rows), "measuring")
+                    part = ids[start : start + _BATCH]
+                    encoded = [next(images) for _ in part]
+                    rows += pool.map(lambda one, id: examine(one, paths[id], hashed=hashed) | {"id": id}, encoded, part)
+                self.folder.write_shard(
+                    shard, pa.Table.from_pylist(rows, schema=_SCHEMA), seconds=time.perf_counter() - started
+                )
+                done += len(rows)
+        self._tell(done, "measuring")
+
+    def finish(self) -> None:
+        """One table of all shards, and the record."""
+        self.dataset.refuse_another_import(self.folder.record.dataset_fingerprint, again="measure it again")
+        tables = [self.folder.shard(shard) for shard in self._shards()]
+        seconds = sum(self.folder.shard_seconds(shard) for shard in self._shards())
+        skipped = sum(len(table) - table["problem"].null_count for table in tables)
+        rate = round(self.samples / seconds, 2) if seconds else None
+        self.folder.finish(tables, {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped})
+
+    def group(self, run: RunFolder | None, *, hashes: bool, near: float | None, bits: int) -> None:
+        """Pairs of near duplicates, their groups, and the columns that the sample table takes over."""
+        asked = {"run": run.name if run else None, "near": near, "bits": bits if hashes else None}
+        record = self.folder.record
+        if (
+            self.folder.columns_path.exists()
+            and record.grouped
+            and asked == {key: getattr(record, key) for key in asked}
+        ):
+            self.progress.report(2 * self.samples, 2 * self.samples, "complete already")
+            return
+        measured = self.folder.measures()
+        found = {"bytes": duplicates.equal_pairs(measured["sha256"])}
+        if hashes:
+            clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & _large(measured))
+            hashed = measured["phash"].iloc[clear].to_numpy(np.uint64)
+            found["hash"] = clear[duplicates.hash_pairs(hashed, bits=bits)]
+        similarity, nearest = near, np.full(self.samples, np.nan)
+        if run:
+            rows = duplicates.nearest_rows(run.features(), on_progress=self._compared)
+            nearest = rows.cosines[:, 0]
+            similarity = duplicates.similarity_cut(nearest) if near is None else near
+            found["embedding"] = rows.pairs(similarity)
+        pairs = pd.concat(
+            [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in found.items()]
+        )
+        pairs = pairs.drop_duplicates(["first", "second"])  # the strongest reason stands
+        group = duplicates.groups(self.samples, pairs[["first", "second"]].to_numpy())
+        columns = measured.drop(columns=["phash", "sha256"]).assign(
+            nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
+        )
+        # Cut short from here on, the columns may be of this search and the record of the last one.
+        self.folder.write_record(record.model_copy(update={"grouped": None}))
+        self.folder.write_groups(
+            pa.Table.from_pandas(columns, preserve_index=False), pa.Table.from_pandas(pairs, preserve_index=False)
+        )
+        changes = asked | {
+            "grouped": now(),
+            "similarity": similarity if run else None,
+            "groups": int(group.max(initial=0)),
+        }
+        self.folder.write_record(record.model_copy(update=changes))
+        self.progress.report(2 * self.samples, 2 * self.samples, "")
+
+    def _shards(self) -> range:
+        return range(-(-self.samples // SHARD))
+
+    def _ids(self, shard: int) -> range:
+        return range(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
+
+    def _compared(self, share: float) -> None:
+        self._tell(self.samples + int(share * self.samples), "comparing embeddings")
+
+    def _tell(self, done: int, message: str) -> None:
+        self.progress.tell(done, 2 * self.samples, message)
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+#: How pairs are found, the surest first, and in words.
+HOW = {"bytes": "same bytes", "hash": "same picture by hash", "embedding": "alike by embedding"}
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Groups that have two members or more in view, leaks first, then conflicts, then the largest.
+
+    `groups`: `group, n, leak, conflict, how`, where how is the weakest link that holds it together. `members`: a row a
+    member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
+    """
+
+    groups: pd.DataFrame
+    members: pd.DataFrame
+
+    def of(self, groups: Sequence[int]) -> pd.DataFrame:
+        """The members of some groups."""
+        return self.members[self.members["group"].isin(groups)]
+
+    @property
+    def extra(self) -> list[int]:
+        """Ids of all members but those to keep."""
+        return self.members["id"][~self.members["keep"]].tolist()
+
+
+_MEMBER = ("id", "split", "curated_label", "curated_label_name", "excluded", "width", "height", "sharpness")
+
+
+def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Duplicates:
+    """The groups with a member that satisfies `filters`; members that are excluded count only where filters show them.
+
+    `leak`: members in different splits; `conflict`: members of different labels, as people corrected them.
+    """
+    folder = ready(table)
+    filters = filters or Filters()
+    of_id = pd.read_parquet(folder.columns_path, columns=["id", "duplicate_group", "width", "height", "sharpness"])
+    of_id = of_id.dropna(subset="duplicate_group").set_index("id")
+    in_view = table.frame(filters, columns=["id"])["id"]
+    wanted = of_id["duplicate_group"][of_id.index.isin(in_view)].unique()
+    of_id = of_id[of_id["duplicate_group"].isin(wanted)]
+    shown = Filters(excluded=None if filters.excluded is not False else False, ids=tuple(of_id.index.tolist()))
+    decided = table.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
+    members = decided.join(of_id, on="id").rename(
+        columns={"duplicate_group": "group", "curated_label_name": "label_name"}
+    )
+    members["group"] = members["group"].astype(int)
+    members["pixels"] = (members["width"] * members["height"]).fillna(0)
+    members = members[members.groupby("group")["id"].transform("size") > 1]
+    by_group = members.groupby("group")
+    groups = pd.DataFrame(
+        {
+            "n": by_group.size(),
+            "leak": by_group["split"].nunique() > 1,
+            "conflict": by_group["curated_label"].nunique() > 1,
+        }
+    )
+    groups["how"] = _weakest(folder, of_id["duplicate_group"]).reindex(groups.index)
+    groups = groups.reset_index().sort_values(
+        ["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True
+    )
+    place = members["group"].map(pd.Series(groups.index, groups["group"]))
+    members = members.assign(keep=duplicates.keepers(members), _place=place).sort_values(
+        ["_place", "keep", "id"], ascending=[True, False, True], ignore_index=True
+    )
+    kept = ["group", "id", "split", "label_name", "excluded", "pixels", "sharpness", "keep"]
+    return Duplicates(groups, members[kept])
+
+
+def _weakest(folder: QualityFolder, group_of: pd.Series) -> pd.Series:
+    """By group, the first of `HOW` whose pairs, with those before it, hold all of it together; `group_of` by id."""
+    pairs, taken = folder.pairs(), np.empty((0, 2), np.int64)
+    found = pd.Series(None, group_of.unique(), dtype=object)
+    for how in HOW:
+        taken = np.concatenate([taken, pairs.loc[pairs["how"] == how, ["first", "second"]].to_numpy(np.int64)])
+        part = pd.Series(duplicates.groups(folder.record.samples, taken)[group_of.index], group_of.index)
+        least, most = (part.groupby(group_of).agg(end) for end in ("min", "max"))
+        found[found.isna() & ((least == most) & (least > 0)).reindex(found.index)] = how
+    return found
+
+
+def keep_one(table: DatasetTable, found: Duplicates, groups: Sequence[int] | None = None, *, who: str = "") -> int:
+    """Excludes, and tags `TAG`, all members but one of some groups (None: all); one entry, undone at once.
+
+    Which is kept: see `quality.duplicates.keepers`. Returns how many were excluded; refused where none is left to be.
+    """
+    chosen = found.members if groups is None else found.of(groups)
+    ids = chosen["id"][~chosen["keep"] & ~chosen["excluded"]].tolist()
+    if not ids:
+        raise CurateError("the other copies are excluded already: there is nothing to do")
+    return annotate(table, ids, "exclude", TAG, who=who)
+
+
+def ready(table: DatasetTable) -> QualityFolder:
+    """What was measured of the table's dataset; refused where nothing was."""
+    folder, record = table.dataset.quality, table.dataset.record
+    if not folder.ready(record.fingerprint):
+        raise CurateError(f"the images of {record.name} are not measured yet: run `avhcurate quality {record.name}`")
+    return folder
+
+
+def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
+    """A row a measure: `measure, n`, its 1, 50 and 99 % quantiles and ends, over the samples in view."""
+    frame = table.frame(filters or Filters(), columns=["id", *table.measures])
+    rows = []
+    for key in table.measures:
+        values = frame[key].to_numpy(float, na_value=np.nan)
+        values = values[np.isfinite(values)]
+        ends = np.quantile(values, [0, 0.01, 0.5, 0.99, 1]) if len(values) else [np.nan] * 5
+        rows.append((key, len(values), *ends))
+    return pd.DataFrame(rows, columns=["measure", "n", "min", "q01", "median", "q99", "max"])
+
+
+def odd_files(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
+    """Files that cannot be read, or are not what they say: `id, path, odd`, those that cannot be read first."""
+    ready(table)
+    filters = filters or Filters()
+    where = "(problem IS NOT NULL OR oddity IS NOT NULL)"
+    filters = filters.with_(where=f"({filters.where}\n) AND {where}" if filters.where else where)
+    odd = table.frame(filters, columns=["id", "path", "problem", "oddity"])
+    odd = odd.assign(odd=odd["problem"].fillna(odd["oddity"]), readable=odd["problem"].isna())
+    return odd.sort_values(["readable", "id"], ignore_index=True)[["id", "path", "odd"]]
+
+
+def measures_table(table: DatasetTable) -> pd.DataFrame:
+    """What was measured of every sample, as files have it."""
+    ready(table)
+    return table.frame(columns=["id", "path", "split", "label_name", *table.measured, "problem"])
+
+
+def write_csv(table: DatasetTable, out: Path, *, force: bool = False) -> None:
+    """Writes what was measured; an existing file is refused unless `force`."""
+    check_free(out, force=force)
+    write_atomic(out, csv_text(measures_table(table)))

@@ -1,0 +1,344 @@
+"""The Quality page: the form that starts the job, measures, near duplicates, odd files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.background import Command
+from avhcurate.data.measured import QualityRecord
+from avhcurate.images.measures import MEASURES
+from avhcurate.quality import service
+from avhcurate.quality.plots import measure_histograms, similarity_histogram
+from avhcurate.quality.service import HOW, TAG, Duplicates
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_actions import gallery_link, undo_button
+from avhcurate.ui.job_forms import JobForm
+from avhcurate.ui.job_forms import number as count
+from avhcurate.ui.layout import fact
+from avhcurate.ui.page_choices import number, one_of, some_of, switch
+from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.score_help import explain_scores, score_name
+from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.signin import who
+from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
+from avhcurate.ui.url_state import TILE_SIZES
+from avhcurate.ui.user_errors import plain
+
+VIEWS = {"images": "Measures", "duplicates": "Near duplicates", "odd": "Odd files"}
+SHOWN = one_of("quality.view", list(VIEWS), "images")
+MEASURE = one_of("quality.measure", list(MEASURES), "sharpness")
+ENDS = ("low", "high")
+END = one_of("quality.end", ENDS, "low")
+#: Which groups are shown.
+KINDS = {"leak": "Across splits", "conflict": "Different labels"}
+ONLY = some_of("quality.only", list(KINDS), [])
+#: Whether the distribution that the cut is read off shows.
+CUT = switch("quality.cut")
+PAGE = number("quality.page", 1, low=1, high=10**9)
+
+_TAIL = 24
+#: Groups a page, and members shown of a group: of a chain of thousands the first are enough to see what it is.
+_GROUPS, _MEMBERS = 20, 24
+
+_ABOUT = """
+One pass over the images measures **brightness, contrast, sharpness, information, colour and size** of each; the
+measures become columns to sort, filter, export and correlate with. **Near duplicates** are found by equal bytes, by
+perceptual hash, and by the embeddings of the open run, and joined into groups: copies in two splits are a leak, copies
+with two labels a label error.
+"""
+
+
+# --- starting it -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measure(Command):
+    """Options of `avhcurate quality`.
+
+    >>> Measure("pets", "net-1", near=0.98).argv
+    ['quality', 'pets', '--model=net-1', '--near=0.98']
+    """
+
+    verb = "quality"
+    dataset: str
+    model: str = ""
+    near: float | None = count(
+        None, "read off the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
+    )
+
+
+def _form(here: Opened, *, busy: bool) -> JobForm:
+    run = here.table.run.root.name if here.table.run else ""
+    return JobForm(here.workspace.root, "quality.", Measure, busy=busy, dataset=here.table.dataset.name, model=run)
+
+
+def empty(here: Opened, *, busy: bool) -> None:
+    """Shown before the first job: what is measured, and the button."""
+    with st.container(border=True):
+        st.subheader("The images are not measured yet", icon=":material/filter_b_and_w:")
+        st.markdown(_ABOUT)
+        if here.table.run is None:
+            st.caption("No model has scored this dataset: duplicates are found by bytes and by hash alone.")
+        _form(here, busy=busy).submit("Measure images", button=st.button, key="quality.start")
+        st.code(f"avhcurate quality {here.table.dataset.name}", language="bash")
+
+
+# --- facts and views ---------------------------------------------------------------------------------------------
+
+
+def counts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
+    """The headline numbers."""
+    groups, copies = found.groups, len(found.extra)
+    leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
+    with st.container(horizontal=True, gap="large"):
+        fact("Measured", f"{record.samples - record.skipped:,}", f"{record.skipped:,} cannot be read")
+        fact("Groups of near duplicates", f"{len(groups):,}", f"{copies:,} copies too many")
+        fact("Across splits", f"{leaks:,}", "groups that leak")
+        fact("Different labels", f"{conflicts:,}", "groups in conflict")
+        fact("Odd files", f"{odd:,}", "in view")
+
+
+def choose_view(here: Opened) -> str:
+    """Asks which part of the page to show."""
+    return SHOWN.show(st.segmented_control, "View", here.view, VIEWS, label_visibility="collapsed")
+
+
+find_duplicates = st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …", hash_funcs=HASH_FUNCS)(
+    service.find_duplicates
+)
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=HASH_FUNCS)
+def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame]:
+    return {key: table.histogram(key, filters=filters, bins=30) for key in table.measures}
+
+
+# --- measures ----------------------------------------------------------------------------------------------------
+
+
+def measures(here: Opened) -> tuple[Sequence[int], int | None]:
+    """Every measure as a histogram, and the images at one end of one; ids shown, id opened."""
+    table = here.table
+    chosen = MEASURE.of(here.view)
+    chosen = chosen if chosen in table.measures else table.measures[0]
+    bars = _histograms(table, here.filters)
+    known = {key: of_key for key, of_key in bars.items() if len(of_key)}
+    if not known:
+        st.markdown("No image in view could be measured: see Odd files.")
+        return [], None
+    show_chart(measure_histograms(known, chosen=chosen), key="quality.histograms")
+    end = END.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        MEASURE.show(
+            st.selectbox, "Measure", here.view, table.measures, value=chosen, format_func=score_name, width=220
+        )
+        names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
+        END.show(st.segmented_control, "Which end", here.view, names, value=end)
+        explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
+        gallery_link("All of them in the gallery", here.view, sort=chosen, descending=end == "high")
+    if bars[chosen].empty:
+        st.markdown(f"No image in view has a {score_name(chosen).lower()}.")
+        return [], None
+    rows = table.page(
+        here.filters, sort=chosen, descending=end == "high", limit=_TAIL, columns=tile_columns(chosen)
+    ).dropna(subset=chosen)
+    tiles = make_tiles(rows, table.dataset.name, here.version, score=chosen)
+    return _grid(here, tiles, about=f"measures {chosen} {end}")
+
+
+def _grid(
+    here: Opened, tiles: list[Tile], *, about: str, page: int = 1, first: Callable[[Sequence[int]], None] | None = None
+) -> tuple[Sequence[int], int | None]:
+    """A grid to select from, with actions on the selected below; `first` are actions of this list alone."""
+    kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
+    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if first:
+            first(chosen.ids)
+        _actions(here, list(chosen.ids))
+    return chosen.shown, opened
+
+
+def _actions(here: Opened, ids: list[int]) -> None:
+    """Exclude, tag or save the selected images, and undo."""
+    if ids:
+        st.badge(f"{len(ids):,} selected", color="blue")
+        with st.popover("Tag", icon=":material/label:", key="quality.tag"):
+            st.text_input("Tag", key="quality.tag_name")
+            st.button("Add tag", type="primary", key="quality.add_tag", on_click=_tag, args=(here,))
+        st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(here,))
+        save_set_button(here, ids, key="quality.save")
+        st.button("Clear", key="quality.none", type="tertiary", on_click=select)
+    undo_button(here.table, key="quality.undo", type="tertiary")
+
+
+# --- near duplicates ---------------------------------------------------------------------------------------------
+
+
+def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int], int | None]:
+    """Groups as rows of one grid, with their actions; ids shown, id opened."""
+    groups = duplicates_found.groups
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        only = ONLY.show(
+            st.pills, "Only groups", here.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
+        )
+        for kind in only:
+            groups = groups[groups[kind]]
+        with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
+            _all_groups(here, groups["group"].tolist(), duplicates_found)
+    if groups.empty:
+        st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
+        with st.bottom:
+            _actions(here, [])
+        return [], None
+    pages = -(-len(groups) // _GROUPS)
+    page = min(int(PAGE.of(here.view)), pages)
+    shown = groups.iloc[(page - 1) * _GROUPS : page * _GROUPS]
+    members = duplicates_found.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
+    opened = _group_grid(here, shown.set_index("group"), members, duplicates_found, page)
+    if pages > 1:
+        st.pagination(pages, key=PAGE.key(page), on_change=PAGE.keep)
+    return opened
+
+
+def _all_groups(here: Opened, groups: list[int], duplicates_found: Duplicates) -> None:
+    members = duplicates_found.of(groups)
+    copies = int((~members["keep"] & ~members["excluded"]).sum())
+    _keep_button(
+        here,
+        f"Keep one of all {len(groups):,}",
+        duplicates_found,
+        groups,
+        key="quality.keep_all",
+        disabled=not copies,
+        help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is the copy "
+        "outside the training split, then the largest, the sharpest, the first.",
+    )
+
+
+def _keep_button(here: Opened, label: str, duplicates_found: Duplicates, groups: list[int], **look: Any) -> None:
+    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(here, duplicates_found, groups), **look)
+
+
+def _group_grid(
+    here: Opened, groups: pd.DataFrame, members: pd.DataFrame, duplicates_found: Duplicates, page: int
+) -> tuple[Sequence[int], int | None]:
+    tiles = tiles_of(here, members["id"].tolist(), score="id")
+    told = groups.to_dict("index")
+    drawn = [
+        replace(
+            tile,
+            group=_caption(member["group"], told[member["group"]]),
+            score=_pixels(member["pixels"]),
+            sub=f"split {member['split']}" if isinstance(member["split"], str) else "",
+            badges=(*(["keep"] if member["keep"] else []), *tile.badges),
+            differs=told[member["group"]]["leak"],
+        )
+        for tile, member in zip(tiles, members.to_dict("records"), strict=True)
+    ]
+    about = f"duplicates {ONLY.of(here.view)} {page}"
+    return _grid(here, drawn, about=about, page=page, first=partial(_group_actions, here, duplicates_found))
+
+
+def _group_actions(here: Opened, duplicates_found: Duplicates, ids: Sequence[int]) -> None:
+    """Actions on the groups of the selected images."""
+    of_id = duplicates_found.members.set_index("id")["group"]
+    groups = list(dict.fromkeys(int(of_id[id]) for id in ids if id in of_id.index))
+    if not groups:
+        return
+    what = "this group" if len(groups) == 1 else f"these {len(groups):,} groups"
+    _keep_button(here, f"Keep one of {what}", duplicates_found, groups, key="quality.keep", type="primary")
+    if len(groups) == 1:
+        filters = here.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
+        gallery_link("In the gallery", here.view, filters=filters)
+
+
+def _caption(group: int, told: Mapping[Any, Any]) -> str:
+    """The caption of a group.
+
+    >>> _caption(3, {"n": 2, "how": "hash", "leak": True, "conflict": False})
+    'Group 3 · 2 images · same picture by hash · across splits'
+    """
+    parts = [f"Group {group}", f"{told['n']:,} images", HOW[told["how"]]]
+    parts += [name.lower() for kind, name in KINDS.items() if told[kind]]
+    return " · ".join(parts)
+
+
+def _pixels(pixels: float) -> str:
+    return f"{pixels / 1e6:.1f} MP" if pixels >= 1e5 else f"{pixels:,.0f} px" if pixels else ""
+
+
+def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
+    """The similarity at which embeddings count as copies, and a way to change it."""
+    if not CUT.show(st.toggle, "How near is near?", here.view):
+        return
+    with st.container(border=True):
+        if record.run is None or record.similarity is None:
+            st.markdown("No run was compared: score the dataset, then search again.")
+        else:
+            nearest = here.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
+            show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
+            how = "as asked" if record.near is not None else "read off this very distribution"
+            st.caption(
+                plain(
+                    f"Embeddings of run {record.run}; the cut is {how}. Hashes may differ in "
+                    f"{record.bits} of 64 bits; images below 32 pixels a side are not compared by hash."
+                    if record.bits is not None
+                    else f"Embeddings of run {record.run}; the cut is {how}. Hashes were not compared."
+                )
+            )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            form = _form(here, busy=busy)
+            form.ask("near", value=record.near)
+            form.submit("Search again", button=st.button, type="secondary", key="quality.start")
+
+
+# --- odd files ---------------------------------------------------------------------------------------------------
+
+
+def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
+    """Files that cannot be read or are of another format than their name; ids shown, id opened."""
+    odd = service.odd_files(here.table, here.filters)
+    if odd.empty:
+        st.markdown(":material/check_circle: Every file in view can be read and is what its name says.")
+        return [], None
+    counts = odd["odd"].value_counts()
+    st.dataframe(
+        odd[["id", "path", "odd"]],
+        hide_index=True,
+        key="quality.odd",
+        height=min(35 * (len(odd) + 1) + 3, 330),
+        column_config={"id": "Position", "path": "File", "odd": "What is odd"},
+    )
+    st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
+    tiles = tiles_of(here, odd["id"].head(_TAIL * 2).tolist(), score="id")
+    told = dict(zip(odd["id"], odd["odd"], strict=True))
+    return _grid(here, [replace(tile, sub=told[tile.id], differs=False) for tile in tiles], about="odd")
+
+
+# --- callbacks ---------------------------------------------------------------------------------------------------
+
+
+def _keep_one(here: Opened, duplicates_found: Duplicates, groups: list[int]) -> None:
+    attempt(service.keep_one, here.table, duplicates_found, groups, who=who(), done="One of each group is kept")
+    select()
+
+
+def _exclude(here: Opened) -> None:
+    attempt(annotate, here.table, selected_now().ids, "exclude", who=who(), done="Excluded")
+    select()
+
+
+def _tag(here: Opened) -> None:
+    tag = st.session_state["quality.tag_name"]
+    attempt(annotate, here.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")

@@ -1,0 +1,1 @@
+"""Named views and sets, splits into subsets, and the history of decisions."""

@@ -1,0 +1,157 @@
+"""Train, validation and test parts of a dataset, stratified by class and HSF bin: as one table, as exports, as sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.curate.saved import check_name, save_set
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.export import FOLDERS, FORMATS, describe_export, export, safe_name
+from avhcurate.export.placing import MANIFEST, placed, write_manifest
+from avhcurate.export.rows import write_rows
+from avhcurate.saved.split_rules import check_shares, split
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: What strata can be made of, and the columns that say it.
+STRATA = {"class": "curated_label_name", "hsf": "hsf_bin"}
+_NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
+
+
+@dataclass(frozen=True)
+class Split:
+    """`rows` (id, path, split, curated_label, curated_label_name, hsf_bin, part) by id; `strata` counts them.
+
+    `strata`: the columns of `by`, n, a column a part, and a note where a stratum is too small for every part.
+    """
+
+    rows: pd.DataFrame
+    strata: pd.DataFrame
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+    by: tuple[str, ...]
+    seed: int
+    group: str | None
+    filters: Filters
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many samples each part has."""
+        return {name: int((self.rows["part"] == name).sum()) for name in self.names}
+
+
+def make_split(
+    table: DatasetTable,
+    shares: Sequence[float],
+    *,
+    by: Sequence[str] = ("class", "hsf"),
+    seed: int = 0,
+    group: str | None = None,
+    names: Sequence[str] | None = None,
+    filters: Filters | None = None,
+) -> Split:
+    """Divides the samples in view. `by`: keys of STRATA; `group`: a column whose values stay together, null for none.
+
+    Samples without a class or without votes are a stratum of their own.
+    """
+    filters, fractions = filters or Filters(), check_shares(shares)
+    titles = _part_names(names, len(fractions))
+    if unknown := [key for key in by if key not in STRATA]:
+        raise CurateError(f"strata are made by {', '.join(STRATA)}, not by {', '.join(unknown)}")
+    rows = table.frame(filters, columns=["id", "path", "split", "curated_label", "curated_label_name", "hsf_bin"])
+    if rows.empty:
+        raise CurateError("no sample satisfies the filters, so there is nothing to split: widen them")
+    codes, strata = _strata(rows, [STRATA[key] for key in by])
+    parts = split(codes, fractions.tolist(), seed=seed, groups=_groups(table, filters, group))
+    rows["part"] = np.array(titles, object)[parts]
+    for number, title in enumerate(titles):
+        strata[title] = np.bincount(codes[parts == number], minlength=len(strata))
+    strata["note"] = np.where(strata["n"] < len(titles), "fewer than parts", "")
+    return Split(rows, strata, titles, tuple(fractions.tolist()), tuple(by), seed, group, filters)
+
+
+def write_split(
+    table: DatasetTable, found: Split, out: Path, *, format: str | None = None, force: bool = False
+) -> None:
+    """Writes the parts with a manifest that counts them by stratum.
+
+    Without `format` one table with a column `part`, by the ending of `out`: .csv, .jsonl or .parquet. With one a
+    folder in which each part is an export of that format.
+    """
+    if format is not None:
+        _write_exports(table, found, out, format, force=force)
+        return
+    write_rows(found.rows, out, describe_split(table, found, format), force=force)
+
+
+def save_parts(workspace: Workspace, table: DatasetTable, found: Split, name: str, *, who: str = "") -> list[str]:
+    """Saves every part as a set NAME PART; returns their names. A part without samples is no set."""
+    names = {part: check_name(f"{name} {part}") for part, count in found.counts.items() if count}
+    for part, own in names.items():
+        ids = found.rows.loc[found.rows["part"] == part, "id"].to_numpy(np.int64)
+        save_set(workspace, table.dataset.name, own, ids, who=who)
+    table.refresh()
+    return list(names.values())
+
+
+def describe_split(table: DatasetTable, found: Split, format: str | None) -> dict[str, Any]:
+    """The manifest: what was divided how, and the counts of every stratum."""
+    strata = found.strata.astype(object).where(found.strata.notna(), None)
+    return describe_export(table, found.filters, format or "table", len(found.rows)) | {
+        "split": dict(zip(found.names, found.shares, strict=True)),
+        "parts": found.counts,
+        "by": list(found.by),
+        "group": found.group,
+        "seed": found.seed,
+        "strata": strata.to_dict("records"),
+        "versions": {name: version(name) for name in ("avhcurate", "numpy", "pyarrow")},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _write_exports(table: DatasetTable, found: Split, out: Path, format: str, *, force: bool) -> None:
+    if format not in FORMATS:
+        raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
+    ending = "" if format in FOLDERS else f".{format}"
+    with placed(out, out, folder=True, force=force) as temporary:
+        temporary.mkdir()
+        for part in found.names:
+            ids = found.rows.loc[found.rows["part"] == part, "id"].tolist()
+            if ids:
+                export(table, Filters(), format, temporary / f"{safe_name(part)}{ending}", only=ids)
+        write_manifest(temporary / MANIFEST, describe_split(table, found, format))
+
+
+def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
+    """The stratum of each row (N,), and the strata in order with their sizes `n`."""
+    if not columns:
+        return np.zeros(len(rows), np.int64), pd.DataFrame({"n": [len(rows)]})
+    grouped = rows.groupby(columns, dropna=False, sort=True)
+    strata = grouped.size().rename("n").reset_index()
+    return grouped.ngroup().to_numpy(np.int64), strata
+
+
+def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.ndarray | None:
+    if column is None:
+        return None
+    values = table.frame(filters, columns=[column])[column]
+    if table.types[column].endswith("]") or table.types[column].startswith(("STRUCT", "MAP")):
+        raise CurateError(f"{column} holds lists or records, by which no samples belong together: choose another")
+    codes: np.ndarray = pd.factorize(values)[0]
+    return codes.astype(np.int64)
+
+
+def _part_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    found = tuple(names or _NAMES.get(count) or (f"part-{number + 1}" for number in range(count)))
+    if len(found) != count or len({safe_name(name).casefold() for name in found}) < count or not all(found):
+        raise CurateError(f"{count} shares need {count} different names, not {', '.join(found)}")
+    if taken := [name for name in found if name in ("n", "note", *STRATA.values())]:
+        raise CurateError(f"a part cannot be called {taken[0]}: choose another name")
+    return found

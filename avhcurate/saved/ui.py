@@ -1,0 +1,225 @@
+"""The Saved page: lists of named sets and views, and their actions."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from avhcurate.curate import saved
+from avhcurate.curate.saved import LONGEST_NAME, WAYS
+from avhcurate.data.saved_log import Kind, SavedEntry
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import cache, url_state
+from avhcurate.ui.export_menu import export_choice
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_actions import PAGES
+from avhcurate.ui.page_choices import number, one_of
+from avhcurate.ui.signin import who
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain, show_user_error
+
+_T = TypeVar("_T")
+
+_REMOVED = "saved.removed"
+_MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
+_WAYS = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
+
+#: What the page lists.
+PART = one_of("saved.part", ["sets", "views", "history", "split"], "sets")
+_ROWS = 25
+_PAGE = number("saved.list", 1, low=1, high=10**9)
+_PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Split"}
+
+
+def choose_part(view: View) -> str:
+    """Sets, views, history or split."""
+    return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
+
+
+def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
+    """A page of a list, and the way to the others."""
+    pages = max(1, math.ceil(len(found) / _ROWS))
+    page = min(int(_PAGE.of(here.view)), pages)
+    with st.container(gap="xsmall"):
+        for one in found[(page - 1) * _ROWS : page * _ROWS]:
+            show(here, one)
+    if pages > 1:
+        st.pagination(pages, key=_PAGE.key(page), on_change=_PAGE.keep)
+
+
+def show_sets(here: Opened) -> None:
+    """All sets with their actions, and ways to make one."""
+    found = saved.sets(here.workspace, here.table.dataset.name)
+    _removal(here)
+    with st.container(horizontal=True):
+        _combine(here, [one.name for one in found])
+        _import(here)
+    if not found:
+        _nothing("No set yet", "Select samples in the gallery and choose “Set”, or import a list of them.")
+    _rows(here, found, _set_row)
+
+
+def show_views(here: Opened) -> None:
+    """All views as links, with their actions."""
+    found = saved.views(here.workspace, here.table.dataset.name)
+    _removal(here)
+    if not found:
+        _nothing("No view yet", "Set filters on any page and choose “Save view” on the left.")
+    _rows(here, found, _view_row)
+
+
+def _set_row(here: Opened, one: SavedEntry) -> None:
+    filters = Filters(excluded=None, sets=(one.name,))
+    there = here.table.count(filters) if one.name in here.table.sets else 0
+    with st.container(horizontal=True, vertical_alignment="center"):
+        query = replace(View(dataset=here.table.dataset.name, run=here.view.run), filters=filters).to_query()
+        st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
+        gone = f" ({one.n - there:,} not in the dataset any more)" if there < one.n else ""
+        st.caption(f"**{one.n:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
+        action = _more(one.name, "set")
+    if action == "export":
+        _export_dialog(here.table, one.name, Filters(sets=(one.name,)))
+    elif action is not None:
+        _do(here, "set", one.name, action)
+
+
+def _view_row(here: Opened, one: SavedEntry) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        target = PAGES / f"{one.page}.py"
+        if one.page.isidentifier() and target.exists():
+            st.page_link(target, label=plain(one.name), icon=":material/visibility:", query_params=one.query)
+        else:
+            st.markdown(plain(one.name), width="content")
+        view, _ = url_state.parse(one.query)
+        conditions = view.filters.active
+        filtered = f"{conditions} filter{'s' if conditions > 1 else ''}" if conditions else "no filters"
+        st.caption(f"{plain(one.page.replace('_', ' '))}, {filtered} · {_when(one.who, one.at)}", width="stretch")
+        action = _more(one.name, "view")
+    if action == "export":
+        _export_view(here, one.name, view)
+    elif action is not None:
+        _do(here, "view", one.name, action)
+
+
+def _more(name: str, kind: Kind) -> str | None:
+    chosen: str | None = st.menu_button(
+        "More", list(_MORE), format_func=_MORE.__getitem__, type="tertiary", key=f"saved.{kind}.{name}.more"
+    )
+    return chosen
+
+
+def _do(here: Opened, kind: Kind, name: str, action: str) -> None:
+    if action == "rename":
+        _rename_dialog(here, kind, name)
+        return
+    try:
+        entry = saved.remove(here.workspace, here.table.dataset.name, kind, name, who=who())
+    except CurateError as error:
+        show_user_error(error)
+        return
+    st.session_state[_REMOVED] = (here.table.dataset.name, kind, name, entry)
+    if name in here.filters.sets:
+        url_state.change(filters=here.filters.with_(sets=tuple(one for one in here.filters.sets if one != name)))
+    st.rerun()
+
+
+def _removal(here: Opened) -> None:
+    """The last removal of this session, with Undo."""
+    dataset, kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
+    if dataset != here.table.dataset.name:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"Removed the {kind} “{plain(name)}”.", width="content")
+        st.button("Undo", icon=":material/undo:", key="saved.undo", on_click=_bring_back, args=(here, entry, name))
+
+
+def _bring_back(here: Opened, entry: int, name: str) -> None:
+    st.session_state.pop(_REMOVED, None)
+    attempt(here.table.saved.undo, here.table.dataset.name, entry, who=who() or saved.user(), done=f"“{name}” is back")
+
+
+@st.dialog("Rename", icon=":material/edit:")
+def _rename_dialog(here: Opened, kind: Kind, name: str) -> None:
+    new = st.text_input("New name", name, max_chars=LONGEST_NAME, key="saved.new_name")
+    if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", name)):
+        return
+    try:
+        saved.rename(here.workspace, here.table.dataset.name, kind, name, new, who=who())
+    except CurateError as error:
+        show_user_error(error)
+        return
+    st.rerun()
+
+
+def _export_view(here: Opened, name: str, view: View) -> None:
+    """The samples of a view with the run and the HSF bins that it was saved with."""
+    try:
+        table = cache.table(here.workspace, here.table.dataset.name, view.run, view.edges)
+    except CurateError as error:
+        show_user_error(error)
+    else:
+        _export_dialog(table, name, view.filters)
+
+
+@st.dialog("Export", icon=":material/download:")
+def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
+    st.markdown(f"**{plain(name)}**")
+    try:
+        count = table.count(filters)
+    except CurateError as error:
+        show_user_error(error)
+        return
+    if excluded := table.count(filters.with_(excluded=None)) - count:
+        st.caption(f"{excluded:,} excluded samples stay out.")
+    export_choice(table, filters, count, key="saved")
+
+
+def _combine(here: Opened, names: list[str]) -> None:
+    with st.popover("Combine", icon=":material/join:", key="saved.combine", disabled=len(names) < 2):
+        st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
+        st.segmented_control(
+            "Samples", list(WAYS), default="union", format_func=_WAYS.__getitem__, required=True, key="saved.how"
+        )
+        st.text_input("Name of the new set", key="saved.combined_name", max_chars=LONGEST_NAME)
+        st.button("Save", type="primary", key="saved.combine_now", on_click=_save_combined, args=(here,))
+
+
+def _save_combined(here: Opened) -> None:
+    asked: Any = st.session_state
+    name, names, how = asked["saved.combined_name"], asked["saved.combined"], asked["saved.how"]
+    done = f"Saved as “{name}”"
+    attempt(saved.combine, here.workspace, here.table.dataset.name, name, names, how, who=who(), done=done)
+
+
+def _import(here: Opened) -> None:
+    with st.popover("Import", icon=":material/upload:", key="saved.import"):
+        st.file_uploader(
+            "List of samples", ["csv", "txt"], key="saved.file", help="A path or id a line, or CSV with such a column."
+        )
+        st.text_input("Name of the new set", key="saved.import_name", max_chars=LONGEST_NAME)
+        st.button("Save", type="primary", key="saved.import_now", on_click=attempt, args=(_save_imported, here))
+
+
+def _save_imported(here: Opened) -> None:
+    file = st.session_state["saved.file"]
+    if file is None:
+        raise CurateError("no file is chosen: choose a CSV or text file with a path or an id a line")
+    name = st.session_state["saved.import_name"]
+    count, unknown = saved.import_set(here.workspace, here.table.dataset.name, name, file.getvalue(), who=who())
+    lost = f"; {len(unknown):,} entries are not in the dataset, as {unknown[0]}" if unknown else ""
+    st.toast(plain(f"{count:,} samples saved as “{name}”{lost}"), icon=":material/check_circle:")
+
+
+def _nothing(title: str, what: str) -> None:
+    with st.container(border=True):
+        st.subheader(title, icon=":material/bookmark:")
+        st.write(what)
+
+
+def _when(name: str, at: datetime) -> str:
+    return f"{plain(name)}, {at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,128 @@
+"""Splits on the Saved page: shares, strata and seed, counts, download, and sets."""
+
+import shlex
+from functools import partial
+
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.export.rows import rows_text
+from avhcurate.saved.split_rules import check_shares
+from avhcurate.saved.split_service import STRATA, Split, make_split, save_parts
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.page_choices import Choice, number, some_of
+from avhcurate.ui.signin import who
+from avhcurate.ui.user_errors import show_user_error
+
+#: More samples than these are split by the command line.
+_MOST = 200_000
+_BY_NAMES = {"class": "Class", "hsf": "HSF bin"}
+
+
+def _read_shares(text: str) -> str:
+    try:
+        check_shares([float(part) for part in text.split(",")])
+    except CurateError as error:
+        raise ValueError(text) from error
+    return ",".join(part.strip() for part in text.split(","))
+
+
+_SHARES: Choice[str] = Choice("saved.shares", "0.8,0.1,0.1", _read_shares)
+_BY = some_of("saved.by", list(STRATA), list(STRATA), none="neither")
+_SEED = number("saved.seed", 0, low=0, high=10**9)
+_GROUP: Choice[str] = Choice("saved.group", "", str)
+
+
+def show_split(here: Opened) -> None:
+    """Splits the samples in view into parts."""
+    st.caption("Divides the samples that match the filters on the left.")
+    shares, by, seed, group = _settings(here)
+    if here.count > _MOST:
+        st.write(f"{here.count:,} samples are divided by the command line:")
+        words = ["avhcurate", "split", here.table.dataset.name, "--shares", shares, "--by", ",".join(by)]
+        words += [*(["--group", group] if group else []), *(["--seed", f"{seed}"] if seed else [])]
+        st.code(shlex.join([*words, "--out", "split.parquet"]), language="bash")
+        if here.filters.active:
+            st.caption("It divides all samples: to divide those of the filters, save them as a set and give its --set.")
+        return
+    try:
+        fractions = [float(part) for part in shares.split(",")]
+        found = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
+    except CurateError as error:
+        show_user_error(error)
+        return
+    _result(here, found)
+
+
+def _settings(here: Opened) -> tuple[str, list[str], int, str]:
+    view, group = here.view, _GROUP.of(here.view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        shares = _SHARES.show(
+            st.text_input,
+            "Shares",
+            view,
+            on_change=partial(attempt, _keep_shares),
+            width=200,
+            help="Two or more numbers that sum to 1: train, validation and test.",
+        )
+        by = _BY.show(st.pills, "Stratify by", view, {key: _BY_NAMES[key] for key in STRATA}, selection_mode="multi")
+        seed = int(_SEED.of(view))
+        _SEED.show(st.number_input, "Seed", view, 0, 10**9, value=seed, width=130)
+        if columns := _groupings(here.table):
+            _GROUP.show(
+                st.selectbox,
+                "Keep together",
+                view,
+                ["", *columns],
+                value=group,
+                format_func=lambda name: name or "Nothing",
+                width=200,
+                help="Samples with the same value of this column go to one part.",
+            )
+    return shares, by, seed, group
+
+
+def _groupings(table: DatasetTable) -> list[str]:
+    """Columns whose values may have to stay together: groups of near duplicates, and the user's own."""
+    return [*(["duplicate_group"] if "duplicate_group" in table.measured else []), *table.user_columns]
+
+
+def _keep_shares() -> None:
+    try:
+        _SHARES.put(_read_shares(st.session_state[_SHARES.name]))
+    except ValueError:
+        raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1") from None
+
+
+def _result(here: Opened, found: Split) -> None:
+    with st.container(horizontal=True, gap="medium"):
+        for name, count in found.counts.items():
+            st.metric(
+                name.capitalize(),
+                f"{count:,}",
+                f"{count / len(found.rows):.1%}",
+                delta_color="off",
+                delta_arrow="off",
+                width="content",
+            )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        data, file = partial(rows_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
+        download("Download CSV", data, file, key="saved.download_split", type="primary")
+        with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
+            st.text_input("Name before the part's", "split", key="saved.split_name")
+            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, found))
+    small = int((found.strata["note"] != "").sum())
+    st.markdown(f"**{len(found.strata):,} {'stratum' if len(found.strata) == 1 else 'strata'}**")
+    if small:
+        st.caption(
+            f"{small:,} of them have fewer samples than there are parts, so that some parts get none; "
+            "the largest share is served first."
+        )
+    st.dataframe(found.strata, hide_index=True, key="saved.strata")
+
+
+def _save(here: Opened, found: Split) -> None:
+    name = st.session_state["saved.split_name"]
+    attempt(save_parts, here.workspace, here.table, found, name, who=who(), done="Every part is a set now")

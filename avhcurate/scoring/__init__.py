@@ -1,0 +1,1 @@
+"""A model over a dataset: embeddings and scores, shard by shard."""

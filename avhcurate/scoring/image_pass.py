@@ -1,0 +1,175 @@
+"""A network's pass over images, committed shard by shard, so that a pass that was cut short resumes."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.disk.provenance import now
+from avhcurate.disk.shards import ShardedFolder, spread
+from avhcurate.images.source import BrokenImage, batches, decode, encode_thumbnail
+from avhcurate.models.engine import Embedded, Network, embed
+from avhcurate.models.preprocess import Preprocess
+from avhcurate.scores import SCORES
+
+#: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
+_DOUBLE = ("confidence", "max_confidence")
+
+#: The network's images (n, S, S, C) or (S, S, C) uint8 of one sample, from its id and its decoded image.
+MakeImages = Callable[[int, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class ShardOutputs:
+    """What the network says of a shard's samples, `images_per_sample` rows each.
+
+    Problems and thumbnails are by id; `thumbnails` is None where they were not wanted.
+    """
+
+    shard: int
+    ids: np.ndarray
+    features: np.ndarray
+    logits: np.ndarray
+    problems: dict[int, str]
+    thumbnails: dict[int, bytes] | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """A batch of one shard in order of id; decoding its images fills problems and thumbnails."""
+
+    shard: int
+    ids: np.ndarray
+    encoded: list[bytes | BrokenImage]
+    thumbnails: dict[int, bytes] | None
+    problems: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImagePass:
+    """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
+
+    `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted. Batches do not cross
+    shards, so that a pass resumed has the batches of one undisturbed.
+    """
+
+    dataset: DatasetFolder
+    folder: ShardedFolder
+    ids: np.ndarray
+    shard_size: int
+    make: MakeImages
+    preprocess: Preprocess
+    images_per_sample: int = 1
+    thumbnails: Callable[[int], bool] = lambda shard: False
+    progress: Progress = SILENT
+
+    @property
+    def shards(self) -> range:
+        return range(-(-len(self.ids) // self.shard_size))
+
+    @property
+    def total(self) -> int:
+        """Images that the network sees."""
+        return len(self.ids) * self.images_per_sample
+
+    def ids_of(self, shard: int) -> np.ndarray:
+        return self.ids[shard * self.shard_size : (shard + 1) * self.shard_size]
+
+    def finished(self, skipped: int) -> dict[str, Any]:
+        """What the record says when the pass is over."""
+        seconds = sum(map(self.folder.shard_seconds, self.shards))
+        rate = round(self.total / seconds, 2)
+        return {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped}
+
+    def tell(self, done: int, message: str = "") -> None:
+        """Reports that `done` samples are finished; raises Cancelled when asked to stop."""
+        cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
+        self.progress.tell(done * self.images_per_sample, self.total, message, cancelled=cancelled)
+
+    def run(self, network: Network, commit: Callable[[ShardOutputs], None]) -> None:
+        """Gives `commit` the outputs of every shard that is not committed, in order."""
+        missing = [shard for shard in self.shards if not self.folder.has_shard(shard)]
+        done = len(self.ids) - sum(len(self.ids_of(shard)) for shard in missing)
+        self.tell(done)
+        parts: list[Embedded[_Samples]] = []
+        started = time.perf_counter()
+        with closing(embed(network, self._batches(missing, network.batch_size), self._prepare)) as results:
+            for part in results:
+                parts.append(part)
+                batch = part.payload
+                done += len(batch.ids)
+                if batch.ids[-1] == self.ids_of(batch.shard)[-1]:
+                    commit(_joined(parts, time.perf_counter() - started))
+                    parts, started = [], time.perf_counter()
+                self.tell(done)
+
+    def outputs(self, network: Network) -> ShardOutputs:
+        """Those of all samples at once, as if they were one shard; nothing is committed or reported."""
+        encoded = self.dataset.images().read(self.ids.tolist())
+        batches = self._batches_of(0, self.ids, encoded, network.batch_size)
+        with closing(embed(network, batches, self._prepare)) as results:
+            return _joined(list(results), 0.0)
+
+    def _batches(self, shards: list[int], batch_size: int) -> Iterator[_Samples]:
+        encoded = self.dataset.images().read(int(id) for shard in shards for id in self.ids_of(shard))
+        for shard in shards:
+            yield from self._batches_of(shard, self.ids_of(shard), encoded, batch_size)
+
+    def _batches_of(
+        self, shard: int, ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], batch_size: int
+    ) -> Iterator[_Samples]:
+        size, wanted = max(1, batch_size // self.images_per_sample), self.thumbnails(shard)
+        for some, content in batches(ids, encoded, size=size):
+            yield _Samples(shard, some, content, {} if wanted else None)
+
+    def _prepare(self, batch: _Samples) -> tuple[np.ndarray, _Samples]:
+        """What a decode thread does: the images of a batch, black where there are none, and thumbnails."""
+        shape = (self.preprocess.crop, self.preprocess.crop, self.preprocess.channels)
+        # All batches of a shard have the same shape, broken images or not: the network's plans are made for it.
+        images = np.zeros((len(batch.ids), self.images_per_sample, *shape), np.uint8)
+        for position, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
+            try:
+                if isinstance(encoded, BrokenImage):
+                    raise encoded
+                rgb = decode(encoded)
+                images[position] = self.make(id, rgb)
+                if batch.thumbnails is not None:
+                    batch.thumbnails[id] = encode_thumbnail(rgb)
+            except BrokenImage as broken:
+                batch.problems[id] = broken.reason
+            # Out of memory, say: one image must never end a pass over a million.
+            except Exception as error:
+                batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
+        batch.encoded.clear()
+        return images.reshape(-1, *shape), batch
+
+
+def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
+    batches = [part.payload for part in parts]
+    return ShardOutputs(
+        batches[0].shard,
+        np.concatenate([batch.ids for batch in batches]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.logits for part in parts]),
+        {id: problem for batch in batches for id, problem in batch.problems.items()},
+        None
+        if batches[0].thumbnails is None
+        else {id: data for batch in batches for id, data in (batch.thumbnails or {}).items()},
+        seconds,
+    )
+
+
+def score_columns(found: Mapping[str, np.ndarray], usable: np.ndarray) -> dict[str, pa.Array]:
+    """Prediction and scores of the `usable` rows as columns; a score that is not defined is null."""
+    columns = {"predicted": spread(found["predicted"], usable, pa.int32())}
+    for key in SCORES:
+        if key in found:
+            columns[key] = spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+    return columns

@@ -1,0 +1,257 @@
+"""Scores a dataset with a model: one pass over the images, committed shard by shard, then the class prototypes."""
+
+import re
+import shutil
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from scipy import stats
+
+from avhcurate import scores
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.runs import SHARD, RankAgreement, RunFolder, RunRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.disk.provenance import now, settings_digest, versions
+from avhcurate.errors import CurateError
+from avhcurate.models.engine import Network
+from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.models.runtime import precision_name
+from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
+from avhcurate.stats.downsample import evenly_spread
+
+#: Samples on which a run in reduced precision is compared with float32, and the scores whose order is compared.
+_COMPARED = 200
+_COMPARED_SCORES = ("avh", "confidence", "avc", "max_confidence")
+
+
+def score_dataset(
+    workspace: Workspace,
+    name: str,
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    limit: int | None = None,
+    progress: Progress = SILENT,
+) -> RunFolder:
+    """Runs the model over dataset `name`, stores features, scores and thumbnails, and returns the complete run.
+
+    The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit: the
+    same again resumes what was cut short, and does nothing where all is done. `limit` takes that many samples, spread
+    evenly over the dataset; thumbnails are stored by runs over all samples only. An image that cannot be scored is
+    recorded with its problem, and the run goes on.
+
+    `progress` is told at least once a batch. Raises Cancelled when asked to stop, after which the same call resumes,
+    and CurateError for mistakes of the user's.
+    """
+    dataset = workspace.dataset(name)
+    labels, fingerprint = dataset.labels(), dataset.record.fingerprint
+    if not len(labels):
+        raise CurateError(f"dataset {name!r} has no samples: import it again")
+    ids = evenly_spread(len(labels), limit)
+    limit = None if len(ids) == len(labels) else limit
+    precision = precision_name(precision)
+    model = _fitting_model(spec, dataset, labels)
+    run = RunFolder(dataset.root / "runs" / run_name(model, fingerprint, precision, limit))
+    with run.alone():
+        if run.complete:
+            progress.report(len(ids), len(ids), "complete already")
+            return run
+        network = Network(model, device=device, precision=precision, batch_size=batch_size)
+        if not run.begun:
+            record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
+            run.create(record, model.class_weights, model.bias, rows=len(labels))
+
+        def thumbnails(shard: int) -> bool:
+            # They come in files of as many ids as a shard has, and a limit would leave holes in each.
+            return limit is None and not dataset.thumbnails.has_shard(shard)
+
+        shape = model.preprocess
+        images = ImagePass(
+            dataset, run, ids, SHARD, lambda _, rgb: shape.prepare(rgb), shape, thumbnails=thumbnails, progress=progress
+        )
+        scoring = _Scoring(run, model, images, labels, fingerprint)
+        images.run(network, scoring.commit)
+        scoring.finish(network)
+    return run
+
+
+def run_name(model: LoadedModel, dataset_fingerprint: str, precision: str, limit: int | None) -> str:
+    """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
+    inputs = {
+        "dataset": dataset_fingerprint,
+        "weights": model.weights_sha256,
+        "head": model.head_name,
+        "preprocess": asdict(model.preprocess),
+        "precision": precision,
+        "limit": limit,
+    }
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60]
+    return f"{slug}-{settings_digest(inputs)[:8]}"
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """One run under way: `images` is its pass, `labels` are those of the whole dataset."""
+
+    run: RunFolder
+    model: LoadedModel
+    images: ImagePass
+    labels: np.ndarray
+    fingerprint: str
+
+    def commit(self, outputs: ShardOutputs) -> None:
+        """Writes thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
+        dataset, ids, features = self.images.dataset, outputs.ids, outputs.features
+        dataset.refuse_another_import(self.fingerprint)
+        problems = outputs.problems
+        for id in ids[~np.isfinite(features).all(axis=1)].tolist():
+            problems.setdefault(id, "the network's features are not finite")
+        usable = ~np.isin(ids, list(problems))
+        features[~usable] = 0
+        weights, logits = self.model.class_weights, outputs.logits[usable]
+        found = scores.per_sample(features[usable], weights, logits, self.labels[ids[usable]])
+        if outputs.thumbnails is not None:
+            dataset.thumbnails.write_shard(outputs.shard, outputs.thumbnails)
+        self.run.write_features(ids, features)
+        columns = {"id": pa.array(ids, pa.int64())} | score_columns(found, usable)
+        columns["problem"] = pa.array([problems.get(id) for id in ids.tolist()], pa.string())
+        self.run.write_shard(outputs.shard, pa.table(columns), seconds=outputs.seconds)
+
+    def finish(self, network: Network) -> None:
+        """The distances to the class prototypes, the comparison with float32, the table, the record."""
+        self.images.dataset.refuse_another_import(self.fingerprint)
+        skipped, agreement = self._skipped(), None
+        samples, shards = len(self.images.ids), self.images.shards
+        if network.precision != "float32":
+            self.images.tell(samples, "comparing with float32")
+            agreement = self._rank_agreement(str(network.device))
+        self.images.tell(samples, "class prototypes")
+        prototypes = self._prototypes()
+        changes = self.images.finished(skipped) | {"rank_agreement": agreement}
+        self.run.finish((self._with_distance(shard, prototypes) for shard in shards), changes)
+        self.images.progress.report(samples, samples, "")
+
+    def _skipped(self) -> int:
+        """The number of samples that could not be scored; a run of nothing else is taken back and refused."""
+        problems = [self.run.shard(shard)["problem"].drop_null() for shard in self.images.shards]
+        skipped = sum(map(len, problems))
+        if skipped == len(self.images.ids):
+            shutil.rmtree(self.run.root)
+            raise CurateError(
+                f"none of the {skipped} images of dataset {self.images.dataset.name!r} could be scored, the first "
+                f"because of: {problems[0][0]}. Check that they still lie where they were imported from"
+            )
+        return skipped
+
+    def _prototypes(self) -> np.ndarray:
+        """Mean features of each class (K, D), summed in float64; zeros for a class without samples."""
+        sums = np.zeros(self.model.class_weights.shape)
+        counts = np.zeros(len(sums), np.int64)
+        for shard in self.images.shards:
+            ids = _scored_ids(self.run.shard(shard))
+            ids = ids[self.labels[ids] >= 0]
+            ids = ids[np.argsort(self.labels[ids], kind="stable")]
+            labels, starts, members = np.unique(self.labels[ids], return_index=True, return_counts=True)
+            if len(ids):
+                sums[labels] += np.add.reduceat(self.run.features_of(ids), starts, axis=0, dtype=np.float64)
+                counts[labels] += members
+        return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+    def _with_distance(self, shard: int, prototypes: np.ndarray) -> pa.Table:
+        table = self.run.shard(shard)
+        ids = _scored_ids(table)
+        distance = np.full(len(table), np.nan, np.float32)
+        usable = table["problem"].is_null().to_numpy()
+        distance[usable] = scores.prototype_distance(self.run.features_of(ids), prototypes, self.labels[ids])
+        place = table.column_names.index("problem")
+        return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
+
+    def _rank_agreement(self, device: str) -> RankAgreement:
+        """Runs some samples again in float32 and compares the order in which both put them."""
+        exact = Network(self.model, device=device, precision="float32")
+        ids = self.images.ids
+        ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
+        outputs = replace(self.images, ids=ids, thumbnails=lambda _: False).outputs(exact)
+        reduced = self.run.features_of(ids)
+        # What could not be scored at the reduced precision has zeros.
+        both = ~np.isin(ids, list(outputs.problems)) & np.isfinite(outputs.features).all(axis=1) & reduced.any(axis=1)
+        labels = self.labels[ids[both]]
+        return _agreement(self._scores(reduced[both], labels), self._scores(outputs.features[both], labels))
+
+    def _scores(self, features: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+        logits = features @ self.model.class_weights.T + self.model.bias
+        return scores.per_sample(features, self.model.class_weights, logits, labels, keys=_COMPARED_SCORES)
+
+
+def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> LoadedModel:
+    """The model, whose classes must be the dataset's, or hold all its labels where their number is not declared."""
+    record = dataset.record
+    declared = len(record.classes) if record.classes_declared and record.classes else None
+    model = load_model(spec, num_classes=declared)
+    num_classes = len(model.class_weights)
+    if labels.max() >= num_classes:
+        raise CurateError(
+            f"dataset {dataset.name!r} has labels up to {labels.max()} and {model.name} tells {num_classes} classes "
+            f"apart: give a model of at least {labels.max() + 1} classes"
+        )
+    names = model.classes or ()
+    if declared and set(names) == set(record.classes) and list(names) != record.classes:
+        raise CurateError(
+            f"{model.name} and dataset {dataset.name!r} have the same classes in another order "
+            f"({names[0]}, ... and {record.classes[0]}, ...): import the dataset with labels in the model's order"
+        )
+    return model
+
+
+def _record(
+    run: RunFolder,
+    dataset: DatasetFolder,
+    model: LoadedModel,
+    network: Network,
+    *,
+    samples: int,
+    limit: int | None,
+    seed: int,
+) -> RunRecord:
+    num_classes, width = model.class_weights.shape
+    known = dataset.record.classes
+    return RunRecord(
+        name=run.name,
+        model=model.name,
+        head=model.head_name,
+        weights_sha256=model.weights_sha256,
+        weights_source=model.weights_source,
+        preprocess=asdict(model.preprocess),
+        precision=network.precision,
+        device=network.device_name,
+        batch_size=network.batch_size,
+        classes=known if len(known) == num_classes else list(model.classes or ()),
+        num_classes=num_classes,
+        width=width,
+        dataset_fingerprint=dataset.record.fingerprint,
+        samples=samples,
+        limit=limit,
+        seed=seed,
+        versions=versions("torch", "torchvision", "numpy"),
+        started=now(),
+    )
+
+
+def _scored_ids(table: pa.Table) -> np.ndarray:
+    return table["id"].to_numpy()[table["problem"].is_null().to_numpy()]
+
+
+def _agreement(reduced: dict[str, np.ndarray], exact: dict[str, np.ndarray]) -> RankAgreement:
+    """Spearman of each score on the samples where it is defined, and the share of equal predictions."""
+    spearman = {}
+    for key in _COMPARED_SCORES:
+        defined = np.isfinite(reduced[key]) & np.isfinite(exact[key])
+        a, b = reduced[key][defined], exact[key][defined]
+        if len(np.unique(a)) > 1 and len(np.unique(b)) > 1:
+            spearman[key] = round(float(stats.spearmanr(a, b).statistic), 6)
+    same = reduced["predicted"] == exact["predicted"]
+    return RankAgreement(samples=len(same), spearman=spearman, predicted=round(float(same.mean()), 6))

@@ -1,0 +1,139 @@
+"""Evaluates the rounds of self-training against the target's labels: precision, recall, accuracy; for reports only."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from avhcurate import scores
+from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.pseudo_labels.rules import Selection
+from avhcurate.self_training.store import Overlap, RoundReport, Share
+from avhcurate.stats.calibration import calibrate
+from avhcurate.votes.hsf import wilson
+
+
+class TargetEvaluator:
+    """Labels (N,) of the target's samples, -1 for none, and the names of the K classes."""
+
+    def __init__(self, labels: np.ndarray, classes: Sequence[str]) -> None:
+        self._labels = np.asarray(labels)
+        self._classes = list(classes)
+
+    def start(self, outputs: ModelOutputs) -> tuple[RoundReport, pd.DataFrame]:
+        """Evaluates round 0: accuracy and calibration of the source's model, and a row a class: `label, label_name`,
+        and `samples, right, accuracy, accuracy_low, accuracy_high`.
+        """
+        classes = self._accuracies(outputs)
+        return RoundReport(round=0, samples=len(self._labels), **self._figures(outputs, classes)), classes
+
+    def round(
+        self, number: int, gate: str, chosen: Mapping[str, Selection], before: ModelOutputs, after: ModelOutputs
+    ) -> tuple[RoundReport, pd.DataFrame]:
+        """Evaluates a later round: what each gate selects from the outputs `before`, of which `gate` is the run's own,
+        and the outputs after training. The table adds counts, thresholds, precision and recall to that of round 0.
+        """
+        own, accuracies = chosen[gate], self._accuracies(after)
+        classes = accuracies.merge(self._choices(own), on="label")
+        classes["accuracy_before"] = self._accuracies(before)["accuracy"]
+        right = own.selected & (own.candidate == self._labels)
+        report = RoundReport(
+            round=number,
+            samples=len(self._labels),
+            portion=own.portion,
+            selected=int(own.selected.sum()),
+            left_out=own.left_out,
+            empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
+            precision=self._precision(own, own.selected),
+            recall=_share(right.sum(), (self._labels >= 0).sum()),
+            overlaps=[self._overlap(name, own, other) for name, other in chosen.items() if name != gate],
+            **_means(own, before),
+            **self._figures(after, accuracies),
+        )
+        return report, classes
+
+    def _figures(self, outputs: ModelOutputs, classes: pd.DataFrame) -> dict[str, Any]:
+        """Accuracies and calibration error of the outputs, of which `classes` are the accuracies of each class."""
+        seen = classes[classes["samples"] > 0]
+        return {
+            "accuracy": _share(int(seen["right"].sum()), int(seen["samples"].sum())),
+            **_mean_accuracy(seen),
+            "ece": _calibration_error(*outputs.predictions, self._labels),
+        }
+
+    def _accuracies(self, outputs: ModelOutputs) -> pd.DataFrame:
+        """A row a class: how many samples of it there are, and how many are predicted so."""
+        size, (predicted, _) = len(self._classes), outputs.predictions
+        known = self._labels >= 0
+        samples = np.bincount(self._labels[known], minlength=size)
+        right = np.bincount(self._labels[known & (predicted == self._labels)], minlength=size)
+        table = pd.DataFrame({"label": np.arange(size), "label_name": self._classes, "samples": samples})
+        return table.assign(right=right, **_interval("accuracy", right, samples))
+
+    def _choices(self, own: Selection) -> pd.DataFrame:
+        """A row a class: counts and thresholds of a selection, its precision and its recall."""
+        table = own.classes(self._labels).drop(columns="accuracy")
+        samples = np.bincount(self._labels[self._labels >= 0], minlength=len(table))
+        recall = np.divide(table["correct"], samples, out=np.full(len(table), np.nan), where=samples > 0)
+        return table.assign(**_interval("precision", table["correct"], table["labelled"]), recall=recall)
+
+    def _precision(self, own: Selection, rows: np.ndarray) -> Share:
+        """Share of some samples (N,) bool whose candidate is their label."""
+        judged = rows & (self._labels >= 0)
+        return _share((judged & (own.candidate == self._labels)).sum(), judged.sum())
+
+    def _overlap(self, gate: str, own: Selection, other: Selection) -> Overlap:
+        both, either = int((own.selected & other.selected).sum()), int((own.selected | other.selected).sum())
+        return Overlap(
+            gate=gate,
+            selected=int(other.selected.sum()),
+            both=both,
+            jaccard=both / either if either else None,
+            precision=self._precision(other, other.selected),
+            only_ours=self._precision(own, own.selected & ~other.selected),
+            only_theirs=self._precision(other, other.selected & ~own.selected),
+        )
+
+
+def _means(own: Selection, outputs: ModelOutputs) -> dict[str, Any]:
+    """Means over the selected samples, of the scores of their pseudo-labels."""
+    rows = np.flatnonzero(own.selected)
+    features = outputs.features[rows]
+    avh = scores.avh(features, outputs.class_weights, own.candidate[rows])
+    values = {"avh": avh, "confidence": own.confidence[rows], "avc": own.avc[rows], "norm": scores.norm(features)}
+    return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
+
+
+def _mean_accuracy(classes: pd.DataFrame) -> dict[str, float]:
+    """Mean over classes, and the ends of its interval from those of each class (MOVER: Zou and Donner 2008)."""
+    if classes.empty:
+        return {}
+    mean = classes["accuracy"].mean()
+    below, above = (np.linalg.norm(classes["accuracy"] - classes[f"accuracy_{end}"]) for end in ("low", "high"))
+    ends = {"low": mean - below / len(classes), "high": mean + above / len(classes)}
+    return {"mean_accuracy": float(mean)} | {f"mean_accuracy_{end}": float(value) for end, value in ends.items()}
+
+
+def _share(hits: int, n: int) -> Share:
+    if not n:
+        return Share(n=0)
+    low, high = wilson(hits, n)
+    return Share(n=int(n), value=float(hits / n), low=float(low), high=float(high))
+
+
+def _interval(name: str, hits: ArrayLike, n: ArrayLike) -> dict[str, np.ndarray]:
+    """Columns of a share and the ends of its Wilson interval, NaN where n is 0."""
+    low, high = wilson(hits, n)
+    value = np.divide(hits, n, out=np.full(len(low), np.nan), where=np.asarray(n) > 0)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _calibration_error(predicted: np.ndarray, confidence: np.ndarray, labels: np.ndarray) -> Share:
+    """Expected calibration error of the largest probability, over the samples with a label and a prediction."""
+    known = (labels >= 0) & (predicted >= 0)
+    if not known.any():
+        return Share(n=0)
+    found = calibrate(confidence[known], predicted[known] == labels[known])
+    return Share(n=found.n, value=found.ece, low=found.low, high=found.high)

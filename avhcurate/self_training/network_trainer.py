@@ -1,0 +1,117 @@
+"""Self-training of a whole network on images: mixed precision, several processes, each round with a checkpoint."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.self_training.loop import PseudoLabelled
+from avhcurate.training.checkpoints import save_weights
+from avhcurate.training.distributed import Group, own_device
+from avhcurate.training.images import LabelledImages, Stacked
+from avhcurate.training.learner import Learner, make_learner
+from avhcurate.training.recipe import Recipe
+from avhcurate.training.trainer import train
+
+#: The file of a round's weights.
+FILE = "weights.safetensors"
+
+#: Most pixels and most images of a batch at inference.
+_PIXELS, _IMAGES = 256 * 64 * 64, 500
+
+
+class FullTrainer:
+    """Trains `module` in place on the source's images and selected ones of the target, whose labels are not used.
+
+    `recipe` is that of every round, except its seed, which depends on the round's number. `checkpoints`: the folder of
+    the checkpoint of a round in progress, from which it resumes. With several processes (`group`) each makes every
+    call, and embeds a part of the target. `progress` returns that of a round's training by the round's number.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        source: LabelledImages,
+        target: LabelledImages,
+        *,
+        num_classes: int,
+        recipe: Recipe,
+        checkpoints: Path,
+        head: str | None = None,
+        device: torch.device | None = None,
+        group: Group | None = None,
+        progress: Callable[[int], Progress] = lambda _: SILENT,
+    ) -> None:
+        self.module, self.source, self.num_classes = module, source, num_classes
+        self.target = replace(target, labels=np.full(len(target), -1))
+        self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
+        self.device, self.group = device or torch.device("cpu"), group or Group()
+        self.progress = progress
+
+    def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
+        """See `self_training.Trainer`."""
+        kept = self.checkpoints / f"round-{round:02d}{_digest(pseudo)}.pt"
+        if self.group.leads:
+            for old in self.checkpoints.glob("round-*.pt"):
+                if old != kept:
+                    old.unlink()
+        chance = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
+        train(
+            self.module,
+            self.source if pseudo is None else self._with(pseudo),
+            replace(self.recipe, seed=chance),
+            head=self.head,
+            device=self.device,
+            progress=self.progress(round),
+            checkpoint=kept,
+        )
+
+    def outputs(self) -> ModelOutputs:
+        """See `self_training.Trainer`; in float32."""
+        learner = make_learner(self.module, self.target, self.recipe, head=self.head)
+        place = own_device(self.device)
+        learner.to(place).eval()
+        parts = np.array_split(np.arange(len(self.target)), self.group.size)
+        features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), place))
+        weights, bias = learner.class_weights.detach().cpu().numpy().copy(), learner.head.bias
+        learner.hook.remove()
+        self.module.to("cpu")
+        given = bias.detach().cpu().numpy().copy() if isinstance(bias, Tensor) else np.zeros(len(weights), np.float32)
+        return ModelOutputs(np.concatenate(features), weights, given)
+
+    def save(self, folder: Path) -> None:
+        """Writes `weights.safetensors`."""
+        save_weights(self.module, folder / FILE)
+
+    def restore(self, folder: Path) -> None:
+        """Loads that file."""
+        self.module.load_state_dict(load_file(folder / FILE))
+
+    def _with(self, pseudo: PseudoLabelled) -> LabelledImages:
+        """The source and the selected images, with soft labels."""
+        known = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
+        goals = torch.cat([known, torch.from_numpy(pseudo.targets)])
+        images = Stacked(self.source, self.target.part(pseudo.rows))
+        return LabelledImages(images, goals, self.source.mean, self.source.std)
+
+
+def _digest(pseudo: PseudoLabelled | None) -> str:
+    """Identifies what a round trains on: on a GPU a selection may differ when a run resumes after a kill."""
+    if pseudo is None:
+        return ""
+    content = np.stack([pseudo.rows, pseudo.targets.argmax(axis=1)])
+    return f"-{hashlib.sha256(content.tobytes()).hexdigest()[:8]}"
+
+
+@torch.inference_mode()
+def _features(learner: Learner, images: LabelledImages, device: torch.device) -> np.ndarray:
+    """Embeddings (n, D) of images."""
+    batches = images.batches(device, learner.class_weights.dtype)
+    return np.concatenate([learner(batch)[0].float().cpu().numpy() for _, batch in batches])

@@ -1,0 +1,184 @@
+"""Rounds of self-training as curves, one line a rule, and each class before and after."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from avhcurate.pseudo_labels.rules import RULES, Rule
+from avhcurate.ui.chart_style import (
+    AT_TOP,
+    BLUE,
+    GREY,
+    ORANGE,
+    SYMBOLS,
+    TEAL,
+    VIOLET,
+    as_text,
+    band,
+    bare,
+    faded,
+    intervals,
+)
+
+#: Quantities that can be drawn: name and number format.
+PANELS = {
+    "mean_accuracy": ("Accuracy, mean of classes", ".1%"),
+    "accuracy": ("Accuracy, overall", ".1%"),
+    "precision": ("Precision of the selected", ".1%"),
+    "recall": ("Recall", ".1%"),
+    "selected": ("Selected samples", ",.0f"),
+    "mean_avh": ("Mean AVH of the selected", ".4f"),
+    "mean_confidence": ("Mean confidence of the selected", ".3f"),
+    "mean_avc": ("Mean AVC of the selected", ".4f"),
+    "mean_norm": ("Mean norm of the selected", ".2f"),
+    "ece": ("Calibration error (ECE)", ".3f"),
+}
+#: Panels in one row; four stand two by two.
+_COLUMNS = 3
+_GATES = {
+    "confidence": (BLUE, SYMBOLS[0]),
+    "avc": (ORANGE, SYMBOLS[1]),
+    "avc-centred": (VIOLET, SYMBOLS[3]),
+    "lrent": (TEAL, SYMBOLS[2]),
+}
+_DASHES = {"hard": "solid", "lrent": "dash", "mrkld": "dot"}
+#: With more classes than this, only those that change most are drawn.
+MOST_CLASSES = 24
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """How a rule is drawn: colour and symbol tell the gate, the dash what is learnt of a selected sample."""
+
+    name: str
+    color: str
+    symbol: str
+    dash: str
+
+
+def stroke(name: str, rule: Rule, *, usual: bool = True) -> Stroke:
+    """The stroke of a rule; not `usual`, that is with another weight than its own, it is hollow."""
+    spec = RULES[rule]
+    color, symbol = _GATES[spec.gate]
+    return Stroke(name, color, symbol if usual else f"{symbol}-open", _DASHES[spec.targets])
+
+
+def curves(
+    values: pd.DataFrame, strokes: Sequence[Stroke], keys: Sequence[str], *, source_only: Mapping[str, float]
+) -> go.Figure:
+    """A panel for each of `keys` of rows `quantity, line, round, n, mean, low, high`; `line` is a place in `strokes`.
+
+    `source_only` are the heights of the dashed lines.
+    """
+    columns = 2 if len(keys) == 4 else min(_COLUMNS, len(keys))
+    rows = -(-len(keys) // columns)
+    figure = make_subplots(
+        rows,
+        columns,
+        subplot_titles=[PANELS[key][0] for key in keys],
+        horizontal_spacing=0.07,
+        vertical_spacing=0.34 / rows,
+    )
+    for number, key in enumerate(keys):
+        place = {"row": 1 + number // columns, "col": 1 + number % columns}
+        of_key = values[values["quantity"] == key]
+        _reference(figure, source_only.get(key), of_key, key, place, named=not number)
+        for line, look in enumerate(strokes):
+            _line(figure, of_key[of_key["line"] == line].sort_values("round"), look, key, place, named=not number)
+        if PANELS[key][1].endswith("%"):
+            # Where all are right, the axis would else go on to 200 %.
+            figure.update_yaxes(tickformat=".1~%", autorangeoptions={"clipmin": 0, "clipmax": 1.01}, **place)
+    bare(figure, height=70 + 215 * rows, margin={"t": 72})
+    figure.update_layout(
+        showlegend=True,
+        legend=AT_TOP | {"traceorder": "normal"},
+    )
+    figure.update_annotations(font_size=13)
+    last = int(values["round"].max()) if len(values) else 1
+    figure.update_xaxes(range=[-0.15, last + 0.15], dtick=max(1, -(-last // 10)), showgrid=False)
+    return figure.update_xaxes(title_text="round", row=rows)
+
+
+def _reference(
+    figure: go.Figure, height: float | None, rows: pd.DataFrame, key: str, place: dict[str, int], *, named: bool
+) -> None:
+    if height is None or rows.empty:
+        return
+    figure.add_scatter(
+        x=[0, int(rows["round"].max())],
+        y=[height, height],
+        mode="lines",
+        line={"color": GREY, "width": 1.5, "dash": "dash"},
+        name="source only",
+        legendgroup="source",
+        showlegend=named,
+        hovertemplate=f"source only: %{{y:{PANELS[key][1]}}}<extra></extra>",
+        **place,
+    )
+
+
+def _line(figure: go.Figure, rows: pd.DataFrame, look: Stroke, key: str, place: dict[str, int], *, named: bool) -> None:
+    known = rows.dropna(subset=["low", "high"])
+    if len(known):
+        ends = known[["low", "high"]].clip(0, 1) if PANELS[key][1].endswith("%") else known
+        low, high = (ends[side].to_numpy(float).round(6) for side in ("low", "high"))
+        area = band(known["round"].to_numpy(), low, high, faded(look.color, 0.1))
+        figure.add_scatter(**area, legendgroup=look.name, **place)
+    form = PANELS[key][1]
+    figure.add_scatter(
+        x=rows["round"],
+        y=rows["mean"].round(6),
+        mode="lines+markers",
+        line={"color": look.color, "width": 2, "dash": look.dash},
+        marker={"color": look.color, "symbol": look.symbol, "size": 7},
+        customdata=rows[["n", "low", "high"]].to_numpy(),
+        hovertemplate=f"{look.name}, round %{{x}}: %{{y:{form}}} [%{{customdata[1]:{form}}}, %{{customdata[2]:{form}}}]"
+        "<br>seeds %{customdata[0]}<extra></extra>",
+        name=look.name,
+        legendgroup=look.name,
+        showlegend=named,
+        **place,
+    )
+
+
+def before_and_after(classes: pd.DataFrame) -> go.Figure:
+    """A dumbbell a class of `label_name, samples, before, after, low, high`: hollow before, full with interval after.
+
+    The largest gain stands on top; of many classes only those that change most are drawn.
+    """
+    known = classes.dropna(subset=["before", "after"])
+    change = known["after"] - known["before"]
+    shown = known.loc[change.abs().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]]
+    shown = shown.loc[change[shown.index].sort_values(kind="stable").index]
+    names = [as_text(str(name)) for name in shown["label_name"]]
+    figure = go.Figure()
+    for name, before, after in zip(names, shown["before"], shown["after"], strict=True):
+        color = BLUE if after >= before else ORANGE
+        line = {"color": faded(color, 0.6), "width": 3}
+        figure.add_scatter(x=[before, after], y=[name, name], mode="lines", line=line, hoverinfo="skip")
+    risen = (shown["after"] >= shown["before"]).to_numpy()
+    figure.add_scatter(
+        x=shown["before"],
+        y=names,
+        mode="markers",
+        customdata=shown[["samples"]].to_numpy(),
+        marker={"color": GREY, "symbol": "circle-open", "size": 9, "line": {"width": 2}},
+        hovertemplate="%{y}, source only: %{x:.1%}<br>n %{customdata[0]:,}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=shown["after"],
+        y=names,
+        mode="markers",
+        marker={"color": np.where(risen, BLUE, ORANGE).tolist(), "size": 9},
+        error_x=intervals(shown["after"], shown["low"], shown["high"], color=faded(GREY, 0.7), thickness=1),
+        customdata=shown[["samples", "low", "high"]].to_numpy(),
+        hovertemplate="%{y}, this round: %{x:.1%} [%{customdata[1]:.1%}, %{customdata[2]:.1%}]<br>"
+        "n %{customdata[0]:,}<extra></extra>",
+    )
+    bare(figure, height=max(220, 24 * len(shown) + 70), x="accuracy, hollow: source only")
+    figure.update_xaxes(tickformat=".0%")
+    return figure.update_yaxes(type="category", dtick=1, showgrid=False)

@@ -1,0 +1,219 @@
+"""The Self-training page, all runs: the experiment shown, curves over rounds, comparison of rules."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.self_training import results, rule_comparison
+from avhcurate.self_training.plots import PANELS, curves, stroke
+from avhcurate.self_training.rule_comparison import BASE, HELD, Line, Lines
+from avhcurate.self_training.store import SelfTrainingFolder
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate, html_table, table_row
+from avhcurate.ui.page_choices import one_of, some_of
+from avhcurate.ui.score_help import RULE_NAMES
+from avhcurate.ui.text import p_text
+from avhcurate.ui.user_errors import plain
+
+#: With the key of a self-training's folder.
+_HASH_FUNCS = HASH_FUNCS | {
+    SelfTrainingFolder: lambda folder: f"{folder.root} {len(folder.rounds())} {folder.complete}"
+}
+
+
+SHOWN = some_of(
+    "selftrain.show", list(PANELS), ["mean_accuracy", "precision", "selected", "mean_avh", "mean_confidence", "ece"]
+)
+#: More panels would be too small.
+_MOST_PANELS = 9
+
+#: Heads of the table of rules, the column of `side_by_side` and how its numbers are written.
+_HEADS = (
+    ("Source only", "source_only", "share"),
+    ("Accuracy", "accuracy", "share"),
+    ("Source only<small>mean of classes</small>", "mean_source_only", "share"),
+    ("Accuracy<small>mean of classes</small>", "mean_accuracy", "share"),
+    ("Precision<small>first round</small>", "precision_first", "share"),
+    ("Precision<small>last round</small>", "precision_last", "share"),
+    ("Selected<small>last round</small>", "selected", "count"),
+)
+
+
+def found_for(here: Opened) -> list[SelfTrainingFolder]:
+    """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
+    every = results.trainings(here.workspace, here.table.dataset.name)
+    now = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
+    if len(now) < len(every):
+        st.caption(
+            f"{len(every) - len(now):,} of {len(every):,} self-trainings are left out: they are of this dataset as it "
+            "was before it was imported again, so their ids name other samples."
+        )
+    return now
+
+
+def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+    """Self-trainings that may be compared, by what the address names, else those with the newest run."""
+    groups = {group[0].name: group for group in results.comparable(found)}
+    names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
+
+    which = one_of("selftrain.group", names, names[0])
+    name = which.show(
+        st.selectbox,
+        "Experiment",
+        here.view,
+        {name: title_of(groups[name]) for name in names},
+        on_change=which.restart,
+        args=("selftrain.run", "selftrain.round", "selftrain.against"),
+        help="Runs that differ in rule and seed alone, so that they may be compared. Newest first.",
+        width="stretch",
+    )
+    return groups[name]
+
+
+def title_of(group: Sequence[SelfTrainingFolder]) -> str:
+    """Title of an experiment in a choice of several."""
+    record = group[0].record
+    # Nothing that changes while runs are made: the browser knows an option by what it is called.
+    return f"from {record.source} · {record.model} · {record.trainer} · begun {record.started:%Y-%m-%d %H:%M:%S}"
+
+
+def about(group: Sequence[SelfTrainingFolder]) -> None:
+    """The settings that the runs of an experiment share, and how many runs are incomplete."""
+    record = group[0].record
+    source, target = (
+        f"{samples:,} samples of {name}{f' ({where})' if where else ''}"
+        for samples, name, where in (
+            (record.source_samples, record.source, record.source_where),
+            (record.target_samples, record.target, record.target_where),
+        )
+    )
+    start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
+    portion = f"portion {start:g}" + (f" to {end:g} by {step:g}" if step else "")
+    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in record.recipe.items() if key in _TOLD)
+    what = [f"learns from {source}", f"adapts to {target}", portion, f"{record.rounds} rounds at most", recipe]
+    st.caption(plain(" · ".join(what)))
+    if unfinished := sum(not folder.complete for folder in group):
+        st.caption(
+            f"Not complete: {unfinished:,} of {len(group):,} runs, drawn as far as they came and left out of the "
+            "table. The same start again goes on from their last round."
+        )
+
+
+def no_round_yet(*, busy: bool) -> None:
+    """Shown before the source's model is trained."""
+    if busy:
+        st.markdown(":material/hourglass_empty: The first model is learning from the source.")
+    else:
+        st.markdown(":material/hourglass_disabled: No model has learnt from the source yet: resume it, or start again.")
+
+
+_TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
+
+
+def line_name(line: Line) -> str:
+    """Name of a line of the curves."""
+    return RULE_NAMES[line.rule] if line.usual else f"{RULE_NAMES[line.rule]}, α {line.alpha:g}"
+
+
+# --- rounds as curves ----------------------------------------------------------------------------------------
+
+
+def rounds_chart(here: Opened, lines: Lines) -> None:
+    """The chosen quantities over the rounds, one line per rule."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Rounds", width="content")
+        with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
+            names = {key: PANELS[key][0] for key in PANELS}
+            chosen = SHOWN.show(
+                st.pills, "Quantities", here.view, names, selection_mode="multi", label_visibility="collapsed"
+            )
+    keys = (chosen or SHOWN.default)[:_MOST_PANELS]
+    values, reference = _courses(lines, keys), _source_only(lines, keys)
+    strokes = [stroke(line_name(line), line.rule, usual=line.usual) for line in lines]
+    show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
+    seeds = sorted({len(folders) for folders in lines.values()})
+    st.caption(
+        f"{_bands(seeds)}. Colour and symbol tell the gate, the dash what is learnt: a hard label, LRENT's soft one "
+        "(dashed), MRKLD's (dotted). Labels of the target serve these reports alone; nothing selects or learns by "
+        "them. Click a name in the legend to hide its lines."
+    )
+
+
+def _bands(seeds: Sequence[int]) -> str:
+    """The caption of lines and bands; `seeds` are the numbers of seeds that rules have, ascending.
+
+    >>> _bands([1])[:17], _bands([3])[:30]
+    ('One seed a rule; ', 'Means over n = 3 seeds a rule;')
+    """
+    alone = "95 % over samples (shares and mean of classes Wilson, ECE bootstrap)"
+    if seeds[-1] == 1:
+        return f"One seed a rule; bands are {alone}"
+    counts = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
+    said = f"Means over {counts} seeds a rule; bands are 95 % of the mean (Student's t)"
+    return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
+
+
+_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.courses)
+_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.source_only)
+_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.side_by_side)
+
+
+# --- rules side by side --------------------------------------------------------------------------------------
+
+
+def rules_table(lines: Lines) -> None:
+    """Results of each rule over seeds, and its difference from the baseline."""
+    table = _side_by_side(lines)
+    st.subheader("Rules side by side")
+    if table.empty:
+        st.markdown(":material/hourglass_empty: No run is complete yet.")
+        return
+    names = [line_name(line) for line in lines]
+    held = bool((table[f"{HELD[0]}_gain_n"] > 1).any())
+    heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])]
+    st.html(html_table(heads, [_row(row, names, held) for row in table.to_dict("records")]))
+    if table["accuracy"].isna().all():
+        st.caption("No sample of the target has a label, so there is nothing to judge by.")
+        return
+    single = bool((table["n"] == 1).any())
+    st.caption(
+        "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "
+        f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
+        + (
+            f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
+            if held
+            else f"With two seeds or more of a rule and of {RULE_NAMES[BASE]}, their difference is tested here."
+        )
+    )
+
+
+def _gain_heads() -> list[str]:
+    base = f"{escape(RULE_NAMES[BASE])}"
+    return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
+
+
+def _row(row: Mapping[Any, Any], names: Sequence[str], held: bool) -> str:
+    cells = [f"{row['n']:,}", *(_cell(row, key, form) for _, key, form in _HEADS)]
+    cells += [_gain_cell(row, key) for key in HELD] if held else []
+    return table_row(escape(names[row["line"]]), cells)
+
+
+def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
+    value, low, high = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
+    share = form == "share"
+    if share and low == low:  # Student's t knows nothing of the ends of a share
+        low, high = max(low, 0), min(high, 1)
+    return estimate(value, low, high, 1 if share else 0, percent=share)
+
+
+def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
+    value, low, high, n, p = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high", "_n", "_p"))
+    if n < 2:
+        return "–"
+    test = p_text(p) if p == p else "p –"
+    plus = "+" if value > 0 else ""
+    return f"{plus}{estimate(100 * value, 100 * low, 100 * high, 1)}<small>n {n}, {test}</small>"

@@ -1,1 +1,0 @@
-"""Verbs that join the layers below: import, vote, score, correlate, select, export."""

@@ -1,0 +1,73 @@
+"""Readers of sources: a folder of classes, a manifest or list of paths, Parquet or tars with image bytes."""
+
+from pathlib import Path
+
+from avhcurate.disk.columns import bytes_leaf, listed
+from avhcurate.disk.tabular import is_csv, is_parquet, parquet_schema
+from avhcurate.disk.tars import is_tar
+from avhcurate.errors import CurateError
+from avhcurate.sources.folder import read_folder, scan
+from avhcurate.sources.listing import KNOWN_CLASSES, class_list, read_list
+from avhcurate.sources.manifest import read_manifest
+from avhcurate.sources.parquet import read_parquet
+from avhcurate.sources.source_table import Kind, Options, SourceTable
+from avhcurate.sources.webdataset import read_webdataset
+
+__all__ = ["KNOWN_CLASSES", "Kind", "Options", "SourceTable", "class_list", "read_source"]
+
+
+def read_source(source: Path | str, options: Options) -> SourceTable:
+    """Everything about a source but the images' bytes; what it is, its content decides, or `list:` or `wds:`.
+
+    Raises `CurateError` for what is no source, with the next step.
+    """
+    scheme, _, rest = str(source).partition(":")
+    if scheme == "list":
+        return read_list(Path(rest).expanduser(), options)
+    if scheme == "wds":
+        if options.root is not None:
+            raise CurateError("the images of tar shards lie in them: leave --root out")
+        return read_webdataset(rest, options)
+    source = Path(source).expanduser()
+    if source.is_dir():
+        return _read_directory(source, options)
+    if not source.exists():
+        raise CurateError(
+            f"{source} does not exist: give a folder of images, a CSV or Parquet file, list:FILE, wds:PATTERN, "
+            "torchvision:NAME or hf:REPO"
+        )
+    if is_parquet(source):
+        return (
+            read_parquet([source], source.parent, options)
+            if _holds_images(source, options)
+            else read_manifest(source, options)
+        )
+    if is_csv(source):
+        return read_manifest(source, options)
+    if is_tar(str(source)):
+        return read_webdataset(str(source), options)
+    raise CurateError(
+        f"{source.name} is neither CSV nor Parquet: give a folder with a sub-folder for each class "
+        "(unpack archives first), or a CSV or Parquet file"
+    )
+
+
+def _holds_images(source: Path, options: Options) -> bool:
+    """True for a Parquet file with image bytes, False for one that names images by path."""
+    schema = parquet_schema(source)
+    if options.image_column in schema.names:
+        return bytes_leaf(schema.field(options.image_column)) is not None
+    return any(bytes_leaf(field) for field in schema)
+
+
+def _read_directory(source: Path, options: Options) -> SourceTable:
+    found = scan(source)
+    if found.images:
+        return read_folder(source, found, options)
+    if found.parquet:
+        return read_parquet([source / name for name in found.parquet], source, options)
+    manifests = [name for name in found.others if is_csv(source / name)]
+    hint = f"; it holds {listed(manifests, 3)}: import that file" if manifests else ""
+    raise CurateError(
+        f"{source} holds no images and no Parquet files ({len(found.others)} other files, {found.hidden} hidden){hint}"
+    )

@@ -1,0 +1,111 @@
+"""The embedded dataset: scikit-learn's digits, with votes of a simulated panel, scored by the project's own network."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import sha256, write_atomic, write_parquet
+from avhcurate.disk.image_parquet import image_metadata
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.errors import CurateError
+from avhcurate.images.decoding import encode_png
+from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.sources.service import import_dataset
+from avhcurate.sources.simulated_panel import Panel, answer_counts, panel_answers
+from avhcurate.votes.attach import attach_votes
+
+NAME = "digits"
+MODEL = "avhcurate:digits"
+CLASSES = tuple("0123456789")
+
+#: Below the workspace's downloads; never in a folder of the user's.
+_SOURCE = Path("digits", "digits.parquet")
+_VOTES = Path("digits", "simulated_votes.npy")
+
+
+def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> DatasetFolder:
+    """Dataset `digits`, imported, with simulated votes, scored; what is there already is not done again.
+
+    Real votes that were attached in place of the simulated ones stay. Raises CurateError when the workspace holds a
+    dataset of the user's under that name, or when the network's weights are missing.
+    """
+    _refuse_a_namesake(workspace)
+    source = workspace.downloads / _SOURCE
+    if not source.exists():
+        write_parquet(source, _digits_table())
+    # The source is ours alone, so a version of it from before may go.
+    folder = import_dataset(workspace, NAME, source, force=True)
+    votes = folder.record.votes
+    if votes is None or (votes.simulated and votes.note != _note(Panel())):
+        _attach_panel(workspace)
+    if not _scored(folder):
+        # Torch takes seconds to import, which a demo that is ready should not cost.
+        from avhcurate.models.loading import ModelSpec
+        from avhcurate.scoring.service import score_dataset
+
+        score_dataset(workspace, NAME, ModelSpec(name=MODEL), progress=progress)
+    return workspace.dataset(NAME)
+
+
+def _refuse_a_namesake(workspace: Workspace) -> None:
+    if NAME not in workspace.names():
+        return
+    source = workspace.dataset(NAME).record.source
+    if not Path(source).match(str(Path("downloads") / _SOURCE)):
+        raise CurateError(
+            f"the workspace {workspace.root} holds a dataset {NAME!r} of your own, imported from {source}: "
+            "give another folder by --workspace DIR"
+        )
+
+
+def _digits_table() -> pa.Table:
+    """The digits as Hugging Face lays images out: 8 x 8 grey PNGs beside their label and half, N rows."""
+    from PIL import Image
+
+    from avhcurate.training.digits import read_digits
+
+    digits = read_digits()
+    images = [
+        {"bytes": encode_png(Image.fromarray(pixels)), "path": f"{number:04d}.png"}
+        for number, pixels in enumerate(digits.images)
+    ]
+    table = pa.table({"image": images, "label": digits.labels, "split": digits.split})
+    return table.replace_schema_metadata(image_metadata(CLASSES))
+
+
+def _attach_panel(workspace: Workspace) -> None:
+    from avhcurate.training.digits import read_digits
+
+    digits, panel = read_digits(), Panel()
+    counts = answer_counts(panel_answers(digits.images / 255, digits.labels, panel), len(CLASSES))
+    file = workspace.downloads / _VOTES
+    matrix = io.BytesIO()
+    np.save(matrix, counts)
+    write_atomic(file, matrix.getvalue())
+    attach_votes(workspace, NAME, file, simulated=True, note=_note(panel))
+
+
+def _note(panel: Panel) -> str:
+    low, high = panel.memories
+    return (
+        f"Simulated, not human: {panel.observers} observers answer by the nearest of {low} to {high} images a digit "
+        f"that they remember, of {panel.common} that all know, seen shifted by up to {panel.shift:g} px, with a blur "
+        f"of {_range(panel.blur)} px, noise of {_range(panel.noise)} and lapses of {_range(panel.lapse)}; "
+        f"seed {panel.seed}. No network takes part."
+    )
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:g} to {ends[1]:g}"
+
+
+def _scored(folder: DatasetFolder) -> bool:
+    """Whether a run of the network as the repository has it now covers every sample as it is now."""
+    weights = sha256(DIGITS_WEIGHTS) if DIGITS_WEIGHTS.exists() else None
+    wanted = (MODEL, weights, folder.record.fingerprint, None)
+    records = (run.record for run in map(folder.run, folder.run_names()) if run.complete)
+    return any((r.model, r.weights_sha256, r.dataset_fingerprint, r.limit) == wanted for r in records)

@@ -1,0 +1,148 @@
+"""A CSV or Parquet table with a path or URL for each image."""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.disk.columns import find_path_column, is_text
+from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.disk.remote import URL_PATTERN, is_url
+from avhcurate.disk.tabular import read_table
+from avhcurate.errors import CurateError
+from avhcurate.sources.source_table import Options, SourceTable, interpret
+
+
+def read_manifest(path: Path, options: Options) -> SourceTable:
+    """One sample a row. Paths are relative to the manifest's folder, absolute, or http(s), file or fsspec URLs.
+
+    A row without a path is skipped, and so is one that repeats another; two rows that differ for one path are refused.
+    """
+    table = read_table(path, text_column=options.image_column)
+    if not len(table):
+        raise CurateError(f"{path} has no rows: a manifest has a row for each image")
+    column = find_path_column(table, options.image_column)
+    if not is_text(table[column].type) and not pa.types.is_null(table[column].type):
+        raise CurateError(
+            f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
+        )
+    table, messages, skipped = one_row_a_path(_trimmed(table, column), column)
+    if not len(table):
+        raise CurateError(f"column {column!r} of {path} is empty in every row: it should name the images")
+    paths = table[column].cast(pa.string())
+    base = (options.root or path.parent).absolute()
+    files = _places(paths, base)
+    stats, missing = existing(files, f"{path} names", f"Relative paths start at {base}; --root names another folder")
+    return interpret(
+        table.drop_columns([column]),
+        options,
+        paths=paths,
+        files=files,
+        kind="manifest",
+        image_column=column,
+        evidence=[fingerprint_table(stats)],
+        skipped=skipped,
+        messages=[*messages, *missing],
+    )
+
+
+def existing(files: pa.ChunkedArray, who: str, hint: str) -> tuple[pa.Table, list[str]]:
+    """Sizes and times of the files, and a message where some are missing; `CurateError` where all are."""
+    stats, missing = _stat(files)
+    if len(missing) == len(files):
+        raise CurateError(
+            f"none of the {len(files)} images that {who} exists; the first was looked for at {missing[0]}. {hint}"
+        )
+    if not missing:
+        return stats, []
+    return stats, [f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}"]
+
+
+def _trimmed(table: pa.Table, column: str) -> pa.Table:
+    texts = pc.utf8_trim_whitespace(table[column].cast(pa.string()))
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    return table.set_column(table.column_names.index(column), column, texts)
+
+
+def one_row_a_path(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
+    """The table without rows that name no image or repeat another; what was left out; how many rows."""
+    messages = []
+    named = table.filter(pc.is_valid(table[column]))
+    unnamed = len(table) - len(named)
+    if unnamed:
+        messages.append(f"{unnamed} rows name no image and were skipped")
+    rows = pa.table({"path": named[column], "row": np.arange(len(named))})
+    first = rows.group_by("path").aggregate([("row", "min")])["row_min"].to_numpy()
+    repeated = len(named) - len(first)
+    if repeated:
+        _refuse_other_rows(named, column)
+        named = named.take(np.sort(first))
+        messages.append(f"{repeated} rows repeat another and were skipped")
+    return named, messages, unnamed + repeated
+
+
+def _refuse_other_rows(table: pa.Table, column: str) -> None:
+    """`CurateError` when two rows of one path differ."""
+    plain = [item.name for item in table.schema if not pa.types.is_nested(item.type)]
+    distinct = table.select(plain).group_by(plain).aggregate([])
+    per_path = distinct.group_by(column).aggregate([([], "count_all")])
+    several = per_path.filter(pc.greater(per_path["count_all"], 1))
+    if len(several):
+        raise CurateError(
+            f"{len(several)} images stand in several rows that differ, first {several[column][0].as_py()!r}: a "
+            "manifest has one row for each image. Human answers belong in a table of their own: "
+            "`avhcurate votes NAME FILE`"
+        )
+
+
+def _places(paths: pa.ChunkedArray, base: Path) -> pa.ChunkedArray:
+    """Absolute paths or URLs of what the manifest names; `CurateError` for URLs that nothing installed can read."""
+    url = pc.match_substring_regex(paths, URL_PATTERN)
+    _check_protocols(pc.filter(paths, url))
+    absolute = pc.match_substring_regex(paths, r"^([/\\\\]|[A-Za-z]:[/\\\\])")
+    joined = pc.binary_join_element_wise(pa.scalar(str(base)), paths, "/")
+    places = pc.if_else(pc.or_(url, absolute), paths, joined)
+    if pc.any(pc.starts_with(places, "file://")).as_py():
+        return pa.chunked_array([pa.array([_local(place) for place in places.to_pylist()], pa.string())])
+    return places
+
+
+def _local(place: str) -> str:
+    """
+    >>> _local("file:///data/a%20b.jpg"), _local("/data/c.jpg")
+    ('/data/a b.jpg', '/data/c.jpg')
+    """
+    return url2pathname(urlsplit(place).path) if place.startswith("file://") else place
+
+
+def _check_protocols(urls: pa.ChunkedArray) -> None:
+    protocols = set(pc.utf8_lower(pc.replace_substring_regex(urls, r"://.*", "")).unique().to_pylist())
+    for protocol in sorted(protocols - {"http", "https", "file"}):
+        try:
+            import fsspec
+
+            fsspec.get_filesystem_class(protocol)
+        except (ImportError, ValueError) as problem:
+            raise CurateError(
+                f"{protocol}:// addresses cannot be read here ({problem}): run `pip install 'avhcurate[remote]'` "
+                "or the fsspec package for it"
+            ) from problem
+
+
+def _stat(files: pa.ChunkedArray) -> tuple[pa.Table, list[str]]:
+    """Size and modification time (ns) of each local file, -1 for the others; and the files that are missing."""
+    stats = np.full((len(files), 2), -1, np.int64)
+    missing = []
+    for position, file in enumerate(files.to_pylist()):
+        if is_url(file):
+            continue
+        try:
+            status = os.stat(file)
+            stats[position] = status.st_size, status.st_mtime_ns
+        except (OSError, ValueError):
+            missing.append(file)
+    return pa.table({"size": stats[:, 0], "time": stats[:, 1]}), missing

@@ -1,0 +1,168 @@
+"""Imports a source into the workspace as a dataset, without copying its images."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from avhcurate.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.data.workspace import Workspace, check_name
+from avhcurate.disk.columns import listed
+from avhcurate.disk.files import write_parquet
+from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.errors import CurateError
+from avhcurate.sources import Options, SourceTable, read_source
+from avhcurate.sources.torchvision_hub import prepare_download
+from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
+from avhcurate.votes.files import read_votes
+
+
+def import_dataset(
+    workspace: Workspace,
+    name: str,
+    source: Path | str,
+    *,
+    label_column: str | None = None,
+    image_column: str | None = None,
+    split_column: str | None = None,
+    votes: str | Path | None = None,
+    root: Path | None = None,
+    classes: list[str] | None = None,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> DatasetFolder:
+    """Imports `source` as dataset `name`; the record's messages say what the user should know.
+
+    `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
+    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. `root`: the folder
+    from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
+    source holds indices alone. Importing the same again changes nothing; what has changed is refused unless `force`,
+    which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A dataset is
+    imported whole, with its votes, or not at all. Downloads report megabytes, can be stopped, and are
+    resumed by the same call.
+    """
+    check_name(name)
+    votes_file, votes_column = _votes_file_or_column(votes)
+    sheet = None if votes_file is None else read_votes(votes_file)
+    options = Options(image_column, label_column, split_column, votes_column, root, classes)
+    place = prepare_download(workspace, str(source), progress=progress)
+    table = read_source(place, options)
+    progress.check(f"cancelled before dataset {name!r} was written")
+    fingerprint = _fingerprint(table)
+    with workspace.lock(name):
+        before = _existing(workspace, name, force=force)
+        same = before is not None and before.record.fingerprint == fingerprint
+        if before is not None and not same and not force:
+            raise CurateError(_what_changed(before, table))
+        if before is not None and same:
+            _refresh(before, table, str(source))
+            if votes_column is not None and table.votes is not None:
+                attach_column(before, table.votes, votes_column, force=force)
+            if sheet is not None:
+                attach_sheet(before, sheet, str(votes), force=force)
+            return before
+        staged = workspace.create(name)
+        staged.write(_record(name, table, str(source), fingerprint, before), _with_ids(table.samples))
+        _attach(staged, table, before, asked=votes_column is not None)
+        if sheet is not None:
+            attach_sheet(staged, sheet, str(votes), force=force)
+        return workspace.adopt(name, staged)
+
+
+def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:
+    """A file where one of that name exists or the name looks like one, else a column of the source."""
+    if votes is None:
+        return None, None
+    path = Path(votes)
+    if path.exists() or path.suffix.casefold() in (".npy", ".csv", ".tsv", ".json", ".parquet"):
+        if not path.is_file():
+            raise CurateError(f"--votes {path} is not a file: give a file of votes or a column of the source")
+        return path, None
+    return None, str(votes)
+
+
+def _fingerprint(table: SourceTable) -> str:
+    """Of everything that decides what a sample is: paths, labels, the user's columns, sizes; not of where it lies."""
+    return fingerprint_table(
+        table.samples.drop_columns(["_file"]), table.kind, "\n".join(table.classes), *table.evidence
+    )
+
+
+def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder | None:
+    if name not in workspace.names():
+        return None
+    folder = workspace.dataset(name)
+    try:
+        _ = folder.record
+    except CurateError:
+        if not force:
+            raise
+        return None
+    return folder
+
+
+def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
+    """The same samples, perhaps moved: only their places are written again."""
+    files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
+    if files != table.samples["_file"].cast(files.type):
+        write_parquet(folder.samples_path, _with_ids(table.samples))
+    record = folder.record
+    if record.source != source:
+        folder.write_record(record.model_copy(update={"source": source}))
+
+
+def _record(
+    name: str, table: SourceTable, source: str, fingerprint: str, before: DatasetFolder | None
+) -> DatasetRecord:
+    messages = list(table.messages)
+    if before is not None and before.record.classes != table.classes:
+        messages.append("the class list differs from the import before: relabels made then are by the old numbers")
+    return DatasetRecord(
+        name=name,
+        source=source,
+        kind=table.kind,
+        classes=table.classes,
+        classes_declared=table.classes_declared,
+        samples=len(table.samples),
+        fingerprint=fingerprint,
+        image_column=table.image_column,
+        skipped=table.skipped,
+        messages=messages,
+    )
+
+
+def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
+    """Votes of a new version: those of the source's column, unless others were attached to the version before."""
+    known = None if before is None else before.record.votes
+    if before is not None and known is not None and not from_column(known) and not asked:
+        carry_votes(before, staged)
+    elif table.votes is not None and table.votes_column is not None:
+        attach_column(staged, table.votes, table.votes_column)
+
+
+def _with_ids(samples: pa.Table) -> pa.Table:
+    return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
+
+
+def _what_changed(before: DatasetFolder, table: SourceTable) -> str:
+    """One line on how a source differs from what was imported under this name."""
+    record = before.record
+    old = pq.read_table(before.samples_path, columns=["path", "split", "label"]).to_pandas().set_index("path")
+    new = table.samples.select(["path", "split", "label"]).to_pandas().set_index("path")
+    both = old.index.intersection(new.index)
+    changes = {
+        "added": len(new) - len(both),
+        "gone": len(old) - len(both),
+        "with another label": int((old["label"].fillna(-1)[both] != new["label"].fillna(-1)[both]).sum()),
+        "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
+    }
+    parts = [f"{number} samples {what}" for what, number in changes.items() if number]
+    if record.classes != table.classes:
+        parts.append(f"classes {listed(record.classes, 4)} became {listed(table.classes, 4)}")
+    what = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
+    return (
+        f"dataset {record.name!r} exists and the source has changed since ({what}): "
+        "--force imports it again and drops its model runs, or choose another name"
+    )

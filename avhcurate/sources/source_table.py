@@ -1,0 +1,162 @@
+"""A source as a table of samples, without their pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.disk.columns import (
+    declared_classes,
+    find_label_column,
+    find_name_column,
+    find_split_column,
+    find_votes_column,
+    is_text,
+    listed,
+)
+from avhcurate.disk.labels import Labels, encode_labels, unlabelled, with_names
+from avhcurate.errors import CurateError
+from avhcurate.sources.users import user_columns
+
+
+@dataclass(frozen=True)
+class Options:
+    """Columns that the user named, where the source has columns; the folder from which its paths count; its classes."""
+
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    votes_column: str | None = None
+    root: Path | None = None
+    classes: list[str] | None = None
+
+    @property
+    def column(self) -> str | None:
+        """A column that was named, for sources that have none."""
+        columns = (self.image_column, self.label_column, self.split_column, self.votes_column)
+        return next((column for column in columns if column is not None), None)
+
+
+Column: TypeAlias = Sequence[Any] | np.ndarray  # Arrow's columns are sequences too
+#: What a source is.
+Kind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
+
+    `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files.
+    `votes` holds K counts a sample where the source has such a column.
+    """
+
+    kind: Kind
+    samples: pa.Table
+    classes: list[str]
+    classes_declared: bool
+    evidence: list[str]
+    image_column: str | None = None
+    votes: pa.ChunkedArray | None = None
+    votes_column: str | None = None
+    skipped: int = 0
+    messages: list[str] = field(default_factory=list)
+
+
+def interpret(
+    table: pa.Table,
+    options: Options,
+    *,
+    paths: Column,
+    files: Column,
+    rows: Column | None = None,
+    splits: Column | None = None,
+    kind: Kind,
+    image_column: str | None = None,
+    evidence: list[str],
+    skipped: int = 0,
+    messages: list[str],
+) -> SourceTable:
+    """Labels, splits, votes and the user's columns of a table that no longer holds its images.
+
+    `rows` are places within `files`, None for files that are images. A column of splits goes before `splits`.
+    """
+    labels, label_columns = _labels(table, options, len(paths))
+    votes_column = find_votes_column(table.schema, options.votes_column)
+    if votes_column is not None:
+        unfit = _unfit(table[votes_column], labels)
+        if unfit and options.votes_column:
+            raise CurateError(f"column {votes_column!r} {unfit}: correct it or choose another with --votes")
+        if unfit:
+            messages = [*messages, f"column {votes_column!r} is not taken as votes: it {unfit}"]
+            votes_column = None
+        else:
+            labels = _classes_by_votes(labels, table[votes_column])
+    split_column = find_split_column(table.schema, options.split_column)
+    if split_column is not None:
+        splits = table[split_column]
+    used = {*label_columns, votes_column, split_column}
+    users, renamed = user_columns(table.select([name for name in table.column_names if name not in used]))
+    samples = pa.table(
+        {
+            "path": _column(paths, pa.string()),
+            "split": _column([None] * len(paths) if splits is None else splits, pa.string()),
+            "label": labels.codes,
+            **{name: users[name] for name in users.column_names},
+            "_file": _column(files, pa.string()),
+            "_row": _column([None] * len(paths) if rows is None else rows, pa.int64()),
+        }
+    )
+    return SourceTable(
+        kind=kind,
+        samples=samples,
+        classes=labels.classes,
+        classes_declared=labels.declared,
+        evidence=evidence,
+        image_column=image_column,
+        votes=None if votes_column is None else table[votes_column],
+        votes_column=votes_column,
+        skipped=skipped,
+        messages=[*messages, *labels.messages, *renamed],
+    )
+
+
+def _column(values: Column, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
+
+
+def _labels(table: pa.Table, options: Options, size: int) -> tuple[Labels, list[str]]:
+    """The labels, and the columns that they take up."""
+    column = find_label_column(table.schema, options.label_column)
+    if column is None:
+        message = f"no label column among {listed(table.column_names)}, so samples are unlabelled (--label-column)"
+        return unlabelled(size, message), []
+    declared = options.classes or declared_classes(table.schema, column)
+    labels = encode_labels(table[column], declared=declared, title=column)
+    name_column = None if is_text(table[column].type) else find_name_column(table.schema, column)
+    if name_column is None:
+        return labels, [column]
+    named = with_names(labels, table[name_column])
+    if named is None:
+        message = f"column {name_column!r} does not name the classes of {column!r} and is kept as one of yours"
+        return replace(labels, messages=[*labels.messages, message]), [column]
+    return named, [column, name_column]
+
+
+def _unfit(votes: pa.ChunkedArray, labels: Labels) -> str:
+    """Why a column cannot hold a count for each class; empty when it can."""
+    lengths = pc.unique(pc.list_value_length(votes).drop_null()).to_pylist()
+    classes = len(labels.classes)
+    if len(lengths) == 1 and (lengths[0] == classes or (not labels.declared and lengths[0] > classes)):
+        return ""
+    return f"holds {listed(lengths, 3)} counts a sample, but there are {classes} classes"
+
+
+def _classes_by_votes(labels: Labels, votes: pa.ChunkedArray) -> Labels:
+    """The classes are as many as the counts where labels alone do not say how many there are."""
+    length = pc.max(pc.list_value_length(votes)).as_py()
+    more = [str(index) for index in range(len(labels.classes), length)]
+    return Labels(labels.codes, labels.classes + more, True, labels.messages)

@@ -1,0 +1,1 @@
+"""Statistics over arrays: correlation and its tests, ranks, calibration, neighbours, folds."""

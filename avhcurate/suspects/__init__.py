@@ -1,0 +1,1 @@
+"""Labels that are likely wrong, with the evidence, and their review."""

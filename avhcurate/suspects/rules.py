@@ -1,0 +1,267 @@
+"""Which labels are likely wrong: what several sources of evidence say, how they agree, and wrong against ambiguous."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+from avhcurate.errors import CurateError
+from avhcurate.votes.hsf import from_ticks, wilson
+
+#: Sources of evidence, and what each goes by.
+SOURCES = {
+    "angular": "high AVH with high AVC on another class",
+    "neighbours": "share of the nearest samples that bear another label",
+    "cleanlab": "confident learning on the softmax probabilities",
+    "votes": "share of human votes that are not for the given label",
+}
+
+#: AVH is high in the upper fifth of the samples of the same label.
+HARD = 0.8
+#: AVC on another class is high where it is not below that of a twentieth of the class's own samples.
+AT_HOME = 0.05
+#: AVC is flat where `flatness` reaches this.
+FLAT = 0.95
+
+#: What a sample may be, and what that means.
+VERDICTS = {
+    "wrong": "high AVH, and high AVC on another class: the label is likely wrong",
+    "ambiguous": "high AVH, and flat AVC: the image is ambiguous or degraded, whatever its label",
+    "open": "a source doubts the label, but the angles do not decide",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one source says of N samples.
+
+    score: (N,) float, high = label in doubt, NaN where the source says nothing of a sample.
+    suggested: (N,) the most likely other label, -1 where the source names none.
+    doubts: (N,) bool, whether the source takes the given label for wrong.
+    details: further numbers to show, (N,) each.
+    """
+
+    score: np.ndarray
+    suggested: np.ndarray
+    doubts: np.ndarray
+    details: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class AngularView:
+    """How N samples lie among the class weights.
+
+    avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival its AVC. margin: angle
+    to the second nearest class minus angle to the nearest, rad. avc_entropy: entropy of AVC over the classes, nats.
+    """
+
+    avh: np.ndarray
+    avc_given: np.ndarray
+    rival: np.ndarray
+    avc_rival: np.ndarray
+    margin: np.ndarray
+    avc_entropy: np.ndarray
+
+
+def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
+    """The view of samples with angles theta (N, K) to the class weights, K of 2 or more, and labels (N,), none -1.
+
+    >>> view = angular_view([[0.5, 1.0, 1.5]], [1])
+    >>> view.rival, view.margin, view.avh.round(3)
+    (array([0]), array([0.5]), array([0.333]))
+    """
+    angles, given = np.asarray(theta, np.float64), np.asarray(labels, np.int64)
+    if angles.ndim != 2 or angles.shape[1] < 2:
+        raise CurateError(f"a label can only be wrong among two classes or more; the angles are {angles.shape}")
+    rows = np.arange(len(angles))
+    closeness = np.pi - angles
+    share = closeness / closeness.sum(axis=1, keepdims=True)
+    others = angles.copy()
+    others[rows, given] = np.inf
+    rival = others.argmin(axis=1)
+    nearest = np.partition(angles, 1, axis=1)
+    logs = np.log(np.where(share > 0, share, 1.0))
+    return AngularView(
+        avh=angles[rows, given] / angles.sum(axis=1),
+        avc_given=share[rows, given],
+        rival=rival,
+        avc_rival=share[rows, rival],
+        margin=nearest[:, 1] - nearest[:, 0],
+        avc_entropy=-(share * logs).sum(axis=1),
+    )
+
+
+# --- the sources -------------------------------------------------------------------------------------------------
+
+
+def angular(view: AngularView, labels: np.ndarray) -> Evidence:
+    """High AVH with high AVC on another class, both by quantiles of classes, since AVC is flat: score = h * a.
+
+    h: rank share of the sample's AVH among the samples of its label. a: share of the samples labelled with the rival
+    whose AVC on it is not larger than this sample's. Doubts the label where the rival's AVC beats the label's,
+    h >= HARD and a >= AT_HOME.
+    """
+    h = _within(view.avh, labels)
+    a = _share_of_members(view.avc_rival, view.rival, view.avc_given, labels)
+    doubts = (view.avc_rival > view.avc_given) & (h >= HARD) & (a >= AT_HOME)
+    return Evidence(h * a, view.rival, doubts, {"avh_share": h, "avc_share": a})
+
+
+def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evidence:
+    """Share of the nearest samples that bear another label: near (n, k) ids, -1 for none; labels (N,) of all by id.
+
+    `given` (n,) are the labels of the samples asked about. The suggestion is the most frequent other label, of equal
+    ones that of the nearest; the label is doubted where more neighbours bear the suggestion than the label itself.
+
+    >>> found = neighbours(np.array([[1, 2, 3]]), np.array([0, 1, 1, 0]), np.array([0]))
+    >>> found.score.round(3), found.suggested, found.doubts
+    (array([0.667]), array([1]), array([ True]))
+    """
+    of = np.where(near >= 0, labels[np.maximum(near, 0)], -1)
+    known = (of >= 0).sum(axis=1)
+    same = ((of == given[:, None]) & (of >= 0)).sum(axis=1)
+    alike = (of[:, :, None] == of[:, None, :]).sum(axis=2)
+    alike[(of < 0) | (of == given[:, None])] = 0
+    best = alike.argmax(axis=1)[:, None]
+    most = np.take_along_axis(alike, best, 1)[:, 0]
+    suggested = np.where(most > 0, np.take_along_axis(of, best, 1)[:, 0], -1)
+    score = np.divide(known - same, known, out=np.full(len(near), np.nan), where=known > 0)
+    return Evidence(score, suggested, most > same, {"known": known})
+
+
+def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
+    """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - self-confidence; doubts what it prunes.
+
+    The suggestion is the likeliest other class. Raises CurateError without the extra `cleanlab`.
+    """
+    try:
+        from cleanlab.filter import find_label_issues
+        from cleanlab.rank import get_label_quality_scores
+    except ImportError as error:
+        raise CurateError(
+            "the source cleanlab needs the extra: run `pip install avhcurate[cleanlab]`, or name other --sources"
+        ) from error
+    present, compact = np.unique(labels, return_inverse=True)
+    score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
+    if len(present) > 1:
+        # Only classes that occur: cleanlab's joint counts have no place for a class without samples.
+        some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
+        doubts = find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1)
+        score = 1 - get_label_quality_scores(compact, some, method="self_confidence")
+    others = probs.copy()
+    others[np.arange(len(labels)), labels] = -1
+    return Evidence(score, others.argmax(axis=1), np.asarray(doubts, bool), {})
+
+
+def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
+    """K-way votes: counts (N, K) -> score 1 - HSF; suggests the most chosen other label, with its Wilson interval.
+
+    Doubts the label where another one has more votes.
+
+    >>> found = kway_votes(np.array([[1, 3], [0, 0]]), np.array([0, 0]))
+    >>> found.score, found.suggested, found.doubts
+    (array([0.75,  nan]), array([ 1, -1]), array([ True, False]))
+    """
+    rows, total = np.arange(len(labels)), counts.sum(axis=1)
+    own = counts[rows, labels]
+    others = counts.copy()
+    others[rows, labels] = -1
+    best = others.argmax(axis=1)
+    most = np.maximum(others[rows, best], 0)
+    low, high = wilson(most, total)
+    score = np.divide(total - own, total, out=np.full(len(labels), np.nan), where=total > 0)
+    suggested = np.where(most > 0, best, -1)
+    share = np.divide(most, total, out=np.full(len(labels), np.nan), where=total > 0)
+    return Evidence(score, suggested, most > own, {"n": total, "share": share, "low": low, "high": high})
+
+
+def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
+    """Tick votes: score 1 - selection frequency; they name no other label. Doubted where fewer than half ticked it."""
+    table = from_ticks(selected, shown)
+    share = 1 - table["hsf"].to_numpy()
+    interval = {"n": shown, "share": share, "low": 1 - table["hsf_high"].to_numpy(), "high": 1 - table["hsf_low"]}
+    return Evidence(
+        share, np.full(len(shown), -1), np.nan_to_num(share) > 0.5, {k: np.asarray(v) for k, v in interval.items()}
+    )
+
+
+# --- what they come to together ----------------------------------------------------------------------------------
+
+
+def flatness(view: AngularView) -> np.ndarray:
+    """How flat AVC is among the samples, in (0, 1): rank share of a small margin, or its mean with that of the entropy.
+
+    The larger of the two counts: between two of few classes AVC is torn, though its entropy is low for the others.
+    """
+    torn = rank_share(-view.margin)
+    return np.maximum(torn, (torn + rank_share(view.avc_entropy)) / 2)
+
+
+def verdicts(view: AngularView, evidence: Evidence, doubted: np.ndarray) -> np.ndarray:
+    """A key of VERDICTS for each sample, "" where nothing is the matter; `evidence` is that of `angular`."""
+    hard, flat = evidence.details["avh_share"] >= HARD, flatness(view) >= FLAT
+    return np.select([hard & flat, evidence.doubts, doubted], ["ambiguous", "wrong", "open"], "")
+
+
+def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
+    """What the sources come to: `rank, doubt, suggested, agreement, spoke`, a row a sample.
+
+    doubt: mean over the sources that say something of the sample of its rank share within the source, in (0, 1).
+    rank: 1 for the highest doubt; ties in order of the samples. suggested: the label named by most doubting sources;
+    among equals, or where none doubts, that of the highest rank shares. agreement: how many doubting sources name it.
+    spoke: how many sources say something of the sample.
+    """
+    size = len(next(iter(evidence.values())).score)
+    shares = {name: rank_share(one.score) for name, one in evidence.items()}
+    table = np.stack(list(shares.values()))
+    spoke = (~np.isnan(table)).sum(axis=0)
+    doubt = np.divide(np.nansum(table, axis=0), spoke, out=np.full(size, np.nan), where=spoke > 0)
+    suggested = _favourite(evidence, shares, num_classes)
+    named = [one.doubts & (one.suggested == suggested) & (suggested >= 0) for one in evidence.values()]
+    order = np.argsort(-np.nan_to_num(doubt, nan=-1.0), kind="stable")
+    rank = np.empty(size, np.int64)
+    rank[order] = np.arange(1, size + 1)
+    return pd.DataFrame(
+        {"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": np.sum(named, axis=0), "spoke": spoke}
+    )
+
+
+def rank_share(values: np.ndarray) -> np.ndarray:
+    """Mid-rank of each value as a share of all that are known, in (0, 1); NaN stays.
+
+    >>> rank_share(np.array([5.0, np.nan, 7.0]))
+    array([0.25,  nan, 0.75])
+    """
+    known = ~np.isnan(values)
+    share = np.full(len(values), np.nan)
+    share[known] = (rankdata(values[known]) - 0.5) / max(1, known.sum())
+    return share
+
+
+def _favourite(evidence: Mapping[str, Evidence], shares: Mapping[str, np.ndarray], num_classes: int) -> np.ndarray:
+    names = np.stack([one.suggested for one in evidence.values()])
+    weight = np.stack([np.nan_to_num(shares[key]) + len(evidence) * one.doubts for key, one in evidence.items()])
+    # Sources are few and classes may be many: each suggestion is weighed against the others, not class by class.
+    support = np.stack([np.where(names == one, weight, 0.0).sum(axis=0) for one in names])
+    support[names < 0] = -1.0
+    best = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]
+    return np.where(best < num_classes, best, -1)
+
+
+def _within(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Rank share of each value among the samples of the same label."""
+    frame = pd.DataFrame({"value": values, "label": labels}).groupby("label")["value"]
+    return ((frame.rank() - 0.5) / frame.transform("count")).to_numpy()
+
+
+def _share_of_members(values: np.ndarray, classes: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Share of the samples labelled `classes[i]` whose `own` value is not larger than `values[i]`; 0 without any."""
+    share = np.zeros(len(values))
+    for label in np.unique(classes):
+        members, asking = np.sort(own[labels == label]), classes == label
+        if len(members):
+            share[asking] = np.searchsorted(members, values[asking], side="right") / len(members)
+    return share

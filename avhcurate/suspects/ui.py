@@ -1,0 +1,340 @@
+"""The Suspects page: the form that starts the job, the suspects in view, their list, and the export."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.curate.annotations import undo
+from avhcurate.data.background import Command
+from avhcurate.export.safety import csv_text
+from avhcurate.suspects import service
+from avhcurate.suspects.rules import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
+from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of
+from avhcurate.suspects.ui_review import NAMES, VERDICT_NAMES
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import url_state
+from avhcurate.ui.cache import HASH_FUNCS, file_key
+from avhcurate.ui.components.grid import Tile
+from avhcurate.ui.export_menu import download
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_actions import pagination
+from avhcurate.ui.job_forms import job_form, option, row
+from avhcurate.ui.job_forms import number as count
+from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
+from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.signin import who
+from avhcurate.ui.tiles import tiles_of
+from avhcurate.ui.url_state import TILE_SIZES
+from avhcurate.ui.user_errors import plain
+
+#: With the key of the folder of suspects.
+_HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
+
+
+_VIEWS = {"one": "One by one", "list": "List"}
+
+VIEW = one_of("suspects.view", list(_VIEWS), "one")
+SOURCE = some_of("suspects.source", list(SOURCES), [])
+VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
+AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
+#: Which list of the run is looked at, in the address.
+_MADE = "suspects.made"
+
+_ABOUT = f"""
+A label is in doubt where a source of evidence says so. Sources, and what each goes by:
+
+- **Angles**: the sample's AVH is in the upper {100 * (1 - HARD):.0f} % of its label, another class has more AVC than
+  the label, and that AVC is not below the lowest {100 * AT_HOME:.0f} % of the samples labelled so. AVC is flat, so only
+  such class-wise quantiles can say what is high. Score: rank share of AVH within the label, times the share of the
+  other label's samples whose AVC on it is not larger.
+- **Neighbours**: share of the {service.NEIGHBOURS} samples at the smallest angle that have another label.
+- **cleanlab** (confident learning): 1 minus the probability of the given label; doubts what it would prune.
+- **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
+  name no other label; they doubt where fewer than half ticked it.
+
+Suspects are ordered by the mean, over the sources that speak, of a sample's rank within the source. What is **wrong**
+is told from what is **ambiguous** by the angles: high AVH with flat AVC (the best two classes close together, alone or
+with a high entropy of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or degraded image,
+whatever its label. **Open**: a source doubts the label, but the angles do not decide.
+
+A model that has learnt from these samples and their labels knows them by heart. **Out of fold** judges each by a linear
+head on the run's features that was trained without it. Copies with equal features share a fold; near duplicates may
+not, and the features themselves come from the same model.
+"""
+
+
+# --- looking for them --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Suspects(Command):
+    """Options of `avhcurate suspects`; no `sources` means all that can be had.
+
+    >>> Suspects("pets", "resnet-1", out_of_fold=True, limit=0).argv
+    ['suspects', 'pets', '--model=resnet-1', '--limit=0', '--out-of-fold']
+    """
+
+    verb = "suspects"
+    dataset: str
+    model: str = ""
+    limit: int = 20
+    sources: Sequence[str] = option(
+        st.pills,
+        options=list(SOURCES),
+        selection_mode="multi",
+        format_func=NAMES.__getitem__,
+        help="None chosen: all that can be had.",
+    )
+    out_of_fold: bool = option(
+        st.toggle,
+        default=False,
+        help="For a model that has learnt from these samples: heads cross-validated on its features.",
+    )
+    folds: int = count(width=110, low=2, max_value=50, default=5)
+
+
+def empty(here: Opened, *, busy: bool) -> None:
+    """Shown before the first job: what suspects are, and the form."""
+    with st.container(border=True):
+        st.subheader("No suspects of this run yet", icon=":material/flag:")
+        st.markdown(_ABOUT)
+        start_form(here, busy=busy)
+
+
+def start_form(here: Opened, *, busy: bool) -> None:
+    """The form that starts the job."""
+    assert here.table.run is not None
+    about = {"dataset": here.table.dataset.name, "model": here.table.run.name, "limit": 0}
+    with job_form(here.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
+        form.ask("sources", "out_of_fold", "folds")
+        form.submit("Look for suspects")
+
+
+def _newest(_: Command) -> None:
+    url_state.write(url_state.current().choosing(_MADE, ""))
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SuspectsInView:
+    """The suspects of the run, all, and those `in_view` by rank: of the frame's filters and the page's own.
+
+    `open`: those in view that nobody has decided; `about` changes with whatever chooses them but decisions.
+    """
+
+    record: SuspectsRecord
+    every: pd.DataFrame
+    in_view: pd.DataFrame
+    open: pd.DataFrame
+    about: str
+
+
+def chosen_list(here: Opened) -> SuspectsFolder | None:
+    """The list that the address asks for, else the newest; None where there is none."""
+    assert here.table.run is not None
+    return chosen_result(_MADE, here.view, suspects_of(here.table.run))
+
+
+def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
+    """The suspects that the filters and the page's choices leave."""
+    record, every = folder.record, _read(folder)
+    sources, verdicts, agree = SOURCE.of(here.view), VERDICT.of(here.view), AGREE.of(here.view)
+    frame_ids = here.table.frame(here.filters, columns=["id"])["id"]
+    keep = every["id"].isin(frame_ids) & (every["agreement"] >= agree)
+    keep &= every["verdict"].isin(verdicts or list(VERDICTS))
+    for source in sources:
+        keep &= every[f"{source}_doubts"] if source in record.sources else False
+    found = every[keep]
+    decided = service.decided(here.table, found["id"].tolist())
+    found = found.assign(decided=found["id"].map(decided).astype(object))
+    asked = (here.filters.to_query(), sources, verdicts, agree)
+    about = repr((here.table.dataset.name, here.version, folder.name, asked))
+    return SuspectsInView(record, every, found, found[found["decided"] == ""], about)
+
+
+_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(service.read)
+
+
+def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
+    """Card or list, and filters by source, verdict and agreement."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
+        verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
+        VERDICT.show(st.pills, "Verdict", here.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
+        sources = {name: NAMES[name] for name in suspects.record.sources}
+        SOURCE.show(st.pills, "Doubted by all of", here.view, sources, selection_mode="multi", on_change=SOURCE.restart)
+        most = len(sources)
+        AGREE.show(
+            st.selectbox,
+            "Sources that agree",
+            here.view,
+            {n: f"{n} or more" if n else "any number" for n in range(most + 1)},
+            value=min(int(AGREE.of(here.view)), most),
+            on_change=AGREE.restart,
+            width=140,
+            help="How many sources doubt the label and name the suggested one. With any number, ambiguous images "
+            "that no source would relabel are among them.",
+        )
+
+
+def title_of(folder: SuspectsFolder) -> str:
+    """Title of a list of suspects in a choice of several."""
+    record = folder.record
+    by = f"out of {record.folds} folds" if record.folds else "the run's own head"
+    sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
+    return f"{by}{sources}, {record.finished:%d %b %H:%M}"
+
+
+def summary(here: Opened, suspects: SuspectsInView) -> None:
+    """Counts by verdict, source and decision, with the explanation and the export beside them."""
+    record, found = suspects.record, suspects.in_view
+    counts = found["verdict"].value_counts()
+    verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
+    text = f"**{len(found):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
+    if VIEW.of(here.view) == "list":  # the card counts by itself
+        done = found["decided"].value_counts()
+        text += (
+            f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(suspects.open):,} to decide."
+        )
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(text, width="content")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
+                st.markdown(_ABOUT)
+            _export_menu(here, suspects)
+    assert here.table.run is not None
+    lists, hidden = suspects_of(here.table.run), "collapsed"
+    choose_result(_MADE, "List", here.view, lists, title_of, width=420, label_visibility=hidden)
+    doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
+    lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
+    if record.folds:
+        lines.append(
+            f"Judged out of {record.folds} folds, seed {record.seed}: the heads predict "
+            f"{100 * (record.accuracy or 0):.1f} % of the given labels."
+        )
+    elif here.table.training or "train" in set(here.table.group_counts("split", here.filters)["value"]):
+        lines.append("The model may have learnt from some of these labels: out of fold they are judged fairly.")
+    lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
+    votes = here.table.votes
+    if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
+        lines.append("The votes have changed since: run again to take them in.")
+    st.caption(plain(" ".join(lines)))
+
+
+def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
+    with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
+        undecided = st.toggle("Only those to decide", key="suspects.export_open")
+        rows = suspects.open if undecided else suspects.in_view
+        download(
+            f"Download {len(rows):,} suspects",
+            partial(file_of, here.table, rows, suspects.record),
+            f"{here.table.dataset.name}-suspects.csv",
+            key="suspects.download",
+            type="primary",
+            disabled=rows.empty,
+        )
+        if suspects.record.votes_simulated:
+            st.caption("The votes are simulated; the file says so.")
+
+
+def file_of(table: DatasetTable, rows: pd.DataFrame, record: SuspectsRecord) -> bytes:
+    """The file that `avhcurate suspects --csv` writes, of some suspects."""
+    return csv_text(service.export_table(table, rows, record)).encode()
+
+
+# --- the list ----------------------------------------------------------------------------------------------------
+
+
+def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
+    """The undecided suspects as a grid by rank, with actions on the selected; ids shown, id opened."""
+    view, rows = here.view, suspects.open
+    pages = max(1, -(-len(rows) // view.per_page))
+    page = min(view.page, pages)
+    ids = rows["id"].iloc[(page - 1) * view.per_page : page * view.per_page].astype(int).tolist()
+    if not ids:
+        st.info("Nothing is left to decide here.", icon=":material/task_alt:")
+    kept = selection(f"suspects {suspects.about}", Filters(excluded=None))
+    after, opened = selectable_grid(_tiles(here, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=page)
+    _actions(here, rows, after.ids, pages, page)
+    return ids, opened
+
+
+def _tiles(here: Opened, found: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
+    tiles = tiles_of(here, ids, score="avh") if ids else []
+    by_id, names, result = found.set_index("id").to_dict("index"), here.table.classes, []
+    for tile in tiles:
+        row = by_id[tile.id]
+        other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
+        agree = f"{row['agreement']} of {row['spoke']} agree"
+        result.append(
+            replace(
+                tile,
+                title=f"{tile.title} → {other}",
+                score=f"#{row['rank']}",
+                sub=agree,
+                note="",
+                badges=(VERDICT_NAMES[row["verdict"]].lower(), *tile.badges),
+                alt=f"{tile.alt}, suggested {other}, {agree}",
+            )
+        )
+    return result
+
+
+def _actions(here: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, page: int) -> None:
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
+            for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
+                st.button(
+                    label,
+                    icon=f":material/{icon}:",
+                    key=f"suspects.{action}",
+                    disabled=not ids,
+                    type="primary" if action == "accept" else "secondary",
+                    on_click=attempt,
+                    args=(partial(_decide, here.table, rows, action),),
+                )
+            save_set_button(here, ids, key="suspects.set", disabled=not ids)
+            st.button(
+                "Undo",
+                icon=":material/undo:",
+                type="tertiary",
+                key="suspects.undo",
+                on_click=_undo,
+                args=(here,),
+                disabled=not st.session_state.get(_last(here.table)),
+                help="Takes back what was last decided in this list.",
+            )
+        pagination(pages, page, key="suspects.page", max_visible_pages=7)
+
+
+def _last(table: DatasetTable) -> str:
+    return f"suspects.last.{table.dataset.name}"
+
+
+def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
+    """Decides what is selected now; the session remembers how many entries of the log that took."""
+    chosen_rows = rows[rows["id"].isin(selected_now().ids)]
+    if action == "accept":
+        named = chosen_rows[chosen_rows["suggested"] >= 0]
+        suggested = dict(zip(named["id"].astype(int), named["suggested"].astype(int), strict=True))
+        entries, done = service.accept(table, suggested, who=who()), f"Relabelled {len(named):,} samples"
+    else:
+        entries = service.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
+        done = f"Kept {len(chosen_rows):,} labels"
+    st.session_state[_last(table)] = entries
+    select()
+    st.toast(done, icon=":material/check_circle:")
+
+
+def _undo(here: Opened) -> None:
+    for _ in range(st.session_state.pop(_last(here.table), 0)):
+        undo(here.table, who=who())
+    st.toast("Taken back", icon=":material/undo:")

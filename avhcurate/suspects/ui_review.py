@@ -1,0 +1,248 @@
+"""Suspects one by one: the queue of a session, its card, and the decisions made on it."""
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.suspects import service
+from avhcurate.suspects.store import SuspectsRecord
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.image_routes import health_url, image_url
+from avhcurate.ui.signin import who
+
+_SESSION, _CARD = "suspects.session", "suspects.card"
+#: Suspects handed out at once, before and after the one on screen.
+_BEHIND, _AHEAD = 4, 12
+#: No decision sooner than this after the image is there: nobody can have seen it.
+_LEAST_MS = 100
+
+NAMES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
+VERDICT_NAMES = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Open"}
+
+
+@dataclass
+class ReviewSession(Settling):
+    """Passes decisions on to the log, each once.
+
+    `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move under one's
+    hands; `queue` is its name for the browser. `place` is the one to show, `turn` the browser's last request.
+    """
+
+    about: str = ""
+    queue: str = ""
+    ids: tuple[int, ...] = ()
+    place: int = 0
+    turn: int = 0
+    #: The sample of each decision that counts, by its nonce.
+    samples: dict[str, int] = field(default_factory=dict)
+
+    def look_at(self, about: str, ids: Sequence[int]) -> None:
+        """Takes another queue where what it is about has changed."""
+        if about != self.about:
+            self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], tuple(ids), 0
+
+    def hear(self, table: DatasetTable, found: pd.DataFrame, sent: Any) -> None:
+        """Puts the browser's decisions into the log; what cannot count is refused with its reason."""
+        self.settle(sent, lambda entry: self._pass_on(table, found, entry))
+
+    def _pass_on(self, table: DatasetTable, found: pd.DataFrame, entry: Entry) -> str:
+        match entry:
+            case Answer():
+                return self._answer(table, found, entry)
+            case Retraction():
+                return self._retract(table, entry)
+            case GridAnswer() | Broken():
+                return "This is no decision."
+
+    def _answer(self, table: DatasetTable, found: pd.DataFrame, entry: Answer) -> str:
+        suspect = found[found["id"] == entry.id]
+        if suspect.empty or entry.task != task_of(int(suspect["suggested"].iloc[0])):
+            return "This suspect is not in the list any more: reload the page."
+        if service.decided(table, [entry.id])[entry.id]:
+            return "It was decided elsewhere meanwhile."
+        if entry.choice == ACCEPT:
+            service.accept(table, {entry.id: int(suspect["suggested"].iloc[0])}, who=who())
+        else:
+            service.keep(table, [entry.id], who=who())
+        self.samples[entry.nonce] = entry.id
+        self._move(entry.id, 1)
+        return ""
+
+    def _retract(self, table: DatasetTable, entry: Retraction) -> str:
+        id = self.samples.pop(entry.of, None)
+        if id is None:
+            return "" if self.settled.get(entry.of) else "There is nothing to undo."
+        service.take_back(table, id, who=who())
+        self._move(id, 0)
+        return ""
+
+    def _move(self, id: int, by: int) -> None:
+        if id in self.ids:
+            self.place = min(self.ids.index(id) + by, len(self.ids) - 1)
+
+
+def task_of(suggested: int) -> str:
+    """What accepting would do, as the answer carries it.
+
+    >>> task_of(5), task_of(-1)
+    ('to 5', 'none')
+    """
+    return f"to {suggested}" if suggested >= 0 else "none"
+
+
+@st.fragment
+def one_by_one(here: Opened, record: SuspectsRecord, found: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
+    """The card, which redraws itself after each decision, without the rest of the page.
+
+    `found` are all suspects; `ids` those in view that nobody has decided, by rank, at the time that the page is drawn.
+    """
+    session = _session(f"{here.table.dataset.name}|{here.version}|{record.run}|{record.name}|{who()}")
+    sent: Any = st.session_state.get(_CARD) or {}
+    session.hear(here.table, found, sent)
+    session.look_at(about, ids)
+    asked = read_place(sent.get("at"), session.queue)
+    if asked and asked[1] != session.turn:
+        session.place, session.turn = min(asked[0], max(0, len(session.ids) - 1)), asked[1]
+    if not session.ids:
+        st.info("Nothing is left to decide here.", icon=":material/task_alt:")
+        return
+    first = max(0, session.place - _BEHIND)
+    review_card(
+        suspects(here, record, found, session.ids[first : session.place + _AHEAD], first),
+        key=_CARD,
+        scope=session.scope,
+        queue=session.queue,
+        place=session.place,
+        total=len(session.ids),
+        receipt=session.receipt,
+        least_ms=_LEAST_MS,
+        health=health_url(),
+    )
+
+
+def _session(scope: str) -> ReviewSession:
+    kept: ReviewSession | None = st.session_state.get(_SESSION)
+    if kept is None or kept.scope != scope:
+        kept = st.session_state[_SESSION] = ReviewSession(scope)
+    return kept
+
+
+# --- what the card says ------------------------------------------------------------------------------------------
+
+
+def suspects(
+    here: Opened, record: SuspectsRecord, found: pd.DataFrame, ids: Sequence[int], first: int
+) -> list[Suspect]:
+    """Some suspects for the card; `first` is the place of the first of them in the queue."""
+    here.table.refresh()
+    rows = found.set_index("id").loc[list(ids)].reset_index()
+    states = service.decided(here.table, ids)
+    names = here.table.classes
+    return [
+        _suspect(here, record, row, first + number, str(states[row["id"]]), names)
+        for number, row in enumerate(rows.to_dict("records"))
+    ]
+
+
+def _suspect(
+    here: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, state: str, names: Sequence[str]
+) -> Suspect:
+    dataset, version, id, suggested = here.table.dataset.name, here.version, int(row["id"]), int(row["suggested"])
+
+    def strip(title: str, near: Sequence[int]) -> Strip:
+        return Strip(title, tuple(image_url(dataset, int(other), version=version) for other in near))
+
+    given, other = names[row["label"]], names[suggested] if suggested >= 0 else ""
+    strips = [strip(f"Nearest labelled “{given}”", row["near_given"])]
+    strips += [strip(f"Nearest labelled “{other}”", row["near_suggested"])] if other else []
+    return Suspect(
+        id=id,
+        place=place,
+        task=task_of(suggested),
+        src=image_url(dataset, id, version=version, full=True),
+        name=f"image {id}",
+        given=given,
+        suggested=other,
+        lead=lead(row, other),
+        facts=card_facts(row, names),
+        rows=tuple(evidence(row, record, names)),
+        strips=tuple(one for one in strips if one.images),
+        state=state,
+    )
+
+
+def lead(row: dict[Any, Any], suggested: str) -> str:
+    """Verdict and agreement in one line.
+
+    >>> lead({"verdict": "wrong", "agreement": 3, "spoke": 4}, "cat")
+    'Likely wrong · 3 of 4 sources say “cat”'
+    """
+    says = f"say “{suggested}”" if suggested else "name another label"
+    return f"{VERDICT_NAMES[row['verdict']]} · {row['agreement']} of {row['spoke']} sources {says}"
+
+
+def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
+    """The numbers behind the verdict."""
+    given, rival = names[row["label"]], names[row["rival"]]
+    parts = [
+        f"AVH {row['avh']:.4f}, above {_share(row['avh_share'])} of “{given}”",
+        f"AVC {row['avc_given']:.3f} on “{given}”, {row['avc_rival']:.3f} on “{rival}”",
+        f"best two classes {math.degrees(row['margin']):.1f}° apart, AVC flatter than {_share(row['flatness'])}",
+    ]
+    return " · ".join(parts)
+
+
+def evidence(row: dict[Any, Any], record: SuspectsRecord, names: Sequence[str]) -> list[Row]:
+    """What each source says of a suspect."""
+    texts = {"angular": _angular, "neighbours": _neighbours, "cleanlab": _cleanlab, "votes": _votes}
+    rows = []
+    for source in record.sources:
+        known, named = not math.isnan(row[f"{source}_score"]), int(row[f"{source}_suggested"])
+        title = NAMES[source] + (" (simulated)" if source == "votes" and record.votes_simulated else "")
+        says, doubts = names[named] if named >= 0 else "–", bool(row[f"{source}_doubts"])
+        text = texts[source](row, names, record) if known else "says nothing of this sample"
+        rows.append(Row(title, says if doubts else f"({says})" if named >= 0 else "–", text, doubts))
+    return rows
+
+
+def _angular(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> str:
+    rival = names[row["rival"]]
+    return f"AVC on “{rival}” as high as that of {_share(row['avc_share'])} of the samples labelled so"
+
+
+def _neighbours(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> str:
+    known = int(row["neighbours_known"])
+    others = round(row["neighbours_score"] * known)
+    return f"{others} of the {known} nearest have another label"
+
+
+def _cleanlab(row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
+    held = f", out of {record.folds} folds" if record.folds else ""
+    return f"gives “{names[row['label']]}” a probability of {1 - row['cleanlab_score']:.3f}{held}"
+
+
+def _votes(row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
+    what = "did not tick it" if record.votes_kind == "tick" else f"for {_named(row, names)}"
+    interval = f"95 % interval {100 * row['votes_low']:.0f}–{_share(row['votes_high'])}"
+    return f"{_share(row['votes_share'])} of {int(row['votes_n'])} votes {what} ({interval})"
+
+
+def _named(row: dict[Any, Any], names: Sequence[str]) -> str:
+    named = int(row["votes_suggested"])
+    return f"“{names[named]}”" if named >= 0 else "another label"
+
+
+def _share(value: float) -> str:
+    """
+    >>> _share(0.256)
+    '26 %'
+    """
+    return f"{100 * value:.0f} %"

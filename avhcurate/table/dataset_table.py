@@ -1,0 +1,224 @@
+"""Opens a dataset with one model run as a single table, and keeps its annotations and votes up to date."""
+
+import os
+import re
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.data.annotation_log import AnnotationLog
+from avhcurate.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
+from avhcurate.data.runs import RunFolder, RunRecord
+from avhcurate.data.saved_log import SavedLog
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.table.sample_table import SampleTable
+from avhcurate.votes import bins
+from avhcurate.votes.counting import VoteCounter
+from avhcurate.votes.log import ResponseLog
+
+
+class DatasetTable(SampleTable):
+    """The joined table of a dataset and a model run (None before any), with what people decide and how they vote."""
+
+    def __init__(
+        self,
+        dataset: DatasetFolder,
+        run: RunFolder | None,
+        log: AnnotationLog,
+        response_log: ResponseLog,
+        saved: SavedLog,
+        edges: Sequence[float] | None = None,
+    ) -> None:
+        self.dataset, self.run, self.log, self.response_log, self.saved = dataset, run, log, response_log, saved
+        self.edges = tuple(bins.check_edges(edges))
+        self._refreshing = threading.Lock()
+        record = dataset.record
+        #: The training that the run's weights come from, whose scores the table has; None where there is none.
+        self.training = training_of(dataset, run) if run else None
+        #: Counts the votes behind the HSF columns.
+        self.counter = VoteCounter(dataset, response_log)
+        super().__init__(
+            dataset.samples_path,
+            run.scores_path if run else None,
+            self.counter.frame(np.flatnonzero(self.counter.counts.votes), self.edges) if self.votes else None,
+            class_names(record, run.record if run else None),
+            dynamics=self.training.dynamics_path if self.training else None,
+            quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
+        )
+        #: Number of the newest annotation that this table holds.
+        self.annotated = -1
+        #: Number of the entries about stored sets that this table knows, and the entry that each of its sets is from.
+        self._saved_version, self._enrolled = -1, dict[str, int]()
+        self.refresh()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every sample, excluded ones too, as a pandas DataFrame."""
+        return self.frame()
+
+    @property
+    def votes(self) -> VotesRecord | None:
+        """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
+        return self.counter.record
+
+    def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
+        """Those votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without any."""
+        return self.counter.votes(id)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the votes come from a simulated panel and not from people."""
+        return bool(self.votes and self.votes.simulated)
+
+    def refresh(self) -> None:
+        """Takes over annotations, stored sets and votes written since, here or by another process."""
+        # One at a time: else a thread with an older state may write it after, and keep the number of, a newer one.
+        with self._refreshing:
+            version = self.log.version(self.dataset.name)
+            if version != self.annotated:
+                self.annotate(self.log.state(self.dataset.name))
+                self.annotated = version
+            self._refresh_sets()
+            if len(changed := self.counter.update()):
+                self.recount(self.counter.frame(changed, self.edges))
+
+    def _refresh_sets(self) -> None:
+        name = self.dataset.name
+        if (version := self.saved.version(name)) == self._saved_version:
+            return
+        now = {entry.name: entry.id for entry in self.saved.standing(name, "set")}
+        new = {key: self.saved.members(entry) for key, entry in now.items() if self._enrolled.get(key) != entry}
+        self.enrol(new | dict.fromkeys(self._enrolled.keys() - now))
+        self._saved_version, self._enrolled = version, now
+
+
+def open_table(
+    workspace: Workspace, name: str, model: str | None = None, *, edges: Sequence[float] | None = None
+) -> DatasetTable:
+    """The table of dataset `name` with the run of `model` (a run's or a model's name; None: the newest complete one).
+
+    Without any run the score columns are null; asking for a model that was not run is refused.
+    """
+    dataset = workspace.dataset(name)
+    run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
+    if run and not run.complete:
+        raise CurateError(
+            f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
+        )
+    return DatasetTable(dataset, run, open_log(workspace), open_response_log(workspace), open_saved(workspace), edges)
+
+
+def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
+    """The finished training whose weights the run scored; of several, the one that looked at most samples."""
+    weights, fingerprint = run.record.weights_sha256, dataset.record.fingerprint
+    try:
+        finished = [training for training in dataset.trainings() if training.complete]
+    except CurateError:  # a damaged training must not keep the dataset from opening: its own page says what is wrong
+        return None
+    matching = [
+        training
+        for training in finished
+        if (training.record.weights_sha256, training.record.held_out_fingerprint) == (weights, fingerprint)
+    ]
+    return max(matching, key=lambda training: training.record.held_out_samples, default=None)
+
+
+def titles(dataset: DatasetFolder) -> dict[str, str]:
+    """What each run and each training is called where several are listed, by its name: the model's name, with loss and
+    seed where a training made the weights. Equal names get the digits that distinguish them.
+    """
+    try:
+        trainings = {training.name: training.record for training in dataset.trainings()}
+    except CurateError:  # as in `training_of`
+        trainings = {}
+    learnt = {
+        name: f"{record.model.rpartition(':')[2]} · {record.loss} · seed {record.seed}"
+        for name, record in trainings.items()
+    }
+    of_weights = {record.weights_sha256: learnt[name] for name, record in trainings.items() if record.weights_sha256}
+    records = {run.name: run.record for run in dataset.runs()}
+    scored = {name: of_weights.get(record.weights_sha256, record.model) for name, record in records.items()}
+    return _distinguished(learnt) | _distinguished(scored)
+
+
+def _distinguished(called: dict[str, str]) -> dict[str, str]:
+    """
+    >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
+    {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
+    """
+    times = Counter(called.values())
+    return {n: f"{title} ({n.rpartition('-')[2]})" if times[title] > 1 else title for n, title in called.items()}
+
+
+def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
+    """Names by label: the dataset's, then the model's where labels alone do not say how many classes there are."""
+    if run is None or dataset.classes_declared:
+        return dataset.classes
+    numbers = [str(number) for number in range(run.num_classes)]
+    names = run.classes if len(run.classes) == run.num_classes else numbers
+    more = zip(names, numbers, strict=True)
+    unique = [f"{name} ({number})" if name in dataset.classes else name for name, number in more]
+    return dataset.classes + unique[len(dataset.classes) :]
+
+
+def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
+    """Passes when the table has these scores, one or more; says of another why it has not."""
+    missing = [key for key in keys if key not in table.scores]
+    if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
+        raise CurateError(
+            f"{', '.join(trained)} come from the epochs of a training, and this run has none: "
+            "run `avhcurate train`, or choose the run of a training by --model"
+        )
+    if missing or not keys:
+        names = ", ".join(missing) or "(none given)"
+        raise CurateError(f"no score is called {names}: choose from {', '.join(table.scores)}")
+
+
+def open_log(workspace: Workspace) -> AnnotationLog:
+    """The annotation log: of AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
+    return AnnotationLog(_address(workspace))
+
+
+def open_saved(workspace: Workspace) -> SavedLog:
+    """The stored sets and views, in the same database."""
+    return _saved(*_address_and_file(workspace))
+
+
+def open_response_log(workspace: Workspace) -> ResponseLog:
+    """The response log, in the same database; one for all who ask in this process, since it keeps them in memory."""
+    return _response_log(*_address_and_file(workspace))
+
+
+def _address_and_file(workspace: Workspace) -> tuple[str, int]:
+    """The database and the inode of its file, which differs once a workspace was removed and made again."""
+    url, path = _address(workspace), workspace.annotations_path
+    if not url.endswith(str(path)):
+        return url, 0
+    path.touch()
+    return url, path.stat().st_ino
+
+
+@lru_cache(maxsize=8)
+def _saved(url: str, _file: int) -> SavedLog:
+    return SavedLog(url)
+
+
+@lru_cache(maxsize=8)
+def _response_log(url: str, _file: int) -> ResponseLog:
+    return ResponseLog(url)
+
+
+def _address(workspace: Workspace) -> str:
+    url = os.environ.get("AVHCURATE_DATABASE_URL")
+    if url:
+        # By its plain names SQLAlchemy means another driver than the one that comes with the extra.
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{workspace.annotations_path}"

@@ -1,0 +1,64 @@
+"""Everything there is to say about one sample: votes, softmax and AVC per class, percentiles, nearest neighbours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate import scores
+from avhcurate.errors import CurateError
+from avhcurate.stats.neighbours import Neighbours, nearest
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One sample. `votes` (shares), `softmax` and `avc` have a value a class, or are None where there is none.
+
+    `row` has the columns of the table, `percentiles` the share of samples whose score is not larger.
+    """
+
+    row: dict[str, Any]
+    percentiles: dict[str, float]
+    votes: np.ndarray | None
+    softmax: np.ndarray | None
+    avc: np.ndarray | None
+
+
+def inspect(table: DatasetTable, id: int) -> Inspection:
+    """What the table, the votes and the model say about sample `id`; an unknown id is refused."""
+    row = table.sample(id)
+    softmax, avc = _per_class(table, id) if row["predicted"] is not None else (None, None)
+    return Inspection(row, table.percentiles(id), _vote_shares(table, id), softmax, avc)
+
+
+def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
+    """The samples at the smallest angle to sample `id` in the run's embedding."""
+    if table.run is None:
+        raise CurateError("neighbours need a model run: score the dataset first")
+    return nearest(table.run.features(), id, count=count)
+
+
+def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) -> pd.DataFrame:
+    """The rows of some samples in the order of `ids`, excluded ones too."""
+    rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=columns)
+    return rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
+
+
+def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray, np.ndarray]:
+    assert table.run is not None  # a prediction came from a run
+    features = table.run.features_of(np.array([id])).astype(np.float64)
+    class_weights = np.asarray(table.run.class_weights(), np.float64)
+    logits = features @ class_weights.T + np.asarray(table.run.bias(), np.float64)
+    odds = np.exp(logits[0] - logits[0].max())
+    return odds / odds.sum(), scores.avc(features, class_weights)[0]
+
+
+def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:
+    frame = table.vote_counts(id)
+    counts = [] if frame is None or "counts" not in frame else frame["counts"].tolist()
+    total = int(np.sum(counts[0])) if counts else 0
+    return np.asarray(counts[0]) / total if total else None

@@ -1,0 +1,386 @@
+"""The sample table of a dataset and model run: samples, scores, votes and annotations, in an in-memory DuckDB."""
+
+import threading
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from avhcurate.errors import CurateError
+from avhcurate.images.measures import MEASURES
+from avhcurate.scores import SCORES
+from avhcurate.table.filters import Filters, quote
+from avhcurate.table.predicates import check_predicate
+
+#: The columns of every export in their order; the user's own follow.
+COLUMNS = (
+    *("id", "path", "split", "label", "label_name", "predicted", "predicted_name"),
+    *("confidence", "max_confidence", "avh", "relative_avh", "target_angle", "angular_gap", "avc", "margin"),
+    *("entropy", "loss", "el2n", "norm", "prototype_distance"),
+    *("hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label", "curated_label_name"),
+)
+
+#: The scores of a training's epochs, which follow the other scores where the run comes from a training.
+DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
+
+#: What is found of an image, and its type.
+_FOUND = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
+    "duplicate_group": "BIGINT",
+    "oddity": "VARCHAR",
+}
+
+#: Columns that the table has besides, for conditions; an export leaves them out unless asked.
+EXTRA = ("excluded", "problem")
+
+_INTEGERS = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+
+_HSF_COLUMNS = {
+    "hsf": "DOUBLE",
+    "hsf_low": "DOUBLE",
+    "hsf_high": "DOUBLE",
+    "votes": "BIGINT",
+    "_hsf_bin": "INTEGER",
+    "hsf_bin": "VARCHAR",
+}
+
+
+class SampleTable:
+    """Reads of one joined table; safe to share between threads, every read on a cursor of its own.
+
+    `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
+    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`, `quality` one of `id`,
+    `MEASURES` and what else was found of the images.
+    """
+
+    def __init__(
+        self,
+        samples: Path,
+        scores: Path | None,
+        votes: pd.DataFrame | None,
+        classes: Sequence[str],
+        *,
+        dynamics: Path | None = None,
+        quality: Path | None = None,
+    ) -> None:
+        self.classes = tuple(classes)
+        trained = DYNAMICS if dynamics else ()
+        #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
+        self.scores = tuple(key for key in SCORES if scores and (key in trained or key not in DYNAMICS))
+        behind = COLUMNS.index("prototype_distance") + 1
+        #: The columns of an export in their order, with the scores of a training where there are any.
+        self.standard = (*COLUMNS[:behind], *trained, *COLUMNS[behind:])
+        self._connection = duckdb.connect(config={"threads": 2})
+        self._lock = threading.Lock()
+        #: What was measured of the images, after them; a column of the user's with the same name goes before it.
+        self.measured = self._names_of_measured(samples) if quality else ()
+        #: Those of them that are in `MEASURES`.
+        self.measures = tuple(key for key in self.measured if key in MEASURES)
+        self.standard += self.measured
+        self._create(samples, scores, votes, dynamics, quality)
+        self._connection.execute("CREATE TABLE decided (path VARCHAR)")
+        self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
+        #: Names of the stored sets, for `Filters.sets`.
+        self.sets: tuple[str, ...] = ()
+        self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        described = self._connection.execute("DESCRIBE samples").fetchall()
+        self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
+        self.columns = tuple(self.types)
+        self.user_columns = tuple(name for name in self.columns if name not in self.standard + EXTRA)
+        self.size = self.count()
+
+    def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
+        # Two of them the program itself asks for.
+        taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
+        return tuple(name for name in _FOUND if name not in taken)
+
+    def _create(
+        self,
+        samples: Path,
+        scores: Path | None,
+        votes: pd.DataFrame | None,
+        dynamics: Path | None,
+        quality: Path | None,
+    ) -> None:
+        connection, taken = self._connection, self.standard + EXTRA
+        own = _types(connection, samples)
+        scored = _types(connection, scores) if scores else {}
+        problem = "r.problem" if "problem" in scored else "NULL"
+        connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
+        select = [
+            *("s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name"),
+            *_score_columns(scored),
+            # A file that no model tried to read may be unreadable all the same.
+            f"coalesce({problem}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
+            *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
+            *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
+            *(f"q.{name}::{_FOUND[name]} AS {name}" for name in self.measured),
+            *(_user_column(name, kind) for name, kind in own.items() if name not in taken and name[:1] != "_"),
+            *(f"{default} AS {name}" for name, default in _UNDECIDED.items()),
+        ]
+        files = {"r": scores, "d": dynamics, "q": quality}
+        given = {alias: str(file) for alias, file in files.items() if file is not None}
+        joined = " ".join(f"LEFT JOIN read_parquet(${alias}) {alias} USING (id)" for alias in given)
+        connection.execute(
+            f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
+            "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
+            given | {"classes": list(self.classes), "samples": str(samples)},
+        )
+        connection.unregister("incoming_votes")
+
+    def annotate(self, state: pd.DataFrame) -> None:
+        """Takes over what people decided: `path, tags, curated_label, excluded`, as the annotation log gives it.
+
+        Only rows whose state may have changed are written: a join at every read costs more the more samples there are.
+        """
+        defaults = {name: default.replace("s.", "samples.") for name, default in _UNDECIDED.items()}
+        undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.register("incoming", _state_table(state))
+            names = {"classes": list(self.classes)}
+            cursor.execute("BEGIN")
+            cursor.execute(f"UPDATE samples SET {undone} WHERE path IN (SELECT path FROM decided)", names)
+            cursor.execute(_DECIDE, names)
+            cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
+            cursor.execute("COMMIT")
+            cursor.unregister("incoming")
+
+    def enrol(self, members: Mapping[str, pa.Array | None]) -> None:
+        """Takes over stored sets by name: the paths of each, None for one that is gone; the other sets stay.
+
+        Paths that the dataset does not have are passed over.
+        """
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.execute("BEGIN")
+            for name, paths in members.items():
+                cursor.execute("DELETE FROM memberships WHERE name = ?", [name])
+                if paths is not None:
+                    cursor.register("incoming", pa.table({"path": paths}))
+                    cursor.execute(
+                        "INSERT INTO memberships SELECT ?, id FROM incoming JOIN samples USING (path)", [name]
+                    )
+                    cursor.unregister("incoming")
+            cursor.execute("COMMIT")
+            left = {name for name, paths in members.items() if paths is None}
+            self.sets = tuple(sorted({*self.sets, *members} - left))
+
+    def sets_of(self, id: int) -> list[str]:
+        """Names of the stored sets that a sample is in."""
+        query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
+        return [row[0] for row in self._connection.cursor().execute(query, [id]).fetchall()]
+
+    def recount(self, votes: pd.DataFrame) -> None:
+        """Takes over new HSF columns of some samples: `id` and the columns given at first; missing ones become null."""
+        changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in _HSF_COLUMNS.items())
+        with self._lock:
+            cursor = self._connection.cursor()
+            cursor.register("incoming", pa.Table.from_pandas(votes[["id", *_HSF_COLUMNS]], preserve_index=False))
+            cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
+            cursor.unregister("incoming")
+
+    def count(self, filters: Filters | None = None) -> int:
+        """Number of samples that satisfy the filters; without filters, of all, excluded ones too."""
+        return int(self._rows("SELECT count(*) FROM samples", filters)[0][0])
+
+    def page(
+        self,
+        filters: Filters | None = None,
+        *,
+        sort: str = "id",
+        descending: bool = False,
+        offset: int = 0,
+        limit: int = 60,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
+        order = f"ORDER BY {self.column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
+        # First which rows, reading the columns of the conditions alone; then the few rows whole.
+        ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
+        chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
+        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+
+    def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
+        query = f"SELECT {self._list(columns)} FROM samples"
+        return _to_pandas(self._read(query, filters, "ORDER BY id"))
+
+    def batches(
+        self, filters: Filters | None = None, *, columns: Sequence[str] | None = None, rows: int = 50_000
+    ) -> Iterator[pa.RecordBatch]:
+        """The same rows as Arrow batches, for exports that must not hold the whole table."""
+        query = f"SELECT {self._list(columns)} FROM samples"
+        with _as_user_errors():
+            yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
+
+    def paths(self, filters: Filters | None = None) -> list[str]:
+        """Paths of the samples that satisfy the filters, by id."""
+        return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
+
+    def paths_of(self, ids: Sequence[int]) -> list[str]:
+        """Paths of the samples with these ids; an unknown id is refused."""
+        chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
+        query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
+        paths = [row[0] for row in self._connection.cursor().execute(query, [[int(id) for id in ids]]).fetchall()]
+        if len(paths) < len(ids):
+            raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
+        return paths
+
+    def sample(self, id: int) -> dict[str, Any]:
+        """One sample's row; an unknown id is refused."""
+        table = self._connection.cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
+        if not table.num_rows:
+            raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {self.size - 1}")
+        row: dict[str, Any] = table.to_pylist()[0]
+        return {name: value for name, value in row.items() if not name.startswith("_")}
+
+    def percentiles(self, id: int) -> dict[str, float]:
+        """For each score that the sample has, the share of samples whose value is not larger, in (0, 1]."""
+        row = self.sample(id)
+        keys = [key for key in self.scores if row[key] is not None]
+        if not keys:
+            return {}
+        shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
+        query = f"SELECT {shares} FROM samples s, (SELECT * FROM samples WHERE id = ?) o"
+        return dict(zip(keys, self._connection.cursor().execute(query, [id]).fetchall()[0], strict=True))
+
+    def histogram(
+        self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
+    ) -> pd.DataFrame:
+        """Counts of a numeric column in equal bins, `low, high, n`; empty when it has no values."""
+        name = self.column(column)
+        condition = f"isfinite({name}::DOUBLE)"
+        if limits is None:
+            found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)[0]
+            if found[0] is None:
+                return pd.DataFrame({"low": [], "high": [], "n": []})
+            limits = (float(found[0]), float(found[1]))
+        low, high = map(float, limits)
+        width = (high - low) / bins or 1.0
+        bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
+        query = f"SELECT {bucket} AS bucket, count(*) FROM samples"
+        counts = dict(self._rows(query, filters, "GROUP BY bucket", condition))
+        edges = [low + i * width for i in range(bins + 1)]
+        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": [counts.get(i, 0) for i in range(bins)]})
+
+    def group_counts(self, column: str, filters: Filters | None = None) -> pd.DataFrame:
+        """How many samples have each value of a column: `value, n`, most first; tags count one by one."""
+        name = f"unnest({self.column(column)})" if column == "tags" else self.column(column)
+        query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
+        return _to_pandas(self._read(query, filters, ") GROUP BY value ORDER BY n DESC, value"))
+
+    def _rows(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> list[tuple[Any, ...]]:
+        with _as_user_errors():
+            return self._relation(query, filters, tail, condition).fetchall()
+
+    def _read(self, query: str, filters: Filters | None, tail: str = "") -> pa.Table:
+        with _as_user_errors():
+            return self._relation(query, filters, tail).to_arrow_table()
+
+    def _relation(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> duckdb.DuckDBPyRelation:
+        filters = Filters(excluded=None) if filters is None else filters
+        predicate, parameters = filters.to_sql(self)
+        return self._connection.cursor().sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
+
+    def column(self, name: str) -> str:
+        """A column's name as SQL; an unknown one is refused."""
+        if name not in self.types:
+            raise CurateError(f"no column is called {name}: choose from {', '.join(self.columns)}")
+        return quote(name)
+
+    def condition(self, text: str) -> str:
+        """A condition over the columns as SQL; anything else is refused."""
+        check_predicate(text, self.columns)
+        return f"({text}\n)"
+
+    def _list(self, columns: Sequence[str] | None) -> str:
+        return ", ".join(self.column(name) for name in columns or self.columns)
+
+
+@contextmanager
+def _as_user_errors() -> Iterator[None]:
+    """Turns what DuckDB says of a condition that does not fit the columns into an error of the user."""
+    try:
+        yield
+    except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
+        raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
+
+
+_FLOATS = ("FLOAT", "DOUBLE")
+
+_NAME = "list_extract($classes, {} + 1)"
+_NUMBER = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
+
+#: The annotation columns of a sample about which nobody has decided anything.
+_UNDECIDED = {
+    "tags": "[]::VARCHAR[]",
+    "curated_label": "s.label::INTEGER",
+    "curated_label_name": _NAME.format("s.label"),
+    "excluded": "FALSE",
+}
+
+_DECIDE = f"""
+UPDATE samples SET
+    tags = coalesce(i.tags, []),
+    curated_label = coalesce(i.curated_label, label)::INTEGER,
+    curated_label_name = {_NAME.format("coalesce(i.curated_label, label)::INTEGER")},
+    excluded = coalesce(i.excluded, FALSE)
+FROM incoming i WHERE i.path = samples.path
+"""
+
+_STATE = pa.schema(
+    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
+)
+
+
+def _types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+    """The columns of a Parquet file and their types."""
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+    return {name: kind for name, kind, *_ in described}
+
+
+def _score_columns(scored: Container[str]) -> list[str]:
+    """SQL of the model's columns, of which the file has `scored`: NaN becomes null, and so is what it lacks."""
+    predicted = "r.predicted" if "predicted" in scored else "NULL"
+    name = _NAME.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
+    numbers = {
+        key: _NUMBER.format(f"r.{key}") if key in scored else "NULL::DOUBLE" for key in SCORES if key not in DYNAMICS
+    }
+    return [
+        f"{predicted}::INTEGER AS predicted",
+        f"{name} AS predicted_name",
+        *(f"{number} AS {key}" for key, number in numbers.items()),
+    ]
+
+
+def _user_column(name: str, kind: str) -> str:
+    """SQL of a column of the user's: what is not a number is missing, as in every score."""
+    column = f"s.{quote(name)}"
+    return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
+
+
+def _state_table(state: pd.DataFrame) -> pa.Table:
+    """Column by column, since an empty column of lists has no type that Arrow could take over."""
+    columns = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _STATE]
+    return pa.table(columns, schema=_STATE)
+
+
+def _or_empty(frame: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({name: [] for name in columns}) if frame is None else frame[list(columns)]
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas(types_mapper=_INTEGERS.get)

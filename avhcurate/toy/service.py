@@ -1,0 +1,272 @@
+"""The toy example from settings to maps: trained by the command line in a process of its own, kept in the workspace."""
+
+import hashlib
+import io
+import json
+import subprocess
+import threading
+import time
+import zipfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.data.background import Command, launch, reason
+from avhcurate.disk.files import write_atomic
+from avhcurate.errors import CurateError
+from avhcurate.toy.truth import Blobs, follows, settled
+
+LOSSES = ("softmax", "avh")
+TRAINED_ON, HELD_OUT = 1000, 2000
+#: Least and most of each number; the page's sliders end there.
+LIMITS = {
+    "classes": (2, 8), "overlap": (0.2, 2.0), "noise": (0.0, 0.4), "width": (2, 128), "epochs": (5, 100),
+    "seed": (0, 9999),
+}  # fmt: skip
+
+#: To be raised when the same settings shall give another result.
+_VERSION = 1
+#: Results kept in a workspace, and trainings at the same time in one server.
+_KEPT, _AT_ONCE = 40, 2
+
+
+@dataclass(frozen=True)
+class ToySettings(Command):
+    """Options of the toy. `overlap` and `noise`: see `toy.truth.Blobs`. Raises CurateError beyond `LIMITS`.
+
+    >>> ToySettings(classes=3, loss="avh").argv
+    ['toy', '--classes=3', '--loss=avh']
+    """
+
+    verb = "toy"
+    space: str = "sphere"
+    classes: int = 2
+    overlap: float = 0.6
+    noise: float = 0.0
+    width: int = 64
+    epochs: int = 40
+    loss: str = "softmax"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise CurateError(f"the toy's loss is {' or '.join(LOSSES)}, not {self.loss!r}")
+        for name, (low, high) in LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                raise CurateError(f"the toy's {name} must lie from {low} to {high}, not at {getattr(self, name)}")
+        _ = self.blobs  # checks the rest
+
+    @property
+    def blobs(self) -> Blobs:
+        """The data that the settings describe."""
+        return Blobs(self.space, self.classes, self.overlap, self.noise)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the result: equal for equal settings, another when the program makes another result of them."""
+        text = json.dumps([_VERSION, TRAINED_ON, HELD_OUT, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class ToyResult:
+    """The toy trained. E = epochs + 1: the first entry is the network before training. Maps are (H, W) over x and y.
+
+    points (n, 2) and labels (n,): the training data on the map; bayes (H, W); avh, norm, predicted (E, H, W), AVH being
+    that of the most likely label there; curves: a row for each entry with the means over held-out points and the
+    Spearman correlations with the Bayes error, `*_samples` over held-out points (AVH of the given label, so dense
+    regions count more), `*_map` over the map, every area equally.
+    """
+
+    settings: ToySettings
+    x: np.ndarray
+    y: np.ndarray
+    points: np.ndarray
+    labels: np.ndarray
+    bayes: np.ndarray
+    avh: np.ndarray
+    norm: np.ndarray
+    predicted: np.ndarray
+    curves: pd.DataFrame
+    best_error: float
+    seconds: float
+    versions: dict[str, str]
+    created: str
+
+    @property
+    def settled(self) -> dict[str, int]:
+        """Epoch by which the means of AVH and norm have made 95 % of their way to the end."""
+        return {name: settled(self.curves[name].to_numpy()) for name in ("avh", "norm")}
+
+
+_ARRAYS = ("x", "y", "points", "labels", "bayes", "avh", "norm", "predicted")
+
+
+def folder_of(workspace: Path) -> Path:
+    """Where results lie in a workspace."""
+    return workspace / "toy"
+
+
+def result_path(folder: Path, settings: ToySettings) -> Path:
+    """The file of a result."""
+    return folder / f"{settings.fingerprint}.npz"
+
+
+def run(folder: Path, settings: ToySettings, *, force: bool = False) -> ToyResult:
+    """The result of `settings`: read from `folder`, else trained and written there, whole or not at all."""
+    known = None if force else read(folder, settings)
+    if known:
+        return known
+    result = _compute(settings)
+    write_atomic(result_path(folder, settings), _to_bytes(result))
+    _prune(folder)
+    return result
+
+
+def read(folder: Path, settings: ToySettings) -> ToyResult | None:
+    """The result of `settings` in `folder`; None where it is not there, or not readable."""
+    try:
+        with np.load(result_path(folder, settings), allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            curves = pd.DataFrame(stored["curves"], columns=about.pop("columns"))
+            curves["epoch"] = curves["epoch"].astype(int)
+            return ToyResult(settings, **{name: stored[name] for name in _ARRAYS}, curves=curves, **about)
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return None
+
+
+def summary(result: ToyResult) -> dict[str, Any]:
+    """The figures of a result as plain values: the last epoch's, and when angles and norm had settled."""
+    last = result.curves.iloc[-1]
+    spearman = {key: _number(last[key]) for key in ("avh_samples", "norm_samples", "avh_map", "norm_map")}
+    return {
+        **asdict(result.settings),
+        "bayes_error": result.best_error,
+        "error": 1 - float(last["accuracy"]),
+        "spearman": spearman,
+        "settled": result.settled,
+        "seconds": result.seconds,
+        "versions": result.versions,
+        "created": result.created,
+    }
+
+
+# --- in the background ----------------------------------------------------------------------------------------
+
+_lock = threading.Lock()
+_running: set[Path] = set()
+_failed: dict[Path, str] = {}
+
+
+def ensure(workspace: Path, settings: ToySettings) -> bool:
+    """Whether the result is there; where not, it is started in the background, unless enough are under way.
+
+    To be called again until it says yes. Raises CurateError when the training failed; `retry` forgets that.
+    """
+    target = result_path(folder_of(workspace), settings)
+    with _lock:
+        if target.exists():
+            return True
+        if target in _failed:
+            raise CurateError(f"the toy's training failed: {_failed[target]}")
+        if target not in _running and len(_running) < _AT_ONCE:
+            argv = [*settings.argv, "--workspace", str(workspace)]
+            threads = {"OMP_NUM_THREADS": "1"}
+            process = launch(argv, environment=threads, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            _running.add(target)
+            threading.Thread(target=_await, args=(target, process), daemon=True).start()
+    return False
+
+
+def retry(workspace: Path, settings: ToySettings) -> None:
+    """Lets `ensure` start again after a training that failed, or a result that cannot be read."""
+    target = result_path(folder_of(workspace), settings)
+    with _lock:
+        _failed.pop(target, None)
+        target.unlink(missing_ok=True)
+
+
+def _await(target: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Takes note of how a training ended."""
+    _, error = process.communicate()
+    with _lock:
+        _running.discard(target)
+        if not target.exists():
+            _failed[target] = reason(error, process.returncode).removeprefix("avhcurate: ")
+
+
+# --- making and keeping ---------------------------------------------------------------------------------------
+
+
+def _compute(settings: ToySettings) -> ToyResult:
+    from avhcurate.toy.train import Probe, ToyRecipe, train_toy
+
+    blobs = settings.blobs
+    points, labels = blobs.sample(TRAINED_ON, seed=2 * settings.seed)
+    held, held_labels = blobs.sample(HELD_OUT, seed=2 * settings.seed + 1)
+    grid = blobs.grid()
+    shape = (len(grid.y), len(grid.x))
+    probes = [Probe(held, held_labels), Probe(grid.points, blobs.posterior(grid.points).argmax(1))]
+    recipe = ToyRecipe(settings.width, settings.epochs, settings.loss, settings.seed)
+    started = time.perf_counter()
+    samples, drawn = train_toy(points, labels, probes, recipe, classes=settings.classes)
+    seconds = time.perf_counter() - started
+
+    at_held, on_grid = blobs.bayes_error(held), blobs.bayes_error(grid.points)
+    weight = blobs.density(grid.points)
+    curves = pd.DataFrame(
+        {
+            "epoch": np.arange(settings.epochs + 1),
+            "avh": samples.avh.mean(1, dtype=float),
+            "norm": samples.norm.mean(1, dtype=float),
+            "loss": samples.loss.mean(1, dtype=float),
+            "accuracy": (samples.predicted == held_labels).mean(1),
+            "avh_samples": [follows(values, at_held) for values in samples.avh],
+            "norm_samples": [follows(values, at_held) for values in samples.norm],
+            "avh_map": [follows(values, on_grid) for values in drawn.avh],
+            "norm_map": [follows(values, on_grid) for values in drawn.norm],
+        }
+    )
+    return ToyResult(
+        settings=settings,
+        x=grid.x,
+        y=grid.y,
+        points=np.stack(blobs.on_map(points), axis=1),
+        labels=labels,
+        bayes=on_grid.reshape(shape),
+        avh=drawn.avh.reshape(-1, *shape).astype(np.float16),
+        norm=drawn.norm.reshape(-1, *shape).astype(np.float16),
+        predicted=drawn.predicted.reshape(-1, *shape).astype(np.int8),
+        curves=curves,
+        best_error=float(np.average(on_grid, weights=weight)),
+        seconds=seconds,
+        versions={name: version(name) for name in ("avhcurate", "numpy", "scipy", "torch")},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _to_bytes(result: ToyResult) -> bytes:
+    """The result as .npz: arrays, curves as a matrix, and the rest as JSON."""
+    about = {name: getattr(result, name) for name in ("best_error", "seconds", "versions", "created")}
+    about |= {"columns": list(result.curves.columns)}
+    stream = io.BytesIO()
+    arrays = {name: getattr(result, name) for name in _ARRAYS}
+    settings = json.dumps(asdict(result.settings))
+    np.savez(stream, **arrays, curves=result.curves.to_numpy(float), about=json.dumps(about), settings=settings)
+    return stream.getvalue()
+
+
+def _prune(folder: Path) -> None:
+    """Leaves the newest results: they are quickly made again."""
+    stored = [(path.stat().st_mtime_ns, path) for path in folder.glob("*.npz")]
+    for _, path in sorted(stored)[:-_KEPT]:
+        path.unlink(missing_ok=True)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

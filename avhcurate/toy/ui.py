@@ -1,0 +1,239 @@
+"""The Toy page: settings, training, epochs, and the result in words."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.toy import service
+from avhcurate.toy.plots import agreement_by_epoch, course, maps
+from avhcurate.toy.service import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySettings
+from avhcurate.toy.truth import SPACES
+from avhcurate.ui import url_state
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.text import signed
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain, show_user_error
+
+_DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ToySettings)}
+SPACE = one_of("toy.space", SPACES, _DEFAULTS["space"])
+LOSS = one_of("toy.loss", LOSSES, _DEFAULTS["loss"])
+LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
+#: The epoch to look at; -1 for the last.
+EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
+
+#: Name, step and help of each slider.
+_SLIDERS: dict[str, tuple[str, float, str]] = {
+    "overlap": ("Overlap", 0.1, "Standard deviation of a class over half the distance of neighbouring centres."),
+    "noise": ("Label noise", 0.05, "Share of labels that are replaced by another class at random."),
+    "classes": ("Classes", 1, "Gaussians, evenly on a circle (on the sphere: the equator)."),
+    "width": ("Width", 2, "Units of the two hidden layers; the second is the embedding."),
+    "epochs": ("Epochs", 5, "How long to train: 1,000 points, batches of 64."),
+    "seed": ("Seed", 1, "Of the data, the weights and the order of training."),
+}
+
+_ABOUT = rf"""
+Each class is a Gaussian in space whose draws are scaled to length 1 (on the plane: left as they are), so its density,
+and with it the **Bayes error** $1 - \max_k P(k \mid x)$, is known exactly: what even the best classifier errs at each
+place. A network with two hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of the
+most likely label there; over the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the
+network's prediction changes.
+
+The paper (Chen et al. 2020, section 4) finds AVH high where classes overlap and the norm not, and conjectures that
+training first turns the angles and then lengthens the embeddings. Both are measured here, whatever comes out.
+"""
+
+
+def _number(name: str) -> Choice[Any]:
+    kind, (low, high) = type(_DEFAULTS[name]), LIMITS[name]
+
+    def read(text: str) -> float:
+        value: float = kind(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return Choice(f"toy.{name}", _DEFAULTS[name], read, lambda value: f"{value:g}")
+
+
+NUMBERS = {name: _number(name) for name in _SLIDERS}
+
+
+def settings(view: View) -> ToySettings:
+    """Settings of the address; an impossible combination ends the page with the reason."""
+    chosen = {name: choice.of(view) for name, choice in NUMBERS.items()}
+    try:
+        return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
+    except CurateError as error:
+        show_user_error(error)
+        choose_settings(ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **(chosen | {"noise": 0.0})))
+        st.stop()
+
+
+def choose_settings(asked: ToySettings) -> None:
+    """Every setting; a change trains a network, or reads one trained before."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        view = url_state.current()
+        SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
+        LOSS.show(st.segmented_control, "Loss", view, {loss: LOSS_NAMES[loss] for loss in LOSSES}, value=asked.loss)
+        for name in ("overlap", "noise"):
+            _slider(name, asked)
+        with st.popover("About the toy", icon=":material/help:", type="tertiary", key="toy.about"):
+            st.markdown(_ABOUT)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        for name in ("classes", "width", "epochs"):
+            _slider(name, asked)
+        choice, (low, high) = NUMBERS["seed"], LIMITS["seed"]
+        choice.show(
+            st.number_input, "Seed", view, low, high, value=asked.seed, step=1, width=120, help=_SLIDERS["seed"][2]
+        )
+
+
+def _slider(name: str, asked: ToySettings) -> None:
+    label, step, help = _SLIDERS[name]
+    choice, kind = NUMBERS[name], type(_DEFAULTS[name])
+    low, high = map(kind, LIMITS[name])
+    choice.show(
+        st.slider,
+        label,
+        url_state.current(),
+        low,
+        high,
+        value=getattr(asked, name),
+        step=kind(step),
+        help=help,
+        width=185,
+    )
+
+
+def trained(workspace: Path, asked: ToySettings) -> ToyResult:
+    """The result; until it is there, the page shows that it is trained and stops here, to run again when it is done."""
+    folder = service.folder_of(workspace)
+    try:
+        there = service.ensure(workspace, asked)
+    except CurateError as error:
+        show_user_error(error)
+        st.button(
+            "Try again", icon=":material/replay:", key="toy.retry", on_click=service.retry, args=(workspace, asked)
+        )
+        st.stop()
+    if there:
+        result = _read(str(folder), asked, service.result_path(folder, asked).stat().st_mtime_ns)
+        if result:
+            return result
+        service.retry(workspace, asked)
+        service.ensure(workspace, asked)
+    _wait(workspace, asked)
+    return st.stop()
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _read(folder: str, asked: ToySettings, stamp: int) -> ToyResult | None:
+    return service.read(Path(folder), asked)
+
+
+@st.fragment(run_every=0.4)
+def _wait(workspace: Path, asked: ToySettings) -> None:
+    try:
+        done = service.ensure(workspace, asked)
+    except CurateError:
+        done = True  # the page says why
+    if done:
+        st.rerun()
+    st.markdown(":material/progress_activity: Training the network in the background: some seconds …")
+    st.skeleton(height=420)
+
+
+def reading(result: ToyResult) -> str:
+    """The correlations at the end of training, compared with the paper's claim."""
+    last, at = result.curves.iloc[-1], result.settled
+    avh, norm = float(last["avh_samples"]), float(last["norm_samples"])
+    if avh != avh or norm != norm:
+        return "AVH or the norm does not vary at the end of this training, so nothing can be said of them."
+    start = f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}**"
+    closer = (
+        "as in the paper, AVH more closely"
+        if avh > abs(norm)
+        else "unlike in the paper, the norm follows no less closely"
+    )
+    first = at["avh"] < at["norm"]
+    order = "angles first, as in the paper" if first else "not angles first, unlike in the paper"
+    return (
+        f"{start} (Spearman, {HELD_OUT:,} held-out points): {closer}. "
+        f"Mean AVH has made 95 % of its way by epoch {at['avh']}, the mean norm by epoch {at['norm']}: {order}."
+    )
+
+
+@st.fragment
+def explore(result: ToyResult) -> None:
+    """A slider over the epochs, the maps at that epoch, and the curves with it marked."""
+    last = result.settings.epochs
+    wanted = EPOCH.of(url_state.current())
+    epoch = last if wanted < 0 else min(wanted, last)
+    EPOCH.show(
+        st.slider,
+        "Epoch",
+        url_state.current(),
+        0,
+        last,
+        value=epoch,
+        on_change=_keep_epoch,
+        args=(last,),
+        help="0 is the network before training. With the slider in focus, the arrow keys step.",
+    )
+    _facts(result, epoch)
+    drawn = maps(
+        result.x,
+        result.y,
+        points=result.points,
+        labels=result.labels,
+        avh=result.avh[epoch],
+        norm=result.norm[epoch],
+        bayes=result.bayes,
+        predicted=result.predicted[epoch],
+        avh_ends=(float(result.avh.min()), float(result.avh.max())),
+        norm_ends=(float(result.norm.min()), float(result.norm.max())),
+        sphere=result.settings.space == "sphere",
+    )
+    show_chart(drawn, key="toy.maps")
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**What settles first**")
+        show_chart(course(result.curves, result.settled, epoch=epoch), key="toy.course")
+    with right:
+        st.markdown("**What follows the Bayes error**")
+        show_chart(agreement_by_epoch(result.curves, epoch=epoch), key="toy.agreement")
+    versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
+    st.caption(
+        f"Means over {HELD_OUT:,} held-out points; diamonds: 95 % of the way. Trained in "
+        f"{result.seconds:.1f} s on one core, {plain(result.created)}, {plain(versions)}. "
+        f"In a shell: `avhcurate {' '.join(result.settings.argv)}`"
+    )
+
+
+def _keep_epoch(last: int) -> None:
+    epoch = st.session_state[EPOCH.name]
+    EPOCH.put(-1 if epoch == last else epoch)
+
+
+def _facts(result: ToyResult, epoch: int) -> None:
+    row = result.curves.iloc[epoch]
+    with st.container(horizontal=True, gap="large"):
+        for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
+            _fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
+        _fact("Held-out error", f"{100 * (1 - row['accuracy']):.1f} %", f"Bayes error {100 * result.best_error:.1f} %")
+        _fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
+        _fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
+
+
+def _fact(name: str, value: str, note: str) -> None:
+    with st.container(width="content", gap=None):
+        st.metric(name, value, width="content")
+        st.caption(note)
+
+
+def _rho(value: float) -> str:
+    return "–" if value != value else signed(value, 2)

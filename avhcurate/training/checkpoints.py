@@ -1,0 +1,74 @@
+"""Weights and checkpoints as files that are whole or absent, and cannot run code."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from avhcurate.disk.files import flush, temporary_name, write_atomic
+from avhcurate.errors import CurateError
+
+
+def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Writes the state dict as safetensors; a crash leaves the previous file whole.
+
+    Equal tensors and metadata give equal bytes.
+    """
+    # Tied tensors are stored once for each name: safetensors refuses shared memory.
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    write_atomic(path, _with_metadata_sorted(save(state, metadata=metadata)))
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Replaces the checkpoint; CurateError when there is no room, which leaves the one before whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    try:
+        with open(temporary, "wb") as stream:
+            torch.save(state, stream)
+            flush(stream)
+        os.replace(temporary, path)
+    # On a full disk torch fails in its own way.
+    except (OSError, RuntimeError) as error:
+        raise CurateError(
+            f"the checkpoint {path} could not be written ({next(iter(str(error).splitlines()), '')}): make room on the "
+            "disk and give the same command again; the checkpoint before it is whole"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any] | None:
+    """What `write_checkpoint` wrote, None when there is none; CurateError when it cannot be read."""
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    # A damaged file makes torch raise almost anything.
+    except Exception as error:
+        raise CurateError(f"the checkpoint {path} cannot be read: delete it to train from the beginning") from error
+    return state
+
+
+def checkpoint_step(path: Path) -> int:
+    """Steps made when the checkpoint was written; -1 when there is none."""
+    state = read_checkpoint(path)
+    return -1 if state is None else int(state["step"])
+
+
+def _with_metadata_sorted(safetensors: bytes) -> bytes:
+    """The same file with its metadata in order of name: safetensors writes them in another order in each process.
+
+    A file is the length of its header in eight bytes, the header as JSON padded with blanks, then the tensors.
+    """
+    size = int.from_bytes(safetensors[:8], "little")
+    header = json.loads(safetensors[8 : 8 + size])
+    if metadata := header.get("__metadata__"):
+        header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + safetensors[8 + size :]

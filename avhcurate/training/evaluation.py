@@ -1,0 +1,57 @@
+"""Evaluation on held-out samples during training: correct, loss, confidence, margin, AVH, norm and EL2N of each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from avhcurate import scores
+from avhcurate.training.images import LabelledImages
+from avhcurate.training.learner import Learner
+
+#: Scores taken at each evaluation, beside `correct`.
+KEYS = ("loss", "confidence", "margin", "avh", "norm", "el2n")
+
+
+@dataclass(frozen=True)
+class EvalSchedule:
+    """When to evaluate: at positions in epochs (0 is before training), every so many epochs, and after the last."""
+
+    early: tuple[float, ...] = ()
+    every: int = 1
+
+    def steps(self, epochs: int, steps_per_epoch: int) -> list[int]:
+        """Numbers of steps made at each evaluation, ascending.
+
+        >>> EvalSchedule(early=(0, 0.25, 0.5), every=2).steps(epochs=3, steps_per_epoch=8)
+        [0, 2, 4, 16, 24]
+        """
+        total = epochs * steps_per_epoch
+        found = {round(position * steps_per_epoch) for position in self.early}
+        found |= {epoch * steps_per_epoch for epoch in range(self.every, epochs + 1, self.every)} | {total}
+        return sorted(step for step in found if 0 <= step <= total)
+
+
+@torch.inference_mode()
+def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> dict[str, np.ndarray]:
+    """Columns of every image; the network is left in eval mode. Logits are those of its loss."""
+    learner.eval()
+    parts = []
+    for index, batch in images.batches(device, learner.class_weights.dtype):
+        features, logits = learner(batch)
+        labels = images.labels_of(index).to(device)
+        found = scores.per_sample(features, learner.class_weights, logits, labels, keys=KEYS)
+        correct = (found["predicted"] == labels).cpu().numpy()
+        parts.append({"correct": correct} | {key: found[key].float().cpu().numpy() for key in KEYS})
+    return {key: np.concatenate([part[key] for part in parts]) for key in ("correct", *KEYS)} if parts else {}
+
+
+@torch.inference_mode()
+def accuracy(module: nn.Module, images: LabelledImages) -> float:
+    """Share of the images whose largest logit is their label's; for a module on the CPU, left in eval mode."""
+    module.eval()
+    kind, hits = next(module.parameters()).dtype, 0
+    for index, batch in images.batches(torch.device("cpu"), kind):
+        hits += int((module(batch).argmax(1) == images.labels_of(index)).sum())
+    return hits / len(images)

@@ -1,0 +1,226 @@
+"""What the recorded epochs of trainings say: curves, the data map, models beside HSF, and the paper's discoveries."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from avhcurate.data.epoch_scores import KEYS
+from avhcurate.data.runs import RunFolder
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.stats.correlation import ALL
+from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.filters import Filters
+from avhcurate.training_dynamics import discoveries
+from avhcurate.training_dynamics.discoveries import FALLS, Finding, Model, TrainingCurves, hsf_columns
+from avhcurate.votes import bins
+
+#: What curves are drawn of, and the column of an evaluation that each comes from.
+MEASURES = {"avh": "avh", "norm": "norm", "accuracy": "correct", "loss": "loss", "confidence": "confidence"}
+#: The newest models that are compared, so that many runs over many samples fit into memory.
+MOST_MODELS = 12
+
+#: Random parts of the samples that a curve's chance is worked out from.
+_PARTS = 64
+
+
+def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
+    """The trainings evaluated on samples of dataset `name`, the newest first, unfinished ones too."""
+    return workspace.dataset(name).trainings()[::-1]
+
+
+def curves(
+    table: DatasetTable,
+    training: TrainingFolder,
+    edges: Sequence[float] | None = None,
+    *,
+    filters: Filters | None = None,
+) -> pd.DataFrame:
+    """Means over the recorded samples in view at each evaluation: `epoch, step, bin, n`, and each of `MEASURES` with
+    its standard error as `KEY_se`. Bin `all` comes first, then the HSF bins where there are votes.
+
+    n counts samples with a label. One evaluation is in memory at a time.
+    """
+    samples = _EvaluatedSamples(table, training, filters)
+    groups: list[tuple[str, Any]] = [
+        (ALL, slice(None)),
+        *samples.by_bin(table.edges if edges is None else bins.check_edges(edges)),
+    ]
+    rows = []
+    for number, evaluation in enumerate(training.evaluations().itertuples()):
+        columns = samples.at(number)
+        for name, members in groups:
+            values = {key: columns[key][members] for key in MEASURES}
+            rows.append([evaluation.epoch, evaluation.step, name, len(values["avh"]), *_means(values)])
+    names = [name for key in MEASURES for name in (key, f"{key}_se")]
+    return pd.DataFrame(rows, columns=["epoch", "step", "bin", "n", *names])
+
+
+def settled(found: pd.DataFrame) -> dict[str, float]:
+    """Of `curves`: the epoch by which mean AVH, accuracy and loss over all samples have made 95 % of their way.
+
+    A curve that makes none is left out.
+    """
+    whole = found[found["bin"] == ALL]
+    epochs = whole["epoch"].to_numpy(float)
+    at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
+    return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
+
+
+def data_map(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
+    """A row a recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
+
+    AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
+    """
+    evaluations = training.evaluations()
+    frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
+    found = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
+    joined = frame.merge(found, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
+    return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
+
+
+def by_model(
+    table: DatasetTable, chosen: Sequence[TrainingFolder] = (), *, filters: Filters | None = None
+) -> pd.DataFrame:
+    """Every complete run of the dataset that tells as many classes apart, on samples that all of them (and all of
+    `chosen`) saw; runs that saw less than half of these are left out, and so are all but the `MOST_MODELS` newest.
+
+    `model, n, accuracy, avh, norm` (means), then of AVH and of the norm Spearman with HSF and its 95 % interval:
+    `avh_spearman, avh_low, avh_high, norm_spearman, norm_low, norm_high`, NaN without votes. Best accuracy first.
+    """
+    models, hsf, _ = _models(table, chosen, filters)
+    rows = []
+    for model in models:
+        means = {key: float(np.nanmean(getattr(model, key))) for key in ("avh", "norm")}
+        row = {"model": model.name, "accuracy": model.accuracy, **means, **hsf_columns(model, hsf)}
+        rows.append(row | {"n": len(model.correct)})
+    return pd.DataFrame(rows).sort_values("accuracy", ascending=False, ignore_index=True) if rows else pd.DataFrame()
+
+
+def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: Filters | None = None) -> list[Finding]:
+    """The five discoveries, each tested on trainings, and on models where it is about models: see `by_model`."""
+    names = titles(table.dataset)
+    curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
+    models, hsf, index = _models(table, chosen, filters)
+    return [
+        discoveries.settles_early(curves),
+        discoveries.lower_where_better(models, index, bins.bin_labels(table.edges)),
+        discoveries.norm_increases(curves),
+        discoveries.avh_follows_hsf(models, hsf),
+        discoveries.norm_is_inconsistent(models, hsf),
+    ]
+
+
+# --- what is evaluated -------------------------------------------------------------------------------------------
+
+
+class _EvaluatedSamples:
+    """The samples that a training is evaluated on, in view and with a label: `ids`, `hsf`, and their rows."""
+
+    def __init__(self, table: DatasetTable, training: TrainingFolder, filters: Filters | None) -> None:
+        frame = _labelled(table, filters)
+        recorded = training.ids()
+        place = pd.Index(frame["id"]).get_indexer(recorded)
+        self._training, self._rows = training, np.flatnonzero(place >= 0)
+        self.ids = recorded[self._rows]
+        self.hsf = frame["hsf"].to_numpy(float)[place[self._rows]]
+
+    def at(self, number: int) -> dict[str, np.ndarray]:
+        """Each of `MEASURES` at an evaluation, (n,)."""
+        recorded = self._training.samples(number, list(MEASURES.values()))
+        return {key: recorded[column].to_numpy()[self._rows] for key, column in MEASURES.items()}
+
+    def by_bin(self, edges: Sequence[float]) -> list[tuple[str, np.ndarray]]:
+        """Name and members of each HSF bin; none without votes."""
+        if not np.isfinite(self.hsf).any():
+            return []
+        index = bins.bin_index(self.hsf, edges)
+        return [(label, np.flatnonzero(index == number)) for number, label in enumerate(bins.bin_labels(edges))]
+
+
+def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
+    """`id, label, hsf` of the samples in view that have a label."""
+    frame = table.frame(filters or Filters(), columns=["id", "label", "hsf"])
+    return frame[frame["label"].notna()].astype({"id": "int64", "label": "int64"})
+
+
+def _means(values: dict[str, np.ndarray]) -> list[float]:
+    """Mean and standard error of each measure, over its finite values; NaN where there are too few."""
+    found = []
+    for column in values.values():
+        known = column[np.isfinite(column)].astype(np.float64)
+        n = len(known)
+        found += [known.mean() if n else np.nan, known.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan]
+    return found
+
+
+def _scores(training: TrainingFolder) -> pd.DataFrame:
+    """`id` and the scores of the epochs so far."""
+    if training.complete:
+        return pq.read_table(training.dynamics_path).to_pandas()
+    return pd.DataFrame({"id": training.ids(), **training.dynamics()})
+
+
+def _training_curves(
+    table: DatasetTable, training: TrainingFolder, name: str, filters: Filters | None
+) -> TrainingCurves:
+    """The curves as means over random parts of the samples; one evaluation is in memory at a time."""
+    samples, planned = _EvaluatedSamples(table, training, filters), training.record.epochs
+    epochs, n = training.evaluations()["epoch"].to_numpy(float), len(samples.ids)
+    part = np.random.default_rng(0).permutation(n) % _PARTS
+    sizes = np.bincount(part)
+    curves: dict[str, list[np.ndarray]] = {key: [] for key in ("avh", "accuracy", "loss", "norm")}
+    first = change = None
+    for number, epoch in enumerate(epochs):
+        columns = samples.at(number)
+        for key, curve in curves.items():
+            curve.append(np.bincount(part, weights=columns[key].astype(np.float64)) / sizes)
+        if first is None and epoch >= discoveries.WARM_UP * planned:
+            first = columns["norm"]
+        change = columns["norm"]
+    moved = np.zeros(n) if first is None or change is None else change - first
+    parts = {key: np.array(curve).reshape(len(epochs), len(sizes)) for key, curve in curves.items()}
+    return TrainingCurves(name, epochs, parts, sizes, float(planned), moved)
+
+
+# --- models --------------------------------------------------------------------------------------------------
+
+
+def _models(
+    table: DatasetTable, chosen: Sequence[TrainingFolder], filters: Filters | None
+) -> tuple[list[Model], np.ndarray, np.ndarray]:
+    """The networks on samples that all of them saw, with the HSF (n,) and the HSF bin (n,) of these samples."""
+    frame = _labelled(table, filters).set_index("id")
+    for training in chosen:
+        frame = frame.loc[frame.index.intersection(pd.Index(training.ids()))]
+    networks = _networks(table, chosen)
+    seen = {name: rows for name, rows in networks if 2 * rows.index.isin(frame.index).sum() > len(frame)}
+    for rows in seen.values():
+        frame = frame.loc[frame.index.intersection(rows.index)]
+    found = []
+    for name, rows in seen.items():
+        same = rows.loc[frame.index]
+        correct = same["predicted"].to_numpy() == frame["label"].to_numpy()
+        found.append(Model(name, correct, *(same[key].to_numpy(np.float32) for key in ("avh", "norm"))))
+    hsf = frame["hsf"].to_numpy(float)
+    return found, hsf, bins.bin_index(hsf, table.edges)
+
+
+def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one, newest first.
+
+    Weights that were scored more than once count once.
+    """
+    names = titles(table.dataset)
+    complete = [run for run in table.dataset.runs() if run.complete][::-1]
+    classes = [table.run.record.num_classes] if table.run else [training.record.num_classes for training in chosen]
+    by_weights: dict[str, RunFolder] = {}
+    for run in complete:
+        if run.record.num_classes in classes:
+            by_weights.setdefault(run.record.weights_sha256, run)
+    for run in list(by_weights.values())[:MOST_MODELS]:
+        rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
+        yield names[run.name], rows[rows["predicted"].notna()].set_index("id")

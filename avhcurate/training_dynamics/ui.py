@@ -1,0 +1,209 @@
+"""The Training dynamics page: choice of trainings, their curves, the points of the data map, links."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.data.epoch_scores import KEYS
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.filters import Filters
+from avhcurate.training_dynamics import service
+from avhcurate.training_dynamics.plots import Course, courses
+from avhcurate.ui import url_state
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_actions import PAGES, gallery_link
+from avhcurate.ui.job_panel import duration
+from avhcurate.ui.page_choices import Choice, one_of, some_of
+from avhcurate.ui.score_help import explain_scores
+from avhcurate.ui.user_errors import plain
+from avhcurate.votes.bins import bin_labels
+
+_AXES = {"even": "Even", "start": "Start stretched"}
+AXIS = one_of("dynamics.axis", tuple(_AXES), "even")
+#: Trainings side by side; more columns would be too narrow.
+MOST = 4
+#: Seconds between two updates while a training is under way.
+_OFTEN = 2.0
+#: Scores of the dynamics that the links lead to.
+_LINKED = ("forgetting", "aum", "variability", "learning_speed")
+
+
+_curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
+_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
+    service.data_map
+)
+
+
+def choice(names: Sequence[str]) -> Choice[list[str]]:
+    """The trainings to show, by name: the newest unless the address says otherwise."""
+    return some_of("dynamics.trainings", names, names[:1], most=MOST)
+
+
+def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Asks which of `found` are shown side by side."""
+    by_name = {training.name: training for training in found}
+    called = titles(here.table.dataset)
+    which = choice(list(by_name))
+    chosen = which.show(
+        st.multiselect,
+        "Trainings",
+        here.view,
+        list(by_name),
+        format_func=called.__getitem__,
+        max_selections=MOST,
+        placeholder="The newest",
+        help=f"Up to {MOST}, side by side. Newest first.",
+        width="stretch",
+    )
+    return [by_name[name] for name in chosen]
+
+
+def describe(training: TrainingFolder) -> str:
+    """Data, size, progress and device of a training, in a line."""
+    record = training.record
+    evaluations = training.evaluations()
+    where = f" ({record.train_where})" if record.train_where else ""
+    on = f"{record.held_out_samples:,} of {record.held_out}"
+    on += f" ({record.held_out_where})" if record.held_out_where else ""
+    parts = [
+        record.model,
+        f"learnt from {record.train_samples:,} samples of {record.dataset}{where}",
+        f"evaluated on {on}",
+        f"{record.parameters:,} parameters" if record.parameters else "",
+    ]
+    reached = float(evaluations["epoch"].max()) if len(evaluations) else 0.0
+    seconds = float(evaluations["seconds"].max()) if len(evaluations) else 0.0
+    so_far = f"{record.epochs} epochs" if training.complete else f"epoch {reached:.3g} of {record.epochs}"
+    parts.append(f"{so_far} in {duration(seconds)} on {record.device}")
+    return plain(" · ".join(filter(None, parts)))
+
+
+def none_in_view(here: Opened, chosen: Sequence[TrainingFolder]) -> bool:
+    """Whether the filters leave none of the samples that the trainings were evaluated on; says so."""
+    ids = here.table.frame(here.filters, columns=["id"])["id"].to_numpy()
+    if any(np.isin(training.ids(), ids).any() for training in chosen):
+        return False
+    with st.container(border=True):
+        st.subheader("No training was evaluated on the samples in view", icon=":material/filter_alt_off:")
+        st.markdown("  \n".join(describe(training) for training in chosen))
+        st.button(
+            "Clear all filters", key="dynamics.unfilter", on_click=url_state.change, kwargs={"filters": Filters()}
+        )
+    return True
+
+
+# --- curves --------------------------------------------------------------------------------------------------
+
+
+def curves(here: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+    """The curves of the trainings; while one is under way (`live`) they grow."""
+    watch = st.fragment(_curves, run_every=_OFTEN if live else None)
+    watch(here, [training.name for training in chosen], live)
+
+
+def _curves(here: Opened, names: list[str], live: bool) -> None:
+    folder = here.table.dataset
+    found = service.trainings(here.workspace, folder.name)
+    by_name = {training.name: training for training in found}
+    if live and choice(list(by_name)).of(url_state.current()) != names:
+        st.rerun()  # the next seed of the job has begun
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Curves over the epochs", width="content")
+        axis = AXIS.show(st.segmented_control, "Epoch axis", url_state.current(), _AXES, label_visibility="collapsed")
+    st.caption("  \n".join(describe(by_name[name]) for name in names))
+    called = titles(folder)
+    drawn = [_course(here, by_name[name], called[name]) for name in names]
+    if not any(len(course.curves) for course in drawn):
+        st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
+        return
+    voted = here.table.votes is not None
+    figure = courses(
+        drawn,
+        bin_labels(here.table.edges) if voted else (),
+        stretched=axis == "start",
+        simulated=here.table.simulated,
+    )
+    show_chart(figure, key="dynamics.curves")
+    st.caption(
+        "Means over held-out samples; bands are 95 % of the mean (1.96 standard errors). "
+        + ("Colours go from the HSF bin that is hardest for people to the easiest. " if voted else "")
+        + "Click a name in the legend to hide its curves."
+    )
+
+
+def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
+    evaluations = training.evaluations()
+    found = _curves_of(here.table, training, filters=here.filters)
+    settled = service.settled(found) if training.complete else {}  # where its way ends is not known before
+    return Course(title, found, fitted=evaluations, drops=training.record.drops, settled=settled)
+
+
+# --- the data map's points -----------------------------------------------------------------------------------
+
+
+def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
+    """The training that the map is of, of several the one that the address names."""
+    if len(chosen) == 1:
+        return chosen[0]
+    by_name = {training.name: training for training in chosen}
+    called = titles(here.table.dataset)
+    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
+    wanted = here.view if here.view.chosen(which.name) in by_name else here.view.choosing(which.name, "")
+    names = {name: called[name] for name in by_name}
+    return by_name[which.show(st.segmented_control, "Map of", wanted, names, label_visibility="collapsed")]
+
+
+def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
+    """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
+    return _points_of(here.table, training, filters=here.filters)
+
+
+# --- where to go from here -----------------------------------------------------------------------------------
+
+
+def links(here: Opened, training: TrainingFolder) -> None:
+    """Links to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
+    run = run_of(here.table, training)
+    if run is None:
+        st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
+        return
+    view = replace(here.view, run=run, choices=())
+    if here.table.run is None or here.table.run.root.name != run:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Predictions and scores of another run are open on the left.", width="content")
+            st.button(
+                "Open this training's run",
+                key="dynamics.run",
+                type="tertiary",
+                icon=":material/model_training:",
+                on_click=url_state.change,
+                kwargs={"run": run},
+            )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(":material/grid_view: All samples by", width="content")
+        for key in _LINKED:
+            score = SCORES[key]
+            gallery_link(score.name, view, sort=key, descending=score.harder == "high")
+        st.markdown("or", width="content")
+        st.page_link(
+            PAGES / "correlation.py",
+            label="how each follows people",
+            icon=":material/show_chart:",
+            query_params=view.elsewhere,
+            width="content",
+        )
+        explain_scores(list(KEYS), label="About these scores", key="dynamics.explain")
+
+
+def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
+    """Name of the complete run of the network that this training made; None before there is one."""
+    weights = training.record.weights_sha256 if training.complete else None
+    runs = [run for run in table.dataset.runs() if run.complete and run.record.weights_sha256 == weights]
+    return runs[-1].root.name if runs else None

@@ -1,0 +1,115 @@
+"""The data map on the Training dynamics page: a map to draw regions on, and the images that lie in one."""
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from avhcurate.scores import SCORES
+from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
+from avhcurate.ui import region_chart
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.sample_grid import sample_grid
+from avhcurate.ui.score_help import score_name
+from avhcurate.votes.bins import bin_labels
+
+COLOR = one_of("dynamics.color", list(COLORS), "correctness")
+#: What the images of a region can be ordered by, hardest first.
+SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
+SORT = one_of("dynamics.sort", SORTS, "variability")
+REGION = region_chart.region_choice("dynamics")
+#: Share of the samples in a region that a button selects.
+_TENTH = 0.1
+
+ABOUT = r"""
+Each point is a held-out sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the
+probability that the network gave to the sample's label, **variability** its standard deviation, **correctness** the
+share of epochs in which it was right (Swayamdipta et al. 2020; there over the samples learnt from, here over held-out
+ones).
+
+Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
+them. Far to the right lie those on which it changes its mind.
+"""
+
+
+def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
+    """Colour and tool, and the regions that a button selects; returns the tool, as `region_chart.choose_tool`."""
+    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or here.table.votes is not None}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        COLOR.show(st.segmented_control, "Colour", here.view, colors)
+        tool = region_chart.choose_tool("dynamics")
+        with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
+            for label, region in corners(points).items():
+                st.button(label, key=f"dynamics.corner.{label}", on_click=region_chart.answer, args=(REGION, region))
+            if REGION.of(here.view) is not None:
+                region_chart.clear_button(REGION)
+        with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
+            st.markdown(ABOUT)
+    return tool
+
+
+def corners(points: pd.DataFrame) -> dict[str, Region]:
+    """Regions worth seeing, each with about a tenth of the samples."""
+    varied = float(points["variability"].quantile(1 - _TENTH, interpolation="higher"))
+    doubted = float(points["confidence_mean"].quantile(_TENTH, interpolation="lower"))
+    return {
+        "Most varied tenth": Region((varied, math.inf), (-math.inf, math.inf)),
+        "Least believed tenth": Region((-math.inf, math.inf), (-math.inf, doubted)),
+    }
+
+
+def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | None:
+    """Draws the map and takes over a region drawn on it; returns the id of a point just clicked."""
+    color, region = COLOR.of(here.view), REGION.of(here.view)
+    drawn = downsampled(points, most=MOST_POINTS)
+    figure = data_map(
+        drawn,
+        points,
+        color=color,
+        bins=bin_labels(here.table.edges) if color == "hsf_bin" else (),
+        outline=region.outline(-0.02, 1.02) if region else None,
+        dragmode=tool[0],
+        simulated=here.table.simulated,
+    )
+    clicked = region_chart.chart(
+        figure,
+        REGION,
+        key="dynamics.map",
+        alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
+    )
+    hint = tool[1].replace("a box", "a box on the map or on a histogram")
+    said = f"{len(points):,} held-out samples"
+    if len(drawn) < len(points):
+        said += f", {len(drawn):,} of them drawn: where the map is crowded, a random part. A selection takes all"
+    st.caption(f"{said}. {hint} The histograms count all samples.")
+    return clicked
+
+
+def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
+    """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened.
+
+    `about` names what the map is of: a selection of images made on another is void.
+    """
+    region = REGION.of(here.view)
+    if region is None:
+        return [], None
+    inside = points[region.holds(points["variability"], points["confidence_mean"])]
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
+        options = [key for key in SORTS if key in points and points[key].notna().any()]
+        orders = {key: f"Hardest first by {score_name(key)}" for key in options}
+        sort = SORT.show(st.selectbox, "Order", here.view, orders, label_visibility="collapsed", width=290)
+    if inside.empty:
+        st.markdown("No sample lies there: draw another region.")
+        return [], None
+    ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
+    ids = ordered["id"].astype(int).tolist()
+    values = pd.Series(ordered[sort].to_numpy(), ids)
+    return sample_grid(here, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
+
+
+def _harder(key: str) -> str:
+    return SCORES[key].harder if key in SCORES else "low"

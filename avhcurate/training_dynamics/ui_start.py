@@ -1,0 +1,193 @@
+"""The form that starts a training: `avhcurate train` as a job, with what can be found out filled in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.data.background import Command
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
+from avhcurate.ui import url_state
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.job_forms import (
+    DEVICES,
+    MISSING,
+    await_more,
+    choice,
+    job_form,
+    model_choice,
+    number,
+    open_form,
+    option,
+    other_datasets,
+    row,
+    seed_list,
+    text,
+    tick,
+)
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain
+
+#: Networks that can be trained here, the project's own first; any other name that the command line takes may be typed.
+MODELS = (
+    "avhcurate:resnet20",
+    "avhcurate:resnet56",
+    "avhcurate:resnet18",
+    "avhcurate:cnn9",
+    "avhcurate:vgg-small",
+    "avhcurate:alexnet-small",
+    "avhcurate:digits",
+    "torchvision:resnet18",
+    "torchvision:resnet50",
+)
+LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
+
+_WHY = """
+Training here is for watching: after every epoch, and several times within the first, each held-out sample is looked at,
+and its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper says of training, on your
+data; the map shows which samples were learnt early, late or never.
+"""
+
+
+@dataclass(frozen=True)
+class Train(Command):
+    """Options of `avhcurate train`; `seeds` is how many.
+
+    >>> Train("pets", "avhcurate:cnn9", held_out="pets2", seeds=2, drops="10,15").argv
+    ['train', 'pets', '--model=avhcurate:cnn9', '--seeds=0,1', '--held-out=pets2', '--drops=10,15']
+    """
+
+    verb = "train"
+    dataset: str = option(st.selectbox, label="Learn from", default=MISSING, width=180)
+    model: str = model_choice("Network", 230)
+    loss: str = choice(LOSSES, width=160, format_func=LOSS_NAMES.__getitem__)
+    epochs: int = number(width=120, default=20)
+    seeds: int = number("So many trainings, one after the other.", width=110, max_value=10, default=1, write=seed_list)
+    held_out: str = option(
+        st.selectbox,
+        label="Look at",
+        width=180,
+        help="The held-out samples. The same as “Learn from” takes what is not of its split “train”, or else a tenth "
+        "of each class.",
+    )
+    learning_rate: float | None = number(
+        "The highest: 0.05 from scratch, 0.01 from published weights.", "chosen", 150, 0.0, format="%.4g"
+    )
+    schedule: str = choice(SCHEDULES, "How the learning rate moves.", 150)
+    drops: str = text(
+        "Epochs at which a step schedule divides the rate by ten, as 10,15.", "half, 3/4", label="Rate drops"
+    )
+    batch_size: int | None = number(None, "128", low=2)
+    precision: str = choice(PRECISIONS)
+    device: str = choice(DEVICES, width=120)
+    train_where: str = text(
+        "Such as `hsf > 0.4`; excluded samples are left out, and relabelled ones count with their new label.",
+        "a SQL condition",
+        230,
+        label="Learn only from",
+    )
+    held_out_where: str = text(
+        "Such as `split = 'val'`. What is looked at is not learnt from.", "a SQL condition", 230, label="Look only at"
+    )
+    pretrained: bool = tick("Start from published weights", "Where the network has some.")
+
+    def __post_init__(self) -> None:
+        if not (self.model or "").strip():
+            raise CurateError("which network? Choose one or type its name, such as avhcurate:resnet20")
+
+    @property
+    def subject(self) -> str:
+        """The dataset that is looked at."""
+        return self.held_out or self.dataset
+
+
+def first(here: Opened, *, busy: bool) -> None:
+    """What the page is for, and the form; shown before there is a training, and while the first one begins."""
+    with st.container(border=True):
+        name = plain(here.table.dataset.name)
+        st.subheader(f"No training has looked at {name} yet", icon=":material/timeline:")
+        st.markdown(_WHY)
+        form(here, busy=busy)
+    st.caption("Or from a shell:")
+    st.code(f"avhcurate train {here.table.dataset.name} --model {usual_model(here.table.dataset)}", language="bash")
+    if busy:
+        await_more(lambda: len(here.table.dataset.trainings()), known=0)
+
+
+# --- what can be found out -----------------------------------------------------------------------------------
+
+
+def usual_model(dataset: DatasetFolder) -> str:
+    """The project's own network that has scored the dataset or was trained on it last, else a small ResNet."""
+    done = [run.record.model for run in dataset.runs()] + [training.record.model for training in dataset.trainings()]
+    known = [model for model in done if model.startswith("avhcurate:")]
+    return known[-1] if known else MODELS[0]
+
+
+def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder]:
+    """Other datasets of the workspace with the same classes in the same order."""
+    return [
+        other for other in other_datasets(workspace, dataset.name) if other.record.classes == dataset.record.classes
+    ]
+
+
+def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
+    """Names of the datasets to learn from and to look at, unless the user says otherwise.
+
+    Votes are worth most on samples that the network has not learnt from: a dataset with votes and without a split for
+    training is looked at, and the largest partner learnt from.
+    """
+    dataset, splits = here.table.dataset, here.table.group_counts("split")["value"]
+    split = any(isinstance(value, str) and value.lower() in ("train", "training") for value in splits)
+    if others and not split:
+        other = max(others, key=lambda folder: folder.record.samples)
+        voted, votes = here.table.votes is not None, other.record.votes is not None
+        larger = other.record.samples > dataset.record.samples
+        return (
+            (other.name, dataset.name) if voted > votes or (voted == votes and larger) else (dataset.name, other.name)
+        )
+    return dataset.name, dataset.name
+
+
+# --- the form ------------------------------------------------------------------------------------------------
+
+
+def form(here: Opened, *, busy: bool) -> None:
+    """What to train, and on what; the button that starts the job."""
+    name, others = here.table.dataset.name, partners(here.workspace, here.table.dataset)
+    names, usual = [name, *(other.name for other in others)], usual_model(here.table.dataset)
+    known = {} if others else {"dataset": name}
+    with job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
+        with row():
+            fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
+            fields.ask("loss", "epochs", "seeds")
+            if others:
+                for name_of, chosen in zip(("dataset", "held_out"), usual_parts(here, others), strict=True):
+                    fields.ask(name_of, options=names, index=names.index(chosen))
+            fields.submit("Start training", "model_training")
+        if not others:
+            st.caption(
+                "Learns from the split “train” and looks at the rest; without such a split a tenth of each class is "
+                "held out."
+            )
+        with st.expander("More"):
+            with row():
+                fields.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
+            with row():
+                fields.ask("train_where", "held_out_where", "pretrained")
+
+
+def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:
+    return Train(dataset, held_out="" if held_out == dataset else held_out, **options)
+
+
+def _show(command: Command) -> None:
+    """Turns to the newest training, which is the one that now begins, and to the dataset that it is looked at with."""
+    open_form("train", False)
+    view = url_state.current()
+    same = command.subject == command.argv[1]
+    url_state.write(view.choosing("dynamics.trainings", "") if same else View(dataset=command.subject))

@@ -1,0 +1,55 @@
+"""Downloads: one button, and a choice of export formats."""
+
+import mimetypes
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.export import FOLDERS, FORMATS, export_bytes
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+
+#: What each format is for, in the order of the menu.
+ABOUT = {
+    "csv": "CSV",
+    "jsonl": "JSON lines",
+    "parquet": "Parquet",
+    "folder": "Folder per class",
+    "hf": "Hugging Face dataset",
+    "fiftyone": "FiftyOne",
+    "label-studio": "Label Studio",
+    "cleanlab": "cleanlab arrays",
+    "coco": "COCO",
+}
+#: Images of more samples are not packed for a download: the command line writes links or streams them.
+LARGEST_ZIP = 2000
+#: Types of files that browsers have no name for.
+_MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
+
+
+def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) -> None:
+    """A button that downloads a file and leaves the page as it is; `data` may be what makes it, once it is pressed."""
+    mime = _MIME.get(file_name.rpartition(".")[2]) or mimetypes.guess_type(file_name)[0]
+    icon = ":material/download:"
+    st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
+
+
+def export_choice(
+    table: DatasetTable, filters: Filters, count: int, *, key: str, only: Sequence[int] | None = None
+) -> None:
+    """What to export the samples as, and the button; `only` are ids that count instead of the filters."""
+    formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
+    format = st.selectbox("Format", formats, format_func=ABOUT.__getitem__, key=f"{key}.export_format")
+    name = table.dataset.name
+    if format in FOLDERS and count > LARGEST_ZIP:
+        st.caption(f"A folder of {count:,} images is written by the command line. Save them as a set, then:")
+        st.code(f"avhcurate export {shlex.quote(name)} --set SET --format {format} --out FOLDER", language="bash")
+        return
+    data = partial(export_bytes, table, filters, format, only=only)
+    file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"
+    download(f"Download {count:,} samples", data, file, key=f"{key}.download", type="primary", disabled=not count)
+    if table.simulated:
+        st.caption("HSF columns come from simulated votes; the file says so.")

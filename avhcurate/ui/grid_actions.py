@@ -1,0 +1,230 @@
+"""Controls around a grid of samples: order and sizes above, actions on the selection below."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.curate.annotations import annotate, history, undo, user
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import url_state
+from avhcurate.ui.export_menu import export_choice
+from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.score_help import explain_scores, score_name
+from avhcurate.ui.selection import Selection, select, selected_now
+from avhcurate.ui.signin import who
+from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View
+from avhcurate.ui.user_errors import plain
+
+PAGES = Path(__file__).parents[2] / "pages"
+_UNDO = "Takes back what you last tagged, relabelled or excluded."
+
+
+def choose_order(here: Opened) -> int:
+    """Sort, direction, sizes; returns the page to show, which exists."""
+    view = here.view
+    options = sort_columns(here.table)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _choice(
+            st.selectbox,
+            "sort",
+            options if view.sort in options else [view.sort, *options],
+            view.sort,
+            label="Sort by",
+            format_func=lambda key: f"Sort by {score_name(key)}",
+            width=240,
+        )
+        _choice(
+            st.segmented_control,
+            "descending",
+            [True, False],
+            view.descending,
+            label="Order",
+            format_func=lambda high: "High first" if high else "Low first",
+            required=True,
+        )
+        _choice(st.segmented_control, "tile", list(TILE_SIZES), view.tile, label="Tile size", required=True)
+        _choice(
+            st.selectbox,
+            "per_page",
+            PAGE_SIZES,
+            view.per_page,
+            label="Images a page",
+            format_func=lambda number: f"{number} a page",
+            width=140,
+        )
+        if view.sort in (*here.table.scores, *here.table.measures, "hsf"):
+            explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
+    return min(view.page, pages(here))
+
+
+def _choice(widget: Any, field: str, options: Sequence[Any], value: Any, *, label: str, **more: Any) -> None:
+    """A widget that mirrors one field of the view."""
+    key = mirrored(f"gallery.{field}", value)
+    widget(label, options, key=key, on_change=_set, args=(field, key), label_visibility="collapsed", **more)
+
+
+def pages(here: Opened) -> int:
+    """How many pages the filtered samples fill, at least one."""
+    return max(1, math.ceil(here.count / here.view.per_page))
+
+
+def sort_columns(table: DatasetTable) -> list[str]:
+    """Columns to sort by: scores when a model was run, HSF when there are votes, measures, the position."""
+    voted = ["hsf", "votes"] if table.votes else []
+    return [*table.scores, *voted, *table.measures, "id"]
+
+
+def gallery_link(label: str, view: View, **changes: Any) -> None:
+    """A link to the gallery with the view's samples; `changes` are fields of the view."""
+    query = replace(view, choices=(), **changes).elsewhere
+    st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
+
+
+def nothing_matches() -> NoReturn:
+    """Ends the page with what to do when the filters leave nothing."""
+    with st.container(border=True):
+        st.subheader("No sample matches", icon=":material/filter_alt_off:")
+        st.write("Take a filter out on the left, or clear them all.")
+        st.button("Clear all filters", key="gallery.clear", on_click=url_state.change, kwargs={"filters": Filters()})
+    st.stop()
+
+
+def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = True) -> None:
+    """Below the grid, pinned to the window: the selection with what can be done to it, undo, export, and the pages."""
+    count = chosen.count(here.count)
+    place = st.bottom if pinned else st.container()
+    with place, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            if count:
+                _selection_actions(here, chosen, count)
+            else:
+                _selection_starters(here, chosen)
+            _undo_button(here)
+            _export_menu(here, chosen, count)
+        pagination(pages(here), page, key="gallery.page_number")
+
+
+def _selection_starters(here: Opened, chosen: Selection) -> None:
+    st.button("Select page", key="gallery.page", icon=":material/select_all:", on_click=select, args=(chosen.shown,))
+    _select_everything(here)
+
+
+def _select_everything(here: Opened) -> None:
+    st.button(
+        f"Select all {here.count:,} that match",
+        key="gallery.everything",
+        type="tertiary",
+        on_click=select,
+        kwargs={"everything": True},
+    )
+
+
+def _selection_actions(here: Opened, chosen: Selection, count: int) -> None:
+    table = here.table
+    st.badge(f"{count:,} selected", color="blue")
+    with st.popover("Tag", icon=":material/label:", key="gallery.tag"):
+        _tag_form(table)
+    with st.popover("Relabel", icon=":material/edit:", key="gallery.relabel"):
+        _relabel_form(table)
+    st.button("Exclude", icon=":material/block:", key="gallery.exclude", on_click=_exclude, args=(table, "exclude"))
+    save_set_button(here, partial(_chosen_ids, table), key="gallery.save", label="Set")
+    if here.filters.excluded is not False:
+        st.button("Include", icon=":material/undo:", key="gallery.include", on_click=_exclude, args=(table, "include"))
+    if not chosen.everything and count >= len(chosen.shown) and count < here.count:
+        _select_everything(here)
+    st.button("Clear", key="gallery.none", type="tertiary", on_click=select)
+
+
+def _tag_form(table: DatasetTable) -> None:
+    known = [entry["value"] for entry in table.group_counts("tags").to_dict("records")]
+    st.selectbox(
+        "Tag", known, index=None, accept_new_options=True, placeholder="Choose or type a tag", key="gallery.tag_name"
+    )
+    with st.container(horizontal=True):
+        st.button("Add tag", type="primary", key="gallery.add_tag", on_click=_tag, args=(table, "tag"))
+        st.button("Remove tag", key="gallery.remove_tag", on_click=_tag, args=(table, "untag"))
+
+
+def _relabel_form(table: DatasetTable) -> None:
+    names = table.classes
+    st.selectbox("New label", range(len(names)), index=None, format_func=names.__getitem__, key="gallery.new_label")
+    with st.container(horizontal=True):
+        st.button("Relabel", type="primary", key="gallery.set_label", on_click=_relabel, args=(table, False))
+        st.button("Restore label", key="gallery.old_label", on_click=_relabel, args=(table, True))
+
+
+def _undo_button(here: Opened) -> None:
+    mine = (event for event in history(here.table, limit=100) if event.who == (who() or user()) and not event.undone)
+    last = next(mine, None)
+    what = f"{last.action}{f' {last.value}' if last.value else ''} on {last.samples:,} samples" if last else None
+    about = f"Takes back: {plain(what)}" if what else None
+    undo_button(here.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)
+
+
+def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
+    """The button that takes back the user's last entry."""
+    st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
+
+
+def _export_menu(here: Opened, chosen: Selection, count: int) -> None:
+    with st.popover("Export", icon=":material/download:", key="gallery.export"):
+        what = ["Filtered view", "Selection"] if count else ["Filtered view"]
+        source = st.segmented_control(
+            "What", what, default=what[-1], required=True, key=f"gallery.export_what.{bool(count)}"
+        )
+        selected = source == "Selection" and not chosen.everything
+        number = count if source == "Selection" else here.count
+        export_choice(here.table, here.filters, number, only=chosen.ids if selected else None, key="gallery")
+
+
+def pagination(number: int, page: int, *, key: str, **look: Any) -> None:
+    """The way to the other pages of the view."""
+    if number > 1:
+        st.pagination(number, key=mirrored(key, page), on_change=_set, args=("page", key), **look)
+
+
+# --- callbacks -----------------------------------------------------------------------------------------------
+
+
+def _set(field: str, key: str) -> None:
+    url_state.change(**{field: st.session_state[key]})
+
+
+def _chosen_ids(table: DatasetTable) -> np.ndarray:
+    chosen = selected_now().chosen
+    filters = chosen if isinstance(chosen, Filters) else Filters(excluded=None, ids=tuple(chosen))
+    return table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
+
+
+def _tag(table: DatasetTable, action: str) -> None:
+    tag = st.session_state["gallery.tag_name"]
+    done = f"{'Tagged' if action == 'tag' else 'Removed tag'} “{tag}”"
+    attempt(annotate, table, selected_now().chosen, action, tag, who=who(), done=done)
+
+
+def _relabel(table: DatasetTable, back: bool) -> None:
+    label = None if back else st.session_state["gallery.new_label"]
+    if label is None and not back:
+        return
+    done = "Label restored" if back else "Relabelled"
+    attempt(annotate, table, selected_now().chosen, "relabel", label, who=who(), done=done)
+
+
+def _exclude(table: DatasetTable, action: str) -> None:
+    done = "Excluded" if action == "exclude" else "Included"
+    attempt(annotate, table, selected_now().chosen, action, who=who(), done=done)
+    select()
+
+
+def _undo(table: DatasetTable) -> None:
+    event = undo(table, who=who())
+    if event:
+        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")

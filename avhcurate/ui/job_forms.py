@@ -1,0 +1,194 @@
+"""Forms that start a job: a dataclass of a verb's options gives the widgets and the command line."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, field, fields
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.data import background
+from avhcurate.data.background import Command
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.ui.frame import attempt
+
+#: Model names to choose from; any other name that the command line takes may be typed.
+MODELS = (
+    "torchvision:resnet50",
+    "torchvision:resnet18",
+    "torchvision:convnext_tiny",
+    "torchvision:vit_b_16",
+    "efficientnet-lite0",
+    "avhcurate:digits",
+    "avhcurate:resnet20",
+)
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+_ANY_MODEL = """
+Choose one, or type `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2`, `avhcurate:NAME` or
+`PACKAGE.MODULE:FACTORY`.
+"""
+_BUSY = "A job is running: wait for it or cancel it."
+
+
+# --- options of a verb, as fields of a Command ---------------------------------------------------------------
+
+
+def option(widget: Any, *, default: Any = "", write: Any = None, **look: Any) -> Any:
+    """An option that a widget asks for, labelled by its name; `write` turns its value into the command line's.
+
+    Without a default (`MISSING`) it is an argument of the verb.
+    """
+    metadata = {"widget": widget, "look": look, **({"write": write} if write else {})}
+    return field(default=default, metadata=metadata)
+
+
+def text(help: str | None = None, usual: str = "", width: int = 150, default: Any = "", **look: Any) -> Any:
+    """A text; `usual` tells what an empty one means."""
+    value = "" if default is MISSING else default
+    look |= {"value": value, "placeholder": usual, "help": help, "width": width}
+    return option(st.text_input, default=default, **look)
+
+
+def number(help: str | None = None, usual: str | None = None, width: int = 130, low: Any = 1, **look: Any) -> Any:
+    """A number from `low`; `usual` tells what an empty one means."""
+    look = {"min_value": low, "value": look.get("default"), "default": None, "help": help, "width": width} | look
+    return option(st.number_input, placeholder=usual, **look)
+
+
+def choice(options: Sequence[str], help: str | None = None, width: int = 130, **look: Any) -> Any:
+    """One of `options`, the first unless the user says otherwise."""
+    return option(st.selectbox, default=options[0], options=options, help=help, width=width, **look)
+
+
+def model_choice(label: str, width: int, help: str = _ANY_MODEL) -> Any:
+    """A model's name, chosen or typed."""
+    return option(st.selectbox, label=label, width=width, accept_new_options=True, help=help)
+
+
+def tick(label: str, help: str | None = None) -> Any:
+    """A flag."""
+    return option(st.checkbox, label=label, default=False, help=help)
+
+
+def seed_list(count: int) -> str:
+    """So many seeds as the command line takes them.
+
+    >>> seed_list(3)
+    '0,1,2'
+    """
+    return ",".join(map(str, range(count)))
+
+
+class JobForm:
+    """The widgets of a verb's options, and the button that starts the job with what they say.
+
+    `known` are arguments and options that no widget asks for; `make` makes the command of all, `then` follows a start.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        key: str,
+        command: type[Command],
+        *,
+        busy: bool,
+        make: Callable[..., Command] | None = None,
+        then: Callable[[Command], None] | None = None,
+        **known: Any,
+    ) -> None:
+        self._root, self._key, self._busy, self._known = root, key, busy, known
+        self._make, self._then = make or command, then
+        self._fields = {field.name: field.metadata for field in fields(command)}
+        self._keys: dict[str, str] = {}
+
+    def ask(self, *names: str, key: str = "", **look: Any) -> None:
+        """Draws the widgets of these options; `look` overrides what their fields say."""
+        for name in names:
+            self._keys[name] = key or f"{self._key}{name}"
+            usual = {"label": name.replace("_", " ").capitalize(), **self._fields[name]["look"]}
+            self._fields[name]["widget"](key=self._keys[name], **(usual | look))
+
+    def submit(self, label: str, icon: str = "play_arrow", button: Any = None, **look: Any) -> None:
+        """The button that starts the job, unless one is running."""
+        look = {"type": "primary", "help": _BUSY if self._busy else None, **look}
+        draw = button or st.form_submit_button
+        draw(label, icon=f":material/{icon}:", disabled=self._busy, on_click=attempt, args=(self._start,), **look)
+
+    def _start(self) -> None:
+        asked = {name: st.session_state[key] for name, key in self._keys.items()}
+        command = self._make(**self._known, **asked)
+        background.start(self._root, command.argv, verb=command.verb, dataset=command.subject)
+        if self._then:
+            self._then(command)
+
+
+@contextmanager
+def job_form(root: Path, key: str, command: type[Command], **more: Any) -> Iterator[JobForm]:
+    """A `JobForm` in a form of Streamlit's, whose widgets' keys begin with `key`."""
+    with st.form(f"{key}form", border=False):
+        yield JobForm(root, key, command, **more)
+
+
+def row() -> Any:
+    """A line of widgets."""
+    return st.container(horizontal=True, vertical_alignment="bottom")
+
+
+def other_datasets(workspace: Workspace, name: str) -> list[DatasetFolder]:
+    """The workspace's other datasets; a damaged one is left out, since its own page says what is wrong."""
+    found = []
+    for other in workspace.names():
+        with suppress(CurateError):
+            folder = workspace.dataset(other)
+            if folder.record and other != name:
+                found.append(folder)
+    return found
+
+
+# --- forms beside results ------------------------------------------------------------------------------------
+
+
+def another_button(page: str, label: str) -> None:
+    """Opens the form of a page that has results already, or closes it."""
+    opened = is_open(page)
+    st.button(
+        "Close the form" if opened else label,
+        icon=f":material/{'close' if opened else 'add'}:",
+        key=f"{page}.another",
+        on_click=open_form,
+        args=(page, not opened),
+        width="content",
+    )
+
+
+def another(page: str, draw: Callable[[], None]) -> None:
+    """The form beside the page's results, where it was asked for."""
+    if is_open(page):
+        with st.container(border=True):
+            draw()
+
+
+def is_open(page: str) -> bool:
+    """Whether the form beside the page's results is open."""
+    return bool(st.session_state.get(f"{page}.open"))
+
+
+def open_form(page: str, opened: bool) -> None:
+    """Opens or closes that form."""
+    st.session_state[f"{page}.open"] = opened
+
+
+def await_more(count: Callable[[], int], *, known: int | None = None, every: float = 1.0) -> None:
+    """Runs the page again as soon as there is another number of results."""
+    known = count() if known is None else known
+
+    def look() -> None:
+        if count() != known:
+            st.rerun()
+
+    st.fragment(look, run_every=every)()

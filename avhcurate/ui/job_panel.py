@@ -1,0 +1,172 @@
+"""The job panel: progress of the workspace's job, its end, cancel and resume, in any tab."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from avhcurate.data import background
+from avhcurate.data.background import JobRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.ui import url_state
+from avhcurate.ui.frame import attempt
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain
+
+#: Seconds between two updates, while a job runs and while none does.
+_OFTEN, _SELDOM = 1.0, 5.0
+#: Session state: the job last seen running, jobs dismissed, jobs asked to stop, what to say next.
+_SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.say"
+
+_DOING = {
+    "score": "Scoring {}",
+    "import": "Importing {}",
+    "fetch": "Fetching {}",
+    "votes": "Attaching votes to {}",
+    "demo": "Preparing the digits demo",
+    "degrade": "Degrading images of {}",
+    "quality": "Measuring images of {}",
+    "train": "Training for {}",
+    "self-train": "Adapting a model to {}",
+    "project": "Mapping {}",
+    "suspects": "Looking for label suspects in {}",
+}
+_STOPPED = {
+    "failed": ("failed", ":material/error:"),
+    "cancelled": ("was cancelled", ":material/cancel:"),
+    "interrupted": ("was interrupted", ":material/power_off:"),
+}
+#: Verbs that cannot be cancelled, whose progress does not count images, and that start over when started again.
+_NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train")
+_START_OVER = ("import", "votes", "demo", "project")
+
+
+def job_panel(workspace: Workspace) -> JobRecord | None:
+    """Shows the newest job while it runs, or why it stopped, and keeps itself up to date; returns the job.
+
+    When the job ends, however that comes about, the whole page runs again.
+    """
+    job = background.current(workspace.root)
+    _notice_the_end(workspace, job)
+    watch = st.fragment(_watch, run_every=_OFTEN if job and job.active else _SELDOM)
+    watch(workspace.root, _phase(job))
+    return job
+
+
+def describe(job: JobRecord) -> str:
+    """What a job does, in words.
+
+    >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
+    'Scoring pets with x:y'
+    """
+    what = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
+    model = dict(zip(job.argv, job.argv[1:], strict=False)).get("--model", "")
+    model = model or next((part.partition("=")[2] for part in job.argv if part.startswith("--model=")), "")
+    return f"{what} with {model}" if model else what
+
+
+def progress_text(job: JobRecord) -> str:
+    """Progress of a job: done, rate, time left, message.
+
+    >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
+    '500 of 2,000 · 50 images/s · 30 s left'
+    """
+    parts = [f"{job.done:,} of {job.total:,}"] if job.total else []
+    rate = None if job.verb in _NO_IMAGES else job.rate
+    parts += [f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"] if rate else []
+    parts += [f"{duration(job.eta_s)} left"] if job.eta_s is not None and job.done < job.total else []
+    return " · ".join([*parts, *([job.message] if job.message else [])]) or "Starting …"
+
+
+def duration(seconds: float) -> str:
+    """A length of time to two units.
+
+    >>> duration(8.4), duration(75), duration(7500)
+    ('8 s', '1 min 15 s', '2 h 5 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _phase(job: JobRecord | None) -> str:
+    """Changes when a job begins or ends."""
+    return "" if job is None else f"{job.id} {'active' if job.active else job.state}"
+
+
+def _watch(root: Path, drawn: str) -> None:
+    job = background.current(root)
+    if _phase(job) != drawn:
+        st.rerun()
+    if job is None or job.id in st.session_state.get(_HIDDEN, ()):
+        return
+    if job.active:
+        _show_active(root, job)
+    elif job.state in _STOPPED:
+        _show_stopped(root, job)
+
+
+def _show_active(root: Path, job: JobRecord) -> None:
+    asked = job.id in st.session_state.get(_ASKED, ())
+    with st.container(border=True, key="jobs.active"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
+            if job.verb not in _NO_CANCEL:
+                st.button(
+                    "Stopping …" if asked else "Cancel",
+                    key="jobs.cancel",
+                    icon=":material/cancel:",
+                    disabled=asked,
+                    on_click=_cancel,
+                    args=(root, job),
+                )
+        share = job.done / job.total if job.total else 0.0
+        text = "Stopping after the batch under way; committed shards stay." if asked else progress_text(job)
+        st.progress(min(share, 1.0), text=plain(text))
+
+
+def _show_stopped(root: Path, job: JobRecord) -> None:
+    how, icon = _STOPPED[job.state]
+    with st.container(border=True, key="jobs.stopped"):
+        st.markdown(
+            f"{icon} **{plain(describe(job))}** {how}{f' at {job.done:,} of {job.total:,}' if job.total else ''}."
+        )
+        if job.state == "failed" and job.message:
+            st.error(plain(job.message.removeprefix("avhcurate: ")))
+        elif job.state == "interrupted":
+            st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
+        with st.container(horizontal=True):
+            resumes = job.verb not in _START_OVER and job.done > 0
+            st.button(
+                "Resume" if resumes or job.state != "failed" else "Try again",
+                key="jobs.resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=attempt,
+                args=(background.resume, root, job),
+            )
+            st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
+
+
+def _cancel(root: Path, job: JobRecord) -> None:
+    attempt(background.cancel, root, job)
+    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
+
+
+def _hide(job: str) -> None:
+    st.session_state[_HIDDEN] = {*st.session_state.get(_HIDDEN, ()), job}
+
+
+def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
+    """Says so when the job that this session saw at work is done, and turns to a dataset that it brought."""
+    if said := st.session_state.pop(_SAY, None):
+        st.toast(plain(said), icon=":material/check_circle:")
+    if job is not None and job.active:
+        st.session_state[_SEEN] = job.id
+    elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":
+        st.session_state[_SAY] = f"{describe(job)}: done in {duration(job.updated - job.started)}"
+        if job.dataset in workspace.names() and url_state.current().dataset != job.dataset:
+            url_state.write(View(dataset=job.dataset))
+        st.rerun()

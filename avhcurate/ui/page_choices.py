@@ -1,0 +1,163 @@
+"""A page's own choices: each lives in the address as PAGE.CHOICE, its default left out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
+
+import streamlit as st
+
+from avhcurate.ui import url_state
+from avhcurate.ui.frame import mirrored
+from avhcurate.ui.url_state import View
+from avhcurate.ui.user_errors import plain
+
+_T = TypeVar("_T")
+_R = TypeVar("_R", bound="Named")
+
+
+class Named(Protocol):
+    """A result on disk, by the name of its folder."""
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Choice(Generic[_T]):
+    """One choice of a page: `read` turns the address's text into a value and raises ValueError where it cannot."""
+
+    name: str
+    default: _T
+    read: Callable[[str], _T]
+    write: Callable[[_T], str] = str
+
+    def of(self, view: View) -> _T:
+        """The value in the address; the default, with a warning, where it cannot be read."""
+        text = view.chosen(self.name)
+        try:
+            return self.read(text) if text else self.default
+        except ValueError:
+            st.warning(
+                plain(f"The address has {self.name}={text[:40]}, which is not understood: it was ignored."),
+                icon=":material/link_off:",
+            )
+            return self.default
+
+    def show(
+        self,
+        widget: Callable[..., Any],
+        label: str,
+        view: View,
+        *arguments: Any,
+        value: _T | None = None,
+        on_change: Callable[..., None] | None = None,
+        **keywords: Any,
+    ) -> _T:
+        """Draws the choice as a widget and returns what is chosen: what the address says, or `value` if given.
+
+        `arguments` are what the widget takes after its label: the options, as a list or as a mapping to their texts, or
+        the ends of a slider. A choice that is not among the options gives way to the default, else to the first.
+        """
+        shown = self.of(view) if value is None else value
+        if arguments and isinstance(arguments[0], Mapping):
+            keywords["format_func"] = arguments[0].__getitem__
+        if arguments and isinstance(arguments[0], Mapping | Sequence):
+            options = list(arguments[0])
+            shown = self._among(options, shown)
+            arguments = (options, *arguments[1:])
+        if widget is st.segmented_control:
+            keywords["required"] = True
+        widget(label, *arguments, key=self.key(shown), on_change=on_change or self.keep, **keywords)
+        return shown
+
+    def _among(self, options: list[Any], value: Any) -> Any:
+        if isinstance(value, list):
+            return [one for one in value if one in options]
+        return next((one for one in (value, self.default) if one in options), options[0])
+
+    def key(self, value: _T) -> str:
+        """Key of the widget that shows the choice, set to `value`; its callback is `keep`."""
+        return mirrored(self.name, value)
+
+    def keep(self) -> None:
+        """Takes over what the widget says."""
+        self.put(st.session_state[self.name])
+
+    def restart(self, *dropped: str) -> None:
+        """As `keep`, and lists from page 1 with no sample open; choices `dropped` mean nothing beside the new value."""
+        view = replace(url_state.current(), page=1, sample=None)
+        for name in dropped:
+            view = view.choosing(name, "")
+        url_state.write(view)
+        self.keep()
+
+    def put(self, value: _T) -> None:
+        """Writes a value into the address; to be called in a widget's callback."""
+        url_state.write(url_state.current().choosing(self.name, "" if value == self.default else self.write(value)))
+
+
+def one_of(name: str, options: Sequence[_T], default: _T) -> Choice[_T]:
+    """A choice among values, each by its text."""
+    by_text = {str(option): option for option in options}
+
+    def read(text: str) -> _T:
+        if text not in by_text:
+            raise ValueError(text)
+        return by_text[text]
+
+    return Choice(name, default, read)
+
+
+def some_of(
+    name: str, options: Sequence[str], default: Sequence[str], *, most: int | None = None, none: str = ""
+) -> Choice[list[str]]:
+    """A choice of some texts, at most `most` of them, in the order chosen.
+
+    `none` stands in the address for a choice that was emptied; without it that is the default.
+    """
+
+    def read(text: str) -> list[str]:
+        found = [] if text == none else list(dict.fromkeys(text.split(",")))
+        if not set(found) <= set(options) or len(found) > (most or len(options)):
+            raise ValueError(text)
+        return found
+
+    return Choice(name, list(default), read, lambda chosen: ",".join(chosen) or none)
+
+
+def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:
+    """A number from `low` to `high`."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return Choice(name, default, read, lambda value: f"{value:g}")
+
+
+def switch(name: str) -> Choice[bool]:
+    """A flag, off by default."""
+
+    def read(text: str) -> bool:
+        if text != "1":
+            raise ValueError(text)
+        return True
+
+    return Choice(name, False, read, lambda _: "1")
+
+
+def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
+    """Of results, oldest first, the one that the address names, else the newest; None where there is none."""
+    by_name = {result.name: result for result in results}
+    return by_name.get(view.chosen(name)) or next(reversed(by_name.values()), None)
+
+
+def choose_result(
+    name: str, label: str, view: View, results: Sequence[_R], title: Callable[[_R], str], **look: Any
+) -> None:
+    """Asks for one of several results, newest first; nothing where there is one."""
+    if len(results) > 1:
+        titles = {result.name: title(result) for result in reversed(results)}
+        Choice(name, results[-1].name, str).show(st.selectbox, label, view, titles, **look)

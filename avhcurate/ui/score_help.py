@@ -1,0 +1,82 @@
+"""Help on scores: name, format, direction, and a popover with formula, range and source."""
+
+import streamlit as st
+
+from avhcurate.images.measures import MEASURES, RANKED, Measure
+from avhcurate.scores import Score
+
+#: How the selection rules of `pseudo_labels.rules` are called on a page.
+RULE_NAMES = {
+    "confidence": "Confidence",
+    "avc": "AVC",
+    "avc-centred": "AVC, centred",
+    "lrent": "LRENT",
+    "mrkld": "MRKLD",
+    "avc-lrent": "AVC + LRENT",
+    "avc-mrkld": "AVC + MRKLD",
+}
+
+
+def score_name(key: str) -> str:
+    """How a column is called on a page.
+
+    >>> score_name("avh"), score_name("hsf"), score_name("age")
+    ('AVH', 'HSF', 'age')
+    """
+    return RANKED[key].name if key in RANKED else {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
+
+
+def format_score(key: str, value: float | None) -> str:
+    """A value short enough for a tile.
+
+    >>> format_score("avh", 0.08), format_score("hsf", 0.5), format_score("votes", 50.0), format_score("loss", 1e-9)
+    ('0.0800', '0.50', '50', '1e-09')
+    """
+    if value is None or value != value:
+        return "–"
+    if key in MEASURES and MEASURES[key].whole:
+        return f"{value:,.0f}"
+    if key in ("votes", "id", "forgetting"):
+        return f"{value:.0f}"
+    if key == "hsf":
+        return f"{value:.2f}"
+    if value and not 1e-4 <= abs(value) < 1000:
+        return f"{value:.3g}"
+    return f"{value:.4f}"
+
+
+def direction(key: str) -> str:
+    """Which end of a score is the hard one.
+
+    >>> direction("avh"), direction("hsf")
+    ('high means harder', 'low means harder for people')
+    """
+    if key in MEASURES:
+        return f"low: {MEASURES[key].low_end}, high: {MEASURES[key].high_end}"
+    if key in RANKED:
+        return f"{RANKED[key].harder} means harder"
+    return "low means harder for people" if key == "hsf" else ""
+
+
+def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About this score", key: str) -> None:
+    """A popover that shows formula, range, direction and source of each score; `key` names the widget."""
+    with st.popover(label, icon=":material/help:", type="tertiary", key=key):
+        for number, name in enumerate(keys):
+            if number:
+                st.space("xsmall")
+            _explain_hsf() if name == "hsf" else _explain(RANKED[name]) if name in RANKED else None
+
+
+def _explain(score: Score | Measure) -> None:
+    st.markdown(f"**{score.name}** — {score.sentence}")
+    if score.formula:
+        st.latex(score.formula)
+    unit = f" {score.unit}" if score.unit else ""
+    label = " · needs a label" if score.needs_label else ""
+    st.caption(f"Range {score.low} to {score.high}{unit} · {direction(score.key)}{label}  \n{score.reference}")
+
+
+def _explain_hsf() -> None:
+    st.markdown("**HSF** — human selection frequency: share of people's votes that chose the given label.")
+    st.latex(r"\mathrm{HSF}(x) = \mathrm{votes}_y(x) \,/\, \mathrm{votes}(x)")
+    st.caption(f"Range 0 to 1 · {direction('hsf')}")

@@ -1,0 +1,214 @@
+"""Attaches human votes to a dataset: matches answers with samples and classes, and counts them."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.data.datasets import DatasetFolder, VotesRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.columns import listed
+from avhcurate.disk.files import write_parquet
+from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.errors import CurateError
+from avhcurate.votes.files import VoteSheet, counts_of_lists, read_votes
+from avhcurate.votes.hsf import count_answers, count_ticks
+from avhcurate.votes.row_matching import match_samples
+
+_COLUMN = "column {!r} of the source"
+
+
+def attach_votes(
+    workspace: Workspace, name: str, file: Path | str, *, simulated: bool = False, note: str = "", force: bool = False
+) -> VotesRecord:
+    """Attaches the votes of a file (see `votes.files.read_votes`) in place of those attached before.
+
+    Votes of another kind, or simulated in place of real ones, are replaced only with `force`. Rows that name no
+    sample are left out and reported in the record's messages; when none does, the file is refused.
+    """
+    sheet = read_votes(Path(file))
+    source = str(Path(file).absolute())
+    with workspace.lock(name):
+        return attach_sheet(workspace.dataset(name), sheet, source, simulated=simulated, note=note, force=force)
+
+
+def attach_sheet(
+    folder: DatasetFolder,
+    sheet: VoteSheet,
+    source: str,
+    *,
+    simulated: bool = False,
+    note: str = "",
+    force: bool = False,
+) -> VotesRecord:
+    """Attaches votes that were read already; the caller holds the dataset's lock."""
+    votes, messages = counted(sheet, folder)
+    if sheet.simulated and not simulated:
+        simulated, messages = True, [*messages, "the file says that its votes are simulated"]
+    return attach(folder, votes, source=source, messages=messages, simulated=simulated, note=note, force=force)
+
+
+def attach_column(folder: DatasetFolder, column: pa.ChunkedArray, title: str, *, force: bool = False) -> VotesRecord:
+    """Attaches a column of the source that holds K counts a sample; the caller holds the dataset's lock."""
+    rows, counts = counts_of_lists(column, title)
+    votes = _counts_table(rows, counts)
+    message = f"human votes were found in column {title!r} ({len(votes)} samples)"
+    return attach(folder, votes, source=_COLUMN.format(title), messages=[message], force=force)
+
+
+def attach(
+    folder: DatasetFolder,
+    votes: pa.Table,
+    *,
+    source: str,
+    messages: list[str],
+    simulated: bool = False,
+    note: str = "",
+    force: bool = False,
+) -> VotesRecord:
+    """Writes a table of votes (k-way: id, counts; tick: id, selected, shown) and its record."""
+    if not len(votes):
+        raise CurateError(f"{source} holds no vote for any sample: nothing was attached")
+    kind: Literal["k-way", "tick"] = "k-way" if "counts" in votes.column_names else "tick"
+    total = pc.sum(pc.list_flatten(votes["counts"]) if kind == "k-way" else votes["shown"]).as_py()
+    record = folder.record
+    before = record.votes
+    fingerprint = fingerprint_votes(votes)
+    if before is not None and before.fingerprint != fingerprint:
+        _refuse_mixing(before, kind, simulated, force)
+        messages = [*messages, f"they replace {before.total} votes from {before.source}"]
+    after = VotesRecord(
+        kind=kind,
+        simulated=simulated,
+        source=source,
+        total=total,
+        samples=len(votes),
+        fingerprint=fingerprint,
+        note=note,
+        messages=messages,
+    )
+    write_parquet(folder.votes_path(after), votes)
+    folder.write_record(record.model_copy(update={"votes": after}))
+    if before is not None and folder.votes_path(before) != folder.votes_path(after):
+        folder.votes_path(before).unlink(missing_ok=True)
+    return after
+
+
+def from_column(record: VotesRecord) -> bool:
+    """True for votes that a column of the source holds, which an import reads again."""
+    return record.source.startswith(_COLUMN.split("{")[0])
+
+
+def _refuse_mixing(before: VotesRecord, kind: str, simulated: bool, force: bool) -> None:
+    differs = [f"{before.kind} votes"] if before.kind != kind else []
+    differs += ["real votes"] if simulated and not before.simulated else []
+    if differs and not force:
+        raise CurateError(
+            f"{' and '.join(differs)} from {before.source} are attached, and these are "
+            f"{'simulated ' if simulated else ''}{kind} votes, which are not the same measure: --force replaces them"
+        )
+
+
+def carry_votes(old: DatasetFolder, new: DatasetFolder) -> VotesRecord | None:
+    """Takes votes over to a new version of a dataset, by path; None when none fit, as when the classes differ."""
+    before, record = old.record.votes, new.record
+    if before is None or old.record.classes != record.classes:
+        return None
+    was, now = (pq.read_table(folder.samples_path, columns=["path", "label"]) for folder in (old, new))
+    votes = pq.read_table(old.votes_path(before))
+    was = was.take(votes["id"])
+    ids = pc.index_in(was["path"], value_set=now["path"].combine_chunks()).cast(pa.int64())
+    kept = pc.is_valid(ids)
+    if before.kind == "tick":  # a tick says nothing about another label
+        kept = pc.and_(kept, pc.fill_null(pc.equal(was["label"], now["label"].take(ids)), False))
+    votes = votes.set_column(0, "id", ids).filter(kept).sort_by("id")
+    if not len(votes):
+        return None
+    lost = before.samples - len(votes)
+    messages = [*before.messages, f"kept from the import before ({lost} samples with votes are gone)"]
+    return attach(
+        new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
+    )
+
+
+def fingerprint_votes(votes: pa.Table) -> str:
+    if "counts" not in votes.column_names:
+        return fingerprint_table(votes)
+    flat = pa.table({"counts": pc.list_flatten(votes["counts"])})
+    return fingerprint_table(votes.select(["id"]), fingerprint_table(flat))
+
+
+def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str]]:
+    """Votes by id of a dataset, and what the user should know of rows that were left out."""
+    classes = folder.record.classes
+    samples = pq.read_table(folder.samples_path, columns=["path", "label"])
+    ids, messages = match_samples(sheet, samples["path"])
+    rows = np.flatnonzero(ids >= 0)
+    messages = [*sheet.messages, *messages]
+    if sheet.counts is not None:
+        return _of_counts(sheet.counts[rows], ids[rows], classes), messages
+    assert sheet.answers is not None
+    answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
+    if "selected" in answers:
+        labels = samples["label"].fill_null(-1).to_numpy()
+        votes, more = _of_ticks(answers, labels, classes)
+    else:
+        votes, more = _of_answers(answers, classes)
+    return votes, messages + more
+
+
+def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Table:
+    if counts.shape[1] != len(classes):
+        raise CurateError(
+            f"the votes have {counts.shape[1]} counts a sample, but the dataset has {len(classes)} classes "
+            f"({listed(classes, 5)}): give a column for each class, in this order"
+        )
+    unique, place = np.unique(ids, return_inverse=True)
+    if len(unique) == len(ids):
+        order = np.argsort(ids)
+        return _counts_table(ids[order], counts[order])
+    sums = np.zeros((len(unique), len(classes)), np.int64)
+    np.add.at(sums, place, counts)
+    return _counts_table(unique, sums)
+
+
+def _of_answers(answers: pd.DataFrame, classes: list[str]) -> tuple[pa.Table, list[str]]:
+    votes = count_answers(answers, classes)
+    ids = np.array(votes.samples, np.int64)
+    order = np.argsort(ids)
+    return _counts_table(ids[order], votes.counts[order]), _left_out(votes.replaced, votes.blank)
+
+
+def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
+    """Ticks for the class that is a sample's label; for other classes they say nothing about that label."""
+    own = labels[answers["sample"]]
+    if "class" not in answers:
+        answers = answers.assign(**{"class": np.where(own >= 0, np.array([*classes, ""], object)[own], "")})
+    answers = answers[own >= 0]
+    if not len(answers):
+        raise CurateError("no row is about a sample that has a label: ticks are counted for the given label")
+    votes = count_ticks(answers, classes)
+    table = votes.table[votes.table["label"] == labels[votes.table["sample"]]].sort_values("sample")
+    others = len(answers) - votes.replaced - votes.blank - int(table["shown"].sum())
+    messages = [f"{others} answers show a class that is not the sample's label and were left out"] if others else []
+    columns = {"id": pa.array(table["sample"], pa.int64())}
+    columns |= {name: pa.array(table[name], pa.int32()) for name in ("selected", "shown")}
+    return pa.table(columns), messages + _left_out(votes.replaced, votes.blank)
+
+
+def _left_out(replaced: int, blank: int) -> list[str]:
+    messages = [f"{replaced} answers gave way to a later one of the same annotator"] if replaced else []
+    return messages + ([f"{blank} rows without an answer were left out"] if blank else [])
+
+
+def _counts_table(ids: np.ndarray, counts: np.ndarray) -> pa.Table:
+    """The k-way table of samples that have any vote."""
+    some = counts.sum(axis=1) > 0
+    counts = counts[some].astype(np.int32)
+    offsets = np.arange(len(counts) + 1, dtype=np.int32) * counts.shape[1]
+    lists = pa.ListArray.from_arrays(offsets, counts.ravel())
+    return pa.table({"id": ids[some].astype(np.int64), "counts": lists})

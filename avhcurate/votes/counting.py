@@ -1,0 +1,266 @@
+"""Counts the votes that HSF uses: imported ones and those collected in the app, of one way of asking."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.data.datasets import DatasetFolder, VotesRecord, count_matrix
+from avhcurate.votes import bins, hsf
+from avhcurate.votes.grids import CONTROLS
+from avhcurate.votes.hsf_source import HsfSource, Key, SourceChoice, left_out
+from avhcurate.votes.log import ResponseLog
+from avhcurate.votes.log_columns import ResponseColumns, ResponseView
+
+#: Counts that are remembered: two ways of asking, with and without the annotators that a rule leaves out.
+_RECENT = 4
+_NONE = CONTROLS.index("none")
+
+
+@dataclass(frozen=True)
+class VoteCounts:
+    """Votes of each sample, by id: `votes` (N,), and among them those for the given label, `hits` of `asked` (N,).
+
+    `asked` is 0 where a sample has no label, so that its votes say nothing about it.
+    """
+
+    votes: np.ndarray
+    hits: np.ndarray
+    asked: np.ndarray
+
+    def __add__(self, other: "VoteCounts") -> "VoteCounts":
+        return VoteCounts(self.votes + other.votes, self.hits + other.hits, self.asked + other.asked)
+
+
+@dataclass(frozen=True)
+class _Recent:
+    """What the first so many rows of the log were counted to, and what else that depends on."""
+
+    depends_on: tuple[ResponseColumns, int, Key, bytes]
+    rows: int
+    counts: VoteCounts
+
+
+class VoteCounter:
+    """Counts the votes of a dataset as it was when this was made; `update` takes over responses given since.
+
+    `record`: what is known of the votes in use, None without any; `source`: where they come from.
+    """
+
+    def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
+        self.dataset, self.log = dataset, log
+        record = dataset.record
+        self.classes, self.labels = record.classes, dataset.labels()
+        self._attached = record.votes
+        self._imported = _imported(dataset, self.labels)
+        self._places: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
+        self._paths: pd.Index | None = None
+        self._recent: list[_Recent] = []
+        self._busy = threading.Lock()
+        self._version: tuple[int, ...] | None = None
+        nothing = np.zeros(len(self.labels), np.int64)
+        self.counts = VoteCounts(nothing, nothing, nothing)
+        self.record: VotesRecord | None = None
+        self.source = HsfSource(None, "auto", None, 0, 0, 0, 0)
+        self.update()
+
+    def update(self) -> np.ndarray:
+        """Counts again where responses, statuses or choices are new; the ids whose counts changed."""
+        columns = self.log.columns(self.dataset.name)
+        if columns.version == self._version:
+            return np.empty(0, np.int64)
+        version, before = columns.version, self.counts
+        chosen = SourceChoice.of(columns)
+        key = self._key(columns, chosen)
+        out = left_out(columns, key == "k-way", chosen.control_filter)
+        collected = self.collected(columns, key, out)
+        self.counts = collected + (self._imported[key] if key in self._imported else _no_counts(len(self.labels)))
+        self.source = self._source(columns, key, chosen, collected, out)
+        self.record = self._record(version)
+        self._version = version
+        changed = (self.counts.votes != before.votes) | (self.counts.hits != before.hits)
+        return np.flatnonzero(changed | (self.counts.asked != before.asked))
+
+    def frame(self, ids: np.ndarray, edges: Sequence[float]) -> pd.DataFrame:
+        """`id, hsf, hsf_low, hsf_high, votes, hsf_bin, _hsf_bin` of some samples; missing where there are no votes."""
+        table = hsf.from_ticks(self.counts.hits[ids], self.counts.asked[ids])
+        votes = self.counts.votes[ids]
+        index = pd.Series(bins.bin_index(table["hsf"], edges))
+        names = dict(enumerate(bins.bin_labels(edges)))
+        return table.assign(
+            id=ids,
+            votes=pd.Series(votes, dtype="Int64").where(votes > 0),
+            hsf_bin=index.map(names),
+            _hsf_bin=index.where(index >= 0),
+        )
+
+    def sources(self) -> dict[str, int]:
+        """Votes by where HSF could come from, all annotators who are not excluded by hand counted."""
+        return self._available(self.log.columns(self.dataset.name))
+
+    def votes(self, id: int | None = None) -> pd.DataFrame | None:
+        """The votes in use, by id, or those of one sample: as `DatasetFolder.votes`, collected ones included."""
+        key = self.source.key
+        if key is None:
+            return None
+        if not self.source.collected:
+            return self.dataset.votes(id)
+        ids = np.flatnonzero(self.counts.votes) if id is None else np.array([id][: int(self.counts.votes[id] > 0)])
+        if key == "tick":
+            return pd.DataFrame({"id": ids, "selected": self.counts.hits[ids], "shown": self.counts.asked[ids]})
+        counts = self._by_class(ids)
+        some = counts.any(axis=1)
+        return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
+
+    def ids(self, columns: ResponseColumns) -> np.ndarray:
+        """The id of each path in the log, -1 where the dataset has no such sample any more."""
+        known, ids = self._places
+        texts = columns.paths.texts
+        if known is not columns:
+            ids = np.empty(0, np.int64)
+        if len(ids) < len(texts):
+            if self._paths is None:
+                self._paths = pd.Index(self.dataset.samples(["path"])["path"])
+            ids = np.concatenate([ids, self._paths.get_indexer(pd.Index(texts[len(ids) :], dtype="str"))])
+            self._places = (columns, ids)
+        return ids
+
+    def class_numbers(self, columns: ResponseColumns) -> np.ndarray:
+        """The class index of each class name in the log, -1 where the dataset has no such class any more."""
+        index = {name: number for number, name in enumerate(self.classes)}
+        return np.array([index.get(name, -1) for name in columns.classes.texts], np.int64)
+
+    def collected(self, columns: ResponseColumns, key: Key | None, out: np.ndarray) -> VoteCounts:
+        """Standing votes in the log of one way of asking, without the annotators whose numbers are in `out`."""
+        if key not in ("k-way", "tick"):
+            return _no_counts(len(self.labels))
+        depends_on = (columns, columns.version[1], key, out.tobytes())
+        with self._busy:
+            rows = columns.rows  # read here, so that nobody has counted more of them before
+            known = next((item for item in self._recent if item.depends_on == depends_on), None)
+            # Nothing was retracted since, nor did an annotator drop out: only new responses are to be counted.
+            start, counts = (known.rows, known.counts) if known else (0, _no_counts(len(self.labels)))
+            if start < len(rows):
+                counts = counts + self._count(columns, rows[start:] if start else rows, key, out)
+            others = [item for item in self._recent if item is not known][: _RECENT - 1]
+            self._recent = [_Recent(depends_on, len(rows), counts), *others]
+        return counts
+
+    def _count(self, columns: ResponseColumns, rows: ResponseView, key: Key, out: np.ndarray) -> VoteCounts:
+        samples = len(self.labels)
+        rows = _counting(rows, key, out)
+        ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
+        known = (ids >= 0) & (labels >= 0)
+        own = known & (labels == self.labels[ids])
+        if key == "tick":  # a tick says nothing about another label
+            shown = np.bincount(ids[own], minlength=samples)
+            return VoteCounts(shown, np.bincount(ids[own & (rows["selected"] == 1)], minlength=samples), shown)
+        votes = np.bincount(ids[known], minlength=samples)
+        return VoteCounts(votes, np.bincount(ids[own], minlength=samples), np.where(self.labels >= 0, votes, 0))
+
+    def _by_class(self, ids: np.ndarray) -> np.ndarray:
+        """Votes for each class, (n, K) int32."""
+        counts = np.zeros((len(ids), len(self.classes)), np.int32)
+        place = np.full(len(self.labels), -1)
+        place[ids] = np.arange(len(ids))
+        if (
+            self.source.imported
+            and (attached := self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)) is not None
+        ):
+            here = place[attached["id"]]
+            if (here >= 0).any():
+                counts[here[here >= 0]] = np.stack(attached["counts"][here >= 0].to_list())
+        columns = self.log.columns(self.dataset.name)
+        rows = _counting(columns.rows, "k-way", left_out(columns, True, self.source.control_filter))
+        where, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
+        known = (where >= 0) & (labels >= 0)
+        here, labels = place[where[known]], labels[known]
+        np.add.at(counts, (here[here >= 0], labels[here >= 0]), 1)
+        return counts
+
+    def _available(self, columns: ResponseColumns) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for key in ("k-way", "tick", "simulated"):
+            counts = self.collected(columns, key, left_out(columns, key == "k-way", None))
+            number = int(counts.votes.sum())
+            if key in self._imported:
+                number += int(self._imported[key].votes.sum())
+            if number:
+                found[key] = number
+        return found
+
+    def _key(self, columns: ResponseColumns, chosen: SourceChoice) -> Key | None:
+        available = self._available(columns)
+        if chosen.key in available:
+            return chosen.key  # type: ignore[return-value]
+        human: list[Key] = [key for key in ("k-way", "tick") if key in available]
+        if human:
+            return max(human, key=lambda key: available[key])
+        return "simulated" if available else None
+
+    def _source(
+        self, columns: ResponseColumns, key: Key | None, chosen: SourceChoice, collected: VoteCounts, out: np.ndarray
+    ) -> HsfSource:
+        imported = int(self._imported[key].votes.sum()) if key in self._imported else 0
+        rows = columns.rows
+        annotators = rows["annotator"][rows["classify"] == (key == "k-way")] if key != "simulated" else []
+        of_design = np.flatnonzero(np.bincount(annotators))
+        counted = int(collected.votes.sum())
+        return HsfSource(
+            key,
+            chosen.key,
+            chosen.control_filter,
+            imported,
+            counted,
+            len(np.setdiff1d(of_design, out)) if counted else 0,
+            len(np.intersect1d(of_design, out)),
+        )
+
+    def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
+        source, attached = self.source, self._attached
+        if source.key is None:
+            return None
+        if not source.collected:
+            return attached
+        here = f"{source.annotators:,} annotator{'' if source.annotators == 1 else 's'} in the app"
+        with_imported = attached is not None and source.imported
+        content = b"".join(array.tobytes() for array in (self.counts.votes, self.counts.hits, self.counts.asked))
+        return VotesRecord(
+            kind="k-way" if source.key == "k-way" else "tick",
+            source=f"{attached.source} and {here}" if attached is not None and with_imported else here,
+            total=int(self.counts.votes.sum()),
+            samples=int((self.counts.votes > 0).sum()),
+            fingerprint=blake2b(content + repr(version).encode(), digest_size=32).hexdigest(),
+            note=attached.note if attached is not None and with_imported else "",
+            messages=attached.messages if attached is not None and with_imported else [],
+        )
+
+
+def _counting(rows: ResponseView, key: Key, out: np.ndarray) -> ResponseView:
+    """The rows that are votes of one way of asking by annotators who count."""
+    counts = rows["standing"] & (rows["control"] == _NONE) & (rows["classify"] == (key == "k-way"))
+    return rows[counts & ~np.isin(rows["annotator"], out)] if len(out) else rows[counts]
+
+
+def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, VoteCounts]:
+    """The attached votes, by the key of their source."""
+    record, votes = dataset.record.votes, dataset.votes_table()
+    if record is None or votes is None:
+        return {}
+    ids = votes["id"].to_numpy()
+    whole = _no_counts(len(labels))
+    if "counts" in votes.column_names:
+        counts = count_matrix(votes["counts"])
+        whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
+        whole.votes[ids] = counts.sum(axis=1)
+    else:
+        whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
+        whole.votes[ids] = whole.asked[ids]
+    return {"simulated" if record.simulated else record.kind: whole}
+
+
+def _no_counts(samples: int) -> VoteCounts:
+    return VoteCounts(*(np.zeros(samples, np.int64) for _ in range(3)))

@@ -1,0 +1,110 @@
+"""Human answers as a file holds them, whatever its form; counts are whole numbers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from avhcurate.disk.columns import listed
+from avhcurate.errors import CurateError
+
+#: The forms that are read, as messages name them.
+FORMS = (
+    "a count matrix (.npy, or a list column of a Parquet file), a long CSV or Parquet (sample, annotator, label; or "
+    "sample, annotator, class, selected), a Label Studio JSON export, or tasks and answers as ImageNetV2 has them"
+)
+#: Columns that may name the sample of an answer; those that hold paths go before those that hold numbers.
+SAMPLE_COLUMNS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_filename", "img"),
+    *("url", "image_url", "sample", "sample_id", "image_id", "cifar10_test_set_idx", "index", "idx", "id"),
+)
+#: What may be known of an answer besides what it says.
+DETAILS = ("annotator", "control", "expected", "reaction_ms", "task", "at")
+
+
+@dataclass(frozen=True)
+class VoteSheet:
+    """Human answers of a file, not yet matched with samples and classes.
+
+    `samples` are columns that may name the sample of each row, best first; without any, rows are samples in order.
+    Either `counts` (rows, K), or `answers` with a row an answer: `label`; or for ticks `selected`, perhaps `class`
+    (else the sample's own label is meant); and the DETAILS that are known. `controls` are answers that judge the
+    annotator and are no votes, in a sheet of their own. `simulated`: the file says that no person gave them.
+    """
+
+    samples: dict[str, pa.ChunkedArray]
+    counts: np.ndarray | None = None
+    answers: pd.DataFrame | None = None
+    messages: list[str] = field(default_factory=list)
+    controls: "VoteSheet | None" = None
+    simulated: bool = False
+
+
+def sheet_of_rows(rows: pd.DataFrame, samples: list[str], messages: list[str], *, simulated: bool = False) -> VoteSheet:
+    """A sheet of answers, one a row, some columns of which name samples; those that are no votes go to `controls`.
+
+    A row of which `control` says `padding` counts as nothing.
+    """
+    control = rows["control"].fillna("none") if "control" in rows else pd.Series("none", rows.index)
+    padded = int((control == "padding").sum())
+    judged = ~control.isin(["none", "padding"])
+    messages = [*messages, *([f"{padded} answers to padded tiles count as nothing"] if padded else [])]
+    if judged.any():
+        messages.append(f"{int(judged.sum())} answers to controls judge the annotators and are no votes")
+    controls = _of(rows[judged], samples) if judged.any() else None
+    votes = rows[control == "none"].drop(columns=["control", "expected"], errors="ignore")
+    return VoteSheet(
+        **_of(votes, samples).__dict__ | {"messages": messages, "controls": controls, "simulated": simulated}
+    )
+
+
+def _of(rows: pd.DataFrame, samples: list[str]) -> VoteSheet:
+    names = {
+        name: pa.chunked_array([pa.array(rows[name].to_numpy(object), pa.string(), from_pandas=True)])
+        for name in samples
+    }
+    return VoteSheet(names, answers=rows.drop(columns=samples).reset_index(drop=True))
+
+
+def sheet_simulated(values: Any, title: str) -> bool:
+    """Whether a file says of its answers that they are simulated; refused where it says so of some only."""
+    marks = {str(value).strip().lower() in ("true", "1", "yes") for value in set(values)}
+    if len(marks) > 1:
+        raise CurateError(f"{title} mixes simulated answers with real ones: import them as two files")
+    return marks == {True}
+
+
+def whole_counts(values: np.ndarray, title: str) -> np.ndarray:
+    """Counts as int64; `CurateError` for what is negative, fractional, missing or beyond 32 bits.
+
+    >>> whole_counts(np.array([[3.0, 0.0]]), "votes").tolist()
+    [[3, 0]]
+    """
+    if values.dtype.kind not in "iufb":
+        raise CurateError(f"{title} holds {values.dtype} values: votes are counted in whole numbers")
+    if values.dtype.kind == "f" and not (np.isfinite(values).all() and np.array_equal(values, np.rint(values))):
+        raise CurateError(f"{title} holds fractions or missing numbers: give the counts themselves, not shares")
+    if values.size and values.min() < 0:
+        raise CurateError(f"{title} holds negative counts, the least {values.min()}: nobody can vote less than never")
+    if values.size and values.max() > np.iinfo(np.int32).max:
+        raise CurateError(f"{title} holds a count of {values.max()}, more than 32 bits can: is it an identifier?")
+    return values.astype(np.int64)
+
+
+def counts_of_lists(column: pa.ChunkedArray, title: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of a list column that hold counts, as positions (M,) and counts (M, K)."""
+    rows = np.flatnonzero(column.is_valid().to_numpy())
+    lists = column.drop_null()
+    lengths = pc.unique(pc.list_value_length(lists)).to_pylist()
+    if len(lengths) > 1:
+        raise CurateError(
+            f"column {title!r} holds lists of {listed(sorted(lengths), 5)} counts: each needs one a class"
+        )
+    values = pc.list_flatten(lists)
+    if values.null_count:
+        raise CurateError(f"column {title!r} holds missing counts: write 0 where nobody chose a class")
+    counts = whole_counts(values.to_numpy(), f"column {title!r}")
+    return rows, counts.reshape(len(rows), lengths[0] if lengths else 0)

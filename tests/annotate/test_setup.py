@@ -1,0 +1,37 @@
+"""Settings of a collection: what cannot work is refused, what is written stands for everybody."""
+
+import pytest
+
+from avhcurate.annotate import setup
+from avhcurate.annotate.setup import CollectionSettings
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import open_table
+from tests.fakes.votes import make_labelled
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": 0}, "1 to 1000"),
+        ({"control_share": 0.7}, "between 0 and 0.5"),
+        ({"design": "guess"}, "choose a design"),
+        ({"queue": "best"}, "a queue of"),
+        ({"design": "select", "classes": (7,)}, "no sample has a label"),
+        ({"candidates": 0}, "one candidate"),
+        ({"candidates": 1000}, "too much at once"),
+        ({"lease_minutes": 0}, "more than nothing"),
+    ],
+)
+def test_settings_by_which_nobody_could_be_asked_are_refused(workspace, changes, message):
+    make_labelled(workspace, [0, 1, 2])
+    table = open_table(workspace, "pets")
+    with pytest.raises(CurateError, match=message):
+        setup.configure(table, CollectionSettings(**changes), who="boss")
+    assert setup.settings_of(table) is None
+
+
+def test_settings_stand_for_everybody_and_after_a_restart(workspace):
+    make_labelled(workspace, [0, 1, 2])
+    wanted = CollectionSettings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),), seed=7)
+    setup.configure(open_table(workspace, "pets"), wanted, who="boss")
+    assert setup.settings_of(open_table(workspace, "pets")) == wanted

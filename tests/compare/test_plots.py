@@ -1,0 +1,78 @@
+"""Figures of the Models page: what is drawn where there is too much to draw, and what a click carries."""
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.compare import plots as compare_plots
+from avhcurate.compare.statistics import fit_line
+from avhcurate.stats.calibration import calibrate
+
+RNG = np.random.default_rng(0)
+
+
+def scatter(n, **options):
+    values = RNG.normal(0.5, 0.02, (2, n))
+    values[:, 0] = 0.9, 0.1  # alone, far from the others
+    right = RNG.random((2, n)) < 0.8
+    points = pd.DataFrame({"id": np.arange(n), "label": 0, "bin": RNG.integers(-1, 2, n), "a": values[0]})
+    points = points.assign(b=values[1], a_right=right[0], b_right=right[1])
+    return points, compare_plots.against(
+        points, titles=("<one>", "two"), measure="AVH", classes=["zero"], bins=["low", "high"], **options
+    )
+
+
+def dots(figure):
+    return [trace for trace in figure.data if trace.type == "scattergl"]
+
+
+def test_each_point_is_drawn_in_its_group_with_its_id():
+    points, figure = scatter(300, color="agreement")
+    only_a = next(trace for trace in dots(figure) if trace.name.startswith("only A right"))
+    assert sorted(only_a.customdata[:, 0]) == points[points["a_right"] & ~points["b_right"]]["id"].tolist()
+    assert sum(len(trace.x) for trace in dots(figure)) == 300
+    by_bin = dots(scatter(300, color="bin")[1])
+    assert [trace.name.split(" · ")[0] for trace in by_bin] == ["no votes", "high", "low"]
+    assert "<" not in figure.layout.xaxis.title.text
+
+
+def test_a_crowd_is_a_density_that_counts_all_and_only_the_lonely_are_dots():
+    points, figure = scatter(compare_plots.MOST_POINTS + 1, color="agreement")
+    density = next(trace for trace in figure.data if trace.type == "heatmap")
+    assert np.sum(density.customdata) == len(points)
+    drawn = np.concatenate([trace.customdata[:, 0] for trace in dots(figure)])
+    assert 0 in drawn
+    assert len(drawn) < 2000
+
+
+def test_a_cell_of_the_confusion_carries_label_and_prediction():
+    counts = np.arange(16).reshape(4, 4)
+    figure = compare_plots.confusion(
+        counts, [1, 3], ["a", "b", "c", "a name that is too long to stand there"], difference=False
+    )
+    cells = next(trace for trace in figure.data if trace.type == "scatter")
+    assert cells.customdata.tolist() == [[1, 1, 5], [1, 3, 7], [3, 1, 13], [3, 3, 15]]
+    assert all(len(text) <= 14 for text in figure.layout.xaxis.ticktext)
+    # The diagonal of a difference is turned: fewer right answers are worse.
+    worse = compare_plots.confusion(-np.eye(2, dtype=int), [0, 1], ["a", "b"], difference=True)
+    assert worse.data[0].z[0][0] == 1
+
+
+def test_reliability_has_a_line_a_run_through_its_bins():
+    found = calibrate(RNG.random(200), RNG.random(200) < 0.5)
+    figure = compare_plots.reliability({"one": found, "two": found})
+    assert [trace.name for trace in figure.data] == ["one", "two"]
+    assert list(figure.data[0].y) == found.bins["accuracy"].tolist()
+
+
+def test_transfer_draws_a_point_a_model_and_bin_and_the_fit():
+    points = pd.DataFrame({"model": ["m", "n"] * 2, "bin": ["low"] * 2 + ["high"] * 2, "x": [0.2, 0.3, 0.7, 0.8]})
+    points = points.assign(y=points["x"] / 2, x_n=50, y_n=60)
+    for side in "xy":
+        points[f"{side}_low"], points[f"{side}_high"] = points[side] - 0.1, points[side] + 0.1
+    line = fit_line(points["x"].to_numpy(), points["y"].to_numpy())
+    figure = compare_plots.transfer(points, line, sides=("a", "b"), bins=["low", "high"], simulated=True)
+    low, high, fit, *models_named = figure.data
+    assert [trace.name for trace in models_named] == ["m", "n"]
+    assert (list(low.x), list(high.x)) == ([0.2, 0.3], [0.7, 0.8])
+    assert low.marker.symbol[0] == high.marker.symbol[0] != low.marker.symbol[1]
+    assert list(fit.y) == [0.1, 0.4]

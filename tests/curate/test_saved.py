@@ -1,0 +1,160 @@
+"""Sets and views over a real dataset: filters that name them, a re-import, combinations, lists from files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.curate import saved
+from avhcurate.curate.annotations import annotate
+from avhcurate.curate.history import describe, history_entries, undo_entry
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from tests.fakes.datasets import write_images
+
+
+@pytest.fixture
+def own(own_demo_root):
+    return Workspace(own_demo_root)
+
+
+def members(table, *names):
+    return table.frame(Filters(excluded=None, sets=names), columns=["id"])["id"].tolist()
+
+
+def test_a_filter_by_sets_takes_what_is_in_all_of_them(own, own_digits):
+    saved.save_set(own, "digits", "even", np.arange(0, 1797, 2))
+    saved.save_set(own, "digits", "few, 'odd'", [2, 3, 4])
+    own_digits.refresh()
+    assert members(own_digits, "few, 'odd'") == [2, 3, 4]
+    assert members(own_digits, "few, 'odd'", "even") == [2, 4]
+    filters = Filters(sets=("even", "few, 'odd'"), classes=(2,))
+    assert Filters.from_query(filters.to_query()) == filters
+    assert own_digits.sets_of(4) == ["even", "few, 'odd'"]
+    assert own_digits.sets_of(5) == []
+
+
+def test_a_table_follows_sets_that_others_save_replace_and_remove(own, own_digits):
+    saved.save_set(own, "digits", "s", [1, 2])
+    own_digits.refresh()
+    assert members(own_digits, "s") == [1, 2]
+    saved.save_set(own, "digits", "s", [7])
+    saved.save_set(own, "digits", "t", [8])
+    own_digits.refresh()
+    assert (members(own_digits, "s"), members(own_digits, "t")) == ([7], [8])
+    removal = saved.remove(own, "digits", "set", "s")
+    own_digits.refresh()
+    assert own_digits.sets == ("t",)
+    with pytest.raises(CurateError, match="no set is called s; the dataset has t"):
+        own_digits.count(Filters(sets=("s",)))
+    undo_entry(own_digits, f"saved-{removal}")
+    assert members(own_digits, "s") == [7]
+
+
+def test_a_set_outlives_a_reimport_in_another_order(tmp_path, workspace, make_dataset):
+    make_dataset({"b/x.png": "red", "c/x.png": "red"}, "own")
+    saved.save_set(workspace, "own", "kept", [0])
+    import_dataset(workspace, "own", write_images(tmp_path / "own", {"a/x.png": "red"}), force=True)
+    table = open_table(workspace, "own")
+    assert [table.sample(id)["path"] for id in members(table, "kept")] == ["b/x.png"]
+
+
+def test_sets_are_combined(own):
+    for name, ids in (("a", [1, 2, 3]), ("b", [3, 4]), ("c", [3])):
+        saved.save_set(own, "digits", name, ids)
+    ways = {"union": {1, 2, 3, 4}, "intersection": {3}, "difference": {1, 2}}
+    table = open_table(own, "digits")
+    for how, want in ways.items():
+        assert saved.combine(own, "digits", "new", ["a", "b", "c"], how) == len(want)
+        table.refresh()
+        assert set(members(table, "new")) == want
+    with pytest.raises(CurateError, match="empty"):
+        saved.combine(own, "digits", "none", ["c", "b"], "difference")
+    with pytest.raises(CurateError, match="two sets"):
+        saved.combine(own, "digits", "none", ["c"], "union")
+    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b", "c", "new"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{path}\n5\n\nnowhere.png\n",
+        "who,id,why\nann,1,x\nann,5,\nann,nowhere.png,y\n",
+        "\ufeffpath,n\n{path},1\n5,2\nnowhere.png,3\n",
+    ],
+)
+def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own_digits, content):
+    text = content.format(path=own_digits.sample(1)["path"])
+    assert saved.import_set(own, "digits", "listed", text.encode()) == (2, ["nowhere.png"])
+    own_digits.refresh()
+    assert members(own_digits, "listed") == [1, 5]
+
+
+def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):
+    for name in ("", "  ", "x" * 61, "a\nb"):
+        with pytest.raises(CurateError, match="1 to 60 printable"):
+            saved.save_set(own, "digits", name, [1])
+    with pytest.raises(CurateError, match="no samples are chosen"):
+        saved.save_set(own, "digits", "none", [])
+    with pytest.raises(CurateError, match="ids run from 0 to 1796"):
+        saved.save_set(own, "digits", "none", [1797])
+    with pytest.raises(CurateError, match="no sample of digits"):
+        saved.import_set(own, "digits", "none", b"nowhere.png")
+    with pytest.raises(CurateError, match="UTF-8"):
+        saved.import_set(own, "digits", "none", b"\xff\xfe\x00")
+    saved.save_set(own, "digits", "a", [1])
+    saved.save_set(own, "digits", "b", [1])
+    with pytest.raises(CurateError, match="already"):
+        saved.rename(own, "digits", "set", "a", "b")
+    assert [one.name for one in saved.sets(own, "digits")] == ["a", "b"]
+
+
+def test_history_says_in_words_who_did_what(own, own_digits):
+    annotate(own_digits, [3], "relabel", 7, who="ann")
+    annotate(own_digits, [3, 4], "tag", "odd", who="bob")
+    saved.save_set(own, "digits", "s", [3], who="bob")
+    found, count = history_entries(own_digits)
+    words = [(entry.who, describe(entry, own_digits.classes)) for entry in found]
+    assert count == 3
+    assert words == [
+        ("bob", "saved the set s"),
+        ("bob", "tagged odd"),
+        ("ann", f"relabelled as {own_digits.classes[7]}"),
+    ]
+    assert [entry.who for entry in history_entries(own_digits, sample=4)[0]] == ["bob"]
+    undo_entry(own_digits, found[2].key, who="zoe")
+    assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
+    assert history_entries(own_digits)[0][2].undone_by == "zoe"
+    with pytest.raises(CurateError, match="no entry is called 7"):
+        undo_entry(own_digits, "7")
+
+
+# --- the command line ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(own_demo_root, cli):
+    return lambda *arguments: cli(*arguments, "--workspace", own_demo_root)
+
+
+def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
+    assert "set   hard: 3 samples" in run("saved", "digits", "--save-set", "hard", "--where", "id < 3").out
+    saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
+    out = tmp_path / "a.csv"
+    run("export", "digits", "--set", "hard", "--format", "csv", "--out", out)
+    assert pd.read_csv(out)["id"].tolist() == [0, 1, 2]
+    run("export", "digits", "--view", "ones", "--set", "hard", "--format", "csv", "--out", out, "--force")
+    assert pd.read_csv(out)["id"].tolist() == [1]  # the digits come in order: 0, 1, 2
+    query = {"dataset": "digits", "edges": "0,0.9,1", "bin": "0", "where": "id < 100 OR id > 1700"}
+    saved.save_view(own, "digits", "low", query, "gallery")
+    run("export", "digits", "--view", "low", "--where", "id < 200", "--format", "csv", "--out", out, "--force")
+    table = open_table(own, "digits")
+    want = table.frame(Filters(where="hsf < 0.9 AND id < 100"), columns=["id"])["id"].tolist()
+    assert pd.read_csv(out)["id"].tolist() == want
+    run("saved", "digits", "--remove-view", "low")
+    assert "neither" in run("saved", "digits", "--remove", "hard", "--remove-view", "ones").out
+    assert run("history", "digits", "--action", "save set", "--json").out.count("hard") == 1
+    assert "no view 'ones'" in run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force").err
+    assert "either --where CONDITION or --ids FILE" in run("saved", "digits", "--save-set", "hard").err

@@ -1,0 +1,136 @@
+"""The annotation log: what stands after any order of entries and undos, by whom, and across processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate.data.annotation_log import AnnotationLog, fold
+from avhcurate.errors import CurateError
+
+
+@pytest.fixture
+def log(tmp_path):
+    return AnnotationLog(f"sqlite:///{tmp_path / 'annotations.db'}")
+
+
+def state(log, dataset="d"):
+    return log.state(dataset).set_index("path").to_dict("index")
+
+
+def test_the_last_entry_about_a_thing_stands(log):
+    log.append("d", "tag", "blurred", ["a", "b"], who="ann")
+    log.append("d", "tag", "odd", ["a"], who="ann")
+    log.append("d", "untag", "blurred", ["b"], who="bob")
+    log.append("d", "relabel", "3", ["a"], who="ann")
+    log.append("d", "exclude", None, ["b"], who="ann")
+    assert state(log) == {
+        "a": {"tags": ["blurred", "odd"], "curated_label": 3, "excluded": False},
+        "b": {"tags": [], "curated_label": None, "excluded": True},
+    }
+    assert state(log, "another") == {}
+
+
+def test_undo_takes_back_ones_own_newest_entry_and_nothing_twice(log):
+    log.append("d", "tag", "first", ["a"], who="ann")
+    log.append("d", "tag", "second", ["a"], who="bob")
+    log.append("d", "tag", "third", ["a"], who="ann")
+    assert log.undo("d", who="ann").value == "third"
+    assert log.undo("d", who="ann").value == "first"
+    assert log.undo("d", who="ann") is None
+    assert state(log)["a"]["tags"] == ["second"]
+    assert [(event.value, event.undone) for event in log.history("d")] == [
+        ("third", True), ("second", False), ("first", True),
+    ]  # fmt: skip
+
+
+def test_version_changes_with_every_entry_and_undo(log):
+    versions = [log.version("d")]
+    log.append("d", "exclude", None, ["a"], who="ann")
+    versions.append(log.version("d"))
+    log.undo("d", who="ann")
+    versions.append(log.version("d"))
+    assert versions == sorted(set(versions))
+
+
+def test_an_unknown_action_and_an_empty_choice_are_refused(log):
+    with pytest.raises(CurateError, match="tag, untag"):
+        log.append("d", "delete", None, ["a"], who="ann")
+    with pytest.raises(CurateError, match="select some"):
+        log.append("d", "exclude", None, [], who="ann")
+
+
+ENTRIES = st.lists(
+    st.tuples(
+        st.sampled_from(["tag", "untag", "relabel", "exclude", "include"]),
+        st.sampled_from("123"),
+        st.sampled_from("ab"),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(entries=ENTRIES)
+def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
+    replay = {}
+    for action, value, path in entries:
+        sample = replay.setdefault(path, {"tags": set(), "curated_label": None, "excluded": False})
+        if action == "tag":
+            sample["tags"].add(value)
+        elif action == "untag":
+            sample["tags"].discard(value)
+        elif action == "relabel":
+            sample["curated_label"] = int(value)
+        else:
+            sample["excluded"] = action == "exclude"
+            if sample["excluded"]:  # the reason of an exclusion is a tag
+                sample["tags"].add(value)
+    folded = fold(pd.DataFrame(entries, columns=["action", "value", "path"])).set_index("path").to_dict("index")
+    assert folded == {path: {**sample, "tags": sorted(sample["tags"])} for path, sample in replay.items()}
+
+
+def test_writers_at_once_lose_nothing(log):
+    def write(who):
+        for i in range(20):
+            log.append("d", "tag", f"{who}-{i}", ["a"], who=who)
+
+    threads = [threading.Thread(target=write, args=(f"w{i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(state(log)["a"]["tags"]) == 120
+
+
+def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
+    url = f"sqlite:///{tmp_path / 'annotations.db'}"
+    script = f"""
+        from avhcurate.data.annotation_log import AnnotationLog
+        log = AnnotationLog({url!r})
+        for i in range(100000):
+            log.append("d", "tag", str(i), ["a"], who="ann")
+            print(i, flush=True)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    acknowledged = [next(process.stdout) for _ in range(30)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += process.stdout.readlines()
+    process.wait()
+    kept = AnnotationLog(url).state("d")["tags"][0]
+    assert {line.strip() for line in acknowledged if line.endswith("\n")} <= set(kept)
+    assert len(kept) <= len(acknowledged) + 1
+
+
+def test_several_processes_may_open_a_new_log_at_once(tmp_path):
+    code = "import sys; from avhcurate.data.annotation_log import AnnotationLog as L; [L(url) for url in sys.argv[1:]]"
+    urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(12)]
+    started = [subprocess.Popen([sys.executable, "-c", code, *urls]) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]

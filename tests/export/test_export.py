@@ -1,0 +1,225 @@
+"""Exports read back by the tools that people use, and what an export must never do."""
+
+import io
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from torchvision.datasets import ImageFolder
+
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.export import export, export_bytes, hub
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.table.sample_table import COLUMNS
+from avhcurate.votes.attach import attach_votes
+
+VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
+
+
+def expected(table, filters=VIEW):
+    return table.frame(filters, columns=list(COLUMNS))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_a_table_comes_back_from_pandas_with_the_same_rows_and_columns(digits, tmp_path, format):
+    out = tmp_path / f"labels.{format}"
+    count = export(digits, VIEW, format, out)
+    readers = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    got, want = readers[format](out), expected(digits)
+    assert count == len(got) == len(want) > 0
+    assert list(got.columns) == [*COLUMNS[:25], "hsf_source", *COLUMNS[25:], *digits.user_columns]
+    for column in ("id", "label", "curated_label", "path", "hsf_bin"):
+        assert got[column].tolist() == want[column].tolist(), column
+    for column in ("avh", "confidence", "hsf", "loss"):
+        np.testing.assert_allclose(got[column], want[column].astype("float64"), rtol=1e-6)
+    assert set(got["hsf_source"]) == {"simulated"}
+
+
+def test_the_manifest_says_what_was_exported_from_what(digits, tmp_path):
+    out = tmp_path / "labels.csv"
+    count = export(digits, VIEW, "csv", out)
+    manifest = json.loads((tmp_path / "labels.csv.manifest.json").read_text())
+    assert manifest["samples"] == count
+    assert manifest["votes"]["simulated"]
+    assert manifest["weights_sha256"] == digits.run.record.weights_sha256
+    assert Filters.from_query(manifest["filters"]) == VIEW
+
+
+def test_image_folder_reads_the_folder_with_the_curated_labels(own_digits, tmp_path):
+    annotate(own_digits, Filters(classes=(1,)), "relabel", 8)
+    filters = Filters(classes=(1, 8), splits=("test",))
+    count = export(own_digits, filters, "folder", tmp_path / "folder")
+    dataset = ImageFolder(tmp_path / "folder")
+    assert dataset.classes == [own_digits.classes[8]]
+    assert len(dataset) == count == own_digits.count(filters)
+    assert dataset[0][0].size == (8, 8)
+
+
+def test_the_datasets_library_reads_the_hub_layout_with_class_names_and_splits(digits, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    count = export(digits, VIEW, "hf", tmp_path / "hf")
+    loaded = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
+    assert sum(len(part) for part in loaded.values()) == count
+    for split, part in loaded.items():
+        want = expected(digits, VIEW.with_(splits=(split,)))
+        assert part.features["label"].names == list(digits.classes)
+        assert part["label"] == want["label"].tolist()
+        assert part[0]["image"].size == (8, 8)
+        assert part["id"] == want["id"].tolist()
+
+
+def test_excluded_samples_stay_out_unless_asked_for(own_digits, tmp_path):
+    annotate(own_digits, [0, 1], "exclude")
+    assert export(own_digits, Filters(), "csv", tmp_path / "a.csv") == 1795
+    assert export(own_digits, Filters(excluded=None), "csv", tmp_path / "b.csv") == 1797
+
+
+def test_chosen_ids_export_whatever_the_filters_say(digits):
+    text = export_bytes(digits, Filters(classes=(9,)), "csv", only=[3, 1]).decode()
+    assert [line.split(",")[0] for line in text.splitlines()] == ["id", "1", "3"]
+
+
+def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):
+    out = tmp_path / "labels.csv"
+    out.write_text("mine")
+    with pytest.raises(CurateError, match="--force"):
+        export(digits, VIEW, "csv", out)
+    assert out.read_text() == "mine"
+    export(digits, VIEW, "csv", out, force=True)
+    assert out.read_text().startswith("id,path")
+    export(digits, VIEW, "folder", tmp_path / "folder")
+    (tmp_path / "folder" / "mine.txt").write_text("mine")
+    with pytest.raises(CurateError, match="--force"):
+        export(digits, VIEW, "folder", tmp_path / "folder")
+    export(digits, VIEW, "folder", tmp_path / "folder", force=True)
+    assert not (tmp_path / "folder" / "mine.txt").exists()
+
+
+def test_a_failing_export_leaves_nothing_behind(digits, tmp_path):
+    with pytest.raises(CurateError, match="nothing to export"):
+        export(digits, Filters(where="avh > 7"), "csv", tmp_path / "none.csv")
+    with pytest.raises(CurateError, match="no column is called"):
+        export(digits, Filters(where="nothing > 7"), "csv", tmp_path / "none.csv")
+    with pytest.raises(CurateError, match="choose from csv"):
+        export(digits, Filters(), "xls", tmp_path / "none.xls")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_formulas_from_tags_are_defused_in_csv_and_stay_in_parquet(own_digits, tmp_path):
+    annotate(own_digits, [2], "tag", "=cmd|'/c calc'!A1")
+    chosen = Filters(ids=(2,))
+    export(own_digits, chosen, "csv", tmp_path / "a.csv")
+    assert pd.read_csv(tmp_path / "a.csv")["tags"][0] == "'=cmd|'/c calc'!A1"
+    export(own_digits, chosen, "parquet", tmp_path / "a.parquet")
+    assert pd.read_parquet(tmp_path / "a.parquet")["tags"][0].tolist() == ["=cmd|'/c calc'!A1"]
+
+
+def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
+    from PIL import Image
+
+    from avhcurate.table.dataset_table import open_table
+
+    source = tmp_path / "images"
+    source.mkdir()
+    Image.new("RGB", (9, 9)).save(source / "a.png")
+    manifest = pd.DataFrame({"path": ["images/a.png"], "label": ["../../escape"]})
+    manifest.to_csv(tmp_path / "manifest.csv", index=False)
+    import_dataset(workspace, "evil", tmp_path / "manifest.csv")
+    out = tmp_path / "deep" / "out"
+    export(open_table(workspace, "evil"), Filters(), "folder", out)
+    written = [path for path in out.rglob("*") if path.suffix == ".png"]
+    assert len(written) == 1
+    assert written[0].parent.parent == out
+    assert os.path.realpath(written[0]) == str(source / "a.png")
+    assert not (tmp_path / "escape").exists()
+
+
+def images(count):
+    stream = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(stream, "PNG")
+    return [{"bytes": stream.getvalue(), "path": None}] * count
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "folder", "hf"])
+def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, format):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "precious.jpg").write_bytes(b"mine")
+    with pytest.raises(CurateError, match="photos"):
+        export(digits, VIEW, format, tmp_path / "photos", force=True)
+    assert [file.name for file in (tmp_path / "photos").iterdir()] == ["precious.jpg"]
+
+
+def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tmp_path):
+    (tmp_path / "a.csv.manifest.json").write_text("mine")
+    with pytest.raises(CurateError, match="manifest"):
+        export(digits, VIEW, "csv", tmp_path / "a.csv")
+    assert (tmp_path / "a.csv.manifest.json").read_text() == "mine"
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp_path, make_dataset, monkeypatch):
+    monkeypatch.setattr(hub, "_HF_BATCH", 2048)
+    monkeypatch.setattr(hub, "_HF_BATCHES", 1)
+    count = 5000
+    splits = [[None, "train", "a b", "a-b"][number % 4] for number in range(count)]
+    table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
+    assert export(table, Filters(), "hf", tmp_path / "hf") == count
+    files = sorted((tmp_path / "hf" / "data").iterdir())
+    assert [file.name for file in files] == [
+        f"{split}-{number:05d}-of-00002.parquet" for split in ("a_b", "train") for number in range(2)
+    ]
+    ids = np.concatenate([pq.read_table(file, columns=["id"])["id"].to_numpy() for file in files])
+    assert sorted(ids) == list(range(count))
+
+
+def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
+    names = ["a:b", "a*b", "Cat", "cat"]
+    table = make_dataset(pa.table({"image": images(4), "label": names}), "own")
+    export(table, Filters(), "folder", tmp_path / "out")
+    folder = ImageFolder(tmp_path / "out")
+    assert len(folder.classes) == len({name.casefold() for name in folder.classes}) == len(names)
+    assert len(folder) == len(names)  # though no image has a name of its own
+
+
+def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    values = [float("nan"), float("inf"), 1.5]
+    table = make_dataset(pa.table({"image": images(3), "label": [0, 0, 0], "area": values}), "own")
+    lines = export_bytes(table, Filters(), "jsonl").decode().splitlines()
+    assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
+    assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
+    assert table.histogram("area")["n"].sum() == 1
+
+
+def test_columns_that_an_export_adds_are_not_taken_by_the_users(make_dataset):
+    taken = {"image": images(2), "label": [0, 1], "hsf_source": ["x", "y"], "gap": [1, 2]}
+    table = make_dataset(pa.table(taken), "own")
+    assert table.user_columns == ("user_hsf_source", "user_gap")
+
+
+def test_votes_attached_after_a_table_was_opened_do_not_lend_it_their_name(own_digits, tmp_path):
+    np.save(tmp_path / "people.npy", np.eye(10, dtype=int)[own_digits.dataset.labels()])
+    workspace = Workspace(own_digits.dataset.root.parents[1])
+    attach_votes(workspace, "digits", tmp_path / "people.npy", force=True)
+    assert "simulated" in export_bytes(own_digits, VIEW, "csv").decode()
+    assert own_digits.simulated
+    assert not open_table(workspace, "digits").simulated
+
+
+def test_the_manifest_says_what_its_hsf_bins_and_versions_are(digits, tmp_path):
+    export(digits, VIEW, "csv", tmp_path / "a.csv")
+    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
+    assert manifest["hsf_edges"] == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert manifest["run"] == digits.run.name
+    assert manifest["versions"]["avhcurate"]

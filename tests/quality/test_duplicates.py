@@ -1,0 +1,98 @@
+"""Pairs, groups and keepers against searches by hand, and copies planted among samples that are none."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.quality.duplicates import LEAST_SIMILARITY, groups, hash_pairs, keepers, nearest_rows, similarity_cut
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """300 embeddings in ten tight classes, and near copies of the first 12: (features, their rows)."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(10, 24))
+    rows = centres[rng.integers(0, 10, 300)] + 0.4 * rng.normal(size=(300, 24))
+    copies = rows[:12] * rng.uniform(0.5, 2, (12, 1)) + 1e-3 * rng.normal(size=(12, 24))
+    return np.concatenate([rows, copies]).astype(np.float32)
+
+
+@pytest.mark.parametrize("bits", [0, 3, 6])
+def test_hashes_within_reach_are_the_pairs_that_comparing_all_finds(bits):
+    rng = np.random.default_rng(1)
+    hashes = rng.integers(0, 2**63, 120, dtype=np.uint64)
+    flips = [sum(1 << int(bit) for bit in rng.choice(64, count, replace=False)) for count in rng.integers(0, 9, 60)]
+    hashes = np.concatenate([hashes, hashes[:60] ^ np.array(flips, np.uint64), hashes[:5]])
+    near = {
+        (a, b) for a, b in combinations(range(len(hashes)), 2) if (int(hashes[a]) ^ int(hashes[b])).bit_count() <= bits
+    }
+    found = {tuple(pair) for pair in hash_pairs(hashes, bits=bits).tolist()}
+    assert found <= near
+    assert groups(len(hashes), np.array(sorted(near))).tolist() == groups(len(hashes), np.array(sorted(found))).tolist()
+
+
+def test_the_nearest_rows_are_those_of_the_whole_matrix(planted, monkeypatch):
+    monkeypatch.setattr("avhcurate.quality.duplicates._ROWS", 50)
+    monkeypatch.setattr("avhcurate.quality.duplicates._COLUMNS", 70)
+    features = planted.copy()
+    features[5], features[9] = 0, np.nan
+    shares = []
+    found = nearest_rows(features, count=4, on_progress=shares.append)
+    with np.errstate(invalid="ignore"):
+        unit = features.astype(float) / np.linalg.norm(features.astype(float), axis=1, keepdims=True)
+    cosine = np.nan_to_num(unit @ unit.T, nan=-2)
+    np.fill_diagonal(cosine, -2)
+    expected = np.argsort(-cosine, axis=1, kind="stable")[:, :4]
+    usable = np.delete(np.arange(len(features)), [5, 9])
+    np.testing.assert_array_equal(found.ids[usable], expected[usable])
+    np.testing.assert_allclose(found.cosines[usable], np.take_along_axis(cosine, expected, 1)[usable], atol=1e-6)
+    assert (found.ids[[5, 9]] == -1).all()
+    assert np.isnan(found.cosines[[5, 9]]).all()
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+
+def test_in_cells_the_copies_are_found_all_the_same(planted):
+    exact, cells = nearest_rows(planted), nearest_rows(planted, exact_rows=100)
+    assert (exact.pairs(0.9999) == cells.pairs(0.9999)).all()
+    assert len(cells.pairs(0.9999)) == 12
+    assert (exact.ids == cells.ids).mean() > 0.5
+    assert not (cells.cosines > exact.cosines + 1e-6).any()
+
+
+def test_the_cut_lies_between_copies_and_the_tight_classes(planted):
+    nearest = nearest_rows(planted)
+    cut = similarity_cut(nearest.cosines[:, 0])
+    assert nearest.pairs(cut).tolist() == [[row, 300 + row] for row in range(12)]
+    usual = np.sort(nearest.cosines[12:300, 0])
+    assert len(nearest.pairs(LEAST_SIMILARITY)) > 12  # a fixed cosine would have joined whole classes
+    assert usual[-1] < cut
+    assert similarity_cut(np.full(5, np.nan)) == similarity_cut(np.full(50, 0.2)) == LEAST_SIMILARITY
+
+
+def test_groups_are_the_sets_that_chains_of_pairs_join():
+    assert groups(7, np.array([[5, 2], [2, 6], [1, 3]])).tolist() == [0, 1, 2, 1, 0, 2, 2]
+    assert groups(3, np.empty((0, 2), int)).tolist() == [0, 0, 0]
+
+
+def test_the_copy_to_keep_is_held_out_then_largest_then_sharpest_then_first():
+    members = pd.DataFrame(
+        [
+            (1, 4, "Train", 900, 3.0), (1, 7, "val", 100, 1.0),
+            (2, 0, None, 100, 9.0), (2, 1, None, 400, 2.0),
+            (3, 9, "train", 100, 1.0), (3, 8, "train", 100, 2.0),
+            (4, 6, None, 100, 1.0), (4, 5, None, 100, 1.0),
+        ],
+        columns=["group", "id", "split", "pixels", "sharpness"],
+    ).assign(excluded=False)  # fmt: skip
+    assert members["id"][keepers(members)].tolist() == [7, 1, 8, 5]
+    members["excluded"] = members["id"].isin([7, 9, 6, 5])  # the best one; another; the whole group
+    assert members["id"][keepers(members)].tolist() == [4, 1, 8, 5]
+
+
+def test_an_impossible_number_of_bits_is_refused():
+    with pytest.raises(CurateError, match="0 to 31 bits"):
+        hash_pairs(np.array([1], np.uint64), bits=40)

@@ -1,0 +1,74 @@
+"""Figures of self-training: a panel a quantity, a line a rule, bands that stay shares, and classes before and after."""
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.self_training.plots import MOST_CLASSES, before_and_after, curves, stroke
+
+
+def values(**changes):
+    rows = [
+        {"quantity": key, "line": line, "round": number, "n": 2, "mean": 0.9, "low": 0.7, "high": 1.1} | changes
+        for key in ("accuracy", "mean_norm", "ece", "precision")
+        for line in (0, 1)
+        for number in (0, 1, 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+STROKES = [stroke("Confidence", "confidence"), stroke("AVC + MRKLD", "avc-mrkld")]
+
+
+def test_colour_tells_the_gate_and_the_dash_what_is_learnt():
+    confidence, avc, both = (stroke("", rule) for rule in ("confidence", "avc", "avc-mrkld"))
+    assert avc.color == both.color != confidence.color
+    assert avc.symbol == both.symbol != confidence.symbol
+    assert avc.dash == confidence.dash == "solid" != both.dash
+    assert stroke("", "avc", usual=False).symbol == f"{avc.symbol}-open"
+
+
+def test_every_quantity_has_a_panel_and_every_rule_is_named_once():
+    keys = ["accuracy", "mean_norm", "ece", "precision"]
+    figure = curves(values(), STROKES, keys, source_only={"accuracy": 0.6, "ece": 0.2})
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == ["Accuracy, overall", "Mean norm of the selected", "Calibration error (ECE)",
+                      "Precision of the selected"]  # fmt: skip
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["source only", "Confidence", "AVC + MRKLD"]
+    assert [trace.y[0] for trace in figure.data if trace.name == "source only"] == [0.6, 0.2]
+    assert {trace.xaxis for trace in figure.data} == {"x", "x2", "x3", "x4"}
+
+
+def test_bands_of_shares_end_at_one_and_other_bands_do_not():
+    figure = curves(values(), STROKES, ["accuracy", "mean_norm"], source_only={})
+    tops = {trace.xaxis: max(trace.y) for trace in figure.data if trace.fill}
+    assert tops == {"x": 1.0, "x2": 1.1}
+
+
+def test_one_seed_without_an_interval_has_no_band():
+    figure = curves(values(n=1, low=np.nan, high=np.nan), STROKES, ["accuracy"], source_only={})
+    assert len(figure.data) == 2
+    assert not any(trace.fill for trace in figure.data)
+
+
+def classes(after):
+    size = len(after)
+    return pd.DataFrame(
+        {"label_name": [f"<b>{k}" for k in range(size)], "samples": 10, "before": 0.5, "after": after,
+         "low": np.asarray(after) - 0.1, "high": np.asarray(after) + 0.1}
+    )  # fmt: skip
+
+
+def test_the_class_that_gains_most_stands_on_top_and_markup_is_text():
+    before, after = before_and_after(classes([0.6, 0.9, 0.2])).data[-2:]
+    assert list(after.y) == ["‹b›2", "‹b›0", "‹b›1"]  # Plotly draws from below
+    assert list(after.x) == [0.2, 0.6, 0.9]
+    assert list(before.x) == [0.5] * 3
+    assert len({after.marker.color[0], after.marker.color[1]}) == 2
+    np.testing.assert_allclose(after.error_x.array, 0.1)
+
+
+def test_of_many_classes_those_that_change_most_are_drawn_and_unknown_ones_are_not():
+    after = [0.5 + 0.01 * k for k in range(MOST_CLASSES + 5)] + [np.nan]
+    drawn = before_and_after(classes(after)).data[-1]
+    assert len(drawn.x) == MOST_CLASSES
+    assert min(drawn.x) == after[5]

@@ -1,0 +1,396 @@
+"""Self-training as a job on a real shift: blurred digits, scored on the way, killed, compared, taken away."""
+
+import filecmp
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image, ImageFilter
+
+from avhcurate import cli, export
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import write_parquet
+from avhcurate.errors import CurateError
+from avhcurate.pseudo_labels.service import COLUMNS
+from avhcurate.self_training import results
+from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.probe_trainer import FILE
+from avhcurate.self_training.service import Settings, self_train_all, self_train_dataset
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.training.probe import ProbeRecipe
+
+#: Trained on 300 digits, adapted to the other half, blurred.
+SETTINGS = Settings(
+    "digits",
+    "blurred",
+    "avhcurate:digits",
+    schedule=Schedule(0.2, 0.15, 0.5),
+    how=ProbeRecipe(hidden=32, epochs=8, batch_size=128, learning_rate=0.02),
+    source_where="split = 'train' AND id < 600",
+)
+
+
+def blurred(encoded):
+    picture = Image.open(io.BytesIO(encoded)).filter(ImageFilter.GaussianBlur(0.75))
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    return png.getvalue()
+
+
+def write_blurred(source, out, *, classes=None, labelled=True):
+    """The other half of the digits, out of focus; with other class names, or without labels."""
+    table = pq.read_table(source)
+    metadata = table.schema.metadata[b"huggingface"]
+    rows = table.to_pandas().query("split == 'test'")
+    rows["image"] = [{**image, "bytes": blurred(image["bytes"])} for image in rows["image"]]
+    if classes:
+        described = json.loads(metadata)
+        described["info"]["features"]["label"]["names"] = classes
+        metadata = json.dumps(described).encode()
+    if not labelled:
+        rows = rows.drop(columns="label")
+    new = pa.Table.from_pandas(rows, preserve_index=False)
+    write_parquet(out, new.replace_schema_metadata({b"huggingface": metadata} if labelled else None))
+    return out
+
+
+@pytest.fixture(scope="module")
+def shifted_root(demo_root, tmp_path_factory):
+    """The demo with the blurred digits beside it, not scored; to copy."""
+    root = tmp_path_factory.mktemp("shifted") / "demo"
+    shutil.copytree(demo_root, root)
+    source = root / "downloads" / "digits" / "digits.parquet"
+    import_dataset(Workspace(root), "blurred", write_blurred(source, root / "blurred.parquet"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def adapted_root(shifted_root, tmp_path_factory):
+    """A copy in which AVC and confidence adapted the digits with two seeds, by the command line; for reading only."""
+    root = shutil.copytree(shifted_root, tmp_path_factory.mktemp("adapted") / "demo")
+    arguments = [
+        "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--rule",
+        "avc,confidence", "--seeds", "0,1", "--portion", "0.2:0.5:0.15", "--hidden", "32", "--epochs", "8",
+        "--batch-size", "128", "--learning-rate", "0.02", "--source-where", SETTINGS.source_where,
+        "--workspace", str(root), "--json",
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["avhcurate", *arguments])
+        printed = io.StringIO()
+        patch.setattr(sys, "stdout", printed)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 0
+    (root / "printed.json").write_text(printed.getvalue())
+    return root
+
+
+@pytest.fixture(scope="module")
+def adapted(adapted_root):
+    """Those four, AVC with seed 0 first."""
+    return results.trainings(Workspace(adapted_root), "blurred")
+
+
+@pytest.fixture
+def own_root(adapted_root, tmp_path):
+    return shutil.copytree(adapted_root, tmp_path / "own")
+
+
+def test_the_command_scores_what_is_missing_and_adapts_with_every_rule_and_seed(adapted_root, adapted):
+    workspace = Workspace(adapted_root)
+    run = workspace.dataset("blurred").run()
+    assert run.complete
+    assert [(folder.record.rule, folder.record.seed) for folder in adapted] == [
+        ("avc", 0), ("confidence", 0), ("avc", 1), ("confidence", 1),
+    ]  # fmt: skip
+    printed = json.loads((adapted_root / "printed.json").read_text())["self_trainings"]
+    assert printed == [results.summary(folder) for folder in adapted]
+    for row in printed:
+        assert row["accuracy"] > row["source_only"] + 0.04
+        assert row["accuracy_low"] < row["accuracy"] < row["accuracy_high"]
+    record = adapted[0].record
+    assert record.weights_sha256 == run.record.weights_sha256
+    assert (record.source_run, record.target_run) == (workspace.dataset("digits").run().name, run.name)
+    assert record.target_samples == 896
+    assert record.done == record.rounds == 3
+    assert record.finished > record.started
+
+
+def test_the_same_call_again_does_nothing(adapted_root, adapted):
+    before = [(folder.root / "self-training.json").stat().st_mtime_ns for folder in adapted]
+    again = self_train_all(Workspace(adapted_root), SETTINGS, ["avc", "confidence"], [0, 1])
+    assert [folder.name for folder in again] == [folder.name for folder in adapted]
+    assert [(folder.root / "self-training.json").stat().st_mtime_ns for folder in again] == before
+
+
+#: Dies in the middle of writing round 2: its head is there, its report is not.
+KILLED = """
+    import os, signal, sys
+    from avhcurate.self_training.service import Schedule, Settings, Workspace, self_train_dataset
+    from avhcurate.storage import self_training as storage
+    from avhcurate.training.probe import ProbeRecipe
+
+    write = storage.write_json
+
+    def dying(path, record):
+        if path.name == "report.json" and record.round == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(path, record)
+
+    storage.write_json = dying
+    self_train_dataset(Workspace(sys.argv[1]), SETTINGS)
+"""
+
+
+def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapted):
+    workspace = Workspace(own_root)
+    shutil.rmtree(workspace.dataset("blurred").root / "self-training")
+    script = textwrap.dedent(KILLED).replace("SETTINGS", repr(SETTINGS))
+    ended = subprocess.run([sys.executable, "-c", script, str(own_root)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    (cut,) = results.trainings(workspace, "blurred")
+    assert (cut.rounds(), cut.complete, cut.name) == ([0, 1], False, adapted[0].name)
+    whole = self_train_dataset(workspace, SETTINGS)
+    assert whole.rounds() == adapted[0].rounds() == [0, 1, 2, 3]
+    for number in whole.rounds():
+        assert filecmp.cmp(whole.round(number) / FILE, adapted[0].round(number) / FILE, shallow=False)
+        timeless = [folder.report(number).model_dump(exclude={"seconds"}) for folder in (whole, adapted[0])]
+        assert timeless[0] == timeless[1]
+    assert not list(whole.root.rglob("*.tmp"))
+
+
+def test_cancelling_ends_with_130_and_the_same_command_resumes(own_root, monkeypatch, cli):
+    workspace = Workspace(own_root)
+    shutil.rmtree(workspace.dataset("blurred").root / "self-training")
+    calls = []
+    monkeypatch.setattr("avhcurate.disk.jobs._RunningJob.should_stop", lambda self: calls.append(0) or len(calls) == 3)
+    arguments = ["--source", "digits", "--target", "blurred", "--portion", "0.3", "--rounds", "3", "--hidden", "0"]
+    codes = []
+    for _ in range(2):
+        ended = cli("self-train", *arguments, "--workspace", own_root)
+        codes.append(ended.code)
+        (folder,) = results.trainings(workspace, "blurred")
+        assert folder.complete == (len(codes) == 2)
+    assert codes == [130, 0]
+    assert "avc" in ended.out
+
+
+def test_labels_of_the_target_are_not_needed(own_root, adapted, tmp_path):
+    """Without any, the same samples get the same pseudo-labels; only the report has nothing to say."""
+    workspace = Workspace(own_root)
+    source = own_root / "downloads" / "digits" / "digits.parquet"
+    import_dataset(workspace, "unknown", write_blurred(source, tmp_path / "unknown.parquet", labelled=False))
+    found = self_train_dataset(workspace, replace(SETTINGS, target="unknown"))
+    assert found.record.rounds == 3
+    for number in (1, 2, 3):
+        columns = ["id", "pseudo_label", "selected"]
+        pd.testing.assert_frame_equal(found.selection(number, columns), adapted[0].selection(number, columns))
+        assert found.report(number).accuracy.value is None
+        assert found.report(number).precision.value is None
+    assert results.table(found)["accuracy"].isna().all()
+
+
+def test_classes_in_another_order_or_of_other_names_are_refused(own_root, tmp_path):
+    workspace = Workspace(own_root)
+    source = own_root / "downloads" / "digits" / "digits.parquet"
+    for name, classes, said in (
+        ("turned", [*"1023456789"], "another order .class 0 is '0' in 'digits' and '1' in 'turned'"),
+        ("named", [*"012345678", "nine"], "9 only in 'digits', nine only in 'named'"),
+    ):
+        import_dataset(workspace, name, write_blurred(source, tmp_path / f"{name}.parquet", classes=classes))
+        with pytest.raises(CurateError, match=said):
+            self_train_dataset(workspace, replace(SETTINGS, target=name))
+        assert not workspace.dataset(name).runs()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"target": "digits", "source_where": ""}, "--source-where and --target-where"),
+        ({"target": "digits", "source_where": "id < 9", "target_where": "id < 5"}, "5 samples satisfy both"),
+        ({"source_where": "label = 3"}, "no samples of two classes"),
+        ({"target_where": "id < 0"}, "no samples to adapt to"),
+        ({"rule": "best"}, "choose one of confidence"),
+        ({"rounds": 0}, "1 or more"),
+        ({"seed": -1}, "from 0 on"),
+        ({"alpha": 0.0}, "above 0"),
+        ({"model": None, "target": "digits2"}, "digits2"),
+    ],
+)
+def test_mistakes_say_what_to_do(adapted_root, changes, said):
+    with pytest.raises(CurateError, match=said):
+        self_train_dataset(Workspace(adapted_root), replace(SETTINGS, **changes))
+
+
+def test_without_a_model_and_a_run_the_message_names_the_option(shifted_root):
+    with pytest.raises(CurateError, match=r"no model has scored both 'digits' and 'blurred'.*--model"):
+        self_train_dataset(Workspace(shifted_root), replace(SETTINGS, model=None))
+
+
+def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
+    """One condition parts it; an excluded sample is not learnt from, and a curated label is what is learnt."""
+    workspace = Workspace(own_root)
+    table = open_table(workspace, "digits")
+    annotate(table, [2], "exclude", who="ann")
+    found = self_train_dataset(
+        workspace, replace(SETTINGS, target="digits", source_where="id < 700", rounds=1, schedule=Schedule(0.3, 0, 0.3))
+    )
+    assert found.record.source_samples == 699
+    assert found.record.target_where == "NOT (id < 700)"
+    assert found.selection(1)["id"].tolist() == list(range(700, table.size))
+
+
+def test_rounds_and_overlaps_as_tables(adapted):
+    table, shared = results.table(adapted[0]), results.overlaps(adapted[0])
+    reports = [adapted[0].report(number) for number in range(4)]
+    assert table["round"].tolist() == [0, 1, 2, 3]
+    assert table["accuracy"].tolist() == [report.accuracy.value for report in reports]
+    assert table["accuracy_n"].tolist() == [896] * 4
+    assert np.isnan(table["portion"][0])
+    assert table["portion"][1:].tolist() == [0.2, 0.35, 0.5]
+    assert len(shared) == 3 * len(reports[1].overlaps)
+    assert shared["precision_n"].tolist() == shared["selected"].tolist()
+
+
+def test_differences_between_gates_and_between_runs(adapted):
+    rows = adapted[0].selection(2).set_index("id")
+    found = results.difference(adapted[0], 2, "avc", "confidence")
+    assert set(found["first"]) == set(rows.index[rows["by_avc"] & ~rows["by_confidence"]])
+    assert set(found["second"]) == set(rows.index[~rows["by_avc"] & rows["by_confidence"]])
+    assert set(found["both"]) | set(found["first"]) == set(rows.index[rows["selected"]])
+    assert rows["rank"][found["first"]].is_monotonic_increasing
+    assert results.gates(adapted[0], 2)[0] == "avc"
+    assert results.gates(adapted[1], 2)[0] == "confidence"
+    other = adapted[1].selection(2).set_index("id")
+    runs = results.difference_of_runs(adapted[0], adapted[1], 2)
+    assert set(runs["second"]) == set(rows.index[other["selected"] & ~rows["selected"]])
+    for id in runs["relabelled"]:
+        assert rows["pseudo_label"][id] != other["pseudo_label"][id]
+    with pytest.raises(CurateError, match="no gate 'mrkld': choose from avc"):
+        results.difference(adapted[0], 1, "avc", "mrkld")
+
+
+def test_rules_are_compared_over_seeds(adapted):
+    assert [len(group) for group in results.comparable(adapted)] == [4]
+    table = results.compare(adapted).set_index(["rule", "round"])
+    values = [adapted[place].report(3).accuracy.value for place in (0, 2)]
+    row = table.loc[("avc", 3)]
+    assert (row["n"], row["mean"]) == (2, pytest.approx(np.mean(values)))
+    half = 12.7062 * np.std(values, ddof=1) / np.sqrt(2)  # t at 97.5 % with one degree of freedom
+    assert row["high"] - row["mean"] == pytest.approx(half, rel=1e-4)
+    assert results.compare(adapted[:1]).set_index("round")["low"].isna().all()
+
+
+def test_an_unknown_self_training_or_round_says_what_there_is(adapted_root, adapted):
+    with pytest.raises(CurateError, match=f"no self-training 'x'; it has {adapted[0].name}"):
+        results.training(Workspace(adapted_root), "blurred", "x")
+    with pytest.raises(CurateError, match="has no round 9: it has 4 rounds"):
+        results.selection(adapted[0], 9)
+    with pytest.raises(CurateError, match="selects nothing"):
+        results.selection(adapted[0], 0)
+
+
+def test_pseudo_labels_have_the_columns_of_select_and_their_manifest(adapted_root, adapted):
+    workspace = Workspace(adapted_root)
+    every = results.pseudo_labels(workspace, adapted[0], 2, all=True)
+    chosen = results.pseudo_labels(workspace, adapted[0], 2)
+    assert list(every.columns) == list(COLUMNS)
+    assert len(every) == 896
+    assert chosen["selected"].all()
+    assert every["pseudo_label"].notna().sum() == len(chosen) == adapted[0].report(2).selected
+    paths = workspace.dataset("blurred").samples(["id", "path"]).set_index("id")["path"]
+    assert chosen["path"].tolist() == paths[chosen["id"]].tolist()
+    manifest = json.loads(json.dumps(results.describe(adapted[0], 2)))
+    assert (manifest["rule"], manifest["round"], manifest["portion"]) == ("avc", 2, 0.35)
+    assert sum(row["selected"] for row in manifest["per_class"]) == manifest["selected"] == len(chosen)
+    assert manifest["self_training"]["recipe"]["hidden"] == 32
+
+
+def test_pseudo_labels_of_another_import_are_refused(own_root, adapted):
+    """Its ids would name other samples."""
+    workspace = Workspace(own_root)
+    folder = results.training(workspace, "blurred", adapted[0].name)
+    folder.write_record(folder.record.model_copy(update={"target_fingerprint": "another"}))
+    with pytest.raises(CurateError, match="was imported again"):
+        results.export(workspace, folder, 1, "csv", own_root / "out.csv")
+
+
+@pytest.mark.parametrize("format", sorted(export.FORMATS))
+def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_path):
+    out = tmp_path / f"labels.{format}"
+    count = results.export(Workspace(adapted_root), adapted[0], 2, format, out)
+    assert count == adapted[0].report(2).selected
+    manifest = out / "manifest.json" if out.is_dir() else out.with_name(out.name + ".manifest.json")
+    content = json.loads(manifest.read_text())
+    assert content.get("pseudo_labels", content)["selected"] == count
+    chosen = adapted[0].selection(2).query("selected").set_index("id")["pseudo_label"]
+    if format == "csv":
+        read = pd.read_csv(out).set_index("id")
+        assert read["pseudo_label"].to_dict() == chosen.to_dict()
+    if format == "folder":
+        held = {int(path.stem.rpartition("-")[2]): int(path.parent.name) for path in out.glob("*/*.png")}
+        assert held == chosen.to_dict()
+    if format == "label-studio":
+        tasks, names = json.loads((out / "tasks.json").read_text()), {}
+        for task in tasks:
+            (told,) = [one["result"][0] for one in task["annotations"] if "curated" in one["result"][0]["meta"]]
+            names[task["data"]["path"]] = told["value"]["choices"][0]
+        paths = Workspace(adapted_root).dataset("blurred").samples(["id", "path"]).set_index("id")["path"]
+        assert names == {paths[id]: str(label) for id, label in chosen.items()}
+    if format == "hf":
+        read = pq.read_table(out / "data").to_pandas().set_index("id")
+        assert read["label"].to_dict() == chosen.to_dict()
+    with pytest.raises(CurateError, match="--force"):
+        results.export(Workspace(adapted_root), adapted[0], 2, format, out)
+
+
+def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
+    root = shutil.copytree(shifted_root, tmp_path / "own")
+    arguments = [
+        "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--weights", "random",
+        "--trainer", "full", "--epochs", "6", "--target-where", "id < 400", "--batch-size", "40",
+        "--learning-rate", "0.05", "--rounds", "2", "--portion", "0.4:0.5:0.1",
+        "--source-where", SETTINGS.source_where, "--workspace", str(root),
+    ]  # fmt: skip
+    ended = cli(*arguments)
+    assert ended.code == 0, ended.err
+    assert "the source alone" in " ".join(ended.out.split())
+    (folder,) = results.trainings(Workspace(root), "blurred")
+    assert (folder.record.trainer, folder.record.target_run, folder.rounds()) == ("full", None, [0, 1, 2])
+    assert folder.report(2).accuracy.value > folder.report(0).accuracy.value
+    assert not list(folder.root.glob("*.pt"))
+    assert results.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
+
+
+def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_path, cli):
+    def select(*arguments):
+        return cli("select", "blurred", *arguments, "--workspace", adapted_root)
+
+    out, name = tmp_path / "labels.jsonl", adapted[0].name
+    assert select("--self-training", name, "--round", "2", "--out", out).code == 0
+    chosen = adapted[0].selection(2).query("selected").set_index("id")["pseudo_label"]
+    assert pd.read_json(out, lines=True).set_index("id")["pseudo_label"].to_dict() == chosen.to_dict()
+    said = select("--self-training", name, "--format", "folder", "--out", tmp_path / "folder", "--json")
+    assert json.loads(said.out)["round"] == 3  # the last
+    assert len(list((tmp_path / "folder").glob("*/*.png"))) == adapted[0].report(3).selected
+    for arguments, words in (
+        (["--self-training", name, "--rule", "avc"], "--rule cannot be given with --self-training"),
+        (["--rule", "avc", "--portion", "0.2", "--round", "2"], "--round cannot be given with --rule"),
+        ([], "--rule and --portion, or --self-training"),
+        (["--self-training", "x"], "has no self-training 'x'"),
+    ):
+        said = select(*arguments, "--out", tmp_path / "none.csv")
+        assert said.code == 2
+        assert words in said.err

@@ -1,0 +1,152 @@
+"""The simulated panel: what an observer sees and remembers, and how hard the digits are for it."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.datasets import load_digits
+
+from avhcurate.errors import CurateError
+from avhcurate.sources.simulated_panel import Panel, answer_counts, panel_answers
+from avhcurate.votes.bins import bin_index
+
+#: Eyes that see what is there, and a memory of everything.
+PERFECT = Panel(observers=5, common=99, memories=(99, 99), blur=(0, 0), noise=(0, 0), shift=0, lapse=(0, 0), seed=1)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    pixels, labels = load_digits(return_X_y=True)
+    return pixels.reshape(-1, 8, 8) / 16, labels
+
+
+@pytest.fixture(scope="module")
+def answers(digits):
+    return panel_answers(*digits)
+
+
+@pytest.fixture(scope="module")
+def hsf(digits, answers):
+    return (answers == digits[1]).mean(axis=0)
+
+
+def test_no_observer_remembers_the_image_it_is_shown():
+    """Twins with different labels: each image's own copy would be nearest, its twin is next."""
+    rng = np.random.default_rng(0)
+    first = rng.random((6, 4, 4))
+    images = np.concatenate([first, first + 1e-6])
+    labels = np.repeat([0, 1], 6)
+    assert (panel_answers(images, labels, PERFECT) == 1 - labels).all()
+
+
+def test_an_observer_answers_with_the_nearest_image_it_remembers(digits):
+    """Against plain leave-one-out nearest neighbours, written out."""
+    images, labels = digits[0][:60], digits[1][:60]
+    flat = images.reshape(60, -1)
+    expected = []
+    for i in range(60):
+        distances = ((flat - flat[i]) ** 2).sum(axis=1)
+        distances[i] = np.inf
+        expected.append(labels[distances.argmin()])
+    assert (panel_answers(images, labels, PERFECT) == expected).all()
+
+
+def test_a_view_far_off_centre_misleads():
+    """A spot left of the middle is class 0, right of it 1: a shift below a pixel cannot take one for the other."""
+    images = np.zeros((4, 5, 5))
+    images[[0, 1], 2, 1] = images[[2, 3], 2, 3] = 1
+    labels = np.array([0, 0, 1, 1])
+    near, far = (panel_answers(images, labels, replace(PERFECT, observers=200, shift=s)) for s in (0.9, 2.5))
+    assert (near == labels).all()
+    assert (far == labels).mean() < 0.8
+
+
+def test_a_shift_moves_the_image_and_keeps_its_light():
+    from avhcurate.sources.simulated_panel import _shift
+
+    image = np.zeros((1, 6, 6))
+    image[0, 2, 2] = 1
+    moved = _shift(image, np.array([[1.0], [-0.25]]))[0]
+    expected = np.zeros((6, 6))
+    expected[3, 2], expected[3, 1] = 0.75, 0.25
+    np.testing.assert_allclose(moved, expected, atol=1e-12)
+
+
+def test_lapses_are_answers_at_random(digits):
+    images, labels = digits
+    careless = panel_answers(images, labels, replace(PERFECT, lapse=(1, 1)))
+    shares = answer_counts(careless, 10).sum(axis=0) / careless.size
+    np.testing.assert_allclose(shares, 0.1, atol=0.02)
+
+
+def test_harder_viewing_lowers_the_frequency(digits):
+    noises = [(0.0, 0.0), (0.3, 0.3), (0.8, 0.8)]
+    right = [(panel_answers(*digits, Panel(observers=8, noise=n)) == digits[1]).mean() for n in noises]
+    assert right[0] > right[1] + 0.05 > right[2] + 0.1
+
+
+def test_every_bin_holds_thirty_images_or_more(hsf):
+    counts = np.bincount(bin_index(hsf), minlength=5)
+    assert counts.sum() == 1797
+    assert counts.min() >= 30, counts
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_bin_owes_its_images_to_the_seed(digits, seed):
+    hsf = (panel_answers(*digits, Panel(seed=seed)) == digits[1]).mean(axis=0)
+    assert np.bincount(bin_index(hsf), minlength=5).min() >= 30
+
+
+def test_the_halves_of_the_panel_agree_on_what_is_hard(digits, answers):
+    right = answers == digits[1]
+    order = np.random.default_rng(0).permutation(len(right))
+    half = spearmanr(right[order[:25]].mean(axis=0), right[order[25:]].mean(axis=0)).statistic
+    assert 2 * half / (1 + half) > 0.9
+
+
+def test_hard_images_are_those_unlike_their_class(digits, hsf):
+    """Difficulty follows the pixels: the distance to the mean of the own class against that to the nearest other."""
+    images, labels = digits
+    means = np.stack([images[labels == k].mean(axis=0) for k in range(10)])
+    distances = np.sqrt(((images[:, None] - means) ** 2).sum(axis=(2, 3)))
+    own = distances[np.arange(len(labels)), labels]
+    distances[np.arange(len(labels)), labels] = np.inf
+    assert spearmanr(own - distances.min(axis=1), hsf).statistic < -0.5
+
+
+def test_observers_differ(digits, answers):
+    right = (answers == digits[1]).mean(axis=1)
+    assert right.max() - right.min() > 0.1
+
+
+def test_the_seed_alone_decides_the_answers(digits, answers):
+    assert np.array_equal(answers[:3], panel_answers(*digits, Panel(observers=3)))
+    assert not np.array_equal(answers[:3], panel_answers(*digits, Panel(observers=3, seed=1)))
+
+
+def test_every_observer_votes_once_on_every_image(answers):
+    counts = answer_counts(answers, 10)
+    assert counts.shape == (1797, 10)
+    assert (counts.sum(axis=1) == 50).all()
+    assert counts[:, 3].sum() == (answers == 3).sum()
+
+
+def test_no_network_is_at_hand():
+    code = (
+        "import sys, avhcurate.sources.simulated_panel; "
+        "print([name for name in ('torch', 'sklearn') if name in sys.modules])"
+    )
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert listed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [(np.zeros((1, 8, 8)), [0]), (np.zeros((3, 64)), [0, 1, 2]), (np.zeros((3, 8, 8)), [0, 1])],
+)
+def test_what_no_panel_can_judge_is_refused(images, labels):
+    with pytest.raises(CurateError, match="at least two images"):
+        panel_answers(images, np.array(labels))

@@ -1,0 +1,191 @@
+"""Comparing dependent correlations: published numbers, error rates by simulation, signs, the bootstrap as a check."""
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata, spearmanr
+
+from avhcurate.errors import CurateError
+from avhcurate.stats.correlation_tests import compare, meng_rosenthal_rubin
+
+#: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
+#: (first, second, between, n) and (Meng z, its interval, Steiger z).
+COCOR = [
+    ((0.8066, 0.2383, 0.2255, 177), (8.3907, 0.6700, 1.0784, 8.5460)),
+    ((-0.1741, 0.2015, 0.3734, 646), (-8.5080, -0.4678, -0.2926, -8.6124)),
+    ((0.7245, 0.7108, 0.8972, 15549), (5.5496, 0.0182, 0.0381, 5.5498)),
+]
+
+
+@pytest.mark.parametrize(("given", "published"), COCOR)
+def test_the_test_gives_the_published_numbers(given, published):
+    # The inputs are rounded to four digits, so a difference of 0.0137 is known to one in 150 only.
+    found = meng_rosenthal_rubin(*given)
+    slack = 0.0002 / abs(given[0] - given[1])
+    assert (found.z, found.low, found.high, found.steiger_z) == pytest.approx(published, rel=slack, abs=6e-4)
+
+
+def test_interval_and_p_value_say_the_same():
+    found = meng_rosenthal_rubin(0.36, 0.325, 0.9, 29987)
+    assert found.difference == pytest.approx(np.arctanh(0.36) - np.arctanh(0.325))
+    assert found.low == pytest.approx(found.difference - 1.959964 * found.standard_error)
+    assert found.z == pytest.approx(found.difference / found.standard_error)
+    for level in (0.5, 0.9, 0.99, 0.999):
+        interval = meng_rosenthal_rubin(0.36, 0.34, 0.8, 500, level=level)
+        assert (interval.p_value < 1 - level) == (interval.low > 0)
+
+
+def test_dependence_makes_the_papers_comparison_far_sharper_than_the_independent_test():
+    independent = (np.arctanh(0.36) - np.arctanh(0.325)) / np.sqrt(2 / (29987 - 3))
+    assert independent == pytest.approx(4.86, abs=0.05)
+    assert meng_rosenthal_rubin(0.36, 0.325, 0.9, 29987).z > 2 * independent
+
+
+def test_swapping_the_scores_turns_the_sign():
+    one, other = meng_rosenthal_rubin(0.5, 0.3, 0.6, 80), meng_rosenthal_rubin(0.3, 0.5, 0.6, 80)
+    assert (one.z, one.low, one.steiger_z) == (-other.z, -other.high, -other.steiger_z)
+    assert one.p_value == other.p_value
+
+
+@pytest.mark.parametrize("broken", [(1.0, 0.3, 0.3, 50), (0.3, float("nan"), 0.2, 50), (0.3, 0.2, 0.1, 3)])
+def test_where_the_test_does_not_exist_it_is_missing(broken):
+    found = meng_rosenthal_rubin(*broken)
+    assert np.isnan([found.z, found.p_value, found.low, found.steiger_z]).all()
+
+
+def test_correlations_that_cannot_occur_together_are_refused():
+    with pytest.raises(CurateError, match="cannot occur together"):
+        meng_rosenthal_rubin(0.9, -0.9, 0.9, 50)
+
+
+def simulated(first, second, between, *, n, datasets, levels=None, seed=0):
+    """Tests on data sets of `n` normal triples with these correlations; with `levels`, HSF is coarse and piled at 1."""
+    rng = np.random.default_rng(seed)
+    matrix = [[1, first, second], [first, 1, between], [second, between, 1]]
+    data = rng.normal(size=(datasets, n, 3)) @ np.linalg.cholesky(matrix).T
+    if levels:
+        data[..., 0] = np.clip(np.round((data[..., 0] + 1.5) * levels / 3), 0, levels)
+    ranks = rankdata(data, axis=1) - (n + 1) / 2
+    ranks /= np.linalg.norm(ranks, axis=1, keepdims=True)
+    pairs = [np.einsum("di,di->d", ranks[..., i], ranks[..., j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    return [meng_rosenthal_rubin(*correlations, n) for correlations in zip(*pairs, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("rho", "between", "levels"), [(0.3, 0.8, None), (0.36, 0.95, 10), (-0.3, 0.5, 5), (0.0, 0.0, 10)]
+)
+def test_equal_correlations_are_called_different_one_time_in_twenty(rho, between, levels):
+    tests = simulated(rho, rho, between, n=150, datasets=1500, levels=levels)
+    assert np.mean([t.p_value < 0.05 for t in tests]) == pytest.approx(0.05, abs=0.02)
+    assert np.mean([t.steiger_p_value < 0.05 for t in tests]) == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_real_difference_is_found():
+    tests = simulated(0.5, 0.3, 0.8, n=150, datasets=300, levels=10)
+    assert np.mean([t.p_value < 0.05 for t in tests]) > 0.9
+
+
+def test_the_interval_covers_the_true_difference():
+    # Of normal variables, Spearman is 6/pi asin(rho / 2).
+    truth = np.subtract(*np.arctanh(6 / np.pi * np.arcsin(np.array([0.5, 0.3]) / 2)))
+    tests = simulated(0.5, 0.3, 0.8, n=150, datasets=1500)
+    assert np.mean([t.low < truth < t.high for t in tests]) == pytest.approx(0.95, abs=0.02)
+
+
+def scores_of(n, seed=0):
+    """A good hardness score, its confidence twin, a poor one; and HSF of ten votes."""
+    rng = np.random.default_rng(seed)
+    easy = rng.normal(size=n)
+    hsf = rng.binomial(10, 1 / (1 + np.exp(-easy - 1))) / 10
+    avh = -easy + 0.3 * rng.normal(size=n)
+    return {"avh": avh, "confidence": -avh + 0.3 * rng.normal(size=n), "norm": rng.normal(size=n)}, hsf
+
+
+HARDER = {"avh": "high", "confidence": "low", "norm": "low"}
+
+
+def test_scores_that_run_opposite_ways_are_compared_by_what_they_say_of_hardness():
+    scores, hsf = scores_of(400)
+    table = compare(scores, hsf, harder=HARDER).set_index(["first", "second"])
+    avh = spearmanr(scores["avh"], hsf).statistic
+    confidence = spearmanr(scores["confidence"], hsf).statistic
+    assert avh < 0 < confidence
+    pair = table.loc[("avh", "confidence")]
+    assert pair["first_agreement"] == pytest.approx(-avh)
+    assert pair["second_agreement"] == pytest.approx(confidence)
+    assert pair["between"] == pytest.approx(-spearmanr(scores["avh"], scores["confidence"]).statistic)
+    assert 0 < pair["difference"] == pytest.approx(np.arctanh(-avh) - np.arctanh(confidence))
+
+
+def test_turning_a_score_and_its_direction_changes_nothing():
+    scores, hsf = scores_of(200)
+    table = compare(scores, hsf, harder=HARDER)
+    turned = compare({**scores, "avh": -scores["avh"]}, hsf, harder={**HARDER, "avh": "low"})
+    assert turned.drop(columns=["first", "second"]).to_numpy() == pytest.approx(
+        table.drop(columns=["first", "second"]).to_numpy()
+    )
+
+
+def test_a_score_that_says_the_opposite_of_people_is_worse_than_one_that_says_nothing():
+    scores, hsf = scores_of(400)
+    table = compare({"wrong": -scores["avh"], "norm": scores["norm"]}, hsf, harder={"wrong": "high", "norm": "low"})
+    assert table["first_agreement"][0] < -0.4
+    assert table["difference"][0] < 0
+    assert table["p_value"][0] < 1e-6
+
+
+def test_every_pair_is_tested_once_on_the_samples_that_have_all_three_values():
+    scores, hsf = scores_of(100)
+    scores["norm"][:10] = np.nan
+    hsf[5:15] = np.nan
+    table = compare(scores, hsf, harder=HARDER)
+    assert list(zip(table["first"], table["second"], table["n"], strict=True)) == [
+        ("avh", "confidence", 90), ("avh", "norm", 85), ("confidence", "norm", 85),
+    ]  # fmt: skip
+    shared = slice(15, None)
+    expected = -spearmanr(scores["avh"][shared], hsf[shared]).statistic
+    assert table["first_agreement"][1] == pytest.approx(expected)
+    alone = compare(scores, hsf, harder=HARDER, pairs=[("avh", "norm")])
+    assert alone.iloc[0].equals(table.iloc[1])
+
+
+def test_two_names_of_one_ranking_do_not_differ():
+    scores, hsf = scores_of(50)
+    table = compare(
+        {"avh": scores["avh"], "relative_avh": 10 * scores["avh"]},
+        hsf,
+        harder=dict.fromkeys(("avh", "relative_avh"), "high"),
+    )
+    assert (table["difference"][0], table["z"][0], table["p_value"][0], table["steiger_p_value"][0]) == (0, 0, 1, 1)
+
+
+def test_constant_scores_have_no_comparison():
+    _, hsf = scores_of(50)
+    table = compare({"flat": np.ones(50), "up": np.arange(50)}, hsf, harder={"flat": "high", "up": "high"})
+    assert table[["first_agreement", "z", "p_value"]].isna().all(axis=None)
+
+
+def test_unknown_scores_and_directions_are_refused():
+    scores, hsf = scores_of(20)
+    with pytest.raises(CurateError, match="no score 'loss': choose among avh, confidence, norm"):
+        compare(scores, hsf, harder=HARDER, pairs=[("avh", "loss")])
+    with pytest.raises(CurateError, match="which end of 'confidence'"):
+        compare(scores, hsf, harder={"avh": "high"})
+    with pytest.raises(CurateError, match='"high" or "low"'):
+        compare(scores, hsf, harder={**HARDER, "avh": "up"})
+    with pytest.raises(CurateError, match="more than once"):
+        compare(scores, hsf, harder=HARDER, ids=[0] * 20)
+
+
+def test_a_paired_bootstrap_agrees_with_the_analytic_test():
+    scores, hsf = scores_of(600, seed=2)
+    pair = compare(scores, hsf, harder=HARDER, pairs=[("avh", "confidence")]).iloc[0]
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(600):
+        rows = rng.integers(600, size=600)
+        avh, confidence = (spearmanr(scores[key][rows], hsf[rows]).statistic for key in ("avh", "confidence"))
+        drawn.append(-avh - confidence)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    # On the scale of Fisher z the interval has the same width to a tenth or two.
+    slope = 1 / (1 - pair["first_agreement"] ** 2)
+    assert (high - low) * slope == pytest.approx(pair["ci_high"] - pair["ci_low"], rel=0.2)
+    assert (not low <= 0 <= high) == (pair["p_value"] < 0.05)

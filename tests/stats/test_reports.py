@@ -1,0 +1,151 @@
+"""Correlation, disagreement and selection over a real table: their numbers, files and marks."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from avhcurate import scores
+from avhcurate.correlation import service as correlation_service
+from avhcurate.disagreement import service as disagreement_service
+from avhcurate.errors import CurateError
+from avhcurate.pseudo_labels import model_outputs
+from avhcurate.pseudo_labels import rules as pseudo_labels_rules
+from avhcurate.pseudo_labels import service as pseudo_labels_service
+from avhcurate.scores import SCORES
+from avhcurate.table.filters import Filters
+
+
+def test_the_correlation_table_equals_scipy_in_every_group(digits):
+    found = correlation_service.correlate(digits)
+    frame = digits.frame(Filters())
+    assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
+    assert set(found.table["score"]) == {key for key, score in SCORES.items() if not score.training}
+    for row in found.table.itertuples():
+        group = frame if row.bin == "all" else frame[frame["hsf_bin"] == row.bin]
+        group = group[group[row.score].notna() & group["hsf"].notna()]
+        assert row.n == len(group)
+        expected = stats.spearmanr(group[row.score].astype("float64"), group["hsf"]).statistic
+        assert row.spearman == pytest.approx(expected, abs=1e-9)
+    by_bin = found.table[found.table["score"] == "avh"].set_index("bin")["n"]
+    assert by_bin["all"] == by_bin.drop("all").sum() == frame["hsf"].notna().sum()
+
+
+def test_filters_narrow_the_correlations(digits):
+    some = correlation_service.correlate(digits, keys=["avh"], filters=Filters(splits=("test",)))
+    assert some.table["n"].iloc[0] == digits.count(Filters(splits=("test",)))
+    assert list(some.table["score"].unique()) == ["avh"]
+
+
+def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
+    found = correlation_service.correlate(digits, keys=["avh", "confidence"])
+    correlation_service.write_csv(found, tmp_path / "c.csv")
+    written = pd.read_csv(tmp_path / "c.csv")
+    assert set(written["hsf_source"]) == {"simulated"}
+    assert list(written.columns[:8]) == list(found.table.columns)
+    latex = correlation_service.to_latex(found)
+    assert "SIMULATED" in latex
+    assert latex.count(r"\\") == 4
+    with pytest.raises(CurateError, match="--force"):
+        correlation_service.write_csv(found, tmp_path / "c.csv")
+
+
+def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
+    gap = disagreement_service.disagree(digits, key="avh")
+    rows = disagreement_service.gap_table(digits, gap)
+    humans, network = (rows[rows["set"] == name] for name in disagreement_service.SETS)
+    low, high = gap.sets.score_cuts
+    assert (humans["hsf"] <= 0.2).all()
+    assert (humans["avh"] <= low).all()
+    assert (network["hsf"] >= 0.8).all()
+    assert (network["avh"] >= high).all()
+    assert not set(humans["id"]) & set(network["id"])
+    assert len(rows) == sum(len(ids) for ids in gap.ids.values()) > 0
+    assert rows["hsf_source"].unique().tolist() == ["simulated"]
+
+
+@pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
+def test_selection_writes_selected_samples_only_with_a_manifest_that_adds_up(digits, tmp_path, rule):
+    found = pseudo_labels_service.select(digits, rule=rule, portion=0.3)
+    out = tmp_path / "pseudo.csv"
+    count = pseudo_labels_service.write_pseudo_labels(digits, found, out, soft=True)
+    rows = pd.read_csv(out)
+    manifest = json.loads((tmp_path / "pseudo.csv.manifest.json").read_text())
+    assert list(rows.columns) == [*pseudo_labels_service.COLUMNS, "soft_label"]
+    assert count == len(rows) == manifest["selected"] == sum(row["selected"] for row in manifest["per_class"])
+    assert rows["selected"].all()
+    assert rows["pseudo_label"].notna().all()
+    soft = np.array([json.loads(text) for text in rows["soft_label"]])
+    np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
+    assert manifest["classes"] == list(digits.classes)
+    truth = digits.frame(columns=["id", "label"]).set_index("id")["label"]
+    share = (rows["pseudo_label"].to_numpy() == truth[rows["id"]].to_numpy()).mean()
+    assert manifest["accuracy_against_given_labels"] == pytest.approx(share)
+
+
+def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
+    run = digits.run
+    features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
+    centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
+    expected = pseudo_labels_rules.select(features @ weights.T + run.bias(), centred, rule="avc-centred", portion=0.3)
+    monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
+    found = pseudo_labels_service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
+    np.testing.assert_array_equal(found.selection.selected, expected.selected)
+    np.testing.assert_allclose(found.selection.avc, expected.avc)
+    assert (
+        found.selection.selected != pseudo_labels_service.select(digits, rule="avc", portion=0.3).selection.selected
+    ).any()
+
+
+def test_the_run_features_give_the_scores_that_the_table_holds(digits):
+    """Selection works the logits and AVC out again: they must be those of the scoring pass."""
+    found = pseudo_labels_service.select(digits, rule="avc", portion=1.0)
+    frame = digits.frame(Filters())
+    assert (found.selection.predicted == frame["predicted"].to_numpy()).all()
+    same = found.selection.candidate == found.selection.predicted
+    np.testing.assert_allclose(found.selection.avc[same], frame["avc"].to_numpy()[same], rtol=1e-4)
+
+
+def test_with_all_the_unselected_have_no_label(digits, tmp_path):
+    found = pseudo_labels_service.select(digits, rule="avc", portion=0.2)
+    table = pseudo_labels_service.pseudo_label_table(digits, found, all=True)
+    assert len(table) == 1797
+    assert table.loc[~table["selected"], "pseudo_label"].isna().all()
+    out = tmp_path / "pseudo.parquet"
+    pseudo_labels_service.write_pseudo_labels(digits, found, out, all=True)
+    assert len(pd.read_parquet(out)) == 1797
+
+
+def test_given_labels_play_no_part_in_the_selection(digits, monkeypatch):
+    before = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    frame = digits.frame
+
+    def shuffled(filters=None, *, columns=None):
+        found = frame(filters, columns=columns)
+        return found.assign(label=found["label"].sample(frac=1, random_state=0).to_numpy())
+
+    monkeypatch.setattr(digits, "frame", shuffled)
+    after = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    assert (before.selected == after.selected).all()
+    assert (before.selection.candidate == after.selection.candidate).all()
+
+
+def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
+    a = pseudo_labels_service.select(digits, rule="avc", portion=0.3)
+    b = pseudo_labels_service.select(digits, rule="confidence", portion=0.3)
+    parts = pseudo_labels_service.overlap(a, b)
+    assert sorted(parts["both"] + parts["first"]) == a.selected.tolist()
+    assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
+
+
+def test_what_is_missing_is_named(digits, workspace, tmp_path):
+    with pytest.raises(CurateError, match="hardness"):
+        correlation_service.correlate(digits, keys=["hardness"])
+    with pytest.raises(CurateError, match="hardness"):
+        disagreement_service.disagree(digits, key="hardness")
+    with pytest.raises(CurateError, match="widen"):
+        correlation_service.correlate(digits, filters=Filters(where="avh > 5"))
+    with pytest.raises(CurateError, match=r"\.csv"):
+        pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")

@@ -1,0 +1,340 @@
+"""Label suspects: planted errors in the digits, honest scores out of fold, resuming, decisions, and the files."""
+
+import io
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate import scores
+from avhcurate.cli import main
+from avhcurate.data.datasets import DatasetRecord
+from avhcurate.data.runs import RunFolder, RunRecord
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.errors import CurateError
+from avhcurate.export.safety import csv_text
+from avhcurate.suspects import service as suspects_service
+from avhcurate.suspects.out_of_fold import cross_validate, probabilities, recipe_for
+from avhcurate.suspects.rules import FLAT
+from avhcurate.suspects.service import KEPT, find_suspects
+from avhcurate.suspects.store import neighbours_at, suspects_of
+from avhcurate.suspects.store_out_of_fold import OutOfFoldFolder
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.training.probe import Head, ProbeRecipe, train_probe
+
+
+def digits_of(root):
+    return open_table(Workspace(root), "digits")
+
+
+@pytest.fixture
+def made_up(workspace):
+    """Makes a dataset with a finished run out of features and labels, -1 for none, without images or a network."""
+
+    def make(features, labels, *, broken=()):
+        features, labels = np.asarray(features, np.float32), np.asarray(labels)
+        n, k = len(labels), int(labels.max()) + 1
+        dataset = workspace.create("dots")
+        record = DatasetRecord(
+            name="dots", source="made up", kind="folder", classes=[f"c{i}" for i in range(k)], classes_declared=True,
+            samples=n, fingerprint="f" * 64,
+        )  # fmt: skip
+        paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
+        given = pa.array(labels, pa.int32(), mask=labels < 0)
+        columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
+        dataset.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
+        dataset = workspace.adopt("dots", dataset)
+        run = RunFolder(dataset.root / "runs" / "made-up")
+        weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
+        about = RunRecord(
+            name="made-up", model="made:up", head="", weights_sha256="0" * 64, weights_source="none", preprocess={},
+            precision="float32", device="cpu", batch_size=1, classes=record.classes, num_classes=k,
+            width=features.shape[1], dataset_fingerprint=record.fingerprint, samples=n, limit=None, seed=0,
+            versions={}, started=datetime(2026, 1, 1, tzinfo=UTC),
+        )  # fmt: skip
+        run.create(about, weights, np.zeros(k, np.float32), rows=n)
+        run.write_features(np.arange(n), features)
+        found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
+        problems = ["broken" if i in broken else None for i in range(n)]
+        table = pa.table({"id": np.arange(n), **found, "problem": pa.array(problems, pa.string())})
+        run.finish([table], {"finished": about.started})
+        return dataset, run
+
+    return make
+
+
+@pytest.fixture
+def blobs(made_up):
+    """Three classes of twenty samples about directions of their own; sample 0 is labelled 1, sample 59 is a mixture."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 20)
+    features = np.eye(3, 6)[labels] + rng.normal(scale=0.1, size=(60, 6)) + 0.1
+    features[59] = features[0] / 2 + features[20] / 2
+    labels[0] = 1
+    return made_up(features, labels)
+
+
+# --- planted errors in the digits ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def truth(demo_root):
+    return digits_of(demo_root).dataset.labels()
+
+
+def planted(root, truth):
+    return set(np.flatnonzero(digits_of(root).dataset.labels() != truth).tolist())
+
+
+def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, truth):
+    wrong = planted(suspects_root, truth)
+    assert len(wrong) == 30
+    folder = suspects_service.newest(digits_of(suspects_root).run)
+    found, n = suspects_service.read(folder), len(wrong)
+    assert folder.record.sources == ["angular", "neighbours", "cleanlab", "votes"]
+    hits = {}
+    for source in folder.record.sources:
+        first = found.sort_values(f"{source}_score", ascending=False)["id"].head(n)
+        hits[source] = len(wrong & set(first))
+        assert len(wrong & set(found["id"][found[f"{source}_doubts"]])) >= 0.8 * n
+    assert min(hits.values()) >= 0.7 * n, hits
+    assert len(wrong & set(found.sort_values("rank")["id"].head(n))) >= max(hits.values()) - 1 >= 0.9 * n
+    chance = np.random.default_rng(0).choice(len(truth), n, replace=False)
+    assert len(wrong & set(chance.tolist())) <= 3
+    of_wrong = found[found["id"].isin(wrong)]
+    assert (of_wrong["suggested"] == truth[of_wrong["id"]]).mean() >= 0.9
+    assert (of_wrong["verdict"] == "wrong").mean() >= 0.8
+
+
+def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of_neighbours(suspects_root):
+    table = digits_of(suspects_root)
+    folder = suspects_service.newest(table.run)
+    found, record, labels = suspects_service.read(folder), folder.record, table.dataset.labels()
+    doubted = np.any([found[f"{source}_doubts"] for source in record.sources], axis=0)
+    assert (doubted | (found["verdict"] == "ambiguous")).all()
+    assert found["rank"].is_monotonic_increasing
+    assert record.listed == len(found) == sum(record.verdicts.values())
+    assert record.votes_simulated
+    for row in found.head(20).to_dict("records"):
+        assert set(labels[row["near_given"]]) == {row["label"]}
+        assert set(labels[row["near_suggested"]]) == {row["suggested"]}
+        assert row["id"] not in row["near_given"]
+
+
+def test_the_same_call_finds_what_is_stored(suspects_root):
+    said = []
+    again = find_suspects(digits_of(suspects_root), honest=True, progress=Progress(lambda *report: said.append(report)))
+    assert said == []
+    assert [folder.name for folder in suspects_of(digits_of(suspects_root).run)] == [again.name]
+
+
+def test_the_list_that_was_last_asked_for_is_the_newest(blobs, workspace):
+    table = open_table(workspace, "dots")
+    first = find_suspects(table, sources=["angular"])
+    second = find_suspects(table, sources=["neighbours"])
+    assert suspects_service.newest(table.run).name == second.name
+    find_suspects(table, sources=["angular"])
+    assert suspects_service.newest(table.run).name == first.name
+
+
+# --- out of fold --------------------------------------------------------------------------------------------------
+
+
+def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs):
+    """Every stored number again, by hand, from heads trained on the other folds alone."""
+    dataset, run = blobs
+    folder = cross_validate(dataset, run, folds=3, seed=3)
+    rows, labels, features = pq.read_table(folder.scores_path).to_pandas(), dataset.labels(), np.array(run.features())
+    assert rows["id"].tolist() == list(range(60))
+    assert sorted(np.bincount(rows["fold"])) == [20, 20, 20]
+    for fold in range(3):
+        held = (rows["fold"] == fold).to_numpy()
+        recipe = ProbeRecipe(**folder.record.recipe)
+        head = train_probe(features[~held], labels[~held], num_classes=3, recipe=recipe, seed=3)
+        stored = Head.load(folder.head_path(fold))
+        assert np.array_equal(head.class_weights, stored.class_weights)
+        avh = scores.avh(features[held].astype(float), head.class_weights.astype(float), labels[held])
+        np.testing.assert_allclose(rows["avh"][held], avh, rtol=1e-9)
+        logits = features[held] @ head.class_weights.T + head.bias
+        np.testing.assert_allclose(rows["confidence"][held], scores.confidence(logits, labels[held]), rtol=1e-4)
+    probs = probabilities(folder, run, 3)[1]
+    np.testing.assert_allclose(probs[np.arange(60), labels], rows["confidence"], rtol=1e-4)
+
+
+def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up):
+    """Noise with labels by chance: a head that sees a sample repeats its label, one that does not can only guess."""
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(80, 300)), rng.integers(0, 2, 80)
+    dataset, run = made_up(features, labels)
+    recipe = ProbeRecipe(**recipe_for(80))
+    seen = train_probe(features, labels, num_classes=2, recipe=recipe)
+    assert (seen.logits(features).argmax(axis=1) == labels).all()
+    folder = cross_validate(dataset, run, folds=2)
+    assert 0.3 < folder.record.accuracy < 0.7
+
+
+def test_an_absurd_label_does_not_pull_its_own_score(blobs):
+    dataset, run = blobs
+    rows = pq.read_table(cross_validate(dataset, run, folds=3).scores_path).to_pandas().set_index("id")
+    assert (rows.loc[0, "predicted"], dataset.labels()[0]) == (0, 1)
+    assert rows.loc[0, "confidence"] < 0.2
+    assert rows.loc[0, "avh"] > rows.loc[20:39, "avh"].max()
+
+
+def test_copies_share_a_fold_and_what_has_no_label_or_no_features_is_left_out(made_up):
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1], 20)
+    features = np.eye(2, 4)[labels] + rng.normal(scale=0.1, size=(40, 4))
+    features[[7, 12, 31]] = features[2]
+    features[5] = 0
+    labels[9] = -1
+    dataset, run = made_up(features, labels, broken=[11])
+    folder = cross_validate(dataset, run, folds=3)
+    rows = pq.read_table(folder.scores_path).to_pandas().set_index("id")
+    assert set(range(40)) - set(rows.index) == {5, 9, 11}
+    assert rows["fold"].loc[[2, 7, 12, 31]].nunique() == 1
+    assert (folder.record.copies, folder.record.alone) == (3, 0)
+
+
+def test_a_cancelled_cross_validation_goes_on_after_its_last_fold(blobs, workspace):
+    dataset, run = blobs
+    looks = iter([False, False, True])
+    with pytest.raises(Cancelled, match="before fold 3 of 3"):
+        cross_validate(dataset, run, folds=3, progress=Progress(should_stop=lambda: next(looks)))
+    (folder,) = (OutOfFoldFolder(path) for path in (run.root / "out_of_fold").iterdir())
+    assert [folder.has_shard(fold) for fold in range(3)] == [True, True, False]
+    times = [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)]
+    cross_validate(dataset, run, folds=3)
+    assert folder.complete
+    assert [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)] == times
+    resumed = pq.read_table(folder.scores_path)
+    shutil.rmtree(folder.root)
+    assert resumed.equals(pq.read_table(cross_validate(dataset, run, folds=3).scores_path))
+
+
+def test_one_class_or_more_folds_than_samples_are_refused(made_up):
+    dataset, run = made_up(np.eye(4) + 1, np.zeros(4, int))
+    with pytest.raises(CurateError, match="of 1 class"):
+        cross_validate(dataset, run)
+
+
+# --- what is judged, and by whom ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("honest", [False, True])
+def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest):
+    found = suspects_service.read(find_suspects(open_table(workspace, "dots"), honest=honest, folds=3)).set_index("id")
+    assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("wrong", 0, 1)
+    assert found.loc[59, "verdict"] == "ambiguous"
+    assert found.loc[0, "flatness"] < FLAT <= found.loc[59, "flatness"]
+
+
+def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
+    table = open_table(workspace, "dots")
+    record = find_suspects(table, sources=["neighbours", "angular"]).record
+    assert (record.sources, record.missing) == (["angular", "neighbours"], {})
+    assert set(find_suspects(table).record.missing) == {"votes"}
+    with pytest.raises(CurateError, match="votes cannot be asked: there are none"):
+        find_suspects(table, sources=["votes"])
+    with pytest.raises(CurateError, match="no source is called hunch: choose from angular"):
+        find_suspects(table, sources=["hunch"])
+
+
+def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path):
+    from avhcurate.votes.attach import attach_votes
+
+    rows = [(f"{i}.png", "c0", who, int(i > 3)) for i in range(1, 20) for who in range(5)]
+    pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
+    attach_votes(workspace, "dots", tmp_path / "v.csv")
+    folder = find_suspects(open_table(workspace, "dots"), sources=["votes"])
+    found = suspects_service.read(folder).query("votes_doubts").set_index("id")
+    assert folder.record.votes_kind == "tick"
+    assert not folder.record.votes_simulated
+    assert sorted(found.index) == [1, 2, 3]
+    assert (found["suggested"] == -1).all()
+    assert (found["votes_n"] == 5).all()
+
+
+def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monkeypatch):
+    monkeypatch.setattr(suspects_service, "SHARD", 16)
+    table, looks = open_table(workspace, "dots"), iter([False, False, True])
+    with pytest.raises(Cancelled):
+        find_suspects(table, progress=Progress(should_stop=lambda: next(looks)))
+    folder = neighbours_at(table.run, suspects_service.NEIGHBOURS)
+    assert [folder.has_shard(shard) for shard in range(4)] == [True, True, False, False]
+    assert suspects_of(table.run) == []
+    find_suspects(table)
+    near = pq.read_table(folder.scores_path).to_pandas()
+    assert near["id"].tolist() == list(range(60))
+    theta = scores.angles(np.array(table.run.features(), float), np.array(table.run.features(), float))
+    np.fill_diagonal(theta, np.inf)
+    assert near["near"].map(sorted).tolist() == [sorted(row) for row in np.argsort(theta)[:, :12].tolist()]
+
+
+def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):
+    labels = np.repeat([0, 1, 2], 8)
+    _, run = made_up(np.eye(3, 4)[labels] + np.random.default_rng(0).random((24, 4)) / 9, labels)
+    np.save(run.root / "class_weights.npy", run.class_weights()[:2])
+    table = open_table(workspace, "dots")
+    with pytest.raises(CurateError, match="give --out-of-fold"):
+        find_suspects(table, sources=["angular"])
+    assert find_suspects(table, sources=["angular"], honest=True, folds=2).record.accuracy > 0.9
+
+
+# --- decisions and files ------------------------------------------------------------------------------------------
+
+
+def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
+    table = open_table(workspace, "dots")
+    assert suspects_service.accept(table, {0: 0, 5: 2, 6: 2}, who="ada") == 2  # one entry a label
+    suspects_service.keep(table, [7], who="ada")
+    assert suspects_service.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
+    for id in (0, 7, 8):
+        suspects_service.take_back(table, id, who="ada")
+    assert suspects_service.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
+    assert table.sample(0)["curated_label"] == 1
+    assert [event.action for event in table.log.history("dots")] == ["untag", "relabel", "tag", "relabel", "relabel"]
+
+
+def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
+    root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
+    command = ["avhcurate", "suspects", "digits", "--out-of-fold", "--limit", "3"]
+    monkeypatch.setattr("sys.argv", [*command, "--csv", str(tmp_path / "out.csv"), "--workspace", str(root)])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    said = capsys.readouterr().out
+    assert "SIMULATED votes" in said
+    folder = suspects_service.newest(digits_of(root).run)
+    written, found = pd.read_csv(tmp_path / "out.csv"), suspects_service.read(folder)
+    assert written.columns.tolist() == [
+        "id", "path", "label", "label_name", "suggested", "suggested_name", "verdict", "angular_score",
+        "neighbours_score", "cleanlab_score", "votes_score", "rank", "votes_source",
+    ]  # fmt: skip
+    assert written["id"].tolist() == found["id"].tolist()
+    assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
+    assert f"{written['path'][0]}" in said
+    assert len(said.splitlines()) == 3 + 1 + 3
+    job = Jobs(root).newest()
+    assert (job.verb, job.state) == ("suspects", "done")
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "--force" in capsys.readouterr().err
+
+
+def test_a_file_bears_names_and_leaves_an_unknown_suggestion_empty(blobs, workspace):
+    table = open_table(workspace, "dots")
+    folder = find_suspects(table, sources=["angular"])
+    found = suspects_service.read(folder).head(2).assign(suggested=[0, -1])
+    text = io.StringIO(csv_text(suspects_service.export_table(table, found, folder.record)))
+    rows = pd.read_csv(text)
+    assert rows["suggested_name"].tolist()[0] == "c0"
+    assert rows[["suggested", "suggested_name"]].iloc[1].isna().all()
+    assert rows["label_name"].tolist() == [f"c{label}" for label in rows["label"]]

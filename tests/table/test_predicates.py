@@ -1,0 +1,221 @@
+"""Only conditions pass as predicates; statements, files and other people's columns do not."""
+
+import operator
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate.errors import CurateError
+from avhcurate.table.filters import Filters, quote
+from avhcurate.table.predicates import check_predicate
+from avhcurate.table.sample_table import SampleTable
+
+COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On", "_file"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "avh > 0.1",
+        "avh > 0.1 AND (hsf IS NULL OR hsf BETWEEN 0.2 AND 0.4)",
+        "label_name IN ('cat', 'dog') AND NOT list_contains(tags, 'seen')",
+        "\"Taken On\" = 'x'",
+        "path LIKE 'train/%' OR path ILIKE '%.PNG'",
+        "lower(label_name) = 'cat' -- a comment",
+        "CASE WHEN hsf < 0.5 THEN avh ELSE 0 END > 0.1",
+        "label::INTEGER % 2 = 1",
+        "'a;b' = path",
+    ],
+)
+def test_conditions_pass(text):
+    check_predicate(text, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1; DROP TABLE samples",
+        "1) OR (1",
+        "1 UNION SELECT 1 FROM samples",
+        "1 ORDER BY avh",
+        "1 LIMIT 1",
+        "1 GROUP BY id",
+        "EXISTS (SELECT 1 FROM read_csv('/etc/passwd'))",
+        "avh > (SELECT max(avh) FROM samples)",
+        "path IN (SELECT content FROM read_text('/etc/passwd'))",
+        "read_text('/etc/passwd') = ''",
+        "getenv('HOME') = ''",
+        "current_setting('home_directory') = ''",
+        "pg_sleep(10)",
+        "repeat(path, 1000000000) = ''",
+        "row_number() OVER () = 1",
+        "list_filter(tags, x -> true) = []",
+        "columns('.*') > 1",
+        "*",
+        "_file = 'x'",
+        "avhh > 1",
+        "samples.avh > 1",
+        "version() = ''",
+        "avh > $1",
+        "avh > ?",
+        "avh > " + "1" * 5000,
+    ],
+)
+def test_everything_else_is_refused(text):
+    with pytest.raises(CurateError):
+        check_predicate(text, COLUMNS)
+
+
+def test_a_misspelt_column_gets_a_suggestion():
+    with pytest.raises(CurateError, match="avhh: did you mean avh"):
+        check_predicate("avhh > 1", COLUMNS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(alphabet="avhs0.1 ()<>='\";-*,/[]", max_size=30))
+def test_whatever_passes_is_a_single_condition_within_brackets(text):
+    try:
+        check_predicate(text, COLUMNS)
+    except CurateError:
+        return
+    frame = pd.DataFrame({"avh": [0.1], "hsf": [0.1], "a": 0, "v": 0, "h": 0, "s": 0})
+    connection = duckdb.connect()
+    connection.register("frame", frame)
+    try:
+        rows = connection.execute(f"SELECT 1 FROM frame WHERE FALSE AND ({text}\n)").fetchall()
+    except (duckdb.BinderException, duckdb.ConversionException, duckdb.OutOfRangeException):
+        return
+    assert rows == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "regexp_matches(path, '(')", "id % 0 = 1", "avh::nonsense = 1", "path LIKE 'a' ESCAPE 'ab'",
+        "regexp_matches(path, 'a', 'zz')", "NOT " * 900 + "excluded", "path = '\ud800'",
+    ],
+)  # fmt: skip
+def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
+    with pytest.raises(CurateError):
+        digits.count(Filters(where=text))
+
+
+# --- random conditions, DuckDB against pandas ----------------------------------------------------------------
+
+NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
+_ROWS = 60
+_COMPARE = {
+    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def some(values, kind):
+    """Every seventh value or so is missing."""
+    gone = np.random.default_rng(len(values)).random(_ROWS) < 0.15
+    return pd.array([None if no else value for value, no in zip(values, gone, strict=True)], kind)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    rng, folder = np.random.default_rng(4), tmp_path_factory.mktemp("predicates")
+    labels = some(rng.integers(0, 3, _ROWS).tolist(), "Int32")
+    samples = pd.DataFrame({"id": np.arange(_ROWS), "path": [f"{i}.png" for i in range(_ROWS)], "split": None})
+    samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], _ROWS), "str")})
+    scores = pd.DataFrame({"id": np.arange(_ROWS), "predicted": rng.integers(0, 3, _ROWS).astype("int32")})
+    scores["avh"] = np.where(rng.random(_ROWS) < 0.1, np.nan, rng.integers(0, 9, _ROWS) / 8)
+    votes = pd.DataFrame({"id": np.arange(0, _ROWS, 2), "hsf": rng.integers(0, 5, _ROWS // 2) / 4, "votes": 4})
+    votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0, hsf_bin="0")
+    samples.to_parquet(folder / "samples.parquet")
+    scores.to_parquet(folder / "scores.parquet")
+    return SampleTable(folder / "samples.parquet", folder / "scores.parquet", votes, ["cat", "dog's", "eel"])
+
+
+def literal(value):
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
+
+
+def compared(column, sign, value):
+    """SQL, and what it is of a frame: True, False or missing, row by row."""
+    return f"{quote(column)} {sign} {literal(value)}", lambda frame: known(frame, column, _COMPARE[sign], value)
+
+
+def known(frame, column, test, *values):
+    """A test of the values that there are; missing where there is none."""
+    given = frame[column]
+    return pd.array([None if pd.isna(one) else bool(test(one, *values)) for one in given], "boolean")
+
+
+def chosen(column, values):
+    return (
+        f"{quote(column)} IN ({', '.join(map(literal, values))})",
+        lambda frame: known(frame, column, lambda one: one in values),
+    )
+
+
+def between(column, low, high):
+    return (
+        f"{quote(column)} BETWEEN {low} AND {high}",
+        lambda frame: known(frame, column, lambda one: low <= one <= high),
+    )
+
+
+def missing(column, negated):
+    return (
+        f"{quote(column)} IS {'NOT ' if negated else ''}NULL",
+        lambda frame: pd.array(frame[column].isna() ^ negated, "boolean"),
+    )
+
+
+def joined(word, first, second):
+    both = {"AND": operator.and_, "OR": operator.or_}[word]
+    return f"({first[0]}) {word} ({second[0]})", lambda frame: both(first[1](frame), second[1](frame))
+
+
+NUMBER = st.sampled_from([-1, 0, 1, 2, 0.25, 0.5, 0.875, 1.0, 30])
+TEXT = st.sampled_from(["cat", "dog's", "mon", "tu%", "o'clock", "--", ""])
+LEAVES = st.one_of(
+    st.builds(compared, st.sampled_from(NUMBERS), st.sampled_from(list(_COMPARE)), NUMBER),
+    st.builds(compared, st.sampled_from(TEXTS), st.sampled_from(list(_COMPARE)), TEXT),
+    st.builds(chosen, st.sampled_from(NUMBERS), st.lists(NUMBER, min_size=1, max_size=3)),
+    st.builds(chosen, st.sampled_from(TEXTS), st.lists(TEXT, min_size=1, max_size=3)),
+    st.builds(between, st.sampled_from(NUMBERS), NUMBER, NUMBER),
+    st.builds(missing, st.sampled_from(NUMBERS + TEXTS), st.booleans()),
+)
+PREDICATES = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(joined, st.sampled_from(["AND", "OR"]), inner, inner),
+        inner.map(lambda one: (f"NOT ({one[0]})", lambda frame: ~one[1](frame))),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(predicate=PREDICATES)
+def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
+    text, holds = predicate
+    check_predicate(text, table.columns)
+    frame = table.frame()
+    expected = frame["id"][pd.Series(holds(frame), frame.index).fillna(False).astype(bool)]
+    assert table.frame(Filters(excluded=None, where=text), columns=["id"])["id"].tolist() == expected.tolist()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    predicate=PREDICATES,
+    harm=st.sampled_from([
+        "{}; DROP TABLE samples", "{}) OR (TRUE", "{} UNION SELECT 1", "({}) AND path IN (SELECT 'x')",
+        "({}) AND read_text('/etc/passwd') = ''", "({}) OR EXISTS (FROM read_csv('x'))", "({}) AND glob('*') = path",
+        "({}) AND path IN (FROM 'samples.parquet')", "({}) LIMIT 1", "({}) AND nextval('x') > 0",
+    ]),
+)  # fmt: skip
+def test_a_predicate_with_a_statement_or_a_file_in_it_is_refused(table, predicate, harm):
+    with pytest.raises(CurateError):
+        table.count(Filters(where=harm.format(predicate[0])))
+    assert table.count() == _ROWS

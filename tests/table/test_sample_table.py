@@ -1,0 +1,198 @@
+"""The joined table: DuckDB's rows against pandas, missing values, predicates and annotations."""
+
+import contextlib
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from avhcurate.errors import CurateError
+from avhcurate.scores import SCORES
+from avhcurate.table.filters import NONE, Filters
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, SampleTable
+
+#: The scores of a run that comes from no training.
+PLAIN = [key for key in SCORES if key not in DYNAMICS]
+N, CLASSES = 400, ("cat", "dog", "eel")
+
+
+def make_table(folder):
+    rng = np.random.default_rng(0)
+    label = pd.array(rng.integers(0, 3, N), dtype="Int32")
+    label[7] = pd.NA
+    samples = pd.DataFrame(
+        {
+            "id": np.arange(N), "path": [f"images/{i}.png" for i in range(N)],
+            "split": rng.choice(["train", "test", None], N), "label": label,
+            "Taken On": rng.choice(["mon", "tue"], N), "_file": "secret", "_row": pd.NA,
+        }
+    )  # fmt: skip
+    scores = pd.DataFrame({"id": np.arange(N), "predicted": rng.integers(0, 3, N).astype("int32")})
+    for key in PLAIN:
+        scores[key] = rng.choice(np.linspace(0, 1, 30), N).astype("float32")
+    scores.loc[5, PLAIN] = np.nan
+    scores["problem"] = None
+    hsf = rng.integers(0, 11, N) / 10
+    votes = pd.DataFrame({"id": np.arange(N), "hsf": hsf, "hsf_low": hsf, "hsf_high": hsf, "votes": 10})
+    votes["_hsf_bin"] = np.minimum((hsf * 5 + 1e-9).astype(int), 4)
+    votes["hsf_bin"] = votes["_hsf_bin"].map(str)
+    votes = votes[votes["id"] % 9 != 0]
+    samples.to_parquet(folder / "samples.parquet")
+    scores.to_parquet(folder / "scores.parquet")
+    table = SampleTable(folder / "samples.parquet", folder / "scores.parquet", votes, CLASSES)
+    state = {"path": ["images/3.png", "images/4.png", "gone.png"], "tags": [["odd", "seen"], ["seen"], ["odd"]]}
+    table.annotate(pd.DataFrame({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
+    return table
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return make_table(tmp_path_factory.mktemp("table"))
+
+
+def test_the_columns_are_the_contracts_then_the_users_and_none_that_are_private(table):
+    assert set(COLUMNS) < set(table.columns)
+    assert table.user_columns == ("Taken On",)
+    assert not [name for name in table.frame().columns if name.startswith("_")]
+
+
+def test_missing_values_are_null_and_never_zero(table):
+    frame = table.frame().set_index("id")
+    assert frame.loc[5, PLAIN].isna().all()
+    assert pd.isna(frame.loc[7, "label"])
+    assert frame.loc[7, "label_name"] is None or pd.isna(frame.loc[7, "label_name"])
+    assert frame.loc[0, ["hsf", "votes", "hsf_bin"]].isna().all()
+    assert table.sample(5)["avh"] is None
+
+
+def test_annotations_join_by_path_and_the_relabel_wins(table):
+    frame = table.frame().set_index("id")
+    assert frame.loc[3, "tags"].tolist() == ["odd", "seen"]
+    assert (frame.loc[3, "curated_label"], frame.loc[3, "curated_label_name"]) == (2, "eel")
+    assert frame.loc[4, "curated_label"] == frame.loc[4, "label"]
+    assert frame.loc[4, "excluded"]
+    assert frame["excluded"].sum() == 1
+
+
+CONDITIONS = st.builds(
+    Filters,
+    hsf_bins=st.lists(st.sampled_from([0, 1, 2, 3, 4, NONE]), max_size=2, unique=True).map(tuple),
+    classes=st.lists(st.sampled_from([0, 1, 2, NONE]), max_size=2, unique=True).map(tuple),
+    splits=st.lists(st.sampled_from(["train", "test", ""]), max_size=2, unique=True).map(tuple),
+    tags=st.lists(st.sampled_from(["odd", "seen"]), max_size=2, unique=True).map(tuple),
+    ranges=st.lists(
+        st.tuples(st.sampled_from(["avh", "hsf"]), st.floats(0, 1), st.sampled_from([0.5, 1, math.inf])), max_size=2
+    ).map(tuple),
+    mistakes=st.booleans(),
+    excluded=st.sampled_from([True, False, None]),
+)
+
+
+def by_pandas(frame, filters):
+    keep = pd.Series(True, frame.index)
+    for column, chosen in (("hsf_bin", filters.hsf_bins), ("label", filters.classes), ("split", filters.splits)):
+        if chosen:
+            values = [str(c) if column == "hsf_bin" else c for c in chosen]
+            keep &= frame[column].isin(values) | (frame[column].isna() & any(c in (NONE, "") for c in chosen))
+    for tag in filters.tags:
+        keep &= frame["tags"].map(lambda tags, tag=tag: tag in tags)
+    for column, low, high in filters.ranges:
+        keep &= frame[column].astype("float64").between(low, high)
+    if filters.mistakes:
+        keep &= (frame["predicted"] != frame["label"]).fillna(False)
+    if filters.excluded is not None:
+        keep &= frame["excluded"] == filters.excluded
+    return frame[keep]
+
+
+@settings(max_examples=80, deadline=None)
+@given(filters=CONDITIONS, descending=st.booleans(), offset=st.sampled_from([0, 7]))
+def test_rows_and_their_order_equal_pandas_and_the_url_brings_the_filters_back(table, filters, descending, offset):
+    assert Filters.from_query(filters.to_query()) == filters
+    expected = by_pandas(table.frame(), filters)
+    assert table.count(filters) == len(expected)
+    assert table.paths(filters) == expected["path"].tolist()
+    ordered = expected.sort_values(["avh", "id"], ascending=[not descending, True], na_position="last")
+    page = table.page(filters, sort="avh", descending=descending, offset=offset, limit=20)
+    assert page["id"].tolist() == ordered["id"].tolist()[offset : offset + 20]
+
+
+@pytest.mark.parametrize(
+    "text", ["avh > 0.5", "avh > 0.5 OR TRUE", "hsf IS NULL", "label_name = 'cat' -- all", "list_contains(tags, 'odd')"]
+)
+def test_a_where_predicate_narrows_and_never_widens(table, text):
+    plain = set(table.paths(Filters(classes=(0,))))
+    assert set(table.paths(Filters(classes=(0,), where=text))) <= plain
+
+
+@pytest.mark.parametrize("text", ["path > 5", "avh = 'cat'", "read_text('x') = ''", "1); DROP TABLE base; --"])
+def test_a_predicate_that_does_not_fit_is_a_users_mistake_and_harms_nothing(table, text):
+    with contextlib.suppress(CurateError):
+        table.count(Filters(where=text))
+    assert table.count() == N
+
+
+def test_histograms_count_every_value_once(table):
+    bars = table.histogram("avh", bins=7)
+    assert bars["n"].sum() == table.frame()["avh"].notna().sum()
+    hsf = table.histogram("hsf", bins=5, limits=(0, 1))
+    values = table.frame()["hsf"].dropna()
+    assert hsf["n"].tolist() == np.histogram(values, bins=[0, 0.2, 0.4, 0.6, 0.8, 1])[0].tolist()
+    assert table.histogram("avh", filters=Filters(where="avh IS NULL")).empty
+
+
+def test_counts_by_tag_count_each_tag(table):
+    counts = table.group_counts("tags", Filters(excluded=None))
+    assert dict(zip(counts["value"], counts["n"], strict=True)) == {"seen": 2, "odd": 1}
+
+
+def test_percentiles_are_shares_of_samples_not_above(table):
+    frame = table.frame()
+    share = (frame["avh"] <= frame["avh"][10]).sum() / frame["avh"].notna().sum()
+    assert table.percentiles(10)["avh"] == pytest.approx(share)
+    assert table.percentiles(5) == {}
+
+
+def test_unknown_ids_and_columns_are_named(table):
+    with pytest.raises(CurateError, match="no sample 4000"):
+        table.sample(4000)
+    with pytest.raises(CurateError, match="hardness"):
+        table.page(sort="hardness")
+    with pytest.raises(CurateError, match="1 of the chosen"):
+        table.paths_of([1, 4000])
+    assert table.paths_of([2, 1]) == ["images/2.png", "images/1.png"]
+
+
+def test_the_scores_of_a_training_join_by_id_behind_the_others_and_win_over_a_users_column(tmp_path):
+    make_table(tmp_path)
+    samples = pd.read_parquet(tmp_path / "samples.parquet").assign(aum="the user's own")
+    samples.to_parquet(tmp_path / "samples.parquet")
+    ids = np.arange(0, N, 2)[::-1]
+    values = {key: np.linspace(0, number + 1, len(ids), dtype="float32") for number, key in enumerate(DYNAMICS)}
+    pd.DataFrame({"id": ids, **values}).assign(forgetting=np.nan).to_parquet(tmp_path / "dynamics.parquet")
+    files = (tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
+    with_training = SampleTable(*files, dynamics=tmp_path / "dynamics.parquet")
+    assert with_training.scores == tuple(SCORES)
+    assert with_training.user_columns == ("Taken On",)
+    assert [name for name in with_training.standard if name not in DYNAMICS] == list(COLUMNS)
+    frame = with_training.frame().set_index("id")
+    np.testing.assert_array_equal(frame.loc[ids, "aum"], values["aum"])
+    assert frame.loc[np.arange(1, N, 2), list(DYNAMICS)].isna().all(axis=None)
+    assert frame["forgetting"].isna().all()
+    assert with_training.count(Filters(where="learning_speed > 1")) == (values["learning_speed"] > 1).sum()
+    without = SampleTable(*files)
+    assert without.scores == tuple(PLAIN)
+    assert without.standard == COLUMNS
+    assert without.user_columns == ("Taken On", "aum")
+    assert set(without.frame()["aum"]) == {"the user's own"}
+
+
+def test_before_any_model_the_scores_are_null(tmp_path):
+    make_table(tmp_path)
+    table = SampleTable(tmp_path / "samples.parquet", None, None, CLASSES)
+    assert table.scores == ()
+    assert table.frame()[["avh", "predicted", "hsf"]].isna().all(axis=None)
+    assert table.count(Filters(ranges=(("avh", 0.0, 1.0),))) == 0

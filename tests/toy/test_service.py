@@ -1,0 +1,141 @@
+"""The toy as a service: what AVH and norm follow, results that are kept, and trainings in the background."""
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from avhcurate import cli
+from avhcurate.errors import CurateError
+from avhcurate.toy import service as toy_service
+from avhcurate.toy.service import ToySettings
+from tests.fakes.waiting import wait_until
+
+#: Small enough to be trained for each test.
+QUICK = ToySettings(epochs=5, width=8)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The default settings with either loss and four seeds each."""
+    folder = tmp_path_factory.mktemp("toy")
+    return {
+        loss: [toy_service.run(folder, ToySettings(loss=loss, epochs=25, seed=seed)) for seed in range(4)]
+        for loss in toy_service.LOSSES
+    }
+
+
+@pytest.mark.parametrize("loss", toy_service.LOSSES)
+def test_avh_follows_the_bayes_error(results, loss):
+    curves = [result.curves.iloc[-1] for result in results[loss]]
+    assert np.mean([row["avh_samples"] for row in curves]) > 0.8
+    assert min(row["avh_samples"] for row in curves) > 0.65
+    assert min(row["avh_map"] for row in curves) > 0.8
+
+
+def test_the_norm_follows_less_closely_where_the_loss_leaves_it_alone(results):
+    """The paper's claim; with softmax it does not hold here: the norm falls towards the border between classes."""
+    last = [result.curves.iloc[-1] for result in results["avh"]]
+    assert np.mean([abs(row["norm_samples"]) for row in last]) < np.mean([row["avh_samples"] for row in last]) - 0.2
+
+
+def test_with_softmax_angles_settle_before_the_norm(results):
+    settled = [result.settled for result in results["softmax"]]
+    assert sum(at["avh"] for at in settled) < sum(at["norm"] for at in settled)
+    assert all(result.curves["norm"].iloc[-1] > 1.5 * result.curves["norm"].iloc[0] for result in results["softmax"])
+
+
+def test_the_network_comes_close_to_the_best_possible(results):
+    for result in results["softmax"] + results["avh"]:
+        assert 1 - result.curves["accuracy"].iloc[-1] == pytest.approx(result.best_error, abs=0.02)
+
+
+@pytest.mark.parametrize("space", ["sphere", "plane"])
+def test_a_result_is_kept_whole_and_read_again(tmp_path, space):
+    made = toy_service.run(tmp_path, replace(QUICK, space=space, classes=3, noise=0.1))
+    read = toy_service.read(tmp_path, made.settings)
+    assert read.curves.equals(made.curves)
+    for name in ("points", "labels", "bayes", "avh", "norm", "predicted"):
+        assert np.array_equal(getattr(read, name), getattr(made, name))
+    assert read.avh.shape == (6, len(read.y), len(read.x))
+    assert (read.seconds, read.versions, read.created) == (made.seconds, made.versions, made.created)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+def test_equal_settings_give_equal_results_and_are_trained_once(tmp_path):
+    first = toy_service.run(tmp_path / "a", QUICK)
+    assert toy_service.run(tmp_path / "b", QUICK).curves.equals(first.curves)
+    stamp = toy_service.result_path(tmp_path / "a", QUICK).stat().st_mtime_ns
+    toy_service.run(tmp_path / "a", QUICK)
+    assert toy_service.result_path(tmp_path / "a", QUICK).stat().st_mtime_ns == stamp
+    assert len({replace(QUICK, seed=1).fingerprint, replace(QUICK, overlap=0.7).fingerprint, QUICK.fingerprint}) == 3
+
+
+def test_a_damaged_result_is_made_again(tmp_path):
+    toy_service.run(tmp_path, QUICK)
+    path = toy_service.result_path(tmp_path, QUICK)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert toy_service.read(tmp_path, QUICK) is None
+    assert toy_service.run(tmp_path, QUICK).curves["epoch"].iloc[-1] == 5
+    assert toy_service.read(tmp_path, QUICK) is not None
+
+
+def test_only_the_newest_results_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(toy_service, "_KEPT", 2)
+    for seed in range(3):
+        toy_service.run(tmp_path, replace(QUICK, seed=seed))
+    assert [toy_service.read(tmp_path, replace(QUICK, seed=seed)) is not None for seed in range(3)] == [
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"loss": "hinge"}, "hinge"),
+        ({"epochs": 10**6}, "epochs"),
+        ({"width": 1}, "width"),
+        ({"overlap": float("nan")}, "overlap"),
+        ({"space": "cube"}, "cube"),
+    ],
+)
+def test_settings_out_of_range_are_a_users_mistake(wrong, said):
+    with pytest.raises(CurateError, match=said):
+        ToySettings(**wrong)
+
+
+def test_a_training_in_the_background_leaves_its_result(tmp_path):
+    asked = replace(QUICK, seed=5)
+    assert not toy_service.ensure(tmp_path, asked)
+    wait_until(lambda: toy_service.ensure(tmp_path, asked))
+    assert toy_service.read(toy_service.folder_of(tmp_path), asked).settings == asked
+
+
+def test_a_training_that_fails_says_why_until_it_is_tried_again(tmp_path):
+    (tmp_path / "toy").write_text("a file where the folder should be")
+    with pytest.raises(CurateError, match="failed"):
+        wait_until(lambda: toy_service.ensure(tmp_path, QUICK))
+    (tmp_path / "toy").unlink()
+    with pytest.raises(CurateError, match="failed"):
+        toy_service.ensure(tmp_path, QUICK)
+    toy_service.retry(tmp_path, QUICK)
+    wait_until(lambda: toy_service.ensure(tmp_path, QUICK))
+
+
+def test_the_command_line_prints_the_figures(tmp_path, monkeypatch, capsys):
+    arguments = [*QUICK.argv, "--out", str(tmp_path / "there")]
+    for extra in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["avhcurate", *arguments, *extra])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 0
+    text, data = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    found = json.loads(data)
+    result = toy_service.read(tmp_path / "there", QUICK)
+    assert found["spearman"]["avh_samples"] == pytest.approx(result.curves["avh_samples"].iloc[-1])
+    assert f"{found['spearman']['norm_map']:.3f}" in text
+    assert found["file"] == str(toy_service.result_path(tmp_path / "there", QUICK))

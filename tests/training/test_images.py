@@ -1,0 +1,67 @@
+"""LabelledImages and what chance does to them."""
+
+import numpy as np
+import torch
+from torchvision.transforms.v2 import functional as colours
+
+from avhcurate.training.images import Draws, LabelledImages, changed, draw, normalise
+from avhcurate.training.recipe import Recipe
+
+
+def augmented(images, recipe, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return changed(images, recipe, draw(len(images), recipe, generator))
+
+
+def test_crops_move_an_image_by_at_most_the_padding_and_mirrors_keep_its_pixels():
+    image = torch.zeros(200, 1, 5, 5, dtype=torch.uint8)
+    image[:, :, 2, 1] = 9
+    moved = augmented(image, Recipe(epochs=1, crop_padding=1, flip=False))
+    assert {tuple(where[2:]) for where in moved.nonzero().tolist()} == {(r, c) for r in (1, 2, 3) for c in (0, 1, 2)}
+    flipped = augmented(image, Recipe(epochs=1, crop_padding=0, flip=True))
+    assert {tuple(where[2:]) for where in flipped.nonzero().tolist()} == {(2, 1), (2, 3)}
+    assert len(flipped.nonzero()) == 200
+
+
+def test_a_part_of_the_draws_gives_that_part_of_the_batch():
+    images = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    recipe = Recipe(epochs=1, crop_padding=2, jitter=0.4)
+    draws = draw(9, recipe, torch.Generator().manual_seed(2))
+    own = slice(1, None, 3)
+    assert torch.equal(changed(images, recipe, draws)[own], changed(images[own], recipe, draws.part(own)))
+
+
+def test_colours_are_torchvisions_sample_by_sample():
+    images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    recipe = Recipe(epochs=1, crop_padding=0, flip=False, jitter=0.5)
+    draws = draw(6, recipe, torch.Generator().manual_seed(0))
+    assert ((draws.factors > 0.5) & (draws.factors < 1.5)).all()
+    for image, got, (b, c, s) in zip(images, changed(images, recipe, draws), draws.factors.tolist(), strict=True):
+        pixels = colours.adjust_brightness(image.float() / 255, b)
+        expected = colours.adjust_saturation(colours.adjust_contrast(pixels, c), s) * 255
+        assert (got - expected).abs().max() <= 0.51
+
+
+def test_nothing_drawn_changes_nothing():
+    images = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 2, 2)
+    assert torch.equal(changed(images, Recipe(epochs=1), Draws()), images)
+
+
+def test_normalised_pixels_are_in_units_of_the_deviation():
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
+    assert normalise(pixels, torch.tensor([0.5]), torch.tensor([0.25])).flatten().tolist() == [-2, 2]
+
+
+def test_rows_of_a_mapped_array_are_the_pictures(tmp_path):
+    stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (5, 2, 2, 3))
+    stored[:] = np.arange(60).reshape(stored.shape)
+    labels, rows = np.array([7, 8, 9]), np.array([4, 0, 2])
+    pictures = LabelledImages(stored.transpose(0, 3, 1, 2), labels, (0.5,) * 3, (1.0,) * 3, rows)
+    assert len(pictures) == 3
+    assert pictures.shape == (3, 2, 2)
+    taken = pictures.take(torch.tensor([1, 0]))
+    assert torch.equal(taken[0], torch.arange(12, dtype=torch.uint8).reshape(2, 2, 3).permute(2, 0, 1))
+    assert int(taken[1, 0, 0, 0]) == 48
+    part = pictures.part(np.array([2]))
+    assert part.labels_of(torch.tensor([0])).tolist() == [9]
+    assert int(part.take(torch.tensor([0]))[0, 0, 0, 0]) == 24

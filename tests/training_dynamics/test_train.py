@@ -1,0 +1,413 @@
+"""Training as a job: what is held out, what is written, and that a training cut short comes to the same."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from avhcurate import cli
+from avhcurate.curate.annotations import annotate
+from avhcurate.data import background
+from avhcurate.data.trainings import TrainingFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.errors import CurateError
+from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models.loading import ModelSpec
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.training.checkpoints import checkpoint_step
+from avhcurate.training.image_cache import ImageCache
+from avhcurate.training.new_model import new_model
+from avhcurate.training.recipe import Recipe
+from avhcurate.training_dynamics.held_out import stratified, train_and_held_out
+from avhcurate.training_dynamics.train import summary, train_model, train_seeds
+from avhcurate.training_dynamics.train_settings import TrainSettings
+from tests.fakes.waiting import wait_until
+
+RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
+SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5))
+
+
+@pytest.fixture(scope="module")
+def imported(demo_root, tmp_path_factory):
+    """A workspace with the digits, not scored; for reading only."""
+    workspace = Workspace(tmp_path_factory.mktemp("imported"))
+    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
+    return workspace
+
+
+@pytest.fixture
+def fresh(imported, tmp_path):
+    """A copy of it that the test may change."""
+    return Workspace(shutil.copytree(imported.root, tmp_path / "fresh"))
+
+
+@pytest.fixture(scope="module")
+def trained(imported, tmp_path_factory):
+    """A finished training, with its workspace; for reading only."""
+    workspace = Workspace(shutil.copytree(imported.root, tmp_path_factory.mktemp("trained") / "space"))
+    calls = []
+    training = train_model(workspace, "digits", SETTINGS, progress=Progress(lambda *call: calls.append(call)))
+    return workspace, training, calls
+
+
+def photos(root, name, sizes, classes=("dark", "light", "mid"), broken=0):
+    """Photographs of three tones in folders, some of them no images."""
+    rng = np.random.default_rng(0)
+    for label, tone in zip(classes, (40, 210, 120), strict=True):
+        (root / name / label).mkdir(parents=True)
+        for i in range(sizes):
+            pixels = np.clip(rng.normal(tone, 20, (12, 10, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(root / name / label / f"{i}.png")
+        for i in range(broken):
+            (root / name / label / f"broken{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    return root / name
+
+
+# What is trained on and what is held out
+
+
+def test_split_train_is_trained_on_and_the_rest_held_out(fresh):
+    known, held = train_and_held_out(fresh, "digits", SETTINGS)
+    split = fresh.dataset("digits").samples(["split"])["split"].to_numpy()
+    assert set(split[known.ids]) == {"train"}
+    assert set(split[held.ids]) == {"test"}
+    assert len(known.ids) + len(held.ids) == 1797
+    np.testing.assert_array_equal(known.labels, fresh.dataset("digits").labels()[known.ids])
+
+
+def test_without_a_split_a_tenth_of_each_class_is_held_out_by_seed(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 20))
+    parts = [train_and_held_out(fresh, "photos", replace(SETTINGS, split_seed=seed)) for seed in (0, 0, 1)]
+    for known, held in parts:
+        assert np.bincount(held.labels).tolist() == [2, 2, 2]
+        assert np.bincount(known.labels).tolist() == [18, 18, 18]
+        assert not set(known.ids) & set(held.ids)
+    held = [set(part.ids.tolist()) for _, part in parts]
+    assert held[0] == held[1] != held[2]
+
+
+def test_a_class_of_two_keeps_one_to_train_on_and_a_class_of_one_its_only_sample():
+    chosen = stratified(np.array([0, 1, 1]), 0.1, seed=0)
+    assert [int(chosen[:1].sum()), int(chosen[1:].sum())] == [0, 1]
+
+
+def test_conditions_choose_both_parts_or_one_and_the_rest(fresh):
+    known, held = train_and_held_out(fresh, "digits", replace(SETTINGS, train_where="id < 1000"))
+    assert (known.ids.max(), held.ids.min(), len(held.ids)) == (999, 1000, 797)
+    known, held = train_and_held_out(fresh, "digits", replace(SETTINGS, held_out_where="id < 100"))
+    assert (held.ids.max(), known.ids.min()) == (99, 100)
+    both = replace(SETTINGS, train_where="id < 100", held_out_where="id >= 50")
+    with pytest.raises(CurateError, match="50 samples satisfy both"):
+        train_and_held_out(fresh, "digits", both)
+    with pytest.raises(CurateError, match="no labelled samples to train on"):
+        train_and_held_out(fresh, "digits", replace(SETTINGS, train_where="id < 0", held_out_where="id > 5"))
+
+
+def test_excluded_samples_are_not_trained_on_and_relabelled_ones_by_their_new_label(fresh):
+    before, _ = train_and_held_out(fresh, "digits", SETTINGS)
+    table = open_table(fresh, "digits")
+    first, second = before.ids[:2].tolist()
+    annotate(table, [first], "exclude", who="test")
+    annotate(table, [second], "relabel", "9" if before.labels[1] != 9 else "8", who="test")
+    known, held = train_and_held_out(fresh, "digits", SETTINGS)
+    assert first not in known.ids
+    assert known.labels[known.ids == second].item() == (9 if before.labels[1] != 9 else 8)
+    assert len(held.ids) == 896
+
+
+def test_another_dataset_is_held_out_when_its_classes_are_the_same(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 4))
+    import_dataset(fresh, "other", photos(tmp_path, "other", 2))
+    import_dataset(fresh, "named", photos(tmp_path, "named", 2, classes=("a", "b", "c")))
+    known, held = train_and_held_out(fresh, "photos", replace(SETTINGS, held_out="other"))
+    assert (known.dataset.name, len(known.ids), held.dataset.name, len(held.ids)) == ("photos", 12, "other", 6)
+    with pytest.raises(CurateError, match="other classes"):
+        train_and_held_out(fresh, "photos", replace(SETTINGS, held_out="named"))
+
+
+# What is written
+
+
+def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
+    workspace, training, _ = trained
+    record, looks = training.record, training.evaluations()
+    split = workspace.dataset("digits").samples(["split"])["split"]
+    assert training.complete
+    assert training.ids().tolist() == np.flatnonzero(split == "test").tolist()
+    assert (record.train_samples, record.held_out_samples, record.num_classes) == (901, 896, 10)
+    assert record.held_out_where == "split <> 'train'"
+    assert (record.recipe["crop_padding"], record.recipe["flip"]) == (1, False)
+    assert looks["epoch"].round(2).tolist() == [0, 0.44, 1, 2, 3]
+    assert looks["accuracy"].iloc[-1] > looks["accuracy"].iloc[0] + 0.3
+    assert not training.checkpoint_path.exists()
+    run = workspace.dataset("digits").run()
+    assert run.record.weights_sha256 == record.weights_sha256
+    scored = pd.read_parquet(run.scores_path).set_index("id").loc[training.ids()]
+    last = training.samples(len(looks) - 1)
+    for key in ("avh", "norm", "confidence", "margin"):
+        np.testing.assert_allclose(scored[key], last[key], rtol=2e-3, atol=2e-4, err_msg=key)
+    assert summary(training)["accuracy"] == pytest.approx(looks["accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
+    _, _, calls = trained
+    done = [call[0] for call in calls]
+    assert {call[1] for call in calls} == {1797 + 3 * 901}
+    assert done == sorted(done)
+    assert any("epoch 2 of 3" in call[2] for call in calls)
+    assert any(call[2].startswith("scoring") for call in calls)
+
+
+def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh, trained):
+    _, first, _ = trained
+    looks = []
+    again = train_seeds(fresh, "digits", SETTINGS, [0, 1], progress=Progress(lambda *call: looks.append(call)))
+    assert again[0].name == first.name != again[1].name
+    weights = [load_file(training.weights_path) for training in (first, *again)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[1]["head.weight"], weights[2]["head.weight"])
+    written = again[0].weights_path.stat().st_mtime_ns
+    train_model(fresh, "digits", SETTINGS)
+    assert again[0].weights_path.stat().st_mtime_ns == written
+
+
+def test_a_cancelled_training_resumes_to_the_same_weights_and_looks(fresh, trained):
+    _, whole, _ = trained
+    steps = 0
+
+    def should_stop():
+        nonlocal steps
+        steps += 1
+        return steps in (3, 60, 70)
+
+    for _ in range(3):
+        with pytest.raises(Cancelled):
+            train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
+    training = train_model(fresh, "digits", SETTINGS, progress=Progress(should_stop=should_stop))
+    assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
+    steady = [name for name in whole.evaluations() if name != "seconds"]
+    pd.testing.assert_frame_equal(training.evaluations()[steady], whole.evaluations()[steady])
+    for index in range(len(whole.evaluations())):
+        pd.testing.assert_frame_equal(training.samples(index), whole.samples(index))
+    assert training.record.weights_sha256 == whole.record.weights_sha256
+
+
+#: The command in children of one import of torch, which takes seconds: killed after a rename, then left alone.
+KILLED = """
+    import os, signal, sys
+    import avhcurate.scoring.service, avhcurate.training_dynamics.train
+    import avhcurate.training.image_cache, avhcurate.training.trainer as trainer
+    from avhcurate.cli import main
+
+    trainer._SOON = 0.0  # a checkpoint after every epoch
+    rename, sys.argv = os.replace, ["avhcurate", *sys.argv[1:]]
+    for name in ("checkpoint.pt", "000000018.json", None):
+        def killing(source, target):
+            rename(source, target)
+            if name and str(target).endswith(name):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        child = os.fork()
+        if child == 0:
+            os.replace = killing
+            main()
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_the_command_killed_at_a_checkpoint_and_at_a_look_resumes_to_the_same(fresh, trained):
+    _, whole, _ = trained
+    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "3", "--batch-size", "100"]
+    argv += ["--early", "0,0.5", "--workspace", str(fresh.root), "--json"]
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), *argv]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    *killed, printed, last = ended.stdout.split("\n")[:-1]
+    assert [int(code) for code in (*killed, last)] == [-signal.SIGKILL, -signal.SIGKILL, 0], ended.stderr
+    (found,) = json.loads(printed)["trainings"]
+    training = fresh.dataset("digits").training(found["training"])
+    assert training.weights_path.read_bytes() == whole.weights_path.read_bytes()
+    assert training.evaluations()["accuracy"].tolist() == whole.evaluations()["accuracy"].tolist()
+    assert found["accuracy"] == pytest.approx(whole.evaluations()["accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_a_training_under_way_in_another_process_is_refused(fresh, trained):
+    _, whole, _ = trained
+    folder = fresh.dataset("digits").root / "training" / whole.name
+    shutil.copytree(whole.root, folder)
+    os.unlink(folder / "dynamics.parquet")
+    with TrainingFolder(folder).lock(), pytest.raises(CurateError, match="another process"):
+        train_model(fresh, "digits", SETTINGS)
+
+
+@pytest.mark.slow
+def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
+    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--batch-size", "16"]
+    job = background.start(fresh.root, argv, verb="train", dataset="digits")
+
+    def wait(until):
+        def come():
+            record = background.current(fresh.root)
+            assert until(record) or record.active, record.message
+            return until(record)
+
+        wait_until(come)
+
+    wait(lambda record: record.message.startswith("epoch 3 "))
+    background.cancel(fresh.root, job)
+    wait(lambda record: not record.active)
+    assert background.current(fresh.root).state == "cancelled"
+    (training,) = fresh.dataset("digits").trainings()
+    begun = training.evaluations()
+    assert not training.complete
+    assert checkpoint_step(training.checkpoint_path) >= begun["step"].iloc[-1] > 0
+    background.resume(fresh.root, job)
+    wait(lambda record: not record.active)
+    assert background.current(fresh.root).state == "done"
+    assert training.complete
+    steady = [name for name in begun if name != "seconds"]
+    pd.testing.assert_frame_equal(training.evaluations()[steady].iloc[: len(begun)], begun[steady])
+
+
+# Networks
+
+
+def test_tuning_takes_all_but_the_head_from_weights_of_another_class_count(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 12))
+    settings = TrainSettings(
+        "avhcurate:digits", replace(RECIPE, epochs=8, freeze=True, learning_rate=0.1), weights=DIGITS_WEIGHTS
+    )
+    training = train_model(fresh, "photos", settings)
+    before, after = load_file(DIGITS_WEIGHTS), load_file(training.weights_path)
+    assert after["head.weight"].shape == (3, 64)
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("head."))
+    assert training.record.recipe["new_head"] is True
+    assert fresh.dataset("photos").run().record.num_classes == 3
+
+
+def test_weights_of_the_same_classes_keep_their_head():
+    spec = ModelSpec(name="avhcurate:digits", weights=DIGITS_WEIGHTS)
+    model = new_model(spec, 10)
+    assert not model.new_head
+    assert torch.equal(model.module.head.weight, load_file(DIGITS_WEIGHTS)["head.weight"])
+    assert torch.equal(new_model(ModelSpec(name="avhcurate:digits"), 10, pretrained=True).module.head.weight,
+                       model.module.head.weight)  # fmt: skip
+
+
+def test_a_model_without_published_weights_says_so():
+    with pytest.raises(CurateError, match="comes without weights"):
+        new_model(ModelSpec(name="avhcurate:resnet20"), 10, pretrained=True)
+
+
+def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 6))
+    recipe = replace(RECIPE, epochs=1, batch_size=8, loss="cosine")
+    settings = TrainSettings("torchvision:mobilenet_v3_small", recipe, crop=32, early=())
+    training = train_model(fresh, "photos", settings)
+    assert training.record.recipe["crop_padding"] == 4
+    assert training.record.recipe["flip"] is True
+    assert len(training.evaluations()) == 1
+
+
+# Images
+
+
+def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_out(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
+    dataset = fresh.dataset("photos")
+    model = new_model(ModelSpec(name="avhcurate:resnet20"), 3)
+    store = ImageCache(tmp_path / "cache", dataset, model.preprocess)
+    ids, counts = np.arange(len(dataset.labels())), []
+    progress = Progress(lambda done, total, _: counts.append((done, total)))
+    store.decode(ids[5:], progress=progress)
+    assert store.missing(ids).tolist() == [0, 1, 2, 3, 4]
+    store.decode(ids, progress=progress)
+    assert [done for done, total in counts if done == total] == [28, 5]
+    whole = store.whole(ids)
+    assert (~whole).sum() == 3
+    for id in (0, 20):
+        with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
+            expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
+        np.testing.assert_array_equal(store.images()[id].transpose(1, 2, 0), expected)
+    recipe = replace(RECIPE, epochs=1, batch_size=16)
+    training = train_model(fresh, "photos", TrainSettings("avhcurate:digits", recipe, early=()))
+    assert training.record.recipe["broken_images"] == 3
+    assert training.record.train_samples + training.record.held_out_samples == 30
+
+
+def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
+    dataset = fresh.dataset("digits")
+    store = ImageCache(tmp_path, dataset, new_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
+
+    with pytest.raises(Cancelled):
+        store.decode(np.arange(1797), progress=Progress(should_stop=lambda: True))
+    assert 0 < len(store.missing(np.arange(1797))) < 1797
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(CurateError, match="make room"):
+        train_model(fresh, "digits", SETTINGS)
+
+
+# The command
+
+
+def call(monkeypatch, capsys, *argv):
+    monkeypatch.setattr(sys, "argv", ["avhcurate", *map(str, argv)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def test_the_command_says_how_good_it_is_and_what_to_run_next(fresh, monkeypatch, capsys):
+    argv = ("train", "digits", "--model", "avhcurate:digits", "--epochs", 1, "--seeds", "0,1", "--every", 1)
+    code, out, err = call(monkeypatch, capsys, *argv, "--loss", "avh", "--workspace", fresh.root)
+    assert code == 0, err
+    assert "901 samples of digits, 896 of digits held out, avh loss" in out
+    assert "avhcurate-digits-avh-seed1-" in out
+    assert "avhcurate correlate digits" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "2", "--drops", "5", "--schedule", "step"], "drop"),
+        (["--seeds", "one"], "--seeds"),
+        (["--seeds", "1,1"], "different"),
+        (["--held-out", "nothing"], "nothing"),
+        (["--train-where", "label = 0"], "one class"),
+        (["--weights", "x", "--pretrained"], "one of them"),
+        (["--model", "avhcurate:digit"], "avhcurate:digits"),
+        (["--learning-rate", "1e6", "--clip", "0", "--epochs", "2"], "lower the learning rate"),
+        (["--sync-batchnorm"], "CUDA"),
+    ],
+)
+def test_a_mistake_of_training_is_one_line_and_exit_code_2(fresh, monkeypatch, capsys, options, message):
+    argv = ["train", "digits", "--model", "avhcurate:digits", *options, "--workspace", fresh.root]
+    code, out, err = call(monkeypatch, capsys, *argv)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in out + err
+
+
+def test_tensorboard_is_an_extra_that_says_so_when_absent(fresh, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(CurateError, match=r"avhcurate\[tensorboard\]"):
+        train_model(fresh, "digits", replace(SETTINGS, tensorboard=True))
+    assert fresh.dataset("digits").trainings() == []

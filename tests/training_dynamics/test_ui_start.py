@@ -1,0 +1,87 @@
+"""What the form of a training finds out by itself: network, dataset to learn from, dataset to look at; its command."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.models.own import OWN
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from avhcurate.training_dynamics.ui_start import MODELS, Train, partners, usual_model, usual_parts
+from avhcurate.votes.attach import attach_votes
+from tests.fakes.waiting import wait_until
+
+
+@pytest.fixture
+def space(tmp_path):
+    """A workspace with datasets of the same two classes, `few` and `many`, and one of other classes."""
+    workspace = Workspace(tmp_path / "workspace")
+    for name, classes, count in (("few", ("cat", "dog"), 1), ("many", ("cat", "dog"), 3), ("other", ("oak", "fir"), 2)):
+        for label in classes:
+            (tmp_path / name / label).mkdir(parents=True)
+            for number in range(count):
+                (tmp_path / name / label / f"{number}.png").write_bytes(b"no image")
+        import_dataset(workspace, name, tmp_path / name)
+    return workspace
+
+
+def parts(space, name):
+    here = SimpleNamespace(table=open_table(space, name))
+    return usual_parts(here, partners(space, here.table.dataset))
+
+
+def test_partners_are_the_datasets_of_the_same_classes(space):
+    assert [folder.name for folder in partners(space, space.dataset("few"))] == ["many"]
+    assert partners(space, space.dataset("other")) == []
+
+
+def test_a_damaged_neighbour_is_no_partner(space):
+    (space.dataset("many").root / "dataset.json").write_text("{")
+    assert partners(space, space.dataset("few")) == []
+
+
+@pytest.mark.parametrize("name", ["few", "many"])
+def test_the_larger_dataset_is_learnt_from_and_the_other_looked_at(space, name):
+    assert parts(space, name) == ("many", "few")
+
+
+def test_a_dataset_with_votes_is_looked_at(space, tmp_path):
+    (tmp_path / "votes.csv").write_text("sample,annotator,label\ncat/0.png,ann,cat\n")
+    attach_votes(space, "many", tmp_path / "votes.csv")
+    assert parts(space, "many") == ("few", "many")
+    assert parts(space, "few") == ("few", "many")
+
+
+def test_a_dataset_alone_is_split(space, demo_root):
+    assert parts(space, "other") == ("other", "other")
+    assert parts(Workspace(demo_root), "digits") == ("digits", "digits")
+
+
+def test_the_networks_on_offer_exist(demo_root, space):
+    own = [name.removeprefix("avhcurate:") for name in MODELS if name.startswith("avhcurate:")]
+    assert set(own) <= set(OWN)
+    assert usual_model(Workspace(demo_root).dataset("digits")) == "avhcurate:digits"
+    assert usual_model(space.dataset("few")) == MODELS[0]
+
+
+def test_a_name_that_is_missing_is_asked_for_and_none_becomes_an_option():
+    with pytest.raises(CurateError, match="which network"):
+        Train("pets", "  ")
+    argv = Train("pets", "--force", train_where="--held-out=x").argv
+    assert [part for part in argv if part.startswith("--") and "=" not in part] == []
+    assert "--model=--force" in argv
+
+
+def test_the_form_sends_what_it_found_out(space, open_page):
+    app = open_page("training_dynamics", space.root, dataset="few")
+    assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("many", "few")
+    next(button for button in app.button if button.label == "Start training").click().run()
+    job = background.current(space.root)
+    assert (job.dataset, job.argv[1], job.argv[-1]) == ("few", "many", "--held-out=few")
+    job = wait_until(lambda: (found := background.current(space.root)) and not found.active and found)
+    assert job.state == "failed"
+    app.run()
+    assert "could be read" in app.error[0].value

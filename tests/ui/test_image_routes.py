@@ -1,0 +1,173 @@
+"""Pictures over HTTP: by id from the index only, with honest cache headers, behind the sign-in when there is one."""
+
+import io
+import json
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.sources.service import import_dataset
+from avhcurate.ui import image_routes
+from avhcurate.ui.image_routes import image_url
+
+ORIGIN, SECRET = "http://localhost:8501", "a-secret-of-at-least-thirty-two-bytes"
+SIZE = (400, 300)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Three images of one class: a photo of 400 x 300, one that is no image, a tiny one."""
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "cat").mkdir()
+    ramp = np.linspace(0, 255, SIZE[0] * SIZE[1] * 3).astype("uint8").reshape(SIZE[1], SIZE[0], 3)
+    Image.fromarray(ramp).save(folder / "cat" / "a.jpg")
+    (folder / "cat" / "b.jpg").write_bytes(b"not an image")
+    Image.new("RGB", (8, 8), "red").save(folder / "cat" / "c.png")
+    found = Workspace(tmp_path_factory.mktemp("workspace"))
+    import_dataset(found, "cats", folder)
+    return found
+
+
+@pytest.fixture
+def client(workspace, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
+    image_routes._server.cache_clear()
+    return TestClient(Starlette(routes=image_routes.routes()))
+
+
+def _size(answer: httpx.Response) -> tuple[int, int]:
+    return Image.open(io.BytesIO(answer.content)).size
+
+
+def test_a_thumbnail_is_made_where_none_is_stored(client):
+    answer = client.get("/images/cats/0")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert _size(answer) == (256, 192)
+
+
+def test_a_stored_thumbnail_is_served_as_it_is(client, workspace):
+    workspace.dataset("cats").thumbnails.write_shard(0, {2: b"\x89PNG stored"})
+    assert client.get("/images/cats/2").content == b"\x89PNG stored"
+    assert _size(client.get("/images/cats/2?size=full")) == (8, 8)
+
+
+def test_the_full_picture_is_encoded_anew_at_its_own_size(client):
+    answer = client.get("/images/cats/0?size=full")
+    assert _size(answer) == SIZE
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/images/cats/3",
+        "/images/cats/999999999999999999999",
+        "/images/cats/-1",
+        "/images/dogs/0",
+        "/images/%2e%2e/0",
+        "/images/..%2f..%2fetc/0",
+        "/images/cats/cat/a.jpg",
+        "/images/cats/a.jpg",
+    ],
+)
+def test_only_an_id_of_a_dataset_in_the_index_is_found(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert not answer.headers["content-type"].startswith("image/")
+
+
+def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client):
+    answer = client.get("/images/cats/1?v=1")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_versioned_picture_is_kept_for_good_and_privately(client):
+    answer = client.get(image_url("cats", 0, version="ab"))
+    assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
+    assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
+
+
+def test_a_picture_that_the_browser_has_is_not_sent_again(client):
+    tag = client.get("/images/cats/0").headers["etag"]
+    again = client.get("/images/cats/0", headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/images/cats/0?size=full").headers["etag"] != tag
+
+
+def test_every_answer_forbids_guessing_its_type(client):
+    for path in ("/images/cats/0", "/images/cats/1", "/images/cats/99"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_dataset_imported_again_shows_its_new_pictures(client, workspace, tmp_path):
+    (tmp_path / "cat").mkdir()
+    Image.new("RGB", (20, 10)).save(tmp_path / "cat" / "new.png")
+    import_dataset(workspace, "fresh", tmp_path)
+    assert _size(client.get("/images/fresh/0")) == (20, 10)
+    Image.new("RGB", (30, 10)).save(tmp_path / "cat" / "new.png")
+    import_dataset(workspace, "fresh", tmp_path, force=True)
+    assert _size(client.get("/images/fresh/0")) == (30, 10)
+
+
+def test_health_says_ok(client):
+    assert client.get("/health").json()["status"] == "ok"
+
+
+# --- with st.login configured --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guarded(client, monkeypatch):
+    auth = {"redirect_uri": f"{ORIGIN}/oauth2callback", "cookie_secret": SECRET, "client_id": "x"}
+    monkeypatch.setattr(secrets_singleton, "_secrets", {"auth": auth})
+    return client
+
+
+def _cookie(*, secret=SECRET, name="_streamlit_user", origin=ORIGIN, logged_in=True) -> str:
+    user = {"email": "ada@example.org", "is_logged_in": logged_in, "origin": origin}
+    return create_signed_value(secret, name, json.dumps(user)).decode()
+
+
+def _get(client, **cookies):
+    client.cookies.clear()
+    client.cookies.update(cookies)
+    return client.get("/images/cats/0")
+
+
+def test_without_the_sign_in_cookie_no_picture_is_served(guarded):
+    answer = _get(guarded)
+    assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
+
+
+def test_the_cookie_of_st_login_opens_the_pictures(guarded):
+    assert _get(guarded, _streamlit_user=_cookie()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "garbage",
+        _cookie(secret="another-secret-of-thirty-two-bytes!"),
+        _cookie(name="_streamlit_user_tokens"),
+        _cookie(origin="https://elsewhere.example"),
+        _cookie(logged_in=False),
+        create_signed_value(SECRET, "_streamlit_user", "not json").decode(),
+        create_signed_value(SECRET, "_streamlit_user", "[1]").decode(),
+    ],
+    ids=["garbage", "another secret", "another name", "foreign", "signed out", "not JSON", "no object"],
+)
+def test_a_forged_foreign_or_signed_out_cookie_does_not(guarded, cookie):
+    assert _get(guarded, _streamlit_user=cookie).status_code == 401
+
+
+def test_health_needs_no_sign_in_and_tells_nothing_private(guarded):
+    guarded.cookies.clear()
+    assert set(guarded.get("/health").json()) == {"status", "datasets"}

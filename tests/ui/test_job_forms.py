@@ -1,0 +1,45 @@
+"""Forms that start a job: what they ask for is what the command line takes."""
+
+from dataclasses import MISSING, fields
+
+import pytest
+from typer.main import get_command
+
+from avhcurate.cli import app
+from avhcurate.data.background import Command
+from avhcurate.degradation import ui as degradation_ui
+from avhcurate.errors import CurateError
+from avhcurate.home import ui_start as home_ui_start
+from avhcurate.map import ui_start as map_ui_start
+from avhcurate.quality import ui as quality_ui
+from avhcurate.self_training import ui_start as self_training_ui_start
+from avhcurate.suspects import ui as suspects_ui
+from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
+
+COMMANDS = [
+    *(
+        home_ui_start.Score,
+        home_ui_start.Import,
+        home_ui_start.Fetch,
+        home_ui_start.Votes,
+        map_ui_start.Project,
+        suspects_ui.Suspects,
+    ),
+    *(training_dynamics_ui_start.Train, self_training_ui_start.SelfTrain, degradation_ui.Degrade, quality_ui.Measure),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_every_option_of_a_form_is_one_of_its_verb(command: type[Command]):
+    taken = get_command(app).commands[command.verb].params
+    options = {name for param in taken for name in param.opts if name.startswith("--")}
+    asked = {f"--{field.name.replace('_', '-')}" for field in fields(command) if field.default is not MISSING}
+    assert asked <= options
+    arguments = [param.name for param in taken if param.param_type_name == "argument"]
+    assert len(arguments) == sum(field.default is MISSING for field in fields(command))
+
+
+@pytest.mark.parametrize("name", ["--force", "-f", " ", ""])
+def test_an_argument_never_looks_like_an_option(name):
+    with pytest.raises(CurateError, match="dataset"):
+        _ = map_ui_start.Project(name, "run").argv

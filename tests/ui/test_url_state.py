@@ -1,0 +1,105 @@
+"""The view and the address say the same, and no address can break a page."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from avhcurate.table.filters import FILTER_KEYS, FILTERS, NONE, Filters
+from avhcurate.ui.sidebar_filters import FOLDED, SHOWN
+from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View, fit, parse
+
+TEXT = st.text(min_size=1, max_size=8)
+SOME_FILTERS = st.builds(
+    Filters,
+    hsf_bins=st.lists(st.integers(-1, 4), unique=True, max_size=3).map(tuple),
+    classes=st.lists(st.integers(-1, 9), unique=True, max_size=3).map(tuple),
+    splits=st.lists(TEXT, unique=True, max_size=2).map(tuple),
+    tags=st.lists(TEXT, unique=True, max_size=2).map(tuple),
+    sets=st.lists(TEXT, unique=True, max_size=2).map(tuple),
+    ranges=st.lists(
+        st.tuples(st.sampled_from(["avh", "loss"]), st.floats(allow_nan=False), st.floats(allow_nan=False)), max_size=2
+    ).map(tuple),
+    mistakes=st.booleans(),
+    excluded=st.sampled_from([False, True, None]),
+    where=st.sampled_from(["", "avh > 0.1 AND label_name = 'a,b'"]),
+)
+VIEWS = st.builds(
+    View,
+    dataset=TEXT,
+    run=TEXT,
+    filters=SOME_FILTERS,
+    edges=st.sampled_from([(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (0.0, 0.25, 1.0)]),
+    sort=st.sampled_from(["avh", "loss", "id"]),
+    descending=st.booleans(),
+    page=st.integers(1, 10**6),
+    per_page=st.sampled_from(PAGE_SIZES),
+    tile=st.sampled_from(list(TILE_SIZES)),
+    sample=st.none() | st.integers(0, 10**9),
+    choices=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
+)
+TABLE = SimpleNamespace(
+    columns=("avh", "loss", "hsf", "id"),
+    scores=("avh", "loss"),
+    measures=(),
+    classes=("cat", "dog"),
+    edges=(0.0, 0.5, 1.0),
+    sets=("hard",),
+)
+
+
+@given(VIEWS)
+def test_an_address_restores_the_view_it_was_made_from(view):
+    assert parse(view.to_query()) == (view, [])
+
+
+@given(st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *FILTER_KEYS, "page", "sample", "x"]), TEXT))
+def test_no_address_raises_and_what_is_ignored_is_named(query):
+    view, notices = parse(query)
+    again, _ = parse(view.to_query())
+    assert again == view
+    assert all("ignored" in notice for notice in notices)
+
+
+def test_one_bad_parameter_does_not_cost_the_others():
+    view, notices = parse({"bin": "0,2", "class": "three", "page": "-4", "sort": "loss", "utm_source": "mail"})
+    assert (view.filters, view.sort, view.page) == (Filters(hsf_bins=(0, 2)), "loss", 1)
+    assert [notice.split()[3].split("=")[0] for notice in notices] == ["class", "page", "utm_source"]
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "٣", "9" * 40, "", "1e3"])
+def test_a_page_number_is_a_plain_positive_number(text):
+    assert parse({"page": text})[0].page == 1
+
+
+def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
+    everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), True, True, "TRUE")
+    assert list(everything.to_query()) == list(FILTER_KEYS)
+    assert {*SHOWN, *FOLDED} == set(FILTERS) - {"ids"}
+
+
+def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():
+    ranges = (("avh", 0.0, 1.0), ("gone", 0.0, 1.0))
+    filters = Filters(hsf_bins=(0, 4), classes=(1, 7, NONE), sets=("hard", "gone"), ranges=ranges)
+    view, notices = fit(View(filters=filters, sort="gone"), TABLE)
+    assert view.filters == Filters(hsf_bins=(0,), classes=(1, NONE), sets=("hard",), ranges=ranges[:1])
+    assert view.sort == "avh"
+    assert len(notices) == 5
+    assert "This dataset has no set gone: the filter was left out." in notices
+
+
+def test_a_view_that_fits_is_left_alone():
+    view = View(filters=Filters(hsf_bins=(1,), classes=(0,)), sort="loss")
+    assert fit(view, TABLE) == (view, [])
+
+
+def test_links_to_other_pages_keep_data_and_filters_but_not_page_and_sample():
+    view = View(dataset="d", filters=Filters(classes=(1,)), page=3, sample=7).choosing("pseudo.rule", "avc")
+    assert view.elsewhere == {"dataset": "d", "class": "1", "pseudo.rule": "avc"}
+
+
+def test_a_pages_own_choice_is_kept_until_it_is_emptied():
+    view = View().choosing("pseudo.rule", "avc").choosing("a.b", "1")
+    assert view.chosen("pseudo.rule") == "avc"
+    assert view.choosing("pseudo.rule", "").choices == (("a.b", "1"),)
