@@ -46,7 +46,7 @@ from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
 from avhcurate.self_training.probe_trainer import ProbeTrainer
 from avhcurate.self_training.store import RoundReport, SelfTrainingFolder
-from avhcurate.training.probe import Head, ProbeRecipe, train_probe
+from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 
 MODEL = "efficientnet-lite0"
@@ -248,7 +248,7 @@ def gaps(theta: np.ndarray) -> np.ndarray:
 class Trainer(ProbeTrainer):
     """The product's trainer, which begins at a head that is there, and may read another gate."""
 
-    begin: Head
+    begin: ProbeHead
     gate: str | None = None
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
@@ -266,7 +266,7 @@ class Trainer(ProbeTrainer):
         return Gated(plain.features, plain.class_weights, plain.bias, gate=gate_scores(self.gate, plain, self.seed))
 
 
-def adapt(task: Task, pacs: Pacs, begin: Head) -> tuple[Head, list[RoundReport], pd.DataFrame | None]:
+def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[RoundReport], pd.DataFrame | None]:
     """The head of a method, and of self-training its rounds and the last one's table of classes."""
     (source, labels), (target, truth) = pacs.part(task.source), pacs.part(task.target)
     recipe, size = HEADS[task.head], len(pacs.classes)
@@ -288,7 +288,7 @@ def adapt(task: Task, pacs: Pacs, begin: Head) -> tuple[Head, list[RoundReport],
     return trainer.head, reports, classes
 
 
-def train_one(task: Task, pacs: Pacs, begin: Head) -> Result:
+def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
     """Trains by one method, and judges it."""
     started = time.process_time()
     head, reports, classes = adapt(task, pacs, begin)
@@ -333,7 +333,7 @@ def brief(full: RoundReport) -> Round:
     )
 
 
-def spread(head: Head, features: np.ndarray) -> tuple[list[float], list[float]]:
+def spread(head: ProbeHead, features: np.ndarray) -> tuple[list[float], list[float]]:
     """Quantiles of AVC of the predicted class, and the mean angles in degrees to the nearest class and the others."""
     embedded = head.embed(features)
     theta = np.degrees(np.sort(np.asarray(scores.angles(embedded, head.class_weights)), axis=1))

@@ -26,7 +26,7 @@ from avhcurate.self_training.store import BY, RoundReport, SelfTrainingFolder
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
-    from avhcurate.training.distributed import Group
+    from avhcurate.training.distributed import ProcessGroup
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def self_train(
     rounds: int | None = None,
     alpha: float | None = None,
     progress: Progress = SILENT,
-    group: "Group | None" = None,
+    group: "ProcessGroup | None" = None,
 ) -> str:
     """Runs the rounds that `folder` lacks and returns why there are no more.
 
@@ -171,7 +171,7 @@ class _Loop:
     schedule: Schedule
     evaluator: TargetEvaluator
     folder: SelfTrainingFolder
-    group: "Group | None"
+    group: "ProcessGroup | None"
 
     def resume(self, number: int) -> None:
         """Continues after the last round written."""

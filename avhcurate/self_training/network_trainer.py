@@ -14,7 +14,7 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.loop import PseudoLabelled
 from avhcurate.training.checkpoints import save_weights
-from avhcurate.training.distributed import Group, own_device
+from avhcurate.training.distributed import ProcessGroup, own_device
 from avhcurate.training.images import LabelledImages, Stacked
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.recipe import Recipe
@@ -46,13 +46,13 @@ class FullTrainer:
         checkpoints: Path,
         head: str | None = None,
         device: torch.device | None = None,
-        group: Group | None = None,
+        group: ProcessGroup | None = None,
         progress: Callable[[int], Progress] = lambda _: SILENT,
     ) -> None:
         self.module, self.source, self.num_classes = module, source, num_classes
         self.target = replace(target, labels=np.full(len(target), -1))
         self.recipe, self.checkpoints, self.head = recipe, checkpoints, head
-        self.device, self.group = device or torch.device("cpu"), group or Group()
+        self.device, self.group = device or torch.device("cpu"), group or ProcessGroup()
         self.progress = progress
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:

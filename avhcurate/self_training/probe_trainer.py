@@ -6,7 +6,7 @@ import numpy as np
 
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.loop import PseudoLabelled
-from avhcurate.training.probe import Head, ProbeRecipe, train_probe
+from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 
 #: The file of a round's weights.
 FILE = "head.safetensors"
@@ -31,7 +31,7 @@ class ProbeTrainer:
         self.source, self.target = source, target
         self.goals = np.eye(num_classes, dtype=np.float32)[labels]
         self.recipe, self.seed = recipe, seed
-        self.head: Head | None = None
+        self.head: ProbeHead | None = None
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
         """See `self_training.Trainer`."""
@@ -61,4 +61,4 @@ class ProbeTrainer:
 
     def restore(self, folder: Path) -> None:
         """Loads that file."""
-        self.head = Head.load(folder / FILE)
+        self.head = ProbeHead.load(folder / FILE)

@@ -24,7 +24,7 @@ from avhcurate.training.recipe import Recipe, as_numbers
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
     from avhcurate.self_training.loop import Trainer
-    from avhcurate.training.distributed import Group
+    from avhcurate.training.distributed import ProcessGroup
     from avhcurate.training.probe import ProbeRecipe
 
 
@@ -160,7 +160,7 @@ def self_train_all(
 # --- what learns -------------------------------------------------------------------------------------------------
 
 
-def _probe(workspace: Workspace, settings: Settings, progress: Progress, group: "Group") -> _Task:
+def _probe(workspace: Workspace, settings: Settings, progress: Progress, group: "ProcessGroup") -> _Task:
     """A head on the features of two runs."""
     from avhcurate.self_training.probe_trainer import ProbeTrainer
     from avhcurate.training.probe import ProbeRecipe
@@ -196,7 +196,7 @@ def _probe(workspace: Workspace, settings: Settings, progress: Progress, group: 
     return _Task(source, target, about, trainer)
 
 
-def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "Group") -> _Task:
+def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "ProcessGroup") -> _Task:
     """The whole network on images, which are decoded here once."""
     from avhcurate.models.loading import ModelSpec
     from avhcurate.models.registry import find_architecture

@@ -20,7 +20,7 @@ from avhcurate.suspects.store_out_of_fold import OutOfFoldFolder, OutOfFoldRecor
 
 # Torch takes seconds to import, and a page that only reads shall not wait for it.
 if TYPE_CHECKING:
-    from avhcurate.training.probe import Head
+    from avhcurate.training.probe import ProbeHead
 
 #: Columns of the table that are scores of the one table of scores, and those of the angular view.
 SCORES_KEPT = ("confidence", "avh", "avc", "angular_gap", "entropy")
@@ -103,13 +103,13 @@ def run_norms(run: RunFolder, ids: np.ndarray) -> np.ndarray:
 
 def probabilities(folder: OutOfFoldFolder, run: RunFolder, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
     """Ids, ascending, and out-of-fold softmax probabilities (n, K) float32; 0 for classes without samples."""
-    from avhcurate.training.probe import Head
+    from avhcurate.training.probe import ProbeHead
 
     rows = pq.read_table(folder.scores_path, columns=["id", "fold"])
     ids, of_sample, classes = rows["id"].to_numpy(), rows["fold"].to_numpy(), np.array(folder.record.classes)
     found = np.zeros((len(ids), num_classes), np.float32)
     for fold in range(folder.record.folds):
-        head, places = Head.load(folder.head_path(fold)), np.flatnonzero(of_sample == fold)
+        head, places = ProbeHead.load(folder.head_path(fold)), np.flatnonzero(of_sample == fold)
         for at in range(0, len(places), _BLOCK):
             part = places[at : at + _BLOCK]
             found[part[:, None], classes] = softmax(head.logits(run.features_of(ids[part])))
@@ -158,7 +158,7 @@ class _CrossValidation:
         parts = [self._rows(head, ids[block], targets[block], fold) for block in blocks]
         self.folder.write_shard(fold, pa.concat_tables(parts), seconds=time.perf_counter() - started)
 
-    def _rows(self, head: "Head", ids: np.ndarray, targets: np.ndarray, fold: int) -> pa.Table:
+    def _rows(self, head: "ProbeHead", ids: np.ndarray, targets: np.ndarray, fold: int) -> pa.Table:
         embedded = head.embed(np.asarray(self.features[ids])).astype(np.float64)
         weights = head.class_weights.astype(np.float64)
         logits = embedded @ weights.T + head.bias

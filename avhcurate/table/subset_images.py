@@ -7,7 +7,7 @@ from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.table.subset import Subset
-from avhcurate.training.distributed import Group
+from avhcurate.training.distributed import ProcessGroup
 from avhcurate.training.image_cache import ImageCache
 from avhcurate.training.images import LabelledImages
 
@@ -18,7 +18,7 @@ def image_caches(workspace: Workspace, subsets: Sequence[Subset], preprocess: Pr
 
 
 def decode_images(
-    subsets: Sequence[Subset], caches: Sequence[ImageCache], group: Group, progress: Progress
+    subsets: Sequence[Subset], caches: Sequence[ImageCache], group: ProcessGroup, progress: Progress
 ) -> list[tuple[Subset, LabelledImages]]:
     """The readable samples of each subset with their images; the leader of the group decodes what is missing.
 

@@ -17,7 +17,7 @@ _PATIENCE = timedelta(days=2)
 
 
 @dataclass(frozen=True)
-class Group:
+class ProcessGroup:
     """The number of this process and of all."""
 
     rank: int = 0
@@ -65,17 +65,17 @@ def own_device(device: torch.device) -> torch.device:
 
 
 @contextmanager
-def joined() -> Iterator[Group]:
+def joined() -> Iterator[ProcessGroup]:
     """The group of `torchrun`'s processes while the block works: gloo for the CPU, NCCL for GPUs."""
     if group_size() == 1:
-        yield Group()
+        yield ProcessGroup()
         return
     ours = not dist.is_initialized()
     if ours:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, timeout=_PATIENCE)
     try:
-        yield Group(dist.get_rank(), dist.get_world_size())
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size())
     finally:
         if ours:
             dist.destroy_process_group()

@@ -44,7 +44,7 @@ class ProbeRecipe:
 
 
 @dataclass(frozen=True)
-class Head:
+class ProbeHead:
     """A trained head in float32: class_weights (K, d), bias (K,), and where it has two layers the first's (d, D), (d,).
 
     Angles are taken at what goes into the last layer, `embed`: the hidden layer's output, after its ReLU if it has
@@ -77,7 +77,7 @@ class Head:
         write_atomic(path, save(tensors | {"relu": np.array([self.relu])}))
 
     @classmethod
-    def load(cls, path: Path) -> "Head":
+    def load(cls, path: Path) -> "ProbeHead":
         """What `save` wrote."""
         tensors = load_file(path)
         return cls(**(tensors | {"relu": bool(tensors["relu"][0])}))  # type: ignore[arg-type]
@@ -123,9 +123,9 @@ def train_probe(
     recipe: ProbeRecipe | None = None,
     seed: int = 0,
     weights: np.ndarray | None = None,
-    start: Head | None = None,
+    start: ProbeHead | None = None,
     penalty: Penalty | None = None,
-) -> Head:
+) -> ProbeHead:
     """Trains a head on features (n, D) by cross-entropy; the same seed gives the same bits on a CPU.
 
     targets: labels (n,), or what each sample asks of each class (n, K): -sum_c t_c log p_c is minimised, so that rows
@@ -200,7 +200,7 @@ def _weights(features: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return found
 
 
-def _load(module: ProbeModule, start: Head, scale: float) -> None:
+def _load(module: ProbeModule, start: ProbeHead, scale: float) -> None:
     """Puts a head into the module, whose inputs are divided by `scale`."""
     tensors = {"last.weight": start.class_weights, "last.bias": start.bias}
     if start.hidden_weights is not None and start.hidden_bias is not None:
@@ -213,11 +213,11 @@ def _load(module: ProbeModule, start: Head, scale: float) -> None:
         raise CurateError("the head to go on from has another shape than the recipe asks for") from None
 
 
-def _read(module: ProbeModule, recipe: ProbeRecipe, scale: float) -> Head:
+def _read(module: ProbeModule, recipe: ProbeRecipe, scale: float) -> ProbeHead:
     values = {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
     first = "last.weight" if recipe.hidden is None else "embed.0.weight"
     values[first] /= np.float32(scale)
-    return Head(
+    return ProbeHead(
         values["last.weight"],
         values["last.bias"],
         values.get("embed.0.weight"),

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from avhcurate.training.distributed import Group
+from avhcurate.training.distributed import ProcessGroup
 
 
 @dataclass
@@ -24,7 +24,7 @@ class RunningMeans:
         """Loss and accuracy; None where there are no samples."""
         return (self.loss / self.samples, self.right / self.samples) if self.samples else (None, None)
 
-    def settle(self, group: Group) -> tuple[int, float] | None:
+    def settle(self, group: ProcessGroup) -> tuple[int, float] | None:
         """Fetches what is pending and adds it up; step and value of the first loss that is not finite, if any."""
         pending, self.pending = self.pending, []
         if not pending:

@@ -21,7 +21,7 @@ from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import cure_allocator, find_device, find_precision
 from avhcurate.training.checkpoints import read_checkpoint, write_checkpoint
-from avhcurate.training.distributed import Group, joined, own_device
+from avhcurate.training.distributed import ProcessGroup, joined, own_device
 from avhcurate.training.evaluation import EvalSchedule, evaluate
 from avhcurate.training.images import LabelledImages, changed, draw, normalise
 from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
@@ -68,7 +68,7 @@ def train(
     cure_allocator()
     place = own_device(find_device(device) if isinstance(device, str) else device)
     with joined() as group, seeded(recipe.seed + group.rank, place):
-        training = _Training(
+        training = _TrainingLoop(
             make_learner(module, data, recipe, head=head),
             data,
             recipe,
@@ -88,7 +88,7 @@ def train(
 
 
 @dataclass
-class _Training:
+class _TrainingLoop:
     """One training under way."""
 
     learner: Learner
@@ -96,7 +96,7 @@ class _Training:
     recipe: Recipe
     held_out: LabelledImages | None
     device: torch.device
-    group: Group
+    group: ProcessGroup
     schedule: EvalSchedule
     on_eval: Callable[[EpochEval], None]
     progress: Progress

@@ -25,7 +25,7 @@ from avhcurate.training_dynamics.train_settings import TrainSettings
 
 if TYPE_CHECKING:
     from avhcurate.models.loading import ModelSpec
-    from avhcurate.training.distributed import Group
+    from avhcurate.training.distributed import ProcessGroup
     from avhcurate.training.new_model import NewModel
 
 
@@ -100,7 +100,7 @@ class _Training:
 
     workspace: Workspace
     settings: TrainSettings
-    group: "Group"
+    group: "ProcessGroup"
     progress: Progress
     #: images to decode and samples to train on, for the progress
     total: int = 1

@@ -17,7 +17,7 @@ from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import Settings, self_train_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.training.probe import Head, ProbeRecipe
+from avhcurate.training.probe import ProbeHead, ProbeRecipe
 from avhcurate.votes.hsf import wilson
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
@@ -159,7 +159,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
             how=ProbeRecipe(hidden=None, epochs=3),
         )  # fmt: skip
         folder = self_train_dataset(space, settings)
-        head = Head.load(folder.round(0) / FILE)  # the head that round 1 selects by becomes the run's
+        head = ProbeHead.load(folder.round(0) / FILE)  # the head that round 1 selects by becomes the run's
         np.save(run.root / "class_weights.npy", head.class_weights)
         np.save(run.root / "bias.npy", head.bias)
         columns = ["id", "path", "pseudo_label", "confidence", "avc", "threshold", "rank_in_class"]

@@ -15,7 +15,7 @@ from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, Schedule, self_train
 from avhcurate.self_training.probe_trainer import FILE, ProbeTrainer
 from avhcurate.self_training.store import SelfTrainingFolder
-from avhcurate.training.distributed import Group
+from avhcurate.training.distributed import ProcessGroup
 from avhcurate.training.probe import ProbeRecipe
 
 K, WIDTH = 4, 6
@@ -155,7 +155,7 @@ def test_a_round_that_was_not_renamed_into_place_does_not_count(adapted, tmp_pat
 def test_a_process_that_does_not_lead_learns_the_same_and_writes_nothing(adapted, tmp_path):
     told = []
     folder, trainer, ended = adapt(
-        tmp_path, group=Group(rank=1), progress=Progress(lambda *report: told.append(report))
+        tmp_path, group=ProcessGroup(rank=1), progress=Progress(lambda *report: told.append(report))
     )
     assert (folder.rounds(), told, ended) == ([], [], ALL_ROUNDS)
     trainer.save(tmp_path)

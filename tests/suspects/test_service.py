@@ -27,7 +27,7 @@ from avhcurate.suspects.store import neighbours_at, suspects_of
 from avhcurate.suspects.store_out_of_fold import OutOfFoldFolder
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.training.probe import Head, ProbeRecipe, train_probe
+from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 
 
 def digits_of(root):
@@ -158,7 +158,7 @@ def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs):
         held = (rows["fold"] == fold).to_numpy()
         recipe = ProbeRecipe(**folder.record.recipe)
         head = train_probe(features[~held], labels[~held], num_classes=3, recipe=recipe, seed=3)
-        stored = Head.load(folder.head_path(fold))
+        stored = ProbeHead.load(folder.head_path(fold))
         assert np.array_equal(head.class_weights, stored.class_weights)
         avh = scores.avh(features[held].astype(float), head.class_weights.astype(float), labels[held])
         np.testing.assert_allclose(rows["avh"][held], avh, rtol=1e-9)

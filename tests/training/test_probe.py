@@ -6,7 +6,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from avhcurate.errors import CurateError
-from avhcurate.training.probe import Head, Penalty, ProbeRecipe, train_probe
+from avhcurate.training.probe import Penalty, ProbeHead, ProbeRecipe, train_probe
 
 K, WIDTH = 3, 8
 
@@ -40,7 +40,7 @@ def test_a_head_learns_and_comes_back_from_its_file(shape, tmp_path):
     held_out, truth = blobs(seed=1)
     assert (head.logits(held_out).argmax(1) == truth).mean() > 0.95
     head.save(tmp_path / "head.safetensors")
-    read = Head.load(tmp_path / "head.safetensors")
+    read = ProbeHead.load(tmp_path / "head.safetensors")
     assert read.relu == head.relu
     assert np.array_equal(read.logits(held_out), head.logits(held_out))
 
