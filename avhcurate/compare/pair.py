@@ -13,10 +13,10 @@ from avhcurate.compare.samples import LabelledSamples, read_scores, shared_sampl
 from avhcurate.scores import SCORES
 from avhcurate.stats import correlation_tests
 from avhcurate.stats.correlation import ALL
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.votes import bins
-from avhcurate.votes.hsf import wilson
 
 
 @dataclass(frozen=True)

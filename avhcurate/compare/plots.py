@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.compare.statistics import Line
+from avhcurate.compare.statistics import FittedLine
 from avhcurate.stats.calibration import Calibration
 from avhcurate.stats.downsample import cut
 from avhcurate.ui.chart_style import (
@@ -293,7 +293,7 @@ def _signed(value: int, difference: bool) -> str:
 
 
 def transfer(
-    points: pd.DataFrame, line: Line | None, *, sides: tuple[str, str], bins: Sequence[str], simulated: bool
+    points: pd.DataFrame, line: FittedLine | None, *, sides: tuple[str, str], bins: Sequence[str], simulated: bool
 ) -> go.Figure:
     """Accuracy on one side against the other: a point a model and HSF bin, the ideal line dashed, the fit drawn."""
     figure = go.Figure()

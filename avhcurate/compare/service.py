@@ -18,12 +18,12 @@ from avhcurate.scores import SCORES
 from avhcurate.stats import calibration, correlation_tests
 from avhcurate.stats.calibration import BINNINGS, Calibration
 from avhcurate.stats.correlation import ALL, correlate
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import discoveries
 from avhcurate.training_dynamics.discoveries import Finding, Model
 from avhcurate.votes import bins
-from avhcurate.votes.hsf import wilson
 
 _COLUMNS = ("max_confidence", "loss", "el2n", "avh", "relative_avh", "norm")
 

@@ -131,7 +131,7 @@ def hard_for_all(ranks: Sequence[np.ndarray], *, hard: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Line:
+class FittedLine:
     """The least-squares line y = slope * x + intercept through n points; ends of the 95 % interval of the slope (t)."""
 
     n: int
@@ -142,7 +142,7 @@ class Line:
     r_squared: float
 
 
-def fit_line(x: np.ndarray, y: np.ndarray) -> Line | None:
+def fit_line(x: np.ndarray, y: np.ndarray) -> FittedLine | None:
     """The line through points (n,); None for fewer than `LEAST_POINTS`, or all at one x.
 
     >>> line = fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]))
@@ -154,4 +154,4 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Line | None:
     found = linregress(x, y)
     reach = float(t.ppf(0.975, len(x) - 2) * found.stderr)
     slope = float(found.slope)
-    return Line(len(x), slope, slope - reach, slope + reach, float(found.intercept), float(found.rvalue**2))
+    return FittedLine(len(x), slope, slope - reach, slope + reach, float(found.intercept), float(found.rvalue**2))

@@ -7,14 +7,14 @@ import pandas as pd
 
 from avhcurate.compare import statistics
 from avhcurate.compare.samples import LabelledSamples, comparable_runs, labelled_samples, read_scores, scored
-from avhcurate.compare.statistics import Line
+from avhcurate.compare.statistics import FittedLine
 from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import ALL
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.votes import bins
-from avhcurate.votes.hsf import wilson
 
 #: A bin of fewer samples is no point of the figure that holds one dataset against another.
 LEAST_IN_BIN = 10
@@ -44,7 +44,7 @@ class Transfer:
     """
 
     points: pd.DataFrame
-    line: Line | None
+    line: FittedLine | None
     models: int
     left_out: int
     by_bin: bool

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from avhcurate.stats.intervals import wilson
+
 #: The kind of level 0.
 ORIGINAL = "none"
 #: Name of the group of all images.
@@ -177,7 +179,5 @@ def _mean(images: pd.DataFrame, measure: str, level: float) -> tuple[int, float,
 
 def _share(hits: np.ndarray, level: float) -> tuple[float, float, float]:
     """The share of hits and its Wilson interval; NaN without any."""
-    if not len(hits):
-        return float("nan"), float("nan"), float("nan")
-    ends = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci(level, method="wilson")
-    return float(hits.mean()), float(ends.low), float(ends.high)
+    low, high = wilson(hits.sum(), len(hits), level=level)
+    return float(hits.mean()) if len(hits) else float("nan"), float(low), float(high)

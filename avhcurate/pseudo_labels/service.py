@@ -14,10 +14,10 @@ from avhcurate.errors import CurateError
 from avhcurate.export.rows import format_of, write_rows
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule, Selection, soft_labels
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.subset import read_subset
-from avhcurate.votes.hsf import wilson
 
 #: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)

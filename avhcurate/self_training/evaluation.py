@@ -12,7 +12,7 @@ from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import Selection
 from avhcurate.self_training.store import Overlap, RoundReport, Share
 from avhcurate.stats.calibration import calibrate
-from avhcurate.votes.hsf import wilson
+from avhcurate.stats.intervals import wilson
 
 
 class TargetEvaluator:

@@ -19,7 +19,7 @@ from avhcurate.export.rows import write_rows
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.pseudo_labels.service import export_columns
 from avhcurate.self_training.store import BY, SelfTrainingFolder, self_trainings
-from avhcurate.stats.over_seeds import mean_over_seeds
+from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.table.dataset_table import DatasetTable, open_log, open_response_log, open_saved
 from avhcurate.table.filters import Filters
 

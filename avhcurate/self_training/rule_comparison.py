@@ -8,7 +8,7 @@ import pandas as pd
 from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training import results
 from avhcurate.self_training.store import SelfTrainingFolder
-from avhcurate.stats.over_seeds import mean_over_seeds
+from avhcurate.stats.intervals import mean_over_seeds
 
 #: The rule that every other is compared with.
 BASE: Rule = "confidence"

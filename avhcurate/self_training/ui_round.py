@@ -17,6 +17,7 @@ from avhcurate.self_training.plots import MOST_CLASSES, before_and_after
 from avhcurate.self_training.rule_comparison import BASE, Lines
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.self_training.ui import line_name
+from avhcurate.stats.intervals import wilson
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download
@@ -26,7 +27,6 @@ from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.score_help import RULE_NAMES, format_score, score_name
 from avhcurate.ui.text import accuracy_note
-from avhcurate.votes.hsf import wilson
 
 _MODES = {"gates": "Two gates, same outputs", "runs": "Two runs"}
 MODE = one_of("selftrain.mode", tuple(_MODES), "gates")

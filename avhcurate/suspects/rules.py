@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from avhcurate.errors import CurateError
-from avhcurate.votes.hsf import from_ticks, wilson
+from avhcurate.stats.intervals import wilson
+from avhcurate.votes.hsf import from_ticks
 
 #: Sources of evidence, and what each goes by.
 SOURCES = {

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtri
-from scipy.stats import binomtest
 
 from avhcurate.stats.correlation import correlate
+from avhcurate.stats.intervals import wilson
 from avhcurate.stats.ranks import spearman, standard_ranks
 
 Verdict = Literal["holds", "does not hold", "too little data"]
@@ -308,19 +308,14 @@ def norm_increases(trainings: Sequence[TrainingCurves]) -> Finding:
             not_judged.append(reason)
             continue
         rho = spearman(standard_ranks(training.mean("norm")[after]), standard_ranks(training.epochs[after]))
-        rising, (low, high) = float(np.mean(training.norm_change > 0)), _wilson(training.norm_change > 0)
+        rises = training.norm_change > 0
+        rising, (low, high) = float(np.mean(rises)), map(float, wilson(rises.sum(), len(rises)))
         figures += [
             Figure("norm trend", rho, name=training.name),
             Figure("norm rises", rising, low, high, training.name),
         ]
         holding[training.name] = rho >= INCREASING and low > 0.5
     return _over_trainings(3, holding, not_judged, figures)
-
-
-def _wilson(hits: np.ndarray) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 # --- 4 and 5: AVH and norm beside HSF ------------------------------------------------------------------------

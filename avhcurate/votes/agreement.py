@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from avhcurate.errors import CurateError
-from avhcurate.votes.hsf import check_level
+from avhcurate.stats.intervals import check_level
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.errors import CurateError
-from avhcurate.votes.hsf import wilson
+from avhcurate.stats.intervals import wilson
 from avhcurate.votes.responses import check_responses, correct_controls, questions, votes_of
 
 #: Columns of `annotator_table`.

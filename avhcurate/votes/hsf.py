@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from avhcurate.errors import CurateError
+from avhcurate.stats.intervals import wilson
 
 #: How many offending values an error message names.
 _NAMED = 5
@@ -64,30 +64,6 @@ def ticks(selected: ArrayLike, shown: ArrayLike) -> tuple[np.ndarray, np.ndarray
         row = wrong[0]
         raise CurateError(f"row {row} was selected {ticked[row]} times but shown {seen[row]} times: correct the votes")
     return ticked, seen
-
-
-def wilson(successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson score interval of a share at the given confidence level (Wilson 1927); NaN where there were no trials.
-
-    >>> [float(end.round(4)) for end in wilson(3, 4)]
-    [0.3006, 0.9544]
-    """
-    check_level(level)
-    k, n = np.asarray(successes, float), np.asarray(trials, float)
-    z = ndtri((1 + level) / 2)
-    n = np.where(n > 0, n, np.nan)
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * np.sqrt(k * (n - k) / n + z * z / 4)
-    # At 0 and at n successes the ends are 0 and 1 by algebra; rounding must not push them past.
-    low = np.where(k == 0, np.where(np.isnan(n), np.nan, 0.0), centre - half)
-    high = np.where(k == n, 1.0, centre + half)
-    return low, high
-
-
-def check_level(level: float) -> None:
-    """Refuses a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise CurateError(f"the confidence level must lie between 0 and 1, as 0.95 does; it was {level}")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from scipy.special import ndtri
 from scipy.stats import hypergeom, rankdata
 
 from avhcurate.errors import CurateError
-from avhcurate.votes.hsf import check_level, ticks
+from avhcurate.stats.intervals import check_level
+from avhcurate.votes.hsf import ticks
 
 #: Splits averaged in each bootstrap resample. `half` averages many more, so with a single one the interval would be 1.4
 #: times too wide (simulated: 1000 samples, 51 votes); with five it is at most 1.1 times.

@@ -5,10 +5,10 @@ import pytest
 
 from avhcurate.compare import pair, transfer
 from avhcurate.data.workspace import Workspace
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
-from avhcurate.votes.hsf import wilson
 
 OWN = "avhcurate-digits"
 

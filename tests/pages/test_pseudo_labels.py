@@ -15,10 +15,10 @@ from avhcurate.self_training import results
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import Settings, self_train_dataset
+from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.probe import ProbeHead, ProbeRecipe
-from avhcurate.votes.hsf import wilson
 
 BY_AVC, BY_SOFTMAX = "Selected by AVC and not by softmax", "Selected by softmax and not by AVC"
 

@@ -7,7 +7,6 @@ from scipy import stats
 from avhcurate.data.workspace import Workspace
 from avhcurate.self_training import results
 from avhcurate.self_training.rule_comparison import courses, lines, side_by_side, source_only
-from avhcurate.stats.over_seeds import mean_over_seeds
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +83,3 @@ def test_runs_that_are_not_complete_stay_out_of_the_table(found, tmp_path):
     assert side_by_side(more)["n"].tolist() == [2, 2]
     course = courses(more, ["accuracy"]).query("line == 0").set_index("round")["n"]
     assert course.to_dict() == {0: 3, 1: 3, 2: 3, 3: 2}
-
-
-def test_differences_that_are_all_alike_have_no_p():
-    same = mean_over_seeds([0.25, 0.25, np.nan])
-    assert (same.n, same.value, same.low, same.high) == (2, 0.25, 0.25, 0.25)
-    assert np.isnan(same.p)
-    assert np.isnan(mean_over_seeds([]).value)

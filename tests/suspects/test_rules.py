@@ -5,9 +5,9 @@ import pytest
 
 from avhcurate import scores
 from avhcurate.errors import CurateError
+from avhcurate.stats.intervals import wilson
 from avhcurate.suspects import rules as suspects_rules
 from avhcurate.suspects.rules import Evidence
-from avhcurate.votes.hsf import wilson
 
 K, PER_CLASS = 4, 40
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from avhcurate.errors import CurateError
+from avhcurate.stats.intervals import wilson
 from avhcurate.votes.annotators import COLUMNS, ExclusionRule, Fastest, annotator_table, exclusions
-from avhcurate.votes.hsf import wilson
 from avhcurate.votes.responses import check_responses, correct_controls, votes_of
 
 

@@ -3,28 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from avhcurate.errors import CurateError
 from avhcurate.votes import hsf
 
 CLASSES = ("cat", "dog", "owl")
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=8), st.floats(0.5, 0.999))
-def test_the_wilson_interval_is_scipys(pairs, level):
-    successes, trials = np.array([min(p) for p in pairs]), np.array([max(p) for p in pairs])
-    low, high = hsf.wilson(successes, trials, level=level)
-    for k, n, a, b in zip(successes, trials, low, high, strict=True):
-        if n == 0:
-            assert np.isnan([a, b]).all()
-        else:
-            reference = binomtest(int(k), int(n)).proportion_ci(level, method="wilson")
-            assert (a, b) == pytest.approx((reference.low, reference.high), abs=1e-12)
-            assert 0 <= a <= k / n <= b <= 1
 
 
 def test_hsf_is_the_share_of_votes_for_the_given_label():
