@@ -14,9 +14,8 @@ import pyarrow as pa
 from avhcurate.annotate.annotators import responses
 from avhcurate.disk.files import write_atomic, write_parquet
 from avhcurate.errors import CurateError
-from avhcurate.export.placing import placed, write_manifest
-from avhcurate.export.safety import csv_text
-from avhcurate.export.streams import json_text, text_file, write_items
+from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.text import csv_text, json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files.imagenetv2 import hits_of
 from avhcurate.votes.files.label_studio import label_config, tasks_of
@@ -43,10 +42,9 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
         raise CurateError(f"no format of votes is called {format}: choose from {', '.join(FORMATS)}")
     if table.votes is None:
         raise CurateError(f"dataset {table.dataset.name!r} has no votes to export: import or collect some first")
-    beside = out.with_name(out.name + ".manifest.json")
-    with placed(out, beside, folder=False, force=force) as temporary:
+    with atomic_output(out, folder=False, force=force) as (temporary, manifest):
         number, more = FORMATS[format](table, temporary, out.suffix.casefold())
-        write_manifest(beside, describe_votes(table, format, number) | more)
+        write_manifest(manifest, describe_votes(table, format, number) | more)
     return number
 
 

@@ -11,7 +11,7 @@ from avhcurate.disagreement.rules import Cuts, Disagreement
 from avhcurate.disagreement.rules import disagree as find_sets
 from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.errors import CurateError
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters

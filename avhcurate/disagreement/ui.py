@@ -12,7 +12,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.disagreement.rules import Cuts
 from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters

@@ -16,9 +16,9 @@ from avhcurate.export.fiftyone import write_fiftyone
 from avhcurate.export.hub import write_hf
 from avhcurate.export.images import write_folder
 from avhcurate.export.label_studio import write_label_studio
-from avhcurate.export.placing import MANIFEST, placed, write_manifest
-from avhcurate.export.safety import safe_name
+from avhcurate.export.output import atomic_output, write_manifest
 from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
+from avhcurate.export.text import safe_name
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
@@ -66,12 +66,11 @@ def export(
     count = table.count(filters)
     if not count:
         raise CurateError("no sample satisfies the filters, so there is nothing to export: widen them")
-    beside = out.with_name(out.name + ".manifest.json")
-    with placed(out, beside, folder=format in FOLDERS, force=force) as temporary:
+    with atomic_output(out, folder=format in FOLDERS, force=force) as (temporary, manifest):
         write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
         left_out = write(table, filters, temporary) or 0
         record = describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
-        write_manifest(temporary / MANIFEST if format in FOLDERS else beside, record)
+        write_manifest(manifest, record)
     return count - left_out
 
 

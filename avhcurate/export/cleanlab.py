@@ -8,8 +8,7 @@ from scipy.special import softmax
 from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
 from avhcurate.export.columns import frames
-from avhcurate.export.safety import csv_text
-from avhcurate.export.streams import text_file
+from avhcurate.export.text import csv_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from avhcurate.export.columns import export_columns, without_missing
 from avhcurate.export.images import place_images
-from avhcurate.export.streams import json_text, text_file, write_items
+from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from avhcurate.export.columns import batches
-from avhcurate.export.safety import safe_name
+from avhcurate.export.text import safe_name
 from avhcurate.images.source import BrokenImage, ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from avhcurate.export.columns import export_columns, rows, without_missing
 from avhcurate.export.images import place_images
-from avhcurate.export.streams import json_text, text_file, write_items
+from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.votes.files.label_studio import choice, curated, label_config

@@ -1,14 +1,23 @@
-"""Exports of one table in one file: csv, JSON lines, Parquet."""
+"""Exports of one table in one file: CSV, JSON lines or Parquet."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow.parquet as pq
 
+from avhcurate.disk import files
+from avhcurate.errors import CurateError
 from avhcurate.export.columns import batches, frames, rows
-from avhcurate.export.safety import csv_text
-from avhcurate.export.streams import json_text, text_file
+from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.text import csv_text, json_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+
+#: Formats of a data frame.
+_FRAME_FORMATS = ("csv", "jsonl", "parquet")
 
 
 def write_csv(table: DatasetTable, filters: Filters, path: Path) -> None:
@@ -31,3 +40,44 @@ def write_parquet(table: DatasetTable, filters: Filters, path: Path) -> None:
         writer.write_batch(batch)
     if writer:
         writer.close()
+
+
+def write_frame(
+    frame: pd.DataFrame, out: Path, record: Mapping[str, Any], *, format: str | None = None, force: bool = False
+) -> None:
+    """Writes a data frame and its manifest `record`; the ending of `out` gives the format where none is given.
+
+    Existing files are refused unless `force`.
+    """
+    format = format or format_of(out)
+    with atomic_output(out, folder=False, force=force) as (temporary, manifest):
+        if format == "parquet":
+            files.write_parquet(temporary, frame)
+        else:
+            files.write_atomic(temporary, frame_text(frame, format))
+        write_manifest(manifest, record)
+
+
+def format_of(out: Path) -> str:
+    """The format that the ending of a file names; `CurateError` for any other ending."""
+    if (format := out.suffix.removeprefix(".")) not in _FRAME_FORMATS:
+        raise CurateError(f"cannot tell the format of {out.name}: end the name with .csv, .jsonl or .parquet")
+    return format
+
+
+def frame_text(frame: pd.DataFrame, format: str) -> str:
+    """A data frame as CSV, with lists as JSON, or as JSON lines.
+
+    >>> print(frame_text(pd.DataFrame({"id": [1], "soft_label": [[0.5, 0.5]]}), "csv"), end="")
+    id,soft_label
+    1,"[0.5, 0.5]"
+    """
+    if format == "jsonl":
+        text: str = frame.to_json(orient="records", lines=True, force_ascii=False)
+        return text
+    lists = [str(name) for name in frame if frame[name].map(lambda value: isinstance(value, list)).any()]
+    return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in lists}))
+
+
+def _list_text(value: Any) -> str | None:
+    return json.dumps(value) if isinstance(value, list) else None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.errors import CurateError
-from avhcurate.export.rows import format_of, write_rows
+from avhcurate.export.tabular import format_of, write_frame
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule, Selection, soft_labels
 from avhcurate.stats.intervals import wilson
@@ -125,7 +125,7 @@ def write_pseudo_labels(
     """Writes the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; returns how many samples are selected."""
     format_of(out)  # refused before the work
     rows = pseudo_label_table(table, found, soft=soft, all=all)
-    write_rows(rows, out, describe_selection(table, found), force=force)
+    write_frame(rows, out, describe_selection(table, found), force=force)
     return len(found.selected)
 
 

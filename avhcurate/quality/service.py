@@ -22,7 +22,7 @@ from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.images.decoding import container, fitted, format_of_suffix, square_luma
 from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
 from avhcurate.images.source import BrokenImage, decode

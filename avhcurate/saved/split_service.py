@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from avhcurate.curate.saved import check_name, save_set
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.export import FOLDERS, FORMATS, describe_export, export, safe_name
-from avhcurate.export.placing import MANIFEST, placed, write_manifest
-from avhcurate.export.rows import write_rows
+from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.tabular import write_frame
 from avhcurate.saved.split_rules import check_shares, split
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -88,7 +87,7 @@ def write_split(
     if format is not None:
         _write_exports(table, found, out, format, force=force)
         return
-    write_rows(found.rows, out, describe_split(table, found, format), force=force)
+    write_frame(found.rows, out, describe_split(table, found, format), force=force)
 
 
 def save_parts(workspace: Workspace, table: DatasetTable, found: Split, name: str, *, who: str = "") -> list[str]:
@@ -112,7 +111,6 @@ def describe_split(table: DatasetTable, found: Split, format: str | None) -> dic
         "seed": found.seed,
         "strata": strata.to_dict("records"),
         "versions": {name: version(name) for name in ("avhcurate", "numpy", "pyarrow")},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -120,13 +118,13 @@ def _write_exports(table: DatasetTable, found: Split, out: Path, format: str, *,
     if format not in FORMATS:
         raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
     ending = "" if format in FOLDERS else f".{format}"
-    with placed(out, out, folder=True, force=force) as temporary:
+    with atomic_output(out, folder=True, force=force) as (temporary, manifest):
         temporary.mkdir()
         for part in found.names:
             ids = found.rows.loc[found.rows["part"] == part, "id"].tolist()
             if ids:
                 export(table, Filters(), format, temporary / f"{safe_name(part)}{ending}", only=ids)
-        write_manifest(temporary / MANIFEST, describe_split(table, found, format))
+        write_manifest(manifest, describe_split(table, found, format))
 
 
 def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:

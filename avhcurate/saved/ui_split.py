@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.export.rows import rows_text
+from avhcurate.export.tabular import frame_text
 from avhcurate.saved.split_rules import check_shares
 from avhcurate.saved.split_service import STRATA, Split, make_split, save_parts
 from avhcurate.table.dataset_table import DatasetTable
@@ -108,7 +108,7 @@ def _result(here: Opened, found: Split) -> None:
                 width="content",
             )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        data, file = partial(rows_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
+        data, file = partial(frame_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
             st.text_input("Name before the part's", "split", key="saved.split_name")

@@ -15,7 +15,7 @@ from avhcurate import export as avhcurate_export
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import write_atomic
 from avhcurate.errors import CurateError
-from avhcurate.export.rows import write_rows
+from avhcurate.export.tabular import write_frame
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.pseudo_labels.service import export_columns
 from avhcurate.self_training.store import BY, SelfTrainingFolder, self_trainings
@@ -280,7 +280,7 @@ def export(
     if format in avhcurate_export.FOLDERS:
         return _export_folder(workspace, folder, number, format, out, force=force)
     rows = pseudo_labels(workspace, folder, number, all=all)
-    write_rows(rows, out, describe(folder, number), format=format, force=force)
+    write_frame(rows, out, describe(folder, number), format=format, force=force)
     return int(rows["selected"].sum())
 
 

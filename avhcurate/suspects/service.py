@@ -18,7 +18,7 @@ from avhcurate.disk.files import check_free, write_atomic, write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.stats.neighbours import nearest_of
 from avhcurate.suspects import out_of_fold, rules
 from avhcurate.suspects.rules import SOURCES, AngularView, Evidence

@@ -9,7 +9,7 @@ import streamlit as st
 
 from avhcurate.curate.annotations import undo
 from avhcurate.data.background import Command
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.suspects import service
 from avhcurate.suspects.rules import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
 from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of

@@ -18,7 +18,7 @@ from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
-from avhcurate.export.safety import csv_text
+from avhcurate.export.text import csv_text
 from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities, recipe_for
 from avhcurate.suspects.rules import FLAT

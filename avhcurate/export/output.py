@@ -1,4 +1,4 @@
-"""Puts an export in its place: whole or not at all, and never over what no export made."""
+"""Writes an export whole or not at all, and never over files that no export made."""
 
 import json
 import os
@@ -12,31 +12,35 @@ from avhcurate.disk.files import check_free, temporary_name, write_atomic
 from avhcurate.errors import CurateError
 
 #: The manifest within a folder, by which an export is known.
-MANIFEST = "manifest.json"
+_MANIFEST = "manifest.json"
 
 
 @contextmanager
-def placed(out: Path, beside: Path, *, folder: bool, force: bool) -> Iterator[Path]:
-    """A temporary name for a result that takes the place of `out` when all went well; `beside` is a file's manifest."""
+def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Path, Path]]:
+    """Temporary path of an export that becomes `out` when the block ends without an error, and path of its manifest.
+
+    The manifest is `manifest.json` within a folder and `OUT.manifest.json` beside a file.
+    """
+    beside = out.with_name(f"{out.name}.manifest.json")
     temporary = _claim(out, beside, folder=folder, force=force)
     try:
-        yield temporary
+        yield temporary, temporary / _MANIFEST if folder else beside
         _replace(temporary, out)
     finally:
         _remove(temporary)
 
 
 def write_manifest(path: Path, record: Mapping[str, Any]) -> None:
-    """A record as JSON."""
+    """Writes the manifest of an export as indented JSON."""
     write_atomic(path, json.dumps(record, indent=2) + "\n")
 
 
 def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
-    """A temporary name for the result, once it is clear that nothing of the user's is in its place."""
+    """A temporary path for the export; `CurateError` when a file of the user's is in its place."""
     if not folder:
         check_free(out, force=force)
         check_free(beside, force=force)
-    elif out.is_symlink() or (out.exists() and not (out / MANIFEST).is_file()):
+    elif out.is_symlink() or (out.exists() and not (out / _MANIFEST).is_file()):
         raise CurateError(f"{out} exists and is no export, so it is not replaced: choose another name")
     elif out.exists() and not force:
         raise CurateError(f"{out} exists: choose another name or give --force to replace it")
@@ -45,7 +49,7 @@ def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
 
 
 def _replace(temporary: Path, out: Path) -> None:
-    """Puts the finished result in its place; a folder that stood there is set aside first and then removed."""
+    """Moves the finished export to `out`; a folder that is there is set aside first and then removed."""
     if out.is_dir():
         aside = temporary_name(out)
         os.replace(out, aside)
