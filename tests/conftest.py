@@ -21,6 +21,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 pytest_plugins = [
     "tests.fakes.databases",
     "tests.fakes.datasets",
+    "tests.fakes.digits",
     "tests.fakes.votes",
     "tests.fakes.web",
     "tests.fakes.workspaces",

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace
+from tests.fakes.datasets import add_dataset
 
 
 @pytest.fixture
@@ -43,10 +45,11 @@ def asked():
 
 
 @pytest.fixture
-def unscored_root(workspace, make_dataset):
+def unscored_root(tmp_path):
     """A workspace with two classes of files that are no images; neither votes nor a run."""
-    make_dataset({"cat/a.png": b"no image", "oil filter/a.png": b"no image"})
-    return workspace.root
+    own = Workspace(tmp_path / "unscored")
+    add_dataset(own, tmp_path, {"cat/a.png": b"no image", "oil filter/a.png": b"no image"})
+    return own.root
 
 
 def _votes_become(root, change):

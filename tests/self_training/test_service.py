@@ -138,18 +138,20 @@ def test_the_same_call_again_does_nothing(adapted_root, adapted):
 #: Dies in the middle of writing round 2: its head is there, its report is not.
 KILLED = """
     import os, signal, sys
-    from avhcurate.self_training.service import Schedule, Settings, Workspace, self_train_dataset
-    from avhcurate.storage import self_training as storage
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.self_training import store
+    from avhcurate.self_training.loop import Schedule
+    from avhcurate.self_training.service import Settings, self_train_dataset
     from avhcurate.training.probe import ProbeRecipe
 
-    write = storage.write_json
+    write = store.write_json
 
     def dying(path, record):
         if path.name == "report.json" and record.round == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         write(path, record)
 
-    storage.write_json = dying
+    store.write_json = dying
     self_train_dataset(Workspace(sys.argv[1]), SETTINGS)
 """
 

@@ -1,16 +1,19 @@
-"""Small data and networks that trainings share."""
+"""The digits as images and a small network for them, which tests of training share."""
 
 import pytest
-import torch
 
-from avhcurate.models.digits import MEAN, STD, DigitsNet
-from avhcurate.training.digits import read_digits
-from avhcurate.training.images import LabelledImages
+# Torch takes seconds to import, and most tests do without it: only the fixtures import it.
 
 
 @pytest.fixture(scope="session")
 def digit_halves():
-    """The digits' training half and the other, as pictures."""
+    """The digits' training half and the other, as images."""
+    import torch
+
+    from avhcurate.models.digits import MEAN, STD
+    from avhcurate.training.digits import read_digits
+    from avhcurate.training.images import LabelledImages
+
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
     chosen = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
@@ -20,6 +23,9 @@ def digit_halves():
 @pytest.fixture
 def digits_net():
     """Makes a new DigitsNet from a seed."""
+    import torch
+
+    from avhcurate.models.digits import DigitsNet
 
     def make(seed=0):
         torch.manual_seed(seed)
