@@ -35,8 +35,7 @@ def correlate(
     keys = options.words(scores) if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
     found = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
-    if csv:
-        correlation_service.write_csv(found, csv, force=force)
+    options.write_csv(correlation_service.export_table(found), csv, force=force)
     if as_json:
         options.print_json(
             {
@@ -76,9 +75,8 @@ def disagree(
 
     table = options.open_run_table(workspace, name, model)
     gap = disagreement_service.disagree(table, key=score)
-    if csv:
-        disagreement_service.write_csv(table, gap, csv, force=force)
     rows = disagreement_service.gap_table(table, gap)
+    options.write_csv(rows, csv, force=force)
     if as_json:
         options.print_json({"samples": gap.sets.samples, "rows": rows})
         return

@@ -50,8 +50,7 @@ def degrade(
     record = folder.record
     found = degradation_service.read(open_table(space, name, record.run), folder)
     summary = degradation_service.summarise(found)
-    if csv:
-        degradation_service.write_csv(summary, csv, force=force)
+    options.write_csv(summary, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return

@@ -33,8 +33,7 @@ def models(
     names = options.words(runs) if runs else None
     keys = options.words(scores)
     found = compare_service.side_by_side(table, names, keys=keys)
-    if csv:
-        compare_service.write_csv(found, csv, force=force)
+    options.write_csv(compare_service.export_table(found), csv, force=force)
     if as_json:
         options.print_json(
             {

@@ -75,6 +75,14 @@ def check_csv(csv: Path | None, *, force: bool) -> None:
         check_free(csv, force=force)
 
 
+def write_csv(frame: "pd.DataFrame", csv: Path | None, *, force: bool) -> None:
+    """Writes a table to the file of `--csv`, if there is one."""
+    from avhcurate.export.tabular import write_csv_file
+
+    if csv:
+        write_csv_file(frame, csv, force=force)
+
+
 def arguments() -> list[str]:
     """The arguments of this call without the workspace, as a job resumes with them."""
     kept, skip = [], False

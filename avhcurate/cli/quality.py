@@ -43,8 +43,8 @@ def quality(
     table = open_table(space, name, record.run)
     found, odd = quality_service.find_duplicates(table), quality_service.odd_files(table)
     summary = quality_service.summarise(table)
-    if csv:
-        quality_service.write_csv(table, csv, force=force)
+    if csv:  # a row for each sample
+        options.write_csv(quality_service.measures_table(table), csv, force=force)
     if as_json:
         options.print_json(
             {"record": record.model_dump(mode="json"), "measures": summary, "groups": found.groups, "odd_files": odd}

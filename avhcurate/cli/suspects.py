@@ -43,8 +43,7 @@ def suspects(
         )
     record, found = folder.record, suspects_service.read(folder)
     rows = suspects_service.export_table(table, found, record)
-    if csv:
-        suspects_service.write_csv(rows, csv, force=force)
+    options.write_csv(rows, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
         return

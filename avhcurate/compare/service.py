@@ -5,7 +5,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import pandas as pd
 
 from avhcurate.compare import statistics
 from avhcurate.compare.samples import LabelledSamples, read_scores, shared_samples
-from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.scores import SCORES
 from avhcurate.stats import calibration, correlation_tests
 from avhcurate.stats.calibration import BINNINGS, Calibration
@@ -110,12 +108,6 @@ def hard_for_all(found: SideBySide, *, hard: float) -> np.ndarray:
 def export_table(found: SideBySide) -> pd.DataFrame:
     """The table as files have it; a column `hsf_source` says so when the votes are simulated."""
     return found.table.assign(hsf_source="simulated") if found.simulated else found.table
-
-
-def write_csv(found: SideBySide, out: Path, *, force: bool = False) -> None:
-    """Writes `export_table`; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, export_table(found).to_csv(index=False))
 
 
 def _quality(samples: LabelledSamples, right: np.ndarray, read: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
 from avhcurate.stats import correlation, correlation_tests
@@ -101,12 +99,6 @@ def export_table(found: Correlations) -> pd.DataFrame:
     if found.against != HSF:
         return found.table.assign(against=found.against)
     return found.table.assign(hsf_source="simulated") if found.simulated else found.table
-
-
-def write_csv(found: Correlations, out: Path, *, force: bool = False) -> None:
-    """Writes the table; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, export_table(found).to_csv(index=False))
 
 
 def to_latex(found: Correlations) -> str:

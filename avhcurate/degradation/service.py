@@ -17,7 +17,6 @@ from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation import corruptions, statistics
 from avhcurate.degradation.store import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
-from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
@@ -159,12 +158,6 @@ def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None
 def summarise(found: Degraded, keys: Sequence[str] = KEYS) -> pd.DataFrame:
     """Per score and kind the median Spearman with the level and its company: see `statistics.degradation.summarise`."""
     return statistics.summarise(found.rows, {key: SCORES[key].sign for key in keys})
-
-
-def write_csv(table: pd.DataFrame, out: Path, *, force: bool = False) -> None:
-    """Writes a summary; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, table.to_csv(index=False))
 
 
 def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:

@@ -1,7 +1,6 @@
 """Both sets of the human-network gap: hard for people and easy for the network, and the reverse."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,9 +8,7 @@ from scipy.stats import rankdata
 
 from avhcurate.disagreement.rules import Cuts, Disagreement
 from avhcurate.disagreement.rules import disagree as find_sets
-from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.errors import CurateError
-from avhcurate.export.text import csv_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
@@ -99,9 +96,3 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
     rows["tags"] = rows["tags"].map(";".join)
     result = chosen.merge(rows, on="id", how="left")
     return result.assign(hsf_source="simulated") if gap.simulated else result
-
-
-def write_csv(table: DatasetTable, gap: Gap, out: Path, *, force: bool = False) -> None:
-    """Writes `gap_table`; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, csv_text(gap_table(table, gap)))

@@ -58,6 +58,12 @@ def write_frame(
         write_manifest(manifest, record)
 
 
+def write_csv_file(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:
+    """Writes a data frame as CSV; an existing file is refused unless `force`."""
+    files.check_free(out, force=force)
+    files.write_atomic(out, csv_text(frame))
+
+
 def format_of(out: Path) -> str:
     """The format that the ending of a file names; `CurateError` for any other ending."""
     if (format := out.suffix.removeprefix(".")) not in _FRAME_FORMATS:

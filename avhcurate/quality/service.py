@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,9 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.measured import SHARD, QualityFolder, QualityRecord
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
-from avhcurate.export.text import csv_text
 from avhcurate.images.decoding import container, fitted, format_of_suffix, square_luma
 from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
 from avhcurate.images.source import BrokenImage, decode
@@ -372,9 +370,3 @@ def measures_table(table: DatasetTable) -> pd.DataFrame:
     """What was measured of every sample, as files have it."""
     ready(table)
     return table.frame(columns=["id", "path", "split", "label_name", *table.measured, "problem"])
-
-
-def write_csv(table: DatasetTable, out: Path, *, force: bool = False) -> None:
-    """Writes what was measured; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, csv_text(measures_table(table)))

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,10 @@ from avhcurate import scores
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.datasets import VotesRecord
 from avhcurate.data.runs import RunFolder
-from avhcurate.disk.files import check_free, write_atomic, write_parquet
+from avhcurate.disk.files import write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
-from avhcurate.export.text import csv_text
 from avhcurate.stats.neighbours import nearest_of
 from avhcurate.suspects import out_of_fold, rules
 from avhcurate.suspects.rules import SOURCES, AngularView, Evidence
@@ -196,12 +194,6 @@ def export_table(table: DatasetTable, found: pd.DataFrame, record: SuspectsRecor
         }
     )
     return out.assign(votes_source="simulated") if record.votes_simulated else out
-
-
-def write_csv(rows: pd.DataFrame, out: Path, *, force: bool = False) -> None:
-    """Writes `export_table`; an existing file is refused unless `force`."""
-    check_free(out, force=force)
-    write_atomic(out, csv_text(rows))
 
 
 # --- the work ----------------------------------------------------------------------------------------------------

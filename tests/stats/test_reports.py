@@ -11,6 +11,7 @@ from avhcurate import scores
 from avhcurate.correlation import service as correlation_service
 from avhcurate.disagreement import service as disagreement_service
 from avhcurate.errors import CurateError
+from avhcurate.export.tabular import write_csv_file
 from avhcurate.pseudo_labels import model_outputs
 from avhcurate.pseudo_labels import rules as pseudo_labels_rules
 from avhcurate.pseudo_labels import service as pseudo_labels_service
@@ -41,7 +42,7 @@ def test_filters_narrow_the_correlations(digits):
 
 def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
     found = correlation_service.correlate(digits, keys=["avh", "confidence"])
-    correlation_service.write_csv(found, tmp_path / "c.csv")
+    write_csv_file(correlation_service.export_table(found), tmp_path / "c.csv")
     written = pd.read_csv(tmp_path / "c.csv")
     assert set(written["hsf_source"]) == {"simulated"}
     assert list(written.columns[:8]) == list(found.table.columns)
@@ -49,7 +50,7 @@ def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digi
     assert "SIMULATED" in latex
     assert latex.count(r"\\") == 4
     with pytest.raises(CurateError, match="--force"):
-        correlation_service.write_csv(found, tmp_path / "c.csv")
+        write_csv_file(correlation_service.export_table(found), tmp_path / "c.csv")
 
 
 def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
