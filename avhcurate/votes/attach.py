@@ -154,10 +154,10 @@ def counted(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pa.Table, list[str
     assert sheet.answers is not None
     answers = sheet.answers.iloc[rows].assign(sample=ids[rows])
     if "selected" in answers:
-        labels = samples["label"].fill_null(-1).to_numpy()
-        votes, more = _of_ticks(answers, labels, classes)
+        votes, more = _of_ticks(answers, samples["label"].fill_null(-1).to_numpy(), classes)
     else:
-        votes, more = _of_answers(answers, classes)
+        ids, counts, more = count_answers(answers, classes)
+        votes = _counts_table(ids, counts)
     return votes, messages + more
 
 
@@ -176,13 +176,6 @@ def _of_counts(counts: np.ndarray, ids: np.ndarray, classes: list[str]) -> pa.Ta
     return _counts_table(unique, sums)
 
 
-def _of_answers(answers: pd.DataFrame, classes: list[str]) -> tuple[pa.Table, list[str]]:
-    votes = count_answers(answers, classes)
-    ids = np.array(votes.samples, np.int64)
-    order = np.argsort(ids)
-    return _counts_table(ids[order], votes.counts[order]), _left_out(votes.replaced, votes.blank)
-
-
 def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> tuple[pa.Table, list[str]]:
     """Ticks for the class that is a sample's label; for other classes they say nothing about that label."""
     own = labels[answers["sample"]]
@@ -191,18 +184,13 @@ def _of_ticks(answers: pd.DataFrame, labels: np.ndarray, classes: list[str]) -> 
     answers = answers[own >= 0]
     if not len(answers):
         raise CurateError("no row is about a sample that has a label: ticks are counted for the given label")
-    votes = count_ticks(answers, classes)
-    table = votes.table[votes.table["label"] == labels[votes.table["sample"]]].sort_values("sample")
-    others = len(answers) - votes.replaced - votes.blank - int(table["shown"].sum())
-    messages = [f"{others} answers show a class that is not the sample's label and were left out"] if others else []
+    ticks, messages = count_ticks(answers, classes)
+    table = ticks[ticks["label"] == labels[ticks["sample"]]]
+    if others := int(ticks["shown"].sum() - table["shown"].sum()):
+        messages = [f"{others} answers show a class that is not the sample's label and were left out", *messages]
     columns = {"id": pa.array(table["sample"], pa.int64())}
     columns |= {name: pa.array(table[name], pa.int32()) for name in ("selected", "shown")}
-    return pa.table(columns), messages + _left_out(votes.replaced, votes.blank)
-
-
-def _left_out(replaced: int, blank: int) -> list[str]:
-    messages = [f"{replaced} answers gave way to a later one of the same annotator"] if replaced else []
-    return messages + ([f"{blank} rows without an answer were left out"] if blank else [])
+    return pa.table(columns), messages
 
 
 def _counts_table(ids: np.ndarray, counts: np.ndarray) -> pa.Table:

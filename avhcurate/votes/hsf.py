@@ -1,7 +1,6 @@
 """Human selection frequency: votes of either kind to HSF with its Wilson interval, and raw answers to votes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,22 +14,11 @@ from avhcurate.stats.intervals import wilson
 _NAMED = 5
 
 
-def from_counts(counts: ArrayLike, labels: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
-    """HSF of K-way votes: counts (N, K), labels (N,) with -1 for none -> `votes, hsf, hsf_low, hsf_high`, N rows.
-
-    `votes` counts every vote of the sample; HSF is the share of them for the given label, in [0, 1], with its Wilson
-    interval. Without votes or without a label HSF is NaN. Raises CurateError for negative or fractional counts and
-    labels of K or more.
-
-    >>> from_counts([[6, 4], [0, 0], [5, 5]], [0, 0, -1])[["votes", "hsf"]].to_dict("list")
-    {'votes': [10, 0, 10], 'hsf': [0.6, nan, nan]}
-    """
-    table = from_ticks(*selections(counts, labels), level=level)
-    return table.assign(votes=_counts(counts, "counts").sum(axis=1))
-
-
 def from_ticks(selected: ArrayLike, shown: ArrayLike, *, level: float = 0.95) -> pd.DataFrame:
-    """HSF of tick votes: times ticked (N,) and times shown (N,) for the label -> the columns of `from_counts`.
+    """HSF of tick votes -> a table of N rows with the columns `votes, hsf, hsf_low, hsf_high`.
+
+    selected, shown: (N,) times that a sample was ticked and shown for its label. HSF is in [0, 1], with its Wilson
+    interval, and NaN without votes. `selections` turns K-way votes into such counts.
 
     >>> from_ticks([3], [4]).round(3).to_dict("records")
     [{'votes': 4, 'hsf': 0.75, 'hsf_low': 0.301, 'hsf_high': 0.954}]
@@ -47,17 +35,22 @@ def selections(counts: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.nda
     >>> selections([[6, 4], [1, 2]], [1, -1])
     (array([4, 0]), array([10,  0]))
     """
-    votes = _counts(counts, "counts")
+    votes, label = whole_counts(counts, "counts"), np.asarray(labels)
     if votes.ndim != 2:
         raise CurateError(f"counts must have the shape (samples, classes), not {votes.shape}")
-    label = _labels(labels, *votes.shape)
+    if label.shape != votes.shape[:1]:
+        raise CurateError(f"{len(votes)} samples have votes but labels have the shape {label.shape}: give one a sample")
+    if label.size and not np.issubdtype(label.dtype, np.integer):
+        raise CurateError(f"labels must be class indices, with -1 for none, not {label.dtype}")
+    if label.size and label.max() >= votes.shape[1]:
+        raise CurateError(f"label {label.max()} is out of range: the votes distinguish {votes.shape[1]} classes")
     selected = np.take_along_axis(votes, np.maximum(label, 0)[:, None], axis=1)[:, 0]
     return np.where(label >= 0, selected, 0), np.where(label >= 0, votes.sum(axis=1), 0)
 
 
 def ticks(selected: ArrayLike, shown: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both counts as int64 (N,), after a check that nothing was ticked more often than it was shown."""
-    ticked, seen = _counts(selected, "selected"), _counts(shown, "shown")
+    ticked, seen = whole_counts(selected, "selected"), whole_counts(shown, "shown")
     if ticked.shape != seen.shape or ticked.ndim != 1:
         raise CurateError(f"selected {ticked.shape} and shown {seen.shape} must hold one count a sample each")
     if (wrong := np.flatnonzero(ticked > seen)).size:
@@ -66,69 +59,59 @@ def ticks(selected: ArrayLike, shown: ArrayLike) -> tuple[np.ndarray, np.ndarray
     return ticked, seen
 
 
-@dataclass(frozen=True)
-class KWayVotes:
-    """Answers "which class is this?" counted: counts (n, K) int32, one row for each of `samples`, in order of coming.
+def whole_counts(values: ArrayLike, title: str) -> np.ndarray:
+    """Counts as int64; `CurateError` for what is negative, fractional, missing or beyond 32 bits.
 
-    `replaced` answers gave way to a later one by the same annotator on the same sample; `blank` ones said nothing.
+    >>> whole_counts([[3.0, 0.0]], "votes").tolist()
+    [[3, 0]]
     """
-
-    samples: tuple[Any, ...]
-    counts: np.ndarray
-    replaced: int
-    blank: int
-
-
-@dataclass(frozen=True)
-class TickVotes:
-    """Answers "does this belong to the class?" counted, one row for each sample and class asked about.
-
-    `table` has the columns `sample, label` (class index), `selected, shown`; `replaced` and `blank` as in KWayVotes.
-    """
-
-    table: pd.DataFrame
-    replaced: int
-    blank: int
+    counts = np.asarray(values)
+    if counts.dtype.kind not in "iufb":
+        raise CurateError(f"{title} holds {counts.dtype} values: votes are counted in whole numbers")
+    if counts.dtype.kind == "f" and not (np.isfinite(counts).all() and np.array_equal(counts, np.rint(counts))):
+        raise CurateError(f"{title} holds fractions or missing numbers: give the counts themselves, not shares")
+    if counts.size and counts.min() < 0:
+        raise CurateError(f"{title} holds negative counts, the least {counts.min()}: counts are 0 or more")
+    if counts.size and counts.max() > np.iinfo(np.int32).max:
+        raise CurateError(f"{title} holds a count of {counts.max()}, more than 32 bits can hold: is it an identifier?")
+    return counts.astype(np.int64)
 
 
-def count_answers(answers: pd.DataFrame, classes: Sequence[str]) -> KWayVotes:
-    """Counts a long table with the columns `sample, label` and, when known, `annotator`: one answer a row.
+def count_answers(answers: pd.DataFrame, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Counts answers to "which class is this?": a table of `sample, label` and, when known, `annotator`, one a row.
 
-    A label is a class name, or an index when no label of the table is a class name. An annotator counts once a sample:
-    the last answer (by row) wins. Rows without an annotator each count; rows without a label are no answers. Raises
+    Returns the samples (n,), sorted, their counts (n, K) int32, and messages about answers that do not count: an
+    annotator counts once a sample, by the last answer (by row), and rows without a label are no answers. Rows without
+    an annotator each count. A label is a class name, or an index when no label of the table is a class name. Raises
     CurateError for missing columns, rows without a sample, and labels that are no class, naming them.
 
     >>> answers = pd.DataFrame({"sample": ["a", "a", "a"], "annotator": [1, 2, 1], "label": ["cat", "dog", "dog"]})
-    >>> count_answers(answers, ["cat", "dog"]).counts
+    >>> count_answers(answers, ["cat", "dog"])[1]
     array([[0, 2]], dtype=int32)
     """
-    answers, replaced, blank = _answers(answers, "label", ["sample"])
-    rows, samples = pd.factorize(answers["sample"])
+    answers, messages = _valid_answers(answers, "label", ["sample"])
+    rows, samples = pd.factorize(answers["sample"], sort=True)
     counts = np.zeros((len(samples), len(classes)), np.int32)
     np.add.at(counts, (rows, class_indices(answers["label"], classes)), 1)
-    return KWayVotes(tuple(samples), counts, replaced, blank)
+    return np.asarray(samples), counts, messages
 
 
-def count_ticks(answers: pd.DataFrame, classes: Sequence[str]) -> TickVotes:
-    """Counts a long table with the columns `sample, class, selected` and, when known, `annotator`: one tile a row.
+def count_ticks(answers: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Counts answers to "does this belong to the class?": a table of `sample, class, selected` and `annotator`.
 
-    `selected` is true or false (also 1/0, yes/no). An annotator counts once a sample and class: the last answer wins.
-    Otherwise as `count_answers`.
+    Returns a table with the columns `sample, label` (class index), `selected, shown`, a row for each sample and class
+    asked about, and messages as `count_answers` does. `selected` is true or false (also 1/0, yes/no). An annotator
+    counts once a sample and class, by the last answer.
 
     >>> answers = pd.DataFrame({"sample": ["a", "a"], "class": ["cat", "cat"], "selected": [True, False]})
-    >>> count_ticks(answers, ["cat", "dog"]).table.to_dict("records")
+    >>> count_ticks(answers, ["cat", "dog"])[0].to_dict("records")
     [{'sample': 'a', 'label': 0, 'selected': 1, 'shown': 2}]
     """
-    answers, replaced, blank = _answers(answers, "selected", ["sample", "class"])
-    flags = pd.DataFrame(
-        {
-            "sample": answers["sample"],
-            "label": class_indices(answers["class"], classes),
-            "selected": _truths(answers["selected"]),
-        }
-    )
-    table = flags.groupby(["sample", "label"], sort=False)["selected"].agg(selected="sum", shown="size").reset_index()
-    return TickVotes(table.astype({"selected": np.int64, "shown": np.int64}), replaced, blank)
+    answers, messages = _valid_answers(answers, "selected", ["sample", "class"])
+    labels, ticked = class_indices(answers["class"], classes), _truths(answers["selected"])
+    flags = pd.DataFrame({"sample": answers["sample"], "label": labels, "selected": ticked})
+    table = flags.groupby(["sample", "label"])["selected"].agg(selected="sum", shown="size").reset_index()
+    return table.astype({"selected": np.int64, "shown": np.int64}), messages
 
 
 def class_indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
@@ -138,19 +121,19 @@ def class_indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     array([1, 0])
     """
     texts = _texts(values)
-    known = texts.map({str(name): index for index, name in enumerate(classes)})
-    if not known.notna().any():
+    indices = texts.map({str(name): index for index, name in enumerate(classes)})
+    if not indices.notna().any():
         numbers = pd.to_numeric(texts, errors="coerce")
-        known = numbers.where(numbers.isin(range(len(classes))))
-    if len(unknown := texts[known.isna()].unique()):
+        indices = numbers.where(numbers.isin(range(len(classes))))
+    if len(unknown := texts[indices.isna()].unique()):
         raise CurateError(
             f"no class is called {_named(unknown)}; the classes are {_named(classes)}: correct the labels of the votes"
         )
-    return known.to_numpy(np.int64)
+    return indices.to_numpy(np.int64)
 
 
-def _answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple[pd.DataFrame, int, int]:
-    """The answers that count, how many a later one replaced, how many were blank."""
+def _valid_answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The answers that count, and messages about those that a later one replaced or that are blank."""
     if missing := [name for name in (*keys, answer) if name not in answers]:
         raise CurateError(f"the votes have no column {_named(missing)}: name the columns {', '.join([*keys, answer])}")
     for key in keys:
@@ -158,10 +141,13 @@ def _answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple[pd.Da
             row = int(np.flatnonzero(answers[key].isna())[0])
             raise CurateError(f"row {row} of the votes (counted from 0) has no {key}: fill it in or remove the row")
     given = answers[answers[answer].notna()]
-    if "annotator" not in given:
-        return given, 0, len(answers) - len(given)
-    replaced = given["annotator"].notna() & given.duplicated([*keys, "annotator"], keep="last")
-    return given[~replaced], int(replaced.sum()), len(answers) - len(given)
+    replaced = np.zeros(len(given), bool)
+    if "annotator" in given:
+        replaced = given["annotator"].notna() & given.duplicated([*keys, "annotator"], keep="last")
+    messages = [f"{replaced.sum()} answers gave way to a later one of the same annotator"] if replaced.any() else []
+    if blank := len(answers) - len(given):
+        messages.append(f"{blank} rows without an answer were left out")
+    return given[~replaced], messages
 
 
 def _texts(values: pd.Series) -> pd.Series:
@@ -183,23 +169,3 @@ def _truths(values: pd.Series) -> np.ndarray:
 def _named(values: Sequence[Any] | np.ndarray) -> str:
     more = f" and {len(values) - _NAMED} more" if len(values) > _NAMED else ""
     return ", ".join(repr(str(value)) for value in values[:_NAMED]) + more
-
-
-def _counts(values: ArrayLike, name: str) -> np.ndarray:
-    counts = np.asarray(values)
-    if counts.dtype == object or not np.issubdtype(counts.dtype, np.number):
-        raise CurateError(f"{name} must be numbers of votes, not {counts.dtype}")
-    if counts.size and (not np.isfinite(counts).all() or counts.min() < 0 or (counts != np.floor(counts)).any()):
-        raise CurateError(f"{name} must be whole numbers of votes, 0 or more: give counts, not shares")
-    return counts.astype(np.int64)
-
-
-def _labels(labels: ArrayLike, samples: int, classes: int) -> np.ndarray:
-    label = np.asarray(labels)
-    if label.shape != (samples,):
-        raise CurateError(f"{samples} samples have votes but labels have the shape {label.shape}: give one a sample")
-    if label.size and not np.issubdtype(label.dtype, np.integer):
-        raise CurateError(f"labels must be class indices, with -1 for none, not {label.dtype}")
-    if label.size and label.max() >= classes:
-        raise CurateError(f"label {label.max()} is out of range: the votes tell {classes} classes apart")
-    return label.astype(np.int64)

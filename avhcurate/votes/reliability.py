@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
-from scipy.stats import hypergeom, rankdata
+from scipy.stats import hypergeom
 
 from avhcurate.errors import CurateError
 from avhcurate.stats.intervals import check_level
+from avhcurate.stats.ranks import spearman, standard_ranks
+from avhcurate.stats.sample_size import spearman_brown
 from avhcurate.votes.hsf import ticks
 
 #: Splits averaged in each bootstrap resample. `half` averages many more, so with a single one the interval would be 1.4
@@ -73,7 +75,9 @@ def of_ticks(
     half = halves.correlation(halves.sizes, rng, splits=splits)
     resampled = [halves.correlation(halves.resample(rng), rng, splits=_SPLITS_A_RESAMPLE) for _ in range(splits)]
     centre, reach = np.arctanh(half), ndtri((1 + level) / 2) * np.std(np.arctanh(resampled), ddof=1)
-    value, low, high = (_spearman_brown(float(r)) for r in (half, np.tanh(centre - reach), np.tanh(centre + reach)))
+    halves_agree = (half, np.tanh(centre - reach), np.tanh(centre + reach))
+    # Halves that disagree are not reliable.
+    value, low, high = (spearman_brown(max(0.0, float(rho)), 2) for rho in halves_agree)
     return Reliability(samples, skipped, half, value, low, high, value**0.5, low**0.5, high**0.5, splits, seed, level)
 
 
@@ -100,7 +104,8 @@ def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -
         enough = shown >= first
         early = (before[(starts + first)[enough]] - before[starts[enough]]) / first
         late = (totals / shown)[enough]
-        rows.append((first, len(early), float(np.abs(early - late).mean()), _spearman(early, late)))
+        rho = spearman(standard_ranks(early), standard_ranks(late)) if len(early) > 2 else float("nan")
+        rows.append((first, len(early), float(np.abs(early - late).mean()), rho))
     return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
 
 
@@ -112,23 +117,12 @@ def _steps(shown: np.ndarray, points: int) -> list[int]:
     return sorted({round(float(v)) for v in np.geomspace(1, most, points)})
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> float:
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
-
-
 def _reason(selected: np.ndarray, shown: np.ndarray) -> str:
     if len(selected) < 3:
         return f"only {len(selected)} samples have two votes or more"
     if np.ptp(selected / shown) == 0:
         return "every sample has the same HSF"
     return ""
-
-
-def _spearman_brown(half: float) -> float:
-    """Reliability of all votes from the correlation of halves, in [0, 1]: halves that disagree are not reliable."""
-    return max(0.0, 2 * half / (1 + half))
 
 
 class _Halves:

@@ -19,7 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.demo import prepare_demo
 from avhcurate.sources.service import import_dataset
 from avhcurate.votes.attach import attach_votes
-from avhcurate.votes.hsf import from_counts
+from avhcurate.votes.hsf import from_ticks, selections
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def table(folder):
     return (
         folder.samples()
         .join(pq.read_table(folder.run().scores_path).to_pandas().drop(columns="id"))
-        .join(from_counts(counts, folder.labels()))
+        .join(from_ticks(*selections(counts, folder.labels())))
     )
 
 

@@ -10,8 +10,12 @@ from avhcurate.votes import hsf
 CLASSES = ("cat", "dog", "owl")
 
 
+def hsf_of(counts, labels):
+    return hsf.from_ticks(*hsf.selections(counts, labels))
+
+
 def test_hsf_is_the_share_of_votes_for_the_given_label():
-    table = hsf.from_counts([[3, 2, 0], [1, 1, 8]], [0, 2])
+    table = hsf_of([[3, 2, 0], [1, 1, 8]], [0, 2])
     assert table["votes"].tolist() == [5, 10]
     assert table["hsf"].tolist() == [0.6, 0.8]
     assert (table["hsf_low"] < table["hsf"]).all()
@@ -19,13 +23,13 @@ def test_hsf_is_the_share_of_votes_for_the_given_label():
 
 
 def test_hsf_is_missing_and_never_zero_without_votes_or_label():
-    table = hsf.from_counts(np.array([[0, 0, 0], [4, 1, 0]]), np.array([1, -1]))
+    table = hsf_of(np.array([[0, 0, 0], [4, 1, 0]]), np.array([1, -1]))
     assert table[["hsf", "hsf_low", "hsf_high"]].isna().all(axis=None)
-    assert table["votes"].tolist() == [0, 5]
+    assert table["votes"].tolist() == [0, 0]
 
 
 def test_nobody_choosing_the_label_is_zero_and_not_missing():
-    table = hsf.from_counts([[0, 7, 0]], [0])
+    table = hsf_of([[0, 7, 0]], [0])
     assert table["hsf"].tolist() == [0.0]
     assert table["hsf_low"].tolist() == [0.0]
     assert 0 < table["hsf_high"][0] < 0.5
@@ -33,7 +37,7 @@ def test_nobody_choosing_the_label_is_zero_and_not_missing():
 
 def test_tick_votes_give_the_same_hsf_as_the_k_way_votes_they_stand_for():
     counts = np.array([[3, 2, 0], [1, 1, 8], [0, 0, 0]])
-    pd.testing.assert_frame_equal(hsf.from_counts(counts, [1, 2, 0]), hsf.from_ticks([2, 8, 0], [5, 10, 0]))
+    pd.testing.assert_frame_equal(hsf_of(counts, [1, 2, 0]), hsf.from_ticks([2, 8, 0], [5, 10, 0]))
 
 
 def test_a_wider_level_gives_a_wider_interval():
@@ -42,19 +46,19 @@ def test_a_wider_level_gives_a_wider_interval():
 
 
 def test_no_samples_give_an_empty_table():
-    assert len(hsf.from_counts(np.zeros((0, 3), int), np.zeros(0, int))) == 0
+    assert len(hsf_of(np.zeros((0, 3), int), np.zeros(0, int))) == 0
 
 
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: hsf.from_counts([[1, 2]], [2]), "label 2 is out of range"),
-        (lambda: hsf.from_counts([[1, -2]], [0]), "whole numbers of votes"),
-        (lambda: hsf.from_counts([[0.5, 0.5]], [0]), "give counts, not shares"),
-        (lambda: hsf.from_counts([[1, 2]], [0, 1]), "give one a sample"),
-        (lambda: hsf.from_counts([1, 2], [0, 1]), "shape"),
-        (lambda: hsf.from_counts([["x", "y"]], [0]), "numbers of votes"),
-        (lambda: hsf.from_counts([[1, 2]], [0.5]), "class indices"),
+        (lambda: hsf_of([[1, 2]], [2]), "label 2 is out of range"),
+        (lambda: hsf_of([[1, -2]], [0]), "negative counts"),
+        (lambda: hsf_of([[0.5, 0.5]], [0]), "not shares"),
+        (lambda: hsf_of([[1, 2]], [0, 1]), "give one a sample"),
+        (lambda: hsf_of([1, 2], [0, 1]), "shape"),
+        (lambda: hsf_of([["x", "y"]], [0]), "whole numbers"),
+        (lambda: hsf_of([[1, 2]], [0.5]), "class indices"),
         (lambda: hsf.from_ticks([1, 5], [2, 4]), "row 1 was selected 5 times but shown 4"),
         (lambda: hsf.from_ticks([1], [2, 4]), "one count a sample"),
         (lambda: hsf.from_ticks([1], [2], level=95), "confidence level"),
@@ -70,31 +74,31 @@ def answers(*rows):
 
 
 def test_answers_are_counted_by_sample_and_class():
-    votes = hsf.count_answers(answers(("b", 1, "dog"), ("a", 1, "cat"), ("b", 2, "dog"), ("b", 3, "owl")), CLASSES)
-    assert votes.samples == ("b", "a")
-    assert votes.counts.tolist() == [[0, 2, 1], [1, 0, 0]]
-    assert (votes.replaced, votes.blank) == (0, 0)
+    table = answers(("b", 1, "dog"), ("a", 1, "cat"), ("b", 2, "dog"), ("b", 3, "owl"))
+    samples, counts, messages = hsf.count_answers(table, CLASSES)
+    assert samples.tolist() == ["a", "b"]
+    assert counts.tolist() == [[1, 0, 0], [0, 2, 1]]
+    assert messages == []
 
 
 def test_the_last_answer_of_an_annotator_wins_and_the_others_are_told():
-    votes = hsf.count_answers(answers(("a", 1, "dog"), ("a", 2, "cat"), ("a", 1, "owl"), ("b", 1, "dog")), CLASSES)
-    assert votes.counts.tolist() == [[1, 0, 1], [0, 1, 0]]
-    assert votes.replaced == 1
+    table = answers(("a", 1, "dog"), ("a", 2, "cat"), ("a", 1, "owl"), ("b", 1, "dog"))
+    _, counts, messages = hsf.count_answers(table, CLASSES)
+    assert counts.tolist() == [[1, 0, 1], [0, 1, 0]]
+    assert messages == ["1 answers gave way to a later one of the same annotator"]
 
 
 def test_answers_without_an_annotator_all_count():
-    unnamed = hsf.count_answers(
-        answers(("a", None, "dog"), ("a", None, "dog"), ("a", 7, "dog"), ("a", 7, "dog")), CLASSES
-    )
-    assert unnamed.counts.tolist() == [[0, 3, 0]]
-    without_column = hsf.count_answers(pd.DataFrame({"sample": ["a", "a"], "label": ["dog", "dog"]}), CLASSES)
-    assert without_column.counts.tolist() == [[0, 2, 0]]
+    unnamed = answers(("a", None, "dog"), ("a", None, "dog"), ("a", 7, "dog"), ("a", 7, "dog"))
+    assert hsf.count_answers(unnamed, CLASSES)[1].tolist() == [[0, 3, 0]]
+    without_column = pd.DataFrame({"sample": ["a", "a"], "label": ["dog", "dog"]})
+    assert hsf.count_answers(without_column, CLASSES)[1].tolist() == [[0, 2, 0]]
 
 
 def test_a_blank_answer_is_no_vote_and_does_not_undo_an_earlier_one():
-    votes = hsf.count_answers(answers(("a", 1, "dog"), ("a", 1, None), ("a", 2, "cat")), CLASSES)
-    assert votes.counts.tolist() == [[1, 1, 0]]
-    assert (votes.replaced, votes.blank) == (0, 1)
+    _, counts, messages = hsf.count_answers(answers(("a", 1, "dog"), ("a", 1, None), ("a", 2, "cat")), CLASSES)
+    assert counts.tolist() == [[1, 1, 0]]
+    assert messages == ["1 rows without an answer were left out"]
 
 
 @pytest.mark.parametrize("labels", [[2, 0], [2.0, 0.0], ["2", "0"]])
@@ -129,20 +133,20 @@ def test_ticks_are_counted_by_sample_and_class_asked_about():
         [("a", 1, "cat", 1), ("a", 2, "cat", 0), ("a", 1, "dog", 1), ("b", 1, "cat", 0), ("a", 2, "cat", 1)],
         columns=["sample", "annotator", "class", "selected"],
     )
-    votes = hsf.count_ticks(tiles, CLASSES)
-    assert votes.table.to_dict("list") == {
+    table, messages = hsf.count_ticks(tiles, CLASSES)
+    assert table.to_dict("list") == {
         "sample": ["a", "a", "b"],
         "label": [0, 1, 0],
         "selected": [2, 1, 0],
         "shown": [2, 1, 1],
     }
-    assert votes.replaced == 1
+    assert messages == ["1 answers gave way to a later one of the same annotator"]
 
 
 @pytest.mark.parametrize("yes_no", [[True, False], [1, 0], [1.0, 0.0], ["yes", "No"], ["TRUE", "false"], ["1", "0"]])
 def test_ticks_may_be_spelled_in_the_usual_ways(yes_no):
     tiles = pd.DataFrame({"sample": ["a", "a"], "class": ["cat", "cat"], "selected": yes_no})
-    assert hsf.count_ticks(tiles, CLASSES).table[["selected", "shown"]].values.tolist() == [[1, 2]]
+    assert hsf.count_ticks(tiles, CLASSES)[0][["selected", "shown"]].values.tolist() == [[1, 2]]
 
 
 def test_a_tick_that_is_neither_yes_nor_no_is_named():

@@ -12,10 +12,11 @@ from avhcurate.errors import CurateError
 from avhcurate.votes.files.imagenetv2 import is_imagenetv2, sheet_of_hits
 from avhcurate.votes.files.label_studio import are_tasks, read_json, sheet_of_tasks
 from avhcurate.votes.files.pickles import load_pickle
-from avhcurate.votes.files.sheet import FORMS, VoteSheet, counts_of_lists, whole_counts
+from avhcurate.votes.files.sheet import FORMS, VoteSheet, counts_of_lists
 from avhcurate.votes.files.tables import sheet_of_table
+from avhcurate.votes.hsf import whole_counts
 
-__all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table", "whole_counts"]
+__all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table"]
 
 _PICKLES = (".pickle", ".pkl")
 

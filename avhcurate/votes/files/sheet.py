@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
+from avhcurate.votes.hsf import whole_counts
 
 #: The forms that are read, as messages name them.
 FORMS = (
@@ -75,23 +76,6 @@ def sheet_simulated(values: Any, title: str) -> bool:
     if len(marks) > 1:
         raise CurateError(f"{title} mixes simulated answers with real ones: import them as two files")
     return marks == {True}
-
-
-def whole_counts(values: np.ndarray, title: str) -> np.ndarray:
-    """Counts as int64; `CurateError` for what is negative, fractional, missing or beyond 32 bits.
-
-    >>> whole_counts(np.array([[3.0, 0.0]]), "votes").tolist()
-    [[3, 0]]
-    """
-    if values.dtype.kind not in "iufb":
-        raise CurateError(f"{title} holds {values.dtype} values: votes are counted in whole numbers")
-    if values.dtype.kind == "f" and not (np.isfinite(values).all() and np.array_equal(values, np.rint(values))):
-        raise CurateError(f"{title} holds fractions or missing numbers: give the counts themselves, not shares")
-    if values.size and values.min() < 0:
-        raise CurateError(f"{title} holds negative counts, the least {values.min()}: nobody can vote less than never")
-    if values.size and values.max() > np.iinfo(np.int32).max:
-        raise CurateError(f"{title} holds a count of {values.max()}, more than 32 bits can: is it an identifier?")
-    return values.astype(np.int64)
 
 
 def counts_of_lists(column: pa.ChunkedArray, title: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 
 from avhcurate.disk.columns import find_votes_column, is_list, is_text, listed
 from avhcurate.errors import CurateError
-from avhcurate.votes.files.sheet import FORMS, SAMPLE_COLUMNS, VoteSheet, counts_of_lists, sheet_simulated, whole_counts
+from avhcurate.votes.files.sheet import FORMS, SAMPLE_COLUMNS, VoteSheet, counts_of_lists, sheet_simulated
+from avhcurate.votes.grids import CONTROLS
+from avhcurate.votes.hsf import whole_counts
 
 _ANSWER = ("chosen_label", "label", "answer", "choice", "vote", "response", "chosen", "chosen_category", "annotation")
 _ANNOTATOR = (
@@ -24,7 +26,6 @@ _EXPECTED = ("expected", "true_label", "true_category")
 _REACTION = ("reaction_ms", "reaction_time", "reaction_time_ms", "response_time_ms", "rt")
 _TASK = ("task", "hit_uuid", "session", "assignment_id")
 _AT = ("at", "timestamp", "created_at", "submitted_at", "answered_at")
-_CONTROLS = {"none", "positive", "negative", "attention", "padding"}
 
 #: Answers that a table of counts may mean: some gigabytes of memory.
 _MOST_ANSWERS = 50_000_000
@@ -157,7 +158,7 @@ def _without_controls(table: pa.Table) -> tuple[pa.Table, pa.Table | None, list[
         checks = table.filter(judged)
         checks = checks.append_column("_control", pa.array(["attention"] * len(checks), pa.string()))
         return table.filter(pc.invert(judged)), checks, [f"{len(checks)} attention checks were left out"]
-    if control is None or not set(table[control].unique().to_pylist()) <= _CONTROLS | {None}:
+    if control is None or not set(table[control].unique().to_pylist()) <= {*CONTROLS, None}:
         return table, None, []
     kind = pc.fill_null(table[control], "none")
     padded = pc.equal(kind, "padding")
