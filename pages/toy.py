@@ -4,10 +4,11 @@ import streamlit as st
 
 from avhcurate.toy import ui as toy_ui
 from avhcurate.ui import frame
+from avhcurate.ui.text import PAPER
 
 st.title("Toy")
 here = frame.here()
-st.caption("What the paper claims, where the truth is known: overlapping Gaussians, and a small network trained live.")
+st.caption(f"What the paper ({PAPER}) claims, where the truth is known: Gaussians, and a small network trained live.")
 asked = toy_ui.settings(here.view)
 toy_ui.choose_settings(asked)
 result = toy_ui.trained(here.workspace.root, asked)

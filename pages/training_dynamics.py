@@ -10,6 +10,7 @@ from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.text import PAPER
 
 st.title("Training dynamics")
 here = frame.with_data()
@@ -29,7 +30,7 @@ if training_dynamics_ui.none_in_view(here, chosen):
     st.stop()
 training_dynamics_ui.curves(here, chosen, live=busy and job.verb == "train")
 
-st.subheader("The five discoveries of the paper")
+st.subheader(f"The five discoveries of {PAPER}")
 ui_discoveries.findings(here, chosen)
 
 st.subheader("Data map")

@@ -16,6 +16,7 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import one_of
+from avhcurate.ui.text import PAPER
 from avhcurate.ui.user_errors import plain
 
 BINNING = one_of("models.binning", tuple(BINNINGS), "mass")
@@ -74,7 +75,7 @@ def _reliability(here: Opened, found: SideBySide) -> None:
 
 def _discoveries(found: SideBySide) -> None:
     """AVH and norm with HSF for every run, and what that says of the paper's discoveries 4 and 5."""
-    st.subheader("Discoveries 4 and 5 of the paper")
+    st.subheader(f"Discoveries 4 and 5 of {PAPER}")
     st.html(hsf_html(found))
     for finding in found.findings:
         said = plain(sentence(finding, simulated=found.simulated))

@@ -27,7 +27,7 @@ from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.job_forms import job_form, number, option, row, text
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores, score_name
-from avhcurate.ui.text import listed, signed
+from avhcurate.ui.text import PAPER, listed, signed
 
 #: With the key of a degradation's folder.
 DEGRADATION_HASH_FUNCS = HASH_FUNCS | {DegradationFolder: lambda folder: file_key(folder.scores_path)}
@@ -246,10 +246,12 @@ def reading(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     avh = rows[rows["score"] == "avh"]
     against = avh[avh["expected_low"] <= 0.5]["kind"].tolist()
     if len(avh) and not against:
-        sentences.append("So AVH follows every degradation here, as the paper expects.")
+        sentences.append(f"So AVH follows every degradation here, as the paper ({PAPER}) expects.")
     elif len(avh):
         named = ", ".join(KINDS[kind].name.lower() for kind in against)
-        sentences.append(f"Unlike in the paper, AVH does not rise in a clear majority of images under {named}.")
+        sentences.append(
+            f"Unlike in the paper ({PAPER}), AVH does not rise in a clear majority of images under {named}."
+        )
     best = rows.assign(agreement=rows["median"] * rows["score"].map({key: SCORES[key].sign for key in KEYS}))
     # Relative AVH orders the steps of an image as AVH does.
     means = best[best["score"] != "relative_avh"].groupby("score", sort=False)["agreement"].mean()

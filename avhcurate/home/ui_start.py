@@ -27,10 +27,10 @@ from avhcurate.ui.user_errors import plain
 
 
 @dataclass(frozen=True)
-class Score(Command):
+class ScoreOptions(Command):
     """Options of `avhcurate score`.
 
-    >>> Score("pets", "torchvision:resnet50", weights="--force", limit=100).argv
+    >>> ScoreOptions("pets", "torchvision:resnet50", weights="--force", limit=100).argv
     ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
     """
 
@@ -58,7 +58,7 @@ class Score(Command):
 def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
-    with job_form(root, "home.score_", Score, busy=busy, dataset=table.dataset.name) as form:
+    with job_form(root, "home.score_", ScoreOptions, busy=busy, dataset=table.dataset.name) as form:
         with row():
             form.ask("model", options=list(dict.fromkeys([*runs[-1:], *MODELS])))
             form.ask("weights")
@@ -79,10 +79,10 @@ selected), or Label Studio JSON.
 
 
 @dataclass(frozen=True)
-class Import(Command):
+class ImportOptions(Command):
     """Options of `avhcurate import`.
 
-    >>> Import("pets", "~/pets", label_column="breed", force=True).argv[2:]
+    >>> ImportOptions("pets", "~/pets", label_column="breed", force=True).argv[2:]
     ['~/pets', '--label-column=breed', '--force']
     """
 
@@ -109,7 +109,7 @@ class Import(Command):
 
 def import_form(root: Path, *, busy: bool) -> None:
     """Name a source of images and import it as a dataset."""
-    with job_form(root, "home.import_", Import, busy=busy) as form:
+    with job_form(root, "home.import_", ImportOptions, busy=busy) as form:
         with row():
             form.ask("name", "source", "votes")
             form.submit("Import", "download")
@@ -118,10 +118,10 @@ def import_form(root: Path, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Fetch(Command):
+class FetchOptions(Command):
     """Options of `avhcurate fetch`; refused before its terms are agreed to.
 
-    >>> Fetch("cifar10h", mirror="/mnt/mirror", yes=True).argv
+    >>> FetchOptions("cifar10h", mirror="/mnt/mirror", yes=True).argv
     ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
     """
 
@@ -147,7 +147,7 @@ def fetch_form(root: Path, *, busy: bool) -> None:
     public = PUBLIC[name]
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
-    with job_form(root, "home.fetch_", Fetch, busy=busy, dataset=name) as form:
+    with job_form(root, "home.fetch_", FetchOptions, busy=busy, dataset=name) as form:
         with row():
             place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
             form.ask("mirror", help=place)
@@ -160,7 +160,7 @@ def fetch_form(root: Path, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Votes(Command):
+class VotesOptions(Command):
     """Options of `avhcurate votes`."""
 
     verb = "votes"
@@ -175,7 +175,7 @@ class Votes(Command):
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Attach a file of votes to the dataset."""
-    with job_form(root, "home.votes_", Votes, busy=busy, dataset=table.dataset.name) as form:
+    with job_form(root, "home.votes_", VotesOptions, busy=busy, dataset=table.dataset.name) as form:
         with row():
             form.ask("file")
             form.submit("Attach votes", "how_to_vote")

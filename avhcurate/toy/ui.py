@@ -42,7 +42,7 @@ place. A network with two hidden ReLU layers learns the classes from 1,000 point
 most likely label there; over the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the
 network's prediction changes.
 
-The paper (Chen et al. 2020, section 4) finds AVH high where classes overlap and the norm not, and conjectures that
+The paper (section 4) finds AVH high where classes overlap and the norm not, and conjectures that
 training first turns the angles and then lengthens the embeddings. Both are measured here, whatever comes out.
 """
 

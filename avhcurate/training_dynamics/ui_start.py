@@ -29,6 +29,7 @@ from avhcurate.ui.job_forms import (
     text,
     tick,
 )
+from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -46,10 +47,10 @@ MODELS = (
 )
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
 
-_WHY = """
+_WHY = f"""
 Training here is for watching: after every epoch, and several times within the first, each held-out sample is looked at,
-and its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper says of training, on your
-data; the map shows which samples were learnt early, late or never.
+and its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper
+({PAPER}) says of training, on your data; the map shows which samples were learnt early, late or never.
 """
 
 

@@ -18,7 +18,7 @@ from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
-from avhcurate.ui.selection import Selection, select, selected_now
+from avhcurate.ui.selection import GridSelection, select, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
@@ -97,7 +97,7 @@ def nothing_matches() -> NoReturn:
     st.stop()
 
 
-def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = True) -> None:
+def action_bar(here: Opened, chosen: GridSelection, page: int, *, pinned: bool = True) -> None:
     """Below the grid, pinned to the window: the selection with what can be done to it, undo, export, and the pages."""
     count = chosen.count(here.count)
     place = st.bottom if pinned else st.container()
@@ -112,7 +112,7 @@ def action_bar(here: Opened, chosen: Selection, page: int, *, pinned: bool = Tru
         pagination(pages(here), page, key="gallery.page_number")
 
 
-def _selection_starters(here: Opened, chosen: Selection) -> None:
+def _selection_starters(here: Opened, chosen: GridSelection) -> None:
     st.button("Select page", key="gallery.page", icon=":material/select_all:", on_click=select, args=(chosen.shown,))
     _select_everything(here)
 
@@ -127,7 +127,7 @@ def _select_everything(here: Opened) -> None:
     )
 
 
-def _selection_actions(here: Opened, chosen: Selection, count: int) -> None:
+def _selection_actions(here: Opened, chosen: GridSelection, count: int) -> None:
     table = here.table
     st.badge(f"{count:,} selected", color="blue")
     with st.popover("Tag", icon=":material/label:", key="gallery.tag"):
@@ -174,7 +174,7 @@ def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **lo
     st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
 
 
-def _export_menu(here: Opened, chosen: Selection, count: int) -> None:
+def _export_menu(here: Opened, chosen: GridSelection, count: int) -> None:
     with st.popover("Export", icon=":material/download:", key="gallery.export"):
         what = ["Filtered view", "Selection"] if count else ["Filtered view"]
         source = st.segmented_control(

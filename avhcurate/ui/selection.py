@@ -12,7 +12,7 @@ _KEY, _GRID = "selection", "samples"
 
 
 @dataclass(frozen=True)
-class Selection:
+class GridSelection:
     """`everything` means all samples that satisfy `filters`, now and when an action runs; else `ids` counts.
 
     `about` names the dataset and filters that it was made in: under others it is void. `turn` grows whenever Python
@@ -43,38 +43,38 @@ class Selection:
     def count(self, matching: int) -> int:
         return matching if self.everything else len(self.ids)
 
-    def after(self, event: GridEvent) -> "Selection":
+    def after(self, event: GridEvent) -> "GridSelection":
         """The selection after what happened in the grid: a click while everything is selected leaves what it says."""
         if self.everything and set(event.selected) == set(self.shown):
             return self
         return replace(self, ids=event.selected, everything=False, turn=self.turn + self.everything)
 
 
-def selection(about: str, filters: Filters) -> Selection:
+def selection(about: str, filters: Filters) -> GridSelection:
     """The selection of this session, empty when it was made elsewhere."""
-    kept: Selection | None = st.session_state.get(_KEY)
+    kept: GridSelection | None = st.session_state.get(_KEY)
     about = f"{about} {filters.to_query()}"
     if kept is None or kept.about != about:
-        kept = Selection(about, filters, turn=kept.turn + 1 if kept else 0)
+        kept = GridSelection(about, filters, turn=kept.turn + 1 if kept else 0)
         st.session_state[_KEY] = kept
     return kept
 
 
 def select(ids: Sequence[int] = (), *, everything: bool = False) -> None:
     """Replaces the selection; to be called in a widget's callback."""
-    kept: Selection = st.session_state[_KEY]
+    kept: GridSelection = st.session_state[_KEY]
     st.session_state[_KEY] = replace(kept, ids=tuple(ids), everything=everything, turn=kept.turn + 1)
 
 
-def selected_now() -> Selection:
+def selected_now() -> GridSelection:
     """The selection as the browser last told it, for a widget's callback, which runs before the grid is drawn."""
-    kept: Selection = st.session_state[_KEY]
+    kept: GridSelection = st.session_state[_KEY]
     return kept.after(decode(st.session_state.get(_GRID) or {}, scope=kept.scope, selected=kept.highlighted))
 
 
 def selectable_grid(
-    tiles: Sequence[Tile], kept: Selection, *, tile_size: int, page: int
-) -> tuple[Selection, int | None]:
+    tiles: Sequence[Tile], kept: GridSelection, *, tile_size: int, page: int
+) -> tuple[GridSelection, int | None]:
     """The grid with the session's selection in it; returns the selection and the id that was opened."""
     kept = replace(kept, page=page, shown=tuple(tile.id for tile in tiles))
     event = image_grid(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+#: The paper that defines AVH, as a link.
+PAPER = "[Chen et al., 2020](https://doi.org/10.48550/arXiv.1912.02279)"
 _MINUS = "−"
 
 

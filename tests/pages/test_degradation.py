@@ -148,7 +148,7 @@ def test_the_reading_says_so_when_avh_does_not_follow():
     text = reading(invented(-0.2, 0.4), list(KINDS))
     assert "Unlike in the paper" in text
     assert "contrast, noise, blur, jpeg" in text
-    assert "as the paper expects" in reading(invented(0.9, 0.9), ["blur"])
+    assert "So AVH follows every degradation here, as the paper" in reading(invented(0.9, 0.9), ["blur"])
     nothing = invented(float("nan"), float("nan")).assign(n=0)
     assert "No score has a correlation" in reading(nothing, list(KINDS))
     assert "no image has a correlation" in table_html(nothing, list(KINDS))

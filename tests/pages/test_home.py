@@ -6,15 +6,17 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import avhcurate
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.home.ui_start import Fetch, Import, Score, Votes
+from avhcurate.home.ui_start import FetchOptions, ImportOptions, ScoreOptions, VotesOptions
 from avhcurate.table.filters import Filters
 
 
@@ -218,12 +220,12 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: Score("pets", " "),
-        lambda: Import("../pets", "/x"),
-        lambda: Import("pets", "--force"),
-        lambda: Import("pets", ""),
-        lambda: Votes("pets", "-x"),
-        lambda: Fetch("cifar10h"),
+        lambda: ScoreOptions("pets", " "),
+        lambda: ImportOptions("../pets", "/x"),
+        lambda: ImportOptions("pets", "--force"),
+        lambda: ImportOptions("pets", ""),
+        lambda: VotesOptions("pets", "-x"),
+        lambda: FetchOptions("cifar10h"),
     ],
 )
 def test_what_cannot_be_started_is_refused_before(call):
@@ -232,10 +234,10 @@ def test_what_cannot_be_started_is_refused_before(call):
 
 
 def test_the_pages_never_load_torch():
-    code = (
-        "import sys\n"
-        "from avhcurate.ui import correlation, detail, disagreement, frame, home_start, main, overview, pseudo_labels\n"
-        "print([name for name in ('torch', 'torchvision', 'umap', 'sklearn') if name in sys.modules])"
-    )
+    package = Path(avhcurate.__file__).parent
+    files = [*package.glob("*/ui.py"), *package.glob("*/ui_*.py"), package / "ui" / "main.py"]
+    names = ", ".join(".".join(file.relative_to(package.parent).with_suffix("").parts) for file in files)
+    heavy = ("torch", "torchvision", "umap", "sklearn")
+    code = f"import sys\nimport {names}\nprint([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"

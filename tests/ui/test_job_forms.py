@@ -18,10 +18,10 @@ from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 
 COMMANDS = [
     *(
-        home_ui_start.Score,
-        home_ui_start.Import,
-        home_ui_start.Fetch,
-        home_ui_start.Votes,
+        home_ui_start.ScoreOptions,
+        home_ui_start.ImportOptions,
+        home_ui_start.FetchOptions,
+        home_ui_start.VotesOptions,
         map_ui_start.Project,
         suspects_ui.Suspects,
     ),

@@ -9,7 +9,7 @@ from avhcurate.ui.components.outbox import (
     GridAnswer,
     Message,
     Receipt,
-    Refused,
+    RefusedAnswer,
     Retraction,
     read_message,
 )
@@ -69,5 +69,5 @@ def test_whatever_a_browser_sends_entries_hold_what_they_say(sent):
 
 
 def test_a_receipt_tells_what_is_done_with_and_what_was_refused():
-    receipt = Receipt("t", ("1", "2"), (Refused("2", "Too late."),))
+    receipt = Receipt("t", ("1", "2"), (RefusedAnswer("2", "Too late."),))
     assert receipt.payload() == {"echo": "t", "taken": ["1", "2"], "refused": [{"nonce": "2", "why": "Too late."}]}

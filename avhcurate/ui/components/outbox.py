@@ -68,7 +68,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedAnswer:
     """An answer that did not count, and why."""
 
     nonce: str
@@ -81,7 +81,7 @@ class Receipt:
 
     echo: str = ""
     taken: tuple[str, ...] = ()
-    refused: tuple[Refused, ...] = field(default=())
+    refused: tuple[RefusedAnswer, ...] = field(default=())
 
     def payload(self) -> dict[str, Any]:
         return {
@@ -116,7 +116,7 @@ class Settling:
                 except CurateError as error:
                     self.settled[entry.nonce] = str(error)
         nonces = tuple(entry.nonce for entry in message.entries)
-        refused = tuple(Refused(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
+        refused = tuple(RefusedAnswer(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
         self.receipt = Receipt(message.turn, nonces, refused)
 
 
