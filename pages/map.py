@@ -1,10 +1,9 @@
-"""Map: samples and class weights laid out in two dimensions; draw around a group, look at it, act on it."""
+"""Map: samples and class weights in two dimensions; draw around a group to see its images and act on them."""
 
 import streamlit as st
 
 from avhcurate.map import ui as map_ui
 from avhcurate.map import ui_start as map_ui_start
-from avhcurate.map.points import maps_of
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
@@ -17,17 +16,17 @@ subtitle(here, "Where samples lie by angle, with the class weights among them: d
 map_ui.go_to_gallery()
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-found = maps_of(here.table)
-if not found:
+maps = map_ui_start.maps_of_run(here)
+if not maps:
     map_ui_start.first(here, busy=busy)
     st.stop()
 if busy:
-    map_ui_start.await_map(here, len(found))
+    map_ui_start.await_map(here, len(maps))
 if not here.count:
     nothing_matches()
 
-shown = map_ui.map_in_view(here, found)
-map_ui.choose_colours(here, found, shown)
+shown = map_ui.map_in_view(here, maps)
+map_ui.choose_colours(here, maps, shown)
 map_ui.chart(here, shown)
 on_page, opened = map_ui.images(here, shown)
 with st.expander("Make another map"):

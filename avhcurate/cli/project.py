@@ -1,4 +1,4 @@
-"""The verb that lays samples out on a map."""
+"""`avhcurate project`: a map of samples and class weights in two dimensions."""
 
 from typing import Annotated, Literal
 
@@ -29,9 +29,9 @@ def project(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Lay a scored dataset out in two dimensions: PCA at once, then UMAP, class weights among the samples.
+    """Project a scored dataset to two dimensions: PCA first, then UMAP, class weights among the samples.
 
-    Both maps are kept; the same call again does nothing, or goes on where it was cut short.
+    Both maps are kept; the same call again does nothing, or resumes.
     """
     from avhcurate.map.service import project_dataset
 
@@ -49,16 +49,13 @@ def project(
             limit=limit,
             progress=progress,
         )
-    record = folder.record
+    record, path = folder.record, folder.root / "coordinates.parquet"
     if as_json:
-        options.print_json(
-            {"record": record.model_dump(mode="json"), "coordinates": str(folder.root / "coordinates.parquet")}
-        )
+        options.print_json({"record": record.model_dump(mode="json"), "coordinates": str(path)})
         return
-    print(
-        f"{name}, {record.run}: map {record.name} of {record.placed:,} samples and {record.num_classes} class weights"
-    )
-    print(f"{folder.root / 'coordinates.parquet'} holds id, x and y; see it on the page Map: avhcurate serve")
+    weights = f"{record.num_classes} class weights"
+    print(f"{name}, {record.run}: map {record.name} of {record.placed:,} samples and {weights}")
+    print(f"{path} holds id, x and y; see it on the page Map: avhcurate serve")
 
 
 def _dimensions(text: str) -> int | Literal["auto"] | None:

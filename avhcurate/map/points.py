@@ -1,4 +1,4 @@
-"""What a map shows: the samples in view that have a place on it, and what each of them is coloured by."""
+"""Points of a map: the samples in view that have a place on it, and what colours each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from avhcurate.map.store import MapFolder, maps
+from avhcurate.map.store import MapFolder
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.votes.bins import bin_index, bin_labels
 
-#: What samples can be coloured by besides numbers and tags, and how it is called.
+#: What samples can be coloured by besides numbers and tags, and its name.
 KINDS = {
     "label": "Class",
     "predicted": "Predicted class",
@@ -27,7 +27,7 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE")
 
 
 @dataclass(frozen=True)
-class Cloud:
+class MapPoints:
     """Samples by id: `ids` (n,) and places `x`, `y` (n,) float32; `labels` and `predicted` (n,), -1 for none.
 
     Coloured by a number, `values` (n,) holds it, NaN where it is missing; else `groups` (n,) holds the place of each
@@ -46,37 +46,37 @@ class Cloud:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, chosen: np.ndarray) -> "Cloud":
-        """Some of the samples, by position or by a mask (n,)."""
-        arrays = ("ids", "x", "y", "labels", "predicted", "values", "groups")
-        held = {name: getattr(self, name) for name in arrays}
-        return replace(self, **{name: array[chosen] for name, array in held.items() if array is not None})
+    @property
+    def shades(self) -> np.ndarray:
+        """What the colours say: values, or groups."""
+        shades = self.groups if self.values is None else self.values
+        assert shades is not None
+        return shades
 
-    def within(self, window: tuple[float, float, float, float]) -> "Cloud":
+    def take(self, chosen: np.ndarray) -> "MapPoints":
+        """Some of the samples, by position or by a mask (n,)."""
+        arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
+        return replace(self, **{name: array[chosen] for name, array in arrays.items()})
+
+    def within(self, window: tuple[float, float, float, float]) -> "MapPoints":
         """Those in a window (left, right, low, high)."""
         left, right, low, high = window
         return self.take((self.x >= left) & (self.x <= right) & (self.y >= low) & (self.y <= high))
 
 
-def maps_of(table: DatasetTable) -> list[MapFolder]:
-    """The complete maps of the table's run, oldest first; none without a run."""
-    return maps(table.run) if table.run else []
-
-
-def colors(table: DatasetTable) -> dict[str, str]:
-    """What samples of a table can be coloured by: key to what it is called, "" for a score or another column."""
+def color_options(table: DatasetTable) -> dict[str, str]:
+    """What samples of a table can be coloured by: key to its name, "" for a score or another column."""
     absent = set() if table.votes else {"hsf_bin"}
-    splits = table.group_counts("split")["value"].dropna()
-    absent |= set() if len(splits) else {"split"}
+    absent |= set() if len(table.group_counts("split")["value"].dropna()) else {"split"}
     kinds = {key: name for key, name in KINDS.items() if key not in absent}
-    numbers = [*table.scores, *(["hsf"] if table.votes else [])]
-    own = [name for name in table.user_columns if table.types[name] in _NUMBERS]
+    columns = [name for name in table.user_columns if table.types[name] in _NUMBERS]
+    numbers = [*table.scores, *(["hsf"] if table.votes else []), *columns]
     tags = [str(tag) for tag in table.group_counts("tags")["value"]]
-    return kinds | dict.fromkeys([*numbers, *own], "") | {f"{TAG}{tag}": f"Tag {tag}" for tag in tags}
+    return kinds | dict.fromkeys(numbers, "") | {f"{TAG}{tag}": f"Tag {tag}" for tag in tags}
 
 
-def cloud(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> Cloud:
-    """The samples that satisfy the filters and have a place; `color` is a key of `colors`."""
+def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> MapPoints:
+    """The samples that satisfy the filters and have a place; `color` is a key of `color_options`."""
     columns = ["id", "label", "predicted"]
     if not color.startswith(TAG) and color != "mistake":
         columns = list(dict.fromkeys([*columns, "hsf" if color == "hsf_bin" else color]))
@@ -84,32 +84,30 @@ def cloud(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: st
     ids, places = folder.coordinates()
     wanted = frame["id"].to_numpy(np.int64)
     at = np.minimum(np.searchsorted(ids, wanted), max(0, len(ids) - 1))
-    there = ids[at] == wanted if len(ids) else np.zeros(len(wanted), bool)
-    frame, at = (frame, at) if there.all() else (frame[there], at[there])
-    found = Cloud(wanted[there], places[at, 0], places[at, 1], _codes(frame["label"]), _codes(frame["predicted"]))
+    placed = ids[at] == wanted if len(ids) else np.zeros(len(wanted), bool)
+    frame, at = (frame, at) if placed.all() else (frame[placed], at[placed])
+    points = MapPoints(wanted[placed], places[at, 0], places[at, 1], _codes(frame["label"]), _codes(frame["predicted"]))
     if color in KINDS or color.startswith(TAG):
-        groups, names = _groups(table, found, frame, filters, color)
-        return replace(found, groups=groups, names=tuple(names))
-    return replace(found, values=frame[color].to_numpy(np.float64, na_value=np.nan))
+        groups, names = _groups(table, points, frame, filters, color)
+        return replace(points, groups=groups, names=tuple(names))
+    return replace(points, values=frame[color].to_numpy(np.float64, na_value=np.nan))
 
 
 def _groups(
-    table: DatasetTable, found: Cloud, frame: pd.DataFrame, filters: Filters, color: str
+    table: DatasetTable, points: MapPoints, frame: pd.DataFrame, filters: Filters, color: str
 ) -> tuple[np.ndarray, Sequence[str]]:
     """The group of each sample, and the names of the groups in their order."""
-    if color == "label":
-        return found.labels, table.classes
-    if color == "predicted":
-        return found.predicted, table.classes
+    if color in ("label", "predicted"):
+        return points.labels if color == "label" else points.predicted, table.classes
     if color == "mistake":
-        known = (found.labels >= 0) & (found.predicted >= 0)
-        return np.where(known, (found.labels != found.predicted).astype(np.int32), -1), ("right", "mistaken")
+        known = (points.labels >= 0) & (points.predicted >= 0)
+        return np.where(known, (points.labels != points.predicted).astype(np.int32), -1), ("right", "mistaken")
     if color == "excluded":
         return frame["excluded"].to_numpy(bool).astype(np.int32), ("kept", "excluded")
     if color.startswith(TAG):
         tag = color.removeprefix(TAG)
-        bearers = table.frame(filters.with_(tags=(*filters.tags, tag)), columns=["id"])["id"].to_numpy(np.int64)
-        return np.isin(found.ids, bearers, assume_unique=True).astype(np.int32), ("without it", tag)
+        tagged = table.frame(filters.with_(tags=(*filters.tags, tag)), columns=["id"])["id"].to_numpy(np.int64)
+        return np.isin(points.ids, tagged, assume_unique=True).astype(np.int32), ("without it", tag)
     if color == "hsf_bin":
         return bin_index(frame["hsf"].to_numpy(float), table.edges).astype(np.int32), bin_labels(table.edges)
     names = sorted(frame[color].dropna().unique())

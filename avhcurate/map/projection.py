@@ -1,4 +1,4 @@
-"""Embeddings in few dimensions: what a linear view keeps, so that angles stay angles where they are what counts."""
+"""Principal components of embeddings, from sums over blocks of rows; about the origin they keep angles."""
 
 from dataclasses import dataclass
 
@@ -33,9 +33,9 @@ def prepare(rows: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Basis:
-    """The directions of a linear view, `axes` (D, c), orthonormal, the one that holds most first; taken after `mean`.
+    """Orthonormal `axes` (D, c) of a projection, that of the largest share first, after `mean` is subtracted.
 
-    `shares` (c,) says which part of the variance each holds; of the squared lengths where `mean` is 0.
+    `shares` (c,) of the variance that each holds; of the squared lengths where `mean` is 0.
     """
 
     mean: np.ndarray
@@ -73,14 +73,14 @@ class Moments:
         return self._lengths / self.count
 
     def basis(self, dims: int, *, centred: bool) -> Basis:
-        """The `dims` directions that hold most: about the mean where `centred`, else about the origin.
+        """The `dims` principal directions: about the mean where `centred`, else about the origin.
 
         Of all projections onto so many dimensions the one about the origin keeps inner products best, and so the
-        angles of unit vectors; the one about the mean keeps distances best. Each direction is turned so that its
-        largest part is positive. Raises CurateError without rows, or for more dimensions than rows are wide.
+        angles of unit vectors; the one about the mean keeps distances best. The largest component of each direction
+        is positive. Raises CurateError without rows, or for more dimensions than rows are wide.
         """
         if not self.count:
-            raise CurateError("no sample has an embedding with a direction, so there is nothing to lay out")
+            raise CurateError("no sample has an embedding with a direction, so there is nothing to map")
         if not 1 <= dims <= len(self._sum):
             raise CurateError(f"PCA can keep 1 to {len(self._sum)} dimensions here, not {dims}")
         mean = self._sum / self.count if centred else np.zeros_like(self._sum)

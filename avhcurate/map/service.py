@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -26,7 +26,7 @@ DEFAULT_NEIGHBOURS, DEFAULT_MIN_DIST = 15, 0.1
 
 #: Bytes of features read at a time.
 _BLOCK = 1 << 25
-#: UMAP's own numbers of epochs, up to and above its own limit of what is small; said here, since they tell progress.
+#: UMAP's own numbers of epochs, up to and above its own limit of small; needed here to report progress.
 _SMALL, _EPOCHS_SMALL, _EPOCHS_LARGE = 10_000, 500, 200
 
 
@@ -43,31 +43,35 @@ def project_dataset(
     limit: int | None = None,
     progress: Progress = SILENT,
 ) -> MapFolder:
-    """Makes the PCA map of a run, then its UMAP map, and returns the latter; what is there already is not made again.
+    """Makes the PCA map of a run, then its UMAP map, and returns the latter; maps that exist are kept.
 
-    With the cosine metric, rows are scaled to length 1 first, so that nothing but angles counts. The PCA map is
-    centred: distances of unit vectors are chords of their angles, and no shift changes them. The `pca` dimensions
-    that UMAP may take instead of all ("auto": 50 above 10,000 samples) are about the origin, which keeps the angles.
-    Class weights are laid out with the samples, as vectors as long as the mean sample.
+    With the cosine metric, rows are scaled to length 1 first, so that only angles count. The PCA map is centred:
+    distances of unit vectors are chords of their angles, and no shift changes them. The `pca` dimensions that UMAP may
+    take instead of all ("auto": 50 above 10,000 samples) are about the origin, which keeps the angles. Class weights
+    are projected with the samples, scaled to the mean length of a sample.
 
-    A `seed` makes UMAP repeatable, by one thread and about 1.5 times the time. `limit` takes so many samples, spread
-    evenly. `progress` counts samples read, then epochs of UMAP; its search for neighbours in
-    between tells nothing. Raises Cancelled when asked to stop, and CurateError for mistakes of the user's.
+    A `seed` makes UMAP repeatable, on one thread and in about 1.5 times the time. `limit` takes so many samples, spread
+    evenly. `progress` counts samples read, then epochs of UMAP; its search for neighbours reports none. Raises
+    Cancelled when asked to stop, and CurateError for mistakes of the user's.
     """
     dataset = workspace.dataset(name)
     run = dataset.run(model)
     if not run.complete:
         raise CurateError(f"the run {run.name} is not finished: run `avhcurate score` with it again to resume it")
     ids = run.scored_ids(limit)
-    wide = _check(run, len(ids), metric, neighbours, min_dist, pca, seed)
+    _check(len(ids), metric, neighbours, min_dist, seed)
+    wide = _dimensions(pca, run.record.width, len(ids))
     common = {"weights": run.record.weights_sha256, "metric": metric, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "min_dist": min_dist, "pca": wide, "seed": seed}
-    linear, umap = _folder(run, "pca", common), _folder(run, "umap", common | options)
+    linear, umap = (
+        MapFolder(run.root / FOLDER / f"{layout}-{settings_digest(settings)[:12]}")
+        for layout, settings in (("pca", common), ("umap", common | options))
+    )
     work = _Mapping(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
     dataset.refuse_another_import(run.record.dataset_fingerprint)
     with umap.alone():
         if umap.complete:
-            work.progress.report(len(ids), len(ids), "made already")
+            progress.report(len(ids), len(ids), "made already")
             return umap
         if not (linear.complete and umap.rows_path.exists()):
             work.lay_out_linearly()
@@ -75,22 +79,8 @@ def project_dataset(
     return umap
 
 
-def _folder(run: RunFolder, layout: str, settings: dict[str, Any]) -> MapFolder:
-    """Named by all that decides what lies where."""
-    return MapFolder(run.root / FOLDER / f"{layout}-{settings_digest(settings)[:12]}")
-
-
-def _check(
-    run: RunFolder,
-    samples: int,
-    metric: str,
-    neighbours: int,
-    min_dist: float,
-    pca: int | Literal["auto"] | None,
-    seed: int | None,
-) -> int | None:
-    """Refuses what cannot be laid out; to how many dimensions PCA brings the rows before UMAP, None for not at all."""
-    width = run.record.width
+def _check(samples: int, metric: str, neighbours: int, min_dist: float, seed: int | None) -> None:
+    """Refuses options that give no map."""
     if metric not in METRICS:
         raise CurateError(f"no metric is called {metric}: choose from {', '.join(METRICS)}")
     if not 2 <= neighbours <= 200:
@@ -101,6 +91,10 @@ def _check(
         raise CurateError(f"the least distance of UMAP lies between 0 and 1; it was {min_dist:g}")
     if seed is not None and not 0 <= seed < 2**32:
         raise CurateError(f"a seed is a whole number from 0 to {2**32 - 1}, not {seed}")
+
+
+def _dimensions(pca: int | Literal["auto"] | None, width: int, samples: int) -> int | None:
+    """To how many dimensions PCA reduces the rows before UMAP; None for not at all."""
     if pca == "auto":
         return PCA_WIDTH if samples > PCA_ABOVE and width > PCA_WIDTH else None
     if pca is not None and not 2 <= pca <= width:
@@ -171,33 +165,24 @@ class _Mapping:
         """The UMAP map of the rows that were written."""
         ids, _ = self.linear.coordinates()
         epochs = _EPOCHS_SMALL if len(ids) <= _SMALL else _EPOCHS_LARGE
-        threads = _cores() if seed is None else 1
-        options = {"neighbours": neighbours, "min_dist": min_dist, "epochs": epochs, "seed": seed}
-        record = self._record(self.umap, "umap", threads=threads).model_copy(
-            update=options | {"pca": self.wide, "kept": self.umap.record.kept}
-        )
+        changes = {"neighbours": neighbours, "min_dist": min_dist, "epochs": epochs, "seed": seed, "pca": self.wide}
+        record = self._record(self.umap, "umap", threads=_cores() if seed is None else 1)
+        record = record.model_copy(update=changes | {"kept": self.umap.record.kept})
         self.umap.write_record(record)
-        self.progress.report(0, epochs, "UMAP: neighbours first, which tell no progress")
+        self.progress.report(0, epochs, "UMAP: neighbours first, without progress")
         started = time.perf_counter()
+        options = {"n_neighbors": neighbours, "min_dist": min_dist, "metric": self.metric, "n_epochs": epochs}
         laid = umap_process.lay_out(
             self.umap.rows_path,
-            options={
-                "n_neighbors": neighbours,
-                "min_dist": min_dist,
-                "metric": self.metric,
-                "n_epochs": epochs,
-                "random_state": seed,
-                "n_jobs": -1 if seed is None else 1,
-            },
+            options=options | {"random_state": seed, "n_jobs": -1 if seed is None else 1},
             progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)
-        usable = ~np.isnan(self.linear.class_weights()[:, 0])
-        of_classes = np.full((len(usable), 2), np.nan, np.float32)
-        of_classes[usable] = laid[len(ids) :]
-        found = np.isfinite(laid[: len(ids)]).all(axis=1)  # a sample without any neighbour gets no place
-        done = {"finished": now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(found.sum())}
-        self.umap.finish(record.model_copy(update=done), ids[found], laid[: len(ids)][found], of_classes)
+        of_classes = self.linear.class_weights()
+        of_classes[~np.isnan(of_classes[:, 0])] = laid[len(ids) :]
+        placed = np.isfinite(laid[: len(ids)]).all(axis=1)  # a sample without any neighbour gets no place
+        done = {"finished": now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(placed.sum())}
+        self.umap.finish(record.model_copy(update=done), ids[placed], laid[: len(ids)][placed], of_classes)
         self.progress.report(epochs, epochs, "")
 
     def _blocks(self, what: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

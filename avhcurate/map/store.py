@@ -23,11 +23,10 @@ Metric = Literal["cosine", "euclidean"]
 class MapRecord(Provenance):
     """The record of a map, `map.json`; `finished` and what follows are set when it is complete.
 
-    `samples` are those of the run that the map was asked for, spread evenly under a `limit`; `placed` of them have a
-    place: an embedding of zeros has no direction. `width` is that of the embedding, `pca` the dimensions that it was
-    brought down to first, `kept` the share that these dimensions hold (of the variance; of the squared lengths with the
-    cosine metric). `shares` of the variance that a PCA map's two axes hold. UMAP alone has `neighbours`, `min_dist`,
-    `epochs` and `seed`; None as seed means that the same call would not give the same map.
+    `samples` of the run were mapped, spread evenly under a `limit`; `placed` of them have a place: an embedding of
+    zeros has no direction. `width`: of the embedding; `pca`: the dimensions it was first reduced to; `kept`: the share
+    that they hold (of the variance; of the squared lengths with the cosine metric). `shares` of the variance that the
+    two axes of a PCA map hold. UMAP alone has `neighbours`, `min_dist`, `epochs` and `seed` (None: not repeatable).
     """
 
     name: str
@@ -94,9 +93,6 @@ class MapFolder(RecordFolder[MapRecord]):
 
 def maps(run: RunFolder) -> list[MapFolder]:
     """The complete maps of a run, oldest first."""
-    found = [MapFolder(path.parent) for path in (run.root / FOLDER).glob("*/map.json")]
-    complete = {folder: folder.record for folder in found}
-    return sorted(
-        (folder for folder, record in complete.items() if record.finished is not None),
-        key=lambda folder: (complete[folder].started, folder.name),
-    )
+    folders = [MapFolder(path.parent) for path in (run.root / FOLDER).glob("*/map.json")]
+    records = {folder: record for folder in folders if (record := folder.record).finished is not None}
+    return sorted(records, key=lambda folder: (records[folder].started, folder.name))

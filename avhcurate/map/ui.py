@@ -9,23 +9,23 @@ import numpy as np
 import streamlit as st
 
 from avhcurate.curate import saved
-from avhcurate.map import plots, points
-from avhcurate.map.plots import MOST_POINTS, Group, Window
-from avhcurate.map.points import Cloud
+from avhcurate.map import plots
+from avhcurate.map.plots import MOST_POINTS, Legend, Scale, Window
+from avhcurate.map.points import MapPoints, color_options, points_in_view
 from avhcurate.map.store import MapFolder, MapRecord
 from avhcurate.map.ui_start import METRICS
 from avhcurate.scores import SCORES
 from avhcurate.stats.downsample import cut, downsample
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui import grid_actions, url_state
+from avhcurate.ui import grid_actions, region_chart, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import GREY, faded, of_hsf
 from avhcurate.ui.components.listener import heard, listen
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.regions import Region, read_region, write_region
+from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import score_name
@@ -35,15 +35,14 @@ from avhcurate.ui.user_errors import plain
 #: With the key of a map's folder.
 _HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
 
-
 _TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}
 _DRAWN = {"points": "Points", "density": "Density"}
 _COLUMNS, _ROWS = 200, 128
-#: No map reaches as far: where the outline of a region without end stops.
+#: Beyond any map: where the outline of an unbounded region stops.
 _FAR = 1e6
-#: The set that the link to the gallery goes through.
+#: The set through which the gallery gets the region's samples.
 _LAST = "last map selection"
-#: The legend's entry of all groups that have no colour of their own.
+#: In the legend, all groups without a colour of their own.
 _REST = "others"
 _CHART, _LISTENER = "map.chart", "map.listener"
 
@@ -57,27 +56,25 @@ def _read_window(text: str) -> Window:
 
 DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
 TOOL = one_of("map.tool", tuple(_TOOLS), "Box")
-REGION: Choice[Region | None] = Choice(
-    "map.region", None, read_region, lambda region: write_region(region) if region else ""
-)
+REGION = region_chart.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window) if window else ""
 )
 
 ABOUT = """
-**Near** means a small angle between embeddings (or a small distance, where the map was made so). **PCA** is the flat
-view that keeps most of the variance: its axes have a meaning, and far apart is far apart. **UMAP** keeps who is whose
-neighbour: groups mean something, the distances between groups and their sizes do not.
+**Near** means a small angle between embeddings (or a small distance, for maps made by distance). **PCA** is the
+projection that keeps most of the variance: its axes have a meaning, and so do distances. **UMAP** keeps neighbours
+together: groups have a meaning, their sizes and the distances between them have none.
 
-**Diamonds** are the class weights, laid out in the same fit as the samples. A sample's AVH compares its angle to its
-own class's weight with its angles to all.
+**Diamonds** are the class weights, projected together with the samples. AVH compares a sample's angle to the weight of
+its own class with its angles to all class weights.
 
-**Box** and **Lasso** select all samples inside, also those not drawn. **Move** drags the map and zooms by the wheel;
-what is in the window is then drawn again, so nearer is finer. Hover to see an image, click to open it.
+**Box** and **Lasso** select all samples inside, also those not drawn. **Move** drags the map, and the wheel zooms; a
+smaller window shows more of its points. Hover to see an image, click to open it.
 """
 
 
-# --- what is looked at -------------------------------------------------------------------------------------------
+# --- the map in view ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class MapInView:
     record: MapRecord
     options: dict[str, str]
     color: str
-    cloud: Cloud
+    points: MapPoints
     window: Window | None
     region: Region | None
 
@@ -103,23 +100,25 @@ class MapInView:
         return f"{self.record.run} {self.folder.name} {self.record.finished}"
 
 
-def map_in_view(here: Opened, found: Sequence[MapFolder]) -> MapInView:
+def map_in_view(here: Opened, maps: Sequence[MapFolder]) -> MapInView:
     """The map that the address asks for, else the newest."""
-    name = _layout(found).of(here.view)
-    folder = next(one for one in found if one.name == name)
-    options = points.colors(here.table)
+    name = _layout(maps).of(here.view)
+    folder = next(one for one in maps if one.name == name)
+    options = color_options(here.table)
     if "hsf" in options:
         options["hsf"] = of_hsf(here.table.simulated)
     color = _color(options).of(here.view)
-    cloud = _cloud(here.table, folder, here.filters, color=color)
-    return MapInView(folder, folder.record, options, color, cloud, WINDOW.of(here.view), REGION.of(here.view))
+    points = _points_in_view(here.table, folder, here.filters, color=color)
+    return MapInView(folder, folder.record, options, color, points, WINDOW.of(here.view), REGION.of(here.view))
 
 
-_cloud = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=_HASH_FUNCS)(points.cloud)
+_points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=_HASH_FUNCS)(
+    points_in_view
+)
 
 
-def _layout(found: Sequence[MapFolder]) -> Choice[str]:
-    return one_of("map.layout", [folder.name for folder in found], found[-1].name)
+def _layout(maps: Sequence[MapFolder]) -> Choice[str]:
+    return one_of("map.layout", [folder.name for folder in maps], maps[-1].name)
 
 
 def _color(options: Mapping[str, str]) -> Choice[str]:
@@ -151,14 +150,13 @@ def describe(record: MapRecord) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def choose_colours(here: Opened, found: Sequence[MapFolder], shown: MapInView) -> None:
-    """Map, colour, points or density, tool, and a way back to the whole map."""
-    layout, color = _layout(found), _color(shown.options)
+def choose_colours(here: Opened, maps: Sequence[MapFolder], shown: MapInView) -> None:
+    """Asks for map, colour, points or density, and tool; with a button back to the whole map."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        maps = {folder.name: _short(folder.record) for folder in reversed(found)}
-        layout.show(st.selectbox, "Map", here.view, maps, value=shown.folder.name, width=160)
+        titles = {folder.name: _short(folder.record) for folder in reversed(maps)}
+        _layout(maps).show(st.selectbox, "Map", here.view, titles, value=shown.folder.name, width=160)
         colors = {key: _color_name(shown.options, key) for key in shown.options}
-        color.show(st.selectbox, "Colour", here.view, colors, value=shown.color, width=165)
+        _color(shown.options).show(st.selectbox, "Colour", here.view, colors, value=shown.color, width=165)
         DRAWN.show(st.segmented_control, "Draw", here.view, _DRAWN)
         TOOL.show(st.segmented_control, "Pointer", here.view, list(_TOOLS))
         if shown.window is not None:
@@ -174,11 +172,11 @@ def _short(record: MapRecord) -> str:
     >>> _short(Record(layout="umap", metric="cosine", neighbours=15, min_dist=0.1, seed=3, limit=None))
     'UMAP 15/0.1, seed 3'
     """
-    said = [record.layout.upper() + (f" {record.neighbours}/{record.min_dist:g}" if record.layout == "umap" else "")]
-    said += ["by distance"] if record.metric == "euclidean" else []
-    said += [f"seed {record.seed}"] if record.seed is not None else []
-    said += [f"{record.limit:,} samples"] if record.limit is not None else []
-    return ", ".join(said)
+    parts = [record.layout.upper() + (f" {record.neighbours}/{record.min_dist:g}" if record.layout == "umap" else "")]
+    parts += ["by distance"] if record.metric == "euclidean" else []
+    parts += [f"seed {record.seed}"] if record.seed is not None else []
+    parts += [f"{record.limit:,} samples"] if record.limit is not None else []
+    return ", ".join(parts)
 
 
 # --- the chart ---------------------------------------------------------------------------------------------------
@@ -186,30 +184,26 @@ def _short(record: MapRecord) -> str:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a chart draws: a fair `part` of the samples that lie `inside` what shows, both with the legend's groups.
+    """What a chart draws: a stratified `part` of the points that lie `inside` the window, with the legend's groups.
 
     `counts` of the groups inside; empty where a number gives the colours.
     """
 
-    part: Cloud
-    inside: Cloud
+    part: MapPoints
+    inside: MapPoints
     counts: tuple[int, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.inside.names
 
 
 def chart(here: Opened, shown: MapInView) -> None:
     """Draws the map with a caption; regions, moves and clicks go to the address before the page runs again."""
     density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
-    window = shown.window or _everything(shown.folder)
+    window, region = shown.window or _everything(shown.folder), shown.region
     area = _around(window) if shown.window else window
     drawing = _drawing(here.table, shown.folder, here.filters, shown.color, area)
-    value = shown.title if shown.cloud.values is not None else ""
-    figure = _density(drawing, shown, area) if density else _points(drawing, shown)
+    colours = _colours(drawing, shown)
+    value = shown.title if isinstance(colours, Scale) else ""
+    figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours)
     plots.add_class_weights(figure, shown.folder.class_weights(), here.table.classes)
-    region = shown.region
     plots.framed(
         figure,
         window,
@@ -217,28 +211,28 @@ def chart(here: Opened, shown: MapInView) -> None:
         dragmode=_TOOLS[tool],
         axes=_axes(shown.record),
         legend="" if value else of_hsf(here.table.simulated) if shown.color == "hsf_bin" else shown.title,
-        revision=f"{shown.about} {write_region(region) if region else ''} {window} {tool}",
+        revision=f"{shown.about} {REGION.write(region)} {window} {tool}",
     )
     st.plotly_chart(
         figure,
         key=_CHART,
         config={"displayModeBar": False, "doubleClick": False, "scrollZoom": tool == "Move"},
-        alt=f"Map of {len(shown.cloud):,} samples, coloured by {shown.title}",
+        alt=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
     )
     listen(
         _CHART.replace(".", "-"),
         key=_LISTENER,
         thumbnail_url=image_url(here.table.dataset.name, "{id}", version=here.version),
         classes=here.table.classes,
-        groups=drawing.names,
+        groups=drawing.inside.names,
         value=value,
         on_event=_take_over,
     )
-    st.caption(f"{_said(here, shown, drawing, density=density)}  \n{describe(shown.record)}")
+    st.caption(f"{_counts(here, shown, drawing, density=density)}  \n{describe(shown.record)}")
 
 
 def _around(window: Window) -> Window:
-    """A window with its surroundings, which show as far as the chart's shape lets them, and when it is moved."""
+    """A window with its surroundings, which the shape of the chart may show, and moving it does."""
     left, right, low, high = window
     across, up = 0.6 * (right - left), 0.6 * (high - low)
     return left - across, right + across, low - up, high + up
@@ -246,7 +240,7 @@ def _around(window: Window) -> Window:
 
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, area: Window) -> Drawing:
-    inside = _cloud(table, folder, filters, color=color).within(area)
+    inside = _points_in_view(table, folder, filters, color=color).within(area)
     if inside.groups is None:
         return Drawing(inside.take(downsample(inside.labels, most=MOST_POINTS)), inside)
     groups, names = plots.fold(inside.groups, inside.names, rest=_REST)
@@ -255,17 +249,17 @@ def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: st
     return Drawing(inside.take(downsample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
 
 
-def _said(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
+def _counts(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
     """How many samples are drawn, of how many."""
-    number, part, whole = len(drawing.inside), len(drawing.part), len(shown.cloud)
+    number, part, whole = len(drawing.inside), len(drawing.part), len(shown.points)
     where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
-    said = f"All {number:,} points{where}"
+    drawn = f"All {number:,} points{where}"
     if density:
-        said = f"All {number:,} samples{where}, counted in cells; paler cells hold fewer"
+        drawn = f"All {number:,} samples{where}, counted in cells; paler cells hold fewer"
     elif part < number:
         by = plain(shown.title) if drawing.counts else "class"
-        said = f"{part:,} of {number:,} points{where}, stratified by {by[:1].lower()}{by[1:]}"
-    sentences = [f"{said}; counts in the legend are of all." if drawing.counts else f"{said}."]
+        drawn = f"{part:,} of {number:,} points{where}, stratified by {by[:1].lower()}{by[1:]}"
+    sentences = [f"{drawn}; counts in the legend are of all." if drawing.counts else f"{drawn}."]
     if whole < here.count:
         sentences.append(f"{here.count - whole:,} samples in view have no place on this map.")
     if shown.color == "excluded" and here.filters.excluded is False:
@@ -273,37 +267,32 @@ def _said(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) ->
     return " ".join([*sentences, "A selection takes all samples inside it."])
 
 
-def _legend(drawing: Drawing, shown: MapInView) -> list[Group]:
-    """The groups with how many samples inside each has."""
-    colors = plots.group_colors(shown.color, len(drawing.names))
-    entries = zip(drawing.names, drawing.counts, colors, strict=True)
-    return [Group(f"{escape(name)} ({count:,})", color) for name, count, color in entries]
+def _colours(drawing: Drawing, shown: MapInView) -> Scale | Legend:
+    """The scale of a number over the whole map, or the groups with how many samples inside each has."""
+    if shown.points.values is not None:
+        return plots.scale_of(shown.points.values, shown.title, _harder(shown.color))
+    names, missing = drawing.inside.names, len(drawing.inside) - sum(drawing.counts)
+    entries = zip(names, drawing.counts, plots.group_colors(shown.color, len(names)), strict=True)
+    return Legend(
+        [(f"{escape(name)} ({count:,})", color) for name, count, color in entries],
+        without=(f"none ({missing:,})", faded(GREY, 0.6)) if missing else None,
+    )
 
 
-def _points(drawing: Drawing, shown: MapInView) -> Any:
-    part = drawing.part
+def _points(part: MapPoints, colours: Scale | Legend) -> Any:
     custom = np.stack([part.ids, part.labels, part.predicted], axis=1).astype(np.int32)
-    if part.values is not None:
-        scale = plots.scale_of(shown.cloud.values, shown.title, _harder(shown.color))  # type: ignore[arg-type]
-        return plots.points(part.x, part.y, custom, values=part.values, scale=scale)
-    missing = len(drawing.inside) - sum(drawing.counts)
-    without = Group(f"none ({missing:,})", faded(GREY, 0.6)) if missing else None
-    return plots.points(part.x, part.y, custom, groups=part.groups, legend=_legend(drawing, shown), without=without)
+    return plots.points(part.x, part.y, custom, part.shades, colours)
 
 
-def _density(drawing: Drawing, shown: MapInView, area: Window) -> Any:
-    inside = drawing.inside
+def _density(inside: MapPoints, colours: Scale | Legend, area: Window) -> Any:
     cells = cut(inside.x, inside.y, area, columns=_COLUMNS, rows=_ROWS)
     example = np.where(cells.example >= 0, inside.ids[cells.example] if len(inside) else -1, -1)
-    if inside.values is not None:
-        custom = np.stack([example, cells.counts, np.zeros_like(example)], axis=2).astype(np.int32)
-        scale = plots.scale_of(shown.cloud.values, shown.title, _harder(shown.color))  # type: ignore[arg-type]
-        means = cells.means(inside.values)
-        return plots.cells(cells.x, cells.y, custom, counts=cells.counts, values=means, scale=scale)
-    assert inside.groups is not None
-    largest, share = cells.majorities(inside.groups, len(drawing.names))
+    if isinstance(colours, Scale):
+        shades, share = cells.means(inside.shades), np.zeros(example.shape)
+    else:
+        shades, share = cells.majorities(inside.shades, len(colours.entries))
     custom = np.stack([example, cells.counts, np.nan_to_num(100 * share)], axis=2).astype(np.int32)
-    return plots.cells(cells.x, cells.y, custom, counts=cells.counts, groups=largest, legend=_legend(drawing, shown))
+    return plots.cells(cells.x, cells.y, custom, cells.counts, shades, colours)
 
 
 def _harder(color: str) -> str:
@@ -314,11 +303,8 @@ def _axes(record: MapRecord) -> tuple[str, str]:
     """PCA's axes have a meaning, UMAP's have none."""
     if record.shares is None:
         return "", ""
-    first, second = (
-        f"{name} component, {share:.0%} of the variance"
-        for name, share in zip(("first", "second"), record.shares, strict=True)
-    )
-    return first, second
+    first, second = (f"component, {share:.0%} of the variance" for share in record.shares)
+    return f"first {first}", f"second {second}"
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
@@ -342,9 +328,9 @@ def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
     if region is None:
         return [], None
     sort, descending = here.view.sort, here.view.descending
-    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.cloud)
+    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.points)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{len(ids):,} of {len(shown.cloud):,} samples in the region**", width="content")
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**", width="content")
         if ids:
             save_set_button(here, ids, key="map.save")
             st.button(
@@ -356,7 +342,7 @@ def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
                 help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
             )
         st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
-        st.button("Clear", icon=":material/close:", type="tertiary", key="map.clear", on_click=_select, args=(None,))
+        region_chart.clear_button(REGION)
     if not ids:
         st.markdown("No sample lies there: draw another region.")
         return [], None
@@ -372,10 +358,10 @@ def _ordered(
     region: Region,
     sort: str,
     descending: bool,
-    _cloud: Cloud,
+    _points: MapPoints,
 ) -> tuple[int, ...]:
-    """Ids of the samples in the region, in order; `_cloud` is that of the folder, in any colour."""
-    ids = _cloud.ids[region.holds(_cloud.x, _cloud.y)]
+    """Ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
+    ids = _points.ids[region.holds(_points.x, _points.y)]
     if sort == "id":
         return tuple((ids[::-1] if descending else ids).tolist())
     frame = table.frame(filters, columns=["id", sort])
@@ -412,14 +398,9 @@ def _take_over() -> None:
     if event.clicked is not None:
         url_state.change(sample=event.clicked)
     elif event.region is not None:
-        _select(event.region)
+        region_chart.answer(REGION, event.region)
     elif event.window is not None:
         WINDOW.put(event.window)
-
-
-def _select(region: Region | None) -> None:
-    text = write_region(region) if region else ""
-    url_state.write(replace(url_state.current(), page=1, sample=None).choosing(REGION.name, text))
 
 
 def _zoom(region: Region | None = None) -> None:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from avhcurate.data.background import Command
-from avhcurate.map.points import maps_of
 from avhcurate.map.service import DEFAULT_MIN_DIST, DEFAULT_NEIGHBOURS, PCA_ABOVE, PCA_WIDTH
+from avhcurate.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.job_forms import await_more, job_form, number, option, row
 
 METRICS = {"cosine": "Angle", "euclidean": "Distance"}
 
 _WHY = """
-Every sample becomes a point, near those whose embeddings point the same way, with the class weights among them. PCA is
-there within moments and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw
-around a group to look at its images and to tag, relabel, exclude, export or save them.
+Every sample becomes a point near those whose embeddings have a similar direction, with the class weights among them.
+PCA takes moments and shows the broad directions; UMAP takes longer and shows which samples are neighbours. Draw around
+a group to see its images and to tag, relabel, exclude, export or save them.
 """
 
 
@@ -73,6 +73,12 @@ class Project(Command):
     limit: int | None = number("Spread evenly.", "all", 140, label="Samples")
 
 
+def maps_of_run(here: Opened) -> list[MapFolder]:
+    """The complete maps of the run that is open, oldest first."""
+    assert here.table.run is not None
+    return maps(here.table.run)
+
+
 def first(here: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a map, and while the first one is made."""
     with st.container(border=True):
@@ -85,9 +91,9 @@ def first(here: Opened, *, busy: bool) -> None:
         await_map(here, 0)
 
 
-def await_map(here: Opened, known: int) -> None:
-    """Runs the page again as soon as the run has another than the `known` number of maps."""
-    await_more(lambda: len(maps_of(here.table)), known=known)
+def await_map(here: Opened, number: int) -> None:
+    """Runs the page again as soon as the run has more or fewer maps than `number`."""
+    await_more(lambda: len(maps_of_run(here)), known=number)
 
 
 def form(here: Opened, *, busy: bool) -> None:

@@ -1,4 +1,4 @@
-"""UMAP in a process of its own, which reports its epochs and can be ended at any moment: the library has no cancel."""
+"""UMAP in its own process, which reports epochs and can be ended at any moment: the library cannot be cancelled."""
 
 import json
 import os
@@ -15,15 +15,15 @@ import numpy as np
 from avhcurate.data.background import Progress, launch, reason
 from avhcurate.disk.files import temporary_name
 
-#: Seconds between two looks at the process.
-_LOOK = 0.2
+#: Seconds between two polls of the process.
+_POLL = 0.2
 
 
 def lay_out(rows: Path, *, options: dict[str, Any], progress: Progress) -> np.ndarray:
     """Places (n, 2) float32 of the rows (n, d) of an .npy file, by `umap.UMAP(**options)`.
 
-    `progress` counts the epochs of the optimisation; UMAP says nothing about what precedes it. Raises Cancelled
-    when asked to stop, which ends the process at once, and RuntimeError with its reason when it fails.
+    `progress` counts the epochs of the optimisation; UMAP reports nothing before it. Raises Cancelled when asked to
+    stop, which ends the process at once, and RuntimeError with its reason when it fails.
     """
     out = temporary_name(rows.with_suffix(".out.npy"))
     with tempfile.TemporaryFile() as errors:
@@ -54,7 +54,7 @@ def _follow(process: "subprocess.Popen[bytes]", progress: Progress) -> None:
             progress.report(int(epoch), int(epoch), "")
         if ended:
             return
-        time.sleep(_LOOK)
+        time.sleep(_POLL)
 
 
 class _Epochs:
@@ -69,11 +69,11 @@ class _Epochs:
 
 
 def _lay_out(rows: str, out: str, options: str) -> None:
-    """What the process does. When whoever started it is gone, printing an epoch fails and ends it too."""
+    """The work of the process. When its parent is gone, printing an epoch fails and ends it too."""
     laid = np.load(rows)
     import umap
 
-    warnings.filterwarnings("ignore", category=UserWarning)  # what they say of seeds and sizes the record says
+    warnings.filterwarnings("ignore", category=UserWarning)  # on seeds and sizes, which the record has
     bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
     with open(out, "wb") as stream:
         np.save(stream, umap.UMAP(**json.loads(options), tqdm_kwds=bar).fit_transform(laid).astype(np.float32))

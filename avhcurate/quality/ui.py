@@ -62,10 +62,10 @@ with two labels a label error.
 
 
 @dataclass(frozen=True)
-class Measure(Command):
+class Quality(Command):
     """Options of `avhcurate quality`.
 
-    >>> Measure("pets", "net-1", near=0.98).argv
+    >>> Quality("pets", "net-1", near=0.98).argv
     ['quality', 'pets', '--model=net-1', '--near=0.98']
     """
 
@@ -79,7 +79,7 @@ class Measure(Command):
 
 def _form(here: Opened, *, busy: bool) -> JobForm:
     run = here.table.run.root.name if here.table.run else ""
-    return JobForm(here.workspace.root, "quality.", Measure, busy=busy, dataset=here.table.dataset.name, model=run)
+    return JobForm(here.workspace.root, "quality.", Quality, busy=busy, dataset=here.table.dataset.name, model=run)
 
 
 def empty(here: Opened, *, busy: bool) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avhcurate.map.plots import Group, Scale, add_class_weights, cells, fold, framed, group_colors, points, scale_of
+from avhcurate.map.plots import Legend, Scale, add_class_weights, cells, fold, framed, group_colors, points, scale_of
 from avhcurate.ui.chart_style import EASY, HARD, ramp
 
 X, Y = np.arange(6, dtype=float), np.arange(6, dtype=float) ** 2
@@ -24,20 +24,19 @@ PLACES = {100 + i: (X[i], Y[i]) for i in range(6)}
 
 def test_points_lie_where_they_should_in_the_colour_of_their_group():
     groups = np.array([0, 1, 1, -1, 0, 1])
-    legend = [Group("cat (2)", "red"), Group("dog (3)", "blue")]
-    figure = points(X, Y, CUSTOM, groups=groups, legend=legend, without=Group("none (1)", "grey"))
+    legend = Legend([("cat (2)", "red"), ("dog (3)", "blue")], without=("none (1)", "grey"))
+    figure = points(X, Y, CUSTOM, groups, legend)
     assert drawn(figure) == PLACES
     said = {trace.name: (trace.marker.color, trace.customdata[:, 0].tolist()) for trace in figure.data}
-    assert said == {
-        "none (1)": ("grey", [103]), "cat (2)": ("red", [100, 104]), "dog (3)": ("blue", [101, 102, 105]),
-    }  # fmt: skip
+    ids = {"none (1)": ("grey", [103]), "cat (2)": ("red", [100, 104]), "dog (3)": ("blue", [101, 102, 105])}
+    assert said == ids
 
 
 @pytest.mark.parametrize("harder", ["high", "low", ""])
 def test_the_hardest_lie_on_top_and_are_orange(harder):
     values = np.array([0.5, 0.1, np.nan, 0.9, 0.3, 0.7])
     scale = Scale("AVH", 0.1, 0.9, harder)
-    figure = points(X, Y, CUSTOM, values=values, scale=scale)
+    figure = points(X, Y, CUSTOM, values, scale)
     assert drawn(figure) == PLACES
     missing, known = figure.data
     assert missing.customdata[:, 0].tolist() == [102]
@@ -57,9 +56,7 @@ def test_a_few_extreme_values_leave_the_scale_alone():
 def test_cells_are_drawn_once_each_and_fewer_samples_are_paler():
     counts = np.array([[0, 1], [30, 1000]])
     means = np.array([[np.nan, 0.2], [0.4, 0.6]])
-    figure = cells(
-        np.arange(2.0), np.arange(2.0), np.zeros((2, 2, 3)), counts=counts, values=means, scale=Scale("AVH", 0, 1)
-    )
+    figure = cells(np.arange(2.0), np.arange(2.0), np.zeros((2, 2, 3)), counts, means, Scale("AVH", 0, 1))
     together = np.nansum([np.nan_to_num(trace.z, nan=0) for trace in figure.data], axis=0)
     np.testing.assert_allclose(together, np.nan_to_num(means), rtol=1e-6)
     opacity = {count: trace.opacity for trace in figure.data for count in counts[np.isfinite(trace.z)]}
@@ -68,16 +65,9 @@ def test_cells_are_drawn_once_each_and_fewer_samples_are_paler():
 
 
 def test_cells_of_groups_have_the_colours_of_the_legend():
-    legend = [Group("cat (2)", "red"), Group("dog (3)", "blue")]
-    groups = np.array([[0, 1], [-1, 1]])
-    figure = cells(
-        np.arange(2.0),
-        np.arange(2.0),
-        np.zeros((2, 2, 3)),
-        counts=np.array([[9, 9], [0, 9]]),
-        groups=groups,
-        legend=legend,
-    )
+    legend = Legend([("cat (2)", "red"), ("dog (3)", "blue")])
+    counts, groups = np.array([[9, 9], [0, 9]]), np.array([[0, 1], [-1, 1]])
+    figure = cells(np.arange(2.0), np.arange(2.0), np.zeros((2, 2, 3)), counts, groups, legend)
     (heat,) = (trace for trace in figure.data if trace.type == "heatmap")
     assert [(place, color) for place, color in heat.colorscale] == [
         (0, "red"),
@@ -89,14 +79,14 @@ def test_cells_of_groups_have_the_colours_of_the_legend():
     assert [trace.name for trace in figure.data if trace.type == "scatter"] == ["cat (2)", "dog (3)"]
 
 
-def test_class_weights_bear_their_names_as_text_and_those_without_a_place_are_left_out():
-    figure = points(X, Y, CUSTOM, groups=np.zeros(6, int), legend=[Group("all (6)", "red")])
+def test_class_weights_have_their_names_as_text_and_those_without_a_place_are_left_out():
+    figure = points(X, Y, CUSTOM, np.zeros(6, int), Legend([("all (6)", "red")]))
     add_class_weights(figure, np.array([[0, 1], [np.nan, np.nan], [2, 3]]), ["cat", "dog", "<b>bad</b>"])
     weights = figure.data[-1]
     assert weights.customdata.tolist() == [[-1, 0], [-1, 2]]
     assert weights.name == "class weights (2)"
     assert [note.text for note in figure.layout.annotations] == ["cat", "&lt;b&gt;bad&lt;/b&gt;"]
-    many = points(X, Y, CUSTOM, groups=np.zeros(6, int), legend=[Group("all (6)", "red")])
+    many = points(X, Y, CUSTOM, np.zeros(6, int), Legend([("all (6)", "red")]))
     add_class_weights(many, np.zeros((1000, 2)), [str(index) for index in range(1000)])
     assert not many.layout.annotations
 
@@ -120,7 +110,7 @@ def test_bins_go_from_hard_to_easy_and_what_stands_out_is_orange():
 
 
 def test_the_frame_has_one_scale_for_both_axes_and_the_outline_of_the_region():
-    figure = framed(points(X, Y, CUSTOM, groups=np.zeros(6, int)), (0, 4, 1, 3), outline=([0, 1, 1], [0, 0, 2]))
+    figure = framed(points(X, Y, CUSTOM, np.zeros(6, int), Legend([])), (0, 4, 1, 3), outline=([0, 1, 1], [0, 0, 2]))
     assert figure.layout.yaxis.scaleanchor == "x"
     assert (figure.layout.xaxis.range, figure.layout.yaxis.range) == ((0, 4), (1, 3))
     assert figure.layout.shapes[0].path == "M0,0L1,0L1,2Z"
@@ -128,6 +118,6 @@ def test_the_frame_has_one_scale_for_both_axes_and_the_outline_of_the_region():
 
 def test_names_of_tags_and_columns_are_text_and_never_markup():
     scale = scale_of(X, "<a href='x'>odd</a>")
-    figure = framed(points(X, Y, CUSTOM, values=X, scale=scale), (0, 1, 0, 1), legend="Tag <b>")
+    figure = framed(points(X, Y, CUSTOM, X, scale), (0, 1, 0, 1), legend="Tag <b>")
     assert "&lt;a" in str(figure.data[0].marker.colorbar.title.text)
     assert figure.layout.legend.title.text == "Tag &lt;b&gt;"

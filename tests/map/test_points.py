@@ -8,7 +8,7 @@ import pytest
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
-from avhcurate.map.points import cloud, colors
+from avhcurate.map.points import color_options, points_in_view
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 
@@ -32,20 +32,20 @@ EVERY = Filters(excluded=None)
 
 
 def test_samples_in_view_lie_where_the_map_has_them(table, folder):
-    found = cloud(table, folder, Filters(classes=(3, 8)), color="label")
+    points = points_in_view(table, folder, Filters(classes=(3, 8)), color="label")
     labels = table.dataset.labels()
     expected = [id for id in range(1797) if labels[id] in (3, 8) and id not in (7, 8)]
-    assert found.ids.tolist() == expected
-    assert (found.x == 30 + found.ids % 7).all()
-    assert (found.y == 12 * (found.labels // 5) + found.ids % 6).all()
-    assert (found.groups == found.labels).all()
+    assert points.ids.tolist() == expected
+    assert (points.x == 30 + points.ids % 7).all()
+    assert (points.y == 12 * (points.labels // 5) + points.ids % 6).all()
+    assert (points.groups == points.labels).all()
 
 
 @pytest.mark.parametrize("color", ["avh", "hsf", "entropy"])
 def test_numbers_are_those_of_the_table(table, folder, color):
-    found = cloud(table, folder, EVERY, color=color)
-    np.testing.assert_array_equal(found.values, table.frame(EVERY, columns=[color])[color].to_numpy(float))
-    assert found.groups is None
+    points = points_in_view(table, folder, EVERY, color=color)
+    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=[color])[color].to_numpy(float))
+    assert points.groups is None
 
 
 @pytest.mark.parametrize(
@@ -58,39 +58,39 @@ def test_numbers_are_those_of_the_table(table, folder, color):
     ],
 )
 def test_groups_are_those_of_the_table(table, folder, color, column, names):
-    found = cloud(table, folder, EVERY, color=color)
+    points = points_in_view(table, folder, EVERY, color=color)
     said = table.frame(EVERY, columns=[column])[column]
     expected = said.map({False: "kept", True: "excluded"}) if color == "excluded" else said
-    assert [found.names[group] for group in found.groups] == expected.tolist()
-    assert names is None or found.names == names
+    assert [points.names[group] for group in points.groups] == expected.tolist()
+    assert names is None or points.names == names
 
 
 def test_mistakes_and_tags_are_groups(table, folder):
-    found = cloud(table, folder, EVERY, color="mistake")
+    points = points_in_view(table, folder, EVERY, color="mistake")
     frame = table.frame(EVERY, columns=["label", "predicted"])
-    assert (found.groups == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
-    found = cloud(table, folder, EVERY, color="tag:odd")
-    assert found.ids[found.groups == 1].tolist() == [4, 5, 6]
+    assert (points.groups == (frame["label"] != frame["predicted"]).to_numpy(int)).all()
+    points = points_in_view(table, folder, EVERY, color="tag:odd")
+    assert points.ids[points.groups == 1].tolist() == [4, 5, 6]
 
 
 def test_samples_without_a_place_are_left_out(table, folder):
     ids, places = folder.coordinates()
     kept = ids % 3 == 0
     folder.finish(folder.record, ids[kept], places[kept], folder.class_weights())
-    found = cloud(table, folder, EVERY, color="avh")
-    assert found.ids.tolist() == list(range(0, 1797, 3))
-    np.testing.assert_array_equal(found.values, table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
+    points = points_in_view(table, folder, EVERY, color="avh")
+    assert points.ids.tolist() == list(range(0, 1797, 3))
+    np.testing.assert_array_equal(points.values, table.frame(EVERY, columns=["avh"])["avh"].to_numpy()[::3])
     folder.finish(folder.record, ids, places, folder.class_weights())
 
 
 def test_colours_are_offered_where_there_is_something_to_see(table, digits):
-    assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(colors(table))
-    assert "tag:odd" not in colors(digits)
+    assert {"label", "hsf_bin", "split", "avh", "hsf", "tag:odd"} <= set(color_options(table))
+    assert "tag:odd" not in color_options(digits)
 
 
 def test_a_window_and_a_choice_keep_the_columns_together(table, folder):
-    found = cloud(table, folder, EVERY, color="avh")
-    part = found.within((10, 16, 0, 5))
+    points = points_in_view(table, folder, EVERY, color="avh")
+    part = points.within((10, 16, 0, 5))
     assert (part.labels == 1).all()
     assert len(part) == (table.dataset.labels() == 1).sum()
-    np.testing.assert_array_equal(part.values, found.values[part.ids])
+    np.testing.assert_array_equal(part.values, points.values[part.ids])

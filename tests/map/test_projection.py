@@ -67,5 +67,5 @@ def test_rows_without_a_direction_have_no_place():
 def test_too_many_dimensions_or_no_rows_are_refused():
     with pytest.raises(CurateError, match="1 to 4 dimensions"):
         moments_of(features(5, 4)).basis(5, centred=True)
-    with pytest.raises(CurateError, match="nothing to lay out"):
+    with pytest.raises(CurateError, match="nothing to map"):
         Moments(4).basis(2, centred=True)

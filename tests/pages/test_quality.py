@@ -9,7 +9,7 @@ from avhcurate.correlation import service as correlation_service
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.quality import service as quality_service
-from avhcurate.quality.ui import Measure
+from avhcurate.quality.ui import Quality
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 
@@ -34,7 +34,7 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
 
 
 def test_the_command_names_what_was_asked():
-    assert Measure("pets").argv == ["quality", "pets"]
+    assert Quality("pets").argv == ["quality", "pets"]
 
 
 def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, grids, asked):

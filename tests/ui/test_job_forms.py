@@ -25,7 +25,7 @@ COMMANDS = [
         map_ui_start.Project,
         suspects_ui.Suspects,
     ),
-    *(training_dynamics_ui_start.Train, self_training_ui_start.SelfTrain, degradation_ui.Degrade, quality_ui.Measure),
+    *(training_dynamics_ui_start.Train, self_training_ui_start.SelfTrain, degradation_ui.Degrade, quality_ui.Quality),
 ]
 
 
