@@ -6,20 +6,19 @@ from avhcurate.disk.columns import bytes_leaf, listed
 from avhcurate.disk.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.disk.tars import is_tar
 from avhcurate.errors import CurateError
-from avhcurate.sources.folder import read_folder, scan
-from avhcurate.sources.listing import KNOWN_CLASSES, class_list, read_list
-from avhcurate.sources.manifest import read_manifest
+from avhcurate.sources.folder import read_folder, scan_folder
+from avhcurate.sources.manifest import KNOWN_CLASSES, class_list, read_list, read_manifest
 from avhcurate.sources.parquet import read_parquet
-from avhcurate.sources.source_table import Kind, Options, SourceTable
+from avhcurate.sources.source_table import ImportOptions, SourceKind, SourceTable
 from avhcurate.sources.webdataset import read_webdataset
 
-__all__ = ["KNOWN_CLASSES", "Kind", "Options", "SourceTable", "class_list", "read_source"]
+__all__ = ["KNOWN_CLASSES", "ImportOptions", "SourceKind", "SourceTable", "class_list", "read_source"]
 
 
-def read_source(source: Path | str, options: Options) -> SourceTable:
-    """Everything about a source but the images' bytes; what it is, its content decides, or `list:` or `wds:`.
+def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
+    """Reads everything about a source but the images' bytes; its kind follows from its content, or `list:` or `wds:`.
 
-    Raises `CurateError` for what is no source, with the next step.
+    Raises `CurateError` for what is not a source.
     """
     scheme, _, rest = str(source).partition(":")
     if scheme == "list":
@@ -52,7 +51,7 @@ def read_source(source: Path | str, options: Options) -> SourceTable:
     )
 
 
-def _holds_images(source: Path, options: Options) -> bool:
+def _holds_images(source: Path, options: ImportOptions) -> bool:
     """True for a Parquet file with image bytes, False for one that names images by path."""
     schema = parquet_schema(source)
     if options.image_column in schema.names:
@@ -60,14 +59,14 @@ def _holds_images(source: Path, options: Options) -> bool:
     return any(bytes_leaf(field) for field in schema)
 
 
-def _read_directory(source: Path, options: Options) -> SourceTable:
-    found = scan(source)
-    if found.images:
-        return read_folder(source, found, options)
-    if found.parquet:
-        return read_parquet([source / name for name in found.parquet], source, options)
-    manifests = [name for name in found.others if is_csv(source / name)]
+def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
+    scan = scan_folder(source)
+    if scan.images:
+        return read_folder(source, scan, options)
+    if scan.parquet:
+        return read_parquet([source / name for name in scan.parquet], source, options)
+    manifests = [name for name in scan.others if is_csv(source / name)]
     hint = f"; it holds {listed(manifests, 3)}: import that file" if manifests else ""
     raise CurateError(
-        f"{source} holds no images and no Parquet files ({len(found.others)} other files, {found.hidden} hidden){hint}"
+        f"{source} holds no images and no Parquet files ({len(scan.others)} other files, {scan.hidden} hidden){hint}"
     )

@@ -1,4 +1,4 @@
-"""The embedded dataset: scikit-learn's digits, with votes of a simulated panel, scored by the project's own network."""
+"""The embedded dataset: scikit-learn's digits, with simulated votes, scored by the project's own network."""
 
 import io
 from pathlib import Path
@@ -15,7 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
 from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.sources.service import import_dataset
-from avhcurate.sources.simulated_panel import Panel, answer_counts, panel_answers
+from avhcurate.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
 from avhcurate.votes.attach import attach_votes
 
 NAME = "digits"
@@ -40,8 +40,8 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
     # The source is ours alone, so a version of it from before may go.
     folder = import_dataset(workspace, NAME, source, force=True)
     votes = folder.record.votes
-    if votes is None or (votes.simulated and votes.note != _note(Panel())):
-        _attach_panel(workspace)
+    if votes is None or (votes.simulated and votes.note != _note(SimulatedAnnotators())):
+        _attach_simulated_votes(workspace)
     if not _scored(folder):
         # Torch takes seconds to import, which a demo that is ready should not cost.
         from avhcurate.models.loading import ModelSpec
@@ -77,25 +77,25 @@ def _digits_table() -> pa.Table:
     return table.replace_schema_metadata(image_metadata(CLASSES))
 
 
-def _attach_panel(workspace: Workspace) -> None:
+def _attach_simulated_votes(workspace: Workspace) -> None:
     from avhcurate.training.digits import read_digits
 
-    digits, panel = read_digits(), Panel()
-    counts = answer_counts(panel_answers(digits.images / 255, digits.labels, panel), len(CLASSES))
+    digits, group = read_digits(), SimulatedAnnotators()
+    counts = answer_counts(simulate_answers(digits.images / 255, digits.labels, group), len(CLASSES))
     file = workspace.downloads / _VOTES
     matrix = io.BytesIO()
     np.save(matrix, counts)
     write_atomic(file, matrix.getvalue())
-    attach_votes(workspace, NAME, file, simulated=True, note=_note(panel))
+    attach_votes(workspace, NAME, file, simulated=True, note=_note(group))
 
 
-def _note(panel: Panel) -> str:
-    low, high = panel.memories
+def _note(group: SimulatedAnnotators) -> str:
+    low, high = group.memories
     return (
-        f"Simulated, not human: {panel.observers} observers answer by the nearest of {low} to {high} images a digit "
-        f"that they remember, of {panel.common} that all know, seen shifted by up to {panel.shift:g} px, with a blur "
-        f"of {_range(panel.blur)} px, noise of {_range(panel.noise)} and lapses of {_range(panel.lapse)}; "
-        f"seed {panel.seed}. No network takes part."
+        f"Simulated, not human: {group.observers} observers answer by the nearest of {low} to {high} images a digit "
+        f"that they remember, of {group.common} that all know, seen shifted by up to {group.shift:g} px, with a blur "
+        f"of {_range(group.blur)} px, noise of {_range(group.noise)} and lapses of {_range(group.lapse)}; "
+        f"seed {group.seed}. No network takes part."
     )
 
 

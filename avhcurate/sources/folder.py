@@ -5,14 +5,12 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from avhcurate.disk.fingerprints import fingerprint_table
-from avhcurate.disk.labels import encode_labels
 from avhcurate.disk.tabular import PARQUET_SUFFIXES
 from avhcurate.errors import CurateError
-from avhcurate.sources.source_table import Options, SourceTable
+from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 IMAGE_SUFFIXES = frozenset(
     (
@@ -24,49 +22,45 @@ SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 
 
 @dataclass
-class Found:
-    """Files below a folder, as sorted relative paths with "/"; links are followed, hidden names are not read."""
+class FolderScan:
+    """Files below a folder, as relative paths with "/"; links are followed, hidden names are not read.
 
-    images: list[str] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
+    `images` have their sizes in bytes and times in ns.
+    """
+
+    images: list[tuple[str, int, int]] = field(default_factory=list)
     parquet: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     hidden: int = 0
     unreadable: list[str] = field(default_factory=list)
 
 
-def scan(root: Path) -> Found:
-    """Every file below `root`. A link may lead out of it: links to images are a common way to make a subset."""
-    found = Found()
-    _walk(str(root), "", [], found)
-    order = sorted(range(len(found.images)), key=found.images.__getitem__)
-    for name in ("images", "sizes", "times"):
-        values = getattr(found, name)
-        setattr(found, name, [values[index] for index in order])
-    found.parquet.sort()
-    found.others.sort()
-    return found
+def scan_folder(root: Path) -> FolderScan:
+    """Every file below `root`, sorted. Links may lead out of it: links to images are a common way to make a subset."""
+    scan = FolderScan()
+    _walk(str(root), "", [], scan)
+    for names in (scan.images, scan.parquet, scan.others):
+        names.sort()
+    return scan
 
 
-def _walk(folder: str, prefix: str, above: list[tuple[int, int]], found: Found) -> None:
+def _walk(folder: str, prefix: str, above: list[tuple[int, int]], scan: FolderScan) -> None:
     try:
-        here = os.stat(folder)
+        status = os.stat(folder)
         entries = list(os.scandir(folder))
     except OSError:
-        found.unreadable.append(prefix or folder)
+        scan.unreadable.append(prefix or folder)
         return
-    # A link to a folder that holds it would lead round for ever.
-    if (here.st_dev, here.st_ino) in above:
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:  # a link to a folder that holds it
         return
-    above = [*above, (here.st_dev, here.st_ino)]
     for entry in entries:
         if entry.name.startswith("."):
-            found.hidden += 1
+            scan.hidden += 1
         elif _is_folder(entry):
-            _walk(entry.path, f"{prefix}{entry.name}/", above, found)
+            _walk(entry.path, f"{prefix}{entry.name}/", [*above, identity], scan)
         else:
-            _note_file(entry, prefix + entry.name, found)
+            _add_file(entry, prefix + entry.name, scan)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -76,26 +70,23 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _note_file(entry: os.DirEntry[str], name: str, found: Found) -> None:
+def _add_file(entry: os.DirEntry[str], name: str, scan: FolderScan) -> None:
     suffix = os.path.splitext(entry.name)[1].casefold()
     if suffix not in IMAGE_SUFFIXES:
-        (found.parquet if suffix in PARQUET_SUFFIXES else found.others).append(name)
+        (scan.parquet if suffix in PARQUET_SUFFIXES else scan.others).append(name)
         return
     try:
         name.encode()
         status = entry.stat()
     except (OSError, UnicodeEncodeError):  # a dead link, or a name that no table can hold
-        found.unreadable.append(name)
-        return
-    if not stat.S_ISREG(status.st_mode):
-        found.unreadable.append(name)
-        return
-    found.images.append(name)
-    found.sizes.append(status.st_size)
-    found.times.append(status.st_mtime_ns)
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        scan.unreadable.append(name)
+    else:
+        scan.images.append((name, status.st_size, status.st_mtime_ns))
 
 
-def read_folder(root: Path, found: Found, options: Options) -> SourceTable:
+def read_folder(root: Path, scan: FolderScan, options: ImportOptions) -> SourceTable:
     """One sample an image; its class is the first folder below the root, or below the split.
 
     The first level are splits when all of its folders that hold images are called train, val, valid, validation or
@@ -105,50 +96,40 @@ def read_folder(root: Path, found: Found, options: Options) -> SourceTable:
         raise CurateError(f"a folder of images has no column {options.column!r}: leave the column options out")
     if options.classes is not None or options.root is not None:
         raise CurateError("a folder's classes are its sub-folders: leave --classes and --root out")
-    parts = [path.split("/") for path in found.images]
+    base, paths = root.absolute(), [name for name, _, _ in scan.images]
+    parts = [path.split("/") for path in paths]
     tops = {part[0] for part in parts if len(part) > 1}
     in_splits = bool(tops) and all(top.casefold() in SPLITS for top in tops)
     level = 1 if in_splits else 0
-    splits = [part[0] if in_splits and len(part) > 1 else None for part in parts]
-    names = [part[level] if len(part) > level + 1 else None for part in parts]
-    labels = encode_labels(pa.chunked_array([pa.array(names, pa.string())]), title="folder")
-    base = str(root.absolute())
-    samples = pa.table(
-        {
-            "path": pa.array(found.images, pa.string()),
-            "split": pa.array(splits, pa.string()),
-            "label": labels.codes,
-            "_file": pa.array([f"{base}/{path}" for path in found.images], pa.string()),
-            "_row": pa.nulls(len(parts), pa.int64()),
-        }
-    )
-    stats = pa.table({"size": np.array(found.sizes, np.int64), "time": np.array(found.times, np.int64)})
-    skipped = len(found.others) + len(found.parquet) + found.hidden + len(found.unreadable)
-    return SourceTable(
+    classes = [part[level] if len(part) > level + 1 else None for part in parts]
+    sizes, times = (pa.array([image[place] for image in scan.images], pa.int64()) for place in (1, 2))
+    return interpret(
+        pa.table({"folder": pa.array(classes, pa.string())}),
+        ImportOptions(label_column="folder"),
+        paths=paths,
+        files=[f"{base}/{path}" for path in paths],
+        splits=[part[0] if in_splits and len(part) > 1 else None for part in parts],
         kind="folder",
-        samples=samples,
-        classes=labels.classes,
-        classes_declared=bool(labels.classes),
-        evidence=[fingerprint_table(stats)],
-        skipped=skipped,
-        messages=_messages(found, names, labels.classes),
+        evidence=[fingerprint_table(pa.table({"size": sizes, "time": times}))],
+        skipped=len(scan.others) + len(scan.parquet) + scan.hidden + len(scan.unreadable),
+        messages=_messages(scan, classes),
     )
 
 
-def _messages(found: Found, names: list[str | None], classes: list[str]) -> list[str]:
+def _messages(scan: FolderScan, classes: list[str | None]) -> list[str]:
     messages = []
-    others = len(found.others) + len(found.parquet)
+    others = len(scan.others) + len(scan.parquet)
     if others:
         messages.append(f"{others} files are no images by their names and were skipped")
-    if found.hidden:
-        messages.append(f"{found.hidden} hidden files or folders were skipped")
-    if found.unreadable:
+    if scan.hidden:
+        messages.append(f"{scan.hidden} hidden files or folders were skipped")
+    if scan.unreadable:
         messages.append(
-            f"{len(found.unreadable)} names could not be read and were skipped, first {found.unreadable[0]!r}"
+            f"{len(scan.unreadable)} names could not be read and were skipped, first {scan.unreadable[0]!r}"
         )
-    without = sum(name is None for name in names)
+    without = classes.count(None)
     if without:
         messages.append(f"{without} images lie in no class folder and are unlabelled")
-    if len(classes) == 1:
-        messages.append(f"there is one class only, {classes[0]!r}: no score can distinguish samples by class")
+    if len(names := {name for name in classes if name is not None}) == 1:
+        messages.append(f"there is one class only, {names.pop()!r}: no score can distinguish samples by class")
     return messages

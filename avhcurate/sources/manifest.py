@@ -1,4 +1,4 @@
-"""A CSV or Parquet table with a path or URL for each image."""
+"""Manifests: a CSV or Parquet table with a path or URL for each image, or a list of lines `path label_index`."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,22 @@ import pyarrow.compute as pc
 
 from avhcurate.disk.columns import find_path_column, is_text
 from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.disk.labels import MAX_CLASSES
 from avhcurate.disk.remote import URL_PATTERN, is_url
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
-from avhcurate.sources.source_table import Options, SourceTable, interpret
+from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
+
+#: Class orders that may be called by name in `--classes`.
+KNOWN_CLASSES = {
+    "visda17": (
+        *("aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant", "skateboard"),
+        *("train", "truck"),
+    )
+}
 
 
-def read_manifest(path: Path, options: Options) -> SourceTable:
+def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
     """One sample a row. Paths are relative to the manifest's folder, absolute, or http(s), file or fsspec URLs.
 
     A row without a path is skipped, and so is one that repeats another; two rows that differ for one path are refused.
@@ -30,13 +39,13 @@ def read_manifest(path: Path, options: Options) -> SourceTable:
         raise CurateError(
             f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
         )
-    table, messages, skipped = one_row_a_path(_trimmed(table, column), column)
+    table, messages, skipped = drop_repeated_paths(_trimmed(table, column), column)
     if not len(table):
         raise CurateError(f"column {column!r} of {path} is empty in every row: it should name the images")
     paths = table[column].cast(pa.string())
     base = (options.root or path.parent).absolute()
     files = _places(paths, base)
-    stats, missing = existing(files, f"{path} names", f"Relative paths start at {base}; --root names another folder")
+    stats, missing = stat_files(files, str(path), f"Relative paths start at {base}; --root names another folder")
     return interpret(
         table.drop_columns([column]),
         options,
@@ -50,13 +59,24 @@ def read_manifest(path: Path, options: Options) -> SourceTable:
     )
 
 
-def existing(files: pa.ChunkedArray, who: str, hint: str) -> tuple[pa.Table, list[str]]:
-    """Sizes and times of the files, and a message where some are missing; `CurateError` where all are."""
-    stats, missing = _stat(files)
+def stat_files(files: pa.ChunkedArray, source: str, hint: str) -> tuple[pa.Table, list[str]]:
+    """Size and modification time (ns) of each local file, -1 for the others, and a message where some are missing.
+
+    Raises `CurateError` where all are missing.
+    """
+    numbers = np.full((len(files), 2), -1, np.int64)
+    missing = []
+    for position, file in enumerate(files.to_pylist()):
+        if is_url(file):
+            continue
+        try:
+            status = os.stat(file)
+            numbers[position] = status.st_size, status.st_mtime_ns
+        except (OSError, ValueError):
+            missing.append(file)
+    stats = pa.table({"size": numbers[:, 0], "time": numbers[:, 1]})
     if len(missing) == len(files):
-        raise CurateError(
-            f"none of the {len(files)} images that {who} exists; the first was looked for at {missing[0]}. {hint}"
-        )
+        raise CurateError(f"none of the {len(files)} images that {source} names exists, first {missing[0]}. {hint}")
     if not missing:
         return stats, []
     return stats, [f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}"]
@@ -68,7 +88,7 @@ def _trimmed(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, texts)
 
 
-def one_row_a_path(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
+def drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
     """The table without rows that name no image or repeat another; what was left out; how many rows."""
     messages = []
     named = table.filter(pc.is_valid(table[column]))
@@ -133,16 +153,92 @@ def _check_protocols(urls: pa.ChunkedArray) -> None:
             ) from problem
 
 
-def _stat(files: pa.ChunkedArray) -> tuple[pa.Table, list[str]]:
-    """Size and modification time (ns) of each local file, -1 for the others; and the files that are missing."""
-    stats = np.full((len(files), 2), -1, np.int64)
-    missing = []
-    for position, file in enumerate(files.to_pylist()):
-        if is_url(file):
+# --- lists of paths ---------------------------------------------------------------------------------------------
+
+
+def read_list(path: Path, options: ImportOptions) -> SourceTable:
+    """One sample a line. Paths start at `options.root`, else at the list's own folder; a path may hold spaces.
+
+    Classes are those of the options, else the names of the first folders where each class has one of its own, as
+    VisDA's training list has them; else numbers.
+    """
+    if options.column is not None:
+        raise CurateError(f"a list of images has no column {options.column!r}: leave the column options out")
+    if not path.is_file():
+        raise CurateError(f"the list {path} does not exist: give list:FILE with a line `path label_index` an image")
+    root = (options.root or path.parent).absolute()
+    names, labels = _lines(path)
+    table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
+    table, messages, skipped = drop_repeated_paths(table, "path")
+    paths = table["path"]
+    files = pa.chunked_array([[str(root / name) for name in paths.to_pylist()]])
+    stats, missing = stat_files(files, path.name, f"Paths start at {root}: give another folder with --root")
+    classes = options.classes or _by_folders(paths.to_pylist(), table["label"].to_pylist())
+    return interpret(
+        table.drop_columns(["path"]),
+        ImportOptions(classes=classes),
+        paths=paths,
+        files=files,
+        kind="list",
+        evidence=[fingerprint_table(stats)],
+        skipped=skipped,
+        messages=[*messages, *missing],
+    )
+
+
+def _lines(path: Path) -> tuple[list[str], list[int]]:
+    """Paths and labels; a line without a number at its end is refused, naming it."""
+    names, labels = [], []
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise CurateError(f"{path} is not UTF-8 text: a list has a line `path label_index` an image") from problem
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
             continue
-        try:
-            status = os.stat(file)
-            stats[position] = status.st_size, status.st_mtime_ns
-        except (OSError, ValueError):
-            missing.append(file)
-    return pa.table({"size": stats[:, 0], "time": stats[:, 1]}), missing
+        parts = line.strip().rsplit(maxsplit=1)
+        if len(parts) != 2 or not parts[1].isdecimal() or int(parts[1]) >= MAX_CLASSES:
+            raise CurateError(
+                f"line {number} of {path} is {line.strip()[:60]!r}: each line is `path label_index`, the index from 0"
+            )
+        names.append(parts[0].removeprefix("./"))
+        labels.append(int(parts[1]))
+    if not names:
+        raise CurateError(f"{path} is empty: a list has a line `path label_index` an image")
+    return names, labels
+
+
+def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
+    """The first folder of each class, where the classes from 0 on have one each and share none."""
+    tops = np.array([path.split("/", 1)[0] if "/" in path else "" for path in paths], object)
+    codes = np.array(labels)
+    pairs = sorted(set(zip(codes.tolist(), tops.tolist(), strict=True)))
+    names = [name for _, name in pairs]
+    if [code for code, _ in pairs] != list(range(len(pairs))) or len(set(names)) < len(names) or "" in names:
+        return None
+    return names
+
+
+def class_list(text: str | None) -> list[str] | None:
+    """What `--classes` means: a known order, a file with a name a line, or names with commas between.
+
+    >>> class_list("cat, dog")
+    ['cat', 'dog']
+    """
+    if text is None:
+        return None
+    if text in KNOWN_CLASSES:
+        return list(KNOWN_CLASSES[text])
+    path = Path(text).expanduser()
+    if path.is_file():
+        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    else:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        if len(names) < 2 or path.suffix:
+            known = ", ".join(KNOWN_CLASSES)
+            raise CurateError(
+                f"--classes {text!r} is no file, no list as cat,dog, and no known order ({known}): give one of them"
+            )
+    if len(set(names)) < len(names):
+        raise CurateError(f"--classes {text!r} names a class twice: give each class its own name")
+    return names

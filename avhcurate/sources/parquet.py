@@ -13,12 +13,12 @@ from avhcurate.disk.fingerprints import fingerprint_file
 from avhcurate.disk.tabular import parquet_schema
 from avhcurate.errors import CurateError
 from avhcurate.sources.folder import SPLITS
-from avhcurate.sources.source_table import Options, SourceTable, interpret
+from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 _SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
 
 
-def read_parquet(files: list[Path], base: Path, options: Options) -> SourceTable:
+def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> SourceTable:
     """One sample a row of each file, in order of the files' names; no image is read.
 
     A sample is called by `image.path` where these paths are unique, else by FILE#ROW with FILE relative to `base`.

@@ -13,7 +13,7 @@ from avhcurate.disk.files import write_parquet
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
-from avhcurate.sources import Options, SourceTable, read_source
+from avhcurate.sources import ImportOptions, SourceTable, read_source
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -46,7 +46,7 @@ def import_dataset(
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
     sheet = None if votes_file is None else read_votes(votes_file)
-    options = Options(image_column, label_column, split_column, votes_column, root, classes)
+    options = ImportOptions(image_column, label_column, split_column, votes_column, root, classes)
     place = prepare_download(workspace, str(source), progress=progress)
     table = read_source(place, options)
     progress.check(f"cancelled before dataset {name!r} was written")

@@ -17,7 +17,7 @@ from avhcurate.disk.remote import RemoteError, is_url
 from avhcurate.disk.tars import Member, TarDamage, members, open_tar, read_member
 from avhcurate.errors import CurateError
 from avhcurate.sources.folder import IMAGE_SUFFIXES, SPLITS
-from avhcurate.sources.source_table import Options, SourceTable, interpret
+from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 #: Files beside an image that describe it; more bytes than this are not read.
 _SIDECARS = ("cls", "txt", "json")
@@ -66,7 +66,7 @@ class _Index:
         self.splits.append(split)
 
 
-def read_webdataset(pattern: str, options: Options) -> SourceTable:
+def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
     """One sample an image in the shards; nothing is extracted, and no other file in them is opened but cls, txt, json.
 
     `cls` is the label, or the field that `options.label_column` names among those of `json` and `txt`. A shard that

@@ -87,8 +87,8 @@ def test_every_default_bin_holds_thirty_images(table):
 
 
 @pytest.mark.parametrize("half", ["train", "test"])
-def test_what_is_hard_for_the_panel_tends_to_be_hard_for_the_network(table, half):
-    """A moderate correlation: neither knows of the other. Confidence follows the panel better than AVH here."""
+def test_what_is_hard_for_the_annotators_tends_to_be_hard_for_the_network(table, half):
+    """A moderate correlation: neither knows of the other. Confidence follows the annotators better than AVH here."""
     chosen = table[table["split"] == half]
     avh, confidence = (spearmanr(chosen[score], chosen["hsf"]).statistic for score in ("avh", "confidence"))
     assert -0.5 < avh < -0.15

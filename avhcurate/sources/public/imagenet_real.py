@@ -15,7 +15,7 @@ from avhcurate.disk.download import Wanted
 from avhcurate.disk.files import write_parquet
 from avhcurate.errors import CurateError
 from avhcurate.sources.public.dataset_spec import FetchedFiles, PublicDataset
-from avhcurate.sources.public.imagenet import CLASS_INFO, class_info
+from avhcurate.sources.public.imagenetv2 import CLASS_INFO, class_info
 from avhcurate.votes.files import VoteSheet
 from avhcurate.votes.files.sheet import sheet_of_rows
 

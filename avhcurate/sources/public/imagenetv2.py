@@ -1,5 +1,6 @@
 """ImageNetV2: three test sets for ImageNet's classes, and what annotators ticked among their candidates."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,32 @@ from avhcurate.disk.download import Wanted
 from avhcurate.disk.image_parquet import LabelledImage, write_images
 from avhcurate.errors import CurateError
 from avhcurate.sources.public.dataset_spec import FetchedFiles, PublicDataset, is_image
-from avhcurate.sources.public.imagenet import CLASS_INFO, class_info
 from avhcurate.votes.files import VoteSheet, read_votes
 
+CLASS_INFO = Wanted(
+    "class_info.json",
+    ("https://raw.githubusercontent.com/modestyachts/ImageNetV2/master/data/metadata/class_info.json",),
+)
 _TICKS = Wanted(
     "data_live_2018-12-13_04-59-25_UTC.pickle",
     ("https://s3-us-west-2.amazonaws.com/imagenet2datav2/mturk_results/data_live_2018-12-13_04-59-25_UTC.pickle",),
     optional=True,
 )
+
+
+def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
+    """ImageNet's class names by index, and the index of each WordNet id."""
+    try:
+        found = json.loads(fetched.paths[CLASS_INFO.name].read_bytes())
+        names = {int(item["cid"]): str(item["synset"][0]) for item in found}
+        wnids = {str(item["wnid"]): int(item["cid"]) for item in found}
+    except (ValueError, KeyError, TypeError, IndexError) as problem:
+        raise CurateError(
+            f"{CLASS_INFO.name} is not ImageNetV2's list of classes ({problem}): fetch it again"
+        ) from problem
+    if sorted(names) != list(range(len(names))):
+        raise CurateError(f"{CLASS_INFO.name} leaves classes out: fetch it again")
+    return [names[index] for index in range(len(names))], wnids
 
 
 def _prepare(fetched: FetchedFiles, folder: Path) -> Path:

@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 
 
 @dataclass(frozen=True)
-class Panel:
+class SimulatedAnnotators:
     """Who answers. Each observer draws its own value from every (low, high) range, uniformly.
 
     common: images of each class that all of them grew up with; what is unlike these is hard for everyone.
@@ -36,7 +36,7 @@ class Panel:
     seed: int = 0
 
 
-def panel_answers(images: np.ndarray, labels: np.ndarray, panel: Panel | None = None) -> np.ndarray:
+def simulate_answers(images: np.ndarray, labels: np.ndarray, group: SimulatedAnnotators | None = None) -> np.ndarray:
     """The class that each observer chose for each image, (observers, N) int64.
 
     images (N, H, W) in [0, 1], labels (N,) in 0..K-1. An observer answers with the class of the remembered image
@@ -46,14 +46,15 @@ def panel_answers(images: np.ndarray, labels: np.ndarray, panel: Panel | None = 
     """
     if images.ndim != 3 or labels.shape != images.shape[:1] or len(images) < 2:
         raise CurateError(
-            f"a panel needs at least two images (N, H, W) with labels (N,): got {images.shape} and {labels.shape}"
+            "simulated annotators need at least two images (N, H, W) with labels (N,): "
+            f"got {images.shape} and {labels.shape}"
         )
-    panel = panel or Panel()
-    rng = np.random.default_rng(panel.seed)
+    group = group or SimulatedAnnotators()
+    rng = np.random.default_rng(group.seed)
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    common = [_some(m, panel.common, rng) for m in members]
+    common = [_some(m, group.common, rng) for m in members]
     pixels = images.astype(np.float64)
-    return np.stack([_observe(pixels, labels, common, panel, own) for own in rng.spawn(panel.observers)])
+    return np.stack([_observe(pixels, labels, common, group, child) for child in rng.spawn(group.observers)])
 
 
 def answer_counts(answers: np.ndarray, num_classes: int) -> np.ndarray:
@@ -66,13 +67,17 @@ def answer_counts(answers: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def _observe(
-    images: np.ndarray, labels: np.ndarray, common: list[np.ndarray], panel: Panel, rng: np.random.Generator
+    images: np.ndarray,
+    labels: np.ndarray,
+    common: list[np.ndarray],
+    group: SimulatedAnnotators,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    blur, noise, lapse = rng.uniform(*panel.blur), rng.uniform(*panel.noise), rng.uniform(*panel.lapse)
+    blur, noise, lapse = rng.uniform(*group.blur), rng.uniform(*group.noise), rng.uniform(*group.lapse)
     n = len(images)
     seen = gaussian_filter(images, (0, blur, blur), mode="constant")
-    views = _shift(seen, rng.uniform(-panel.shift, panel.shift, (2, n))) + rng.normal(0, noise, images.shape)
-    memories = int(rng.integers(*panel.memories, endpoint=True))
+    views = _shift(seen, rng.uniform(-group.shift, group.shift, (2, n))) + rng.normal(0, noise, images.shape)
+    memories = int(rng.integers(*group.memories, endpoint=True))
     remembered = np.concatenate([_some(images_of_class, memories, rng) for images_of_class in common])
     distances = _squared_distances(views.reshape(n, -1), seen[remembered].reshape(len(remembered), -1))
     distances[remembered, np.arange(len(remembered))] = np.inf

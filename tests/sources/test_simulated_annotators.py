@@ -1,4 +1,4 @@
-"""The simulated panel: what an observer sees and remembers, and how hard the digits are for it."""
+"""The simulated annotators: what an observer sees and remembers, and how hard the digits are for it."""
 
 import subprocess
 import sys
@@ -10,11 +10,13 @@ from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 
 from avhcurate.errors import CurateError
-from avhcurate.sources.simulated_panel import Panel, answer_counts, panel_answers
+from avhcurate.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
 from avhcurate.votes.bins import bin_index
 
 #: Eyes that see what is there, and a memory of everything.
-PERFECT = Panel(observers=5, common=99, memories=(99, 99), blur=(0, 0), noise=(0, 0), shift=0, lapse=(0, 0), seed=1)
+PERFECT = SimulatedAnnotators(
+    observers=5, common=99, memories=(99, 99), blur=(0, 0), noise=(0, 0), shift=0, lapse=(0, 0), seed=1
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def answers(digits):
-    return panel_answers(*digits)
+    return simulate_answers(*digits)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def test_no_observer_remembers_the_image_it_is_shown():
     first = rng.random((6, 4, 4))
     images = np.concatenate([first, first + 1e-6])
     labels = np.repeat([0, 1], 6)
-    assert (panel_answers(images, labels, PERFECT) == 1 - labels).all()
+    assert (simulate_answers(images, labels, PERFECT) == 1 - labels).all()
 
 
 def test_an_observer_answers_with_the_nearest_image_it_remembers(digits):
@@ -51,7 +53,7 @@ def test_an_observer_answers_with_the_nearest_image_it_remembers(digits):
         distances = ((flat - flat[i]) ** 2).sum(axis=1)
         distances[i] = np.inf
         expected.append(labels[distances.argmin()])
-    assert (panel_answers(images, labels, PERFECT) == expected).all()
+    assert (simulate_answers(images, labels, PERFECT) == expected).all()
 
 
 def test_a_view_far_off_centre_misleads():
@@ -59,13 +61,13 @@ def test_a_view_far_off_centre_misleads():
     images = np.zeros((4, 5, 5))
     images[[0, 1], 2, 1] = images[[2, 3], 2, 3] = 1
     labels = np.array([0, 0, 1, 1])
-    near, far = (panel_answers(images, labels, replace(PERFECT, observers=200, shift=s)) for s in (0.9, 2.5))
+    near, far = (simulate_answers(images, labels, replace(PERFECT, observers=200, shift=s)) for s in (0.9, 2.5))
     assert (near == labels).all()
     assert (far == labels).mean() < 0.8
 
 
 def test_a_shift_moves_the_image_and_keeps_its_light():
-    from avhcurate.sources.simulated_panel import _shift
+    from avhcurate.sources.simulated_annotators import _shift
 
     image = np.zeros((1, 6, 6))
     image[0, 2, 2] = 1
@@ -77,14 +79,14 @@ def test_a_shift_moves_the_image_and_keeps_its_light():
 
 def test_lapses_are_answers_at_random(digits):
     images, labels = digits
-    careless = panel_answers(images, labels, replace(PERFECT, lapse=(1, 1)))
+    careless = simulate_answers(images, labels, replace(PERFECT, lapse=(1, 1)))
     shares = answer_counts(careless, 10).sum(axis=0) / careless.size
     np.testing.assert_allclose(shares, 0.1, atol=0.02)
 
 
 def test_harder_viewing_lowers_the_frequency(digits):
     noises = [(0.0, 0.0), (0.3, 0.3), (0.8, 0.8)]
-    right = [(panel_answers(*digits, Panel(observers=8, noise=n)) == digits[1]).mean() for n in noises]
+    right = [(simulate_answers(*digits, SimulatedAnnotators(observers=8, noise=n)) == digits[1]).mean() for n in noises]
     assert right[0] > right[1] + 0.05 > right[2] + 0.1
 
 
@@ -96,11 +98,11 @@ def test_every_bin_holds_thirty_images_or_more(hsf):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_no_bin_owes_its_images_to_the_seed(digits, seed):
-    hsf = (panel_answers(*digits, Panel(seed=seed)) == digits[1]).mean(axis=0)
+    hsf = (simulate_answers(*digits, SimulatedAnnotators(seed=seed)) == digits[1]).mean(axis=0)
     assert np.bincount(bin_index(hsf), minlength=5).min() >= 30
 
 
-def test_the_halves_of_the_panel_agree_on_what_is_hard(digits, answers):
+def test_halves_of_the_annotators_agree_on_what_is_hard(digits, answers):
     right = answers == digits[1]
     order = np.random.default_rng(0).permutation(len(right))
     half = spearmanr(right[order[:25]].mean(axis=0), right[order[25:]].mean(axis=0)).statistic
@@ -123,8 +125,8 @@ def test_observers_differ(digits, answers):
 
 
 def test_the_seed_alone_decides_the_answers(digits, answers):
-    assert np.array_equal(answers[:3], panel_answers(*digits, Panel(observers=3)))
-    assert not np.array_equal(answers[:3], panel_answers(*digits, Panel(observers=3, seed=1)))
+    assert np.array_equal(answers[:3], simulate_answers(*digits, SimulatedAnnotators(observers=3)))
+    assert not np.array_equal(answers[:3], simulate_answers(*digits, SimulatedAnnotators(observers=3, seed=1)))
 
 
 def test_every_observer_votes_once_on_every_image(answers):
@@ -136,7 +138,7 @@ def test_every_observer_votes_once_on_every_image(answers):
 
 def test_no_network_is_at_hand():
     code = (
-        "import sys, avhcurate.sources.simulated_panel; "
+        "import sys, avhcurate.sources.simulated_annotators; "
         "print([name for name in ('torch', 'sklearn') if name in sys.modules])"
     )
     listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -147,6 +149,6 @@ def test_no_network_is_at_hand():
     ("images", "labels"),
     [(np.zeros((1, 8, 8)), [0]), (np.zeros((3, 64)), [0, 1, 2]), (np.zeros((3, 8, 8)), [0, 1])],
 )
-def test_what_no_panel_can_judge_is_refused(images, labels):
+def test_what_no_annotator_can_judge_is_refused(images, labels):
     with pytest.raises(CurateError, match="at least two images"):
-        panel_answers(images, np.array(labels))
+        simulate_answers(images, np.array(labels))
