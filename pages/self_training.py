@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.self_training import ui as self_training_ui
 from avhcurate.self_training import ui_round
 from avhcurate.self_training import ui_start as self_training_ui_start
-from avhcurate.self_training.rule_comparison import lines
+from avhcurate.self_training.results import by_variant
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
@@ -27,16 +27,16 @@ job_forms.another("selftrain", lambda: self_training_ui_start.form(here, busy=bu
 self_training_ui.about(group)
 if busy:
     self_training_ui_start.await_rounds(here)
-shown = lines(group)
-if not shown:
+variants = by_variant(group)
+if not variants:
     self_training_ui.no_round_yet(busy=busy)
     st.stop()
-self_training_ui.rounds_chart(here, shown)
-self_training_ui.rules_table(shown)
+self_training_ui.rounds_chart(here, variants)
+self_training_ui.rules_table(variants)
 
 st.subheader("One round")
-if (chosen := ui_round.choose(here, shown)) is None:
+if (chosen := ui_round.choose(here, variants)) is None:
     st.stop()
 ui_round.classes(chosen)
-ids, opened = ui_round.gallery(here, chosen, shown)
+ids, opened = ui_round.gallery(here, chosen, variants)
 show_details(here, ids, opened)

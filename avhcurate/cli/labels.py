@@ -86,14 +86,14 @@ def _select_round(
     as_json: bool,
 ) -> None:
     """Writes the pseudo-labels of a round of a self-training."""
-    from avhcurate.self_training import results
+    from avhcurate.self_training import results, round_export
 
     folder = results.training(space, name, self_training)
     number = folder.rounds()[-1] if number is None and folder.rounds() else number or 1
-    count = results.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
+    count = round_export.export(space, folder, number, format or out.suffix[1:] or "csv", out, all=all, force=force)
     _note_left_out(folder.record.target_left_out + folder.report(number).left_out)
     if as_json:
-        options.print_json(results.describe(folder, number))
+        options.print_json(round_export.describe(folder, number))
         return
     print(
         f"{count} of {folder.record.target_samples} samples selected by {folder.record.rule} in round {number}: {out}"

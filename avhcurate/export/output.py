@@ -31,8 +31,13 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Pat
 
 
 def write_manifest(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes the manifest of an export as indented JSON."""
-    write_atomic(path, json.dumps(record, indent=2) + "\n")
+    """Writes the manifest of an export."""
+    write_atomic(path, manifest_text(record))
+
+
+def manifest_text(record: Mapping[str, Any]) -> str:
+    """A manifest as indented JSON."""
+    return json.dumps(record, indent=2) + "\n"
 
 
 def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from avhcurate import scores
-from avhcurate.pseudo_labels.rules import RULES, Gate, Rule, Selection, predictions, select_blocks
+from avhcurate.pseudo_labels.rules import RULES, Gate, Rule, Selection, predictions, select
 
 #: Elements of one (block, K) or (block, D) matrix.
 _BLOCK = 1 << 20
@@ -38,10 +38,10 @@ class ModelOutputs:
             yield block @ weights.T + self.bias, np.asarray(scores.avc(block - origin, directions))
 
     def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-        """Selects pseudo-labels by a rule: see `selection.select`."""
-        # An unknown rule has no gate, and `select_blocks` refuses it before it reads a block.
+        """Selects pseudo-labels by a rule: see `rules.select`."""
+        # An unknown rule has no gate, and `select` refuses it before it reads a block.
         gate = RULES[rule].gate if rule in RULES else "avc"
-        return select_blocks(partial(self.blocks, gate), rule=rule, portion=portion, alpha=alpha)
+        return select(partial(self.blocks, gate), rule=rule, portion=portion, alpha=alpha)
 
     @cached_property
     def mean(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Class-balanced pseudo-labels: which samples self-training may use, with which label (paper: self-training).
+"""Class-balanced pseudo-labels: which samples self-training may use, and with which label.
 
 Thresholds. Of the n_k samples whose softmax argmax is k, a portion p is to be trusted: lambda_k is the m-th highest
 softmax probability of k among them, beta_k the m-th highest AVC of k, m = max(1, floor(p n_k)). A class that is never
@@ -79,7 +79,7 @@ ANGULAR: tuple[Gate, ...] = ("avc", "avc-centred")
 #: gate `avc-centred` the AVC is that of centred embeddings.
 Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 
-#: Elements of a block that `array_blocks` cuts: 16 MB in float64, of which a pass holds a handful.
+#: Elements of a block of targets.
 _BLOCK = 1 << 21
 
 
@@ -166,22 +166,16 @@ class Selection:
         return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
 
 
-def select(logits: np.ndarray, avc: np.ndarray, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-    """Class-balanced selection from logits and AVC, (N, K) each; memory-mapped arrays are read in blocks.
+def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
+    """Class-balanced selection in two passes over blocks: thresholds, then labels. Memory: a block and O(N + K).
 
-    Logits may be log-probabilities: `np.log(probs)` does where only those are known. portion in (0, 1]; alpha > 0
-    weighs the rule's regulariser, that of `RULES` where not given. Raises CurateError for an unknown rule and numbers
-    out of range.
+    Logits may be log-probabilities. portion in (0, 1]; alpha > 0 weighs the rule's regulariser, by default that of
+    `RULES`. Raises CurateError for an unknown rule and numbers out of range.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
-    >>> select(np.log(probs), probs, rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
+    >>> select(lambda: [(np.log(probs), probs)], rule="confidence", portion=0.4).table()["pseudo_label"].to_list()
     [0, <NA>, <NA>, 1]
     """
-    return select_blocks(array_blocks(logits, avc), rule=rule, portion=portion, alpha=alpha)
-
-
-def select_blocks(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
-    """As `select`, from blocks of samples, in two passes: thresholds, then labels. Memory: a block and O(N + K)."""
     _check(rule, portion, alpha)
     gate, alpha = RULES[rule].gate, RULES[rule].alpha if alpha is None else alpha
     predicted, log_top, avc_top, num_classes = predictions(blocks)
@@ -233,11 +227,11 @@ def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarr
 def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """What training asks of the selected samples: row numbers (s,) and goals t (s, K) float32, to minimise -t . log p.
 
-    Rows sum to 1, with MRKLD to 1 + alpha; the rules' own are told at the top of this file.
+    Rows sum to 1, with MRKLD to 1 + alpha; the head of this file has the targets of each rule.
 
     >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
-    >>> found = select(np.log(probs), probs, rule="mrkld", portion=0.5)
-    >>> for rows, goals in targets(found, array_blocks(np.log(probs), probs)):
+    >>> blocks = lambda: [(np.log(probs), probs)]
+    >>> for rows, goals in targets(select(blocks, rule="mrkld", portion=0.5), blocks):
     ...     print(rows, goals.tolist() == np.float32([[1.05, 0.05], [0.05, 1.05]]).tolist())
     [0 2] True
     """
@@ -252,14 +246,6 @@ def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, 
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
         yield block, goals[selection.candidate[block]]
-
-
-def array_blocks(logits: np.ndarray, avc: np.ndarray) -> Blocks:
-    """Blocks of two arrays (N, K), memory-mapped or not."""
-    if logits.ndim != 2 or logits.shape != avc.shape or not logits.shape[1]:
-        raise CurateError(f"logits {logits.shape} and avc {avc.shape} must both have the shape (samples, classes)")
-    rows = max(1, _BLOCK // logits.shape[1])
-    return lambda: ((logits[i : i + rows], avc[i : i + rows]) for i in range(0, max(1, len(logits)), rows))
 
 
 def _check(rule: str, portion: float, alpha: float | None) -> None:

@@ -1,20 +1,20 @@
 """Class-balanced pseudo-labels from a model run: selected by a rule, compared, exported with a manifest."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import format_of, write_frame
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule, Selection, soft_labels
-from avhcurate.stats.intervals import wilson
+from avhcurate.stats.intervals import share
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.subset import read_subset
@@ -22,9 +22,11 @@ from avhcurate.table.subset import read_subset
 #: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
 
+#: Columns of an export.
 COLUMNS = (
-    "id", "path", "pseudo_label", "pseudo_label_name", "confidence", "avc", "threshold", "rank_in_class", "selected",
-)  # fmt: skip
+    *("id", "path", "pseudo_label", "pseudo_label_name"),
+    *("confidence", "avc", "threshold", "rank_in_class", "selected"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,13 @@ class PseudoLabels:
         return accuracy if n else None
 
     def accuracy_interval(self, ids: Sequence[int] | None = None) -> tuple[int, float, float, float]:
-        """How many selected samples (of `ids`, if given) have a label, and the share whose pseudo-label it is.
-
-        n, accuracy, and the ends of its Wilson interval; NaN where n is 0.
+        """Selected samples (of `ids`, if given) with a label: n, the share whose pseudo-label it is, and the ends of
+        the share's Wilson interval; NaN where n is 0.
         """
-        judged = self.selection.selected & (self.labels >= 0)
+        labelled = self.selection.selected & (self.labels >= 0)
         if ids is not None:
-            judged &= np.isin(self.ids, ids)
-        n, correct = int(judged.sum()), int((self.selection.candidate[judged] == self.labels[judged]).sum())
-        low, high = wilson([correct], [n])
-        return n, correct / n if n else float("nan"), float(low[0]), float(high[0])
+            labelled &= np.isin(self.ids, ids)
+        return share((self.selection.candidate[labelled] == self.labels[labelled]).sum(), labelled.sum())
 
 
 def select(
@@ -77,39 +76,41 @@ def select(
     samples = read_subset(table, filters, scored=True)
     if not len(samples.ids):
         raise CurateError("no scored sample satisfies the filters: widen them")
-    found = _outputs(table, samples.ids).select(rule=rule, portion=portion)
-    classes = found.classes(samples.labels)
-    classes.insert(1, "label_name", [_name(table, k) for k in classes["label"]])
-    return PseudoLabels(found, samples.ids, samples.labels, classes, filters, samples.left_out + found.left_out)
+    selection = _outputs(table, samples.ids).select(rule=rule, portion=portion)
+    classes = selection.classes(samples.labels)
+    # A model may know more classes than the dataset names.
+    names = [table.classes[label] if label < len(table.classes) else str(label) for label in classes["label"]]
+    classes.insert(1, "label_name", names)
+    left_out = samples.left_out + selection.left_out
+    return PseudoLabels(selection, samples.ids, samples.labels, classes, filters, left_out)
 
 
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
     """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
     rows = []
-    for rule in GATES:
-        for portion in PORTIONS:
-            found = select(table, rule=rule, portion=portion, filters=filters)
-            rows.append((rule, portion, len(found.selected), *found.accuracy_interval()))
+    for rule, portion in itertools.product(GATES, PORTIONS):
+        result = select(table, rule=rule, portion=portion, filters=filters)
+        rows.append((rule, portion, len(result.selected), *result.accuracy_interval()))
     return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
 
 
 def pseudo_label_table(
-    table: DatasetTable, found: PseudoLabels, *, soft: bool = False, all: bool = False
+    table: DatasetTable, result: PseudoLabels, *, soft: bool = False, all: bool = False
 ) -> pd.DataFrame:
     """The export columns, a row a selected sample; with `all` also the others, whose label is null.
 
     `soft` adds `soft_label`, a list of K probabilities that sum to 1.
     """
-    result = found.selection.table().assign(id=found.ids)
-    chosen = np.ones(len(result), bool) if all else found.selection.selected
-    paths = table.frame(Filters(excluded=None, ids=tuple(found.ids[chosen].tolist())), columns=["id", "path"])
-    result = export_columns(result[chosen], paths.astype({"id": "int64"}), found.classes["label_name"].to_list())
+    rows = result.selection.table().assign(id=result.ids)
+    rows = rows if all else rows[result.selection.selected]
+    paths = table.frame(Filters(excluded=None, ids=tuple(rows["id"].tolist())), columns=["id", "path"])
+    rows = export_columns(rows, paths.astype({"id": "int64"}), result.classes["label_name"].to_list())
     if soft:
         vectors: dict[int, list[float]] = {}
-        for rows, values in soft_labels(found.selection, _outputs(table, found.ids).blocks):
-            vectors.update(zip(found.ids[rows].tolist(), values.tolist(), strict=True))
-        result["soft_label"] = pd.Series([vectors.get(int(id)) for id in result["id"]], dtype=object)
-    return result
+        for places, values in soft_labels(result.selection, _outputs(table, result.ids).blocks):
+            vectors.update(zip(result.ids[places].tolist(), values.tolist(), strict=True))
+        rows["soft_label"] = pd.Series([vectors.get(int(id)) for id in rows["id"]], dtype=object)
+    return rows
 
 
 def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -120,39 +121,46 @@ def export_columns(rows: pd.DataFrame, paths: pd.DataFrame, names: Sequence[str]
 
 
 def write_pseudo_labels(
-    table: DatasetTable, found: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
+    table: DatasetTable, result: PseudoLabels, out: Path, *, soft: bool = False, all: bool = False, force: bool = False
 ) -> int:
     """Writes the table, as .csv, .jsonl or .parquet, and OUT.manifest.json; returns how many samples are selected."""
     format_of(out)  # refused before the work
-    rows = pseudo_label_table(table, found, soft=soft, all=all)
-    write_frame(rows, out, describe_selection(table, found), force=force)
-    return len(found.selected)
+    rows = pseudo_label_table(table, result, soft=soft, all=all)
+    write_frame(rows, out, describe_selection(table, result), force=force)
+    return len(result.selected)
 
 
-def describe_selection(table: DatasetTable, found: PseudoLabels) -> dict[str, Any]:
+def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, Any]:
     """The manifest: what was selected from what, by which rule and thresholds, with which model."""
     assert table.run is not None  # it was selected from
-    record, run, chosen = table.dataset.record, table.run.record, found.selection
-    counts = found.classes.replace({np.nan: None}).to_dict("records")
-    return {
-        "rule": chosen.rule,
-        "portion": chosen.portion,
-        "alpha": None if RULES[chosen.rule].targets == "hard" else chosen.alpha,
-        "samples": len(found.ids),
-        "filters": found.filters.to_query(),
+    record, run, selection = table.dataset.record, table.run.record, result.selection
+    about = {
+        "rule": selection.rule,
+        "portion": selection.portion,
+        "alpha": None if RULES[selection.rule].targets == "hard" else selection.alpha,
+        "samples": len(result.ids),
+        "filters": result.filters.to_query(),
         "hsf_edges": list(table.edges),
-        "selected": len(found.selected),
-        "classes": [str(name) for name in found.classes["label_name"]],
-        "per_class": [{key: _plain(value) for key, value in row.items()} for row in counts],
-        "accuracy_against_given_labels": found.accuracy,
+        "accuracy_against_given_labels": result.accuracy,
         "model": run.model,
         "run": table.run.root.name,
         "weights_sha256": run.weights_sha256,
         "precision": run.precision,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,
-        "versions": {name: version(name) for name in ("avhcurate", "numpy", "torch")},
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions("numpy", "torch"),
+    }
+    return manifest(about, result.classes)
+
+
+def manifest(about: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
+    """A manifest of pseudo-labels: what `about` tells, counts and thresholds of each class, and the time."""
+    return {
+        **about,
+        "selected": int(classes["selected"].sum()),
+        "classes": classes["label_name"].tolist(),
+        "per_class": classes.astype(object).replace({np.nan: None}).to_dict("records"),
+        "created": now().isoformat(timespec="seconds"),
     }
 
 
@@ -170,12 +178,3 @@ def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs:
     assert table.run is not None
     run = table.run
     return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)
-
-
-def _name(table: DatasetTable, label: int) -> str:
-    """Name of a class; its number where the model knows more classes than the dataset names."""
-    return table.classes[label] if label < len(table.classes) else str(label)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,5 @@
 """The Pseudo-labels page: rule and portion, classes, accuracy, differences between rules, and the export."""
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from avhcurate.export.output import manifest_text
 from avhcurate.pseudo_labels import service
 from avhcurate.pseudo_labels.plots import MOST_CLASSES, accuracy_by_portion, selected_per_class
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule
@@ -179,7 +179,7 @@ def export_menu(table: DatasetTable, found: PseudoLabels) -> None:
             download(f"Download {count:,} samples", data, f"{name}.{form}", key="pseudo.download", type="primary")
             download(
                 "Manifest",
-                partial(manifest_of, table, found),
+                lambda: manifest_text(describe_selection(table, found)),
                 f"{name}.{form}.manifest.json",
                 key="pseudo.manifest",
                 help="Rule, thresholds and counts per class, model and weights, dataset, versions, time.",
@@ -192,11 +192,6 @@ def file_of(table: DatasetTable, found: PseudoLabels, form: str, *, soft: bool, 
         out = Path(folder) / f"pseudo.{form}"
         write_pseudo_labels(table, found, out, soft=soft, all=everything)
         return out.read_bytes()
-
-
-def manifest_of(table: DatasetTable, found: PseudoLabels) -> bytes:
-    """The manifest that `avhcurate select` writes beside its file."""
-    return (json.dumps(describe_selection(table, found), indent=2) + "\n").encode()
 
 
 def versus(here: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:

@@ -1,53 +1,62 @@
-"""Results of self-trainings, round by round: read, compared, exported as pseudo-labels."""
+"""Results of self-trainings: their rounds as tables, what gates and runs select differently, and rules over seeds."""
 
 import json
-import tempfile
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from avhcurate import export as avhcurate_export
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import write_atomic
 from avhcurate.errors import CurateError
-from avhcurate.export.tabular import write_frame
-from avhcurate.pseudo_labels.rules import RULES
-from avhcurate.pseudo_labels.service import export_columns
-from avhcurate.self_training.store import BY, SelfTrainingFolder, self_trainings
+from avhcurate.pseudo_labels.rules import RULES, Rule
+from avhcurate.self_training.store import BY, FOLDER, SelfTrainingFolder
 from avhcurate.stats.intervals import mean_over_seeds
-from avhcurate.table.dataset_table import DatasetTable, open_log, open_response_log, open_saved
-from avhcurate.table.filters import Filters
-
-#: Columns of `compare`.
-_COMPARED = ["rule", "round", "n", "mean", "low", "high"]
 
 #: Shares of a report; `table` has the value of each, the ends of its interval and n.
 _SHARES = ("accuracy", "precision", "recall", "ece")
 
 #: Fields of the record that comparable self-trainings have in common.
 _SHARED = {
-    "source", "source_fingerprint", "source_where", "source_samples", "target", "target_fingerprint", "target_where",
-    "target_samples", "model", "weights_sha256", "head", "preprocess", "trainer", "recipe", "schedule", "rounds",
-}  # fmt: skip
+    *("source", "source_fingerprint", "source_where", "source_samples"),
+    *("target", "target_fingerprint", "target_where", "target_samples"),
+    *("model", "weights_sha256", "head", "preprocess", "trainer", "recipe", "schedule", "rounds"),
+}
+
+#: The rule that every other is compared with.
+BASE: Rule = "confidence"
+
+#: Columns of `side_by_side` and where their values stand: round (0 the source alone, -1 the last) and quantity.
+_PLACES = {
+    "source_only": (0, "accuracy"),
+    "accuracy": (-1, "accuracy"),
+    "mean_source_only": (0, "mean_accuracy"),
+    "mean_accuracy": (-1, "mean_accuracy"),
+    "precision_first": (1, "precision"),
+    "precision_last": (-1, "precision"),
+    "selected": (-1, "selected"),
+}
+#: Counts that mean nothing before the first selection.
+_OF_SELECTION = ("selected",)
+#: Columns that are compared with `BASE`, paired by seed.
+PAIRED = ("accuracy", "mean_accuracy")
 
 
 def trainings(workspace: Workspace, target: str) -> list[SelfTrainingFolder]:
     """The self-trainings of a target dataset, complete or not, oldest first."""
-    return self_trainings(workspace.dataset(target).root)
+    files = (workspace.dataset(target).root / FOLDER).glob(f"*/{SelfTrainingFolder.FILE}")
+    return sorted(
+        (SelfTrainingFolder(file.parent) for file in files), key=lambda folder: (folder.record.started, folder.name)
+    )
 
 
 def training(workspace: Workspace, target: str, name: str) -> SelfTrainingFolder:
     """The self-training of that name; an unknown one is refused."""
-    found = {folder.name: folder for folder in trainings(workspace, target)}
-    if name not in found:
-        known = ", ".join(found) or "none"
+    folders = {folder.name: folder for folder in trainings(workspace, target)}
+    if name not in folders:
+        known = ", ".join(folders) or "none"
         raise CurateError(f"dataset {target!r} has no self-training {name!r}; it has {known}")
-    return found[name]
+    return folders[name]
 
 
 def comparable(folders: Sequence[SelfTrainingFolder]) -> list[list[SelfTrainingFolder]]:
@@ -63,54 +72,44 @@ def table(folder: SelfTrainingFolder) -> pd.DataFrame:
     """A row a round, from 0 (the source alone): the numbers of a `RoundReport`, missing as NaN.
 
     A share is the columns `accuracy, accuracy_low, accuracy_high, accuracy_n`, so also `precision`, `recall`, `ece`;
-    `empty_classes` is a list of names, and the overlaps stand in `overlaps`.
+    `empty_classes` is a list of names. The overlaps are in `overlaps`.
     """
-    rows = []
-    for number in folder.rounds():
-        row = folder.report(number).model_dump(exclude={"overlaps"})
-        for name in _SHARES:
-            row |= _flat(name, row[name])
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    texts = frame[["empty_classes"]] if len(frame) else frame
-    numbers = frame.drop(columns="empty_classes", errors="ignore").astype("float64")
+    reports = (folder.report(number).model_dump(exclude={"overlaps"}) for number in folder.rounds())
+    frame = pd.DataFrame([_flat(report, _SHARES) for report in reports])
+    if frame.empty:
+        return frame
     whole = ["round", "samples", "selected", "changed", "left_out", *(f"{name}_n" for name in _SHARES)]
-    return numbers.astype(dict.fromkeys(whole, "int64")).join(texts) if len(frame) else frame
+    numbers = dict.fromkeys(frame.columns.drop("empty_classes"), "float64")
+    return frame.astype(numbers | dict.fromkeys(whole, "int64"))
 
 
 def overlaps(folder: SelfTrainingFolder) -> pd.DataFrame:
     """A row a round from 1 on and a gate that is not the run's own: `round, gate, selected, both, jaccard`, and the
     shares `precision`, `only_ours`, `only_theirs`, each with `_low`, `_high` and `_n`.
     """
-    rows = []
-    for number in folder.rounds()[1:]:
-        for found in folder.report(number).overlaps:
-            row = {"round": number} | found.model_dump()
-            for name in ("precision", "only_ours", "only_theirs"):
-                row |= _flat(name, row[name])
-            rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            {"round": number} | _flat(overlap.model_dump(), ("precision", "only_ours", "only_theirs"))
+            for number in folder.rounds()[1:]
+            for overlap in folder.report(number).overlaps
+        ]
+    )
 
 
-def classes(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
-    """A row a class of a round: `label, label_name, samples, right, accuracy, accuracy_low, accuracy_high`; and from
-    round 1 on `predicted, candidates, selected, lambda, beta, note, labelled, correct, precision, precision_low,
-    precision_high, recall, accuracy_before`.
-    """
-    return folder.classes(number)
-
-
-def selection(folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
-    """A row a sample of the target: see `SelfTrainingFolder.selection`."""
-    return folder.selection(number)
+def _flat(row: dict[str, Any], shares: Sequence[str]) -> dict[str, Any]:
+    """The row with the value, the ends and the n of each share as columns."""
+    for name in shares:
+        share = row[name]
+        row |= {name: share["value"]} | {f"{name}_{key}": share[key] for key in ("low", "high", "n")}
+    return row
 
 
 def gates(folder: SelfTrainingFolder, number: int) -> list[str]:
     """The gates whose selection a round has stored, the run's own first."""
     own = RULES[folder.record.rule].gate  # type: ignore[index]
     columns = pq.read_schema(folder.round(number) / "selection.parquet").names
-    found = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
-    return sorted(found, key=lambda gate: gate != own)
+    stored = [name.removeprefix(BY) for name in columns if name.startswith(BY)]
+    return sorted(stored, key=lambda gate: gate != own)
 
 
 def difference(folder: SelfTrainingFolder, number: int, first: str, second: str) -> dict[str, list[int]]:
@@ -119,7 +118,7 @@ def difference(folder: SelfTrainingFolder, number: int, first: str, second: str)
     """
     known = gates(folder, number)
     if missing := [gate for gate in (first, second) if gate not in known]:
-        raise CurateError(f"round {number} knows no gate {missing[0]!r}: choose from {', '.join(known)}")
+        raise CurateError(f"round {number} has no gate {missing[0]!r}: choose from {', '.join(known)}")
     rows = folder.selection(number, list(dict.fromkeys(["id", "rank", BY + first, BY + second])))
     rows = rows.sort_values(["rank", "id"])
     a, b = (rows[BY + gate].to_numpy(bool) for gate in (first, second))
@@ -141,28 +140,6 @@ def difference_of_runs(first: SelfTrainingFolder, second: SelfTrainingFolder, nu
         "second": b["id"][~b["id"].isin(a["id"])].tolist(),
         "relabelled": both["id"][both["candidate"] != both["candidate_b"]].tolist(),
     }
-
-
-def compare(folders: Sequence[SelfTrainingFolder], key: str = "accuracy") -> pd.DataFrame:
-    """A row a rule and round, over the seeds: `rule, round, n, mean, low, high`, of a column of `table`.
-
-    The interval is Student's t at 95 % over seeds, NaN for one seed. A run that ended early because nothing changed
-    stands at its last round from then on.
-    """
-    parts = []
-    most = max((folder.rounds()[-1] for folder in folders if folder.rounds()), default=0)
-    for folder in folders:
-        reports = table(folder)
-        if reports.empty:
-            continue
-        values = reports.set_index("round")[key]
-        kept = values.reindex(range(most + 1)).ffill() if folder.complete else values
-        parts.append(pd.DataFrame({"rule": folder.record.rule, "round": kept.index, "value": kept.to_numpy()}))
-    if not parts:
-        return pd.DataFrame(columns=_COMPARED)
-    grouped = pd.concat(parts).dropna().groupby(["rule", "round"], sort=False)["value"]
-    rows = [(*key, *mean_over_seeds(values)[:4]) for key, values in grouped]
-    return pd.DataFrame(rows, columns=_COMPARED)
 
 
 def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
@@ -196,111 +173,120 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
     }
 
 
-# --- export ------------------------------------------------------------------------------------------------------
+# --- rules over seeds ---------------------------------------------------------------------------------------------
 
 
-def pseudo_labels(workspace: Workspace, folder: SelfTrainingFolder, number: int, *, all: bool = False) -> pd.DataFrame:
-    """The columns of `select` of a round, a row a selected sample; with `all` also the others, whose label is null.
+class RuleVariant(NamedTuple):
+    """A rule and the weight of its regulariser; the runs of a variant differ in their seed only."""
 
-    Where the run learns soft labels, `soft_label` stands behind them.
+    rule: Rule
+    alpha: float | None
+
+    @property
+    def usual(self) -> bool:
+        """Whether the weight is the rule's default."""
+        return self.alpha in (None, RULES[self.rule].alpha)
+
+
+Variants = Mapping[RuleVariant, Sequence[SelfTrainingFolder]]
+
+
+def by_variant(folders: Sequence[SelfTrainingFolder]) -> dict[RuleVariant, list[SelfTrainingFolder]]:
+    """Self-trainings that have a whole round, by rule and weight, in the order of `RULES`; of each seed the newest."""
+    seeds: dict[RuleVariant, dict[int, SelfTrainingFolder]] = {}
+    for folder in folders:
+        if folder.rounds():
+            record = folder.record
+            seeds.setdefault(RuleVariant(cast(Rule, record.rule), record.alpha), {})[record.seed] = folder
+    ordered = sorted(seeds, key=lambda one: (list(RULES).index(one.rule), not one.usual, one.alpha or 0))
+    return {variant: [seeds[variant][seed] for seed in sorted(seeds[variant])] for variant in ordered}
+
+
+def courses(variants: Variants, keys: Sequence[str]) -> pd.DataFrame:
+    """A row a quantity of `table`, variant and round: `quantity, line, round, n, mean, low, high`.
+
+    `line` is the place of the variant, n counts seeds. The interval is Student's t at 95 % over seeds; of one seed it
+    is the quantity's own over samples, and NaN where it has none. A run that ended early because nothing changed keeps
+    the values of its last round.
     """
-    record, dataset = folder.record, workspace.dataset(folder.record.target)
-    if dataset.record.fingerprint != record.target_fingerprint:
-        raise CurateError(
-            f"{record.target!r} was imported again since {folder.name}, whose ids named other samples: self-train again"
-        )
-    rows = folder.selection(number)
-    rows = rows if all else rows[rows["selected"]]
-    paths = dataset.samples(["id", "path"])
-    result = export_columns(rows.rename(columns={"rank": "rank_in_class"}), paths, record.classes)
-    if "soft_label" in rows:
-        soft = [None if values is None else list(map(float, values)) for values in rows["soft_label"]]
-        result["soft_label"] = pd.Series(soft, dtype=object)
-    return result
+    parts = [
+        _course(folders, key).assign(quantity=key, line=number)
+        for number, folders in enumerate(variants.values())
+        for key in keys
+    ]
+    columns = ["quantity", "line", "round", "n", "mean", "low", "high"]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
-    """The manifest of a round's pseudo-labels: the self-training's record, the portion, and the counts per class."""
-    record, report = folder.record, folder.report(number)
-    columns = ["label", "label_name", "predicted", "candidates", "selected", "lambda", "beta", "precision", "note"]
-    per_class = folder.classes(number)[columns].astype(object).replace({np.nan: None})
-    return {
-        "self_training": record.model_dump(mode="json"),
-        "rule": record.rule,
-        "round": number,
-        "portion": report.portion,
-        "alpha": record.alpha,
-        "samples": report.samples,
-        "selected": report.selected,
-        "classes": record.classes,
-        "per_class": per_class.to_dict("records"),
-        "accuracy_against_given_labels": report.precision.value,
-        "model": record.model,
-        "run": record.target_run,
-        "weights_sha256": record.weights_sha256,
-        "dataset": record.target,
-        "dataset_fingerprint": record.target_fingerprint,
-        "versions": record.versions,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+def _course(folders: Sequence[SelfTrainingFolder], key: str) -> pd.DataFrame:
+    tables = [table(folder).set_index("round") for folder in folders]
+    rounds = range(max(map(len, tables)))
+    values = [
+        reports[key].reindex(rounds).ffill() if folder.complete else reports[key]
+        for folder, reports in zip(folders, tables, strict=True)
+    ]
+    by_round = pd.concat(values).dropna().groupby(level=0)
+    means = [(number, *mean_over_seeds(group)[:4]) for number, group in by_round]
+    course = pd.DataFrame(means, columns=["round", "n", "mean", "low", "high"])
+    if key in _OF_SELECTION:
+        course = course[course["round"] > 0]
+    if len(folders) > 1 or f"{key}_low" not in tables[0]:
+        return course
+    ends = tables[0].loc[course["round"], [f"{key}_low", f"{key}_high"]].to_numpy()
+    return course.assign(low=ends[:, 0], high=ends[:, 1])
+
+
+def source_only(variants: Variants, keys: Sequence[str]) -> dict[str, float]:
+    """Of each quantity, its mean over seeds at round 0, which all rules share; left out where it has none."""
+    by_seed = {folder.record.seed: folder for folders in variants.values() for folder in folders}
+    first = [table(folder).iloc[0] for folder in by_seed.values()]
+    values = {key: mean_over_seeds([row[key] for row in first]).value for key in keys if first}
+    return {key: value for key, value in values.items() if value == value and key not in _OF_SELECTION}
+
+
+def side_by_side(variants: Variants) -> pd.DataFrame:
+    """A row a variant over its complete self-trainings: `line, n`, and each of `_PLACES` with `_low` and `_high`.
+
+    The values are means. The interval is Student's t over seeds; of one seed it is the share's own over samples. For
+    each of `PAIRED`, `KEY_gain, KEY_gain_low, KEY_gain_high, KEY_gain_n, KEY_gain_p` are the difference from `BASE`
+    within seeds that both have: its mean, interval and the paired t-test's p; NaN for `BASE` itself.
+    """
+    ends = {
+        variant: {folder.record.seed: _ends(folder) for folder in folders if folder.complete}
+        for variant, folders in variants.items()
     }
+    base = ends.get(RuleVariant(BASE, RULES[BASE].alpha), {})
+    rows = []
+    for number, (variant, seeds) in enumerate(ends.items()):
+        if seeds:
+            row: dict[str, Any] = {"line": number, "n": len(seeds)}
+            for key in _PLACES:
+                row |= _over_seeds(key, list(seeds.values()))
+            for key in PAIRED:
+                row |= _gain(key, seeds, {} if variant.rule == BASE else base)
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def manifest_text(folder: SelfTrainingFolder, number: int) -> str:
-    """The manifest as written beside the file of a round's pseudo-labels."""
-    return json.dumps(describe(folder, number), indent=2) + "\n"
+def _ends(folder: SelfTrainingFolder) -> dict[str, float]:
+    """The figures of one self-training for its row, with the ends of their intervals where they have some."""
+    reports = table(folder)
+    figures: dict[str, float] = {}
+    for key, (place, quantity) in _PLACES.items():
+        row = reports.iloc[min(place, len(reports) - 1)]
+        figures |= {f"{key}{end}": row.get(f"{quantity}{end}", float("nan")) for end in ("", "_low", "_high")}
+    return figures
 
 
-def export_bytes(
-    workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str, *, all: bool = False
-) -> bytes:
-    """What `export` writes as a file's content, for a download; a folder is packed as ZIP, its manifest within."""
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / f"{avhcurate_export.safe_name(folder.record.target)}-round{number}"
-        export(workspace, folder, number, format, out, all=all)
-        return avhcurate_export.zipped(out) if out.is_dir() else out.read_bytes()
+def _over_seeds(key: str, ends: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    if len(ends) == 1:
+        return {f"{key}{end}": ends[0][f"{key}{end}"] for end in ("", "_low", "_high")}
+    mean = mean_over_seeds([row[key] for row in ends])
+    return {key: mean.value, f"{key}_low": mean.low, f"{key}_high": mean.high}
 
 
-def export(
-    workspace: Workspace,
-    folder: SelfTrainingFolder,
-    number: int,
-    format: str,
-    out: Path,
-    *,
-    all: bool = False,
-    force: bool = False,
-) -> int:
-    """Writes the pseudo-labels of a round with their manifest, and returns how many samples have one there.
-
-    csv, jsonl and parquet hold `pseudo_labels`. The other formats of `export.FORMATS` are what it makes of the
-    selected samples, with their pseudo-labels for curated ones. What exists is refused unless `force`.
-    """
-    if format not in avhcurate_export.FORMATS:
-        raise CurateError(f"no format is called {format}: choose from {', '.join(avhcurate_export.FORMATS)}")
-    if format in avhcurate_export.FOLDERS:
-        return _export_folder(workspace, folder, number, format, out, force=force)
-    rows = pseudo_labels(workspace, folder, number, all=all)
-    write_frame(rows, out, describe(folder, number), format=format, force=force)
-    return int(rows["selected"].sum())
-
-
-def _export_folder(
-    workspace: Workspace, folder: SelfTrainingFolder, number: int, format: str, out: Path, *, force: bool
-) -> int:
-    """Exports from a table of the target in which the pseudo-labels are the curated labels."""
-    chosen = pseudo_labels(workspace, folder, number)
-    decided = chosen[["path"]].assign(curated_label=chosen["pseudo_label"], excluded=False)
-    decided["tags"] = pd.Series([[]] * len(chosen), index=chosen.index, dtype=object)
-    dataset, run = workspace.dataset(folder.record.target), folder.record.target_run
-    own = dataset.run(run) if run else None  # a whole network has none, and another network's scores say nothing here
-    table = DatasetTable(dataset, own, open_log(workspace), open_response_log(workspace), open_saved(workspace))
-    table.annotate(decided)
-    count = avhcurate_export.export(table, Filters(), format, out, force=force, only=chosen["id"].tolist())
-    manifest = out / "manifest.json"
-    content = json.loads(manifest.read_bytes()) | {"pseudo_labels": describe(folder, number)}
-    write_atomic(manifest, json.dumps(content, indent=2) + "\n")
-    return count
-
-
-def _flat(name: str, share: dict[str, Any]) -> dict[str, Any]:
-    return {name: share["value"], f"{name}_low": share["low"], f"{name}_high": share["high"], f"{name}_n": share["n"]}
+def _gain(key: str, ours: Mapping[int, Mapping[str, float]], base: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    shared = sorted(ours.keys() & base.keys())
+    gain = mean_over_seeds([ours[seed][key] - base[seed][key] for seed in shared])
+    named = {"": gain.value, "_low": gain.low, "_high": gain.high, "_n": gain.n, "_p": gain.p}
+    return {f"{key}_gain{name}": value for name, value in named.items()}

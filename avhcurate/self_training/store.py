@@ -202,9 +202,3 @@ class SelfTrainingFolder(RecordFolder[SelfTrainingRecord]):
 
     def _path(self, number: int) -> Path:
         return self.root / "rounds" / f"{number:02d}"
-
-
-def self_trainings(dataset: Path) -> list[SelfTrainingFolder]:
-    """The self-trainings whose target is the dataset in a folder, complete or not, oldest first."""
-    found = [SelfTrainingFolder(path.parent) for path in (dataset / FOLDER).glob(f"*/{SelfTrainingFolder.FILE}")]
-    return sorted(found, key=lambda folder: (folder.record.started, folder.name))

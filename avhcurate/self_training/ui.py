@@ -6,9 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from avhcurate.self_training import results, rule_comparison
+from avhcurate.self_training import results
 from avhcurate.self_training.plots import PANELS, curves, stroke
-from avhcurate.self_training.rule_comparison import BASE, HELD, Line, Lines
+from avhcurate.self_training.results import BASE, PAIRED, RuleVariant, Variants
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
@@ -114,15 +114,16 @@ def no_round_yet(*, busy: bool) -> None:
 _TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
 
 
-def line_name(line: Line) -> str:
-    """Name of a line of the curves."""
-    return RULE_NAMES[line.rule] if line.usual else f"{RULE_NAMES[line.rule]}, α {line.alpha:g}"
+def variant_name(variant: RuleVariant) -> str:
+    """Name of the rule, with its weight where that is not the rule's default."""
+    name = RULE_NAMES[variant.rule]
+    return name if variant.usual else f"{name}, α {variant.alpha:g}"
 
 
 # --- rounds as curves ----------------------------------------------------------------------------------------
 
 
-def rounds_chart(here: Opened, lines: Lines) -> None:
+def rounds_chart(here: Opened, variants: Variants) -> None:
     """The chosen quantities over the rounds, one line per rule."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Rounds", width="content")
@@ -132,10 +133,10 @@ def rounds_chart(here: Opened, lines: Lines) -> None:
                 st.pills, "Quantities", here.view, names, selection_mode="multi", label_visibility="collapsed"
             )
     keys = (chosen or SHOWN.default)[:_MOST_PANELS]
-    values, reference = _courses(lines, keys), _source_only(lines, keys)
-    strokes = [stroke(line_name(line), line.rule, usual=line.usual) for line in lines]
+    values, reference = _courses(variants, keys), _source_only(variants, keys)
+    strokes = [stroke(variant_name(one), one.rule, usual=one.usual) for one in variants]
     show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
-    seeds = sorted({len(folders) for folders in lines.values()})
+    seeds = sorted({len(folders) for folders in variants.values()})
     st.caption(
         f"{_bands(seeds)}. Colour and symbol tell the gate, the dash what is learnt: a hard label, LRENT's soft one "
         "(dashed), MRKLD's (dotted). Labels of the target serve these reports alone; nothing selects or learns by "
@@ -157,25 +158,25 @@ def _bands(seeds: Sequence[int]) -> str:
     return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
 
 
-_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.courses)
-_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.source_only)
-_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(rule_comparison.side_by_side)
+_courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.courses)
+_source_only = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.source_only)
+_side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.side_by_side)
 
 
 # --- rules side by side --------------------------------------------------------------------------------------
 
 
-def rules_table(lines: Lines) -> None:
+def rules_table(variants: Variants) -> None:
     """Results of each rule over seeds, and its difference from the baseline."""
-    table = _side_by_side(lines)
+    table = _side_by_side(variants)
     st.subheader("Rules side by side")
     if table.empty:
         st.markdown(":material/hourglass_empty: No run is complete yet.")
         return
-    names = [line_name(line) for line in lines]
-    held = bool((table[f"{HELD[0]}_gain_n"] > 1).any())
-    heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if held else [])]
-    st.html(html_table(heads, [_row(row, names, held) for row in table.to_dict("records")]))
+    names = [variant_name(variant) for variant in variants]
+    paired = bool((table[f"{PAIRED[0]}_gain_n"] > 1).any())
+    heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if paired else [])]
+    st.html(html_table(heads, [_row(row, names, paired) for row in table.to_dict("records")]))
     if table["accuracy"].isna().all():
         st.caption("No sample of the target has a label, so there is nothing to judge by.")
         return
@@ -185,7 +186,7 @@ def rules_table(lines: Lines) -> None:
         f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
         + (
             f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
-            if held
+            if paired
             else f"With two seeds or more of a rule and of {RULE_NAMES[BASE]}, their difference is tested here."
         )
     )
@@ -196,9 +197,9 @@ def _gain_heads() -> list[str]:
     return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
 
 
-def _row(row: Mapping[Any, Any], names: Sequence[str], held: bool) -> str:
+def _row(row: Mapping[Any, Any], names: Sequence[str], paired: bool) -> str:
     cells = [f"{row['n']:,}", *(_cell(row, key, form) for _, key, form in _HEADS)]
-    cells += [_gain_cell(row, key) for key in HELD] if held else []
+    cells += [_gain_cell(row, key) for key in PAIRED] if paired else []
     return table_row(escape(names[row["line"]]), cells)
 
 

@@ -12,12 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.export import FOLDERS, FORMATS
-from avhcurate.self_training import results
+from avhcurate.export.output import manifest_text
+from avhcurate.self_training import results, round_export
 from avhcurate.self_training.plots import MOST_CLASSES, before_and_after
-from avhcurate.self_training.rule_comparison import BASE, Lines
+from avhcurate.self_training.results import BASE, Variants
 from avhcurate.self_training.store import SelfTrainingFolder
-from avhcurate.self_training.ui import line_name
-from avhcurate.stats.intervals import wilson
+from avhcurate.self_training.ui import variant_name
+from avhcurate.stats.intervals import share
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download
@@ -58,18 +59,16 @@ class SampleList:
 
     def precision(self) -> tuple[int, float, float, float]:
         """n with a label, share whose pseudo-label it is, and the ends of its 95 % interval (Wilson)."""
-        known = self.rows[self.rows["label"] >= 0]
-        right = int((known["label"] == known["candidate"]).sum())
-        low, high = wilson(right, len(known))
-        return len(known), right / len(known) if len(known) else np.nan, float(low), float(high)
+        labelled = self.rows[self.rows["label"] >= 0]
+        return share((labelled["label"] == labelled["candidate"]).sum(), len(labelled))
 
 
 # --- which round ---------------------------------------------------------------------------------------------
 
 
-def choose(here: Opened, lines: Lines) -> ChosenRound | None:
+def choose(here: Opened, variants: Variants) -> ChosenRound | None:
     """The run and the round to look at, with the export of its pseudo-labels; None before a round has selected."""
-    runs = _named(lines)
+    runs = _named(variants)
     default = next((name for name, (_, folder) in runs.items() if folder.record.rule == "avc"), next(iter(runs)))
     which = one_of("selftrain.run", tuple(runs), default)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -102,11 +101,11 @@ def choose(here: Opened, lines: Lines) -> ChosenRound | None:
     return chosen
 
 
-def _named(lines: Lines) -> dict[str, tuple[str, SelfTrainingFolder]]:
+def _named(variants: Variants) -> dict[str, tuple[str, SelfTrainingFolder]]:
     """Title and folder of each run, by name."""
     return {
-        folder.name: (f"{line_name(line)} · seed {folder.record.seed}", folder)
-        for line, folders in lines.items()
+        folder.name: (f"{variant_name(variant)} · seed {folder.record.seed}", folder)
+        for variant, folders in variants.items()
         for folder in folders
     }
 
@@ -116,10 +115,8 @@ def _named(lines: Lines) -> dict[str, tuple[str, SelfTrainingFolder]]:
 
 def classes(chosen: ChosenRound) -> None:
     """Each class of the target by the source alone and after the round."""
-    table = results.classes(chosen.folder, chosen.number)
-    table["before"] = (
-        results.classes(chosen.folder, 0).set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
-    )
+    table, before = (chosen.folder.classes(number) for number in (chosen.number, 0))
+    table["before"] = before.set_index("label")["accuracy"].reindex(table["label"]).to_numpy()
     table = table.rename(columns={"accuracy": "after", "accuracy_low": "low", "accuracy_high": "high"})
     left, right = st.columns([1, 3], gap="medium")
     with left:
@@ -188,12 +185,12 @@ def _ends(ends: np.ndarray) -> str:
 # --- who chose what ------------------------------------------------------------------------------------------
 
 
-def gallery(here: Opened, chosen: ChosenRound, lines: Lines) -> tuple[list[int], int | None]:
+def gallery(here: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list[int], int | None]:
     """What one gate or run selected and another did not, as a grid; ids shown, id opened."""
     st.subheader("What one chose and the other did not")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = MODE.show(st.segmented_control, "Compare", here.view, _MODES, on_change=MODE.restart)
-        found = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, lines)
+        found = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, variants)
     if not found:
         return [], None
     st.caption(_story(chosen, mode))
@@ -255,8 +252,8 @@ def _turn_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
         partner.put(before)
 
 
-def _runs(here: Opened, chosen: ChosenRound, lines: Lines) -> dict[str, SampleList]:
-    runs = {name: run for name, run in _named(lines).items() if name != chosen.folder.name}
+def _runs(here: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, SampleList]:
+    runs = {name: run for name, run in _named(variants).items() if name != chosen.folder.name}
     if not runs:
         st.caption("There is no other run to compare with: start one with another rule or seed.")
         return {}
@@ -345,7 +342,7 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
         _download(f"Download {total:,} samples", f"{name}.{form}", here, chosen, form, every=every)
         download(
             "Manifest",
-            partial(results.manifest_text, chosen.folder, chosen.number),
+            lambda: manifest_text(round_export.describe(chosen.folder, chosen.number)),
             f"{name}.{form}.manifest.json",
             key="selftrain.manifest",
             help="The run's record, rule, thresholds and counts per class, model and weights, dataset, versions.",
@@ -356,7 +353,7 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
 def _download(
     label: str, name: str, here: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
 ) -> None:
-    data = partial(results.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
+    data = partial(round_export.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
     download(label, data, name, key="selftrain.download", type="primary", **look)
 
 

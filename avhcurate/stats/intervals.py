@@ -28,6 +28,12 @@ def wilson(successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> t
     return low, high
 
 
+def share(hits: int, n: int) -> tuple[int, float, float, float]:
+    """n, the share of hits among them and the ends of its Wilson interval; NaN where n is 0."""
+    low, high = wilson(hits, n)
+    return int(n), float(hits / n) if n else float("nan"), float(low), float(high)
+
+
 def check_level(level: float) -> None:
     """Refuses a confidence level outside (0, 1)."""
     if not 0 < level < 1:

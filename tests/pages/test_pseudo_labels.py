@@ -9,9 +9,9 @@ import pytest
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.pseudo_labels.rules import GATES
-from avhcurate.pseudo_labels.service import overlap, portion_curve, select
-from avhcurate.pseudo_labels.ui import file_of, manifest_of
-from avhcurate.self_training import results
+from avhcurate.pseudo_labels.service import describe_selection, overlap, portion_curve, select
+from avhcurate.pseudo_labels.ui import file_of
+from avhcurate.self_training import results, round_export
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import Settings, self_train_dataset
@@ -118,7 +118,7 @@ def test_all_samples_may_be_exported_and_the_manifest_says_how(digits):
     rows = pd.read_csv(io.BytesIO(file_of(digits, found, "csv", soft=False, everything=True)))
     assert len(rows) == len(found.ids)
     assert rows["pseudo_label"].notna().sum() == len(found.selected)
-    manifest = json.loads(manifest_of(digits, found))
+    manifest = describe_selection(digits, found)
     assert (manifest["rule"], manifest["portion"], manifest["selected"]) == ("avc", 0.2, len(found.selected))
 
 
@@ -163,7 +163,7 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
         np.save(run.root / "class_weights.npy", head.class_weights)
         np.save(run.root / "bias.npy", head.bias)
         columns = ["id", "path", "pseudo_label", "confidence", "avc", "threshold", "rank_in_class"]
-        expected = results.pseudo_labels(space, folder, 1)[columns].astype({"pseudo_label": "int64"})
+        expected = round_export.pseudo_labels(space, folder, 1)[columns].astype({"pseudo_label": "int64"})
         score = expected["avc" if "avc" in rule else "confidence"]
         twice = expected["id"].isin(twins) & (score == expected["threshold"])
         assert twice.sum() >= 10  # at the threshold, two of a class

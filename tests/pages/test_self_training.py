@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.self_training import results
+from avhcurate.self_training import results, round_export
 from avhcurate.self_training.ui_start import SelfTrain
 from avhcurate.ui.text import p_text
 
@@ -155,12 +155,12 @@ def test_a_round_that_is_not_there_is_said(open_page, self_trained_root, address
 @pytest.mark.parametrize("form", ["csv", "folder"])
 def test_the_download_holds_the_selection_of_the_round(self_trained_root, runs, form):
     workspace, folder = Workspace(self_trained_root), runs["avc", 0]
-    content = results.export_bytes(workspace, folder, 2, form)
+    content = round_export.export_bytes(workspace, folder, 2, form)
     rows = folder.selection(2).query("selected").set_index("id")
     if form == "csv":
         read = pd.read_csv(io.BytesIO(content)).set_index("id")
         assert read["pseudo_label"].to_dict() == rows["candidate"].to_dict()
-        assert json.loads(results.manifest_text(folder, 2))["selected"] == len(rows)
+        assert round_export.describe(folder, 2)["selected"] == len(rows)
         return
     names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     assert sum(name.endswith(".png") for name in names) == len(rows)

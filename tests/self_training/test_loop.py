@@ -106,7 +106,7 @@ def test_each_rule_selects_as_it_would_alone_and_asks_for_its_own_targets(rule, 
     logits = features @ weights.T + head.bias
     if rule == "avc-centred":
         features, weights = features - features.mean(0), weights - weights.mean(0)
-    alone = select(logits, scores.avc(features, weights), rule=rule, portion=0.2)
+    alone = select(lambda: [(logits, scores.avc(features, weights))], rule=rule, portion=0.2)
     rows, given = folder.selection(1), trainer.seen[1]
     np.testing.assert_array_equal(rows["selected"], alone.selected)
     np.testing.assert_array_equal(rows["candidate"], alone.candidate)

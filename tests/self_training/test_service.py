@@ -23,7 +23,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import write_parquet
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.service import COLUMNS
-from avhcurate.self_training import results
+from avhcurate.self_training import results, round_export
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import Settings, self_train_all, self_train_dataset
@@ -286,35 +286,34 @@ def test_differences_between_gates_and_between_runs(adapted):
 
 def test_rules_are_compared_over_seeds(adapted):
     assert [len(group) for group in results.comparable(adapted)] == [4]
-    table = results.compare(adapted).set_index(["rule", "round"])
+    table = results.courses(results.by_variant(adapted), ["accuracy"]).set_index(["line", "round"])
     values = [adapted[place].report(3).accuracy.value for place in (0, 2)]
-    row = table.loc[("avc", 3)]
+    row = table.loc[(1, 3)]
     assert (row["n"], row["mean"]) == (2, pytest.approx(np.mean(values)))
     half = 12.7062 * np.std(values, ddof=1) / np.sqrt(2)  # t at 97.5 % with one degree of freedom
     assert row["high"] - row["mean"] == pytest.approx(half, rel=1e-4)
-    assert results.compare(adapted[:1]).set_index("round")["low"].isna().all()
 
 
 def test_an_unknown_self_training_or_round_says_what_there_is(adapted_root, adapted):
     with pytest.raises(CurateError, match=f"no self-training 'x'; it has {adapted[0].name}"):
         results.training(Workspace(adapted_root), "blurred", "x")
     with pytest.raises(CurateError, match="has no round 9: it has 4 rounds"):
-        results.selection(adapted[0], 9)
+        adapted[0].selection(9)
     with pytest.raises(CurateError, match="selects nothing"):
-        results.selection(adapted[0], 0)
+        adapted[0].selection(0)
 
 
 def test_pseudo_labels_have_the_columns_of_select_and_their_manifest(adapted_root, adapted):
     workspace = Workspace(adapted_root)
-    every = results.pseudo_labels(workspace, adapted[0], 2, all=True)
-    chosen = results.pseudo_labels(workspace, adapted[0], 2)
+    every = round_export.pseudo_labels(workspace, adapted[0], 2, all=True)
+    chosen = round_export.pseudo_labels(workspace, adapted[0], 2)
     assert list(every.columns) == list(COLUMNS)
     assert len(every) == 896
     assert chosen["selected"].all()
     assert every["pseudo_label"].notna().sum() == len(chosen) == adapted[0].report(2).selected
     paths = workspace.dataset("blurred").samples(["id", "path"]).set_index("id")["path"]
     assert chosen["path"].tolist() == paths[chosen["id"]].tolist()
-    manifest = json.loads(json.dumps(results.describe(adapted[0], 2)))
+    manifest = json.loads(json.dumps(round_export.describe(adapted[0], 2)))
     assert (manifest["rule"], manifest["round"], manifest["portion"]) == ("avc", 2, 0.35)
     assert sum(row["selected"] for row in manifest["per_class"]) == manifest["selected"] == len(chosen)
     assert manifest["self_training"]["recipe"]["hidden"] == 32
@@ -326,13 +325,13 @@ def test_pseudo_labels_of_another_import_are_refused(own_root, adapted):
     folder = results.training(workspace, "blurred", adapted[0].name)
     folder.write_record(folder.record.model_copy(update={"target_fingerprint": "another"}))
     with pytest.raises(CurateError, match="was imported again"):
-        results.export(workspace, folder, 1, "csv", own_root / "out.csv")
+        round_export.export(workspace, folder, 1, "csv", own_root / "out.csv")
 
 
 @pytest.mark.parametrize("format", sorted(export.FORMATS))
 def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_path):
     out = tmp_path / f"labels.{format}"
-    count = results.export(Workspace(adapted_root), adapted[0], 2, format, out)
+    count = round_export.export(Workspace(adapted_root), adapted[0], 2, format, out)
     assert count == adapted[0].report(2).selected
     manifest = out / "manifest.json" if out.is_dir() else out.with_name(out.name + ".manifest.json")
     content = json.loads(manifest.read_text())
@@ -355,7 +354,7 @@ def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_pat
         read = pq.read_table(out / "data").to_pandas().set_index("id")
         assert read["label"].to_dict() == chosen.to_dict()
     with pytest.raises(CurateError, match="--force"):
-        results.export(Workspace(adapted_root), adapted[0], 2, format, out)
+        round_export.export(Workspace(adapted_root), adapted[0], 2, format, out)
 
 
 def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
@@ -373,7 +372,7 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cl
     assert (folder.record.trainer, folder.record.target_run, folder.rounds()) == ("full", None, [0, 1, 2])
     assert folder.report(2).accuracy.value > folder.report(0).accuracy.value
     assert not list(folder.root.glob("*.pt"))
-    assert results.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
+    assert round_export.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
 
 
 def test_select_writes_a_round_as_the_page_offers_it(adapted_root, adapted, tmp_path, cli):

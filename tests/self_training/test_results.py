@@ -6,26 +6,26 @@ from scipy import stats
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.self_training import results
-from avhcurate.self_training.rule_comparison import courses, lines, side_by_side, source_only
+from avhcurate.self_training.results import by_variant, courses, side_by_side, source_only
 
 
 @pytest.fixture(scope="module")
 def found(self_trained_root):
     """Confidence and AVC with two seeds each."""
     every = results.trainings(Workspace(self_trained_root), "digits")
-    return lines([folder for folder in every if folder.record.rule != "mrkld"])
+    return by_variant([folder for folder in every if folder.record.rule != "mrkld"])
 
 
 def reports(found, rule, number):
-    folders = next(folders for line, folders in found.items() if line.rule == rule)
+    folders = next(folders for variant, folders in found.items() if variant.rule == rule)
     return [folder.report(number) for folder in folders]
 
 
-def test_lines_stand_in_the_order_of_the_rules_with_every_seed_once(found, self_trained_root):
-    assert [(line.rule, line.usual) for line in found] == [("confidence", True), ("avc", True)]
+def test_variants_are_in_the_order_of_the_rules_with_every_seed_once(found, self_trained_root):
+    assert [(variant.rule, variant.usual) for variant in found] == [("confidence", True), ("avc", True)]
     assert [[folder.record.seed for folder in folders] for folders in found.values()] == [[0, 1], [0, 1]]
     every = results.trainings(Workspace(self_trained_root), "digits")
-    assert lines([*every, *every]) == lines(every)
+    assert by_variant([*every, *every]) == by_variant(every)
 
 
 def test_means_and_intervals_over_seeds_are_those_of_students_t(found):
@@ -52,7 +52,7 @@ def test_the_difference_from_confidence_is_paired_within_seeds(found):
 
 
 def test_one_seed_has_the_interval_over_samples_and_no_test(found):
-    single = {line: folders[:1] for line, folders in found.items()}
+    single = {variant: folders[:1] for variant, folders in found.items()}
     row, report = side_by_side(single).set_index("line").loc[1], reports(found, "avc", 3)[0]
     assert [row["accuracy_low"], row["accuracy_high"]] == [report.accuracy.low, report.accuracy.high]
     ends = [report.mean_accuracy_low, report.mean_accuracy_high]
@@ -79,7 +79,7 @@ def test_runs_that_are_not_complete_stay_out_of_the_table(found, tmp_path):
     cut = SelfTrainingFolder(shutil.copytree(next(iter(found.values()))[0].root, tmp_path / "cut"))
     cut.write_record(cut.record.model_copy(update={"finished": None, "seed": 7}))
     shutil.rmtree(cut.round(3))
-    more = lines([*(folder for folders in found.values() for folder in folders), cut])
+    more = by_variant([*(folder for folders in found.values() for folder in folders), cut])
     assert side_by_side(more)["n"].tolist() == [2, 2]
     course = courses(more, ["accuracy"]).query("line == 0").set_index("round")["n"]
     assert course.to_dict() == {0: 3, 1: 3, 2: 3, 3: 2}
