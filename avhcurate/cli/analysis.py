@@ -56,8 +56,8 @@ def correlate(
     print(wide.round(3).to_string(na_rep="-"))
     if not found.ceiling.reason and against == correlation_service.HSF:
         print(f"\nnoise ceiling {found.ceiling.ceiling:.3f} (reliability of HSF {found.ceiling.reliability:.3f})")
-    for remark, rows in found.table[found.remarks != ""].groupby(found.remarks):
-        print(f"{remark}: {', '.join(dict.fromkeys(rows['bin']))}")
+    for text in correlation_service.remark_texts(found):
+        print(text)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from avhcurate.scores import SCORES
 from avhcurate.stats import correlation_tests
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.intervals import wilson
+from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.votes import bins
@@ -69,7 +70,7 @@ def pair(
         points[f"{side}_predicted"] = read["predicted"]
         points[f"{side}_right"] = read["predicted"] == samples.labels
         points[side] = read[measure]
-        points[f"{side}_rank"] = statistics.percentile_ranks(read[measure])
+        points[f"{side}_rank"] = rank_shares(read[measure])
     called = titles(table.dataset)
     names = runs[0].name, runs[1].name
     return RunPair(

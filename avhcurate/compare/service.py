@@ -17,6 +17,7 @@ from avhcurate.stats import calibration, correlation_tests
 from avhcurate.stats.calibration import BINNINGS, Calibration
 from avhcurate.stats.correlation import ALL, correlate
 from avhcurate.stats.intervals import wilson
+from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import discoveries
@@ -93,7 +94,7 @@ def side_by_side(
         found[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
         [discoveries.avh_follows_hsf(models, samples.hsf), discoveries.norm_is_inconsistent(models, samples.hsf)],
         calibrations,
-        {name: statistics.percentile_ranks(c["avh"]) for name, c in columns.items()},
+        {name: rank_shares(c["avh"]) for name, c in columns.items()},
         samples,
         shared.labelled,
         table.simulated,

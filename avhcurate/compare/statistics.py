@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import binomtest, linregress, t
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.ranks import average_ranks, spearman, standard_ranks
+from avhcurate.stats.ranks import spearman, standard_ranks
 
 #: Fewer points do not make a line that says anything.
 LEAST_POINTS = 3
@@ -27,18 +27,6 @@ def class_accuracy(labels: np.ndarray, right: np.ndarray) -> tuple[float, int]:
     some = counts > 0
     shares = np.bincount(labels, weights=right, minlength=len(counts))[some] / counts[some]
     return (float(shares.mean()) if len(shares) else float("nan")), int(some.sum())
-
-
-def percentile_ranks(hardness: np.ndarray) -> np.ndarray:
-    """Of each value, the share of values below it, ties counted half, (n,) in (0, 1); NaN where there is no value.
-
-    >>> percentile_ranks(np.array([3.0, 1.0, np.nan, 3.0])).round(3).tolist()
-    [0.667, 0.167, nan, 0.667]
-    """
-    ranks, known = np.full(len(hardness), np.nan), ~np.isnan(hardness)
-    if known.any():
-        ranks[known] = (average_ranks(hardness[known]) - 0.5) / known.sum()
-    return ranks
 
 
 def rank_agreement(columns: Sequence[np.ndarray]) -> np.ndarray:

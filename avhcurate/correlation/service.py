@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
@@ -18,14 +18,20 @@ from avhcurate.votes.reliability import Reliability
 HSF = "hsf"
 #: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
+#: The remarks of `stats.correlation.remarks`, in words.
+REMARKS = {
+    "too few": "fewer than 3 samples",
+    "constant": "the score or HSF is constant",
+    "few": f"fewer than {correlation.FEW} samples",
+}
 
 
 @dataclass(frozen=True)
 class Correlations:
-    """`table` has the export columns; `remarks` says of each row what is amiss; `pairs` tests two scores at a time.
+    """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
 
     `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
-    scores are held against, "hsf" or a measure of the images; ``edges` are HSF's all the same.
+    scores are compared with, "hsf" or a measure of the images; `edges` are those of HSF in either case.
     """
 
     table: pd.DataFrame
@@ -68,14 +74,13 @@ def correlate(
         index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
-    interval: Literal["analytic", "bootstrap"] = "bootstrap" if bootstrap else "analytic"
-    found = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], interval=interval, seed=seed)
+    rows = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed)
     harder = {key: RANKED[key].harder for key in chosen}
     # A measure takes the place of HSF: it is turned until low means hard.
     proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
     pairs = correlation_tests.compare(scores, proxy, harder=harder, ids=frame["id"])
     ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
-    return Correlations(found, correlation.remarks(found), pairs, ceiling, edges, len(frame), table.simulated, against)
+    return Correlations(rows, correlation.remarks(rows), pairs, ceiling, edges, len(frame), table.simulated, against)
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
@@ -92,6 +97,12 @@ def noise_ceiling(table: DatasetTable) -> Reliability:
     counts = table.counter.counts
     voted = counts.votes > 0
     return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
+
+
+def remark_texts(found: Correlations) -> list[str]:
+    """Each remark with the bins that it is about, in words."""
+    bins_of = found.table["bin"][found.remarks != ""].groupby(found.remarks)
+    return [f"{REMARKS[str(remark)]}: {', '.join(dict.fromkeys(names))}" for remark, names in bins_of]
 
 
 def export_table(found: Correlations) -> pd.DataFrame:

@@ -1,7 +1,6 @@
 """Parts of the Correlation page: the table, what it says in words, and the comparison of two scores."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -11,8 +10,9 @@ import streamlit as st
 
 from avhcurate.correlation import service
 from avhcurate.correlation.plots import agreement
-from avhcurate.correlation.service import HSF, Correlations
+from avhcurate.correlation.service import HSF, REMARKS, Correlations
 from avhcurate.images.measures import PROXIES, RANKED
+from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
@@ -36,20 +36,6 @@ MOST_TO_BOOTSTRAP = 10_000
 correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The test of two scores, first against second: agreements with people, difference of Fisher z, p."""
-
-    n: int
-    first: float
-    second: float
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    between: float
-
-
 def choose_against(here: Opened) -> str:
     """What the scores are compared with: HSF, or a measure of the images once they are measured."""
     possible = service.possible_targets(here.table)
@@ -65,28 +51,21 @@ def choose_against(here: Opened) -> str:
     )
 
 
-def pair_of(found: Correlations, first: str, second: str) -> Pair:
+def comparison_of(found: Correlations, first: str, second: str) -> Comparison:
     """The comparison of any two scores, in the order asked."""
-    rows = {(row.first, row.second): row for row in found.pairs.itertuples()}
-    turned = (first, second) not in rows
-    row: Any = rows[second, first] if turned else rows[first, second]
-    agreements, ends = (row.first_agreement, row.second_agreement), (row.ci_low, row.ci_high)
-    if turned:
-        agreements, ends, difference = agreements[::-1], (-ends[1], -ends[0]), -row.difference
-    else:
-        difference = row.difference
-    return Pair(int(row.n), *agreements, difference, *ends, row.p_value, row.between)
+    rows = {(one, other): Comparison(*fields) for one, other, *fields in found.pairs.itertuples(index=False)}
+    return rows[first, second] if (first, second) in rows else rows[second, first].swapped()
 
 
-def verdict(pair: Pair, first: str, second: str, *, people: str = "people") -> str:
+def verdict(pair: Comparison, first: str, second: str, *, people: str = "people") -> str:
     """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
     one, other = score_name(first), score_name(second)
     if pair.p_value != pair.p_value:
         return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
     if abs(pair.difference) < 1e-9:
         same = f"**{one}** and **{other}** put these {pair.n:,} samples in the same order"
-        return f"{same}: both follow {people} at {pair.first:.3f}."
-    at = {one: signed(pair.first, 3), other: signed(pair.second, 3)}
+        return f"{same}: both follow {people} at {pair.first_agreement:.3f}."
+    at = {one: signed(pair.first_agreement, 3), other: signed(pair.second_agreement, 3)}
     test = f"({p_text(pair.p_value)}, n {pair.n:,})"
     if pair.p_value >= _CLEAR:
         return f"No clear difference: **{one}** follows {people} at {at[one]}, **{other}** at {at[other]} {test}."
@@ -112,7 +91,7 @@ def summary(found: Correlations) -> str:
     unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
     sentences = [f"**{score_name(best)}** follows {people} most closely, at {signed(top, 2)}{unclear}{avh}."]
     if {"avh", "confidence"} <= set(values):
-        sentences.append(_avh_or_confidence(pair_of(found, "avh", "confidence")))
+        sentences.append(_avh_or_confidence(comparison_of(found, "avh", "confidence")))
     if not found.ceiling.reason and found.ceiling.ceiling > 0 and top > 0:
         sentences.append(
             f"The votes are noisy themselves: no score could be expected above {found.ceiling.ceiling:.2f}, "
@@ -146,13 +125,13 @@ def _place(values: Mapping[str, float], key: str) -> str:
     return f"comes {place}{ending} of {len(values)}"
 
 
-def _avh_or_confidence(pair: Pair) -> str:
+def _avh_or_confidence(pair: Comparison) -> str:
     if pair.p_value != pair.p_value:
         return ""
     if pair.p_value >= _CLEAR:
         return f"Between AVH and confidence there is no clear difference ({p_text(pair.p_value)})."
     does = "better" if pair.difference > 0 else "worse"
-    values = f"{signed(pair.first, 2)} against {signed(pair.second, 2)}"
+    values = f"{signed(pair.first_agreement, 2)} against {signed(pair.second_agreement, 2)}"
     return f"AVH does {does} than confidence here: {values} ({p_text(pair.p_value)})."
 
 
@@ -179,7 +158,7 @@ def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
 
 
 def _cell(row: Any) -> str:
-    remark = escape(row.remark)
+    remark = escape(REMARKS.get(row.remark, ""))
     kind = " class='few'" if remark else ""
     if pd.isna(row.spearman):
         return f"<td{kind} title='{remark}'>–<small>{remark}</small></td>"
@@ -187,7 +166,7 @@ def _cell(row: Any) -> str:
     notes += [f"n {row.n:,}"] if row.fewer else []
     style = tint(row.spearman, min(0.55, 0.75 * abs(row.spearman)))
     z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
-    title = escape(f"{p_text(row.p_value)}{z}{f'; {row.remark}' if remark else ''}")
+    title = f"{escape(p_text(row.p_value) + z)}{'; ' * bool(remark)}{remark}"
     mark = "*" if remark else ""
     value = f"{signed(row.spearman, 3)}{mark}"
     value = f"{f'<b>{value}</b>' if row.bin == 'all' else value}<small>{' · '.join(notes)}</small>"
@@ -213,12 +192,8 @@ def ceiling_sentence(found: Correlations) -> str:
 
 def marks_sentence(found: Correlations) -> str:
     """What the dashed cells mean, when there are any."""
-    marked = found.remarks != ""
-    if not marked.any():
-        return ""
-    bins = found.table["bin"][marked]
-    texts = [f"{remark}: {', '.join(dict.fromkeys(rows))}" for remark, rows in bins.groupby(found.remarks[marked])]
-    return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}."
+    texts = service.remark_texts(found)
+    return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}." if texts else ""
 
 
 def compare(found: Correlations, view: View) -> None:
@@ -232,11 +207,12 @@ def compare(found: Correlations, view: View) -> None:
     if first == second:
         st.caption("Choose two different scores.")
         return
-    pair = pair_of(found, first, second)
+    pair = comparison_of(found, first, second)
     st.markdown(verdict(pair, first, second, people=people_of(found)))
     if pair.p_value == pair.p_value:
         st.caption(
-            f"Difference of Fisher z {signed(pair.difference, 3)} [{signed(pair.low, 3)}, {signed(pair.high, 3)}]; "
+            f"Difference of Fisher z {signed(pair.difference, 3)} "
+            f"[{signed(pair.ci_low, 3)}, {signed(pair.ci_high, 3)}]; "
             f"the two scores correlate at {signed(pair.between, 3)} with each other. Meng, Rosenthal and Rubin's test "
             "for two correlations on the same samples; p-values are not corrected for the number of pairs you try."
         )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.disagreement.rules import Disagreement
+from avhcurate.disagreement.rules import GapSets
 from avhcurate.stats.downsample import downsample
 from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, bare, faded, of_hsf
 
@@ -28,7 +28,7 @@ def downsampled(points: pd.DataFrame, *, most: int = MOST_POINTS) -> pd.DataFram
 
 def gap_scatter(
     points: pd.DataFrame,
-    found: Disagreement,
+    sets: GapSets,
     *,
     score: str,
     names: Mapping[str, str],
@@ -60,13 +60,13 @@ def gap_scatter(
             hovertemplate=f"image %{{customdata[0]}}<br>HSF %{{x:.2f}}, {score} %{{customdata[1]:.4g}}<extra></extra>",
         )
     lowest, highest = float(points[column].min()), float(points[column].max())
-    easy, hard = _ends(points, found, percentiles)
-    upside_down = found.harder == "low" and not percentiles
+    easy, hard = _ends(points, sets, percentiles)
+    upside_down = sets.harder == "low" and not percentiles
     floor, ceiling = (highest, lowest) if upside_down else (lowest, highest)
     pad = 0.04 * (ceiling - floor) or 0.05
     bottom, top = floor - pad, ceiling + pad
-    _region(figure, COLORS["hard_for_humans"], -0.02, found.hsf_cuts[0], bottom, easy)
-    _region(figure, COLORS["hard_for_network"], found.hsf_cuts[1], 1.02, hard, top)
+    _region(figure, COLORS["hard_for_humans"], -0.02, sets.hsf_cuts[0], bottom, easy)
+    _region(figure, COLORS["hard_for_network"], sets.hsf_cuts[1], 1.02, hard, top)
     _title(figure, names["hard_for_humans"], COLORS["hard_for_humans"], x=0.0, y=0.0)
     _title(figure, names["hard_for_network"], COLORS["hard_for_network"], x=1.0, y=1.0)
     what = f"{score}, percentile of difficulty" if percentiles else score
@@ -79,14 +79,14 @@ def gap_scatter(
     return figure
 
 
-def _ends(points: pd.DataFrame, found: Disagreement, percentiles: bool) -> tuple[float, float]:
+def _ends(points: pd.DataFrame, sets: GapSets, percentiles: bool) -> tuple[float, float]:
     """Heights at which the network's easy end stops and its hard end begins."""
-    low, high = found.score_cuts
-    easy, hard = (low, high) if found.harder == "high" else (high, low)
+    low, high = sets.score_cuts
+    easy, hard = (low, high) if sets.harder == "high" else (high, low)
     if not percentiles:
         return easy, hard
-    difficult = points["value"] if found.harder == "high" else -points["value"]
-    sign = 1 if found.harder == "high" else -1
+    difficult = points["value"] if sets.harder == "high" else -points["value"]
+    sign = 1 if sets.harder == "high" else -1
     below = points.loc[difficult <= sign * easy, "difficulty"].max()
     above = points.loc[difficult >= sign * hard, "difficulty"].min()
     return float(below), float(above)

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from avhcurate.errors import CurateError
+from avhcurate.stats.ranks import rank_shares
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Cuts:
 
 
 @dataclass(frozen=True)
-class Disagreement:
+class GapSets:
     """The two sets of the human-network gap; a sample is never in both.
 
     samples: with both HSF and the score; only they are compared.
@@ -62,45 +61,41 @@ class Disagreement:
     score_cuts: tuple[float, float]
     harder: Literal["high", "low"]
 
-    def table(self) -> pd.DataFrame:
-        """Both sets one after the other: `row, set, gap`."""
-        rows = np.concatenate([self.hard_for_humans, self.hard_for_network])
-        names = ["hard_for_humans"] * len(self.hard_for_humans) + ["hard_for_network"] * len(self.hard_for_network)
-        return pd.DataFrame({"row": rows, "set": pd.array(names, dtype="str"), "gap": self.gap[rows]})
+
+#: Low and high HSF, and the easiest and the hardest fifth by a score.
+HSF_CUTS = Cuts(0.2, 0.8)
+SCORE_CUTS = Cuts(0.2, 0.8, quantile=True)
 
 
-def disagree(
+def gap_sets(
     hsf: ArrayLike,
     score: ArrayLike,
     *,
     harder: Literal["high", "low"],
-    hsf_cuts: Cuts = Cuts(0.2, 0.8),
-    score_cuts: Cuts = Cuts(0.2, 0.8, quantile=True),
-) -> Disagreement:
+    hsf_cuts: Cuts = HSF_CUTS,
+    score_cuts: Cuts = SCORE_CUTS,
+) -> GapSets:
     """Samples hard for humans but easy for the network, and the reverse: hsf (N,), score (N,), NaN for none.
 
     `harder` says which end of the score means a harder sample. Hard for humans is HSF at or below `hsf_cuts.low`, easy
     at or above `hsf_cuts.high`; the network's easy and hard ends lie beyond `score_cuts`. Raises CurateError where cuts
     do not rise or quantiles coincide.
 
-    >>> found = disagree([0.1, 0.9, 0.9, 0.1], [0.05, 0.05, 0.95, 0.95], harder="high", score_cuts=Cuts(0.1, 0.9))
-    >>> found.hard_for_humans, found.hard_for_network, found.gap[[0, 2]]
+    >>> sets = gap_sets([0.1, 0.9, 0.9, 0.1], [0.05, 0.05, 0.95, 0.95], harder="high", score_cuts=Cuts(0.1, 0.9))
+    >>> sets.hard_for_humans, sets.hard_for_network, sets.gap[[0, 2]]
     (array([0]), array([2]), array([ 0.5, -0.5]))
     """
     human, network = np.asarray(hsf, float), np.asarray(score, float)
     if human.shape != network.shape or human.ndim != 1:
         raise CurateError(f"hsf {human.shape} and score {network.shape} must hold one value a sample each")
-    if harder not in ("high", "low"):
-        raise CurateError(f'harder must be "high" or "low", not {harder!r}')
     both = ~(np.isnan(human) | np.isnan(network))
     hsf_at, score_at = hsf_cuts.of(human[both], "HSF"), score_cuts.of(network[both], "score")
     # From here on larger is harder for the network, whichever way the score runs.
     difficulty, (easy, hard) = (network, score_at) if harder == "high" else (-network, (-score_at[1], -score_at[0]))
-    gap = np.full(len(human), np.nan)
-    gap[both] = _rank_share(-human[both]) - _rank_share(difficulty[both])
+    gap = rank_shares(np.where(both, -human, np.nan)) - rank_shares(np.where(both, difficulty, np.nan))
     humans = np.flatnonzero(both & (human <= hsf_at[0]) & (difficulty <= easy))
     machine = np.flatnonzero(both & (human >= hsf_at[1]) & (difficulty >= hard))
-    return Disagreement(
+    return GapSets(
         samples=int(both.sum()),
         hard_for_humans=humans[np.argsort(-gap[humans], kind="stable")],
         hard_for_network=machine[np.argsort(gap[machine], kind="stable")],
@@ -109,8 +104,3 @@ def disagree(
         score_cuts=score_at,
         harder=harder,
     )
-
-
-def _rank_share(values: np.ndarray) -> np.ndarray:
-    """Mid-rank of each value as a share of all, in (0, 1)."""
-    return (rankdata(values) - 0.5) / max(1, len(values))

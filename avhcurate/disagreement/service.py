@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from avhcurate.disagreement.rules import Cuts, Disagreement
-from avhcurate.disagreement.rules import disagree as find_sets
+from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts, GapSets, gap_sets
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
+from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
 
-#: Name of each set in files, and in words.
+#: Each set by its name in files, a field of `GapSets`, and in words.
 SETS = {
     "hard_for_humans": "Hard for humans, easy for the network",
     "hard_for_network": "Hard for the network, easy for humans",
@@ -22,10 +21,10 @@ SETS = {
 
 @dataclass(frozen=True)
 class Gap:
-    """`sets` is the finding; `ids` are the ids of each set, widest gap first; `points` holds `id, hsf, score`."""
+    """Both sets by score `key`: `ids` of each, widest gap first; `sets` has rows of `points` (`id, hsf`, the score)."""
 
     key: str
-    sets: Disagreement
+    sets: GapSets
     ids: dict[str, list[int]]
     points: pd.DataFrame
     simulated: bool
@@ -36,14 +35,10 @@ def disagree(
     *,
     key: str = "avh",
     filters: Filters | None = None,
-    hsf_cuts: Cuts | None = None,
-    score_cuts: Cuts | None = None,
+    hsf_cuts: Cuts = HSF_CUTS,
+    score_cuts: Cuts = SCORE_CUTS,
 ) -> Gap:
-    """The samples in view on which people and the network differ by score `key`.
-
-    Default: HSF at or below 0.2 (at or above 0.8), and the easiest (hardest) fifth by the score. Refused without
-    votes or without a run.
-    """
+    """The samples in view on which people and the network differ by score `key`; refused without votes or a run."""
     name = table.dataset.name
     if table.run is None or table.votes is None:
         missing = "model run" if table.run is None else "human votes"
@@ -51,15 +46,8 @@ def disagree(
         raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
     check_scores(table, [key])
     points = table.frame(filters or Filters(), columns=["id", "hsf", key])
-    sets = find_sets(
-        points["hsf"],
-        points[key],
-        harder=SCORES[key].harder,
-        hsf_cuts=hsf_cuts or Cuts(0.2, 0.8),
-        score_cuts=score_cuts or Cuts(0.2, 0.8, quantile=True),
-    )
-    rows = {"hard_for_humans": sets.hard_for_humans, "hard_for_network": sets.hard_for_network}
-    ids = {name: points["id"].iloc[found].astype(int).tolist() for name, found in rows.items()}
+    sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].harder, hsf_cuts=hsf_cuts, score_cuts=score_cuts)
+    ids = {name: points["id"].iloc[getattr(sets, name)].astype(int).tolist() for name in SETS}
     return Gap(key, sets, ids, points, table.simulated)
 
 
@@ -79,7 +67,7 @@ def compared_points(gap: Gap) -> pd.DataFrame:
             "id": ids,
             "hsf": both["hsf"].to_numpy(float),
             "value": value,
-            "difficulty": (rankdata(difficulty) - 0.5) / max(1, len(ids)),
+            "difficulty": rank_shares(difficulty),
             "set": of_set,
         }
     )

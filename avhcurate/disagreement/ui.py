@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
-from avhcurate.disagreement.rules import Cuts
+from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table
 from avhcurate.export.text import csv_text
 from avhcurate.scores import SCORES
@@ -46,8 +46,8 @@ def _write_cuts(cuts: Cuts) -> str:
 
 
 SCORE = one_of("gap.score", list(SCORES), "avh")
-HSF_CUTS = Choice("gap.hsf", Cuts(0.2, 0.8), _read_cuts, _write_cuts)
-SCORE_CUTS = Choice("gap.cuts", Cuts(0.2, 0.8, quantile=True), _read_cuts, _write_cuts)
+BY_HSF = Choice("gap.hsf", HSF_CUTS, _read_cuts, _write_cuts)
+BY_SCORE = Choice("gap.cuts", SCORE_CUTS, _read_cuts, _write_cuts)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class GapSettings:
 def settings_of(here: Opened) -> GapSettings:
     """Settings of the address; AVH where the run does not have the score."""
     view, key = here.view, SCORE.of(here.view)
-    return GapSettings(key if key in here.table.scores else SCORE.default, HSF_CUTS.of(view), SCORE_CUTS.of(view))
+    return GapSettings(key if key in here.table.scores else SCORE.default, BY_HSF.of(view), BY_SCORE.of(view))
 
 
 def choose_cuts(here: Opened, settings: GapSettings) -> None:
@@ -231,30 +231,30 @@ def export_set(table: DatasetTable, gap: Gap, name: str, form: str) -> bytes:
 def _choose_score() -> None:
     """Cuts by value mean nothing for another score."""
     SCORE.keep()
-    if not SCORE_CUTS.of(url_state.current()).quantile:
-        SCORE_CUTS.put(SCORE_CUTS.default)
+    if not BY_SCORE.of(url_state.current()).quantile:
+        BY_SCORE.put(BY_SCORE.default)
 
 
 def _cut_hsf() -> None:
     low, high = st.session_state["gap.hsf"]
-    HSF_CUTS.put(Cuts(low, high))
+    BY_HSF.put(Cuts(low, high))
 
 
 def _cut_score(key: str, quantile: bool) -> None:
     low, high = st.session_state[key]
-    SCORE_CUTS.put(Cuts(low, high, quantile))
+    BY_SCORE.put(Cuts(low, high, quantile))
 
 
 def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
     """Converts the cuts from quantiles to values, or returns to the default quantiles."""
     if st.session_state["gap.by"] == "quantile":
-        SCORE_CUTS.put(SCORE_CUTS.default)
+        BY_SCORE.put(BY_SCORE.default)
         return
     filters = url_state.current().filters
     values = table.frame(filters, columns=[settings.key])[settings.key].dropna().to_numpy(float)
     if len(values):
         low, high = np.quantile(values, [settings.score_cuts.low, settings.score_cuts.high])
-        SCORE_CUTS.put(Cuts(float(low), float(high)))
+        BY_SCORE.put(Cuts(float(low), float(high)))
 
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:

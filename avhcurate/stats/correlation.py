@@ -1,9 +1,9 @@
 """The correlation table: Spearman of every score with HSF, over all samples and within each HSF bin.
 
-Interval: Fisher's z with the standard error of Bonett and Wright (Psychometrika 65, 2000), sqrt((1 + rho^2 / 2) /
+Interval, 95 %: Fisher's z with the standard error of Bonett and Wright (Psychometrika 65, 2000), sqrt((1 + rho^2 / 2) /
 (n - 3)), made for Spearman: Pearson's 1 / sqrt(n - 3) is too short, and Fieller, Hartley and Pearson's (1957)
-sqrt(1.06 / (n - 3)) does not grow with |rho| as it should. It simulates at its nominal level with ties as in HSF (see
-the tests). A percentile bootstrap over samples is there on request.
+sqrt(1.06 / (n - 3)) does not grow with |rho| as it should. In simulations it covers at its nominal level with ties as
+in HSF (see the tests). The alternative is a percentile bootstrap over samples.
 
 p-value: two-sided, that rho is 0. From every permutation below 10 samples, else from Student's t with n - 2 degrees of
 freedom (Kendall and Stuart), as scipy's.
@@ -12,7 +12,6 @@ freedom (Kendall and Stuart), as scipy's.
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,13 @@ ALL = "all"
 #: A correlation over fewer samples is shown and marked.
 FEW = 10
 
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
+_RESAMPLES = 1000
+
+#: A row of the table: its label, and which samples (N,) belong to it.
+_Group = tuple[str, np.ndarray]
+
 
 def correlate(
     scores: Mapping[str, ArrayLike],
@@ -37,9 +43,7 @@ def correlate(
     bin_labels: Sequence[str] = (),
     *,
     ids: ArrayLike | None = None,
-    interval: Literal["analytic", "bootstrap"] = "analytic",
-    level: float = 0.95,
-    resamples: int = 1000,
+    bootstrap: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
@@ -58,53 +62,38 @@ def correlate(
     columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
     check_samples(columns, votes, ids)
-    check_interval(level, resamples)
-    if interval not in ("analytic", "bootstrap"):
-        raise CurateError(f'the interval must be "analytic" or "bootstrap", not {interval!r}')
     groups = list(_groups(votes, bin_index, bin_labels))
     rng = np.random.default_rng(seed)
     rows = []
     for name, label, members, rho, p in _each(columns, votes, groups):
-        n = len(members)
-        if interval == "analytic":
-            low, high = fisher_interval(rho, n, level)
+        if bootstrap and not np.isnan(rho):
+            low, high = _bootstrap_interval(columns[name][members], votes[members], rng)
         else:
-            low, high = _bootstrap_interval(
-                columns[name][members], votes[members], level=level, resamples=resamples, rng=rng
-            )
-        rows.append([name, label, n, rho, low, high, fisher_z(rho), p])
+            low, high = fisher_interval(rho, len(members))
+        fisher_z = float(np.arctanh(rho)) if abs(rho) < 1 else float("nan")
+        rows.append([name, label, len(members), rho, low, high, fisher_z, p])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def remarks(table: pd.DataFrame) -> pd.Series:
-    """Why a row of the correlation table has no correlation or deserves little trust; "" where nothing is amiss.
+    """Why a row of the correlation table has no correlation ("too few", "constant") or is uncertain ("few"); else "".
 
     >>> remarks(pd.DataFrame({"n": [2, 9, 50, 50], "spearman": [float("nan"), 0.5, float("nan"), 0.3]})).to_list()
-    ['fewer than 3 samples', 'fewer than 10 samples', 'the score or HSF is constant', '']
+    ['too few', 'few', 'constant', '']
     """
-    none = table["spearman"].isna()
-    remark = np.select(
-        [table["n"] < 3, none, table["n"] < FEW],
-        ["fewer than 3 samples", "the score or HSF is constant", f"fewer than {FEW} samples"],
-        "",
-    )
-    return pd.Series(remark, index=table.index, name="remark")
+    conditions = [table["n"] < 3, table["spearman"].isna(), table["n"] < FEW]
+    return pd.Series(np.select(conditions, ["too few", "constant", "few"], ""), index=table.index, name="remark")
 
 
-def fisher_z(rho: float) -> float:
-    """atanh(rho); NaN at -1 and 1, where it is infinite."""
-    return float(np.arctanh(rho)) if abs(rho) < 1 else float("nan")
-
-
-def fisher_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a Spearman correlation by Fisher's z with Bonett and Wright's standard error; NaN below 4 samples.
+def fisher_interval(rho: float, n: int) -> tuple[float, float]:
+    """95 % interval of a Spearman correlation by Fisher's z, standard error of Bonett and Wright; NaN below 4 samples.
 
     >>> [round(end, 3) for end in fisher_interval(0.5, 100)]
     [0.326, 0.641]
     """
     if n < 4 or not abs(rho) < 1:
         return float("nan"), float("nan")
-    reach = ndtri((1 + level) / 2) * np.sqrt((1 + rho * rho / 2) / (n - 3))
+    reach = _Z * np.sqrt((1 + rho * rho / 2) / (n - 3))
     return float(np.tanh(np.arctanh(rho) - reach)), float(np.tanh(np.arctanh(rho) + reach))
 
 
@@ -130,18 +119,10 @@ def check_samples(scores: Mapping[str, np.ndarray], hsf: np.ndarray, ids: ArrayL
         raise CurateError(f"sample {twice[0]} is listed more than once ({len(twice)} rows too many): count each once")
 
 
-def check_interval(level: float, resamples: int) -> None:
-    """Refuses levels outside (0, 1) and fewer than 100 resamples, too few for the ends of an interval."""
-    if not 0 < level < 1:
-        raise CurateError(f"the confidence level must lie between 0 and 1, as 0.95 does; it was {level}")
-    if resamples < 100:
-        raise CurateError(f"a bootstrap interval needs 100 resamples or more; there were {resamples}")
-
-
-def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> Iterator["_Group"]:
+def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> Iterator[_Group]:
     """Samples with HSF: all of them, then those of each bin. A sample has one bin, so no two bins share one."""
     voted = ~np.isnan(hsf)
-    yield _Group(ALL, voted)
+    yield ALL, voted
     if bin_index is None:
         return
     index = np.asarray(bin_index)
@@ -150,14 +131,7 @@ def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[s
     if voted.any() and index[voted].max() >= len(bin_labels):
         raise CurateError(f"bin {index[voted].max()} has no name: there are {len(bin_labels)} bin_labels")
     for number, label in enumerate(bin_labels):
-        yield _Group(label, voted & (index == number))
-
-
-class _Group(NamedTuple):
-    """A row of the table: `members` (N,) are its samples."""
-
-    label: str
-    members: np.ndarray
+        yield label, voted & (index == number)
 
 
 def _each(
@@ -167,47 +141,40 @@ def _each(
 
     A score is sorted once, for all groups; HSF is ranked again only where another set of samples has the score.
     """
-    has, humans = None, []
+    scored, hsf_ranks = None, []
     for name, values in scores.items():
-        now = ~np.isnan(values)
-        if has is None or not np.array_equal(has, now):
-            has, humans = now, [_human_ranks(hsf, group.members & now) for group in groups]
-        voted = np.flatnonzero(groups[0].members & has)
-        order = voted[np.argsort(values[voted])]
-        for group, human in zip(groups, humans, strict=True):
-            members = order[group.members[order]]
-            y = human[members] if human is not None else None
+        has_score = ~np.isnan(values)
+        if scored is None or not np.array_equal(scored, has_score):
+            scored, hsf_ranks = has_score, [_hsf_ranks(hsf, inside & has_score) for _, inside in groups]
+        order = np.flatnonzero(~np.isnan(hsf) & scored)
+        order = order[np.argsort(values[order])]
+        for (label, inside), ranks in zip(groups, hsf_ranks, strict=True):
+            members = order[inside[order]]
+            y = ranks[members] if ranks is not None else None
             x = standard_ranks_in_order(values[members]) if y is not None else None
             rho = spearman(x, y)
-            yield name, group.label, members, rho, _p_value(rho, len(members), x, y)
+            yield name, label, members, rho, _p_value(rho, len(members), x, y)
 
 
-def _human_ranks(hsf: np.ndarray, members: np.ndarray) -> np.ndarray | None:
+def _hsf_ranks(hsf: np.ndarray, members: np.ndarray) -> np.ndarray | None:
     """Standard ranks of HSF among the members, (N,), 0 elsewhere; None where there is no correlation with it."""
-    found = standard_ranks(hsf[members]) if members.sum() > 2 else None
-    if found is None:
+    inside = standard_ranks(hsf[members]) if members.sum() > 2 else None
+    if inside is None:
         return None
     ranks = np.zeros(len(hsf))
-    ranks[members] = found
+    ranks[members] = inside
     return ranks
 
 
-def _bootstrap_interval(
-    score: np.ndarray, hsf: np.ndarray, *, level: float, resamples: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Percentile interval over resamples of the samples; NaN where the samples themselves have no correlation."""
-    has = ~np.isnan(score)
-    if has.sum() < 3 or np.ptp(hsf[has]) == 0 or (score[has] == score[has][0]).all():
-        return float("nan"), float("nan")
-    x, y, n = Resampled(score[has]), Resampled(hsf[has]), int(has.sum())
-    drawn = [_resampled(x, y, resample(n, rng)) for _ in range(resamples)]
+def _bootstrap_interval(score: np.ndarray, hsf: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """95 % percentile interval over resamples of the samples, which must have a correlation."""
+    x, y, drawn = Resampled(score), Resampled(hsf), []
+    for _ in range(_RESAMPLES):
+        times = resample(len(score), rng)
+        drawn.append(spearman(x.standard_ranks(times), y.standard_ranks(times), times))
     # A resample of one value has no correlation; it says nothing about where the interval ends.
-    low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _resampled(score: Resampled, hsf: Resampled, times: np.ndarray) -> float:
-    return spearman(score.standard_ranks(times), hsf.standard_ranks(times), times)
 
 
 def _p_value(rho: float, n: int, x: np.ndarray | None, y: np.ndarray | None) -> float:

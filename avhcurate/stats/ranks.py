@@ -20,6 +20,17 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
+def rank_shares(values: np.ndarray) -> np.ndarray:
+    """Of each value, the share of values below it, ties counted half, (n,) in (0, 1); NaN stays and does not count.
+
+    >>> rank_shares(np.array([3.0, 1.0, np.nan, 3.0])).round(3).tolist()
+    [0.667, 0.167, nan, 0.667]
+    """
+    shares, known = np.full(len(values), np.nan), ~np.isnan(values)
+    shares[known] = (average_ranks(values[known]) - 0.5) / max(1, known.sum())
+    return shares
+
+
 def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     """Average ranks centred and scaled to length 1, so that a dot product is a Spearman; None for constant values."""
     return _standardised(average_ranks(values))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from avhcurate.errors import CurateError
 from avhcurate.stats.intervals import wilson
+from avhcurate.stats.ranks import rank_shares
 from avhcurate.votes.hsf import from_ticks
 
 #: Sources of evidence, and what each goes by.
@@ -197,8 +197,8 @@ def flatness(view: AngularView) -> np.ndarray:
 
     The larger of the two counts: between two of few classes AVC is torn, though its entropy is low for the others.
     """
-    torn = rank_share(-view.margin)
-    return np.maximum(torn, (torn + rank_share(view.avc_entropy)) / 2)
+    torn = rank_shares(-view.margin)
+    return np.maximum(torn, (torn + rank_shares(view.avc_entropy)) / 2)
 
 
 def verdicts(view: AngularView, evidence: Evidence, doubted: np.ndarray) -> np.ndarray:
@@ -216,7 +216,7 @@ def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
     spoke: how many sources say something of the sample.
     """
     size = len(next(iter(evidence.values())).score)
-    shares = {name: rank_share(one.score) for name, one in evidence.items()}
+    shares = {name: rank_shares(one.score) for name, one in evidence.items()}
     table = np.stack(list(shares.values()))
     spoke = (~np.isnan(table)).sum(axis=0)
     doubt = np.divide(np.nansum(table, axis=0), spoke, out=np.full(size, np.nan), where=spoke > 0)
@@ -228,18 +228,6 @@ def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"rank": rank, "doubt": doubt, "suggested": suggested, "agreement": np.sum(named, axis=0), "spoke": spoke}
     )
-
-
-def rank_share(values: np.ndarray) -> np.ndarray:
-    """Mid-rank of each value as a share of all that are known, in (0, 1); NaN stays.
-
-    >>> rank_share(np.array([5.0, np.nan, 7.0]))
-    array([0.25,  nan, 0.75])
-    """
-    known = ~np.isnan(values)
-    share = np.full(len(values), np.nan)
-    share[known] = (rankdata(values[known]) - 0.5) / max(1, known.sum())
-    return share
 
 
 def _favourite(evidence: Mapping[str, Evidence], shares: Mapping[str, np.ndarray], num_classes: int) -> np.ndarray:

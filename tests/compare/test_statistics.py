@@ -12,18 +12,11 @@ from avhcurate.compare.statistics import (
     hard_for_one,
     mcnemar,
     outcomes,
-    percentile_ranks,
     rank_agreement,
 )
 from avhcurate.errors import CurateError
 
 RNG = np.random.default_rng(0)
-
-
-def test_percentile_ranks_count_what_lies_below_and_half_of_the_ties():
-    values = RNG.integers(0, 9, 60).astype(float)
-    slow = [((values < value).sum() + 0.5 * (values == value).sum()) / 60 for value in values]
-    assert percentile_ranks(values) == pytest.approx(slow)
 
 
 def test_rank_agreement_is_spearman_also_with_gaps():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avhcurate.disagreement.plots import COLORS, downsampled, gap_scatter
-from avhcurate.disagreement.rules import Cuts, disagree
+from avhcurate.disagreement.rules import Cuts, gap_sets
 
 NAMES = {"hard_for_humans": "humans · n 1", "hard_for_network": "network · n 1"}
 
@@ -24,7 +24,7 @@ def points_of(hsf, value, found):
 def drawn(harder, percentiles=False):
     hsf, value = [0.1, 0.9, 0.9, 0.1, 0.5], np.array([0.1, 0.2, 0.9, 0.8, 0.5])
     value = value if harder == "high" else 1 - value
-    found = disagree(hsf, value, harder=harder, score_cuts=Cuts(0.2, 0.8))
+    found = gap_sets(hsf, value, harder=harder, score_cuts=Cuts(0.2, 0.8))
     points = points_of(hsf, value, found)
     return points, found, gap_scatter(points, found, score="S", names=NAMES, percentiles=percentiles)
 
@@ -74,7 +74,7 @@ def test_simulated_votes_and_the_score_are_on_the_axes():
 
 
 def test_one_point_alone_can_be_drawn():
-    found = disagree([0.5], [0.5], harder="high", score_cuts=Cuts(0.2, 0.8))
+    found = gap_sets([0.5], [0.5], harder="high", score_cuts=Cuts(0.2, 0.8))
     assert gap_scatter(points_of([0.5], [0.5], found), found, score="S", names=NAMES).data[0].x[0] == 0.5
 
 

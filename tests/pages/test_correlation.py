@@ -1,15 +1,14 @@
 """The Correlation page without a browser: the table, what it says in words, comparisons and its empty states."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
 from avhcurate.correlation.service import Correlations, correlate
-from avhcurate.correlation.ui import Pair, pair_of, summary, table_html, verdict
+from avhcurate.correlation.ui import comparison_of, summary, table_html, verdict
 from avhcurate.scores import SCORES
+from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.table.filters import Filters
 from avhcurate.ui.text import signed
 from avhcurate.votes.reliability import of_ticks
@@ -95,18 +94,7 @@ def finding(rows, pairs=(), simulated=False):
         [(key, "all", 100, rho, low, high, np.arctanh(rho), 0.001) for key, rho, low, high in rows],
         columns=["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"],
     )
-    columns = [
-        "first",
-        "second",
-        "n",
-        "first_agreement",
-        "second_agreement",
-        "between",
-        "difference",
-        "ci_low",
-        "ci_high",
-    ]
-    compared = pd.DataFrame(list(pairs), columns=[*columns, "p_value"])
+    compared = pd.DataFrame(list(pairs), columns=["first", "second", *Comparison._fields])
     ceiling = of_ticks([10, 0, 9, 1, 5, 2], [10] * 6)
     return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, (0.0, 1.0), 100, simulated)
 
@@ -115,7 +103,7 @@ AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", 
 
 
 def test_the_summary_is_honest_when_avh_loses():
-    pairs = [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, 0.002)]
+    pairs = [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, -3.1, 0.002, -3.1, 0.002)]
     text = summary(finding(AVH_LOSES, pairs))
     assert text.startswith("**Confidence** follows people most closely, at 0.50; AVH comes 2nd of 3, at 0.30.")
     assert "AVH does worse than confidence here: 0.30 against 0.50" in text
@@ -123,7 +111,7 @@ def test_the_summary_is_honest_when_avh_loses():
 
 
 def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
-    pairs = [("avh", "confidence", 100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 0.2)]
+    pairs = [("avh", "confidence", 100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 1.3, 0.2, 1.3, 0.2)]
     rows = [("avh", -0.5, -0.6, -0.4), ("confidence", 0.4, 0.3, 0.5)]
     text = summary(finding(rows, pairs))
     assert text.startswith("**AVH** follows people most closely, at 0.50.")
@@ -133,9 +121,9 @@ def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
 
 
 def test_a_pair_may_be_asked_for_in_either_order():
-    found = finding(AVH_LOSES, [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, 0.002)])
-    there, back = pair_of(found, "avh", "confidence"), pair_of(found, "confidence", "avh")
-    assert (there.first, there.difference, there.low) == (back.second, -back.difference, -back.high)
+    found = finding(AVH_LOSES, [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, -3.1, 0.002, -3.1, 0.002)])
+    there, back = comparison_of(found, "avh", "confidence"), comparison_of(found, "confidence", "avh")
+    assert back == there.swapped()
     assert verdict(there, "avh", "confidence") == verdict(back, "confidence", "avh")
     assert "**Confidence** follows people more closely than **AVH**: 0.500 against 0.300" in verdict(
         there, "avh", "confidence"
@@ -143,9 +131,9 @@ def test_a_pair_may_be_asked_for_in_either_order():
 
 
 def test_scores_that_order_samples_equally_or_not_at_all_are_called_so():
-    pair = Pair(100, 0.3, 0.3, 0.0, 0.0, 0.0, 1.0, 1.0)
+    pair = Comparison(100, 0.3, 0.3, 1.0, *[0.0] * 4, 1.0, 0.0, 1.0)
     assert "in the same order" in verdict(pair, "avh", "relative_avh")
-    assert "cannot be compared" in verdict(replace(pair, p_value=float("nan")), "avh", "loss")
+    assert "cannot be compared" in verdict(pair._replace(p_value=float("nan")), "avh", "loss")
 
 
 def test_cells_of_few_samples_are_marked_and_say_why(digits):

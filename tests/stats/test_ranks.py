@@ -1,12 +1,13 @@
 """Average ranks against scipy, and ranks of resamples against ranking the resample itself."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata, spearmanr
 
-from avhcurate.stats.ranks import Resampled, average_ranks, resample, spearman, standard_ranks
+from avhcurate.stats.ranks import Resampled, average_ranks, rank_shares, resample, spearman, standard_ranks
 
 TIED = arrays(np.float64, st.integers(1, 50), elements=st.sampled_from([-np.inf, -1.0, 0.0, 0.2, 1.0, np.inf]))
 
@@ -37,3 +38,9 @@ def test_spearman_of_a_resample_is_scipys():
     times = resample(80, rng)
     found = spearman(Resampled(x).standard_ranks(times), Resampled(y).standard_ranks(times), times)
     assert np.isclose(found, spearmanr(np.repeat(x, times), np.repeat(y, times)).statistic)
+
+
+def test_shares_of_ranks_count_what_lies_below_and_half_of_the_ties():
+    values = np.random.default_rng(0).integers(0, 9, 60).astype(float)
+    slow = [((values < value).sum() + 0.5 * (values == value).sum()) / 60 for value in values]
+    assert rank_shares(values) == pytest.approx(slow)
