@@ -15,7 +15,7 @@ here = frame.with_run()
 subtitle(here, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-folder = degradation_ui.chosen(here)
+folder = degradation_ui.chosen_degradation(here)
 if folder is None:
     degradation_ui.empty(here, busy=busy)
     st.stop()
@@ -25,7 +25,7 @@ if not result.degraded.images:
     nothing_matches()
 
 kinds, measures, by_bin = degradation_ui.choose_curves(here, result)
-st.markdown(degradation_ui.reading(result.summary, kinds))
+st.markdown(degradation_ui.summary_text(result.summary, kinds))
 degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
 st.subheader("Image by image")
 degradation_ui.boxes(result, kinds)

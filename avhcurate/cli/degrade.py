@@ -1,4 +1,4 @@
-"""The verb that degrades a run's images and says how each score follows the level."""
+"""`avhcurate degrade`: whether each score follows degradations of the images."""
 
 from pathlib import Path
 from typing import Annotated
@@ -48,14 +48,14 @@ def degrade(
             progress=progress,
         )
     record = folder.record
-    found = degradation_service.read(open_table(space, name, record.run), folder)
-    summary = degradation_service.summarise(found)
+    degraded = degradation_service.read(open_table(space, name, record.run), folder)
+    summary = degradation_service.summarise(degraded)
     options.write_csv(summary, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return
-    print(f"{name}, {record.run}: {found.images} images at {record.steps} steps, {record.skipped} skipped")
+    print(f"{name}, {record.run}: {degraded.images} images at {record.steps} steps, {record.skipped} skipped")
     print("median Spearman with the level, and the share of images that go the expected way")
     cells = summary["median"].map("{:.2f}".format) + summary["expected"].map(" {:4.0%}".format)
     wide = summary.assign(cell=cells).pivot(index="score", columns="kind", values="cell")
-    print(wide.loc[list(degradation_service.KEYS), found.kinds].to_string(na_rep="-"))
+    print(wide.loc[list(degradation_service.KEYS), degraded.kinds].to_string(na_rep="-"))

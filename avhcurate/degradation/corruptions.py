@@ -1,8 +1,8 @@
 """Image degradations on decoded pixels: contrast, noise, blur and JPEG at the levels of the literature.
 
-They act on the square that the network takes, after resizing and cropping and before normalisation: what the network
-then sees is the same whatever the size of the original, and the published levels, made for 224 x 224, keep their
-meaning. No pixel is touched by torch, so a page can show an example without it.
+They act on the network's square input, after resizing and cropping and before normalisation: the network's input is
+then the same whatever the size of the original, and the published levels, made for 224 x 224, keep their meaning.
+Torch is not needed, so a page can show an example without it.
 """
 
 import io
@@ -116,17 +116,17 @@ def check_kinds(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def strengths(kinds: Iterable[str], side: int) -> dict[str, tuple[float, ...]]:
-    """The strengths of levels 1, 2, ... of each kind for images of `side` pixels, as a record keeps them.
+    """The strengths of levels 1, 2, ... of each kind for images of `side` pixels.
 
-    A blur too narrow for images so small to show would only tie with level 0: it is left out.
+    A blur too narrow to show in images so small would only tie with level 0: it is left out.
 
     >>> len(strengths(["blur"], 224)["blur"]), len(strengths(["blur"], 8)["blur"])
     (7, 6)
     """
-    found = {key: KINDS[key].strengths for key in kinds}
-    if "blur" in found:
-        found["blur"] = tuple(share for share in found["blur"] if share * side >= _NARROWEST_BLUR)
-    return found
+    levels = {key: KINDS[key].strengths for key in kinds}
+    if "blur" in levels:
+        levels["blur"] = tuple(share for share in levels["blur"] if share * side >= _NARROWEST_BLUR)
+    return levels
 
 
 def steps(levels: Mapping[str, Sequence[float]]) -> list[tuple[str, int]]:
@@ -153,10 +153,10 @@ def degrade(image: np.ndarray, kind: str, strengths: Sequence[float], *, seed: i
     >>> degrade(np.array([[[100]], [[200]]], np.uint8), "contrast", [1, 0.5]).tolist()
     [[[[100]], [[200]]], [[[114]], [[164]]]]
     """
-    (key,) = check_kinds([kind])
-    if key == "noise":
+    check_kinds([kind])
+    if kind == "noise":
         return _noise(image, strengths, np.random.default_rng((seed, id)))
-    return {"contrast": _contrast, "blur": _blur, "jpeg": _jpeg}[key](image, strengths)
+    return {"contrast": _contrast, "blur": _blur, "jpeg": _jpeg}[kind](image, strengths)
 
 
 def _contrast(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
@@ -172,8 +172,8 @@ def _noise(image: np.ndarray, strengths: Sequence[float], rng: np.random.Generat
 def _blur(image: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
     """By the cosine transform, in which a Gaussian blur of the image mirrored at its edges is a product.
 
-    It keeps the mean, costs the same for every width, and means what it says below a pixel too, where a sampled kernel
-    would do nothing.
+    It keeps the mean, costs the same for every width, and is exact below a pixel too, where a sampled kernel does
+    nothing.
     """
     height, width = image.shape[:2]
     spectrum = fft.dctn(image.astype(np.float32), axes=(0, 1), norm="ortho")

@@ -1,4 +1,4 @@
-"""How scores move as images get worse: curves over the levels, a panel a kind, and each image's correlation with it."""
+"""Figures of degradation: curves of scores over the levels, and the spread of each image's correlation with them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +14,13 @@ from avhcurate.ui.chart_style import AT_TOP, BLUE, GREY, ORANGE, TEAL, VIOLET, b
 
 #: Colours of the measures that the page shows first; others are violet.
 _COLORS = {"avh": BLUE, "confidence": ORANGE, "norm": GREY, ACCURACY: TEAL}
-#: What a box shows: quartiles, and whiskers at these shares of the images.
+#: Whiskers of a box are at these quantiles.
 WHISKERS = (0.05, 0.95)
 _ROW, _HEAD = 150, 90
 
 
 def measure_name(key: str) -> str:
-    """How a measure is called.
+    """Name of a measure.
 
     >>> measure_name("avh"), measure_name("accuracy")
     ('AVH', 'Accuracy')
@@ -35,10 +35,11 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
     """
     kinds, measures = list(strengths), list(dict.fromkeys(curves["measure"]))
     groups = list(dict.fromkeys(curves["group"]))
+    spacing = {"horizontal_spacing": 0.02, "vertical_spacing": 0.14 / max(2, len(measures))}
+    titles = [KINDS[kind].name for kind in kinds]
     figure = make_subplots(
-        len(measures), len(kinds), shared_xaxes=True, shared_yaxes=True, horizontal_spacing=0.02,
-        vertical_spacing=0.14 / max(2, len(measures)), column_titles=[KINDS[kind].name for kind in kinds],
-    )  # fmt: skip
+        len(measures), len(kinds), shared_xaxes=True, shared_yaxes=True, column_titles=titles, **spacing
+    )
     shades = dict(zip(groups, ramp(len(groups)), strict=True))
     for (measure, kind, group), line in curves.groupby(["measure", "kind", "group"], sort=False):
         row, column = measures.index(str(measure)) + 1, kinds.index(str(kind)) + 1
@@ -80,10 +81,10 @@ def curve_panels(curves: pd.DataFrame, strengths: Mapping[str, Sequence[float]])
 
 
 def agreement_boxes(rhos: pd.DataFrame, kinds: Sequence[str], keys: Sequence[str]) -> go.Figure:
-    """How each image's Spearman with the level is spread: a panel a kind, a box a score.
+    """The spread of each image's Spearman with the level: a panel a kind, a box a score.
 
-    Turned by each score's hard end, so that right of 0 means: the score finds the image harder as it gets worse. A box
-    holds half of the images, its whiskers nine tenths.
+    The sign is that of the hard end: right of 0 the score finds the image harder as it gets worse. A box holds half of
+    the images, its whiskers nine tenths.
     """
     figure = make_subplots(
         1, len(kinds), shared_yaxes=True, horizontal_spacing=0.02, column_titles=[KINDS[kind].name for kind in kinds]
@@ -98,11 +99,10 @@ def agreement_boxes(rhos: pd.DataFrame, kinds: Sequence[str], keys: Sequence[str
                 continue
             low, first, middle, third, high = np.quantile(values, [WHISKERS[0], 0.25, 0.5, 0.75, WHISKERS[1]])
             color = _COLORS[key] if key in ("avh", "confidence") else GREY
-            figure.add_box(
-                y=[SCORES[key].name], q1=[first], median=[middle], q3=[third], lowerfence=[low], upperfence=[high],
-                orientation="h", line={"color": color, "width": 1.5}, fillcolor=faded(color, 0.35), width=0.6,
-                name=SCORES[key].name, hoverinfo="x+name", row=1, col=column,
-            )  # fmt: skip
+            box = {"q1": [first], "median": [middle], "q3": [third], "lowerfence": [low], "upperfence": [high]}
+            look = {"line": {"color": color, "width": 1.5}, "fillcolor": faded(color, 0.35), "width": 0.6}
+            name = SCORES[key].name
+            figure.add_box(y=[name], orientation="h", name=name, hoverinfo="x+name", row=1, col=column, **box, **look)
     bare(figure, height=70 + 27 * len(keys), margin={"t": 28})
     figure.update_annotations(font_size=14)
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=names, showgrid=False)

@@ -1,10 +1,10 @@
-"""Degrades a run's images at every kind and level, scores them all, and says how each score follows the level."""
+"""Degrades a run's images at every kind and level, scores all, and measures how each score follows the level."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation import corruptions, statistics
-from avhcurate.degradation.store import FOLDER, SHARD, DegradationFolder, DegradationRecord, degradations
+from avhcurate.degradation.store import FOLDER, SHARD, DegradationFolder, DegradationRecord
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
@@ -55,13 +55,13 @@ def degrade_dataset(
 ) -> DegradationFolder:
     """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
 
-    `model` names a model or a run, as everywhere; `weights` are needed where those of the run came from a file, unless
-    a training of the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0
-    repeats the run's own scores. What is stored is named by a fingerprint of all that decides its numbers: the same
-    call again resumes what was cut short, and does nothing where all is done.
+    `model` names a model or a run; `weights` are needed where those of the run came from a file, unless a training of
+    the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0 repeats the
+    run's own scores. The folder is named by a digest of all settings that decide its numbers: the same call again
+    resumes, and does nothing where all is done.
 
-    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError for mistakes of
-    the user's: no run, other weights than the run's, a dataset imported again.
+    `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError for mistakes of the user's:
+    no run, other weights than the run's, a dataset imported again.
     """
     from avhcurate.models.engine import Network
     from avhcurate.models.rebuild import rebuild_model
@@ -73,8 +73,8 @@ def degrade_dataset(
     run = _run_of(dataset, model, weights)
     if weights is None and (training := training_of(dataset, run)):
         weights = training.weights_path
-    loaded = rebuild_model(run.record, weights)
     record = run.record
+    loaded = rebuild_model(record, weights)
     levels = corruptions.strengths(chosen, loaded.preprocess.crop)
     ids = run.scored_ids(limit)
     if not len(ids):
@@ -95,12 +95,13 @@ def degrade_dataset(
     with folder.alone():
         steps = corruptions.steps(levels)
         if folder.complete:
-            total = len(ids) * len(steps)
-            progress.report(total, total, "complete already")
+            progress.report(len(ids) * len(steps), len(ids) * len(steps), "complete already")
             return folder
         network = Network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
         if not folder.begun:
-            folder.write_record(_record(folder, run, network, levels, seed=seed, samples=len(ids), limit=limit))
+            folder.write_record(
+                _record(folder, run, network, strengths=levels, seed=seed, samples=len(ids), limit=limit)
+            )
         images = ImagePass(
             dataset, folder, ids, SHARD, degraded, loaded.preprocess, images_per_sample=len(steps), progress=progress
         )
@@ -110,12 +111,12 @@ def degrade_dataset(
     return folder
 
 
-# --- what was found ----------------------------------------------------------------------------------------------
+# --- results -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Degraded:
-    """The scores of a degradation: `rows` as `statistics.degradation` takes them, of the images in view alone.
+    """The scores of a degradation, of the images in view: `rows` as `degradation.statistics` takes them.
 
     `bins`: ids by HSF bin, bins without images left out.
     """
@@ -134,12 +135,6 @@ class Degraded:
         return list(self.record.strengths)
 
 
-def newest(run: RunFolder, *, complete: bool = True) -> DegradationFolder | None:
-    """The degradation of a run that was begun last; None where there is none."""
-    found = [folder for folder in degradations(run) if folder.complete or not complete]
-    return found[-1] if found else None
-
-
 def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None = None) -> Degraded:
     """The scores of the images that satisfy the filters, with whether each prediction is the given label."""
     record = folder.record
@@ -155,9 +150,9 @@ def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None
     return Degraded(record, rows.assign(correct=correct), bins)
 
 
-def summarise(found: Degraded, keys: Sequence[str] = KEYS) -> pd.DataFrame:
-    """Per score and kind the median Spearman with the level and its company: see `statistics.degradation.summarise`."""
-    return statistics.summarise(found.rows, {key: SCORES[key].sign for key in keys})
+def summarise(degraded: Degraded, keys: Sequence[str] = KEYS) -> pd.DataFrame:
+    """`statistics.summarise` of these scores."""
+    return statistics.summarise(degraded.rows, {key: SCORES[key].sign for key in keys})
 
 
 def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tuple[str, int], bytes]:
@@ -174,8 +169,8 @@ def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tup
     except BrokenImage as broken:
         raise CurateError(f"image {id} cannot be read: {broken.reason}") from broken
     square = preprocess_of(record.preprocess).prepare(rgb)
-    made = corruptions.variants(square, record.strengths, seed=record.seed, id=id)
-    shown = np.repeat(made, 3, axis=3) if made.shape[3] == 1 else made
+    variants = corruptions.variants(square, record.strengths, seed=record.seed, id=id)
+    shown = np.repeat(variants, 3, axis=3) if variants.shape[3] == 1 else variants
     steps = corruptions.steps(record.strengths)
     return {step: encode_thumbnail(image) for step, image in zip(steps, shown, strict=True)}
 
@@ -199,16 +194,7 @@ def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"
     return run
 
 
-def _record(
-    folder: DegradationFolder,
-    run: RunFolder,
-    network: "Network",
-    levels: Mapping[str, Sequence[float]],
-    *,
-    seed: int,
-    samples: int,
-    limit: int | None,
-) -> DegradationRecord:
+def _record(folder: DegradationFolder, run: RunFolder, network: "Network", **settings: Any) -> DegradationRecord:
     record = run.record
     return DegradationRecord(
         name=folder.name,
@@ -219,15 +205,12 @@ def _record(
         dataset_fingerprint=record.dataset_fingerprint,
         preprocess=record.preprocess,
         side=record.preprocess["crop"],
-        strengths={kind: list(of_kind) for kind, of_kind in levels.items()},
-        seed=seed,
         precision=network.precision,
         device=network.device_name,
         batch_size=network.batch_size,
-        samples=samples,
-        limit=limit,
         versions=versions("torch", "torchvision", "numpy", "scipy", "pillow"),
         started=now(),
+        **settings,
     )
 
 
@@ -257,12 +240,12 @@ class _Degrading:
             why[row] = why[row] or "the network's features are not finite"
         usable = np.array([text is None for text in why])
         features, logits, labels = outputs.features[usable], outputs.logits[usable], self.labels[of_row[usable]]
-        found = scores.per_sample(features, self.model.class_weights, logits, labels, keys=KEYS)
+        scored = scores.per_sample(features, self.model.class_weights, logits, labels, keys=KEYS)
         columns = {
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),
             "level": pa.array(levels[at], pa.int32()),
-            **score_columns(found, usable),
+            **score_columns(scored, usable),
             "problem": pa.array(why, pa.string()),
         }
         # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.

@@ -1,9 +1,9 @@
 """How scores move as images get worse: curves over the levels, and the rank correlation of each image with the level.
 
-The paper's second stand-in for human hardness (Chen et al. 2020, after Geirhos et al. 2018): a harsher level is harder
-for people, so a score of hardness should rise with it, image by image.
+The second stand-in for human hardness of Chen et al. 2020 (after Geirhos et al. 2018): a harsher level is harder for
+people, so a score of hardness should rise with it, image by image.
 
-`rows` are a row an image, kind and level: `id, kind, level`, a column a score and, for accuracy, `correct` (0, 1 or
+`rows` has a row an image, kind and level: `id, kind, level`, a column a score and, for accuracy, `correct` (0, 1 or
 NaN). Level 0 has the kind `none` and belongs to every kind.
 """
 
@@ -27,16 +27,8 @@ _ROUNDING = 1e-12
 
 CURVE_COLUMNS = ("group", "kind", "level", "measure", "n", "mean", "ci_low", "ci_high")
 SUMMARY_COLUMNS = (
-    "score",
-    "kind",
-    "n",
-    "median",
-    "ci_low",
-    "ci_high",
-    "expected",
-    "expected_low",
-    "expected_high",
-    "constant",
+    *("score", "kind", "n", "median", "ci_low", "ci_high"),
+    *("expected", "expected_low", "expected_high", "constant"),
 )
 
 
@@ -47,8 +39,8 @@ def level_correlations(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """
     parts = []
     for kind, wide in _by_kind(rows, keys):
-        found = {key: spearman_with_level(wide[key].to_numpy(float)) for key in keys}
-        parts.append(pd.DataFrame({"id": wide.index, "kind": kind} | found))
+        rhos = {key: spearman_with_level(wide[key].to_numpy(float)) for key in keys}
+        parts.append(pd.DataFrame({"id": wide.index, "kind": kind} | rhos))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["id", "kind", *keys])
 
 
@@ -70,19 +62,7 @@ def spearman_with_level(values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(rho) > 1 - _ROUNDING, np.sign(rho), rho)
 
 
-def constant_over_levels(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Images whose score is there and the same at every level: `kind`, a count a score."""
-    parts = []
-    for kind, wide in _by_kind(rows, keys):
-        counts = {}
-        for key in keys:
-            values = wide[key].to_numpy(float)
-            counts[key] = int((values == values[:, :1]).all(axis=1).sum())
-        parts.append({"kind": kind} | counts)
-    return pd.DataFrame(parts, columns=["kind", *keys])
-
-
-def summarise(rows: pd.DataFrame, signs: Mapping[str, int], *, level: float = 0.95) -> pd.DataFrame:
+def summarise(rows: pd.DataFrame, signs: Mapping[str, int]) -> pd.DataFrame:
     """A row a score and kind: the median Spearman with the level, and how many images go the expected way.
 
     `signs`: +1 for a score that should rise with the level, -1 for one that should fall. `median` keeps its sign, with
@@ -90,53 +70,46 @@ def summarise(rows: pd.DataFrame, signs: Mapping[str, int], *, level: float = 0.
     the score's sign, with its Wilson interval. n leaves out images of which a level is missing, and the `constant`
     ones, whose score is the same at every level and which have no correlation.
     """
-    keys = list(signs)
-    rhos = level_correlations(rows, keys)
-    constant = {str(row["kind"]): row for row in constant_over_levels(rows, keys).to_dict("records")}
-    found = []
-    for kind, of_kind_constant in constant.items():
-        of_kind = rhos[rhos["kind"] == kind]
-        for key in keys:
-            rho = of_kind[key].dropna().to_numpy(float)
-            share = _share(rho * signs[key] > 0, level)
-            middle = float(np.median(rho)) if len(rho) else float("nan")
-            ends = median_interval(rho, level=level)
-            found.append([key, kind, len(rho), middle, *ends, *share, of_kind_constant[key]])
-    return pd.DataFrame(found, columns=list(SUMMARY_COLUMNS))
+    table = []
+    for kind, wide in _by_kind(rows, list(signs)):
+        for key, sign in signs.items():
+            values = wide[key].to_numpy(float)
+            constant = int((values == values[:, :1]).all(axis=1).sum())
+            rho = spearman_with_level(values)
+            rho = rho[~np.isnan(rho)]
+            median = float(np.median(rho)) if len(rho) else float("nan")
+            table.append([key, kind, len(rho), median, *median_interval(rho), *_share(rho * sign > 0), constant])
+    return pd.DataFrame(table, columns=list(SUMMARY_COLUMNS))
 
 
-def median_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the median by order statistics, whatever the distribution; NaN below 6 values, too few for 95 %.
+def median_interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the median by order statistics, whatever the distribution; NaN below 6 values.
 
-    It holds the median at least as often as it says (David and Nagaraja, Order Statistics, 7.1), ties included.
+    It holds the median in at least 95 % of draws (David and Nagaraja, Order Statistics, 7.1), ties included.
 
     >>> median_interval(np.arange(1.0, 11.0))  # the second and the ninth of ten
     (2.0, 9.0)
     """
-    place = int(stats.binom.ppf((1 - level) / 2, len(values), 0.5)) if len(values) else 0
+    place = int(stats.binom.ppf(0.025, len(values), 0.5)) if len(values) else 0
     if place < 1:
         return float("nan"), float("nan")
     ordered = np.sort(values)
     return float(ordered[place - 1]), float(ordered[-place])
 
 
-def curves(
-    rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.ndarray] | None = None, *, level: float = 0.95
-) -> pd.DataFrame:
+def curves(rows: pd.DataFrame, measures: Sequence[str], groups: Mapping[str, np.ndarray] | None = None) -> pd.DataFrame:
     """Mean of each measure at every level, level 0 under every kind: columns `CURVE_COLUMNS`.
 
     `measures` are scores, or `accuracy`, the share of `correct`. `groups` names sets of ids; without them all images
-    are one group, `all`. Intervals are Student's for means, Wilson's for accuracy; n is the number of images.
+    are one group, `all`. 95 % intervals are Student's for means, Wilson's for accuracy; n is the number of images.
     """
-    found = []
+    table = []
     for group, ids in (groups or {ALL: rows["id"].unique()}).items():
         members = rows[rows["id"].isin(ids)]
         for kind in kinds_of(rows):
-            at = members[members["kind"].isin([ORIGINAL, kind])].groupby("level")
-            for step, images in at:
-                for measure in measures:
-                    found.append([group, kind, step, measure, *_mean(images, measure, level)])
-    return pd.DataFrame(found, columns=list(CURVE_COLUMNS))
+            for level, images in members[members["kind"].isin([ORIGINAL, kind])].groupby("level"):
+                table += [[group, kind, level, measure, *_mean(images, measure)] for measure in measures]
+    return pd.DataFrame(table, columns=list(CURVE_COLUMNS))
 
 
 def kinds_of(rows: pd.DataFrame) -> list[str]:
@@ -162,22 +135,19 @@ def _by_kind(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[str, pd.
         yield kind, both.pivot(index="id", columns="level", values=list(keys))
 
 
-def _mean(images: pd.DataFrame, measure: str, level: float) -> tuple[int, float, float, float]:
+def _mean(images: pd.DataFrame, measure: str) -> tuple[int, float, float, float]:
     """n, mean and the ends of its interval."""
-    if measure == ACCURACY:
-        correct = images["correct"].dropna().to_numpy(float)
-        return len(correct), *_share(correct > 0, level)
-    values = images[measure].dropna().to_numpy(float)
+    values = images["correct" if measure == ACCURACY else measure].to_numpy(float)
     values = values[np.isfinite(values)]
     n = len(values)
+    if measure == ACCURACY:
+        return n, *_share(values > 0)
     mean = float(values.mean()) if n else float("nan")
-    if n < 2:
-        return n, mean, float("nan"), float("nan")
-    reach = float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    reach = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
     return n, mean, mean - reach, mean + reach
 
 
-def _share(hits: np.ndarray, level: float) -> tuple[float, float, float]:
+def _share(hits: np.ndarray) -> tuple[float, float, float]:
     """The share of hits and its Wilson interval; NaN without any."""
-    low, high = wilson(hits.sum(), len(hits), level=level)
+    low, high = wilson(hits.sum(), len(hits))
     return float(hits.mean()) if len(hits) else float("nan"), float(low), float(high)

@@ -1,4 +1,4 @@
-"""What came of degrading a run's images: its record and scores, written shard by shard beside the run's own."""
+"""Degradations of a run: record and scores of its degraded images, written shard by shard beside the run's own."""
 
 from typing import Any
 
@@ -57,6 +57,6 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:
-    """The degradations of a run, complete or not, oldest first."""
-    found = [DegradationFolder(path.parent) for path in (run.root / FOLDER).glob("*/degradation.json")]
-    return sorted(found, key=lambda folder: (folder.record.started, folder.name))
+    """The complete degradations of a run, oldest first."""
+    folders = [DegradationFolder(path.parent) for path in (run.root / FOLDER).glob("*/degradation.json")]
+    return sorted((one for one in folders if one.complete), key=lambda one: (one.record.started, one.name))

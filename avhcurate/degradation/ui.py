@@ -1,6 +1,6 @@
 """The Degradation page: the form that starts the job, and the results in words, figures and a table."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -32,28 +32,27 @@ from avhcurate.ui.text import PAPER, listed, signed
 #: With the key of a degradation's folder.
 DEGRADATION_HASH_FUNCS = HASH_FUNCS | {DegradationFolder: lambda folder: file_key(folder.scores_path)}
 
-
 SHOWN_KINDS = some_of("degradation.kinds", list(KINDS), list(KINDS))
 MEASURES = some_of("degradation.scores", [*KEYS, ACCURACY], ["avh", "confidence", "norm", ACCURACY])
 BY_BIN = switch("degradation.bins")
-#: Which degradation of the run is looked at, in the address.
+#: Which degradation of the run is shown, in the address.
 _MADE = "degradation.made"
 
-#: The scores that the page speaks of: what they should do as images get worse.
+#: The scores in the summary: what they should do as images get worse.
 _SPOKEN = {"avh": "rises", "confidence": "falls", "norm": "falls"}
 
 _ABOUT = """
 Images of this run are degraded step by step, and the same network scores every step. People find a harsher level
-harder (Geirhos et al. 2018), so the level stands in for human hardness where there are no votes, and a good score of
-hardness **rises with it in every single image**: that is the Spearman correlation of the score with the level, over
-the levels of one image.
+harder (Geirhos et al. 2018), so the level is a proxy of human hardness where there are no votes, and a good score of
+hardness **rises with it in every single image**: its Spearman correlation with the level, over the levels of one image,
+is high.
 
-Degradation acts on the square that the network takes: decoded, resized and cropped, not yet normalised. So levels mean
-the same for photographs of any size. Level 0 is the image itself, shared by all kinds.
+Degradation acts on the network's square input: decoded, resized and cropped, not yet normalised. So levels mean the
+same for photographs of any size. Level 0 is the image itself, shared by all kinds.
 """
 
 
-# --- starting it -------------------------------------------------------------------------------------------------
+# --- the job -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -122,12 +121,12 @@ def empty(here: Opened, *, busy: bool) -> None:
         start_form(here, busy=busy)
 
 
-# --- what was found ----------------------------------------------------------------------------------------------
+# --- results -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class DegradationResult:
-    """A degradation and what it says of the images in view."""
+    """A degradation with its scores, summary and correlations, of the images in view."""
 
     folder: DegradationFolder
     degraded: Degraded
@@ -136,14 +135,10 @@ class DegradationResult:
     typical: int | None
 
 
-def chosen(here: Opened) -> DegradationFolder | None:
+def chosen_degradation(here: Opened) -> DegradationFolder | None:
     """The degradation that the address asks for, else the newest; None where there is none."""
-    return chosen_result(_MADE, here.view, _finished(here))
-
-
-def _finished(here: Opened) -> list[DegradationFolder]:
     assert here.table.run is not None
-    return [folder for folder in degradations(here.table.run) if folder.complete]
+    return chosen_result(_MADE, here.view, degradations(here.table.run))
 
 
 def _title_of(folder: DegradationFolder) -> str:
@@ -156,30 +151,24 @@ def _title_of(folder: DegradationFolder) -> str:
 def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) -> DegradationResult:
     """Scores, summary and correlations over the images in view."""
     degraded = service.read(table, folder, filters)
-    rows = degraded.rows
-    return DegradationResult(
-        folder,
-        degraded,
-        service.summarise(degraded),
-        statistics.level_correlations(rows, KEYS),
-        statistics.typical(rows, "avh"),
-    )
+    rhos, typical = statistics.level_correlations(degraded.rows, KEYS), statistics.typical(degraded.rows, "avh")
+    return DegradationResult(folder, degraded, service.summarise(degraded), rhos, typical)
 
 
 def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], list[str], bool]:
     """Asks for kinds, curves, and whether to split by HSF bin."""
-    made = result.degraded.kinds
-    kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in made] or made
+    every = result.degraded.kinds
+    kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in every] or every
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         SHOWN_KINDS.show(
             st.pills,
             "Degradations",
             here.view,
-            {kind: KINDS[kind].name for kind in made},
+            {kind: KINDS[kind].name for kind in every},
             value=kinds,
             selection_mode="multi",
             on_change=_keep_kinds,
-            args=(made,),
+            args=(len(every),),
         )
         measures = MEASURES.show(
             st.multiselect,
@@ -191,14 +180,15 @@ def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], l
             placeholder="Choose scores",
         )
         by_bin = bool(result.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
-        choose_result(_MADE, "Degradation", here.view, _finished(here), _title_of, width=330)
+        assert here.table.run is not None
+        choose_result(_MADE, "Degradation", here.view, degradations(here.table.run), _title_of, width=330)
         about()
     return kinds, measures, by_bin
 
 
-def _keep_kinds(made: Sequence[str]) -> None:
+def _keep_kinds(number: int) -> None:
     wanted = st.session_state[SHOWN_KINDS.name]
-    SHOWN_KINDS.put([kind for kind in KINDS if kind in wanted] if wanted and len(wanted) < len(made) else list(KINDS))
+    SHOWN_KINDS.put([kind for kind in KINDS if kind in wanted] if 0 < len(wanted) < number else list(KINDS))
 
 
 def curves(
@@ -229,8 +219,8 @@ def boxes(result: DegradationResult, kinds: Sequence[str]) -> None:
     )
 
 
-def reading(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
-    """How the scores respond to the level, in a few sentences."""
+def summary_text(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
+    """How the scores follow the level, in a few sentences."""
     rows = summary[summary["kind"].isin(kinds) & (summary["n"] > 0)]
     sentences: list[str] = []
     for key, does in _SPOKEN.items():
@@ -275,16 +265,13 @@ def table_html(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     """A row a score, a column a kind: median Spearman with its interval, and the share that goes the expected way."""
     counts = summary.groupby("kind", sort=False)["n"].max()
     heads = [f"{escape(KINDS[kind].name)}<small>n {counts[kind]:,}</small>" for kind in kinds]
-    return html_table(["Score", "As images get worse", *heads], _table_rows(summary, kinds, counts), tinted=True)
-
-
-def _table_rows(summary: pd.DataFrame, kinds: Sequence[str], counts: pd.Series) -> Iterator[str]:
-    by_cell = summary.set_index(["score", "kind"])
+    by_cell, rows = summary.set_index(["score", "kind"]), []
     for key in KEYS:
         score = SCORES[key]
         does = "should rise" if score.sign > 0 else "should fall"
         cells = (_cell(by_cell.loc[(key, kind)], score.sign, int(counts[kind])) for kind in kinds)
-        yield table_row(escape(score.name), [does, *cells], title=escape(score.sentence))
+        rows.append(table_row(escape(score.name), [does, *cells], title=escape(score.sentence)))
+    return html_table(["Score", "As images get worse", *heads], rows, tinted=True)
 
 
 def _cell(row: Any, sign: int, whole: int) -> str:
@@ -312,10 +299,9 @@ def table(result: DegradationResult, kinds: Sequence[str], *, name: str) -> None
             explain_scores(KEYS, label="About the scores", key="degradation.explain")
             download("CSV", result.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")
     st.html(table_html(result.summary, kinds))
-    constant = int(result.summary["constant"].max()) if len(result.summary) else 0
-    still = " Images whose score is the same at every level are left out of n." if constant else ""
+    constant = " Images whose score is the same at every level are left out of n."
     st.caption(
         "Median over images of the Spearman correlation with the level, signs kept, and the share of images that go "
         "the expected way. Below: the median's 95 % interval by order statistics; point at a cell for the share's."
-        + still
+        + (constant if result.summary["constant"].any() else "")
     )

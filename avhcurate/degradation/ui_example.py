@@ -54,22 +54,21 @@ def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
         st.caption("No image here has an AVH at every level: type the id of one.")
         return
     try:
-        pictures = _example(here.table, result.folder, id)
+        images = _degraded_images(here.table, result.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
     rows = result.degraded.rows[result.degraded.rows["id"] == id].set_index(["kind", "level"])
     label = here.table.sample(id)["label_name"] or "no label"
     chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
-    seen = "" if len(rows) else " It is not among the images in view, so it has no scores here."
-    st.caption(
-        plain(f"Image {id}, {label}{chosen_by}.{seen}") + " Each picture with its relative AVH and the predicted class."
-    )
-    st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, pictures, rows)))
+    absent = "" if len(rows) else " It is not among the images in view, so it has no scores here."
+    caption = plain(f"Image {id}, {label}{chosen_by}.{absent}")
+    st.caption(f"{caption} Each picture with its relative AVH and the predicted class.")
+    st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, images, rows)))
 
 
 @st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=DEGRADATION_HASH_FUNCS)
-def _example(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
+def _degraded_images(table: DatasetTable, folder: DegradationFolder, id: int) -> dict[tuple[str, int], bytes]:
     return service.example(table, folder.record, id)
 
 
@@ -77,7 +76,7 @@ def _strips(
     here: Opened,
     result: DegradationResult,
     kinds: Sequence[str],
-    pictures: dict[tuple[str, int], bytes],
+    images: dict[tuple[str, int], bytes],
     rows: pd.DataFrame,
 ) -> Iterator[str]:
     small, scored = result.degraded.record.side <= 64, rows.to_dict("index")
@@ -89,7 +88,7 @@ def _strips(
             words = _caption(here, scored[step]) if step in scored else ""
             text = "as it is" if level == 0 else f"{KINDS[kind].unit} {tick}"
             figures.append(
-                f"<figure><img src='{_data_url(pictures[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
+                f"<figure><img src='{_data_url(images[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
                 f"class='{'pixels' if small else ''}'><figcaption>{'as it is' if level == 0 else escape(tick)}"
                 f"{words}</figcaption></figure>"
             )
@@ -107,9 +106,9 @@ def _caption(here: Opened, row: Mapping[Any, Any]) -> str:
     return f"<b>{value}</b><span{wrong} title='{name}'>{name}</span>"
 
 
-def _data_url(picture: bytes) -> str:
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+def _data_url(image: bytes) -> str:
+    kind = "png" if image.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
 
 
 def _keep_sample() -> None:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.corruptions import KINDS, strengths
-from avhcurate.degradation.service import KEYS, degrade_dataset, example, newest, read, summarise
+from avhcurate.degradation.service import KEYS, degrade_dataset, example, read, summarise
 from avhcurate.degradation.store import degradations
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
@@ -45,7 +45,7 @@ def degraded_root(demo_root, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(degraded_root):
-    return newest(Workspace(degraded_root).dataset("digits").run())
+    return degradations(Workspace(degraded_root).dataset("digits").run())[-1]
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,6 @@ def test_the_same_again_does_nothing_and_other_settings_are_kept_beside(degraded
     other = degrade_dataset(Workspace(root), "digits", kinds=["noise"], limit=200, seed=1, batch_size=7)
     run = Workspace(root).dataset("digits").run()
     assert [folder.name for folder in degradations(run)] == [again.name, other.name]
-    assert newest(run).name == other.name
     first, second = (rows_of(part).set_index(["id", "kind", "level"])["avh"] for part in (again, other))
     shared = second.index.intersection(first.index)
     close = np.isclose(first[shared], second[shared], rtol=1e-4)
@@ -150,7 +149,7 @@ def test_a_cancelled_job_keeps_its_shards_and_goes_on_from_there(folder, own_dem
 
     with pytest.raises(Cancelled, match="resumes"):
         degrade_dataset(workspace, "digits", limit=200, progress=Progress(lambda done, *_: seen.append(done), stop))
-    assert newest(workspace.dataset("digits").run()) is None
+    assert not degradations(workspace.dataset("digits").run())
     again = []
     whole = degrade_dataset(workspace, "digits", limit=200, progress=Progress(lambda done, *_: again.append(done)))
     assert again[0] == 128 * STEPS

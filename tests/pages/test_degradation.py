@@ -10,8 +10,9 @@ import pytest
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.corruptions import KINDS
-from avhcurate.degradation.service import KEYS, degrade_dataset, newest, read, summarise
-from avhcurate.degradation.ui import Degrade, reading, table_html
+from avhcurate.degradation.service import KEYS, degrade_dataset, read, summarise
+from avhcurate.degradation.store import degradations
+from avhcurate.degradation.ui import Degrade, summary_text, table_html
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
 from avhcurate.ui.text import signed
@@ -29,7 +30,7 @@ def root(demo_root, tmp_path_factory):
 @pytest.fixture(scope="module")
 def summary(root):
     table = open_table(Workspace(root), "digits")
-    return summarise(read(table, newest(table.run)))
+    return summarise(read(table, degradations(table.run)[-1]))
 
 
 def figure(app, number):
@@ -78,7 +79,7 @@ def test_hsf_bins_part_the_curves_and_simulated_votes_are_called_so(open_page, r
 def test_filters_apply_and_one_that_leaves_nothing_says_so(open_page, root, words):
     text = words(open_page("degradation", root, **{"class": "1"}))
     table = open_table(Workspace(root), "digits")
-    rows = pd.read_parquet(newest(table.run).scores_path, columns=["id"])
+    rows = pd.read_parquet(degradations(table.run)[-1].scores_path, columns=["id"])
     ones = int((table.dataset.labels()[rows["id"].unique()] == 1).sum())
     assert f"n {ones:,} images at every level" in text
     assert "No sample" in words(open_page("degradation", root, where="id < 0"))
@@ -144,11 +145,11 @@ def invented(median, expected):
     return table.assign(n=50, median=median, expected=expected, constant=0, **ends)
 
 
-def test_the_reading_says_so_when_avh_does_not_follow():
-    text = reading(invented(-0.2, 0.4), list(KINDS))
+def test_the_summary_says_so_when_avh_does_not_follow():
+    text = summary_text(invented(-0.2, 0.4), list(KINDS))
     assert "Unlike in the paper" in text
     assert "contrast, noise, blur, jpeg" in text
-    assert "So AVH follows every degradation here, as the paper" in reading(invented(0.9, 0.9), ["blur"])
+    assert "So AVH follows every degradation here, as the paper" in summary_text(invented(0.9, 0.9), ["blur"])
     nothing = invented(float("nan"), float("nan")).assign(n=0)
-    assert "No score has a correlation" in reading(nothing, list(KINDS))
+    assert "No score has a correlation" in summary_text(nothing, list(KINDS))
     assert "no image has a correlation" in table_html(nothing, list(KINDS))
