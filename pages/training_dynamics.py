@@ -26,8 +26,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     chosen = training_dynamics_ui.choose(here, found)
     job_forms.another_button("train", "Train another")
 job_forms.another("train", lambda: training_dynamics_ui_start.form(here, busy=busy))
-if training_dynamics_ui.none_in_view(here, chosen):
-    st.stop()
+training_dynamics_ui.need_samples(here, chosen)
 training_dynamics_ui.curves(here, chosen, live=busy and job.verb == "train")
 
 st.subheader(f"The five discoveries of {PAPER}")

@@ -12,6 +12,7 @@ from avhcurate.data.runs import RunFolder
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.user_errors import plain
@@ -126,13 +127,13 @@ def only_one_run(here: Opened, runs: Sequence[RunFolder]) -> None:
     name = here.table.dataset.name
     model = runs[0].record.model if runs else "torchvision:resnet50"
     other = f"{model} --weights OTHER.safetensors" if model.startswith("avhcurate:") else "ANOTHER_MODEL"
-    with st.container(border=True):
-        st.subheader("Two runs are needed", icon=":material/balance:")
-        st.write(
-            "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
-            "or train one: its network is scored when the training ends. Start either on the Home page, or run:"
-        )
-        st.code(f"avhcurate score {name} --model {other}\navhcurate train {name}", language="bash")
+    empty_state(
+        "Two runs are needed",
+        "balance",
+        "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
+        "or train one: its network is scored when the training ends. Start either on the Home page, or run:",
+        command=f"avhcurate score {name} --model {other}\navhcurate train {name}",
+    )
 
 
 # --- comparisons, cached --------------------------------------------------------------------------------------

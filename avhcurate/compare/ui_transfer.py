@@ -9,9 +9,9 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.text import signed
-from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 
 
@@ -68,12 +68,11 @@ def _side(here: Opened, key: str) -> Side:
 
 def _figure(here: Opened, found: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
     if found.points.empty:
-        with st.container(border=True):
-            st.subheader("No network has scored both sides", icon=":material/balance:")
-            st.write(
-                "Score both with the same weights; an HSF bin needs "
-                f"{LEAST_IN_BIN} samples on both sides. Networks that have scored both: {found.models}."
-            )
+        story = (
+            f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. "
+            f"Networks that have scored both: {found.models}."
+        )
+        empty_state("No network has scored both sides", "balance", story)
         return
     bins = bin_labels(here.table.edges) if found.by_bin else ("all",)
     show_chart(
@@ -94,19 +93,14 @@ def _figure(here: Opened, found: Transfer, names: tuple[str, str], *, simulated:
 
 
 def _one_side(here: Opened) -> None:
-    name = here.table.dataset.name
-    with st.container(border=True):
-        st.subheader("Nothing to hold this dataset against", icon=":material/balance:")
-        st.write(
-            "It has one split, and no other dataset here has the same classes and a run. Import one, and score it with "
-            "the same weights:"
-        )
-        st.code(f"avhcurate import OTHER path/to/images\navhcurate score OTHER --model {_model(here)}", language="bash")
-        st.caption(f"Or import {plain(name)} again with its splits by --split-column.")
-
-
-def _model(here: Opened) -> str:
-    return here.table.run.record.model if here.table.run else "MODEL"
+    model = here.table.run.record.model if here.table.run else "MODEL"
+    empty_state(
+        "Nothing to compare this dataset with",
+        "balance",
+        "It has one split, and no other dataset here has the same classes and a run. Import this one again with its "
+        "splits (`--split-column`), or import another and score it with the same weights:",
+        command=f"avhcurate import OTHER path/to/images\navhcurate score OTHER --model {model}",
+    )
 
 
 def _side_key(side: Side) -> tuple[str, str | None, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -25,6 +26,7 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.job_forms import job_form, number, option, row, text
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.text import PAPER, listed, signed
@@ -115,10 +117,7 @@ def about() -> None:
 
 def empty(here: Opened, *, busy: bool) -> None:
     """Shown before the first job: what degradation measures, and the form."""
-    with st.container(border=True):
-        st.subheader("No degraded images of this run yet", icon=":material/blur_on:")
-        st.markdown(_ABOUT)
-        start_form(here, busy=busy)
+    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(start_form, here, busy=busy))
 
 
 # --- results -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The form that makes a map: `avhcurate project` as a job."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from avhcurate.map.service import DEFAULT_MIN_DIST, DEFAULT_NEIGHBOURS, PCA_ABOV
 from avhcurate.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.job_forms import await_more, job_form, number, option, row
+from avhcurate.ui.layout import empty_state
 
 METRICS = {"cosine": "Angle", "euclidean": "Distance"}
 
@@ -81,12 +83,8 @@ def maps_of_run(here: Opened) -> list[MapFolder]:
 
 def first(here: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a map, and while the first one is made."""
-    with st.container(border=True):
-        st.subheader("No map of this run yet", icon=":material/bubble_chart:")
-        st.markdown(_WHY)
-        form(here, busy=busy)
-    st.caption("Or from a shell:")
-    st.code(f"avhcurate project {here.table.dataset.name}", language="bash")
+    command = f"avhcurate project {here.table.dataset.name}"
+    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(form, here, busy=busy), command=command)
     if busy:
         await_map(here, 0)
 

@@ -24,7 +24,7 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import gallery_link, undo_button
 from avhcurate.ui.job_forms import JobForm
 from avhcurate.ui.job_forms import number as count
-from avhcurate.ui.layout import fact
+from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.page_choices import number, one_of, some_of, switch
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
@@ -56,6 +56,7 @@ measures become columns to sort, filter, export and correlate with. **Near dupli
 perceptual hash, and by the embeddings of the open run, and joined into groups: copies in two splits are a leak, copies
 with two labels a label error.
 """
+_WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by bytes and by hash alone."
 
 
 # --- starting it -------------------------------------------------------------------------------------------------
@@ -84,13 +85,10 @@ def _form(here: Opened, *, busy: bool) -> JobForm:
 
 def empty(here: Opened, *, busy: bool) -> None:
     """Shown before the first job: what is measured, and the button."""
-    with st.container(border=True):
-        st.subheader("The images are not measured yet", icon=":material/filter_b_and_w:")
-        st.markdown(_ABOUT)
-        if here.table.run is None:
-            st.caption("No model has scored this dataset: duplicates are found by bytes and by hash alone.")
-        _form(here, busy=busy).submit("Measure images", button=st.button, key="quality.start")
-        st.code(f"avhcurate quality {here.table.dataset.name}", language="bash")
+    about = _ABOUT if here.table.run else _ABOUT + _WITHOUT_RUN
+    button = partial(_form(here, busy=busy).submit, "Measure images", button=st.button, key="quality.start")
+    command = f"avhcurate quality {here.table.dataset.name}"
+    empty_state("The images are not measured yet", "filter_b_and_w", about, button, command=command)
 
 
 # --- facts and views ---------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import PAGES
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
@@ -60,7 +61,9 @@ def show_sets(here: Opened) -> None:
         _combine(here, [one.name for one in found])
         _import(here)
     if not found:
-        _nothing("No set yet", "Select samples in the gallery and choose “Set”, or import a list of them.")
+        empty_state(
+            "No set yet", "bookmark", "Select samples in the gallery and choose “Set”, or import a list of them."
+        )
     _rows(here, found, _set_row)
 
 
@@ -69,7 +72,7 @@ def show_views(here: Opened) -> None:
     found = saved.views(here.workspace, here.table.dataset.name)
     _removal(here)
     if not found:
-        _nothing("No view yet", "Set filters on any page and choose “Save view” on the left.")
+        empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
     _rows(here, found, _view_row)
 
 
@@ -213,12 +216,6 @@ def _save_imported(here: Opened) -> None:
     count, unknown = saved.import_set(here.workspace, here.table.dataset.name, name, file.getvalue(), who=who())
     lost = f"; {len(unknown):,} entries are not in the dataset, as {unknown[0]}" if unknown else ""
     st.toast(plain(f"{count:,} samples saved as “{name}”{lost}"), icon=":material/check_circle:")
-
-
-def _nothing(title: str, what: str) -> None:
-    with st.container(border=True):
-        st.subheader(title, icon=":material/bookmark:")
-        st.write(what)
 
 
 def _when(name: str, at: datetime) -> str:

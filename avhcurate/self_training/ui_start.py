@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -33,6 +34,7 @@ from avhcurate.ui.job_forms import (
     seed_list,
     text,
 )
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 
@@ -120,17 +122,13 @@ class SelfTrain(Command):
 
 def first(here: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a run, and while the first one begins."""
-    with st.container(border=True):
-        name = plain(here.table.dataset.name)
-        st.subheader(f"No model has been adapted to {name} yet", icon=":material/autorenew:")
-        st.markdown(_WHY)
-        form(here, busy=busy)
-    st.caption("Or from a shell:")
     sources = _sources(here)
     source = shlex.quote(sources[0] if sources else here.table.dataset.name)
     command = f"avhcurate self-train --source {source} --target {shlex.quote(here.table.dataset.name)}"
     part = "" if sources else " --source-where \"split = 'train'\""
-    st.code(f"{command}{part} --rule confidence,avc --seeds 0,1,2", language="bash")
+    command += f"{part} --rule confidence,avc --seeds 0,1,2"
+    title = f"No model has been adapted to {plain(here.table.dataset.name)} yet"
+    empty_state(title, "autorenew", _WHY, partial(form, here, busy=busy), command=command)
     if busy:
         await_rounds(here)
 

@@ -24,6 +24,7 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import pagination
 from avhcurate.ui.job_forms import job_form, option, row
 from avhcurate.ui.job_forms import number as count
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
@@ -100,10 +101,7 @@ class Suspects(Command):
 
 def empty(here: Opened, *, busy: bool) -> None:
     """Shown before the first job: what suspects are, and the form."""
-    with st.container(border=True):
-        st.subheader("No suspects of this run yet", icon=":material/flag:")
-        st.markdown(_ABOUT)
-        start_form(here, busy=busy)
+    empty_state("No suspects of this run yet", "flag", _ABOUT, partial(start_form, here, busy=busy))
 
 
 def start_form(here: Opened, *, busy: bool) -> None:

@@ -11,14 +11,13 @@ from avhcurate.data.epoch_scores import KEYS
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable, titles
-from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_actions import PAGES, gallery_link
+from avhcurate.ui.grid_actions import PAGES, gallery_link, nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import explain_scores
@@ -85,18 +84,11 @@ def describe(training: TrainingFolder) -> str:
     return plain(" · ".join(filter(None, parts)))
 
 
-def none_in_view(here: Opened, chosen: Sequence[TrainingFolder]) -> bool:
-    """Whether the filters leave none of the samples that the trainings were evaluated on; says so."""
+def need_samples(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
+    """Ends the page where the filters leave none of the samples that the trainings were evaluated on."""
     ids = here.table.frame(here.filters, columns=["id"])["id"].to_numpy()
-    if any(np.isin(training.ids(), ids).any() for training in chosen):
-        return False
-    with st.container(border=True):
-        st.subheader("No training was evaluated on the samples in view", icon=":material/filter_alt_off:")
-        st.markdown("  \n".join(describe(training) for training in chosen))
-        st.button(
-            "Clear all filters", key="dynamics.unfilter", on_click=url_state.change, kwargs={"filters": Filters()}
-        )
-    return True
+    if not any(np.isin(training.ids(), ids).any() for training in chosen):
+        nothing_matches("No training was evaluated on the samples in view", "  \n".join(map(describe, chosen)))
 
 
 # --- curves --------------------------------------------------------------------------------------------------

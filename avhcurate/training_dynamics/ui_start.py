@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -29,6 +30,7 @@ from avhcurate.ui.job_forms import (
     text,
     tick,
 )
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -108,13 +110,10 @@ class Train(Command):
 
 def first(here: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a training, and while the first one begins."""
-    with st.container(border=True):
-        name = plain(here.table.dataset.name)
-        st.subheader(f"No training has looked at {name} yet", icon=":material/timeline:")
-        st.markdown(_WHY)
-        form(here, busy=busy)
-    st.caption("Or from a shell:")
-    st.code(f"avhcurate train {here.table.dataset.name} --model {usual_model(here.table.dataset)}", language="bash")
+    dataset = here.table.dataset
+    title = f"No training has evaluated {plain(dataset.name)} yet"
+    command = f"avhcurate train {dataset.name} --model {usual_model(dataset)}"
+    empty_state(title, "timeline", _WHY, partial(form, here, busy=busy), command=command)
     if busy:
         await_more(lambda: len(here.table.dataset.trainings()), known=0)
 

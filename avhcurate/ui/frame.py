@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,6 +12,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -77,7 +79,8 @@ def with_run() -> Opened:
     if frame.table.run is None:
         command = f"avhcurate score {frame.table.dataset.name} --model torchvision:resnet50"
         title = "No model has scored this dataset yet"
-        _end(title, "model_training", "Start a scoring job on the Home page, or run:", command)
+        empty_state(title, "model_training", "Start a scoring job on the Home page, or run:", command=command)
+        st.stop()
     return frame
 
 
@@ -87,40 +90,34 @@ def with_votes() -> Opened:
     if frame.table.votes is None:
         story = "This page compares people with the network, so it needs votes: a count matrix or a long table."
         command = f"avhcurate votes {frame.table.dataset.name} VOTES.csv"
-        _end("No human votes are attached yet", "how_to_vote", story, command)
+        empty_state("No human votes are attached yet", "how_to_vote", story, command=command)
+        st.stop()
     return frame
-
-
-def _end(title: str, icon: str, story: str, command: str) -> None:
-    """Ends the page with what is missing and the command that brings it."""
-    with st.container(border=True):
-        st.subheader(title, icon=f":material/{icon}:")
-        st.write(story)
-        st.code(command, language="bash")
-    st.stop()
 
 
 def empty_workspace(frame: Frame) -> None:
     """What to do in a workspace without datasets."""
-    with st.container(border=True):
-        st.subheader("No dataset yet", icon=":material/folder_open:")
-        st.write(
-            "Start with the embedded handwritten digits, which takes some seconds, or import your own images: "
-            "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes."
-        )
-        job = background.current(frame.workspace.root)
-        busy = job is not None and job.active
-        st.button(
-            "Load the digits demo",
-            icon=":material/play_arrow:",
-            type="primary",
-            key="frame.demo",
-            disabled=busy,
-            on_click=attempt,
-            args=(background.start, frame.workspace.root, ["demo"]),
-            kwargs={"verb": "demo"},
-        )
-        st.code("avhcurate import NAME path/to/images", language="bash")
+    job = background.current(frame.workspace.root)
+    busy = job is not None and job.active
+    load_demo = partial(
+        st.button,
+        "Load the digits demo",
+        icon=":material/play_arrow:",
+        type="primary",
+        key="frame.demo",
+        disabled=busy,
+        on_click=attempt,
+        args=(background.start, frame.workspace.root, ["demo"]),
+        kwargs={"verb": "demo"},
+    )
+    empty_state(
+        "No dataset yet",
+        "folder_open",
+        "Start with the embedded handwritten digits, which takes some seconds, or import your own images: "
+        "a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file with image bytes.",
+        load_demo,
+        command="avhcurate import NAME path/to/images",
+    )
     if busy:
         _wait_for_job(frame)
 

@@ -16,6 +16,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.layout import empty_state
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection, select, selected_now
@@ -88,12 +89,12 @@ def gallery_link(label: str, view: View, **changes: Any) -> None:
     st.page_link(PAGES / "gallery.py", label=label, icon=":material/grid_view:", query_params=query, width="content")
 
 
-def nothing_matches() -> NoReturn:
+def nothing_matches(
+    title: str = "No sample matches", story: str = "Take a filter out on the left, or clear them all."
+) -> NoReturn:
     """Ends the page with what to do when the filters leave nothing."""
-    with st.container(border=True):
-        st.subheader("No sample matches", icon=":material/filter_alt_off:")
-        st.write("Take a filter out on the left, or clear them all.")
-        st.button("Clear all filters", key="gallery.clear", on_click=url_state.change, kwargs={"filters": Filters()})
+    clear = {"on_click": url_state.change, "kwargs": {"filters": Filters()}}
+    empty_state(title, "filter_alt_off", story, partial(st.button, "Clear all filters", key="gallery.clear", **clear))
     st.stop()
 
 

@@ -1,5 +1,6 @@
-"""Layout: two columns where there is room, and headline numbers."""
+"""Layout: two columns where there is room, headline numbers, and what a page shows where it has nothing."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -19,3 +20,18 @@ def fact(name: str, value: str, note: str) -> None:
     with st.container(width="content", gap=None):
         st.metric(name, value, width="content")
         st.caption(note or "&nbsp;")
+
+
+def empty_state(
+    title: str, icon: str, story: str, form: Callable[[], object] | None = None, *, command: str = ""
+) -> None:
+    """What is missing, the form that brings it, and the command that does so in a shell."""
+    with st.container(border=True):
+        st.subheader(title, icon=f":material/{icon}:")
+        st.markdown(story)
+        if form:
+            form()
+        if form and command:
+            st.caption("Or from a shell:")
+        if command:
+            st.code(command, language="bash")

@@ -50,8 +50,11 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
     assert metrics(app) == {"Samples": "1,797", "Classes": "10", "Simulated votes": "89,850", "Model runs": "1"}
     runs = app.dataframe[0].value.iloc[0]
     assert (runs["Model"], runs["State"], runs["Samples"], runs["Precision"]) == (
-        "avhcurate:digits", "complete", 1797, "float32",
-    )  # fmt: skip
+        "avhcurate:digits",
+        "complete",
+        1797,
+        "float32",
+    )
     assert "50 a sample, k-way" in words(app)
 
 

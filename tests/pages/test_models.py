@@ -220,8 +220,9 @@ def test_across_two_datasets_of_the_same_classes(open_page, own_demo_root, words
     rows = pq.read_table(path).to_pandas()
     rows["predicted"] = np.where(rows["id"] % 2, rows["predicted"], (rows["predicted"] + 1) % 10).astype("int32")
     rows.to_parquet(path, index=False)
-    app = open_page("models", own_demo_root, dataset="digits", models__part="transfer", models__x="digits",
-                    models__y="digits2")  # fmt: skip
+    app = open_page(
+        "models", own_demo_root, dataset="digits", models__part="transfer", models__x="digits", models__y="digits2"
+    )
     assert "digits2, all splits" in list(app.selectbox(key="models.y").options)
     tables = [open_table(Workspace(own_demo_root), name) for name in ("digits", "digits2")]
     found = transfer.transfer(*(transfer.Side(table, None, Filters()) for table in tables))

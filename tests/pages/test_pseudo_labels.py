@@ -155,9 +155,14 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
     np.save(run.root / "features.npy", features)
     for rule in GATES:
         settings = Settings(
-            "digits", "digits", run.name, rule=rule, schedule=Schedule(0.3, 0.0, 0.3), target_where=where,
+            "digits",
+            "digits",
+            run.name,
+            rule=rule,
+            schedule=Schedule(0.3, 0.0, 0.3),
+            target_where=where,
             how=ProbeRecipe(hidden=None, epochs=3),
-        )  # fmt: skip
+        )
         folder = self_train_dataset(space, settings)
         head = ProbeHead.load(folder.round(0) / FILE)  # the head that round 1 selects by becomes the run's
         np.save(run.root / "class_weights.npy", head.class_weights)
@@ -172,9 +177,19 @@ def test_page_command_line_and_first_round_of_self_training_select_the_same(
 
         out = tmp_path / f"{rule}.parquet"
         ended = cli(
-            "select", "digits", "--rule", rule, "--portion", "0.3", "--where", where, "--out", out,
-            "--workspace", own_demo_root,
-        )  # fmt: skip
+            "select",
+            "digits",
+            "--rule",
+            rule,
+            "--portion",
+            "0.3",
+            "--where",
+            where,
+            "--out",
+            out,
+            "--workspace",
+            own_demo_root,
+        )
         assert (ended.code, ended.err) == (0, "note: 2 samples have no finite embedding and are left out\n")
         pd.testing.assert_frame_equal(pd.read_parquet(out)[columns], expected, check_dtype=False)
 

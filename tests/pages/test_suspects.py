@@ -83,8 +83,10 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [second["id"]]
     sent = say(app, {"kind": "back", "of": "n1.0"}, decision(third, 0), turn="2")
     assert stands(own_root, [first["id"], second["id"], third["id"]]) == {
-        first["id"]: "", second["id"]: "kept", third["id"]: "accepted",
-    }  # fmt: skip
+        first["id"]: "",
+        second["id"]: "kept",
+        third["id"]: "accepted",
+    }
     assert sent["suspects"][0]["state"] == ""
     # A message that comes twice, as after a lost connection, changes nothing.
     events = len(digits_of(own_root).log.history("digits"))

@@ -67,7 +67,7 @@ def test_without_a_dataset_it_says_how_to_get_one(open_page, workspace, words):
 
 def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(open_page, demo_root, words):
     app = open_page("training_dynamics", demo_root)
-    assert "No training has looked at digits yet" in words(app)
+    assert "No training has evaluated digits yet" in words(app)
     assert app.selectbox(key="train.model").value == "avhcurate:digits"
     assert (app.number_input(key="train.epochs").value, app.number_input(key="train.seeds").value) == (20, 1)
     assert not app.get("plotly_chart")
@@ -75,7 +75,7 @@ def test_without_a_training_it_offers_one_with_what_can_be_found_out_filled_in(o
 
 def test_an_unscored_dataset_without_votes_can_be_trained_too(open_page, unscored_root, words):
     app = open_page("training_dynamics", unscored_root)
-    assert "No training has looked at pets yet" in words(app)
+    assert "No training has evaluated pets yet" in words(app)
     assert app.selectbox(key="train.model").value == "avhcurate:resnet20"
 
 
@@ -140,7 +140,7 @@ def test_filters_that_leave_no_recorded_sample_say_so(opened, words, query):
     app = opened(ONE, **query)
     assert "No training was evaluated on the samples in view" in words(app)
     assert "evaluated on 896 of digits" in words(app)
-    app.button(key="dynamics.unfilter").click().run()
+    app.button(key="gallery.clear").click().run()
     assert len(figures(app)) == 2
 
 

@@ -6,9 +6,19 @@ import pytest
 from avhcurate.ui.tiles import make_tiles, tile_columns
 
 ROW = {
-    "id": 5, "label": 1, "label_name": "cat", "predicted": 0, "predicted_name": "dog", "curated_label": 1,
-    "curated_label_name": "cat", "hsf": 0.25, "tags": ["dim"], "excluded": False, "problem": None, "avh": 0.08,
-}  # fmt: skip
+    "id": 5,
+    "label": 1,
+    "label_name": "cat",
+    "predicted": 0,
+    "predicted_name": "dog",
+    "curated_label": 1,
+    "curated_label_name": "cat",
+    "hsf": 0.25,
+    "tags": ["dim"],
+    "excluded": False,
+    "problem": None,
+    "avh": 0.08,
+}
 
 
 def tile(**changes):
