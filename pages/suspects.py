@@ -22,13 +22,15 @@ if folder is None:
 if not here.count:
     nothing_matches()
 
-found = suspects_ui.suspects_in_view(here, folder)
-suspects_ui.choose_suspects(here, found)
-suspects_ui.summary(here, found)
+suspects = suspects_ui.suspects_in_view(here, folder)
+suspects_ui.choose_suspects(here, suspects)
+suspects_ui.summary(here, suspects)
 if suspects_ui.VIEW.of(here.view) == "one":
-    ui_review.one_by_one(here, found.record, found.every, found.about, found.open["id"].astype(int).tolist())
+    ui_review.one_by_one(
+        here, suspects.record, suspects.every, suspects.about, suspects.open["id"].astype(int).tolist()
+    )
 else:
-    shown, opened = suspects_ui.listing(here, found)
+    shown, opened = suspects_ui.listing(here, suspects)
     show_details(here, shown, opened)
 with st.expander("Run again with other settings"):
     suspects_ui.start_form(here, busy=busy)

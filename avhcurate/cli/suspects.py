@@ -1,4 +1,4 @@
-"""The verb that finds labels which are likely wrong."""
+"""`avhcurate suspects`: labels that are likely wrong."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +18,7 @@ def suspects(
     ] = False,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the folds and of the heads.", min=0)] = 0,
-    sources: Annotated[
-        str | None, typer.Option(help="As angular,neighbours,cleanlab,votes [all that can be had].")
-    ] = None,
+    sources: Annotated[str | None, typer.Option(help="As angular,neighbours,cleanlab,votes [all available].")] = None,
     limit: Annotated[int, typer.Option(help="Print so many suspects.", min=0)] = 20,
     csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
     force: options.ForceOption = False,
@@ -41,7 +39,7 @@ def suspects(
             seed=seed,
             progress=progress,
         )
-    record, found = folder.record, suspects_service.read(folder)
+    record, found = folder.record, folder.suspects()
     rows = suspects_service.export_table(table, found, record)
     options.write_csv(rows, csv, force=force)
     if as_json:

@@ -1,4 +1,4 @@
-"""Honest scores of samples that a model has learnt from: heads cross-validated on its frozen features."""
+"""Out-of-fold scores: linear heads cross-validated on a run's frozen features."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
@@ -16,25 +17,25 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.stats.folds import identical_rows, stratified_folds
 from avhcurate.suspects.rules import AngularView, angular_view
-from avhcurate.suspects.store_out_of_fold import OutOfFoldFolder, OutOfFoldRecord, out_of_fold_at
+from avhcurate.suspects.store import OutOfFoldFolder, OutOfFoldRecord, out_of_fold_at
 
-# Torch takes seconds to import, and a page that only reads shall not wait for it.
+# Torch takes seconds to import, and a page that only reads results must not wait for it.
 if TYPE_CHECKING:
     from avhcurate.training.probe import ProbeHead
 
-#: Columns of the table that are scores of the one table of scores, and those of the angular view.
+#: Columns of the table: scores of `scores.SCORES`, and those of the angular view.
 SCORES_KEPT = ("confidence", "avh", "avc", "angular_gap", "entropy")
 VIEW_KEPT = ("avc_given", "rival", "avc_rival", "margin", "avc_entropy")
 
 _BLOCK = 8192
-#: Part of the name of what is stored: to be raised when the same settings give other numbers.
+#: Part of the folder's name: raise it when the same settings give other numbers.
 _VERSION = 1
 
 
 def recipe_for(samples: int) -> dict[str, int | float | bool | None]:
     """How a head is trained: one linear layer, so that its angles are angles of the run's own embedding.
 
-    Twenty passes over the samples, in at least 400 steps, else few samples would leave it untrained, and at most 10000.
+    Twenty passes over the samples, in 400 to 10000 steps: fewer would leave a head of few samples untrained.
     """
     from avhcurate.training.probe import ProbeRecipe
 
@@ -53,9 +54,9 @@ def cross_validate(
     """Scores every labelled sample of a run by a linear head that was trained without it, on the frozen features.
 
     Folds are stratified by label; samples whose features are equal to the last bit share one, since a copy would give
-    its label away. Near duplicates that are not equal may still lie in different folds. What is stored is named by all
-    that decides it: the same again resumes after the last whole fold, or does nothing. Raises Cancelled when asked to
-    stop, and CurateError where there are not two classes or not enough samples.
+    its label away. Near duplicates that are not equal may still lie in different folds. The folder is named by its
+    settings: the same call again resumes after the last complete fold, or does nothing. Raises Cancelled when asked to
+    stop, and CurateError for fewer than two classes or too few samples.
     """
     ids, labels = labelled(dataset, run)
     classes, targets = np.unique(labels, return_inverse=True)
@@ -65,7 +66,8 @@ def cross_validate(
     copies = identical_rows(features, ids)
     of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
     recipe = recipe_for(len(ids))
-    folder = out_of_fold_at(run, _name(dataset, folds, seed, recipe))
+    settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe]
+    folder = out_of_fold_at(run, settings_digest(settings)[:12])
     work = _CrossValidation(folder, features, ids, targets, classes, of_sample, folds, seed)
     with folder.alone():
         if folder.complete:
@@ -87,18 +89,13 @@ def cross_validate(
 def labelled(dataset: DatasetFolder, run: RunFolder) -> tuple[np.ndarray, np.ndarray]:
     """Ids, ascending, and labels of the samples that have a label and that the run has scored."""
     ids = run.scored_ids()
-    ids = ids[np.isfinite(run_norms(run, ids))]
+    blocks = [ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK)]
+    norms = np.concatenate([np.empty(0), *(np.linalg.norm(run.features_of(block), axis=1) for block in blocks)])
+    ids = ids[np.isfinite(norms) & (norms > 0)]  # an embedding of zeros has no direction
     labels = dataset.labels()[ids]
     if not (labels >= 0).any():
         raise CurateError(f"run {run.name} has scored no sample with a label: suspects need labels to doubt")
     return ids[labels >= 0], labels[labels >= 0].astype(np.int64)
-
-
-def run_norms(run: RunFolder, ids: np.ndarray) -> np.ndarray:
-    """Length of each embedding; NaN for one of zeros, which has no direction."""
-    parts = [np.linalg.norm(run.features_of(ids[at : at + _BLOCK]), axis=1) for at in range(0, len(ids), _BLOCK)]
-    found = np.concatenate(parts) if parts else np.empty(0)
-    return np.where(found > 0, found, np.nan)
 
 
 def probabilities(folder: OutOfFoldFolder, run: RunFolder, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,19 +104,13 @@ def probabilities(folder: OutOfFoldFolder, run: RunFolder, num_classes: int) -> 
 
     rows = pq.read_table(folder.scores_path, columns=["id", "fold"])
     ids, of_sample, classes = rows["id"].to_numpy(), rows["fold"].to_numpy(), np.array(folder.record.classes)
-    found = np.zeros((len(ids), num_classes), np.float32)
+    probs = np.zeros((len(ids), num_classes), np.float32)
     for fold in range(folder.record.folds):
         head, places = ProbeHead.load(folder.head_path(fold)), np.flatnonzero(of_sample == fold)
         for at in range(0, len(places), _BLOCK):
             part = places[at : at + _BLOCK]
-            found[part[:, None], classes] = softmax(head.logits(run.features_of(ids[part])))
-    return ids, found
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Rows as probabilities."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+            probs[part[:, None], classes] = softmax(head.logits(run.features_of(ids[part])), axis=1)
+    return ids, probs
 
 
 def view_of(table: pa.Table) -> AngularView:
@@ -162,10 +153,10 @@ class _CrossValidation:
         embedded = head.embed(np.asarray(self.features[ids])).astype(np.float64)
         weights = head.class_weights.astype(np.float64)
         logits = embedded @ weights.T + head.bias
-        found = scores.per_sample(embedded, weights, logits, targets, keys=SCORES_KEPT)
+        scored = scores.per_sample(embedded, weights, logits, targets, keys=SCORES_KEPT)
         view = angular_view(scores.angles(embedded, weights), targets)
-        columns = {"id": ids, "fold": np.full(len(ids), fold), "predicted": self.classes[found["predicted"]]}
-        columns |= {key: found[key] for key in SCORES_KEPT} | {key: getattr(view, key) for key in VIEW_KEPT}
+        columns = {"id": ids, "fold": np.full(len(ids), fold), "predicted": self.classes[scored["predicted"]]}
+        columns |= {key: scored[key] for key in SCORES_KEPT} | {key: getattr(view, key) for key in VIEW_KEPT}
         return pa.table(columns | {"rival": self.classes[view.rival]})
 
     def finish(self) -> None:
@@ -174,11 +165,6 @@ class _CrossValidation:
         accuracy = float((whole["predicted"].to_numpy() == self.classes[self.targets]).mean())
         seconds = sum(self.folder.shard_seconds(fold) for fold in range(self.folds))
         self.folder.finish([whole], {"finished": now(), "seconds": round(seconds, 3), "accuracy": accuracy})
-
-
-def _name(dataset: DatasetFolder, folds: int, seed: int, recipe: dict[str, Any]) -> str:
-    settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe]
-    return settings_digest(settings)[:12]
 
 
 def _record(

@@ -1,4 +1,4 @@
-"""Which labels are likely wrong: what several sources of evidence say, how they agree, and wrong against ambiguous."""
+"""Which labels are likely wrong: evidence of several sources, their agreement, and wrong against ambiguous."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,37 +12,27 @@ from avhcurate.stats.intervals import wilson
 from avhcurate.stats.ranks import rank_shares
 from avhcurate.votes.hsf import from_ticks
 
-#: Sources of evidence, and what each goes by.
-SOURCES = {
-    "angular": "high AVH with high AVC on another class",
-    "neighbours": "share of the nearest samples that bear another label",
-    "cleanlab": "confident learning on the softmax probabilities",
-    "votes": "share of human votes that are not for the given label",
-}
+#: Sources of evidence.
+SOURCES = ("angular", "neighbours", "cleanlab", "votes")
 
-#: AVH is high in the upper fifth of the samples of the same label.
+#: AVH is high from this quantile of the samples of the same label on.
 HARD = 0.8
-#: AVC on another class is high where it is not below that of a twentieth of the class's own samples.
+#: AVC on another class is high from this quantile of that class's own samples on.
 AT_HOME = 0.05
 #: AVC is flat where `flatness` reaches this.
 FLAT = 0.95
 
-#: What a sample may be, and what that means.
-VERDICTS = {
-    "wrong": "high AVH, and high AVC on another class: the label is likely wrong",
-    "ambiguous": "high AVH, and flat AVC: the image is ambiguous or degraded, whatever its label",
-    "open": "a source doubts the label, but the angles do not decide",
-}
+#: Verdicts. "wrong": high AVH, and high AVC on another class. "ambiguous": high AVH and flat AVC, so the image is
+#: ambiguous or degraded, whatever its label. "open": a source doubts the label, but the angles do not decide.
+VERDICTS = ("wrong", "ambiguous", "open")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one source says of N samples.
+    """Evidence of one source on N samples.
 
-    score: (N,) float, high = label in doubt, NaN where the source says nothing of a sample.
-    suggested: (N,) the most likely other label, -1 where the source names none.
-    doubts: (N,) bool, whether the source takes the given label for wrong.
-    details: further numbers to show, (N,) each.
+    score: (N,) float, high = label in doubt, NaN without evidence. suggested: (N,) the most likely other label, -1 for
+    none. doubts: (N,) bool, whether the source takes the given label for wrong. details: numbers to show, (N,) each.
     """
 
     score: np.ndarray
@@ -53,7 +43,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class AngularView:
-    """How N samples lie among the class weights.
+    """Angles of N samples to the class weights, summarised.
 
     avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival its AVC. margin: angle
     to the second nearest class minus angle to the nearest, rad. avc_entropy: entropy of AVC over the classes, nats.
@@ -112,22 +102,22 @@ def angular(view: AngularView, labels: np.ndarray) -> Evidence:
 
 
 def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evidence:
-    """Share of the nearest samples that bear another label: near (n, k) ids, -1 for none; labels (N,) of all by id.
+    """Share of the nearest samples that have another label: near (n, k) ids, -1 for none; labels (N,) of all by id.
 
-    `given` (n,) are the labels of the samples asked about. The suggestion is the most frequent other label, of equal
-    ones that of the nearest; the label is doubted where more neighbours bear the suggestion than the label itself.
+    `given` (n,) are the labels in question. The suggestion is the most frequent other label, of equally frequent ones
+    that of the nearest; the label is doubted where more neighbours have the suggestion than the label itself.
 
-    >>> found = neighbours(np.array([[1, 2, 3]]), np.array([0, 1, 1, 0]), np.array([0]))
-    >>> found.score.round(3), found.suggested, found.doubts
+    >>> evidence = neighbours(np.array([[1, 2, 3]]), np.array([0, 1, 1, 0]), np.array([0]))
+    >>> evidence.score.round(3), evidence.suggested, evidence.doubts
     (array([0.667]), array([1]), array([ True]))
     """
     of = np.where(near >= 0, labels[np.maximum(near, 0)], -1)
     known = (of >= 0).sum(axis=1)
     same = ((of == given[:, None]) & (of >= 0)).sum(axis=1)
-    alike = (of[:, :, None] == of[:, None, :]).sum(axis=2)
-    alike[(of < 0) | (of == given[:, None])] = 0
-    best = alike.argmax(axis=1)[:, None]
-    most = np.take_along_axis(alike, best, 1)[:, 0]
+    frequency = (of[:, :, None] == of[:, None, :]).sum(axis=2)
+    frequency[(of < 0) | (of == given[:, None])] = 0
+    best = frequency.argmax(axis=1)[:, None]
+    most = np.take_along_axis(frequency, best, 1)[:, 0]
     suggested = np.where(most > 0, np.take_along_axis(of, best, 1)[:, 0], -1)
     score = np.divide(known - same, known, out=np.full(len(near), np.nan), where=known > 0)
     return Evidence(score, suggested, most > same, {"known": known})
@@ -148,7 +138,7 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
     present, compact = np.unique(labels, return_inverse=True)
     score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)
     if len(present) > 1:
-        # Only classes that occur: cleanlab's joint counts have no place for a class without samples.
+        # Only classes that occur: cleanlab's joint counts allow no class without samples.
         some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
         doubts = find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1)
         score = 1 - get_label_quality_scores(compact, some, method="self_confidence")
@@ -162,21 +152,21 @@ def kway_votes(counts: np.ndarray, labels: np.ndarray) -> Evidence:
 
     Doubts the label where another one has more votes.
 
-    >>> found = kway_votes(np.array([[1, 3], [0, 0]]), np.array([0, 0]))
-    >>> found.score, found.suggested, found.doubts
+    >>> evidence = kway_votes(np.array([[1, 3], [0, 0]]), np.array([0, 0]))
+    >>> evidence.score, evidence.suggested, evidence.doubts
     (array([0.75,  nan]), array([ 1, -1]), array([ True, False]))
     """
     rows, total = np.arange(len(labels)), counts.sum(axis=1)
-    own = counts[rows, labels]
+    given = counts[rows, labels]
     others = counts.copy()
     others[rows, labels] = -1
     best = others.argmax(axis=1)
     most = np.maximum(others[rows, best], 0)
     low, high = wilson(most, total)
-    score = np.divide(total - own, total, out=np.full(len(labels), np.nan), where=total > 0)
+    score = np.divide(total - given, total, out=np.full(len(labels), np.nan), where=total > 0)
     suggested = np.where(most > 0, best, -1)
     share = np.divide(most, total, out=np.full(len(labels), np.nan), where=total > 0)
-    return Evidence(score, suggested, most > own, {"n": total, "share": share, "low": low, "high": high})
+    return Evidence(score, suggested, most > given, {"n": total, "share": share, "low": low, "high": high})
 
 
 def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
@@ -189,38 +179,37 @@ def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
     )
 
 
-# --- what they come to together ----------------------------------------------------------------------------------
+# --- all sources together ----------------------------------------------------------------------------------------
 
 
 def flatness(view: AngularView) -> np.ndarray:
     """How flat AVC is among the samples, in (0, 1): rank share of a small margin, or its mean with that of the entropy.
 
-    The larger of the two counts: between two of few classes AVC is torn, though its entropy is low for the others.
+    The larger of the two: AVC may be undecided between two classes while its entropy is low because of the others.
     """
-    torn = rank_shares(-view.margin)
-    return np.maximum(torn, (torn + rank_shares(view.avc_entropy)) / 2)
+    undecided = rank_shares(-view.margin)
+    return np.maximum(undecided, (undecided + rank_shares(view.avc_entropy)) / 2)
 
 
 def verdicts(view: AngularView, evidence: Evidence, doubted: np.ndarray) -> np.ndarray:
-    """A key of VERDICTS for each sample, "" where nothing is the matter; `evidence` is that of `angular`."""
+    """One of VERDICTS for each sample, "" where the label is not in doubt; `evidence` is that of `angular`."""
     hard, flat = evidence.details["avh_share"] >= HARD, flatness(view) >= FLAT
     return np.select([hard & flat, evidence.doubts, doubted], ["ambiguous", "wrong", "open"], "")
 
 
 def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
-    """What the sources come to: `rank, doubt, suggested, agreement, spoke`, a row a sample.
+    """All sources together: `rank, doubt, suggested, agreement, spoke`, a row a sample.
 
-    doubt: mean over the sources that say something of the sample of its rank share within the source, in (0, 1).
-    rank: 1 for the highest doubt; ties in order of the samples. suggested: the label named by most doubting sources;
-    among equals, or where none doubts, that of the highest rank shares. agreement: how many doubting sources name it.
-    spoke: how many sources say something of the sample.
+    doubt: mean rank share of the sample over the sources with evidence on it, in (0, 1). rank: 1 for the highest doubt;
+    ties in order of the samples. suggested: the label named by most doubting sources; of equals, or where none doubts,
+    that of the highest rank shares. agreement: how many doubting sources name it. spoke: how many have evidence.
     """
     size = len(next(iter(evidence.values())).score)
     shares = {name: rank_shares(one.score) for name, one in evidence.items()}
     table = np.stack(list(shares.values()))
     spoke = (~np.isnan(table)).sum(axis=0)
     doubt = np.divide(np.nansum(table, axis=0), spoke, out=np.full(size, np.nan), where=spoke > 0)
-    suggested = _favourite(evidence, shares, num_classes)
+    suggested = _most_supported(evidence, shares, num_classes)
     named = [one.doubts & (one.suggested == suggested) & (suggested >= 0) for one in evidence.values()]
     order = np.argsort(-np.nan_to_num(doubt, nan=-1.0), kind="stable")
     rank = np.empty(size, np.int64)
@@ -230,10 +219,10 @@ def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:
     )
 
 
-def _favourite(evidence: Mapping[str, Evidence], shares: Mapping[str, np.ndarray], num_classes: int) -> np.ndarray:
+def _most_supported(evidence: Mapping[str, Evidence], shares: Mapping[str, np.ndarray], num_classes: int) -> np.ndarray:
     names = np.stack([one.suggested for one in evidence.values()])
     weight = np.stack([np.nan_to_num(shares[key]) + len(evidence) * one.doubts for key, one in evidence.items()])
-    # Sources are few and classes may be many: each suggestion is weighed against the others, not class by class.
+    # Sources are few and classes may be many: weights are summed per suggestion, not per class.
     support = np.stack([np.where(names == one, weight, 0.0).sum(axis=0) for one in names])
     support[names < 0] = -1.0
     best = np.take_along_axis(names, support.argmax(axis=0)[None], 0)[0]

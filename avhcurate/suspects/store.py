@@ -1,8 +1,11 @@
-"""Label suspects of a run: the neighbours of every sample, written shard by shard, and the suspects that were found."""
+"""Folders of a run: the neighbours of every sample, out-of-fold scores, and lists of suspects."""
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from avhcurate.data.runs import RunFolder
@@ -12,7 +15,7 @@ from avhcurate.disk.shards import RecordFolder, ShardedFolder
 #: Samples a shard of neighbours: what a killed job loses at most.
 SHARD = 2048
 
-_NEIGHBOURS, _SUSPECTS = "neighbours", "suspects"
+_NEIGHBOURS, _OUT_OF_FOLD, _SUSPECTS = "neighbours", "out_of_fold", "suspects"
 
 
 class NeighboursRecord(Provenance):
@@ -29,13 +32,46 @@ class NeighboursFolder(ShardedFolder[NeighboursRecord]):
     FILE, KIND, WHAT, AGAIN = "neighbours.json", NeighboursRecord, "neighbour search", "run it again"
 
 
-class SuspectsRecord(BaseModel):
-    """What the suspects were found by, `suspects.json`.
+class OutOfFoldRecord(Provenance):
+    """The record of a cross-validation, `out_of_fold.json`; `finished` and what follows are set when it is complete.
 
-    `samples` are those that were judged: with a label, and scored. `listed` of them are in the table. `doubting`: how
-    many each source doubts; `missing`: why a source that could have been asked by default is not among `sources`.
-    `folds`, `seed` and the heads' `accuracy` are None where the run's own head judged. `asked`: when somebody last
-    asked for just these.
+    `classes`: the labels that occur, in the order of the heads' rows. `samples` have a label and are scored by the run;
+    `copies` of them are equal to an earlier one to the last bit, and share its fold. `alone` counts classes with fewer
+    samples than folds: a fold may lack them. `accuracy`: share of samples whose out-of-fold prediction is their label.
+    """
+
+    name: str
+    run: str
+    folds: int
+    seed: int
+    recipe: dict[str, Any]
+    classes: list[int]
+    samples: int
+    copies: int
+    alone: int
+    accuracy: float | None = None
+
+
+class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
+    """One folder in `RUN/out_of_fold/`: `out_of_fold.json`, and for each fold `head-F.safetensors` and its scores.
+
+    A fold's scores are written after its head, so a fold with scores is complete. A row a sample, from the head that
+    was not trained on it: id, fold, predicted, confidence, avh, avc (of the predicted class), angular_gap, entropy, and
+    the angular view (avc_given, rival, avc_rival, margin, avc_entropy), classes as labels of the dataset.
+    """
+
+    FILE, KIND, WHAT, AGAIN = "out_of_fold.json", OutOfFoldRecord, "out-of-fold scoring", "run it again"
+
+    def head_path(self, fold: int) -> Path:
+        return self.root / f"head-{fold}.safetensors"
+
+
+class SuspectsRecord(BaseModel):
+    """The settings and counts of a list of suspects, `suspects.json`.
+
+    `samples` are those with a label that the run has scored; `listed` of them are in the table. `doubting`: how many
+    each source doubts; `missing`: why a source of the defaults is not among `sources`. `folds`, `seed` and the heads'
+    `accuracy` are None where the run's own head was used. `asked`: when this list was last asked for.
     """
 
     name: str
@@ -68,17 +104,32 @@ class SuspectsFolder(RecordFolder[SuspectsRecord]):
 
     @property
     def table_path(self) -> Path:
-        """A row a suspect, by rank; see `suspects.service`."""
         return self.root / "suspects.parquet"
 
     @property
     def complete(self) -> bool:
         return self.begun and self.table_path.exists()
 
+    def suspects(self) -> pd.DataFrame:
+        """The suspects by rank, a row each.
+
+        id, label, suggested (-1 for none), verdict, rank, doubt, agreement, spoke; SOURCE_score, SOURCE_suggested,
+        SOURCE_doubts of each source; predicted, confidence, avh, avh_share, avc_given, avc_rival, rival, avc_share,
+        margin (rad), avc_entropy (nats), flatness; neighbours_known (how many of them have a label); votes_n,
+        votes_share, votes_low, votes_high of the votes' suggestion; near_given and near_suggested, ids of the nearest
+        samples of either label.
+        """
+        return pq.read_table(self.table_path).to_pandas()
+
 
 def neighbours_at(run: RunFolder, count: int) -> NeighboursFolder:
     """The folder of so many neighbours a sample, there or not."""
     return NeighboursFolder(run.root / _NEIGHBOURS / str(count))
+
+
+def out_of_fold_at(run: RunFolder, name: str) -> OutOfFoldFolder:
+    """The folder of that name, there or not."""
+    return OutOfFoldFolder(run.root / _OUT_OF_FOLD / name)
 
 
 def suspects_at(run: RunFolder, name: str) -> SuspectsFolder:
@@ -87,6 +138,6 @@ def suspects_at(run: RunFolder, name: str) -> SuspectsFolder:
 
 
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
-    """The finished lists of suspects of a run, in the order in which they were last asked for."""
-    found = [SuspectsFolder(path.parent) for path in (run.root / _SUSPECTS).glob("*/suspects.json")]
-    return sorted((one for one in found if one.complete), key=lambda one: (one.record.asked, one.name))
+    """The lists of suspects of a run, in the order in which they were last asked for."""
+    folders = [SuspectsFolder(path.parent) for path in (run.root / _SUSPECTS).glob("*/suspects.json")]
+    return sorted((one for one in folders if one.complete), key=lambda one: (one.record.asked, one.name))

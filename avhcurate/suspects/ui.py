@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.curate.annotations import undo
 from avhcurate.data.background import Command
 from avhcurate.export.text import csv_text
-from avhcurate.suspects import service
+from avhcurate.suspects import decisions, service
 from avhcurate.suspects.rules import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
 from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.suspects.ui_review import NAMES, VERDICT_NAMES
@@ -36,18 +36,17 @@ from avhcurate.ui.user_errors import plain
 #: With the key of the folder of suspects.
 _HASH_FUNCS = HASH_FUNCS | {SuspectsFolder: lambda folder: file_key(folder.table_path)}
 
-
 _VIEWS = {"one": "One by one", "list": "List"}
 
 VIEW = one_of("suspects.view", list(_VIEWS), "one")
 SOURCE = some_of("suspects.source", list(SOURCES), [])
 VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
 AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
-#: Which list of the run is looked at, in the address.
+#: Which list of the run is shown, in the address.
 _MADE = "suspects.made"
 
 _ABOUT = f"""
-A label is in doubt where a source of evidence says so. Sources, and what each goes by:
+A label is in doubt where a source of evidence says so. The sources:
 
 - **Angles**: the sample's AVH is in the upper {100 * (1 - HARD):.0f} % of its label, another class has more AVC than
   the label, and that AVC is not below the lowest {100 * AT_HOME:.0f} % of the samples labelled so. AVC is flat, so only
@@ -58,23 +57,23 @@ A label is in doubt where a source of evidence says so. Sources, and what each g
 - **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
   name no other label; they doubt where fewer than half ticked it.
 
-Suspects are ordered by the mean, over the sources that speak, of a sample's rank within the source. What is **wrong**
-is told from what is **ambiguous** by the angles: high AVH with flat AVC (the best two classes close together, alone or
-with a high entropy of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or degraded image,
-whatever its label. **Open**: a source doubts the label, but the angles do not decide.
+Suspects are ordered by the mean rank of a sample within the sources that have evidence on it. The angles distinguish
+**wrong** from **ambiguous**: high AVH with flat AVC (the best two classes close together, alone or with a high entropy
+of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or degraded image, whatever its label.
+**Open**: a source doubts the label, but the angles do not decide.
 
-A model that has learnt from these samples and their labels knows them by heart. **Out of fold** judges each by a linear
-head on the run's features that was trained without it. Copies with equal features share a fold; near duplicates may
-not, and the features themselves come from the same model.
+A model that was trained on these samples may have memorised their labels. **Out of fold** judges each by a linear head
+on the run's features that was trained without it. Copies with equal features share a fold; near duplicates may not, and
+the features themselves come from the same model.
 """
 
 
-# --- looking for them --------------------------------------------------------------------------------------------
+# --- the job -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Suspects(Command):
-    """Options of `avhcurate suspects`; no `sources` means all that can be had.
+    """Options of `avhcurate suspects`; no `sources` means all that are available.
 
     >>> Suspects("pets", "resnet-1", out_of_fold=True, limit=0).argv
     ['suspects', 'pets', '--model=resnet-1', '--limit=0', '--out-of-fold']
@@ -89,12 +88,12 @@ class Suspects(Command):
         options=list(SOURCES),
         selection_mode="multi",
         format_func=NAMES.__getitem__,
-        help="None chosen: all that can be had.",
+        help="None chosen: all that are available.",
     )
     out_of_fold: bool = option(
         st.toggle,
         default=False,
-        help="For a model that has learnt from these samples: heads cross-validated on its features.",
+        help="For a model that was trained on these samples: heads cross-validated on its features.",
     )
     folds: int = count(width=110, low=2, max_value=50, default=5)
 
@@ -117,7 +116,7 @@ def _newest(_: Command) -> None:
     url_state.write(url_state.current().choosing(_MADE, ""))
 
 
-# --- what was found ----------------------------------------------------------------------------------------------
+# --- suspects in view --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,17 @@ def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         keep &= every[f"{source}_doubts"] if source in record.sources else False
-    found = every[keep]
-    decided = service.decided(here.table, found["id"].tolist())
-    found = found.assign(decided=found["id"].map(decided).astype(object))
-    asked = (here.filters.to_query(), sources, verdicts, agree)
-    about = repr((here.table.dataset.name, here.version, folder.name, asked))
-    return SuspectsInView(record, every, found, found[found["decided"] == ""], about)
+    shown = every[keep]
+    decided = decisions.decided(here.table, shown["id"].tolist())
+    shown = shown.assign(decided=shown["id"].map(decided).astype(object))
+    choices = (here.filters.to_query(), sources, verdicts, agree)
+    about = repr((here.table.dataset.name, here.version, folder.name, choices))
+    return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
 
 
-_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(service.read)
+_read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(
+    SuspectsFolder.suspects
+)
 
 
 def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
@@ -192,12 +193,12 @@ def title_of(folder: SuspectsFolder) -> str:
 
 def summary(here: Opened, suspects: SuspectsInView) -> None:
     """Counts by verdict, source and decision, with the explanation and the export beside them."""
-    record, found = suspects.record, suspects.in_view
-    counts = found["verdict"].value_counts()
+    record, in_view = suspects.record, suspects.in_view
+    counts = in_view["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
-    text = f"**{len(found):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
+    text = f"**{len(in_view):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
     if VIEW.of(here.view) == "list":  # the card counts by itself
-        done = found["decided"].value_counts()
+        done = in_view["decided"].value_counts()
         text += (
             f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(suspects.open):,} to decide."
         )
@@ -218,11 +219,13 @@ def summary(here: Opened, suspects: SuspectsInView) -> None:
             f"{100 * (record.accuracy or 0):.1f} % of the given labels."
         )
     elif here.table.training or "train" in set(here.table.group_counts("split", here.filters)["value"]):
-        lines.append("The model may have learnt from some of these labels: out of fold they are judged fairly.")
+        lines.append(
+            "The model may have been trained on some of these labels: choose Out of fold for a fair judgement."
+        )
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
     votes = here.table.votes
     if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
-        lines.append("The votes have changed since: run again to take them in.")
+        lines.append("The votes have changed since: run again to include them.")
     st.caption(plain(" ".join(lines)))
 
 
@@ -232,7 +235,7 @@ def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
         rows = suspects.open if undecided else suspects.in_view
         download(
             f"Download {len(rows):,} suspects",
-            partial(file_of, here.table, rows, suspects.record),
+            lambda: csv_text(service.export_table(here.table, rows, suspects.record)).encode(),
             f"{here.table.dataset.name}-suspects.csv",
             key="suspects.download",
             type="primary",
@@ -240,11 +243,6 @@ def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
         )
         if suspects.record.votes_simulated:
             st.caption("The votes are simulated; the file says so.")
-
-
-def file_of(table: DatasetTable, rows: pd.DataFrame, record: SuspectsRecord) -> bytes:
-    """The file that `avhcurate suspects --csv` writes, of some suspects."""
-    return csv_text(service.export_table(table, rows, record)).encode()
 
 
 # --- the list ----------------------------------------------------------------------------------------------------
@@ -264,9 +262,9 @@ def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | No
     return ids, opened
 
 
-def _tiles(here: Opened, found: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
+def _tiles(here: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
     tiles = tiles_of(here, ids, score="avh") if ids else []
-    by_id, names, result = found.set_index("id").to_dict("index"), here.table.classes, []
+    by_id, names, result = rows.set_index("id").to_dict("index"), here.table.classes, []
     for tile in tiles:
         row = by_id[tile.id]
         other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
@@ -323,9 +321,9 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
     if action == "accept":
         named = chosen_rows[chosen_rows["suggested"] >= 0]
         suggested = dict(zip(named["id"].astype(int), named["suggested"].astype(int), strict=True))
-        entries, done = service.accept(table, suggested, who=who()), f"Relabelled {len(named):,} samples"
+        entries, done = decisions.accept(table, suggested, who=who()), f"Relabelled {len(named):,} samples"
     else:
-        entries = service.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
+        entries = decisions.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
         done = f"Kept {len(chosen_rows):,} labels"
     st.session_state[_last(table)] = entries
     select()

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.suspects import service
+from avhcurate.suspects import decisions
 from avhcurate.suspects.store import SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
@@ -21,7 +21,7 @@ from avhcurate.ui.signin import who
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
 _BEHIND, _AHEAD = 4, 12
-#: No decision sooner than this after the image is there: nobody can have seen it.
+#: A decision needs at least this time after the image is shown: nobody has seen it sooner.
 _LEAST_MS = 100
 
 NAMES = {"angular": "Angles", "neighbours": "Neighbours", "cleanlab": "cleanlab", "votes": "Votes"}
@@ -32,8 +32,8 @@ VERDICT_NAMES = {"wrong": "Likely wrong", "ambiguous": "Ambiguous", "open": "Ope
 class ReviewSession(Settling):
     """Passes decisions on to the log, each once.
 
-    `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move under one's
-    hands; `queue` is its name for the browser. `place` is the one to show, `turn` the browser's last request.
+    `ids` is the queue in the order of rank, fixed while `about` stays the same, so that places do not move during the
+    review; `queue` is its name for the browser. `place` is the one to show, `turn` the browser's last request.
     """
 
     about: str = ""
@@ -44,34 +44,35 @@ class ReviewSession(Settling):
     #: The sample of each decision that counts, by its nonce.
     samples: dict[str, int] = field(default_factory=dict)
 
-    def look_at(self, about: str, ids: Sequence[int]) -> None:
-        """Takes another queue where what it is about has changed."""
+    def set_queue(self, about: str, ids: Sequence[int]) -> None:
+        """Takes another queue where `about` has changed."""
         if about != self.about:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], tuple(ids), 0
 
-    def hear(self, table: DatasetTable, found: pd.DataFrame, sent: Any) -> None:
-        """Puts the browser's decisions into the log; what cannot count is refused with its reason."""
-        self.settle(sent, lambda entry: self._pass_on(table, found, entry))
+    def record(self, table: DatasetTable, every: pd.DataFrame, sent: Any) -> None:
+        """Puts the browser's decisions on suspects `every` into the log; invalid ones are refused with a reason."""
 
-    def _pass_on(self, table: DatasetTable, found: pd.DataFrame, entry: Entry) -> str:
-        match entry:
-            case Answer():
-                return self._answer(table, found, entry)
-            case Retraction():
-                return self._retract(table, entry)
-            case GridAnswer() | Broken():
-                return "This is no decision."
+        def answer(entry: Entry) -> str:
+            match entry:
+                case Answer():
+                    return self._answer(table, every, entry)
+                case Retraction():
+                    return self._retract(table, entry)
+                case GridAnswer() | Broken():
+                    return "This is no decision."
 
-    def _answer(self, table: DatasetTable, found: pd.DataFrame, entry: Answer) -> str:
-        suspect = found[found["id"] == entry.id]
+        self.settle(sent, answer)
+
+    def _answer(self, table: DatasetTable, every: pd.DataFrame, entry: Answer) -> str:
+        suspect = every[every["id"] == entry.id]
         if suspect.empty or entry.task != task_of(int(suspect["suggested"].iloc[0])):
             return "This suspect is not in the list any more: reload the page."
-        if service.decided(table, [entry.id])[entry.id]:
+        if decisions.decided(table, [entry.id])[entry.id]:
             return "It was decided elsewhere meanwhile."
         if entry.choice == ACCEPT:
-            service.accept(table, {entry.id: int(suspect["suggested"].iloc[0])}, who=who())
+            decisions.accept(table, {entry.id: int(suspect["suggested"].iloc[0])}, who=who())
         else:
-            service.keep(table, [entry.id], who=who())
+            decisions.keep(table, [entry.id], who=who())
         self.samples[entry.nonce] = entry.id
         self._move(entry.id, 1)
         return ""
@@ -80,7 +81,7 @@ class ReviewSession(Settling):
         id = self.samples.pop(entry.of, None)
         if id is None:
             return "" if self.settled.get(entry.of) else "There is nothing to undo."
-        service.take_back(table, id, who=who())
+        decisions.take_back(table, id, who=who())
         self._move(id, 0)
         return ""
 
@@ -99,15 +100,15 @@ def task_of(suggested: int) -> str:
 
 
 @st.fragment
-def one_by_one(here: Opened, record: SuspectsRecord, found: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
+def one_by_one(here: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
     """The card, which redraws itself after each decision, without the rest of the page.
 
-    `found` are all suspects; `ids` those in view that nobody has decided, by rank, at the time that the page is drawn.
+    `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn.
     """
     session = _session(f"{here.table.dataset.name}|{here.version}|{record.run}|{record.name}|{who()}")
     sent: Any = st.session_state.get(_CARD) or {}
-    session.hear(here.table, found, sent)
-    session.look_at(about, ids)
+    session.record(here.table, every, sent)
+    session.set_queue(about, ids)
     asked = read_place(sent.get("at"), session.queue)
     if asked and asked[1] != session.turn:
         session.place, session.turn = min(asked[0], max(0, len(session.ids) - 1)), asked[1]
@@ -116,7 +117,7 @@ def one_by_one(here: Opened, record: SuspectsRecord, found: pd.DataFrame, about:
         return
     first = max(0, session.place - _BEHIND)
     review_card(
-        suspects(here, record, found, session.ids[first : session.place + _AHEAD], first),
+        suspects(here, record, every, session.ids[first : session.place + _AHEAD], first),
         key=_CARD,
         scope=session.scope,
         queue=session.queue,
@@ -135,16 +136,16 @@ def _session(scope: str) -> ReviewSession:
     return kept
 
 
-# --- what the card says ------------------------------------------------------------------------------------------
+# --- the card --------------------------------------------------------------------------------------------------
 
 
 def suspects(
-    here: Opened, record: SuspectsRecord, found: pd.DataFrame, ids: Sequence[int], first: int
+    here: Opened, record: SuspectsRecord, every: pd.DataFrame, ids: Sequence[int], first: int
 ) -> list[Suspect]:
     """Some suspects for the card; `first` is the place of the first of them in the queue."""
     here.table.refresh()
-    rows = found.set_index("id").loc[list(ids)].reset_index()
-    states = service.decided(here.table, ids)
+    rows = every.set_index("id").loc[list(ids)].reset_index()
+    states = decisions.decided(here.table, ids)
     names = here.table.classes
     return [
         _suspect(here, record, row, first + number, str(states[row["id"]]), names)
@@ -201,35 +202,27 @@ def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
 
 
 def evidence(row: dict[Any, Any], record: SuspectsRecord, names: Sequence[str]) -> list[Row]:
-    """What each source says of a suspect."""
-    texts = {"angular": _angular, "neighbours": _neighbours, "cleanlab": _cleanlab, "votes": _votes}
+    """The evidence of each source on a suspect."""
     rows = []
     for source in record.sources:
-        known, named = not math.isnan(row[f"{source}_score"]), int(row[f"{source}_suggested"])
+        known, suggested = not math.isnan(row[f"{source}_score"]), int(row[f"{source}_suggested"])
         title = NAMES[source] + (" (simulated)" if source == "votes" and record.votes_simulated else "")
-        says, doubts = names[named] if named >= 0 else "–", bool(row[f"{source}_doubts"])
-        text = texts[source](row, names, record) if known else "says nothing of this sample"
-        rows.append(Row(title, says if doubts else f"({says})" if named >= 0 else "–", text, doubts))
+        name, doubts = names[suggested] if suggested >= 0 else "–", bool(row[f"{source}_doubts"])
+        text = _evidence_text(source, row, names, record) if known else "no evidence on this sample"
+        rows.append(Row(title, name if doubts or suggested < 0 else f"({name})", text, doubts))
     return rows
 
 
-def _angular(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> str:
-    rival = names[row["rival"]]
-    return f"AVC on “{rival}” as high as that of {_share(row['avc_share'])} of the samples labelled so"
-
-
-def _neighbours(row: dict[Any, Any], names: Sequence[str], _: SuspectsRecord) -> str:
-    known = int(row["neighbours_known"])
-    others = round(row["neighbours_score"] * known)
-    return f"{others} of the {known} nearest have another label"
-
-
-def _cleanlab(row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
-    held = f", out of {record.folds} folds" if record.folds else ""
-    return f"gives “{names[row['label']]}” a probability of {1 - row['cleanlab_score']:.3f}{held}"
-
-
-def _votes(row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
+def _evidence_text(source: str, row: dict[Any, Any], names: Sequence[str], record: SuspectsRecord) -> str:
+    if source == "angular":
+        rival = names[row["rival"]]
+        return f"AVC on “{rival}” as high as that of {_share(row['avc_share'])} of the samples labelled so"
+    if source == "neighbours":
+        number = int(row["neighbours_known"])
+        return f"{round(row['neighbours_score'] * number)} of the {number} nearest have another label"
+    if source == "cleanlab":
+        folds = f", out of {record.folds} folds" if record.folds else ""
+        return f"gives “{names[row['label']]}” a probability of {1 - row['cleanlab_score']:.3f}{folds}"
     what = "did not tick it" if record.votes_kind == "tick" else f"for {_named(row, names)}"
     interval = f"95 % interval {100 * row['votes_low']:.0f}–{_share(row['votes_high'])}"
     return f"{_share(row['votes_share'])} of {int(row['votes_n'])} votes {what} ({interval})"

@@ -3,7 +3,8 @@
 import shutil
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.suspects import service as suspects_service
+from avhcurate.suspects import decisions
+from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
 from tests.browser.pages import expect, open_at
 
@@ -20,7 +21,7 @@ def judged(page, place):
 def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     root = shutil.copytree(suspects_root, tmp_path / "own")
     table = open_table(Workspace(root), "digits")
-    found = suspects_service.read(suspects_service.newest(table.run)).query("agreement >= 1")
+    found = suspects_of(table.run)[-1].suspects().query("agreement >= 1")
     ids, suggested = found["id"].tolist(), found["suggested"].tolist()
     open_at(page, f"{serve(root)}/suspects")
     assert judged(page, 0) == ids[0]
@@ -38,7 +39,7 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     judged(page, 3)
     expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     table.refresh()
-    assert suspects_service.decided(table, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
+    assert decisions.decided(table, ids[:5]).tolist() == ["accepted", "kept", "kept", "", ""]
     assert table.sample(ids[0])["curated_label"] == suggested[0]
     page.keyboard.press("ArrowLeft")
     judged(page, 2)

@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.suspects import service as suspects_service
-from avhcurate.suspects.service import KEPT
-from avhcurate.suspects.ui import file_of
+from avhcurate.export.text import csv_text
+from avhcurate.suspects import decisions
+from avhcurate.suspects.decisions import KEPT
+from avhcurate.suspects.rules import SOURCES
+from avhcurate.suspects.service import export_table
+from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 
@@ -23,7 +26,7 @@ def digits_of(root):
 @pytest.fixture(scope="module")
 def found(suspects_root):
     """Every suspect with at least one source that names its suggestion, by rank: what the page shows at first."""
-    rows = suspects_service.read(suspects_service.newest(digits_of(suspects_root).run))
+    rows = suspects_of(digits_of(suspects_root).run)[-1].suspects()
     return rows[rows["agreement"] >= 1].reset_index(drop=True)
 
 
@@ -52,7 +55,7 @@ def decision(suspect, choice, **more):
 
 
 def stands(root, ids):
-    return suspects_service.decided(digits_of(root), ids).to_dict()
+    return decisions.decided(digits_of(root), ids).to_dict()
 
 
 def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspects_root, found, words):
@@ -64,7 +67,7 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert (shown["given"], shown["suggested"]) == (str(first["label"]), str(first["suggested"]))
     assert shown["lead"] == f"Likely wrong · {first['agreement']} of 4 sources say “{first['suggested']}”"
     assert [row["source"] for row in shown["rows"]] == ["Angles", "Neighbours", "cleanlab", "Votes (simulated)"]
-    assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in suspects_service.SOURCES]
+    assert [row["doubts"] for row in shown["rows"]] == [bool(first[f"{s}_doubts"]) for s in SOURCES]
     assert [len(strip["images"]) for strip in shown["strips"]] == [6, 6]
     assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["images"][0]
     assert f"{len(found):,}** suspects in view" in words(app)
@@ -96,8 +99,8 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
 
 def test_what_was_decided_does_not_come_back(open_page, own_root, found):
     table = digits_of(own_root)
-    suspects_service.accept(table, {int(found["id"][0]): int(found["suggested"][0])})
-    suspects_service.keep(table, [int(found["id"][1])])
+    decisions.accept(table, {int(found["id"][0]): int(found["suggested"][0])})
+    decisions.keep(table, [int(found["id"][1])])
     sent = card(open_page("suspects", own_root))
     assert sent["suspects"][0]["id"] == found["id"][2]
     assert sent["total"] == len(found) - 2
@@ -106,7 +109,7 @@ def test_what_was_decided_does_not_come_back(open_page, own_root, found):
 def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(open_page, own_root):
     app = open_page("suspects", own_root)
     first, second = card(app)["suspects"][:2]
-    suspects_service.keep(digits_of(own_root), [second["id"]])
+    decisions.keep(digits_of(own_root), [second["id"]])
     sent = say(app, decision(first, 0, task="to 11"), decision(second, 0))
     assert ["not in the list" in sent["refused"][0]["why"], "elsewhere" in sent["refused"][1]["why"]] == [True, True]
     assert stands(own_root, [first["id"], second["id"]]) == {first["id"]: "", second["id"]: "kept"}
@@ -123,7 +126,7 @@ def test_a_later_place_is_handed_out_when_the_browser_asks(open_page, suspects_r
 
 def test_filters_source_verdict_and_agreement_narrow_the_queue(open_page, suspects_root):
     table = digits_of(suspects_root)
-    rows = suspects_service.read(suspects_service.newest(table.run))
+    rows = suspects_of(table.run)[-1].suspects()
     app = open_page("suspects", suspects_root, **{"class": "3"})
     assert card(app)["total"] == ((rows["label"] == 3) & (rows["agreement"] >= 1)).sum()
     app = open_page(
@@ -167,8 +170,8 @@ def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, fo
 
 def test_the_export_holds_the_suspects_in_view(suspects_root, found):
     table = digits_of(suspects_root)
-    record = suspects_service.newest(table.run).record
-    rows = pd.read_csv(io.BytesIO(file_of(table, found.head(5), record)))
+    record = suspects_of(table.run)[-1].record
+    rows = pd.read_csv(io.StringIO(csv_text(export_table(table, found.head(5), record))))
     assert rows["id"].tolist() == found["id"].head(5).tolist()
     assert set(rows["votes_source"]) == {"simulated"}
 

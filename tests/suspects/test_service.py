@@ -19,12 +19,14 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.text import csv_text
+from avhcurate.suspects import decisions
 from avhcurate.suspects import service as suspects_service
+from avhcurate.suspects import store as suspects_store
+from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities, recipe_for
 from avhcurate.suspects.rules import FLAT
-from avhcurate.suspects.service import KEPT, find_suspects
-from avhcurate.suspects.store import neighbours_at, suspects_of
-from avhcurate.suspects.store_out_of_fold import OutOfFoldFolder
+from avhcurate.suspects.service import find_suspects
+from avhcurate.suspects.store import OutOfFoldFolder, neighbours_at, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
@@ -42,10 +44,9 @@ def made_up(workspace):
         features, labels = np.asarray(features, np.float32), np.asarray(labels)
         n, k = len(labels), int(labels.max()) + 1
         dataset = workspace.create("dots")
-        record = DatasetRecord(
-            name="dots", source="made up", kind="folder", classes=[f"c{i}" for i in range(k)], classes_declared=True,
-            samples=n, fingerprint="f" * 64,
-        )  # fmt: skip
+        classes = [f"c{i}" for i in range(k)]
+        origin = {"name": "dots", "source": "made up", "kind": "folder", "fingerprint": "f" * 64}
+        record = DatasetRecord(classes=classes, classes_declared=True, samples=n, **origin)
         paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
         given = pa.array(labels, pa.int32(), mask=labels < 0)
         columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
@@ -54,11 +55,25 @@ def made_up(workspace):
         run = RunFolder(dataset.root / "runs" / "made-up")
         weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
         about = RunRecord(
-            name="made-up", model="made:up", head="", weights_sha256="0" * 64, weights_source="none", preprocess={},
-            precision="float32", device="cpu", batch_size=1, classes=record.classes, num_classes=k,
-            width=features.shape[1], dataset_fingerprint=record.fingerprint, samples=n, limit=None, seed=0,
-            versions={}, started=datetime(2026, 1, 1, tzinfo=UTC),
-        )  # fmt: skip
+            name="made-up",
+            model="made:up",
+            head="",
+            weights_sha256="0" * 64,
+            weights_source="none",
+            preprocess={},
+            precision="float32",
+            device="cpu",
+            batch_size=1,
+            classes=classes,
+            num_classes=k,
+            width=features.shape[1],
+            dataset_fingerprint=record.fingerprint,
+            samples=n,
+            limit=None,
+            seed=0,
+            versions={},
+            started=datetime(2026, 1, 1, tzinfo=UTC),
+        )
         run.create(about, weights, np.zeros(k, np.float32), rows=n)
         run.write_features(np.arange(n), features)
         found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
@@ -96,8 +111,8 @@ def planted(root, truth):
 def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, truth):
     wrong = planted(suspects_root, truth)
     assert len(wrong) == 30
-    folder = suspects_service.newest(digits_of(suspects_root).run)
-    found, n = suspects_service.read(folder), len(wrong)
+    folder = suspects_of(digits_of(suspects_root).run)[-1]
+    found, n = folder.suspects(), len(wrong)
     assert folder.record.sources == ["angular", "neighbours", "cleanlab", "votes"]
     hits = {}
     for source in folder.record.sources:
@@ -115,8 +130,8 @@ def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root
 
 def test_the_list_holds_the_doubted_and_the_ambiguous_by_rank_with_both_kinds_of_neighbours(suspects_root):
     table = digits_of(suspects_root)
-    folder = suspects_service.newest(table.run)
-    found, record, labels = suspects_service.read(folder), folder.record, table.dataset.labels()
+    folder = suspects_of(table.run)[-1]
+    found, record, labels = folder.suspects(), folder.record, table.dataset.labels()
     doubted = np.any([found[f"{source}_doubts"] for source in record.sources], axis=0)
     assert (doubted | (found["verdict"] == "ambiguous")).all()
     assert found["rank"].is_monotonic_increasing
@@ -139,9 +154,9 @@ def test_the_list_that_was_last_asked_for_is_the_newest(blobs, workspace):
     table = open_table(workspace, "dots")
     first = find_suspects(table, sources=["angular"])
     second = find_suspects(table, sources=["neighbours"])
-    assert suspects_service.newest(table.run).name == second.name
+    assert suspects_of(table.run)[-1].name == second.name
     find_suspects(table, sources=["angular"])
-    assert suspects_service.newest(table.run).name == first.name
+    assert suspects_of(table.run)[-1].name == first.name
 
 
 # --- out of fold --------------------------------------------------------------------------------------------------
@@ -230,7 +245,7 @@ def test_one_class_or_more_folds_than_samples_are_refused(made_up):
 
 @pytest.mark.parametrize("honest", [False, True])
 def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest):
-    found = suspects_service.read(find_suspects(open_table(workspace, "dots"), honest=honest, folds=3)).set_index("id")
+    found = find_suspects(open_table(workspace, "dots"), honest=honest, folds=3).suspects().set_index("id")
     assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("wrong", 0, 1)
     assert found.loc[59, "verdict"] == "ambiguous"
     assert found.loc[0, "flatness"] < FLAT <= found.loc[59, "flatness"]
@@ -254,7 +269,7 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     pd.DataFrame(rows, columns=["sample", "class", "annotator", "selected"]).to_csv(tmp_path / "v.csv", index=False)
     attach_votes(workspace, "dots", tmp_path / "v.csv")
     folder = find_suspects(open_table(workspace, "dots"), sources=["votes"])
-    found = suspects_service.read(folder).query("votes_doubts").set_index("id")
+    found = folder.suspects().query("votes_doubts").set_index("id")
     assert folder.record.votes_kind == "tick"
     assert not folder.record.votes_simulated
     assert sorted(found.index) == [1, 2, 3]
@@ -263,7 +278,7 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
 
 
 def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monkeypatch):
-    monkeypatch.setattr(suspects_service, "SHARD", 16)
+    monkeypatch.setattr(suspects_store, "SHARD", 16)
     table, looks = open_table(workspace, "dots"), iter([False, False, True])
     with pytest.raises(Cancelled):
         find_suspects(table, progress=Progress(should_stop=lambda: next(looks)))
@@ -293,13 +308,13 @@ def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspa
 
 def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
     table = open_table(workspace, "dots")
-    assert suspects_service.accept(table, {0: 0, 5: 2, 6: 2}, who="ada") == 2  # one entry a label
-    suspects_service.keep(table, [7], who="ada")
-    assert suspects_service.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
+    assert decisions.accept(table, {0: 0, 5: 2, 6: 2}, who="ada") == 2  # one entry a label
+    decisions.keep(table, [7], who="ada")
+    assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
     for id in (0, 7, 8):
-        suspects_service.take_back(table, id, who="ada")
-    assert suspects_service.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
+        decisions.take_back(table, id, who="ada")
+    assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
     assert table.sample(0)["curated_label"] == 1
     assert [event.action for event in table.log.history("dots")] == ["untag", "relabel", "tag", "relabel", "relabel"]
 
@@ -312,12 +327,12 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
         main()
     said = capsys.readouterr().out
     assert "SIMULATED votes" in said
-    folder = suspects_service.newest(digits_of(root).run)
-    written, found = pd.read_csv(tmp_path / "out.csv"), suspects_service.read(folder)
+    folder = suspects_of(digits_of(root).run)[-1]
+    written, found = pd.read_csv(tmp_path / "out.csv"), folder.suspects()
     assert written.columns.tolist() == [
-        "id", "path", "label", "label_name", "suggested", "suggested_name", "verdict", "angular_score",
-        "neighbours_score", "cleanlab_score", "votes_score", "rank", "votes_source",
-    ]  # fmt: skip
+        *("id", "path", "label", "label_name", "suggested", "suggested_name", "verdict", "angular_score"),
+        *("neighbours_score", "cleanlab_score", "votes_score", "rank", "votes_source"),
+    ]
     assert written["id"].tolist() == found["id"].tolist()
     assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
     assert f"{written['path'][0]}" in said
@@ -332,7 +347,7 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
 def test_a_file_bears_names_and_leaves_an_unknown_suggestion_empty(blobs, workspace):
     table = open_table(workspace, "dots")
     folder = find_suspects(table, sources=["angular"])
-    found = suspects_service.read(folder).head(2).assign(suggested=[0, -1])
+    found = folder.suspects().head(2).assign(suggested=[0, -1])
     text = io.StringIO(csv_text(suspects_service.export_table(table, found, folder.record)))
     rows = pd.read_csv(text)
     assert rows["suggested_name"].tolist()[0] == "c0"
