@@ -12,8 +12,8 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.annotators import ExclusionRule, annotator_table, exclusions
 from avhcurate.votes.grids import CONTROLS
 from avhcurate.votes.hsf_source import SourceChoice, control_hits, left_out
-from avhcurate.votes.log import DESIGNS, Design
 from avhcurate.votes.log_columns import ResponseColumns
+from avhcurate.votes.responses import DESIGNS, Design
 
 
 def responses(

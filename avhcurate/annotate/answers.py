@@ -11,7 +11,8 @@ from avhcurate.annotate.setup import annotator_name
 from avhcurate.annotate.task_pool import task_pool
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.votes.log import Design, Lease, Response
+from avhcurate.votes.log import Lease, Response
+from avhcurate.votes.responses import Design
 
 #: A reaction below is no answer to the image: nerves and muscles alone take as long (a false start on the track).
 FASTEST_MS = 100

@@ -18,7 +18,8 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import grids as tasks
 from avhcurate.votes.hsf_source import Key, SourceChoice, left_out
-from avhcurate.votes.log import Design, Lease, LogTransaction
+from avhcurate.votes.log import Lease, LogTransaction
+from avhcurate.votes.responses import Design
 
 #: Leases that ran out are kept for so long, since their answers may still be welcome.
 _KEPT_S = 24 * 3600.0
@@ -95,8 +96,8 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
     scope, target = queue.settings.scope(queue.pool), queue.settings.target
     left = scope & (queue.votes < target)
     left[queue.seen] = False
-    aside = table.response_log.aside(table.dataset.name, queue.design, annotator)
-    left[list(queue.pool.ids_of(aside).values())] = False
+    with table.response_log.reading(table.dataset.name) as log:
+        left[list(queue.pool.ids_of(log.aside(queue.design, annotator)).values())] = False
     return CollectionProgress(
         answers=len(queue.answers),
         tasks=queue.tasks_done,
@@ -150,7 +151,8 @@ class TaskQueue:
 
     def leases(self) -> list[Lease]:
         """What the annotator has now, expired or not, in order."""
-        return self.table.response_log.leases(self.table.dataset.name, self.design, self.annotator)
+        with self.table.response_log.reading(self.table.dataset.name) as log:
+            return log.leases(self.design, self.annotator)
 
     def running_out(self, leases: Sequence[Lease]) -> bool:
         """Whether less than half of the time is left for any of them."""

@@ -16,10 +16,10 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.grids import GridDesign, is_check
 from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
-from avhcurate.votes.log import DESIGNS, Design
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.queues import QUEUES as _QUEUES
 from avhcurate.votes.queues import Queue
+from avhcurate.votes.responses import DESIGNS, Design
 
 QUEUES: dict[Queue, str] = {
     "random": "In a random order",

@@ -2,11 +2,10 @@
 
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -93,7 +92,7 @@ class TaskPool:
             order = np.random.default_rng([seed, label]).permutation(np.delete(np.arange(len(self.classes)), label))
         else:
             order = self._similar[label]
-        return negative_pool(order, _Known(self), needed=needed)
+        return negative_pool(order, self.known, needed=needed)
 
     @cached_property
     def checks(self) -> np.ndarray:
@@ -146,19 +145,6 @@ class TaskPool:
         by_id = [rows.set_index("id").reindex(range(len(self.labels))) for rows in scores]
         spread = prediction_spread(np.stack([rows["predicted"].fillna(-1).to_numpy(np.int64) for rows in by_id]))
         return spread + 1e-3 * np.nan_to_num(rank_spread(np.stack([rows[_SCORE].to_numpy(float) for rows in by_id])))
-
-
-class _Known(Sequence[Any]):
-    """Known members by label, found when they are asked for."""
-
-    def __init__(self, pool: TaskPool) -> None:
-        self._pool = pool
-
-    def __len__(self) -> int:
-        return len(self._pool.classes)
-
-    def __getitem__(self, label: Any) -> Any:
-        return self._pool.known(int(label))
 
 
 _POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()

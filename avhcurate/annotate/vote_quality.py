@@ -15,8 +15,8 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import agreement, reliability
 from avhcurate.votes.agreement import Agreement
 from avhcurate.votes.dawid_skene import dawid_skene_of_responses
-from avhcurate.votes.log import Design
 from avhcurate.votes.reliability import Reliability
+from avhcurate.votes.responses import Design
 
 
 @dataclass(frozen=True)

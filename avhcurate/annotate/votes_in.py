@@ -15,8 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files import VoteSheet, read_votes
 from avhcurate.votes.hsf import class_indices
-from avhcurate.votes.log import Design
-from avhcurate.votes.responses import RESPONSE_COLUMNS, check_responses, ticks_of, votes_of
+from avhcurate.votes.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.votes.row_matching import match_samples
 
 #: Namespace of the names of imported tasks.
@@ -78,10 +77,9 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     standing.loc[votes_of(responses).index] = True
     responses = responses[standing].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    designs: tuple[Design, ...] = ("classify", "select")
-    rows = {name: _rows(table.dataset.name, name, responses[responses["design"] == name]) for name in designs}
+    rows = {name: _rows(table.dataset.name, name, responses[responses["design"] == name]) for name in DESIGNS}
     with table.response_log.transaction(table.dataset.name) as log:
-        new = sum(log.record_all(name, rows[name]) for name in designs if rows[name])
+        new = sum(log.record_all(name, rows[name]) for name in DESIGNS if rows[name])
     table.refresh()
     attached = table.dataset.record.votes
     if attached is not None and not attached.simulated:

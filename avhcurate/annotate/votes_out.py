@@ -19,8 +19,7 @@ from avhcurate.export.text import csv_text, json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files.imagenetv2 import hits_of
 from avhcurate.votes.files.label_studio import label_config, tasks_of
-from avhcurate.votes.log import Design
-from avhcurate.votes.responses import RESPONSE_COLUMNS, check_responses, votes_of
+from avhcurate.votes.responses import RESPONSE_COLUMNS, Design, check_responses, votes_of
 
 #: Answers that are held in memory at once.
 _MOST_ANSWERS = 50_000_000

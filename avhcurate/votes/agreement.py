@@ -21,8 +21,8 @@ from avhcurate.stats.correlation import check_interval
 class Agreement:
     """A coefficient with its bootstrap interval over samples; NaN where it does not exist, and `reason` says why.
 
-    value: 1 for full agreement, 0 for that of chance, negative below. samples: with two answers or more, the ones
-    used; skipped: with fewer. answers: of the samples used. varying: whether they have different numbers of answers.
+    value: 1 for full agreement, 0 for that of chance, negative below. samples: those with two answers or more, which
+    are the ones used; answers: of these samples.
     """
 
     name: str
@@ -30,12 +30,7 @@ class Agreement:
     low: float
     high: float
     samples: int
-    skipped: int
     answers: int
-    varying: bool
-    level: float
-    resamples: int
-    seed: int
     reason: str = ""
 
 
@@ -69,34 +64,18 @@ def _agreement(
     if table.ndim != 2 or not np.issubdtype(table.dtype, np.number) or (table.size and table.min() < 0):
         raise CurateError(f"agreement needs counts of answers by sample and category, not {table.dtype} {table.shape}")
     check_interval(level, resamples)
-    each = table.sum(axis=1)
-    used = table[each >= 2]
-    answers = each[each >= 2]
-    nan = float("nan")
+    used = table[table.sum(axis=1) >= 2]
+    value = low = high = float("nan")
     reason = ""
     if not len(used):
         reason = "no sample has two answers or more"
     elif (used.sum(axis=0) > 0).sum() < 2:
         reason = "every answer is the same, so chance would agree as well"
-    value = low = high = nan
-    if not reason:
+    else:
         kinds, sizes = np.unique(used, axis=0, return_counts=True)
         value = float(coefficient(kinds, sizes[None, :].astype(float))[0])
         low, high = _interval(kinds, sizes, coefficient, level, resamples, np.random.default_rng(seed))
-    return Agreement(
-        name=name,
-        value=value,
-        low=low,
-        high=high,
-        samples=len(used),
-        skipped=len(table) - len(used),
-        answers=int(answers.sum()),
-        varying=bool(len(used) and np.ptp(answers) > 0),
-        level=level,
-        resamples=resamples,
-        seed=seed,
-        reason=reason,
-    )
+    return Agreement(name, value, low, high, len(used), int(used.sum()), reason)
 
 
 def _interval(

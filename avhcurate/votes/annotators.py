@@ -1,10 +1,10 @@
 """Reliability of each annotator: answers to controls, agreement with the others, speed; and rules of exclusion.
 
-Nobody is left out by default, as in ImageNetV2. A rule names its limits, and each exclusion says in words which of them
-was passed.
+Nobody is left out by default, as in ImageNetV2. Each exclusion by a rule says in words which of its limits was passed.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ COLUMNS = (
     *("compared", "agreement", "agreement_low", "agreement_high"),
     *("timed", "median_ms", "low_ms", "high_ms", "too_fast"),
 )
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -68,24 +69,16 @@ def annotator_table(responses: pd.DataFrame, *, fastest: Fastest | None = None, 
     """
     table = check_responses(responses)
     fastest = fastest or Fastest()
-    known = table[table["annotator"].notna()]
-    names = pd.Index(sorted(known["annotator"].astype(str).unique()), name="annotator", dtype="str")
+    signed = table[table["annotator"].notna()]
     votes = votes_of(table)
-    right = correct_controls(known).groupby(known["annotator"].astype(str)).agg(["count", "sum"])
-    agreed = _agreement(votes)
-    times = _times(known, fastest)
-    found = pd.DataFrame(index=names)
-    found["answers"] = _per_name(known).reindex(names, fill_value=0)
-    found["votes"] = _per_name(votes[votes["annotator"].notna()]).reindex(names, fill_value=0)
-    found["controls"] = right["count"].reindex(names, fill_value=0).astype(np.int64)
-    hits = right["sum"].reindex(names).fillna(0).to_numpy(float)
-    _share(found, "control_accuracy", "control", hits, found["controls"], level)
-    found["compared"] = agreed["count"].reindex(names, fill_value=0).astype(np.int64)
-    hits = agreed["sum"].reindex(names).fillna(0).to_numpy(float)
-    _share(found, "agreement", "agreement", hits, found["compared"], level)
-    found = found.join(times)
-    found["timed"] = found["timed"].fillna(0).astype(np.int64)
-    return found.reset_index()[list(COLUMNS)]
+    result = pd.DataFrame({"answers": _per_annotator(signed).size()})
+    result["votes"] = _per_annotator(votes[votes["annotator"].notna()]).size().reindex(result.index, fill_value=0)
+    right = correct_controls(signed).groupby(signed["annotator"].astype(str)).agg(["count", "sum"])
+    _add_share(result, right, ("controls", "control_accuracy", "control_low", "control_high"), level)
+    _add_share(result, _agreement(votes), ("compared", "agreement", "agreement_low", "agreement_high"), level)
+    result = result.join(_times(signed, fastest))
+    result["timed"] = result["timed"].fillna(0).astype(np.int64)
+    return result.rename_axis("annotator").reset_index()[list(COLUMNS)]
 
 
 def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
@@ -99,26 +92,19 @@ def exclusions(table: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
     return pd.DataFrame([row for row in rows if row[1]], columns=["annotator", "reason"], dtype="str")
 
 
-def _reasons(row: dict, rule: ExclusionRule) -> list[str]:
+def _reasons(row: dict[Any, Any], rule: ExclusionRule) -> list[str]:
     reasons = []
-    if rule.control_accuracy is not None and row["controls"] >= max(1, rule.least_controls):
-        right = round(row["control_accuracy"] * row["controls"])
-        if row["control_accuracy"] < rule.control_accuracy:
-            share, limit = _percent(row["control_accuracy"]), _percent(rule.control_accuracy)
-            reasons.append(f"{right} of {row['controls']} controls right ({share}), below {limit}")
-    if (
-        rule.agreement is not None
-        and row["compared"] >= max(1, rule.least_compared)
-        and row["agreement"] < rule.agreement
-    ):
-        reasons.append(
-            f"says what most others say in {_percent(row['agreement'])} of {row['compared']} votes, below "
-            f"{_percent(rule.agreement)}"
-        )
-    if rule.too_fast is not None and row["timed"] >= max(1, rule.least_timed) and row["too_fast"] > rule.too_fast:
-        reasons.append(
-            f"{_percent(row['too_fast'])} of {row['timed']} answers impossibly fast, above {_percent(rule.too_fast)}"
-        )
+    share, limit = row["control_accuracy"], rule.control_accuracy
+    if limit is not None and row["controls"] >= max(1, rule.least_controls) and share < limit:
+        right = f"{round(share * row['controls'])} of {row['controls']} controls right"
+        reasons.append(f"{right} ({_percent(share)}), below {_percent(limit)}")
+    share, limit = row.get("agreement", _NAN), rule.agreement
+    if limit is not None and row["compared"] >= max(1, rule.least_compared) and share < limit:
+        same = f"says what most others say in {_percent(share)} of {row['compared']} votes"
+        reasons.append(f"{same}, below {_percent(limit)}")
+    share, limit = row.get("too_fast", _NAN), rule.too_fast
+    if limit is not None and row["timed"] >= max(1, rule.least_timed) and share > limit:
+        reasons.append(f"{_percent(share)} of {row['timed']} answers impossibly fast, above {_percent(limit)}")
     return reasons
 
 
@@ -126,14 +112,17 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _per_name(rows: pd.DataFrame) -> pd.Series:
-    return rows.groupby(rows["annotator"].astype(str)).size()
+def _per_annotator(rows: pd.DataFrame) -> Any:
+    return rows.groupby(rows["annotator"].astype("str"))
 
 
-def _share(table: pd.DataFrame, name: str, ends: str, hits: np.ndarray, trials: pd.Series, level: float) -> None:
-    number = trials.to_numpy(float)
-    table[name] = np.divide(hits, number, out=np.full(len(number), np.nan), where=number > 0)
-    table[f"{ends}_low"], table[f"{ends}_high"] = wilson(hits, number, level=level)
+def _add_share(table: pd.DataFrame, judged: pd.DataFrame, names: tuple[str, str, str, str], level: float) -> None:
+    """Adds the number of judged answers (`count`), the share of right ones (`sum`) and the ends of its interval."""
+    counts = judged.reindex(table.index).astype(float).fillna(0.0)
+    hits, trials = counts["sum"].to_numpy(), counts["count"].to_numpy()
+    share = np.divide(hits, trials, out=np.full(len(trials), np.nan), where=trials > 0)
+    for name, values in zip(names, (trials.astype(np.int64), share, *wilson(hits, trials, level=level)), strict=True):
+        table[name] = values
 
 
 def _agreement(votes: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """HSF bins: left-closed, the last closed on both ends; default, edited or quantile edges, labels and indices."""
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -81,11 +82,7 @@ def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
     >>> bin_labels([0, 0.2, 1])
     ('[0, 0.2)', '[0.2, 1]')
     """
-    bounds = check_edges(edges)
-    # Three digits, or as many as tell the edges apart: quantile edges may lie close together.
-    names = next(n for n in ([f"{e:.{d}g}" for e in bounds] for d in range(3, 18)) if len(set(n)) == len(n))
-    last = len(bounds) - 2
-    return tuple(f"[{names[i]}, {names[i + 1]}{']' if i == last else ')'}" for i in range(last + 1))
+    return _interval_names(check_edges(edges))
 
 
 def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
@@ -122,17 +119,20 @@ def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str,
     >>> index.tolist(), labels
     ([0, 0, 1, 1, -1], ('[1, 2.5)', '[2.5, 4]'))
     """
-    known = np.asarray(values, float)
-    edges = np.unique(np.nanquantile(known, np.linspace(0, 1, count + 1)))
+    numbers = np.asarray(values, float)
+    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, count + 1)))
     if len(edges) == 1:
         edges = np.repeat(edges, 2)
-    last = len(edges) - 2
-    index = np.searchsorted(edges, known, side="right") - 1
-    index = np.where(np.isnan(known), -1, np.minimum(index, last))
-    names = [f"{edge:.3g}" for edge in edges]
-    if len(set(names)) < len(names):  # as many digits as tell them apart
-        names = [f"{edge:.17g}" for edge in edges]
-    return index, tuple(f"[{names[i]}, {names[i + 1]}{']' if i == last else ')'}" for i in range(last + 1))
+    index = np.minimum(np.searchsorted(edges, numbers, side="right") - 1, len(edges) - 2)
+    return np.where(np.isnan(numbers), -1, index), _interval_names(edges)
+
+
+def _interval_names(edges: Sequence[float] | np.ndarray) -> tuple[str, ...]:
+    """Names of left-closed bins, in three digits, or in as many as distinguish the edges."""
+    texts = ([f"{edge:.{digits}g}" for edge in edges] for digits in range(3, 18))
+    names = next(names for names in texts if len(set(names)) == len(set(edges)))
+    bins = [f"[{low}, {high})" for low, high in itertools.pairwise(names)]
+    return (*bins[:-1], bins[-1][:-1] + "]")
 
 
 def _listed(edges: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""Counts the votes that HSF uses: imported ones and those collected in the app, of one way of asking."""
+"""Counts the votes that HSF uses: imported ones and those collected in the app, of one kind."""
 
 import threading
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from avhcurate.votes.hsf_source import HsfSource, Key, SourceChoice, left_out
 from avhcurate.votes.log import ResponseLog
 from avhcurate.votes.log_columns import ResponseColumns, ResponseView
 
-#: Counts that are remembered: two ways of asking, with and without the annotators that a rule leaves out.
+#: Counts that are kept: of two kinds of votes, with and without the annotators that a rule leaves out.
 _RECENT = 4
 _NONE = CONTROLS.index("none")
 
@@ -37,7 +37,7 @@ class VoteCounts:
 
 @dataclass(frozen=True)
 class _Recent:
-    """What the first so many rows of the log were counted to, and what else that depends on."""
+    """Counts of the first `rows` rows of the log, and what else they depend on."""
 
     depends_on: tuple[ResponseColumns, int, Key, bytes]
     rows: int
@@ -45,9 +45,9 @@ class _Recent:
 
 
 class VoteCounter:
-    """Counts the votes of a dataset as it was when this was made; `update` takes over responses given since.
+    """Counts the votes of a dataset as of now; `update` counts the responses given since.
 
-    `record`: what is known of the votes in use, None without any; `source`: where they come from.
+    `record` describes the votes in use, None without any; `source` tells where they come from.
     """
 
     def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
@@ -75,10 +75,10 @@ class VoteCounter:
         version, before = columns.version, self.counts
         chosen = SourceChoice.of(columns)
         key = self._key(columns, chosen)
-        out = left_out(columns, key == "k-way", chosen.control_filter)
-        collected = self.collected(columns, key, out)
+        excluded = left_out(columns, key == "k-way", chosen.control_filter)
+        collected = self.collected(columns, key, excluded)
         self.counts = collected + (self._imported[key] if key in self._imported else _no_counts(len(self.labels)))
-        self.source = self._source(columns, key, chosen, collected, out)
+        self.source = self._source(columns, key, chosen, collected, excluded)
         self.record = self._record(version)
         self._version = version
         changed = (self.counts.votes != before.votes) | (self.counts.hits != before.hits)
@@ -117,9 +117,9 @@ class VoteCounter:
 
     def ids(self, columns: ResponseColumns) -> np.ndarray:
         """The id of each path in the log, -1 where the dataset has no such sample any more."""
-        known, ids = self._places
+        of_columns, ids = self._places
         texts = columns.paths.texts
-        if known is not columns:
+        if of_columns is not columns:
             ids = np.empty(0, np.int64)
         if len(ids) < len(texts):
             if self._paths is None:
@@ -133,33 +133,42 @@ class VoteCounter:
         index = {name: number for number, name in enumerate(self.classes)}
         return np.array([index.get(name, -1) for name in columns.classes.texts], np.int64)
 
-    def collected(self, columns: ResponseColumns, key: Key | None, out: np.ndarray) -> VoteCounts:
-        """Standing votes in the log of one way of asking, without the annotators whose numbers are in `out`."""
+    def collected(self, columns: ResponseColumns, key: Key | None, excluded: np.ndarray) -> VoteCounts:
+        """Standing votes of one kind in the log, without the annotators whose numbers are in `excluded`."""
         if key not in ("k-way", "tick"):
             return _no_counts(len(self.labels))
-        depends_on = (columns, columns.version[1], key, out.tobytes())
+        depends_on = (columns, columns.version[1], key, excluded.tobytes())
         with self._busy:
             rows = columns.rows  # read here, so that nobody has counted more of them before
-            known = next((item for item in self._recent if item.depends_on == depends_on), None)
+            recent = next((item for item in self._recent if item.depends_on == depends_on), None)
             # Nothing was retracted since, nor did an annotator drop out: only new responses are to be counted.
-            start, counts = (known.rows, known.counts) if known else (0, _no_counts(len(self.labels)))
+            start, counts = (recent.rows, recent.counts) if recent else (0, _no_counts(len(self.labels)))
             if start < len(rows):
-                counts = counts + self._count(columns, rows[start:] if start else rows, key, out)
-            others = [item for item in self._recent if item is not known][: _RECENT - 1]
+                counts = counts + self._count(columns, rows[start:] if start else rows, key, excluded)
+            others = [item for item in self._recent if item is not recent][: _RECENT - 1]
             self._recent = [_Recent(depends_on, len(rows), counts), *others]
         return counts
 
-    def _count(self, columns: ResponseColumns, rows: ResponseView, key: Key, out: np.ndarray) -> VoteCounts:
+    def _count(self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray) -> VoteCounts:
         samples = len(self.labels)
-        rows = _counting(rows, key, out)
-        ids, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
-        known = (ids >= 0) & (labels >= 0)
-        own = known & (labels == self.labels[ids])
+        ids, labels, ticked = self._votes(columns, rows, key, excluded)
+        for_label = labels == self.labels[ids]
         if key == "tick":  # a tick says nothing about another label
-            shown = np.bincount(ids[own], minlength=samples)
-            return VoteCounts(shown, np.bincount(ids[own & (rows["selected"] == 1)], minlength=samples), shown)
-        votes = np.bincount(ids[known], minlength=samples)
-        return VoteCounts(votes, np.bincount(ids[own], minlength=samples), np.where(self.labels >= 0, votes, 0))
+            shown = np.bincount(ids[for_label], minlength=samples)
+            return VoteCounts(shown, np.bincount(ids[for_label & ticked], minlength=samples), shown)
+        votes = np.bincount(ids, minlength=samples)
+        return VoteCounts(votes, np.bincount(ids[for_label], minlength=samples), np.where(self.labels >= 0, votes, 0))
+
+    def _votes(
+        self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Ids, class indices and ticks of the rows that are votes of a kind for samples and classes of the dataset."""
+        votes = rows[rows["standing"] & (rows["control"] == _NONE) & (rows["classify"] == (key == "k-way"))]
+        if len(excluded):
+            votes = votes[~np.isin(votes["annotator"], excluded)]
+        ids, labels = self.ids(columns)[votes["path"]], self.class_numbers(columns)[votes["answer"]]
+        exists = (ids >= 0) & (labels >= 0)
+        return ids[exists], labels[exists], votes["selected"][exists] == 1
 
     def _by_class(self, ids: np.ndarray) -> np.ndarray:
         """Votes for each class, (n, K) int32."""
@@ -170,27 +179,26 @@ class VoteCounter:
             self.source.imported
             and (attached := self.dataset.votes(int(ids[0]) if len(ids) == 1 else None)) is not None
         ):
-            here = place[attached["id"]]
-            if (here >= 0).any():
-                counts[here[here >= 0]] = np.stack(attached["counts"][here >= 0].to_list())
+            row = place[attached["id"]]
+            if (row >= 0).any():
+                counts[row[row >= 0]] = np.stack(attached["counts"][row >= 0].to_list())
         columns = self.log.columns(self.dataset.name)
-        rows = _counting(columns.rows, "k-way", left_out(columns, True, self.source.control_filter))
-        where, labels = self.ids(columns)[rows["path"]], self.class_numbers(columns)[rows["answer"]]
-        known = (where >= 0) & (labels >= 0)
-        here, labels = place[where[known]], labels[known]
-        np.add.at(counts, (here[here >= 0], labels[here >= 0]), 1)
+        excluded = left_out(columns, True, self.source.control_filter)
+        collected, labels, _ = self._votes(columns, columns.rows, "k-way", excluded)
+        row = place[collected]
+        np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
         return counts
 
     def _available(self, columns: ResponseColumns) -> dict[str, int]:
-        found: dict[str, int] = {}
+        available: dict[str, int] = {}
         for key in ("k-way", "tick", "simulated"):
             counts = self.collected(columns, key, left_out(columns, key == "k-way", None))
             number = int(counts.votes.sum())
             if key in self._imported:
                 number += int(self._imported[key].votes.sum())
             if number:
-                found[key] = number
-        return found
+                available[key] = number
+        return available
 
     def _key(self, columns: ResponseColumns, chosen: SourceChoice) -> Key | None:
         available = self._available(columns)
@@ -202,7 +210,12 @@ class VoteCounter:
         return "simulated" if available else None
 
     def _source(
-        self, columns: ResponseColumns, key: Key | None, chosen: SourceChoice, collected: VoteCounts, out: np.ndarray
+        self,
+        columns: ResponseColumns,
+        key: Key | None,
+        chosen: SourceChoice,
+        collected: VoteCounts,
+        excluded: np.ndarray,
     ) -> HsfSource:
         imported = int(self._imported[key].votes.sum()) if key in self._imported else 0
         rows = columns.rows
@@ -215,8 +228,8 @@ class VoteCounter:
             chosen.control_filter,
             imported,
             counted,
-            len(np.setdiff1d(of_design, out)) if counted else 0,
-            len(np.intersect1d(of_design, out)),
+            len(np.setdiff1d(of_design, excluded)) if counted else 0,
+            len(np.intersect1d(of_design, excluded)),
         )
 
     def _record(self, version: tuple[int, ...]) -> VotesRecord | None:
@@ -225,24 +238,18 @@ class VoteCounter:
             return None
         if not source.collected:
             return attached
-        here = f"{source.annotators:,} annotator{'' if source.annotators == 1 else 's'} in the app"
-        with_imported = attached is not None and source.imported
+        app = f"{source.annotators:,} annotator{'' if source.annotators == 1 else 's'} in the app"
+        imported = attached if source.imported else None
         content = b"".join(array.tobytes() for array in (self.counts.votes, self.counts.hits, self.counts.asked))
         return VotesRecord(
             kind="k-way" if source.key == "k-way" else "tick",
-            source=f"{attached.source} and {here}" if attached is not None and with_imported else here,
+            source=f"{imported.source} and {app}" if imported else app,
             total=int(self.counts.votes.sum()),
             samples=int((self.counts.votes > 0).sum()),
             fingerprint=blake2b(content + repr(version).encode(), digest_size=32).hexdigest(),
-            note=attached.note if attached is not None and with_imported else "",
-            messages=attached.messages if attached is not None and with_imported else [],
+            note=imported.note if imported else "",
+            messages=imported.messages if imported else [],
         )
-
-
-def _counting(rows: ResponseView, key: Key, out: np.ndarray) -> ResponseView:
-    """The rows that are votes of one way of asking by annotators who count."""
-    counts = rows["standing"] & (rows["control"] == _NONE) & (rows["classify"] == (key == "k-way"))
-    return rows[counts & ~np.isin(rows["annotator"], out)] if len(out) else rows[counts]
 
 
 def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, VoteCounts]:

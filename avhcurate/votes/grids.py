@@ -10,8 +10,9 @@ that it looks like any other; padded tiles are marked `padding` and count as not
 Rows are positions of samples, (n,) int64. Everything is drawn from the seed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from typing import Literal
 
 import numpy as np
@@ -45,7 +46,7 @@ class GridDesign:
 
 
 @dataclass(frozen=True)
-class Grid:
+class TickGrid:
     """One task of the design `select`: the class asked about, its tiles in order, and what each is there for.
 
     rows: (size,) samples, none twice. control: (size,) of `none`, `positive`, `negative`, `padding`.
@@ -70,7 +71,7 @@ def next_grid(
     seen: ArrayLike = (),
     design: GridDesign | None = None,
     seed: int = 0,
-) -> Grid | None:
+) -> TickGrid | None:
     """The next grid of a class for an annotator, who has `seen` some rows for it already; None when nothing is left.
 
     candidates: rows to be asked about, in the order of a queue: the first ones not seen are taken. positives and
@@ -84,18 +85,18 @@ def next_grid(
     """
     design = design or GridDesign()
     rng = np.random.default_rng(seed)
-    used = set(_rows(seen).tolist())
-    chosen = _take(_rows(candidates), design.candidates, used)
+    used = set(np.asarray(seen, np.int64).tolist())
+    chosen = _take(candidates, design.candidates, used)
     if not len(chosen):
         return None
-    positive = _take(rng.permutation(_rows(positives)), design.positives, used)
-    negative = _take(rng.permutation(_rows(negatives)), design.negatives, used)
+    positive = _take(rng.permutation(np.asarray(positives, np.int64)), design.positives, used)
+    negative = _take(rng.permutation(np.asarray(negatives, np.int64)), design.negatives, used)
     padding = _padding(positives, negatives, design.candidates - len(chosen), used, rng)
     parts = {"none": chosen, "positive": positive, "negative": negative, "padding": padding}
     rows = np.concatenate(list(parts.values()))
     control = np.repeat(np.array(list(parts)), [len(part) for part in parts.values()])
     order = rng.permutation(len(rows))
-    return Grid(label, rows[order], control[order])
+    return TickGrid(label, rows[order], control[order])
 
 
 def similar_classes(vectors: np.ndarray) -> np.ndarray:
@@ -111,10 +112,10 @@ def similar_classes(vectors: np.ndarray) -> np.ndarray:
         raise CurateError(
             f"similar classes need a vector for each of two classes or more, not the shape {vectors.shape}"
         )
-    known = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
+    valid = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
     apart = np.full((len(vectors), len(vectors)), np.inf)
-    if known.any():
-        apart[np.ix_(known, known)] = angles(vectors[known], vectors[known])
+    if valid.any():
+        apart[np.ix_(valid, valid)] = angles(vectors[valid], vectors[valid])
     np.fill_diagonal(apart, -1.0)
     return np.argsort(apart, axis=1, kind="stable")[:, 1:]
 
@@ -128,11 +129,10 @@ def prototypes(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np
     features = np.asarray(features, np.float64)
     means = np.full((num_classes, features.shape[1]), np.nan)
     for label in range(num_classes):
-        own = features[labels == label]
-        lengths = np.linalg.norm(own, axis=1, keepdims=True)
-        own = own[lengths[:, 0] > 0] / lengths[lengths[:, 0] > 0]
-        if len(own):
-            means[label] = own.mean(axis=0)
+        members = features[labels == label]
+        lengths = np.linalg.norm(members, axis=1)
+        if (lengths > 0).any():
+            means[label] = (members[lengths > 0] / lengths[lengths > 0, None]).mean(axis=0)
     return means
 
 
@@ -174,19 +174,19 @@ def known_members(
     return unanimous if len(unanimous) else members
 
 
-def negative_pool(order: ArrayLike, known: Sequence[ArrayLike], *, needed: int) -> np.ndarray:
+def negative_pool(order: ArrayLike, members_of: Callable[[int], ArrayLike], *, needed: int) -> np.ndarray:
     """Known members of the most similar other class; of the next ones too where it has fewer than `needed`.
 
-    order: the other classes of the class asked about, as a row of `similar_classes`; known: rows for each class.
+    order: the other classes of the class asked about, as a row of `similar_classes`; members_of: rows of a class.
 
-    >>> negative_pool([2, 1], [[0], [1, 2, 3], [7]], needed=2).tolist()
+    >>> negative_pool([2, 1], [[0], [1, 2, 3], [7]].__getitem__, needed=2).tolist()
     [7, 1, 2, 3]
     """
     pool: list[int] = []
     for label in np.asarray(order):
         if len(pool) >= needed:
             break
-        pool.extend(_rows(known[int(label)]).tolist())
+        pool.extend(np.asarray(members_of(int(label))).tolist())
     return np.array(pool, np.int64)
 
 
@@ -217,23 +217,13 @@ def _padding(
     """Further rows of both pools in turn, of the other where one is empty."""
     if number <= 0:
         return np.array([], np.int64)
-    pools = [_take(rng.permutation(_rows(pool)), number, used.copy()) for pool in (positives, negatives)]
-    longest = max(len(pool) for pool in pools)
-    turns = [int(pool[turn]) for turn in range(longest) for pool in pools if turn < len(pool)]
-    return _take(np.array(turns, np.int64), number, used)
+    shuffled = [rng.permutation(np.asarray(pool, np.int64)) for pool in (positives, negatives)]
+    turns = zip_longest(*(_take(pool, number, used.copy()).tolist() for pool in shuffled))
+    return _take([row for turn in turns for row in turn if row is not None], number, used)
 
 
-def _take(rows: np.ndarray, number: int, used: set[int]) -> np.ndarray:
+def _take(rows: ArrayLike, number: int, used: set[int]) -> np.ndarray:
     """The first rows that are not used yet, and marks them used."""
-    taken: list[int] = []
-    for row in rows.tolist():
-        if len(taken) >= number:
-            break
-        if row not in used:
-            used.add(row)
-            taken.append(row)
+    taken = list(islice((row for row in dict.fromkeys(np.asarray(rows).tolist()) if row not in used), number))
+    used.update(taken)
     return np.array(taken, np.int64)
-
-
-def _rows(values: ArrayLike) -> np.ndarray:
-    return np.asarray(list(values) if isinstance(values, range | tuple | list) else values, np.int64).ravel()

@@ -141,7 +141,7 @@ def _valid_answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple
             row = int(np.flatnonzero(answers[key].isna())[0])
             raise CurateError(f"row {row} of the votes (counted from 0) has no {key}: fill it in or remove the row")
     given = answers[answers[answer].notna()]
-    replaced = np.zeros(len(given), bool)
+    replaced = pd.Series(False, given.index)
     if "annotator" in given:
         replaced = given["annotator"].notna() & given.duplicated([*keys, "annotator"], keep="last")
     messages = [f"{replaced.sum()} answers gave way to a later one of the same annotator"] if replaced.any() else []

@@ -1,4 +1,4 @@
-"""Which votes HSF uses: one way of asking, and the annotators who count."""
+"""Which votes HSF uses: those of one kind, by the annotators who count."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -67,17 +67,17 @@ class SourceChoice:
 def left_out(columns: ResponseColumns, classify: bool, control_filter: float | None) -> np.ndarray:
     """Numbers of the annotators whose answers do not count: excluded by hand, or below the control accuracy.
 
-    Who was included by hand counts whatever the rule says.
+    An annotator included by hand counts whatever the rule says.
     """
     names = columns.annotators.texts
     actions = {name: action for name, (action, _, _) in columns.statuses.items()}
-    out = np.array([actions.get(name) == "exclude" for name in names], bool)
+    excluded = np.array([actions.get(name) == "exclude" for name in names], bool)
     if control_filter is not None:
         right, controls = control_hits(columns, classify)
         judged = controls >= max(1, ExclusionRule().least_controls)
-        kept = np.array([actions.get(name) == "include" for name in names], bool)
-        out |= judged & (right < control_filter * controls) & ~kept
-    return np.flatnonzero(out)
+        included = np.array([actions.get(name) == "include" for name in names], bool)
+        excluded |= judged & (right < control_filter * controls) & ~included
+    return np.flatnonzero(excluded)
 
 
 def control_hits(columns: ResponseColumns, classify: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -92,5 +92,5 @@ def control_hits(columns: ResponseColumns, classify: bool) -> tuple[np.ndarray, 
     )
     judged = np.isin(control, (_POSITIVE, _NEGATIVE)) | ((control == _ATTENTION) & (rows["expected"] >= 0))
     number = len(columns.annotators.texts)
-    of = rows["annotator"]
-    return np.bincount(of[right & judged], minlength=number), np.bincount(of[judged], minlength=number)
+    hits, trials = rows["annotator"][right & judged], rows["annotator"][judged]
+    return np.bincount(hits, minlength=number), np.bincount(trials, minlength=number)

@@ -10,20 +10,8 @@ import sqlalchemy as sa
 
 from avhcurate.disk.database import create_missing, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.log_tables import (
-    CHOICES,
-    DESIGNS,
-    LEASES,
-    LOGS,
-    METADATA,
-    RESPONSES,
-    RETRACTIONS,
-    STATUSES,
-    WITHDRAWALS,
-    Design,
-)
-
-__all__ = ["DESIGNS", "Design", "Lease", "LogTransaction", "Response", "ResponseLog"]
+from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
+from avhcurate.votes.responses import Design
 
 #: A dataset's newest entry of each log, in their order: changes whenever anything was written.
 Version = tuple[int, int, int, int, int]
@@ -107,32 +95,17 @@ class ResponseLog:
             connection.close()
         return answers
 
-    def leases(self, dataset: str, design: Design, annotator: str) -> list[Lease]:
-        """What an annotator has now, expired or not, in order."""
+    @contextmanager
+    def reading(self, dataset: str) -> Iterator["LogTransaction"]:
+        """For reading only, without waiting for those who write."""
         with self._engine.connect() as connection:
-            return _leases(connection, dataset, design, annotator)
-
-    def aside(self, dataset: str, design: Design, annotator: str) -> list[str]:
-        """Paths of the samples that were set aside for an annotator."""
-        with self._engine.connect() as connection:
-            return _aside(connection, dataset, design, annotator)
-
-    def version(self, dataset: str) -> Version:
-        """Cheap: five look-ups in an index."""
-        with self._engine.connect() as connection:
-            return _version(connection, dataset)
+            yield LogTransaction(connection, dataset)
 
     def columns(self, dataset: str) -> ResponseColumns:
         """What the log says, in memory, as of now; mostly the same object as before, brought up to date."""
         with self._reading, self._reader.connect() as connection:
             self._columns[dataset] = _up_to_date(self._columns.get(dataset, ResponseColumns()), connection, dataset)
             return self._columns[dataset]
-
-    def rows(self, dataset: str) -> list[dict[str, Any]]:
-        """Every response as it was given, retracted ones too, oldest first."""
-        query = sa.select(RESPONSES).where(RESPONSES.c.dataset == dataset).order_by(RESPONSES.c.id)
-        with self._engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
 
     def status_changes(self, dataset: str) -> list[dict[str, Any]]:
         """Every change of an annotator's status, newest first."""
@@ -149,8 +122,9 @@ class LogTransaction:
         self._dataset = dataset
 
     def leases(self, design: Design, annotator: str) -> list[Lease]:
-        """What an annotator has now, expired or not, in order."""
-        return _leases(self._connection, self._dataset, design, annotator)
+        """Images that an annotator holds, expired or not, in order."""
+        names = {"dataset": self._dataset, "design": design, "annotator": annotator}
+        return [Lease(*row) for row in self._connection.execute(_HELD, names)]
 
     def task(self, task: str, annotator: str) -> list[Lease]:
         """The images of an annotator's open task, by place; empty when it is answered, gone or somebody else's."""
@@ -165,29 +139,14 @@ class LogTransaction:
         self, design: Design, paths: Sequence[str], class_name: str = "", *, without: Iterable[str] = ()
     ) -> dict[str, int]:
         """Standing votes of some samples (for a class, if given), controls and the annotators in `without` left out."""
-        query = sa.select(RESPONSES.c.path, sa.func.count()).where(
-            RESPONSES.c.dataset == self._dataset,
-            RESPONSES.c.design == design,
-            RESPONSES.c.path.in_(sa.bindparam("paths", expanding=True)),
-            RESPONSES.c.control == "none",
-            RESPONSES.c.annotator.not_in(sorted(without)),
-            ~_RETRACTED,
+        query = self._standing(design, class_name, sa.func.count()).where(
+            RESPONSES.c.control == "none", RESPONSES.c.annotator.not_in(sorted(without))
         )
-        if class_name:
-            query = query.where(RESPONSES.c.answer == class_name)
         return self._by_path(query.group_by(RESPONSES.c.path), paths)
 
     def answered(self, design: Design, annotator: str, paths: Sequence[str], class_name: str = "") -> set[str]:
         """Which of some samples the annotator has answered (for a class, if given), without retracted answers."""
-        query = sa.select(RESPONSES.c.path, sa.literal(1)).where(
-            RESPONSES.c.dataset == self._dataset,
-            RESPONSES.c.design == design,
-            RESPONSES.c.path.in_(sa.bindparam("paths", expanding=True)),
-            RESPONSES.c.annotator == annotator,
-            ~_RETRACTED,
-        )
-        if class_name:
-            query = query.where(RESPONSES.c.answer == class_name)
+        query = self._standing(design, class_name, sa.literal(1)).where(RESPONSES.c.annotator == annotator)
         return set(self._by_path(query, paths))
 
     def on_loan(self, design: Design, class_name: str = "", *, annotator: str, now: float) -> dict[str, int]:
@@ -210,12 +169,13 @@ class LogTransaction:
             self._connection.execute(LEASES.insert(), [vars(lease) | common for lease in leases])
 
     def set_aside(self, task: str) -> None:
-        """Lets an annotator's task rest for good: it is neither asked about nor held any more."""
+        """Sets an annotator's task aside for good: it is neither asked about nor held any more."""
         self._connection.execute(LEASES.update().where(LEASES.c.task == task).values(control=ASIDE, expires=_EVER))
 
     def aside(self, design: Design, annotator: str) -> list[str]:
         """Paths of the samples that were set aside for an annotator."""
-        return _aside(self._connection, self._dataset, design, annotator)
+        names = {"dataset": self._dataset, "design": design, "annotator": annotator}
+        return list(self._connection.execute(_SET_ASIDE, names).scalars())
 
     def prolong(self, tasks: Iterable[str], expires: float) -> None:
         """Gives an annotator more time."""
@@ -253,14 +213,14 @@ class LogTransaction:
         Returns how many were written.
         """
         tasks = list({row["task"] for row in rows})
-        known: set[str] = set()
+        logged: set[str] = set()
         query = (
             sa.select(RESPONSES.c.task).where(RESPONSES.c.task.in_(sa.bindparam("tasks", expanding=True))).distinct()
         )
         for start in range(0, len(tasks), _AT_ONCE):
-            known.update(self._connection.execute(query, {"tasks": tasks[start : start + _AT_ONCE]}).scalars())
+            logged.update(self._connection.execute(query, {"tasks": tasks[start : start + _AT_ONCE]}).scalars())
         common = {"dataset": self._dataset, "design": design}
-        new = [row | common for row in rows if row["task"] not in known]
+        new = [row | common for row in rows if row["task"] not in logged]
         for start in range(0, len(new), 10_000):
             self._connection.execute(RESPONSES.insert(), new[start : start + 10_000])
         return len(new)
@@ -309,10 +269,10 @@ class LogTransaction:
 
     def withdraw(self, annotator: str, *, at: float) -> int:
         """Removes everything under an annotator's name; leaves how many answers went, and when."""
-        own = (RESPONSES.c.dataset == self._dataset, RESPONSES.c.annotator == annotator)
-        tasks = sa.select(RESPONSES.c.task).where(*own)
+        theirs = (RESPONSES.c.dataset == self._dataset, RESPONSES.c.annotator == annotator)
+        tasks = sa.select(RESPONSES.c.task).where(*theirs)
         self._connection.execute(RETRACTIONS.delete().where(RETRACTIONS.c.task.in_(tasks)))
-        answers = self._connection.execute(RESPONSES.delete().where(*own)).rowcount
+        answers = self._connection.execute(RESPONSES.delete().where(*theirs)).rowcount
         for table in (LEASES, STATUSES):
             self._connection.execute(
                 table.delete().where(table.c.dataset == self._dataset, table.c.annotator == annotator)
@@ -323,12 +283,22 @@ class LogTransaction:
     def _of(self, design: Design, annotator: str) -> tuple[sa.ColumnElement[bool], ...]:
         return RESPONSES.c.dataset == self._dataset, RESPONSES.c.design == design, RESPONSES.c.annotator == annotator
 
+    def _standing(self, design: Design, class_name: str, value: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        """`path` and a value of the responses that stand to some `paths` (for a class, if given)."""
+        query = sa.select(RESPONSES.c.path, value).where(
+            RESPONSES.c.dataset == self._dataset,
+            RESPONSES.c.design == design,
+            RESPONSES.c.path.in_(sa.bindparam("paths", expanding=True)),
+            ~_RETRACTED,
+        )
+        return query.where(RESPONSES.c.answer == class_name) if class_name else query
+
     def _by_path(self, query: sa.Select[Any], paths: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+        values: dict[str, int] = {}
         for start in range(0, len(paths), _AT_ONCE):
             rows = self._connection.execute(query, {"paths": list(paths[start : start + _AT_ONCE])})
-            found |= {row[0]: row[1] for row in rows}
-        return found
+            values |= {row[0]: row[1] for row in rows}
+        return values
 
 
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
@@ -365,24 +335,10 @@ _VERSION = sa.select(
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:dataset, 0))")
 
 
-def _leases(connection: sa.Connection, dataset: str, design: Design, annotator: str) -> list[Lease]:
-    names = {"dataset": dataset, "design": design, "annotator": annotator}
-    return [Lease(*row) for row in connection.execute(_HELD, names)]
-
-
-def _aside(connection: sa.Connection, dataset: str, design: Design, annotator: str) -> list[str]:
-    names = {"dataset": dataset, "design": design, "annotator": annotator}
-    return list(connection.execute(_SET_ASIDE, names).scalars())
-
-
-def _version(connection: sa.Connection, dataset: str) -> Version:
-    found = connection.execute(_VERSION, {"dataset": dataset}).one()
-    return tuple(number or 0 for number in found)  # type: ignore[return-value]
-
-
 def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: str) -> ResponseColumns:
     """Reads what was written since, in one snapshot of the database; all of it again when something was removed."""
-    version = _version(connection, dataset)
+    newest = connection.execute(_VERSION, {"dataset": dataset}).one()
+    version: Version = tuple(number or 0 for number in newest)  # type: ignore[assignment]
     if version == columns.version:
         return columns
     if version[3] != columns.version[3]:

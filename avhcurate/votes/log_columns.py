@@ -45,7 +45,7 @@ class ResponseView:
 
 
 class Vocabulary:
-    """Texts by number, in order of coming.
+    """Numbers of texts, in order of first appearance.
 
     >>> words = Vocabulary()
     >>> words.numbers(["b", "a", "b"]).tolist(), words.texts
@@ -67,8 +67,7 @@ class Vocabulary:
             if text not in self._numbers:
                 self._numbers[text] = len(self.texts)
                 self.texts.append(text)
-        known = np.array([self._numbers[text] for text in unique] + [-1], np.int32)
-        return known[codes]
+        return np.array([*(self._numbers[text] for text in unique), -1], np.int32)[codes]
 
 
 class ResponseColumns:
@@ -99,7 +98,7 @@ class ResponseColumns:
         return ResponseView(self._columns, self._size)
 
     def append(self, rows: Sequence[Any]) -> None:
-        """Takes over rows of `COLUMNS` with numbers beyond those it has."""
+        """Adds rows of `COLUMNS`, whose ids are higher than those of earlier rows."""
         if not rows:
             return
         new = dict(zip(self.COLUMNS, zip(*rows, strict=True), strict=True))
@@ -120,7 +119,7 @@ class ResponseColumns:
     def retract(self, ids: Sequence[int]) -> None:
         """Marks responses as retracted."""
         places = np.searchsorted(self.rows["id"], ids)
-        # A copy, so that what somebody reads meanwhile stays as it was.
+        # A copy, so that a reader's view does not change.
         self._columns = self._columns | {"standing": self._columns["standing"].copy()}
         self._columns["standing"][places] = False
 

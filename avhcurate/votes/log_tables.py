@@ -1,11 +1,6 @@
 """Tables of the response log in the database, under the names that they are stored by."""
 
-from typing import Literal
-
 import sqlalchemy as sa
-
-Design = Literal["select", "classify"]
-DESIGNS: tuple[Design, ...] = ("select", "classify")
 
 METADATA = sa.MetaData()
 

@@ -23,30 +23,27 @@ from avhcurate.votes.hsf import ticks
 #: Splits averaged in each bootstrap resample. `half` averages many more, so with a single one the interval would be 1.4
 #: times too wide (simulated: 1000 samples, 51 votes); with five it is at most 1.1 times.
 _SPLITS_A_RESAMPLE = 5
+_NAN = float("nan")
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Split-half reliability of HSF; the numbers are NaN, and `reason` says why, where they cannot be had.
+    """Split-half reliability of HSF; where it does not exist the numbers are NaN, and `reason` says why.
 
-    samples: with two votes or more, the ones used; skipped: with fewer.
-    half: Spearman between the HSF of random halves of the votes, mean over `splits` random splits.
+    samples: those with two votes or more, which are the ones used.
+    half: Spearman between the HSF of random halves of the votes, mean over random splits.
     reliability, low, high: of HSF from all votes, by Spearman-Brown, with its interval.
     ceiling, ceiling_low, ceiling_high: sqrt(reliability), the highest Spearman a score can be expected to reach.
     """
 
     samples: int
-    skipped: int
-    half: float
-    reliability: float
-    low: float
-    high: float
-    ceiling: float
-    ceiling_low: float
-    ceiling_high: float
-    splits: int
-    seed: int
-    level: float
+    half: float = _NAN
+    reliability: float = _NAN
+    low: float = _NAN
+    high: float = _NAN
+    ceiling: float = _NAN
+    ceiling_low: float = _NAN
+    ceiling_high: float = _NAN
     reason: str = ""
 
 
@@ -59,18 +56,18 @@ def of_ticks(
     The interval is normal on the atanh scale, with the spread over bootstrap resamples of the samples.
 
     >>> r = of_ticks([10, 0, 9, 1, 5, 1], [10, 10, 10, 10, 10, 1])
-    >>> r.samples, r.skipped, bool(0.6 < r.reliability < r.ceiling < 1)
-    (5, 1, True)
+    >>> r.samples, bool(0.6 < r.reliability < r.ceiling < 1)
+    (5, True)
     """
     ticked, seen = ticks(selected, shown)
     check_level(level)
     if splits < 2:
         raise CurateError(f"splits must be 2 or more; it was {splits}")
-    usable = seen >= 2
-    samples, skipped, nan = int(usable.sum()), int((~usable).sum()), float("nan")
-    ticked, seen = ticked[usable], seen[usable]
-    if reason := _reason(ticked, seen):
-        return Reliability(samples, skipped, nan, nan, nan, nan, nan, nan, nan, splits, seed, level, reason)
+    ticked, seen = ticked[seen >= 2], seen[seen >= 2]
+    if len(seen) < 3:
+        return Reliability(len(seen), reason=f"only {len(seen)} samples have two votes or more")
+    if np.ptp(ticked / seen) == 0:
+        return Reliability(len(seen), reason="every sample has the same HSF")
     halves, rng = _Halves(ticked, seen), np.random.default_rng(seed)
     half = halves.correlation(halves.sizes, rng, splits=splits)
     resampled = [halves.correlation(halves.resample(rng), rng, splits=_SPLITS_A_RESAMPLE) for _ in range(splits)]
@@ -78,7 +75,7 @@ def of_ticks(
     halves_agree = (half, np.tanh(centre - reach), np.tanh(centre + reach))
     # Halves that disagree are not reliable.
     value, low, high = (spearman_brown(max(0.0, float(rho)), 2) for rho in halves_agree)
-    return Reliability(samples, skipped, half, value, low, high, value**0.5, low**0.5, high**0.5, splits, seed, level)
+    return Reliability(len(seen), half, value, low, high, value**0.5, low**0.5, high**0.5)
 
 
 def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -> pd.DataFrame:
@@ -104,7 +101,7 @@ def as_votes_came(sample: ArrayLike, selected: ArrayLike, *, points: int = 50) -
         enough = shown >= first
         early = (before[(starts + first)[enough]] - before[starts[enough]]) / first
         late = (totals / shown)[enough]
-        rho = spearman(standard_ranks(early), standard_ranks(late)) if len(early) > 2 else float("nan")
+        rho = spearman(standard_ranks(early), standard_ranks(late)) if len(early) > 2 else _NAN
         rows.append((first, len(early), float(np.abs(early - late).mean()), rho))
     return pd.DataFrame(rows, columns=["votes", "samples", "mean_change", "spearman"])
 
@@ -115,14 +112,6 @@ def _steps(shown: np.ndarray, points: int) -> list[int]:
     if most <= points:
         return list(range(1, most + 1))
     return sorted({round(float(v)) for v in np.geomspace(1, most, points)})
-
-
-def _reason(selected: np.ndarray, shown: np.ndarray) -> str:
-    if len(selected) < 3:
-        return f"only {len(selected)} samples have two votes or more"
-    if np.ptp(selected / shown) == 0:
-        return "every sample has the same HSF"
-    return ""
 
 
 class _Halves:

@@ -1,5 +1,7 @@
 """The table of responses, whoever collected them: its columns, and which rows are votes or right answers."""
 
+from typing import Literal, get_args
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,9 @@ from avhcurate.errors import CurateError
 RESPONSE_COLUMNS = (
     *("path", "annotator", "design", "answer", "selected", "control", "expected", "reaction_ms", "task", "at"),
 )
-DESIGNS = ("classify", "select")
+#: classify: which class is this image? select: which of these images show the class?
+Design = Literal["classify", "select"]
+DESIGNS: tuple[Design, ...] = get_args(Design)
 
 
 def check_responses(responses: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +22,7 @@ def check_responses(responses: pd.DataFrame) -> pd.DataFrame:
     - path: the sample. annotator: who answered, missing where nobody knows.
     - design: `classify` (which class is this?) or `select` (does it belong to the class?).
     - answer: name of the class chosen (classify) or shown (select). selected: whether it was ticked, select only.
-    - control: `none` for a vote, else what the image was there for (see `tasks.CONTROLS`).
+    - control: `none` for a vote, else what the image was there for (see `votes.grids.CONTROLS`).
     - expected: class name that an attention check should get; a grid's controls need none.
     - reaction_ms: milliseconds; of a grid, the time of the whole task on each of its rows.
     - task: rows of one grid or session share it. at: time of the answer, UTC.

@@ -148,7 +148,8 @@ def test_classes_take_turns_and_the_chosen_one_comes_when_asked_for(pets):
     assert sorted(labels[:2]) == sorted(labels[2:]) == [0, 2]
     assert annotate_queue.next_grid(pets, "ann", label=2).label == 2
     assert annotate_queue.next_grid(pets, "ann", label=0).label == 0
-    assert len(pets.response_log.leases("pets", "select", "ann")) == 6
+    with pets.response_log.reading("pets") as log:
+        assert len(log.leases("select", "ann")) == 6
     with pytest.raises(CurateError, match="does not ask about class 1"):
         annotate_queue.next_grid(pets, "ann", label=1)
 

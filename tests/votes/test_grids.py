@@ -98,8 +98,8 @@ def test_prototypes_are_mean_directions():
 
 def test_negatives_come_from_the_next_class_only_where_the_nearest_has_too_few():
     known = [[0], [1, 2, 3], [7, 8], []]
-    assert negative_pool([3, 2, 1], known, needed=2).tolist() == [7, 8]
-    assert negative_pool([3, 2, 1], known, needed=3).tolist() == [7, 8, 1, 2, 3]
+    assert negative_pool([3, 2, 1], known.__getitem__, needed=2).tolist() == [7, 8]
+    assert negative_pool([3, 2, 1], known.__getitem__, needed=3).tolist() == [7, 8, 1, 2, 3]
 
 
 def test_known_members_are_unanimous_first_then_easy_then_any():

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 
-class Refused(ValueError):
-    """What a pickle of plain data does not contain."""
+class NotPlainData(ValueError):
+    """The pickle names or holds something else than plain data."""
 
 
 class Nothing:
@@ -33,7 +33,7 @@ class Dtype:
 
     def __init__(self, code: str, *_: Any) -> None:
         if not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248])", code):
-            raise Refused(f"it contains an array of type {code[:40]!r}, and only numbers are read")
+            raise NotPlainData(f"it contains an array of type {code[:40]!r}, and only numbers are read")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
@@ -54,9 +54,9 @@ class Array:
 
 def array(data: Any, kind: Dtype, shape: tuple[int, ...], order: Any = "C") -> Array:
     """An array from its bytes."""
-    found = Array()
-    found.values = np.frombuffer(raw(data), kind.dtype).reshape(shape, order=order).tolist()
-    return found
+    result = Array()
+    result.values = np.frombuffer(raw(data), kind.dtype).reshape(shape, order=order).tolist()
+    return result
 
 
 def scalar(kind: Dtype, data: Any) -> Any:
@@ -68,7 +68,7 @@ def raw(data: Any = b"", encoding: Any = "latin1") -> bytes:
     if isinstance(data, str) and encoding in ("latin1", "latin-1"):
         return data.encode("latin1")
     if not isinstance(data, bytes | bytearray):
-        raise Refused(f"it makes bytes of {type(data).__name__} by the codec {str(encoding)[:40]!r}")
+        raise NotPlainData(f"it makes bytes of {type(data).__name__} by the codec {str(encoding)[:40]!r}")
     return bytes(data)
 
 
@@ -104,7 +104,9 @@ class PlainUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = MODULES.get(module, module).replace("numpy.core.", "numpy._core.")
         if f"{module}.{name}" not in NAMES:
-            raise Refused(f"it names {module[:60]}.{name[:60]}, and only plain containers, numbers and texts are read")
+            raise NotPlainData(
+                f"it names {module[:60]}.{name[:60]}, and only plain containers, numbers and texts are read"
+            )
         return NAMES[f"{module}.{name}"]
 
 
@@ -132,7 +134,7 @@ def plain(value: Any) -> Any:
             return None
         case None | bool() | int() | float() | str():
             return value
-    raise Refused("it holds a name where data were expected")
+    raise NotPlainData("it holds a name where data were expected")
 
 
 def main(memory: str, seconds: str, most: str) -> None:
@@ -142,7 +144,7 @@ def main(memory: str, seconds: str, most: str) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     text = as_json(sys.stdin.buffer.read())
     if len(text) > int(most):
-        raise Refused(f"its data are larger than {int(most) >> 20} MiB: convert a part of it at a time")
+        raise NotPlainData(f"its data are larger than {int(most) >> 20} MiB: convert a part of it at a time")
     sys.stdout.write(text)
 
 
