@@ -106,7 +106,7 @@ class AdversarialDropout(Adaptation):
         return -strength * ((one.exp() - other.exp()) * (one - other)).sum(1).mean() / 2
 
 
-#: By the names of the paper's table.
+#: By the names of the table in AVH's paper.
 METHODS: dict[str, Callable[[np.ndarray], Adaptation]] = {
     "ent": EntropyMinimisation,
     "mmd": MaximumMeanDiscrepancy,

@@ -1,4 +1,4 @@
-"""How soon the next image is there when a key is pressed on the Annotate page: `python benchmarks/annotate.py`.
+"""How soon the next image is there when a key is pressed on the Annotate page: `python -m benchmarks.annotate`.
 
 Both times are of the same keys in one run: from the key to the next image on the screen, and from the key to the
 server's word that the answer is kept, which is what a page that waits for the server would take.
@@ -10,12 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from served import browser_page, served
-
 from avhcurate.annotate import answers, setup
 from avhcurate.data.workspace import Workspace
 from avhcurate.sources.demo import prepare_demo
 from avhcurate.table.dataset_table import open_table
+from benchmarks.served import browser_page, served
 
 #: Presses a key and resolves with the milliseconds to another image and to an answer that is kept.
 PRESS = """key => new Promise(done => {

@@ -1,9 +1,9 @@
-"""A workspace of a million made-up samples, and the app on it, server and browser: `python benchmarks/million.py`.
+"""A workspace of a million made-up samples, and the app on it, server and browser: `python -m benchmarks.million`.
 
-    python benchmarks/million.py --make FOLDER [--samples 1000000]
-    python benchmarks/million.py --time FOLDER
+    python -m benchmarks.million --make FOLDER [--samples 1000000]
+    python -m benchmarks.million --time FOLDER
 
-The first writes a workspace that the app opens: a Parquet source with 500 small pictures shared by all samples, votes,
+The first writes a workspace that the app opens: a Parquet source with 500 small images shared by all samples, votes,
 a run with embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in
 the same process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads
 the memory of the server.
@@ -24,7 +24,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from served import browser_page, served
 
 from avhcurate import scores
 from avhcurate.correlation.service import correlate
@@ -37,6 +36,7 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import DYNAMICS
 from avhcurate.votes import bins
+from benchmarks.served import browser_page, served
 
 NAME, RUN = "million", "made-up-00000000"
 CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500
@@ -109,11 +109,25 @@ def _write_run(
     run, bias = RunFolder(root), np.zeros(CLASSES, np.float32)
     now = datetime.now(UTC)
     record = RunRecord(
-        name=RUN, model="made-up", head="head", weights_sha256="0" * 64, weights_source="made up", preprocess={},
-        precision="float32", device="cpu", batch_size=SHARD, classes=[str(k) for k in range(CLASSES)],
-        num_classes=CLASSES, width=WIDTH, dataset_fingerprint=fingerprint, samples=len(labels), limit=None, seed=0,
-        versions={}, started=now,
-    )  # fmt: skip
+        name=RUN,
+        model="made-up",
+        head="head",
+        weights_sha256="0" * 64,
+        weights_source="made up",
+        preprocess={},
+        precision="float32",
+        device="cpu",
+        batch_size=SHARD,
+        classes=[str(k) for k in range(CLASSES)],
+        num_classes=CLASSES,
+        width=WIDTH,
+        dataset_fingerprint=fingerprint,
+        samples=len(labels),
+        limit=None,
+        seed=0,
+        versions={},
+        started=now,
+    )
     run.create(record, class_weights, bias, rows=len(labels))
     shards = []
     for first in range(0, len(labels), 64 * SHARD):
@@ -134,11 +148,25 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
     basis = np.linalg.eigh(rows.T @ rows)[1][:, [-2, -3]].astype(np.float32)
     record, now = run.record, datetime.now(UTC)
     map_record = MapRecord(
-        name="pca-made-up", layout="pca", metric="cosine", run=run.name, model=record.model,
-        weights_sha256=record.weights_sha256, dataset_fingerprint=record.dataset_fingerprint, width=WIDTH,
-        num_classes=CLASSES, samples=record.samples, limit=None, threads=1, versions={}, started=now, finished=now,
-        seconds=1.0, placed=record.samples, shares=(0.5, 0.2),
-    )  # fmt: skip
+        name="pca-made-up",
+        layout="pca",
+        metric="cosine",
+        run=run.name,
+        model=record.model,
+        weights_sha256=record.weights_sha256,
+        dataset_fingerprint=record.dataset_fingerprint,
+        width=WIDTH,
+        num_classes=CLASSES,
+        samples=record.samples,
+        limit=None,
+        threads=1,
+        versions={},
+        started=now,
+        finished=now,
+        seconds=1.0,
+        placed=record.samples,
+        shares=(0.5, 0.2),
+    )
     folder = MapFolder(run.root / FOLDER / map_record.name)
     folder.root.mkdir(parents=True, exist_ok=True)
     places = rows @ basis

@@ -1,10 +1,10 @@
-"""Domain generalisation on PACS, CNN-9 with cross-entropy against CNN-9 with the AVH loss: `python benchmarks/pacs.py`.
+"""Domain generalisation on PACS, CNN-9 with cross-entropy against CNN-9 with the AVH loss: `python -m benchmarks.pacs`.
 
 One domain is left out in turn: the network is trained on 90 % of the three others and tested on the one left out. The
 other 10 % give the accuracy within the domains. Nothing is chosen by the domain left out: the weights are those after
 the last epoch, and both losses have the same recipe, the same first weights, the same order and the same crops by seed.
 
-    python benchmarks/pacs.py --data pacs_128.parquet --out FOLDER
+    python -m benchmarks.pacs --data pacs_128.parquet --out FOLDER
 
 One finished training is one file under FOLDER. The same command goes on where it was stopped, within a training too;
 run twice at once it shares the work. The schedule is the full one where CUDA is, else a reduced one.
@@ -45,9 +45,9 @@ from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train
 
-#: Columns of the table, and what the paper calls them.
+#: Columns of the table, and what AVH's paper calls them.
 DOMAINS = {"art_painting": "Painting", "cartoon": "Cartoon", "photo": "Photo", "sketch": "Sketch"}
-#: The two that are compared, and what the paper calls them.
+#: The two that are compared, and what AVH's paper calls them.
 LOSSES = {"softmax": "CNN-9", "avh": "CNN-9 + AVH"}
 #: Accuracy in percent on the domain left out, in the order of `DOMAINS`, as the paper has it.
 PAPER = {"softmax": (66.46, 67.88, 89.70, 51.72), "avh": (71.56, 69.25, 89.93, 60.86)}
@@ -190,9 +190,9 @@ def train_one(
         held_out=inside,
         device=place,
         schedule=EvalSchedule(every=max(1, settings.epochs // 5)),
-        on_eval=lambda look: say(
-            f"  epoch {look.epoch:.0f}: loss {look.train_loss:.3f}, {look.accuracy:.1%} right within the domains, "
-            f"{look.seconds:.0f} s"
+        on_eval=lambda result: say(
+            f"  epoch {result.epoch:.0f}: loss {result.train_loss:.3f}, {result.accuracy:.1%} right within the "
+            f"domains, {result.seconds:.0f} s"
         ),
         checkpoint=checkpoint,
         progress=progress,

@@ -1,6 +1,6 @@
-"""How fast scoring is, beside what bounds it and what it replaces: `python benchmarks/scoring.py --help`.
+"""How fast scoring is, beside what bounds it and what it replaces: `python -m benchmarks.scoring --help`.
 
-One run measures in turn, and repeatedly, so that whatever else the machine does disturbs all alike:
+One run measures in turn, and repeatedly, so that other work of the machine disturbs all of them equally:
 
   forward  the network alone on ready batches, in the fastest way of those tried (batch size, threads, graph)
   decode   encoded images in memory to the network's uint8 input, on all cores

@@ -1,9 +1,10 @@
 """Self-training on PACS, all ordered pairs of domains: `python -m benchmarks.self_training`.
 
 A probe on frozen efficientnet-lite0 features learns from one domain with labels and adapts to another without them: by
-self-training under each rule of selection and under gates beyond the paper, and by the other methods of the paper's
-table. Labels of the target judge at the end and are nowhere else: every number of the recipes below was fixed
-beforehand, and accuracy is over all images of the target domain, which the methods have seen without labels.
+self-training under each selection rule and under gates beyond AVH's paper (https://doi.org/10.48550/arXiv.1912.02279),
+and by the other methods of the paper's table. Labels of the target are used for evaluation alone: every number of the
+recipes below was fixed beforehand, and accuracy is over all images of the target domain, which the methods have seen
+without labels.
 
     python -m benchmarks.self_training --data pacs_128.parquet --out FOLDER
 
@@ -69,7 +70,7 @@ HEADS = {
 
 #: Gates that are no rules, beside the rules; all train on hard labels. `random` shows what a gate's order is worth.
 GATES = ("centred", "gap", "tempered", "dropout", "neighbours", "random")
-#: The rule `avc-centred` is the gate `centred`, which it was made of.
+#: The rule `avc-centred` is the gate `centred`.
 ALL = ("source", *(rule for rule in RULES if rule != "avc-centred"), *GATES, *METHODS)
 #: What the other two heads are compared by.
 OF_OTHER_HEADS: tuple[str, ...] = ("source", "confidence", "avc", "centred")
@@ -524,10 +525,15 @@ def heads_table(table: pd.DataFrame) -> str:
         wide = own.pivot_table(index="pair", columns="method", values="accuracy")
         reach, angles = (np.mean(own[key].tolist(), axis=0) for key in ("reach", "angles"))
         rows.append(
-            [head, *(f"{wide[m].mean():.1f}" for m in OF_OTHER_HEADS), cell(wide["avc"] - wide["confidence"], "+"),
-             f"{(wide['avc'] > wide['confidence']).sum()} of {len(wide)}", f"{reach[0]:.3f} to {reach[2]:.3f}",
-             f"{angles[0]:.0f}, {angles[1]:.0f}"]
-        )  # fmt: skip
+            [
+                head,
+                *(f"{wide[m].mean():.1f}" for m in OF_OTHER_HEADS),
+                cell(wide["avc"] - wide["confidence"], "+"),
+                f"{(wide['avc'] > wide['confidence']).sum()} of {len(wide)}",
+                f"{reach[0]:.3f} to {reach[2]:.3f}",
+                f"{angles[0]:.0f}, {angles[1]:.0f}",
+            ]
+        )
     names = ["AVC less confidence", "better in", "AVC, 5 % to 95 %", "degrees to the nearest class, to others"]
     return markdown(["", *OF_OTHER_HEADS, *names], rows)
 

@@ -1,4 +1,4 @@
-"""Trains a CIFAR ResNet on Parquet files with image bytes: `python benchmarks/train_cifar.py --help`."""
+"""Trains a CIFAR ResNet on Parquet files with image bytes: `python -m benchmarks.train_cifar --help`."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train
 
 
-def read_pictures(path: Path) -> LabelledImages:
+def read_images(path: Path) -> LabelledImages:
     """Images (N, 3, 32, 32) and labels of a Parquet file in the Hugging Face layout."""
     table = pq.read_table(path, columns=["image", "label"])
     encoded = table["image"].combine_chunks().field("bytes")
@@ -43,18 +43,19 @@ def main() -> None:
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, precision="bfloat16")
     found: list[EpochEval] = []
 
-    def report(look: EpochEval) -> None:
-        found.append(look)
+    def report(evaluation: EpochEval) -> None:
+        found.append(evaluation)
         print(
-            f"epoch {look.epoch:3.0f}  loss {look.train_loss:.4f}  held out {look.accuracy:.4f}  {look.seconds:.0f} s",
+            f"epoch {evaluation.epoch:3.0f}  loss {evaluation.train_loss:.4f}  held out {evaluation.accuracy:.4f}  "
+            f"{evaluation.seconds:.0f} s",
             flush=True,
         )
 
     train(
         module,
-        read_pictures(arguments.train),
+        read_images(arguments.train),
         recipe,
-        held_out=read_pictures(arguments.test),
+        held_out=read_images(arguments.test),
         device=arguments.device,
         on_eval=report,
         checkpoint=arguments.out.with_suffix(".checkpoint"),

@@ -1,12 +1,12 @@
-"""VisDA-17, rendered objects to photographs, with the paper's network and schedule: `python benchmarks/visda17.py`.
+"""VisDA-17, rendered objects to photographs, with the network and schedule of AVH's paper.
 
-    python benchmarks/visda17.py --data FOLDER --workspace FOLDER
+    python -m benchmarks.visda17 --data FOLDER --workspace FOLDER
 
 `--data` holds VisDA's classification track as it is unpacked: `train/image_list.txt` and `validation/image_list.txt`
 with a line `path label_index` an image, and the images below `train` and `validation`. The same command resumes, from
-the middle of a round too; `torchrun --nproc-per-node 8 benchmarks/visda17.py ...` shares each batch over eight GPUs.
-Labels of the validation part only judge. The table stands beside the paper's; nothing here has been run on the real
-data yet.
+the middle of a round too; `torchrun --nproc-per-node 8 -m benchmarks.visda17 ...` shares each batch over eight GPUs.
+Labels of the validation part are used for evaluation alone. The table has the rows of the paper
+(https://doi.org/10.48550/arXiv.1912.02279) too; nothing here has been run on the real data yet.
 """
 
 import argparse

@@ -1,14 +1,17 @@
-"""The README says what is so: its table of scores is the table, its commands exist."""
+"""The documents agree with the code: the table of scores, the commands, the files and modules that they name."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from avhcurate.cli import app
 from avhcurate.scores import SCORES
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/results.md", "docs/scale.md", "benchmarks/README.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -37,6 +40,22 @@ def test_every_file_that_the_readme_points_to_exists():
     links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_and_module_that_a_document_names_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    paths = re.findall(r"\b(?:avhcurate|benchmarks|docs|pages|tests)/[\w/]+\.\w+", text)
+    paths += [f"{name.replace('.', '/')}.py" for name in re.findall(r"-m (benchmarks\.\w+)", text)]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    modules = re.findall(r"\bavhcurate\.(?:[a-z_]+\.)+[a-z_]+\b", text)
+    assert [name for name in modules if find_spec(name.rpartition(".")[0]) is None] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_that_speaks_of_the_paper_links_to_it(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert "paper" not in text or "(https://doi.org/10.48550/arXiv.1912.02279)" in text
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: each verb reads its arguments, calls one service and prints what came of it."""
+"""The command line: each verb reads its arguments, calls one service and prints the result."""
 
 import os
 import sys
@@ -7,20 +7,18 @@ from typing import NoReturn
 from typer.exceptions import TyperException
 
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
-from avhcurate.cli import (  # noqa: F401
-    data, fetch, score, train, self_train, analysis, models, suspects, quality, project, labels, saved, votes_out,
-    toy, degrade, serve,
-)  # fmt: skip
+from avhcurate.cli import data, fetch, score, train, self_train, analysis, models, suspects  # noqa: F401
+from avhcurate.cli import quality, project, labels, saved, votes_out, toy, degrade, serve  # noqa: F401
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 
 def main() -> NoReturn:
-    """Runs the command line: 0 on success, 2 for a mistake of the user's in one line, 1 for a fault of ours."""
+    """Runs the command line; exits with 0 on success, 2 on a user error (one line), 1 on a bug."""
     from avhcurate.disk.jobs import Cancelled
 
-    # Threads that have nothing to do give their core away instead of spinning: on a machine that does other work too,
-    # a small network trains more than twice as fast. It must be said before torch is loaded.
+    # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
+    # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help

@@ -91,8 +91,11 @@ def test_fiftyones_labels_match_images_by_name_and_carry_scores(own_digits, tmp_
             assert label["confidence"] == pytest.approx(sample["confidence"])
         else:
             assert "confidence" not in label
-    assert {label["attributes"]["sample_id"] for label in read["labels"].values()
-            if "odd" in label["attributes"].get("sample_tags", [])} == {1, 8}  # fmt: skip
+    assert {
+        label["attributes"]["sample_id"]
+        for label in read["labels"].values()
+        if "odd" in label["attributes"].get("sample_tags", [])
+    } == {1, 8}
 
 
 def test_fiftyones_unlabelled_image_has_no_target(odd, tmp_path):
@@ -121,9 +124,14 @@ def test_votes_come_back_from_label_studios_tasks_as_they_were(digits, own_demo_
 def test_ticks_come_back_from_label_studios_tasks_and_a_relabel_is_no_vote(own_digits, own_demo_root, tmp_path):
     workspace = Workspace(own_demo_root)
     wanted = rows(own_digits)
-    ticks = pd.DataFrame({
-        "path": wanted["path"], "class": wanted["label_name"], "selected": np.arange(len(wanted)) % 4, "shown": 3,
-    })  # fmt: skip
+    ticks = pd.DataFrame(
+        {
+            "path": wanted["path"],
+            "class": wanted["label_name"],
+            "selected": np.arange(len(wanted)) % 4,
+            "shown": 3,
+        }
+    )
     ticks[ticks["path"] != wanted["path"].iloc[0]].to_parquet(tmp_path / "ticks.parquet")
     attach_votes(workspace, "digits", tmp_path / "ticks.parquet", force=True)
     table = open_table(workspace, "digits")

@@ -204,9 +204,13 @@ def v2_mirror(root: Path, *, archive: bool) -> Path:
         write(root / top / name, data)
     write(root / "class_info.json", json.dumps(CLASSES).encode())
     hit = {
-        "wnid": "n01440764", "uuid": "u", "images_all": ["00", "01"], "images_to_label": ["00", "01"],
-        "images_pos_control": [], "images_neg_control": [],
-    }  # fmt: skip
+        "wnid": "n01440764",
+        "uuid": "u",
+        "images_all": ["00", "01"],
+        "images_to_label": ["00", "01"],
+        "images_pos_control": [],
+        "images_neg_control": [],
+    }
     ticked = {"w1": ["00", "01"], "w2": ["00"], "w3": []}
     answers = {
         who: {"hit_uuid": "u", "WorkerId": who, "AssignmentId": who, "AssignmentStatus": "Submitted", "Answer": ticks}

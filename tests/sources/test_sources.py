@@ -203,15 +203,24 @@ def test_odd_members_are_left_out_and_damage_ends_a_shard(workspace: Workspace, 
     path = shard(
         tmp_path / "a.tar",
         {
-            "0.png": png(0), "0.cls": b"cat", "0.pyd": b"cos\nsystem\n",
+            "0.png": png(0),
+            "0.cls": b"cat",
+            "0.pyd": b"cos\nsystem\n",
             "1.cls": b"dog",
-            "../../2.jpg": png(2), "../../2.txt": b"a caption", "../../2.cls": b"dog",
-            "3.png": b"no image", "3.cls": b"cat", "3.json": b"{broken",
-            "4.png": png(4), "4.cls": b"dog",
-            "0.png.bak": b"", ".hidden": b"",
-            "5.png": png(5) * 100, "5.cls": b"dog",
+            "../../2.jpg": png(2),
+            "../../2.txt": b"a caption",
+            "../../2.cls": b"dog",
+            "3.png": b"no image",
+            "3.cls": b"cat",
+            "3.json": b"{broken",
+            "4.png": png(4),
+            "4.cls": b"dog",
+            "0.png.bak": b"",
+            ".hidden": b"",
+            "5.png": png(5) * 100,
+            "5.cls": b"dog",
         },
-    )  # fmt: skip
+    )
     with tarfile.open(path, "a") as tar:
         link = tarfile.TarInfo("6.png")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -461,9 +470,11 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     server = pytest.importorskip("moto.server", reason="moto's server is missing: install avhcurate[test]")
     boto3 = pytest.importorskip("boto3")
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setenv(name, value)
     moto = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     try:
