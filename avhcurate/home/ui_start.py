@@ -27,10 +27,10 @@ from avhcurate.ui.user_errors import plain
 
 
 @dataclass(frozen=True)
-class ScoreOptions(Command):
+class ScoreCommand(Command):
     """Options of `avhcurate score`.
 
-    >>> ScoreOptions("pets", "torchvision:resnet50", weights="--force", limit=100).argv
+    >>> ScoreCommand("pets", "torchvision:resnet50", weights="--force", limit=100).argv
     ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
     """
 
@@ -58,7 +58,7 @@ class ScoreOptions(Command):
 def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
-    with job_form(root, "home.score_", ScoreOptions, busy=busy, dataset=table.dataset.name) as form:
+    with job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
         with row():
             form.ask("model", options=list(dict.fromkeys([*runs[-1:], *MODELS])))
             form.ask("weights")
@@ -79,10 +79,10 @@ selected), or Label Studio JSON.
 
 
 @dataclass(frozen=True)
-class ImportOptions(Command):
+class ImportCommand(Command):
     """Options of `avhcurate import`.
 
-    >>> ImportOptions("pets", "~/pets", label_column="breed", force=True).argv[2:]
+    >>> ImportCommand("pets", "~/pets", label_column="breed", force=True).argv[2:]
     ['~/pets', '--label-column=breed', '--force']
     """
 
@@ -109,7 +109,7 @@ class ImportOptions(Command):
 
 def import_form(root: Path, *, busy: bool) -> None:
     """Name a source of images and import it as a dataset."""
-    with job_form(root, "home.import_", ImportOptions, busy=busy) as form:
+    with job_form(root, "home.import_", ImportCommand, busy=busy) as form:
         with row():
             form.ask("name", "source", "votes")
             form.submit("Import", "download")
@@ -118,10 +118,10 @@ def import_form(root: Path, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class FetchOptions(Command):
+class FetchCommand(Command):
     """Options of `avhcurate fetch`; refused before its terms are agreed to.
 
-    >>> FetchOptions("cifar10h", mirror="/mnt/mirror", yes=True).argv
+    >>> FetchCommand("cifar10h", mirror="/mnt/mirror", yes=True).argv
     ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
     """
 
@@ -147,7 +147,7 @@ def fetch_form(root: Path, *, busy: bool) -> None:
     public = PUBLIC[name]
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
-    with job_form(root, "home.fetch_", FetchOptions, busy=busy, dataset=name) as form:
+    with job_form(root, "home.fetch_", FetchCommand, busy=busy, dataset=name) as form:
         with row():
             place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
             form.ask("mirror", help=place)
@@ -160,7 +160,7 @@ def fetch_form(root: Path, *, busy: bool) -> None:
 
 
 @dataclass(frozen=True)
-class VotesOptions(Command):
+class VotesCommand(Command):
     """Options of `avhcurate votes`."""
 
     verb = "votes"
@@ -175,7 +175,7 @@ class VotesOptions(Command):
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Attach a file of votes to the dataset."""
-    with job_form(root, "home.votes_", VotesOptions, busy=busy, dataset=table.dataset.name) as form:
+    with job_form(root, "home.votes_", VotesCommand, busy=busy, dataset=table.dataset.name) as form:
         with row():
             form.ask("file")
             form.submit("Attach votes", "how_to_vote")

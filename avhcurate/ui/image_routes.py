@@ -1,7 +1,9 @@
 """HTTP routes beside the app: images by dataset and id, and a health check."""
 
+import threading
 from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import streamlit as st
@@ -9,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from avhcurate.data.workspace import find_workspace
-from avhcurate.ui.image_serving import ImageServer, NoSuchImage, ServedImage
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace, check_name, find_workspace
+from avhcurate.errors import CurateError
+from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.images.source import ImageSource
 from avhcurate.ui.signin import sign_in_configured, signed_in
 
 _YEAR_S = 31_536_000
@@ -19,11 +24,20 @@ _GUARDS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
+#: Longer side in pixels of a full-size image and of a thumbnail.
+_FULL_SIDE, _THUMBNAIL_SIDE = 1600, 256
+#: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
+_OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
 _PLACEHOLDER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8a93a6"/>'
     b'<path d="M24 66l14-18 10 12 8-10 16 16z" fill="#fff" opacity=".55"/>'
     b'<path d="M26 26l44 44" stroke="#fff" stroke-width="4" stroke-linecap="round"/></svg>'
 )
+
+
+class NoSuchImage(CurateError):
+    """There is no sample of that id in a dataset of that name."""
 
 
 def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) -> str:
@@ -46,15 +60,51 @@ def health_url() -> str:
 def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
     if sign_in_configured() and not signed_in(request.cookies):
-        return PlainTextResponse("sign in first", status_code=401, headers=_GUARDS | {"Cache-Control": "no-store"})
-    server = _server(str(find_workspace().root))
-    dataset, id = request.path_params["dataset"], request.path_params["id"]
-    full = request.query_params.get("size") == "full"
+        return PlainTextResponse("sign in first", status_code=401, headers=_NEVER_KEPT)
+    place = request.path_params["dataset"], request.path_params["id"]
     try:
-        served = server.full(dataset, id) if full else server.thumbnail(dataset, id)
+        data = read_image(find_workspace(), *place, full=request.query_params.get("size") == "full")
     except NoSuchImage as error:
-        return PlainTextResponse(str(error), status_code=404, headers=_GUARDS | {"Cache-Control": "no-store"})
-    return _answer(request, served)
+        return PlainTextResponse(str(error), status_code=404, headers=_NEVER_KEPT)
+    except BrokenImage:
+        # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
+        return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=_NEVER_KEPT)
+    tag = f'"{blake2b(data, digest_size=12).hexdigest()}"'
+    keep = f"private, max-age={_YEAR_S}, immutable" if "v" in request.query_params else "private, no-cache"
+    headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg", headers=headers)
+
+
+def read_image(workspace: Workspace, dataset: str, id: int, *, full: bool = False) -> bytes:
+    """The thumbnail that scoring stored, else one made now; with `full` the image itself, at most 1600 pixels a side.
+
+    It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, and BrokenImage where the
+    image cannot be read.
+    """
+    try:
+        check_name(dataset)
+        stamp = (workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns
+    except (OSError, CurateError) as error:
+        raise NoSuchImage(f"there is no dataset {dataset!r}") from error
+    with _OPENING:
+        folder, images = _open(workspace.root, dataset, stamp)
+    if not full and id < len(images) and (stored := folder.thumbnails.get(id)):
+        return stored
+    try:
+        data = images.read_one(id)
+    except IndexError as error:
+        raise NoSuchImage(f"dataset {dataset!r} has no sample {id}") from error
+    with _DECODING:
+        return encode_thumbnail(decode(data), _FULL_SIDE if full else _THUMBNAIL_SIDE)
+
+
+@lru_cache(maxsize=8)
+def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSource]:
+    """A dataset and its images; `stamp` changes when it is imported again."""
+    folder = Workspace(root).dataset(dataset)
+    return folder, folder.images()
 
 
 def health(_: Request) -> Response:
@@ -72,21 +122,3 @@ def routes() -> list[Route]:
 def _prefix() -> str:
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}" if base else ""
-
-
-def _answer(request: Request, served: ServedImage) -> Response:
-    if served.problem:
-        # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
-        headers = _GUARDS | {"Cache-Control": "no-store"}
-        return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=headers)
-    tag = f'"{blake2b(served.data, digest_size=12).hexdigest()}"'
-    keep = f"private, max-age={_YEAR_S}, immutable" if "v" in request.query_params else "private, no-cache"
-    headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    return Response(served.data, media_type=served.media_type, headers=headers)
-
-
-@lru_cache(maxsize=2)
-def _server(root: str) -> ImageServer:
-    return ImageServer(find_workspace())

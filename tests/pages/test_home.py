@@ -16,7 +16,7 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.home.ui_start import FetchOptions, ImportOptions, ScoreOptions, VotesOptions
+from avhcurate.home.ui_start import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
 from avhcurate.table.filters import Filters
 
 
@@ -223,12 +223,12 @@ def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: ScoreOptions("pets", " "),
-        lambda: ImportOptions("../pets", "/x"),
-        lambda: ImportOptions("pets", "--force"),
-        lambda: ImportOptions("pets", ""),
-        lambda: VotesOptions("pets", "-x"),
-        lambda: FetchOptions("cifar10h"),
+        lambda: ScoreCommand("pets", " "),
+        lambda: ImportCommand("../pets", "/x"),
+        lambda: ImportCommand("pets", "--force"),
+        lambda: ImportCommand("pets", ""),
+        lambda: VotesCommand("pets", "-x"),
+        lambda: FetchCommand("cifar10h"),
     ],
 )
 def test_what_cannot_be_started_is_refused_before(call):

@@ -23,7 +23,7 @@ from avhcurate.errors import CurateError
 from avhcurate.images.source import BrokenImage, decode
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
-from avhcurate.ui.image_serving import ImageServer
+from avhcurate.ui.image_routes import read_image
 
 
 def png(grey: int) -> bytes:
@@ -496,9 +496,9 @@ def test_images_and_shards_in_s3_are_imported_and_proxied(workspace: Workspace, 
     first, second = greys(folder)
     assert first == 7
     assert "not found" in str(second)
-    server = ImageServer(workspace)
-    assert (decode(server.thumbnail("d", 0).data) == 7).all()
-    assert server.thumbnail("d", 1).problem
+    assert (decode(read_image(workspace, "d", 0)) == 7).all()
+    with pytest.raises(BrokenImage):
+        read_image(workspace, "d", 1)
     s3.put_object(
         Bucket="pictures", Key="a.tar", Body=shard(tmp_path / "a.tar", {"0.png": png(1), "1.png": png(2)}).read_bytes()
     )

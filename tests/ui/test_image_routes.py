@@ -1,4 +1,4 @@
-"""Pictures over HTTP: by id from the index only, with honest cache headers, behind the sign-in when there is one."""
+"""Images over HTTP: by id from the index only, with honest cache headers, behind the sign-in when there is one."""
 
 import io
 import json
@@ -38,7 +38,6 @@ def workspace(tmp_path_factory):
 @pytest.fixture
 def client(workspace, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
-    image_routes._server.cache_clear()
     return TestClient(Starlette(routes=image_routes.routes()))
 
 
@@ -58,7 +57,7 @@ def test_a_stored_thumbnail_is_served_as_it_is(client, workspace):
     assert _size(client.get("/images/cats/2?size=full")) == (8, 8)
 
 
-def test_the_full_picture_is_encoded_anew_at_its_own_size(client):
+def test_the_full_image_is_encoded_again_at_its_own_size(client):
     answer = client.get("/images/cats/0?size=full")
     assert _size(answer) == SIZE
 
@@ -89,13 +88,13 @@ def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client):
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_versioned_picture_is_kept_for_good_and_privately(client):
+def test_a_versioned_image_is_kept_for_good_and_privately(client):
     answer = client.get(image_url("cats", 0, version="ab"))
     assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
     assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
 
 
-def test_a_picture_that_the_browser_has_is_not_sent_again(client):
+def test_a_image_that_the_browser_has_is_not_sent_again(client):
     tag = client.get("/images/cats/0").headers["etag"]
     again = client.get("/images/cats/0", headers={"If-None-Match": tag})
     assert (again.status_code, again.content) == (304, b"")
@@ -107,7 +106,7 @@ def test_every_answer_forbids_guessing_its_type(client):
         assert client.get(path).headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_dataset_imported_again_shows_its_new_pictures(client, workspace, tmp_path):
+def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_path):
     (tmp_path / "cat").mkdir()
     Image.new("RGB", (20, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path)
@@ -142,12 +141,12 @@ def _get(client, **cookies):
     return client.get("/images/cats/0")
 
 
-def test_without_the_sign_in_cookie_no_picture_is_served(guarded):
+def test_without_the_sign_in_cookie_no_image_is_served(guarded):
     answer = _get(guarded)
     assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
 
 
-def test_the_cookie_of_st_login_opens_the_pictures(guarded):
+def test_the_cookie_of_st_login_opens_the_images(guarded):
     assert _get(guarded, _streamlit_user=_cookie()).status_code == 200
 
 

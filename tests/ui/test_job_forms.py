@@ -18,10 +18,10 @@ from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 
 COMMANDS = [
     *(
-        home_ui_start.ScoreOptions,
-        home_ui_start.ImportOptions,
-        home_ui_start.FetchOptions,
-        home_ui_start.VotesOptions,
+        home_ui_start.ScoreCommand,
+        home_ui_start.ImportCommand,
+        home_ui_start.FetchCommand,
+        home_ui_start.VotesCommand,
         map_ui_start.Project,
         suspects_ui.Suspects,
     ),
