@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.correlation import check_interval
+from avhcurate.stats.intervals import check_level
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ def _agreement(
     table = np.asarray(counts)
     if table.ndim != 2 or not np.issubdtype(table.dtype, np.number) or (table.size and table.min() < 0):
         raise CurateError(f"agreement needs counts of answers by sample and category, not {table.dtype} {table.shape}")
-    check_interval(level, resamples)
+    check_level(level)
+    if resamples < 100:
+        raise CurateError(f"a bootstrap interval needs 100 resamples or more; there were {resamples}")
     used = table[table.sum(axis=1) >= 2]
     value = low = high = float("nan")
     reason = ""
