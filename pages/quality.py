@@ -1,4 +1,4 @@
-"""Quality: light, sharpness and size of every image, near duplicates, and files that are not what they say."""
+"""Quality: light, sharpness and size of every image, near duplicates, and broken or misnamed files."""
 
 import streamlit as st
 
@@ -22,14 +22,14 @@ if not here.count:
     nothing_matches()
 
 record = quality_service.ready(here.table).record
-found = quality_ui.find_duplicates(here.table, here.filters)
-quality_ui.counts(here, record, found, len(quality_service.odd_files(here.table, here.filters)))
+duplicates = quality_ui.find_duplicates(here.table, here.filters)
+quality_ui.counts(record, duplicates, len(quality_service.odd_files(here.table, here.filters)))
 view = quality_ui.choose_view(here)
 if view == "images":
     shown, opened = quality_ui.measures(here)
 elif view == "duplicates":
     quality_ui.similarity(here, record, busy=busy)
-    shown, opened = quality_ui.duplicates(here, found)
+    shown, opened = quality_ui.groups_grid(here, duplicates)
 else:
     shown, opened = quality_ui.odd_files(here)
 show_details(here, shown, opened)

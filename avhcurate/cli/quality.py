@@ -1,4 +1,4 @@
-"""The verb that measures images and finds near duplicates."""
+"""`avhcurate quality`: measures of every image, and near duplicates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def quality(
     model: options.ModelOption = None,
     hashes: Annotated[bool, typer.Option("--hashes/--no-hashes", help="Compare images by perceptual hash.")] = True,
     near: Annotated[
-        float | None, typer.Option(help="Cosine from which embeddings are of near duplicates [read off the run].")
+        float | None, typer.Option(help="Least cosine of embeddings of near duplicates [derived from the run].")
     ] = None,
     bits: Annotated[int, typer.Option(help="Bits of 64 in which hashes of near duplicates differ.", min=0, max=16)] = 4,
     csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
@@ -41,20 +41,25 @@ def quality(
         )
     record = folder.record
     table = open_table(space, name, record.run)
-    found, odd = quality_service.find_duplicates(table), quality_service.odd_files(table)
+    duplicates, odd = quality_service.find_duplicates(table), quality_service.odd_files(table)
     summary = quality_service.summarise(table)
     if csv:  # a row for each sample
         options.write_csv(quality_service.measures_table(table), csv, force=force)
     if as_json:
         options.print_json(
-            {"record": record.model_dump(mode="json"), "measures": summary, "groups": found.groups, "odd_files": odd}
+            {
+                "record": record.model_dump(mode="json"),
+                "measures": summary,
+                "groups": duplicates.groups,
+                "odd_files": odd,
+            }
         )
         return
     print(f"{name}: {record.samples - record.skipped} images measured, {record.skipped} cannot be read")
     print(summary.round(4).to_string(index=False, na_rep="-"))
-    groups = found.groups
+    groups = duplicates.groups
     by = f", embeddings of {record.run} from cosine {record.similarity:.4f}" if record.similarity is not None else ""
-    print(f"\n{len(groups)} groups of near duplicates ({len(found.extra)} copies){by}")
+    print(f"\n{len(groups)} groups of near duplicates ({len(duplicates.extra)} copies){by}")
     print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
     if len(odd):
         print(f"\n{len(odd)} odd files")

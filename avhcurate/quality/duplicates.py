@@ -1,14 +1,13 @@
 """Near duplicates: pairs by equal bytes, perceptual hash and embedding, joined into groups, and which to keep.
 
-Hashes: the 64 bits are cut into one band more than bits may differ, so that every pair within reach shares a band
-whole; only images that share one are compared, which is exact and far from quadratic.
+Hashes: the 64 bits are cut into one band more than bits may differ, so that every pair of near hashes shares a whole
+band; only images that share one are compared, which is exact and far from quadratic.
 
 Embeddings: the nearest neighbours of every row by cosine, exact, in blocks of a matrix product: N^2 D multiplications,
 1e11 for 10,000 images of 1,000 numbers, 1e15 for a million, which takes hours. So above `EXACT_ROWS` each row is
-compared only with the rows of two cells: rows drawn at random are the centres of sqrt(N) cells, every row lies in the
-cell of the centre nearest to it and looks into that and the second nearest. Copies lie so close together that they
-nearly always share a cell; of neighbours further away some are missed. A million rows then cost 3 N^1.5 D
-multiplications, three hundred times fewer.
+compared only with the rows of two cells: random rows are the centres of sqrt(N) cells, every row belongs to the cell of
+its nearest centre and is compared with that and the second nearest. Copies nearly always share a cell; some neighbours
+further away are missed. A million rows then cost 3 N^1.5 D multiplications, three hundred times fewer.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,11 +24,11 @@ from avhcurate.stats.neighbours import unit
 
 #: Above this many rows, only rows of the same cells are compared.
 EXACT_ROWS = 100_000
-#: Neighbours kept of each row: a pair is found when either row has the other among them.
+#: Neighbours of each row: a pair is found when either row has the other among them.
 NEIGHBOURS = 5
 #: Hashes that differ in at most so many of their 64 bits are of near duplicates.
 BITS = 4
-#: Embeddings of near duplicates have at least this cosine, however loosely the rest lies.
+#: Embeddings of near duplicates have at least this cosine, whatever the distribution.
 LEAST_SIMILARITY = 0.95
 
 #: Rows of a block: a product of two holds 128 MiB.
@@ -74,7 +73,7 @@ def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
     [[0, 1], [0, 3]]
     """
     if not 0 <= bits < 32:
-        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits; {bits} is no such number")
+        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits, not {bits}")
     values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     same = np.stack([first[inverse], np.arange(len(hashes))], axis=1)
     near = [first[pairs] for pairs in _banded(values, bits)]
@@ -91,8 +90,8 @@ def nearest_rows(
 ) -> Nearest:
     """The `count` rows of features (N, D) of the largest cosine to each row, in bounded memory; may be memory-mapped.
 
-    Rows that are zero or not finite are nobody's neighbours and have none. Exact up to `exact_rows`, above by cells
-    (see the module), whose centres follow from `seed`. Cosines are accurate to 1e-6. `on_progress` gets the share done.
+    Rows that are zero or not finite are left out. Exact up to `exact_rows`, above by cells (see the module), whose
+    centres follow from `seed`. Cosines are accurate to 1e-6. `on_progress` gets the share done.
     """
     rows = len(features)
     ids, cosines = np.full((rows, count), -1, np.int64), np.full((rows, count), -np.inf, np.float32)
@@ -109,9 +108,9 @@ def nearest_rows(
 def similarity_cut(nearest: np.ndarray) -> float:
     """The cosine from which on neighbours count as copies, from every row's largest cosine (N,).
 
-    A network that has learnt its classes well draws all images of one together, so that no fixed cosine serves: copies
-    are those whose nearest angle lies far below what is usual, `_DEVIATIONS` robust deviations (median and median
-    deviation, of the logarithm). Never below `LEAST_SIMILARITY`.
+    A well-trained network maps all images of a class to nearby embeddings, so no fixed cosine works: copies are those
+    whose nearest angle is `_DEVIATIONS` robust deviations (median and median deviation, of the logarithm) below the
+    median. Never below `LEAST_SIMILARITY`.
     """
     known = nearest[np.isfinite(nearest)]
     if not len(known):
@@ -134,16 +133,16 @@ def groups(rows: int, pairs: np.ndarray) -> np.ndarray:
     graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(rows, rows))
     component = connected_components(graph, directed=False)[1]
     joined = np.bincount(component)[component] > 1
-    found = np.zeros(rows, np.int64)
-    found[joined] = pd.factorize(component[joined])[0] + 1
-    return found
+    group = np.zeros(rows, np.int64)
+    group[joined] = pd.factorize(component[joined])[0] + 1
+    return group
 
 
 def keepers(members: pd.DataFrame) -> pd.Series:
     """Which member of each group to keep: one True a group of `group, id, split, excluded, pixels, sharpness`.
 
-    One that is not excluded first, lest none be left. Then a copy outside the training split: a test set must stay what
-    others measured on, and a leak is mended where it is made. Then the largest, the sharpest, the lowest id.
+    One that is not excluded first, so that one is left. Then a copy outside the training split: a test set must stay
+    comparable, and a leak is removed from the training data. Then the largest, the sharpest, the lowest id.
 
     >>> keepers(pd.DataFrame({"group": [1, 1, 1], "id": [0, 1, 2], "split": ["train", "test", "test"],
     ...                       "excluded": False, "pixels": [9, 4, 4], "sharpness": [1.0, 2.0, 3.0]})).tolist()
@@ -167,7 +166,7 @@ def _in_order(pairs: np.ndarray) -> np.ndarray:
 
 
 def _banded(values: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Places of different values that are at most `bits` bits apart, found in the bands that they share whole."""
+    """Pairs of places of different values at most `bits` bits apart, found in the bands that they share."""
     edges = np.linspace(0, 64, bits + 2).astype(int)
     for low, high in pairwise(edges):
         mask = np.uint64((1 << int(high - low)) - 1 << int(low))
@@ -190,12 +189,12 @@ def _within(values: np.ndarray, bucket: np.ndarray, bits: int) -> Iterator[np.nd
 
 def _directed(features: np.ndarray) -> np.ndarray:
     """Rows that have a direction, ascending."""
-    found = [
+    rows = [
         start + np.flatnonzero(np.isfinite(part).all(axis=1) & np.any(part, axis=1))
         for start in range(0, len(features), _COLUMNS)
         for part in [np.asarray(features[start : start + _COLUMNS])]
     ]
-    return np.concatenate([np.empty(0, np.int64), *found])
+    return np.concatenate([np.empty(0, np.int64), *rows])
 
 
 def _directions(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -210,7 +209,7 @@ def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 def _all_blocks(rows: np.ndarray) -> Iterator[_Task]:
-    """Every row with every row: who looks, among whom, and the share that is then done."""
+    """Every row with every row: rows, candidates, and the share that is then done."""
     parts = _blocks(rows, _ROWS)
     for place, lookers in enumerate(parts):
         for candidates in _blocks(rows, _COLUMNS):
@@ -218,7 +217,7 @@ def _all_blocks(rows: np.ndarray) -> Iterator[_Task]:
 
 
 def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]:
-    """Each cell's members with all who look into it."""
+    """The members of each cell as candidates of all rows that are compared with it."""
     count = max(2, round(np.sqrt(len(rows))))
     centres = _directions(features, np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))).T
     homes = np.concatenate(
@@ -231,20 +230,15 @@ def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]
                 yield lookers, candidates, (cell + 1) / count
 
 
-def _merge(
-    ids: np.ndarray, cosines: np.ndarray, lookers: np.ndarray, candidates: np.ndarray, found: np.ndarray
-) -> None:
-    """Takes the best of `found` (lookers, candidates) into the best so far; candidates ascend."""
+def _merge(ids: np.ndarray, cosines: np.ndarray, lookers: np.ndarray, candidates: np.ndarray, new: np.ndarray) -> None:
+    """Merges the best of the `new` cosines (lookers, candidates) into the best so far; candidates ascend."""
     places = np.searchsorted(candidates, lookers).clip(max=len(candidates) - 1)
-    own = np.flatnonzero(candidates[places] == lookers)
-    found[own, places[own]] = -np.inf
+    itself = np.flatnonzero(candidates[places] == lookers)
+    new[itself, places[itself]] = -np.inf
     count = ids.shape[1]
-    if found.shape[1] > count:
-        near = np.argpartition(-found, count, axis=1)[:, :count]
-    else:
-        near = np.broadcast_to(np.arange(found.shape[1]), found.shape)
+    near = np.argpartition(-new, min(count, new.shape[1] - 1), axis=1)[:, :count]
     all_ids = np.concatenate([ids[lookers], candidates[near]], axis=1)
-    all_cosines = np.concatenate([cosines[lookers], np.take_along_axis(found, near, axis=1)], axis=1)
+    all_cosines = np.concatenate([cosines[lookers], np.take_along_axis(new, near, axis=1)], axis=1)
     all_ids[np.isneginf(all_cosines)] = -1
     best = np.lexsort((all_ids, -all_cosines), axis=1)[:, :count]
     ids[lookers] = np.take_along_axis(all_ids, best, axis=1)

@@ -1,4 +1,4 @@
-"""How the images of a dataset spread over what was measured of them, and how alike the nearest ones are."""
+"""Histograms of the measures of a dataset's images, and of the angle to the nearest other image."""
 
 from collections.abc import Mapping
 
@@ -42,9 +42,9 @@ def measure_histograms(bars: Mapping[str, pd.DataFrame], *, chosen: str = "") ->
 
 
 def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
-    """How far each image's embedding is from the nearest other, as an angle on a log scale; `cut` is a cosine.
+    """The angle of each image's embedding to the nearest other, on a log scale; `cut` is a cosine.
 
-    An angle, since the cosines that matter all lie so close to 1 that no scale would part them.
+    An angle, since the relevant cosines are all too close to 1 for any scale.
     """
     angles = np.degrees(np.arccos(np.clip(nearest[np.isfinite(nearest)].astype(float), -1, 1)))
     logs = np.log10(np.maximum(angles, 1e-2))
@@ -61,8 +61,8 @@ def similarity_histogram(nearest: np.ndarray, *, cut: float) -> go.Figure:
         hovertemplate="%{customdata[0]:.3g}° to %{customdata[1]:.3g}°: %{y:,} samples<extra></extra>",
     )
     figure.add_vline(x=limit, line={"color": GREY, "width": 1.5, "dash": "dash"})
-    said = f"copies up to {10**limit:.3g}°, cosine {cut:.4f}"
-    note_above(figure, limit, said, anchor="left" if limit < middle.mean() else "right")
+    note = f"copies up to {10**limit:.3g}°, cosine {cut:.4f}"
+    note_above(figure, limit, note, anchor="left" if limit < middle.mean() else "right")
     bare(figure, height=230, x="angle to the nearest other image", y="samples", margin={"t": 28})
     low, high = int(np.floor(edges[0])), int(np.ceil(edges[-1]))
     ticks = [power + np.log10(step) for power in range(low, high + 1) for step in (1, 3)]

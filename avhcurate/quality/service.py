@@ -1,4 +1,4 @@
-"""Measures every image of a dataset in one pass, finds near duplicates, and takes all but one of a group out."""
+"""Measures every image of a dataset in one pass and groups near duplicates."""
 
 import hashlib
 import os
@@ -65,9 +65,9 @@ def measure_dataset(
     has scored the dataset, embeddings of at least cosine `near`; None reads that off the run itself (see
     `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the newest complete run).
 
-    The same call again resumes what was cut short; images once measured are not read again, so that another `near` or
-    run only repeats the search. `progress` counts images measured, then images compared. Raises Cancelled when asked to
-    stop, and CurateError for mistakes of the user's.
+    The same call again resumes; measured images are not read again, so that another `near` or run only repeats the
+    search. `progress` counts images measured, then images compared. Raises Cancelled when asked to stop, and
+    CurateError for mistakes of the user's.
     """
     if near is not None and not 0 < near <= 1:
         raise CurateError(f"--near {near:g}: give a cosine above 0 and up to 1, such as 0.98")
@@ -87,29 +87,20 @@ def measure_dataset(
 
 
 def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
-    """Keeps what was measured before where it still serves."""
-    record = dataset.record
-    if folder.begun and (
-        folder.record.dataset_fingerprint != record.fingerprint or (hashes and not folder.record.hashes)
-    ):
+    """Keeps earlier measures unless the dataset has changed or hashes are missing."""
+    fingerprint, samples = dataset.record.fingerprint, dataset.record.samples
+    if folder.begun and (folder.record.dataset_fingerprint != fingerprint or (hashes and not folder.record.hashes)):
         folder.clear()
     if not folder.begun:
-        folder.write_record(
-            QualityRecord(
-                dataset_fingerprint=record.fingerprint,
-                samples=record.samples,
-                hashes=hashes,
-                versions=versions("numpy", "scipy", "pillow"),
-                started=now(),
-            )
-        )
+        made = {"versions": versions("numpy", "scipy", "pillow"), "started": now()}
+        folder.write_record(QualityRecord(dataset_fingerprint=fingerprint, samples=samples, hashes=hashes, **made))
 
 
 # --- one image ---------------------------------------------------------------------------------------------------
 
 
 def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> dict[str, Any]:
-    """The row of one image: its measures, or its `problem`; whatever is wrong with it, nothing is raised."""
+    """The row of one image: its measures, or its `problem`; never raises."""
     if isinstance(encoded, BrokenImage):
         return {"problem": encoded.reason}
     row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
@@ -130,7 +121,7 @@ def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> 
 
 
 def _large(measured: pd.DataFrame) -> pd.Series:
-    """Whether a hash tells an image from others: of one smaller than the square that is hashed it says too little."""
+    """Whether an image is large enough for a meaningful hash: not smaller than the square that is hashed."""
     return measured[["width", "height"]].min(axis=1) >= HASH_SIDE
 
 
@@ -186,46 +177,37 @@ class _Measuring:
 
     def group(self, run: RunFolder | None, *, hashes: bool, near: float | None, bits: int) -> None:
         """Pairs of near duplicates, their groups, and the columns that the sample table takes over."""
-        asked = {"run": run.name if run else None, "near": near, "bits": bits if hashes else None}
+        settings = {"run": run.name if run else None, "near": near, "bits": bits if hashes else None}
         record = self.folder.record
-        if (
-            self.folder.columns_path.exists()
-            and record.grouped
-            and asked == {key: getattr(record, key) for key in asked}
-        ):
+        same = settings == {key: getattr(record, key) for key in settings}
+        if same and record.grouped and self.folder.columns_path.exists():
             self.progress.report(2 * self.samples, 2 * self.samples, "complete already")
             return
         measured = self.folder.measures()
-        found = {"bytes": duplicates.equal_pairs(measured["sha256"])}
+        pairs_by = {"bytes": duplicates.equal_pairs(measured["sha256"])}
         if hashes:
             clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & _large(measured))
             hashed = measured["phash"].iloc[clear].to_numpy(np.uint64)
-            found["hash"] = clear[duplicates.hash_pairs(hashed, bits=bits)]
+            pairs_by["hash"] = clear[duplicates.hash_pairs(hashed, bits=bits)]
         similarity, nearest = near, np.full(self.samples, np.nan)
         if run:
             rows = duplicates.nearest_rows(run.features(), on_progress=self._compared)
             nearest = rows.cosines[:, 0]
             similarity = duplicates.similarity_cut(nearest) if near is None else near
-            found["embedding"] = rows.pairs(similarity)
-        pairs = pd.concat(
-            [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in found.items()]
-        )
-        pairs = pairs.drop_duplicates(["first", "second"])  # the strongest reason stands
+            pairs_by["embedding"] = rows.pairs(similarity)
+        frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
+        pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
         group = duplicates.groups(self.samples, pairs[["first", "second"]].to_numpy())
         columns = measured.drop(columns=["phash", "sha256"]).assign(
             nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
         )
-        # Cut short from here on, the columns may be of this search and the record of the last one.
+        # If interrupted from here on, the columns may be of this search and the record of the last one.
         self.folder.write_record(record.model_copy(update={"grouped": None}))
         self.folder.write_groups(
             pa.Table.from_pandas(columns, preserve_index=False), pa.Table.from_pandas(pairs, preserve_index=False)
         )
-        changes = asked | {
-            "grouped": now(),
-            "similarity": similarity if run else None,
-            "groups": int(group.max(initial=0)),
-        }
-        self.folder.write_record(record.model_copy(update=changes))
+        changes = {"grouped": now(), "similarity": similarity if run else None, "groups": int(group.max(initial=0))}
+        self.folder.write_record(record.model_copy(update=settings | changes))
         self.progress.report(2 * self.samples, 2 * self.samples, "")
 
     def _shards(self) -> range:
@@ -241,18 +223,18 @@ class _Measuring:
         self.progress.tell(done, 2 * self.samples, message)
 
 
-# --- what was found ----------------------------------------------------------------------------------------------
+# --- results -----------------------------------------------------------------------------------------------------
 
-#: How pairs are found, the surest first, and in words.
-HOW = {"bytes": "same bytes", "hash": "same picture by hash", "embedding": "alike by embedding"}
+#: Ways of finding pairs, the surest first, and what they say of a pair.
+HOW = {"bytes": "same bytes", "hash": "same image by hash", "embedding": "similar by embedding"}
 
 
 @dataclass(frozen=True)
 class Duplicates:
     """Groups that have two members or more in view, leaks first, then conflicts, then the largest.
 
-    `groups`: `group, n, leak, conflict, how`, where how is the weakest link that holds it together. `members`: a row a
-    member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
+    `groups`: `group, n, leak, conflict, how`, where how is the weakest way needed to connect the group. `members`: a
+    row a member in that order, `group, id, split, label_name, excluded, pixels, sharpness, keep`.
     """
 
     groups: pd.DataFrame
@@ -268,13 +250,10 @@ class Duplicates:
         return self.members["id"][~self.members["keep"]].tolist()
 
 
-_MEMBER = ("id", "split", "curated_label", "curated_label_name", "excluded", "width", "height", "sharpness")
-
-
 def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Duplicates:
     """The groups with a member that satisfies `filters`; members that are excluded count only where filters show them.
 
-    `leak`: members in different splits; `conflict`: members of different labels, as people corrected them.
+    `leak`: members in different splits; `conflict`: members of different labels, corrections included.
     """
     folder = ready(table)
     filters = filters or Filters()
@@ -285,20 +264,14 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
     of_id = of_id[of_id["duplicate_group"].isin(wanted)]
     shown = Filters(excluded=None if filters.excluded is not False else False, ids=tuple(of_id.index.tolist()))
     decided = table.frame(shown, columns=["id", "split", "curated_label", "curated_label_name", "excluded"])
-    members = decided.join(of_id, on="id").rename(
-        columns={"duplicate_group": "group", "curated_label_name": "label_name"}
-    )
+    names = {"duplicate_group": "group", "curated_label_name": "label_name"}
+    members = decided.join(of_id, on="id").rename(columns=names)
     members["group"] = members["group"].astype(int)
     members["pixels"] = (members["width"] * members["height"]).fillna(0)
     members = members[members.groupby("group")["id"].transform("size") > 1]
     by_group = members.groupby("group")
-    groups = pd.DataFrame(
-        {
-            "n": by_group.size(),
-            "leak": by_group["split"].nunique() > 1,
-            "conflict": by_group["curated_label"].nunique() > 1,
-        }
-    )
+    groups = by_group.size().to_frame("n")
+    groups["leak"], groups["conflict"] = by_group["split"].nunique() > 1, by_group["curated_label"].nunique() > 1
     groups["how"] = _weakest(folder, of_id["duplicate_group"]).reindex(groups.index)
     groups = groups.reset_index().sort_values(
         ["leak", "conflict", "n", "group"], ascending=[False, False, False, True], ignore_index=True
@@ -312,31 +285,30 @@ def find_duplicates(table: DatasetTable, filters: Filters | None = None) -> Dupl
 
 
 def _weakest(folder: QualityFolder, group_of: pd.Series) -> pd.Series:
-    """By group, the first of `HOW` whose pairs, with those before it, hold all of it together; `group_of` by id."""
+    """By group, the first of `HOW` whose pairs, with those before it, connect all of it; `group_of` by id."""
     pairs, taken = folder.pairs(), np.empty((0, 2), np.int64)
-    found = pd.Series(None, group_of.unique(), dtype=object)
+    weakest = pd.Series(None, group_of.unique(), dtype=object)
     for how in HOW:
         taken = np.concatenate([taken, pairs.loc[pairs["how"] == how, ["first", "second"]].to_numpy(np.int64)])
         part = pd.Series(duplicates.groups(folder.record.samples, taken)[group_of.index], group_of.index)
         least, most = (part.groupby(group_of).agg(end) for end in ("min", "max"))
-        found[found.isna() & ((least == most) & (least > 0)).reindex(found.index)] = how
-    return found
+        weakest[weakest.isna() & ((least == most) & (least > 0)).reindex(weakest.index)] = how
+    return weakest
 
 
-def keep_one(table: DatasetTable, found: Duplicates, groups: Sequence[int] | None = None, *, who: str = "") -> int:
-    """Excludes, and tags `TAG`, all members but one of some groups (None: all); one entry, undone at once.
+def keep_one(table: DatasetTable, members: pd.DataFrame, *, who: str = "") -> int:
+    """Excludes, and tags `TAG`, all `members` of groups but those to keep; one entry, undone in one step.
 
-    Which is kept: see `quality.duplicates.keepers`. Returns how many were excluded; refused where none is left to be.
+    For those to keep see `quality.duplicates.keepers`. Returns how many were excluded; refused where none is left.
     """
-    chosen = found.members if groups is None else found.of(groups)
-    ids = chosen["id"][~chosen["keep"] & ~chosen["excluded"]].tolist()
+    ids = members["id"][~members["keep"] & ~members["excluded"]].tolist()
     if not ids:
         raise CurateError("the other copies are excluded already: there is nothing to do")
     return annotate(table, ids, "exclude", TAG, who=who)
 
 
 def ready(table: DatasetTable) -> QualityFolder:
-    """What was measured of the table's dataset; refused where nothing was."""
+    """The measures of the table's dataset; refused where there are none."""
     folder, record = table.dataset.quality, table.dataset.record
     if not folder.ready(record.fingerprint):
         raise CurateError(f"the images of {record.name} are not measured yet: run `avhcurate quality {record.name}`")
@@ -345,18 +317,14 @@ def ready(table: DatasetTable) -> QualityFolder:
 
 def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
     """A row a measure: `measure, n`, its 1, 50 and 99 % quantiles and ends, over the samples in view."""
-    frame = table.frame(filters or Filters(), columns=["id", *table.measures])
-    rows = []
-    for key in table.measures:
-        values = frame[key].to_numpy(float, na_value=np.nan)
-        values = values[np.isfinite(values)]
-        ends = np.quantile(values, [0, 0.01, 0.5, 0.99, 1]) if len(values) else [np.nan] * 5
-        rows.append((key, len(values), *ends))
-    return pd.DataFrame(rows, columns=["measure", "n", "min", "q01", "median", "q99", "max"])
+    values = table.frame(filters or Filters(), columns=["id", *table.measures])[list(table.measures)].astype(float)
+    ends = values.quantile([0, 0.01, 0.5, 0.99, 1]).T.set_axis(["min", "q01", "median", "q99", "max"], axis=1)
+    ends.insert(0, "n", values.count())
+    return ends.rename_axis("measure").reset_index()
 
 
 def odd_files(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
-    """Files that cannot be read, or are not what they say: `id, path, odd`, those that cannot be read first."""
+    """Files that cannot be read, or whose format is not that of their name: `id, path, odd`, unreadable ones first."""
     ready(table)
     filters = filters or Filters()
     where = "(problem IS NOT NULL OR oddity IS NOT NULL)"
@@ -367,6 +335,6 @@ def odd_files(table: DatasetTable, filters: Filters | None = None) -> pd.DataFra
 
 
 def measures_table(table: DatasetTable) -> pd.DataFrame:
-    """What was measured of every sample, as files have it."""
+    """The measures of every sample, as files have them."""
     ready(table)
     return table.frame(columns=["id", "path", "split", "label_name", *table.measured, "problem"])

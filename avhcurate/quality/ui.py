@@ -39,15 +39,14 @@ SHOWN = one_of("quality.view", list(VIEWS), "images")
 MEASURE = one_of("quality.measure", list(MEASURES), "sharpness")
 ENDS = ("low", "high")
 END = one_of("quality.end", ENDS, "low")
-#: Which groups are shown.
 KINDS = {"leak": "Across splits", "conflict": "Different labels"}
 ONLY = some_of("quality.only", list(KINDS), [])
-#: Whether the distribution that the cut is read off shows.
+#: Whether the distribution of similarities is shown, from which the cut is chosen.
 CUT = switch("quality.cut")
 PAGE = number("quality.page", 1, low=1, high=10**9)
 
 _TAIL = 24
-#: Groups a page, and members shown of a group: of a chain of thousands the first are enough to see what it is.
+#: Groups a page, and members shown of a group, which may be a chain of thousands.
 _GROUPS, _MEMBERS = 20, 24
 
 _ABOUT = """
@@ -59,7 +58,7 @@ with two labels a label error.
 _WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by bytes and by hash alone."
 
 
-# --- starting it -------------------------------------------------------------------------------------------------
+# --- the job -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ def empty(here: Opened, *, busy: bool) -> None:
 # --- facts and views ---------------------------------------------------------------------------------------------
 
 
-def counts(here: Opened, record: QualityRecord, found: Duplicates, odd: int) -> None:
+def counts(record: QualityRecord, duplicates: Duplicates, odd: int) -> None:
     """The headline numbers."""
-    groups, copies = found.groups, len(found.extra)
+    groups, copies = duplicates.groups, len(duplicates.extra)
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
     with st.container(horizontal=True, gap="large"):
         fact("Measured", f"{record.samples - record.skipped:,}", f"{record.skipped:,} cannot be read")
@@ -130,11 +129,11 @@ def measures(here: Opened) -> tuple[Sequence[int], int | None]:
     chosen = MEASURE.of(here.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
     bars = _histograms(table, here.filters)
-    known = {key: of_key for key, of_key in bars.items() if len(of_key)}
-    if not known:
+    filled = {key: of_key for key, of_key in bars.items() if len(of_key)}
+    if not filled:
         st.markdown("No image in view could be measured: see Odd files.")
         return [], None
-    show_chart(measure_histograms(known, chosen=chosen), key="quality.histograms")
+    show_chart(measure_histograms(filled, chosen=chosen), key="quality.histograms")
     end = END.of(here.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         MEASURE.show(
@@ -183,9 +182,9 @@ def _actions(here: Opened, ids: list[int]) -> None:
 # --- near duplicates ---------------------------------------------------------------------------------------------
 
 
-def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int], int | None]:
+def groups_grid(here: Opened, duplicates: Duplicates) -> tuple[Sequence[int], int | None]:
     """Groups as rows of one grid, with their actions; ids shown, id opened."""
-    groups = duplicates_found.groups
+    groups = duplicates.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
             st.pills, "Only groups", here.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
@@ -193,7 +192,17 @@ def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int
         for kind in only:
             groups = groups[groups[kind]]
         with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
-            _all_groups(here, groups["group"].tolist(), duplicates_found)
+            members = duplicates.of(groups["group"].tolist())
+            copies = int((~members["keep"] & ~members["excluded"]).sum())
+            _keep_button(
+                here,
+                f"Keep one of all {len(groups):,}",
+                members,
+                key="quality.keep_all",
+                disabled=not copies,
+                help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is "
+                "the copy outside the training split, then the largest, the sharpest, the first.",
+            )
     if groups.empty:
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
         with st.bottom:
@@ -202,73 +211,56 @@ def duplicates(here: Opened, duplicates_found: Duplicates) -> tuple[Sequence[int
     pages = -(-len(groups) // _GROUPS)
     page = min(int(PAGE.of(here.view)), pages)
     shown = groups.iloc[(page - 1) * _GROUPS : page * _GROUPS]
-    members = duplicates_found.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
-    opened = _group_grid(here, shown.set_index("group"), members, duplicates_found, page)
+    members = duplicates.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
+    about = f"duplicates {ONLY.of(here.view)} {page}"
+    tiles = _group_tiles(here, shown.set_index("group"), members)
+    opened = _grid(here, tiles, about=about, page=page, first=partial(_group_actions, here, duplicates))
     if pages > 1:
         st.pagination(pages, key=PAGE.key(page), on_change=PAGE.keep)
     return opened
 
 
-def _all_groups(here: Opened, groups: list[int], duplicates_found: Duplicates) -> None:
-    members = duplicates_found.of(groups)
-    copies = int((~members["keep"] & ~members["excluded"]).sum())
-    _keep_button(
-        here,
-        f"Keep one of all {len(groups):,}",
-        duplicates_found,
-        groups,
-        key="quality.keep_all",
-        disabled=not copies,
-        help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is the copy "
-        "outside the training split, then the largest, the sharpest, the first.",
-    )
+def _keep_button(here: Opened, label: str, members: pd.DataFrame, **look: Any) -> None:
+    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(here, members), **look)
 
 
-def _keep_button(here: Opened, label: str, duplicates_found: Duplicates, groups: list[int], **look: Any) -> None:
-    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(here, duplicates_found, groups), **look)
-
-
-def _group_grid(
-    here: Opened, groups: pd.DataFrame, members: pd.DataFrame, duplicates_found: Duplicates, page: int
-) -> tuple[Sequence[int], int | None]:
-    tiles = tiles_of(here, members["id"].tolist(), score="id")
-    told = groups.to_dict("index")
-    drawn = [
+def _group_tiles(here: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> list[Tile]:
+    by_group = groups.to_dict("index")
+    return [
         replace(
             tile,
-            group=_caption(member["group"], told[member["group"]]),
+            group=_caption(member["group"], by_group[member["group"]]),
             score=_pixels(member["pixels"]),
             sub=f"split {member['split']}" if isinstance(member["split"], str) else "",
             badges=(*(["keep"] if member["keep"] else []), *tile.badges),
-            differs=told[member["group"]]["leak"],
+            differs=by_group[member["group"]]["leak"],
         )
-        for tile, member in zip(tiles, members.to_dict("records"), strict=True)
+        for tile, member in zip(
+            tiles_of(here, members["id"].tolist(), score="id"), members.to_dict("records"), strict=True
+        )
     ]
-    about = f"duplicates {ONLY.of(here.view)} {page}"
-    return _grid(here, drawn, about=about, page=page, first=partial(_group_actions, here, duplicates_found))
 
 
-def _group_actions(here: Opened, duplicates_found: Duplicates, ids: Sequence[int]) -> None:
+def _group_actions(here: Opened, duplicates: Duplicates, ids: Sequence[int]) -> None:
     """Actions on the groups of the selected images."""
-    of_id = duplicates_found.members.set_index("id")["group"]
-    groups = list(dict.fromkeys(int(of_id[id]) for id in ids if id in of_id.index))
+    groups = duplicates.members["group"][duplicates.members["id"].isin(ids)].unique().tolist()
     if not groups:
         return
     what = "this group" if len(groups) == 1 else f"these {len(groups):,} groups"
-    _keep_button(here, f"Keep one of {what}", duplicates_found, groups, key="quality.keep", type="primary")
+    _keep_button(here, f"Keep one of {what}", duplicates.of(groups), key="quality.keep", type="primary")
     if len(groups) == 1:
         filters = here.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
         gallery_link("In the gallery", here.view, filters=filters)
 
 
-def _caption(group: int, told: Mapping[Any, Any]) -> str:
+def _caption(number: int, group: Mapping[Any, Any]) -> str:
     """The caption of a group.
 
     >>> _caption(3, {"n": 2, "how": "hash", "leak": True, "conflict": False})
-    'Group 3 · 2 images · same picture by hash · across splits'
+    'Group 3 · 2 images · same image by hash · across splits'
     """
-    parts = [f"Group {group}", f"{told['n']:,} images", HOW[told["how"]]]
-    parts += [name.lower() for kind, name in KINDS.items() if told[kind]]
+    parts = [f"Group {number}", f"{group['n']:,} images", HOW[group["how"]]]
+    parts += [name.lower() for kind, name in KINDS.items() if group[kind]]
     return " · ".join(parts)
 
 
@@ -286,15 +278,11 @@ def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
         else:
             nearest = here.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
             show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
-            how = "as asked" if record.near is not None else "read off this very distribution"
-            st.caption(
-                plain(
-                    f"Embeddings of run {record.run}; the cut is {how}. Hashes may differ in "
-                    f"{record.bits} of 64 bits; images below 32 pixels a side are not compared by hash."
-                    if record.bits is not None
-                    else f"Embeddings of run {record.run}; the cut is {how}. Hashes were not compared."
-                )
-            )
+            how = "as chosen" if record.near is not None else "derived from this distribution"
+            hashes = "Hashes were not compared."
+            if record.bits is not None:
+                hashes = f"Hashes may differ in {record.bits} of 64 bits; images below 32 pixels a side have none."
+            st.caption(plain(f"Embeddings of run {record.run}; the cut is {how}. {hashes}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             form = _form(here, busy=busy)
             form.ask("near", value=record.near)
@@ -308,7 +296,7 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
     """Files that cannot be read or are of another format than their name; ids shown, id opened."""
     odd = service.odd_files(here.table, here.filters)
     if odd.empty:
-        st.markdown(":material/check_circle: Every file in view can be read and is what its name says.")
+        st.markdown(":material/check_circle: Every file in view can be read and has the format of its name.")
         return [], None
     counts = odd["odd"].value_counts()
     st.dataframe(
@@ -320,15 +308,15 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
     )
     st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
     tiles = tiles_of(here, odd["id"].head(_TAIL * 2).tolist(), score="id")
-    told = dict(zip(odd["id"], odd["odd"], strict=True))
-    return _grid(here, [replace(tile, sub=told[tile.id], differs=False) for tile in tiles], about="odd")
+    by_id = dict(zip(odd["id"], odd["odd"], strict=True))
+    return _grid(here, [replace(tile, sub=by_id[tile.id], differs=False) for tile in tiles], about="odd")
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------
 
 
-def _keep_one(here: Opened, duplicates_found: Duplicates, groups: list[int]) -> None:
-    attempt(service.keep_one, here.table, duplicates_found, groups, who=who(), done="One of each group is kept")
+def _keep_one(here: Opened, members: pd.DataFrame) -> None:
+    attempt(service.keep_one, here.table, members, who=who(), done="One of each group is kept")
     select()
 
 

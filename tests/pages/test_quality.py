@@ -93,7 +93,7 @@ def test_measures_are_range_filters_and_sort_keys_elsewhere(open_page, planted_r
     assert "colour" in app.multiselect(key="filter.scores").value
 
 
-def test_a_measure_stands_for_people_in_the_correlation_table_also_without_votes(
+def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_votes(
     open_page, voteless_root, words, asked
 ):
     quality_service.measure_dataset(Workspace(voteless_root), "digits")
@@ -107,11 +107,11 @@ def test_a_measure_stands_for_people_in_the_correlation_table_also_without_votes
     rows = correlation_service.correlate(digits, against="contrast").table
     best = rows[(rows["score"] == "norm") & (rows["bin"] == "all")].iloc[0]
     assert f"{abs(best['spearman']):.3f}" in words(app)
-    assert "Contrast stands for people here" in words(app)
+    assert "Contrast takes the place of HSF here" in words(app)
 
     app = open_page("quality", voteless_root, quality__view="duplicates", quality__cut="1")
     assert len(app.get("plotly_chart")) == 1
-    assert "the cut is read off this very distribution" in words(app)
+    assert "the cut is derived from this distribution" in words(app)
 
 
 def test_a_damaged_record_keeps_no_dataset_from_opening(open_page, own_root):

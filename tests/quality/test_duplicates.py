@@ -79,15 +79,13 @@ def test_groups_are_the_sets_that_chains_of_pairs_join():
 
 
 def test_the_copy_to_keep_is_held_out_then_largest_then_sharpest_then_first():
-    members = pd.DataFrame(
-        [
-            (1, 4, "Train", 900, 3.0), (1, 7, "val", 100, 1.0),
-            (2, 0, None, 100, 9.0), (2, 1, None, 400, 2.0),
-            (3, 9, "train", 100, 1.0), (3, 8, "train", 100, 2.0),
-            (4, 6, None, 100, 1.0), (4, 5, None, 100, 1.0),
-        ],
-        columns=["group", "id", "split", "pixels", "sharpness"],
-    ).assign(excluded=False)  # fmt: skip
+    rows = [
+        *((1, 4, "Train", 900, 3.0), (1, 7, "val", 100, 1.0)),
+        *((2, 0, None, 100, 9.0), (2, 1, None, 400, 2.0)),
+        *((3, 9, "train", 100, 1.0), (3, 8, "train", 100, 2.0)),
+        *((4, 6, None, 100, 1.0), (4, 5, None, 100, 1.0)),
+    ]
+    members = pd.DataFrame(rows, columns=["group", "id", "split", "pixels", "sharpness"]).assign(excluded=False)
     assert members["id"][keepers(members)].tolist() == [7, 1, 8, 5]
     members["excluded"] = members["id"].isin([7, 9, 6, 5])  # the best one; another; the whole group
     assert members["id"][keepers(members)].tolist() == [4, 1, 8, 5]

@@ -89,7 +89,7 @@ def test_a_corrected_label_settles_a_conflict(own):
 
 def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
     before, found = own.frame(), find_duplicates(own)
-    assert keep_one(own, found) == 4
+    assert keep_one(own, found.members) == 4
     left = own.frame(Filters(ids=tuple(found.members["id"].tolist())))
     assert sorted(left["id"]) == sorted(found.members["id"][found.members["keep"]])
     taken = own.frame(Filters(excluded=True))
@@ -105,11 +105,11 @@ def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
 def test_one_group_is_kept_apart_from_the_others(own):
     found = find_duplicates(own)
     group = int(found.groups["group"].iloc[1])
-    assert keep_one(own, found, [group]) == len(found.of([group])) - 1
+    assert keep_one(own, found.of([group])) == len(found.of([group])) - 1
     assert group not in find_duplicates(own).groups["group"].tolist()
     assert len(find_duplicates(own).groups) == 2
     with pytest.raises(CurateError, match="excluded already"):
-        keep_one(own, find_duplicates(own, Filters(where="id < 0")))
+        keep_one(own, find_duplicates(own, Filters(where="id < 0")).members)
 
 
 def test_filters_choose_groups_by_any_member(table):
@@ -320,7 +320,7 @@ def test_a_copy_that_was_excluded_does_not_stand_for_its_group(own):
     assert members["excluded"].loc[kept]
     assert not members["keep"].loc[kept]
     with pytest.raises(CurateError, match="excluded already"):
-        keep_one(own, found, [1], who="mia")
+        keep_one(own, found.of([1]), who="mia")
     assert own.frame(columns=["excluded"])["excluded"].sum() == 1
 
 
