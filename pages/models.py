@@ -35,8 +35,8 @@ if part == "all":
 if (chosen := compare_ui.chosen_pair(here, runs)) is None:
     st.stop()
 keys = compare_ui.chosen_scores(here) if part == "pair" else ["avh"]
-found = compare_ui.pair(here.table, *chosen, keys=keys, filters=here.filters)
-ui_pair.headline(found)
-listing, clicked = ui_pair.listing(here, found, part)
-shown, opened = images(here, found, listing) if listing is not None else ([], None)
+pair = compare_ui.compare_pair(here.table, *chosen, keys=keys, filters=here.filters)
+ui_pair.headline(pair)
+listing, clicked = ui_pair.listing(here, pair, part)
+shown, opened = images(here, pair, listing) if listing is not None else ([], None)
 show_details(here, shown, clicked, opened)

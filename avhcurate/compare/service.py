@@ -80,18 +80,18 @@ def side_by_side(
             | {"not_scored": shared.left_out[run.name]}
             | _calibration_columns(run.name, calibrations)
         )
-    found = pd.DataFrame(rows)
+    summary = pd.DataFrame(rows)
     agreement = _agreement(samples, columns, keys, table.edges)
     for key in keys:
-        found = found.merge(_overall(agreement, key), on="run", how="left")
+        summary = summary.merge(_overall(agreement, key), on="run", how="left")
     models = [Model(called[name], c["right"], c["avh"], c["norm"]) for name, c in columns.items()]
     return SideBySide(
-        found,
+        summary,
         agreement,
         _pairs(samples, columns, keys),
         _between(columns, "avh", called),
         _between(columns, "norm", called),
-        found[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
+        summary[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
         [discoveries.avh_follows_hsf(models, samples.hsf), discoveries.norm_is_inconsistent(models, samples.hsf)],
         calibrations,
         {name: rank_shares(c["avh"]) for name, c in columns.items()},
@@ -101,36 +101,35 @@ def side_by_side(
     )
 
 
-def hard_for_all(found: SideBySide, *, hard: float) -> np.ndarray:
+def hard_for_all(runs: SideBySide, *, hard: float) -> np.ndarray:
     """Ids of the samples at or above percentile `hard` of AVH in every run, highest mean percentile first."""
-    return found.samples.ids[statistics.hard_for_all(list(found.ranks.values()), hard=hard)]
+    return runs.samples.ids[statistics.hard_for_all(list(runs.ranks.values()), hard=hard)]
 
 
-def export_table(found: SideBySide) -> pd.DataFrame:
+def export_table(runs: SideBySide) -> pd.DataFrame:
     """The table as files have it; a column `hsf_source` says so when the votes are simulated."""
-    return found.table.assign(hsf_source="simulated") if found.simulated else found.table
+    return runs.table.assign(hsf_source="simulated") if runs.simulated else runs.table
 
 
 def _quality(samples: LabelledSamples, right: np.ndarray, read: dict[str, np.ndarray]) -> dict[str, Any]:
     n, hits = len(samples), int(right.sum())
     low, high = wilson(hits, n)
-    per_class, _ = statistics.class_accuracy(samples.labels, right)
     return {
         "n": n,
         "accuracy": hits / n,
         "accuracy_low": float(low),
         "accuracy_high": float(high),
-        "class_accuracy": per_class,
+        "class_accuracy": float(pd.Series(right).groupby(samples.labels).mean().mean()),
         "brier": float(np.mean(read["el2n"] ** 2)),  # EL2N is the distance whose square is Brier's score of a sample
         "nll": float(np.mean(read["loss"])),
         **{key: float(pd.Series(read[key]).mean()) for key in ("avh", "relative_avh", "norm")},
     }
 
 
-def _calibration_columns(name: str, found: dict[tuple[str, str], Calibration]) -> dict[str, float]:
+def _calibration_columns(name: str, calibrations: dict[tuple[str, str], Calibration]) -> dict[str, float]:
     columns: dict[str, float] = {}
     for binning in BINNINGS:
-        one = found[name, binning]
+        one = calibrations[name, binning]
         key = f"ece_{binning}"
         columns |= {key: one.ece, f"{key}_low": one.low, f"{key}_high": one.high, f"{key}_chance": one.chance}
     return columns
@@ -166,6 +165,6 @@ def _pairs(samples: LabelledSamples, columns: dict[str, dict[str, np.ndarray]], 
 
 
 def _between(columns: dict[str, dict[str, np.ndarray]], key: str, called: dict[str, str]) -> pd.DataFrame:
-    names = [called[name] for name in columns]
-    matrix = statistics.rank_agreement([column[key] for column in columns.values()])
-    return pd.DataFrame(matrix, index=names, columns=names)
+    """Spearman of a score between every two runs (R, R), each on the samples that have both; 1 on the diagonal."""
+    matrix = pd.DataFrame({called[name]: column[key] for name, column in columns.items()}).corr("spearman")
+    return matrix.mask(np.eye(len(matrix), dtype=bool), 1.0)

@@ -1,6 +1,6 @@
-"""Two classifiers on the same samples: who is right, what they confuse, what each finds hard, and lines through points.
+"""Classifiers on the same samples: who is right, what they confuse, what each finds hard, and lines through points.
 
-`labels`, `predicted` (n,) are class indices; `right` (n,) bool; `ranks` (n,) are shares in (0, 1), large = hard.
+`labels`, `predicted` (n,) are class indices; `ranks` (n,) are shares in (0, 1), large = hard.
 """
 
 from collections.abc import Sequence
@@ -11,38 +11,9 @@ import pandas as pd
 from scipy.stats import binomtest, linregress, t
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.ranks import spearman, standard_ranks
 
 #: Fewer points do not make a line that says anything.
 LEAST_POINTS = 3
-
-
-def class_accuracy(labels: np.ndarray, right: np.ndarray) -> tuple[float, int]:
-    """Mean over the classes that occur of the share that is right, and how many classes that are; NaN for no sample.
-
-    >>> class_accuracy(np.array([0, 0, 0, 1]), np.array([True, True, True, False]))
-    (0.5, 2)
-    """
-    counts = np.bincount(labels)
-    some = counts > 0
-    shares = np.bincount(labels, weights=right, minlength=len(counts))[some] / counts[some]
-    return (float(shares.mean()) if len(shares) else float("nan")), int(some.sum())
-
-
-def rank_agreement(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Spearman of every two of R columns (n,), each on the samples that have both: (R, R), 1 on the diagonal."""
-    found = np.eye(len(columns))
-    whole = all(not np.isnan(column).any() for column in columns)
-    ranks = [standard_ranks(column) for column in columns] if whole else []
-    for i in range(len(columns)):
-        for j in range(i):
-            if whole:
-                rho = spearman(ranks[i], ranks[j])
-            else:
-                both = ~(np.isnan(columns[i]) | np.isnan(columns[j]))
-                rho = spearman(*(standard_ranks(columns[k][both]) if both.any() else None for k in (i, j)))
-            found[i, j] = found[j, i] = rho
-    return found
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> tuple[int, int, float]:
@@ -82,31 +53,14 @@ def confused_pairs(first: np.ndarray, second: np.ndarray, *, most: int) -> pd.Da
     )
 
 
-def outcomes(*right: np.ndarray) -> np.ndarray:
-    """How often each combination of right and wrong occurs: (2,) * judges, index 1 = right, in the order given.
-
-    >>> outcomes(np.array([True, True, False]), np.array([True, False, False])).tolist()
-    [[1, 0], [1, 1]]
-    """
-    code = np.zeros(len(right[0]), np.int64)
-    for judge in right:
-        code = 2 * code + judge
-    return np.bincount(code, minlength=2 ** len(right)).reshape((2,) * len(right))
-
-
-def check_cuts(easy: float, hard: float) -> None:
-    """Refuses shares between which nothing lies."""
-    if not 0 < easy <= hard < 1:
-        raise CurateError(f"easy must end where hard begins or before, both within 0 and 1; it was {easy}, {hard}")
-
-
 def hard_for_one(one: np.ndarray, other: np.ndarray, *, easy: float, hard: float) -> np.ndarray:
     """Rows that lie at or above `hard` by the first ranks and at or below `easy` by the other, widest gap first.
 
     >>> hard_for_one(np.array([0.9, 0.8, 0.1]), np.array([0.4, 0.1, 0.9]), easy=0.5, hard=0.7).tolist()
     [1, 0]
     """
-    check_cuts(easy, hard)
+    if not 0 < easy <= hard < 1:
+        raise CurateError(f"easy must end where hard begins or before, both within 0 and 1; it was {easy}, {hard}")
     rows = np.flatnonzero((one >= hard) & (other <= easy))
     return rows[np.argsort(other[rows] - one[rows], kind="stable")]
 
@@ -139,7 +93,7 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> FittedLine | None:
     """
     if len(x) < LEAST_POINTS or np.ptp(x) == 0:
         return None
-    found = linregress(x, y)
-    reach = float(t.ppf(0.975, len(x) - 2) * found.stderr)
-    slope = float(found.slope)
-    return FittedLine(len(x), slope, slope - reach, slope + reach, float(found.intercept), float(found.rvalue**2))
+    fit = linregress(x, y)
+    reach = float(t.ppf(0.975, len(x) - 2) * fit.stderr)
+    slope = float(fit.slope)
+    return FittedLine(len(x), slope, slope - reach, slope + reach, float(fit.intercept), float(fit.rvalue**2))

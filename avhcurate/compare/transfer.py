@@ -16,7 +16,7 @@ from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.votes import bins
 
-#: A bin of fewer samples is no point of the figure that holds one dataset against another.
+#: A bin of fewer samples on either side gives no point.
 LEAST_IN_BIN = 10
 
 
@@ -51,7 +51,7 @@ class Transfer:
 
 
 def transfer(x: Side, y: Side) -> Transfer:
-    """Holds the accuracy on one side against that on the other, for every network that has scored both.
+    """Compares the accuracy on two sides of every network that has scored both.
 
     The same network means the same weights. Refused where the two tables were opened with different HSF bins.
     """

@@ -1,20 +1,22 @@
-"""The Models page: which part is open, which runs and scores are compared, and the comparison itself, cached."""
+"""What the parts of the Models page share: choices of runs and scores, the cached comparisons, cells of tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
-from avhcurate.compare import pair as compare_pair
-from avhcurate.compare import service
+from avhcurate.compare import run_pair, service
 from avhcurate.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
 from avhcurate.compare.service import SideBySide
 from avhcurate.data.runs import RunFolder
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import estimate
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import p_text
 from avhcurate.ui.user_errors import plain
 
 #: Parts of the page: one is worked out and drawn at a time.
@@ -32,7 +34,7 @@ _MOST_SCORES = 4
 SCORES_SHOWN = some_of("models.scores", KEYS, ["avh", "confidence"], most=_MOST_SCORES)
 
 
-# --- what is compared ----------------------------------------------------------------------------------------
+# --- choices -------------------------------------------------------------------------------------------------
 
 
 def part(here: Opened, runs: Sequence[RunFolder]) -> str:
@@ -75,10 +77,10 @@ def _runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
     names = [run.name for run in runs]
 
     def read(text: str) -> list[str]:
-        found = list(dict.fromkeys(text.split(",")))[:MOST_RUNS]
-        if not set(found) <= set(names):
+        chosen = list(dict.fromkeys(text.split(",")))[:MOST_RUNS]
+        if not set(chosen) <= set(names):
             raise ValueError(text)
-        return found
+        return chosen
 
     return Choice("models.runs", default_runs(runs), read, ",".join)
 
@@ -146,15 +148,39 @@ def stamp(table: DatasetTable) -> str:
 
 
 HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: stamp}
-#: `compare.service.side_by_side`, kept until what it compares changes.
 side_by_side = st.cache_resource(max_entries=6, show_spinner="Comparing the runs …", hash_funcs=HASH_FUNCS)(
     service.side_by_side
 )
-#: `compare.pair.pair`, likewise.
-pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B …", hash_funcs=HASH_FUNCS)(compare_pair.pair)
+compare_pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B …", hash_funcs=HASH_FUNCS)(
+    run_pair.compare_pair
+)
 
 
-def shown(here: Opened) -> SideBySide:
+def runs_shown(here: Opened) -> SideBySide:
     """The table of the runs and scores that the address names, without asking for them."""
     names = _runs_choice(comparable_runs(here.table)).of(here.view)
     return side_by_side(here.table, names, keys=SCORES_SHOWN.of(here.view) or ["avh"], filters=here.filters)
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+#: Below every table of `test_cells`.
+TEST_NOTE = (
+    "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
+    "Meng, Rosenthal and Rubin's test of two correlations on the same samples, with its 95 % interval of the "
+    "difference of Fisher z; p-values are not corrected for the number of comparisons."
+)
+
+
+def interval_cell(row: Mapping[Any, Any], key: str, digits: int, *, percent: bool = False) -> str:
+    """A value with the ends of its interval, columns `KEY`, `KEY_low` and `KEY_high`."""
+    return estimate(row[key], row[f"{key}_low"], row[f"{key}_high"], digits, percent=percent)
+
+
+def test_cells(row: Any) -> list[str]:
+    """n, both agreements, the difference of Fisher z with its interval, and p."""
+    nan = float("nan")
+    agreements = [estimate(value, nan, nan, 3) for value in (row.first_agreement, row.second_agreement)]
+    tested = row.p_value == row.p_value
+    difference = estimate(row.difference, row.ci_low, row.ci_high, 3) if tested else "–"
+    return [f"{row.n:,}", *agreements, difference, p_text(row.p_value) if tested else "–"]

@@ -1,22 +1,26 @@
 """All runs on the Models page: their table, calibration, rank agreement, and how each follows HSF."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
 from itertools import combinations
+from typing import Any
 
 import streamlit as st
 
 from avhcurate.compare import service
 from avhcurate.compare.plots import rank_matrix, reliability
 from avhcurate.compare.service import SideBySide
-from avhcurate.compare.ui_tables import TEST_NOTE, hsf_html, people, runs_html, tests_html
+from avhcurate.compare.ui import TEST_NOTE, interval_cell, test_cells
 from avhcurate.stats.calibration import BINNINGS
 from avhcurate.training_dynamics.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.html_table import html_table, table_row
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.text import PAPER
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import PAPER, people
 from avhcurate.ui.user_errors import plain
 
 BINNING = one_of("models.binning", tuple(BINNINGS), "mass")
@@ -24,29 +28,30 @@ BINNING = one_of("models.binning", tuple(BINNINGS), "mass")
 _MOST_LINES = 5
 
 
-def all_runs(here: Opened, found: SideBySide, keys: Sequence[str]) -> None:
+def all_runs(here: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """The table, calibration, rank agreement and discoveries 4 and 5."""
-    st.html(runs_html(found, keys))
-    st.caption(_below_table(found))
-    text = service.export_table(found).to_csv(index=False)
-    download("CSV", text, f"{here.table.dataset.name}-models.csv", key="models.csv")
+    st.html(_runs_html(runs, keys))
+    st.caption(_below_table(runs))
+    download(
+        "CSV", service.export_table(runs).to_csv(index=False), f"{here.table.dataset.name}-models.csv", key="models.csv"
+    )
     left, right = halves()
     with left:
-        _reliability(here, found)
-    if len(found.table) > 1:
+        _reliability(here, runs)
+    if len(runs.table) > 1:
         with right:
             st.subheader("Do they find the same samples hard?")
             st.caption("Spearman of AVH between every two runs, over the samples of the table.")
-            show_chart(rank_matrix(found.avh), key="models.ranks")
+            show_chart(rank_matrix(runs.avh), key="models.ranks")
             with st.expander("The same of the norm"):
-                show_chart(rank_matrix(found.norm), key="models.norm_ranks")
-    if found.samples.voted:
-        _discoveries(found)
-        _tests(found)
+                show_chart(rank_matrix(runs.norm), key="models.norm_ranks")
+    if runs.samples.voted:
+        _discoveries(runs)
+        _tests(runs)
 
 
-def _below_table(found: SideBySide) -> str:
-    n, labelled = len(found.samples), found.labelled
+def _below_table(runs: SideBySide) -> str:
+    n, labelled = len(runs.samples), runs.labelled
     out = (
         "" if n == labelled else f" {labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run."
     )
@@ -58,34 +63,90 @@ def _below_table(found: SideBySide) -> str:
     )
 
 
-def _reliability(here: Opened, found: SideBySide) -> None:
+def _reliability(here: Opened, runs: SideBySide) -> None:
     st.subheader("Is it as sure as it is right?")
     names = {key: name.capitalize() for key, name in BINNINGS.items()}
     binning = BINNING.show(st.segmented_control, "Bins", here.view, names, label_visibility="collapsed")
-    rows = found.table.head(_MOST_LINES)
+    rows = runs.table.head(_MOST_LINES)
     show_chart(
-        reliability({row["model"]: found.calibrations[row["run"], binning] for row in rows.to_dict("records")}),
+        reliability({row["model"]: runs.calibrations[row["run"], binning] for row in rows.to_dict("records")}),
         key="models.reliability",
     )
-    if len(found.table) > _MOST_LINES:
-        st.caption(f"The first {_MOST_LINES} of {len(found.table)} runs. A larger dot holds more samples.")
+    if len(runs.table) > _MOST_LINES:
+        st.caption(f"The first {_MOST_LINES} of {len(runs.table)} runs. A larger dot holds more samples.")
     else:
         st.caption("On the dashed line confidence is what it says. A larger dot holds more samples.")
 
 
-def _discoveries(found: SideBySide) -> None:
+def _discoveries(runs: SideBySide) -> None:
     """AVH and norm with HSF for every run, and what that says of the paper's discoveries 4 and 5."""
     st.subheader(f"Discoveries 4 and 5 of {PAPER}")
-    st.html(hsf_html(found))
-    for finding in found.findings:
-        said = plain(sentence(finding, simulated=found.simulated))
+    st.html(_hsf_html(runs))
+    for finding in runs.findings:
+        said = plain(sentence(finding, simulated=runs.simulated))
         st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {said}")
 
 
-def _tests(found: SideBySide) -> None:
+def _tests(runs: SideBySide) -> None:
     """The test of two dependent correlations for every two runs."""
-    names = dict(zip(found.table["run"], found.table["model"], strict=True))
+    names = dict(zip(runs.table["run"], runs.table["model"], strict=True))
     if pairs := len(list(combinations(names, 2))):
-        with st.expander(f"Which run follows {people(found.simulated)} more closely ({pairs} pairs)"):
-            st.html(tests_html(found, names))
+        with st.expander(f"Which run follows {people(runs.simulated)} more closely ({pairs} pairs)"):
+            st.html(_tests_html(runs, names))
             st.caption(TEST_NOTE)
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+
+def _runs_html(runs: SideBySide, keys: Sequence[str]) -> str:
+    """A row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF where there are votes."""
+    table = runs.table
+    keys = keys if runs.samples.voted else []
+    measure = "avh" if table["classes"].nunique() == 1 else "relative_avh"
+    hsf = "HSF, simulated" if runs.simulated else "HSF"
+    heads = ["Run", "n", "Accuracy", "Per class", "ECE<small>equal mass</small>", "ECE<small>equal width</small>"]
+    heads += ["Brier", "NLL", "Mean AVH" if measure == "avh" else "Relative AVH"]
+    heads += [f"{escape(score_name(key))}<small>with {hsf}</small>" for key in keys]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [
+            f"{row['n']:,}",
+            interval_cell(row, "accuracy", 1, percent=True),
+            f"{100 * row['class_accuracy']:.1f}",
+            *(_ece(row, f"ece_{binning}") for binning in BINNINGS),
+            f"{row['brier']:.4f}",
+            f"{row['nll']:.4f}",
+            f"{row[measure]:.4f}",
+            *(interval_cell(row, f"{key}_hsf", 3) for key in keys),
+        ]
+        name = f"{escape(row['model'])}<small>{row['classes']} classes</small>"
+        rows.append(table_row(name, cells, title=escape(row["run"])))
+    return html_table(heads, rows)
+
+
+def _hsf_html(runs: SideBySide) -> str:
+    """A row a run: Spearman of AVH and of the norm with HSF."""
+    hsf = "HSF (simulated votes)" if runs.simulated else "HSF"
+    rows = [
+        table_row(escape(row["model"]), [f"{row['n']:,}", *(interval_cell(row, key, 3) for key in ("avh", "norm"))])
+        for row in runs.follows.rename(columns={"avh_spearman": "avh", "norm_spearman": "norm"}).to_dict("records")
+    ]
+    return html_table(["Run", "n", f"AVH with {hsf}", f"Norm with {hsf}"], rows)
+
+
+def _tests_html(runs: SideBySide, names: Mapping[str, str]) -> str:
+    """The test of every two runs, each score in its row; `names` of the runs."""
+    rows = [
+        table_row(
+            escape(f"{names[str(row.first)]} − {names[str(row.second)]}"),
+            [escape(score_name(str(row.score))), *test_cells(row)],
+        )
+        for row in runs.pairs.itertuples()
+    ]
+    return html_table(["First − second", "Score", "n", "First", "Second", "Difference of z", "p"], rows)
+
+
+def _ece(row: Mapping[Any, Any], key: str) -> str:
+    ends = f"{row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f}"
+    return f"{row[key]:.3f}<small>{ends}</small><small>chance {row[f'{key}_chance']:.3f}</small>"

@@ -1,30 +1,32 @@
-"""Two runs on the Models page: who is right more often, per HSF bin and sample by sample."""
+"""Two runs on the Models page: who is right more often, per HSF bin and sample by sample, and what each finds hard."""
 
+from html import escape
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from avhcurate.compare import pair, plots
-from avhcurate.compare import ui_tables as tables
-from avhcurate.compare.pair import RunPair
-from avhcurate.compare.ui_confusions import confusions
-from avhcurate.compare.ui_hard import hard_for
+from avhcurate.compare import plots, run_pair
+from avhcurate.compare.run_pair import RunPair
+from avhcurate.compare.service import hard_for_all
+from avhcurate.compare.ui import TEST_NOTE, interval_cell, runs_shown, test_cells
 from avhcurate.compare.ui_images import ImageList, picked_row
-from avhcurate.compare.ui_scatter import scatter
+from avhcurate.compare.ui_pair_charts import confusions, scatter
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.html_table import html_table, table_row
+from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.region_chart import answer
-from avhcurate.ui.text import p_text
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import p_text, people
 
 
-def headline(found: RunPair) -> None:
+def headline(pair: RunPair) -> None:
     """Which of the two is right more often, and the samples that this is about."""
-    a_only, b_only, p = found.only
-    n = len(found.points)
-    shares = [100 * found.points[f"{side}_right"].mean() for side in "ab"]
+    a_only, b_only, p = pair.only
+    n = len(pair.points)
+    shares = [100 * pair.points[f"{side}_right"].mean() for side in "ab"]
     if p < 0.05:
         better = "A" if a_only > b_only else "B"
         said = f"**{better} is right more often**"
@@ -34,47 +36,47 @@ def headline(found: RunPair) -> None:
         f"{said}: A {shares[0]:.1f} %, B {shares[1]:.1f} % of {n:,} samples; {a_only:,} only A has right, "
         f"{b_only:,} only B (McNemar, {p_text(p)})."
     )
-    missing = zip("AB", found.left_out, strict=True)
+    missing = zip("AB", pair.left_out, strict=True)
     out = "; ".join(f"{left:,} without a score of {run}" for run, left in missing if left)
     if out:
-        st.caption(f"{found.labelled - n:,} of {found.labelled:,} labelled samples in view are left out: {out}.")
+        st.caption(f"{pair.labelled - n:,} of {pair.labelled:,} labelled samples in view are left out: {out}.")
 
 
-def listing(here: Opened, found: RunPair, part: str) -> tuple[ImageList | None, int | None]:
+def listing(here: Opened, pair: RunPair, part: str) -> tuple[ImageList | None, int | None]:
     """Draws a part of the page about two runs; the samples that it lists, and the id of a point just clicked."""
     if part == "scatter":
-        return scatter(here, found)
+        return scatter(here, pair)
     if part == "pair":
-        return who_is_right(found), None
+        return who_is_right(pair), None
     if part == "confusion":
-        return confusions(here, found), None
-    return hard_for(here, found), None
+        return confusions(here, pair), None
+    return hard_for(here, pair), None
 
 
-def who_is_right(found: RunPair) -> ImageList | None:
+def who_is_right(pair: RunPair) -> ImageList | None:
     """People, A and B per HSF bin, the test of both against HSF, and the combinations of right and wrong."""
-    rows = pair.who_is_right(found)
-    if found.voted:
-        names = {"people": f"majority · {_people(found)}", "a": f"A · {found.titles[0]}", "b": f"B · {found.titles[1]}"}
-        show_chart(plots.who_is_right(rows, names, simulated=found.simulated), key="models.right")
+    rows = run_pair.who_is_right(pair)
+    if pair.voted:
+        names = {"people": f"majority · {_people(pair)}", "a": f"A · {pair.titles[0]}", "b": f"B · {pair.titles[1]}"}
+        show_chart(plots.who_is_right(rows, names, simulated=pair.simulated), key="models.right")
     else:
-        st.caption("Without human votes there are no HSF bins, and nobody to set beside A and B.")
-    st.html(tables.right_html(rows, majority=_people(found) if found.voted else ""))
-    if found.voted:
+        st.caption("Without human votes there are no HSF bins, and no majority to compare with A and B.")
+    st.html(_right_html(rows, majority=_people(pair) if pair.voted else ""))
+    if pair.voted:
         st.caption(
             "Share right with Wilson's 95 % interval, over the samples that have votes. The majority is right where "
-            "the given label has more votes than any other class (of ticks: more than half). The bins are made of the "
-            "same votes, so low bins are those where it is mostly wrong."
+            "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
+            "same votes, so in low bins it is mostly wrong."
         )
-        st.subheader(f"Which of the two follows {tables.people(found.simulated)} more closely")
-        st.html(tables.agreement_html(found))
-        st.caption(tables.TEST_NOTE)
+        st.subheader(f"Which of the two follows {people(pair.simulated)} more closely")
+        st.html(_agreement_html(pair))
+        st.caption(TEST_NOTE)
     st.subheader("Right and wrong together")
-    return _outcomes(found)
+    return _outcomes(pair)
 
 
-def _people(found: RunPair) -> str:
-    return "panel (simulated)" if found.simulated else "people"
+def _people(pair: RunPair) -> str:
+    return "panel (simulated)" if pair.simulated else "people"
 
 
 def _read_outcome(text: str) -> str:
@@ -86,12 +88,12 @@ def _read_outcome(text: str) -> str:
 OUTCOME = Choice("models.outcome", "", _read_outcome)
 
 
-def _outcomes(found: RunPair) -> ImageList | None:
+def _outcomes(pair: RunPair) -> ImageList | None:
     """All combinations with their counts; the images of the one whose row is chosen."""
-    table = pair.outcomes(found)
+    table = run_pair.outcomes(pair)
     shown = pd.DataFrame(
         {
-            **({_people(found).capitalize(): [_verdict(one) for one in table["people"]]} if found.voted else {}),
+            **({_people(pair).capitalize(): [_verdict(one) for one in table["people"]]} if pair.voted else {}),
             "A": [_verdict(one) for one in table["a"]],
             "B": [_verdict(one) for one in table["b"]],
             "Samples": table["n"],
@@ -106,9 +108,9 @@ def _outcomes(found: RunPair) -> ImageList | None:
     if (code := OUTCOME.of(url_state.current())) not in codes:
         st.caption("Select a row to see its images.")
         return None
-    people, a, b = (None if sign == "-" else sign == "1" for sign in code)
-    ids = pair.with_outcome(found, people, bool(a), bool(b))
-    who = [*([(_people(found), people)] if people is not None else []), ("A", a), ("B", b)]
+    by_people, a, b = (None if sign == "-" else sign == "1" for sign in code)
+    ids = run_pair.with_outcome(pair, by_people, bool(a), bool(b))
+    who = [*([(_people(pair), by_people)] if by_people is not None else []), ("A", a), ("B", b)]
     title = ", ".join(f"{name} {_verdict(right)}" for name, right in who)
     return ImageList(f"{title[0].upper()}{title[1:]}", ids.tolist())
 
@@ -119,3 +121,79 @@ def _verdict(right: object) -> str:
 
 def _code(row: Any) -> str:
     return f"{'-' if row.people is None else int(row.people)}{int(row.a)}{int(row.b)}"
+
+
+def _agreement_html(pair: RunPair) -> str:
+    """Run A against run B: agreement with HSF by score, over all samples and per bin."""
+    rows = [
+        table_row(escape(score_name(str(row.score))), [escape(str(row.bin)), *test_cells(row)])
+        for row in pair.tests.itertuples()
+    ]
+    return html_table(["Score", "HSF bin", "n", "A", "B", "Difference of z", "p"], rows)
+
+
+def _right_html(rows: pd.DataFrame, *, majority: str) -> str:
+    """Shares right of A, B and, where it has a name, the `majority`: a row an HSF bin."""
+    heads = ["Votes for the label", f"Majority<small>{majority}</small>"] if majority else []
+    body = []
+    for row in rows.to_dict("records"):
+        cells = [f"{row['n']:,}"]
+        if majority:
+            share = "–" if row["share"] != row["share"] else f"{100 * row['share']:.1f} %"
+            cells += [share, interval_cell(row, "people", 1, percent=True)]
+        cells += [interval_cell(row, side, 1, percent=True) for side in "ab"]
+        body.append(table_row(escape(row["bin"]), cells))
+    return html_table(["HSF bin", "n", *heads, "A", "B"], body)
+
+
+# --- hard for one, or for all -------------------------------------------------------------------------------------
+
+#: The sets of the gallery, in words.
+SETS = {"a": "Hard for A, easy for B", "b": "Hard for B, easy for A", "all": "Hard for all runs"}
+SET = one_of("models.set", tuple(SETS), "a")
+#: Ends of the slider.
+_LEAST_CUT, _MOST_CUT = 0.05, 0.95
+
+
+def _read_cuts(text: str) -> tuple[float, float]:
+    easy, hard = map(float, text.split(":"))
+    if not _LEAST_CUT <= easy <= hard <= _MOST_CUT:
+        raise ValueError(text)
+    return easy, hard
+
+
+CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:{cuts[1]:g}")
+
+
+def hard_for(here: Opened, pair: RunPair) -> ImageList:
+    """The samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen = SET.show(
+            st.segmented_control, "Set", here.view, SETS, on_change=SET.restart, label_visibility="collapsed"
+        )
+        easy, hard = CUTS.show(
+            st.slider,
+            "Percentiles of AVH: easy up to, hard from",
+            here.view,
+            _LEAST_CUT,
+            _MOST_CUT,
+            step=0.05,
+            on_change=CUTS.restart,
+            width=300,
+        )
+    if chosen == "all":
+        side_by_side = runs_shown(here)
+        ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.samples)
+        what = f"at or above percentile {100 * hard:.0f} of AVH in each of {len(side_by_side.ranks)} runs"
+        order = "highest mean percentile first"
+    else:
+        ids, n = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard), len(pair.points)
+        one, other = ("A", "B") if chosen == "a" else ("B", "A")
+        what = f"at or above percentile {100 * hard:.0f} of AVH of {one}, at or below {100 * easy:.0f} of {other}"
+        order = "widest difference first"
+    share = 100 * len(ids) / n if n else 0.0
+    st.caption(
+        f"n {len(ids):,} of {n:,} ({share:.1f} %) · {what} · {order}. A percentile is the share of the compared "
+        "samples with a lower AVH, ties counted half."
+    )
+    return ImageList(SETS[chosen], ids.tolist())

@@ -16,7 +16,7 @@ from avhcurate.votes.bins import bin_labels
 
 
 def across(here: Opened) -> None:
-    """The paper's reproducibility figure: accuracy of every network on one side against that on another."""
+    """Accuracy of every network on one side against that on another, as in a study of reproducibility."""
     st.caption(
         "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
         "are; a point is a network and HSF bin."

@@ -18,7 +18,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.page_choices import one_of, some_of, switch
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import listed, p_text, signed
+from avhcurate.ui.text import listed, p_text, people, signed
 from avhcurate.ui.url_state import View
 
 FIRST = one_of("correlation.first", list(RANKED), "avh")
@@ -57,20 +57,20 @@ def comparison_of(found: Correlations, first: str, second: str) -> Comparison:
     return rows[first, second] if (first, second) in rows else rows[second, first].swapped()
 
 
-def verdict(pair: Comparison, first: str, second: str, *, people: str = "people") -> str:
+def verdict(pair: Comparison, first: str, second: str, *, against: str = "people") -> str:
     """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
     one, other = score_name(first), score_name(second)
     if pair.p_value != pair.p_value:
         return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
     if abs(pair.difference) < 1e-9:
         same = f"**{one}** and **{other}** put these {pair.n:,} samples in the same order"
-        return f"{same}: both follow {people} at {pair.first_agreement:.3f}."
+        return f"{same}: both follow {against} at {pair.first_agreement:.3f}."
     at = {one: signed(pair.first_agreement, 3), other: signed(pair.second_agreement, 3)}
     test = f"({p_text(pair.p_value)}, n {pair.n:,})"
     if pair.p_value >= _CLEAR:
-        return f"No clear difference: **{one}** follows {people} at {at[one]}, **{other}** at {at[other]} {test}."
+        return f"No clear difference: **{one}** follows {against} at {at[one]}, **{other}** at {at[other]} {test}."
     better, worse = (one, other) if pair.difference > 0 else (other, one)
-    return f"**{better}** follows {people} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
+    return f"**{better}** follows {against} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
 
 
 def summary(found: Correlations) -> str:
@@ -86,10 +86,10 @@ def summary(found: Correlations) -> str:
     rows = rows.sort_values("agreement", ascending=False, kind="stable")
     values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
     best, top = next(iter(values.items()))
-    people = people_of(found)
+    against = compared_with(found)
     avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
     unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
-    sentences = [f"**{score_name(best)}** follows {people} most closely, at {signed(top, 2)}{unclear}{avh}."]
+    sentences = [f"**{score_name(best)}** follows {against} most closely, at {signed(top, 2)}{unclear}{avh}."]
     if {"avh", "confidence"} <= set(values):
         sentences.append(_avh_or_confidence(comparison_of(found, "avh", "confidence")))
     if not found.ceiling.reason and found.ceiling.ceiling > 0 and top > 0:
@@ -104,18 +104,18 @@ def summary(found: Correlations) -> str:
             f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
             "`aum IS NOT NULL` compares all scores on those."
         )
-    against = [score_name(key) for key in rows["score"][rows["high"] < 0]]
-    if against and found.against == HSF:
-        goes = "go" if len(against) > 1 else "goes"
-        sentences.append(f"{listed(against)} {goes} against what {people} say{'s' * found.simulated}.")
+    opposed = [score_name(key) for key in rows["score"][rows["high"] < 0]]
+    if opposed and found.against == HSF:
+        goes = "go" if len(opposed) > 1 else "goes"
+        sentences.append(f"{listed(opposed)} {goes} against what {against} say{'s' * found.simulated}.")
     return " ".join(filter(None, sentences))
 
 
-def people_of(found: Correlations) -> str:
+def compared_with(found: Correlations) -> str:
     """Who or what the scores are compared with, in a sentence."""
     if found.against != HSF:
         return f"the {score_name(found.against).lower()} of the images"
-    return "the simulated panel" if found.simulated else "people"
+    return people(found.simulated)
 
 
 def _place(values: Mapping[str, float], key: str) -> str:
@@ -208,7 +208,7 @@ def compare(found: Correlations, view: View) -> None:
         st.caption("Choose two different scores.")
         return
     pair = comparison_of(found, first, second)
-    st.markdown(verdict(pair, first, second, people=people_of(found)))
+    st.markdown(verdict(pair, first, second, against=compared_with(found)))
     if pair.p_value == pair.p_value:
         st.caption(
             f"Difference of Fisher z {signed(pair.difference, 3)} "

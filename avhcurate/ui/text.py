@@ -36,6 +36,11 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def people(simulated: bool) -> str:
+    """Whose judgement HSF is, in a sentence."""
+    return "the simulated panel" if simulated else "people"
+
+
 def counted(number: int, what: str) -> str:
     """A count and its noun.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avhcurate.compare import pair
+from avhcurate.compare import run_pair
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.ui.regions import read_region
@@ -49,7 +49,7 @@ def test_choosing_b_a_box_and_a_cell_bring_their_images(page, serve, root):
     expect(page.get_by_text("No clear difference in accuracy")).to_be_visible()
     choose(page, "models-b", "planted:other-2")
     expect(page.get_by_text("A is right more often")).to_be_visible()
-    found = pair.pair(table, own, "other-2")
+    found = run_pair.compare_pair(table, own, "other-2")
 
     drag(page, chart(page, "models-against"), (0.02, 0.02), (0.9, 0.6))
     expect(page).to_have_url(with_parameter("models.region"))
@@ -68,7 +68,7 @@ def test_choosing_b_a_box_and_a_cell_bring_their_images(page, serve, root):
     expect(plot.locator(".hoverlayer .hovertext")).to_contain_text("label 7, predicted 1")
     page.mouse.click(*place)
     expect(page).to_have_url(with_parameter("models.cell", "b(:|%3A)7(:|%3A)1"))
-    members = pair.in_cell(found, "b", 7, 1)
+    members = run_pair.in_cell(found, "b", 7, 1)
     expect(page.get_by_text(f"Label 7, B predicts 1 · n {len(members)}")).to_be_visible()
     expect(page.locator(TILES).first).to_be_visible()
     assert ids(page) == members[:60].tolist()

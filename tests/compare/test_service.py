@@ -7,8 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.compare import pair as compare_pair
-from avhcurate.compare import samples, transfer
+from avhcurate.compare import run_pair, samples, transfer
 from avhcurate.compare import service as compare_service
 from avhcurate.compare import statistics as compare_statistics
 from avhcurate.compare.transfer import Side
@@ -89,7 +88,7 @@ def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names
     assert (len(found.samples), found.labelled) == (1697, 1797)
     assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
     assert set(found.table["n"]) == {1697}
-    pair = compare_pair.pair(table, "part-2", names[0])
+    pair = run_pair.compare_pair(table, "part-2", names[0])
     assert pair.left_out == (100, 0)
     # The part has the numbers of the real run: aligned by id, both sides are the same.
     assert (pair.points["a"] == pair.points["b"]).all()
@@ -107,8 +106,8 @@ def test_the_filters_apply(table, names):
 
 
 def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, names):
-    found = compare_pair.pair(table, names[0], "sharp-1")
-    rows = compare_pair.who_is_right(found).set_index("bin")
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    rows = run_pair.who_is_right(found).set_index("bin")
     assert (rows.loc[list(HARD), "b"] == 1).all()
     assert (rows.loc[list(HARD), "b_high"] == 1).all()
     assert rows.loc[HARD[0], "people"] < 0.1
@@ -120,7 +119,7 @@ def test_who_is_right_finds_the_network_that_is_perfect_on_hard_bins(table, name
 
 
 def test_people_are_right_where_no_other_class_has_as_many_votes(table, names):
-    points = compare_pair.pair(table, names[0], "sharp-1").points.set_index("id")
+    points = run_pair.compare_pair(table, names[0], "sharp-1").points.set_index("id")
     for id, counts in table.vote_counts().head(300).itertuples(index=False):
         label = points.loc[id, "label"]
         others = [votes for number, votes in enumerate(counts) if number != label]
@@ -132,24 +131,24 @@ def test_of_ticks_people_are_right_where_more_than_half_ticked(own_demo_root, ad
     (tmp_path / "ticks.csv").write_text("id,selected,shown\n0,5,10\n1,6,10\n2,0,3\n4,1,1\n")
     attach_votes(Workspace(own_demo_root), "digits", tmp_path / "ticks.csv", force=True)
     table = open_table(Workspace(own_demo_root), "digits")
-    found = compare_pair.pair(table, *[run.name for run in samples.comparable_runs(table)])
+    found = run_pair.compare_pair(table, *[run.name for run in samples.comparable_runs(table)])
     assert found.points.set_index("id")["people"][:6].tolist() == [0, 1, 0, -1, 1, -1]
-    rows = compare_pair.who_is_right(found).set_index("bin")
+    rows = run_pair.who_is_right(found).set_index("bin")
     assert rows.loc["all", ["n", "share", "people"]].tolist() == pytest.approx([4, (0.5 + 0.6 + 0 + 1) / 4, 0.5])
     assert rows["n"].tolist() == [4, 1, 0, 1, 1, 1]
-    assert compare_pair.outcomes(found)["n"].sum() == 4
+    assert run_pair.outcomes(found)["n"].sum() == 4
     side = compare_service.side_by_side(table)
     assert (side.table["avh_hsf_n"] == 4).all()
     assert not side.simulated
 
 
 def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
-    found = compare_pair.pair(table, names[0], "sharp-1")
-    rows = compare_pair.outcomes(found)
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    rows = run_pair.outcomes(found)
     assert (len(rows), rows["n"].sum()) == (8, 1797)
     points = found.points.set_index("id")
     for row in rows.itertuples():
-        ids = compare_pair.with_outcome(found, row.people, row.a, row.b)
+        ids = run_pair.with_outcome(found, row.people, row.a, row.b)
         assert len(ids) == row.n
         some = points.loc[ids]
         assert (some["people"] == row.people).all()
@@ -158,8 +157,8 @@ def test_the_combinations_add_up_and_lead_to_their_samples(table, names):
 
 
 def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(table, names):
-    found = compare_pair.pair(table, names[0], "sharp-1")
-    a, b = compare_pair.confusions(found)
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    a, b = run_pair.confusions(found)
     for matrix, name in ((a, names[0]), (b, "sharp-1")):
         rows = rows_of(table, name)
         crossed = pd.crosstab(rows["label"], rows["predicted"]).reindex(range(10), columns=range(10), fill_value=0)
@@ -167,17 +166,15 @@ def test_confusions_are_those_of_a_cross_table_and_cells_hold_their_samples(tabl
     pairs = compare_statistics.confused_pairs(a, b, most=5)
     assert pairs.iloc[0][["label", "predicted"]].tolist() == [7, 1]
     rows = rows_of(table, "sharp-1")
-    ids = compare_pair.in_cell(found, "b", 7, 1)
+    ids = run_pair.in_cell(found, "b", 7, 1)
     assert sorted(ids) == sorted(rows[(rows["label"] == 7) & (rows["predicted"] == 1)].index)
-    both = set(ids) & set(compare_pair.in_cell(found, "a", 7, 1))
-    assert (
-        set(compare_pair.in_cell(found, "d", 7, 1)) == (set(ids) | set(compare_pair.in_cell(found, "a", 7, 1))) - both
-    )
+    both = set(ids) & set(run_pair.in_cell(found, "a", 7, 1))
+    assert set(run_pair.in_cell(found, "d", 7, 1)) == (set(ids) | set(run_pair.in_cell(found, "a", 7, 1))) - both
 
 
 def test_hard_for_one_is_what_was_planted(table, names):
-    found = compare_pair.pair(table, names[0], "sharp-1")
-    ids = compare_pair.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
+    found = run_pair.compare_pair(table, names[0], "sharp-1")
+    ids = run_pair.hard_for_one(found, for_a=True, easy=0.2, hard=0.8)
     assert len(ids) > 20
     hard = rows_of(table, names[0]).loc[ids]
     assert hard["hsf_bin"].isin(HARD).all()  # there the planted network finds everything easy
@@ -188,7 +185,7 @@ def test_hard_for_one_is_what_was_planted(table, names):
 
 
 def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, names):
-    found = compare_pair.pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
+    found = run_pair.compare_pair(table, names[0], "sharp-1", keys=["avh", "confidence"])
     a, b = rows_of(table, names[0]), rows_of(table, "sharp-1")
     expected = correlation_tests.compare(
         {"a": a["avh"], "b": b["avh"]}, a["hsf"], harder={"a": "high", "b": "high"}
@@ -216,13 +213,13 @@ def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_ro
     add_run(own_demo_root, "wide-1", lambda rows: rows.assign(avh=rows["avh"] / 2), num_classes=20)
     table = open_table(Workspace(own_demo_root), "digits")
     first = table.dataset.run("avhcurate:digits").name
-    pair = compare_pair.pair(table, first, "wide-1")
+    pair = run_pair.compare_pair(table, first, "wide-1")
     assert (pair.measure, pair.num_classes) == ("relative_avh", 20)
     assert (pair.points["a"] == pair.points["b"]).all()
-    a, b = compare_pair.confusions(pair)
+    a, b = run_pair.confusions(pair)
     assert b.shape == (20, 20)
     pairs = compare_statistics.confused_pairs(a, b, most=3)
-    few = compare_pair.most_confused(pairs, 20, most=4)
+    few = run_pair.most_confused(pairs, 20, most=4)
     assert few == sorted(few)
     assert set(few) <= set(pairs["label"]) | set(pairs["predicted"])
     assert set(pairs.loc[0, ["label", "predicted"]]) <= set(few)
@@ -264,7 +261,7 @@ def test_by_default_each_network_counts_once(own_demo_root, add_run):
 
 def test_mistakes_say_what_there_is(table, names):
     with pytest.raises(CurateError, match="name each run once"):
-        compare_pair.pair(table, names[0], names[0])
+        run_pair.compare_pair(table, names[0], names[0])
     with pytest.raises(CurateError, match="no score of a run is called aum"):
         compare_service.side_by_side(table, names, keys=["aum"])
     with pytest.raises(CurateError, match="has no run 'nothing'"):
@@ -280,9 +277,9 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     assert not found.samples.voted
     assert found.table["avh_hsf"].isna().all()
     assert found.findings[0].verdict == "too little data"
-    pair = compare_pair.pair(table, *found.table["run"])
-    assert compare_pair.who_is_right(pair)["bin"].tolist() == ["all"]
-    assert len(compare_pair.outcomes(pair)) == 4
+    pair = run_pair.compare_pair(table, *found.table["run"])
+    assert run_pair.who_is_right(pair)["bin"].tolist() == ["all"]
+    assert len(run_pair.outcomes(pair)) == 4
     assert not transfer.transfer(Side(table, "train", Filters()), Side(table, "test", Filters())).by_bin
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
 
 from avhcurate.compare.statistics import (
     confused_pairs,
@@ -11,23 +10,10 @@ from avhcurate.compare.statistics import (
     hard_for_all,
     hard_for_one,
     mcnemar,
-    outcomes,
-    rank_agreement,
 )
 from avhcurate.errors import CurateError
 
 RNG = np.random.default_rng(0)
-
-
-def test_rank_agreement_is_spearman_also_with_gaps():
-    whole = RNG.random((3, 80))
-    gaps = whole.copy()
-    gaps[0, :7] = np.nan
-    expected = spearmanr(whole, axis=1).statistic
-    assert rank_agreement(list(whole)) == pytest.approx(expected)
-    found = rank_agreement(list(gaps))
-    assert found[0, 1] == pytest.approx(spearmanr(whole[0, 7:], whole[1, 7:]).statistic)
-    assert found[1, 2] == pytest.approx(expected[1, 2])
 
 
 def test_mcnemar_is_the_binomial_of_those_that_only_one_has_right():
@@ -36,13 +22,6 @@ def test_mcnemar_is_the_binomial_of_those_that_only_one_has_right():
     p = 2 * sum(np.prod([(13 - i) / (i + 1) for i in range(k)]) for k in range(3)) / 2**13
     assert mcnemar(one, other) == (11, 2, pytest.approx(p))
     assert mcnemar(one, one) == (0, 0, 1.0)
-
-
-def test_every_combination_of_right_and_wrong_is_counted_once():
-    judges = RNG.random((3, 200)) < 0.5
-    counts = outcomes(*judges)
-    assert counts.sum() == 200
-    assert counts[1, 0, 1] == sum(a and not b and c for a, b, c in judges.T)
 
 
 def test_the_pairs_that_either_confuses_most_come_first_and_the_diagonal_never():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from avhcurate.compare import pair, transfer
+from avhcurate.compare import run_pair, transfer
 from avhcurate.data.workspace import Workspace
 from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import open_table
@@ -33,7 +33,7 @@ def two_runs(demo_root, tmp_path_factory, add_run):
 def found(two_runs):
     table = open_table(Workspace(two_runs), "digits")
     names = {run.name for run in table.dataset.runs()}
-    return pair.pair(table, next(iter(names - {"other-1"})), "other-1")
+    return run_pair.compare_pair(table, next(iter(names - {"other-1"})), "other-1")
 
 
 def address(found, part, **query):
@@ -73,7 +73,7 @@ def test_who_is_right_tells_the_better_one_and_lists_an_outcome(open_page, two_r
     a_only, _, _ = found.only
     assert "**A is right more often**" in text
     assert f"{a_only:,} only A has right" in text
-    ids = pair.with_outcome(found, True, True, False)
+    ids = run_pair.with_outcome(found, True, True, False)
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
     assert f"Panel (simulated) right, A right, B wrong** · n {len(ids)}" in text
 
@@ -83,7 +83,7 @@ def test_choosing_a_row_shows_its_images_once(open_page, two_runs, grids, found,
     assert "Samples" not in grids(app)
     app.session_state["models.outcomes.0"] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
-    row = pair.outcomes(found).iloc[1]
+    row = run_pair.outcomes(found).iloc[1]
     assert asked(app, "models.outcome") == f"{int(row['people'])}{int(row['a'])}{int(row['b'])}"
     assert app.session_state["models.turn"] == 1
     assert len(grids(app)["Samples"]["tiles"]) == min(60, row["n"])
@@ -118,14 +118,14 @@ def test_a_cell_of_a_confusion_matrix_lists_its_images(open_page, two_runs, grid
     app.session_state["models.confusion_b.0"] = {"selection": {"points": [cell]}}
     app.run()
     assert asked(app, "models.cell") == "b:7:1"
-    ids = pair.in_cell(found, "b", 7, 1)
+    ids = run_pair.in_cell(found, "b", 7, 1)
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
     assert f"Label 7, B predicts 1** · n {len(ids)}" in words(app)
 
 
 def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, found):
     app = open_page("models", two_runs, **address(found, "hard", models__set="b"))
-    ids = pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
+    ids = run_pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
     assert len(ids)
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == ids[:60].tolist()
     assert f"n {len(ids)} of 1,797" in words(app)
@@ -136,7 +136,7 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
 
 
 def test_the_details_step_through_the_list(open_page, two_runs, found):
-    ids = pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
+    ids = run_pair.hard_for_one(found, for_a=False, easy=0.5, hard=0.8)
     app = open_page("models", two_runs, **address(found, "hard", models__set="b", sample=str(ids[2])))
     assert any(caption.value.startswith("3 of ") for caption in app.caption)
 

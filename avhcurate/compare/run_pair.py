@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ class RunPair:
         return bool((self.points["people"] >= 0).any())
 
 
-def pair(
+def compare_pair(
     table: DatasetTable,
     first: str,
     second: str,
@@ -80,7 +79,7 @@ def pair(
         points,
         _tests(samples, a, b, keys, table.edges),
         statistics.mcnemar(points["a_right"].to_numpy(), points["b_right"].to_numpy()),
-        float(statistics.rank_agreement([points["a"].to_numpy(), points["b"].to_numpy()])[0, 1]),
+        float(points[["a", "b"]].corr("spearman").loc["a", "b"]),
         (shared.left_out[names[0]], shared.left_out[names[1]]),
         shared.labelled,
         max(*classes, int(samples.labels.max()) + 1),
@@ -115,18 +114,18 @@ def _groups(samples: LabelledSamples, edges: Sequence[float]) -> Iterator[tuple[
         yield label, np.flatnonzero(samples.bin == number)
 
 
-def who_is_right(found: RunPair) -> pd.DataFrame:
+def who_is_right(pair: RunPair) -> pd.DataFrame:
     """Per HSF bin, `all` first: `bin, n, share`, then `people, a, b` (shares right), each with `_low, _high` (Wilson).
 
     Where there are votes, all three over the samples that have them; `share` is the mean share of votes for the given
     label. Without votes the one row `all`, and NaN for people.
     """
-    points = found.points[found.points["people"] >= 0] if found.voted else found.points
+    points = pair.points[pair.points["people"] >= 0] if pair.voted else pair.points
     rows = []
-    for name, within in [(ALL, points), *_by_bin(points, found)]:
+    for name, within in [(ALL, points), *_by_bin(points, pair)]:
         row: dict[str, Any] = {"bin": name, "n": len(within), "share": float(within["hsf"].mean())}
         for judge, column in (("people", "people"), ("a", "a_right"), ("b", "b_right")):
-            n = len(within) if judge != "people" or found.voted else 0
+            n = len(within) if judge != "people" or pair.voted else 0
             hits = int(within[column].sum()) if n else 0
             low, high = wilson(hits, n)
             row |= {judge: hits / n if n else np.nan, f"{judge}_low": float(low), f"{judge}_high": float(high)}
@@ -134,37 +133,36 @@ def who_is_right(found: RunPair) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def outcomes(found: RunPair) -> pd.DataFrame:
+def outcomes(pair: RunPair) -> pd.DataFrame:
     """`people, a, b, n, share`: how often each combination of right (True) and wrong occurs, most first.
 
     Over the samples with votes; without any, over all, and people is missing.
     """
-    points = found.points[found.points["people"] >= 0] if found.voted else found.points
-    judges = (["people"] if found.voted else []) + ["a_right", "b_right"]
-    counts = statistics.outcomes(*(points[judge].to_numpy() for judge in judges))
-    rows = [(*combination, int(counts[combination])) for combination in product((1, 0), repeat=len(judges))]
-    table = pd.DataFrame(rows, columns=[*(judge.removesuffix("_right") for judge in judges), "n"])
-    table = table.astype(dict.fromkeys(table.columns[:-1], bool))
-    if not found.voted:
+    points = pair.points[pair.points["people"] >= 0] if pair.voted else pair.points
+    judges = ({"people": "people"} if pair.voted else {}) | {"a": "a_right", "b": "b_right"}
+    right = pd.DataFrame({judge: points[column].astype(bool) for judge, column in judges.items()})
+    every = pd.MultiIndex.from_product([(True, False)] * right.shape[1], names=list(right))
+    table = right.value_counts().reindex(every, fill_value=0).rename("n").reset_index()
+    if not pair.voted:
         table.insert(0, "people", None)
     table["share"] = table["n"] / max(1, len(points))
     return table.sort_values("n", ascending=False, kind="stable", ignore_index=True)
 
 
-def with_outcome(found: RunPair, people: bool | None, a: bool, b: bool) -> np.ndarray:
+def with_outcome(pair: RunPair, people: bool | None, a: bool, b: bool) -> np.ndarray:
     """Ids of the samples that people (None: whatever they say), A and B get right (True) or wrong, hardest first."""
-    points = found.points
+    points = pair.points
     chosen = (points["a_right"] == a) & (points["b_right"] == b)
     if people is not None:
         chosen &= points["people"] == int(people)
     return _hardest_first(points[chosen])
 
 
-def confusions(found: RunPair) -> tuple[np.ndarray, np.ndarray]:
+def confusions(pair: RunPair) -> tuple[np.ndarray, np.ndarray]:
     """Confusion matrices (K, K) of A and of B: row the given label, column the predicted class."""
-    labels = found.points["label"].to_numpy()
+    labels = pair.points["label"].to_numpy()
     a, b = (
-        statistics.confusion(labels, found.points[f"{side}_predicted"].to_numpy(), found.num_classes) for side in "ab"
+        statistics.confusion(labels, pair.points[f"{side}_predicted"].to_numpy(), pair.num_classes) for side in "ab"
     )
     return a, b
 
@@ -177,20 +175,20 @@ def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int) -> list[i
     return sorted(int(label) for label in list(dict.fromkeys(named))[:most])
 
 
-def in_cell(found: RunPair, side: str, label: int, predicted: int) -> np.ndarray:
+def in_cell(pair: RunPair, side: str, label: int, predicted: int) -> np.ndarray:
     """Ids of the samples of a label that A ("a"), B ("b") or exactly one of them ("d") predicts so, hardest first."""
-    points = found.points
+    points = pair.points
     says = {name: points[f"{name}_predicted"] == predicted for name in "ab"}
     chosen = says["a"] ^ says["b"] if side == "d" else says[side]
     return _hardest_first(points[chosen & (points["label"] == label)])
 
 
-def hard_for_one(found: RunPair, *, for_a: bool, easy: float, hard: float) -> np.ndarray:
+def hard_for_one(pair: RunPair, *, for_a: bool, easy: float, hard: float) -> np.ndarray:
     """Ids of the samples hard for A (at or above its percentile `hard`) and easy for B (at or below `easy`), or the
     reverse; widest difference of percentiles first.
     """
-    ranks = [found.points[f"{side}_rank"].to_numpy() for side in ("ab" if for_a else "ba")]
-    return found.points["id"].to_numpy()[statistics.hard_for_one(*ranks, easy=easy, hard=hard)]
+    ranks = [pair.points[f"{side}_rank"].to_numpy() for side in ("ab" if for_a else "ba")]
+    return pair.points["id"].to_numpy()[statistics.hard_for_one(*ranks, easy=easy, hard=hard)]
 
 
 def _hardest_first(points: pd.DataFrame) -> np.ndarray:
@@ -198,7 +196,7 @@ def _hardest_first(points: pd.DataFrame) -> np.ndarray:
     return points["id"].to_numpy()[np.argsort(-mean, kind="stable")]
 
 
-def _by_bin(points: pd.DataFrame, found: RunPair) -> Iterator[tuple[str, pd.DataFrame]]:
-    if found.voted:
-        for number, label in enumerate(bins.bin_labels(found.edges)):
+def _by_bin(points: pd.DataFrame, pair: RunPair) -> Iterator[tuple[str, pd.DataFrame]]:
+    if pair.voted:
+        for number, label in enumerate(bins.bin_labels(pair.edges)):
             yield label, points[points["bin"] == number]

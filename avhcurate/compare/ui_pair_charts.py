@@ -1,4 +1,4 @@
-"""Confusions of two runs on the Models page: both matrices, their difference, and the samples of a cell."""
+"""Charts of two runs on the Models page that list samples: AVH against AVH with a region, and confusions by cell."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,87 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.compare import pair, plots, statistics
-from avhcurate.compare.pair import RunPair
+from avhcurate.compare import plots, run_pair, statistics
+from avhcurate.compare.run_pair import RunPair
 from avhcurate.compare.ui_images import ImageList, class_names, picked_row
 from avhcurate.ui import region_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.layout import halves
-from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.regions import Region
+from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import signed
 from avhcurate.ui.user_errors import plain
+from avhcurate.votes.bins import bin_labels
+
+# --- AVH of A against AVH of B -------------------------------------------------------------------------------------
+
+_COLORS = {"agreement": "Right or wrong", "bin": "HSF bin"}
+COLOR = one_of("models.color", tuple(_COLORS), "agreement")
+REGION = region_chart.region_choice("models")
+
+
+def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
+    """AVH of A against AVH of B; the samples of the region drawn on it, and the id of a point just clicked."""
+    points = pair.points.dropna(subset=["a", "b"])
+    region = REGION.of(here.view)
+    color, dragmode, hint = _tools(here, voted=pair.voted, selected=region is not None)
+    measure = score_name(pair.measure)
+    figure = plots.against(
+        points,
+        titles=pair.titles,
+        measure=measure,
+        color=color,
+        bins=bin_labels(here.table.edges) if color == "bin" else (),
+        classes=class_names(here, pair),
+        outline=_outline(region, points) if region else None,
+        dragmode=dragmode,
+        simulated=pair.simulated,
+    )
+    clicked = region_chart.chart(
+        figure,
+        REGION,
+        key="models.against",
+        alt=f"{measure} of {pair.titles[0]} against {pair.titles[1]}, {len(points):,} samples",
+    )
+    said = f"{len(points):,} samples; Spearman {signed(pair.spearman, 3)}."
+    if len(points) > plots.MOST_POINTS:
+        said += " The shade says how many lie in a cell; those that lie alone are drawn. A selection takes all."
+    if pair.measure == "relative_avh":
+        said += " Relative AVH, since the runs tell different numbers of classes apart."
+    st.caption(f"{said} {hint} On the dashed line both find a sample equally hard.")
+    if region is None:
+        return None, clicked
+    inside = points[region.holds(points["a"], points["b"])]
+    wide = inside.assign(gap=(inside["a_rank"] - inside["b_rank"]).abs()).sort_values(
+        "gap", ascending=False, kind="stable"
+    )
+    title = f"{len(inside):,} of {len(points):,} samples in the region, widest difference of percentiles first"
+    return ImageList(title, wide["id"].astype(int).tolist()), clicked
+
+
+def _tools(here: Opened, *, voted: bool, selected: bool) -> tuple[str, str, str]:
+    """The colour, and the tool as `region_chart.choose_tool` gives it."""
+    color = COLOR.default
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        if voted:
+            color = COLOR.show(st.segmented_control, "Colour", here.view, _COLORS)
+        tool = region_chart.choose_tool("models")
+        if selected:
+            region_chart.clear_button(REGION)
+    return color, *tool
+
+
+def _outline(region: Region, points: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Corners to draw; sides that lie beyond the chart at its edge."""
+    left, right, low, high = plots.window(points)
+    xs, _ = region.outline(left, right)
+    _, ys = region.outline(low, high)
+    return xs, ys
+
+
+# --- confusions ----------------------------------------------------------------------------------------------------
 
 #: More classes do not fit into a matrix that can be read; the most confused pairs are always listed.
 MOST_CLASSES = 12
@@ -34,17 +106,17 @@ CELL: Choice[tuple[str, int, int] | None] = Choice(
 )
 
 
-def confusions(here: Opened, found: RunPair) -> ImageList | None:
+def confusions(here: Opened, pair: RunPair) -> ImageList | None:
     """Both confusion matrices and their difference, the pairs confused most, and the samples of the chosen cell."""
-    a, b = pair.confusions(found)
-    classes = class_names(here, found)
+    a, b = run_pair.confusions(pair)
+    classes = class_names(here, pair)
     pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
-    chosen = pair.most_confused(pairs, found.num_classes, most=MOST_CLASSES)
+    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
     for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
         with column:
             _matrix(side, counts, chosen, classes)
-    most = f" The {len(chosen)} of {found.num_classes} classes that are confused most."
-    few = most if len(chosen) < found.num_classes else ""
+    most = f" The {len(chosen)} of {pair.num_classes} classes that are confused most."
+    few = most if len(chosen) < pair.num_classes else ""
     st.caption(
         f"Row: given label. Column: predicted class.{few} In B − A orange is what B does worse, blue what it does "
         "better. Click a cell to see its images."
@@ -59,17 +131,17 @@ def confusions(here: Opened, found: RunPair) -> ImageList | None:
             worse = "b" if one["second"] > one["first"] else "a"
             region_chart.answer(CELL, (worse, int(one["label"]), int(one["predicted"])))
             st.rerun()
-    if cell is not None and max(cell[1:]) >= found.num_classes:
-        st.warning(f"There are {found.num_classes} classes here: the cell of the address was ignored.")
+    if cell is not None and max(cell[1:]) >= pair.num_classes:
+        st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
         cell = None
     if cell is None:
         return None
     side, label, predicted = cell
     with right:
         st.markdown(f"**Label {plain(classes[label])}, predicted {plain(classes[predicted])}**")
-        _gallery_links(here, found, label, predicted)
+        _gallery_links(here, pair, label, predicted)
     who = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}[side]
-    ids = pair.in_cell(found, side, label, predicted).tolist()
+    ids = run_pair.in_cell(pair, side, label, predicted).tolist()
     return ImageList(f"Label {classes[label]}, {who} {classes[predicted]}", ids)
 
 
@@ -101,9 +173,9 @@ def _pairs_table(pairs: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _gallery_links(here: Opened, found: RunPair, label: int, predicted: int) -> None:
+def _gallery_links(here: Opened, pair: RunPair, label: int, predicted: int) -> None:
     """Links to the gallery with the run open and class and prediction as filters."""
-    for side, run in zip("AB", found.names, strict=True):
+    for side, run in zip("AB", pair.names, strict=True):
         filters = here.filters.with_(classes=(label,), predicted=(predicted,))
         gallery_link(f"In the gallery, as {side} predicts", here.view, run=run, filters=filters)
 
