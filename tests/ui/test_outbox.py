@@ -8,8 +8,6 @@ from avhcurate.ui.components.outbox import (
     Broken,
     GridAnswer,
     Message,
-    Receipt,
-    RefusedAnswer,
     Retraction,
     read_message,
 )
@@ -66,8 +64,3 @@ def test_whatever_a_browser_sends_entries_hold_what_they_say(sent):
             case GridAnswer():
                 assert all(type(id) is int and id >= 0 for id in (*entry.ids, *entry.ticked))
                 assert type(entry.ms) is int
-
-
-def test_a_receipt_tells_what_is_done_with_and_what_was_refused():
-    receipt = Receipt("t", ("1", "2"), (RefusedAnswer("2", "Too late."),))
-    assert receipt.payload() == {"echo": "t", "taken": ["1", "2"], "refused": [{"nonce": "2", "why": "Too late."}]}

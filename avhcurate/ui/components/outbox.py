@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from avhcurate.errors import CurateError
+from avhcurate.ui.components.mount import mount, nothing
 
-#: What a component's own script begins with: the queue of answers, and helpers; and the style that the cards share.
-SCRIPT, STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("outbox.js", "card.css"))
+#: What a task component's own script begins with: the queue of answers, and helpers; and the style of the cards.
+_SCRIPT, _STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("outbox.js", "card.css"))
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120
@@ -81,14 +82,7 @@ class Receipt:
 
     echo: str = ""
     taken: tuple[str, ...] = ()
-    refused: tuple[RefusedAnswer, ...] = field(default=())
-
-    def payload(self) -> dict[str, Any]:
-        return {
-            "echo": self.echo,
-            "taken": list(self.taken),
-            "refused": [{"nonce": one.nonce, "why": one.why} for one in self.refused],
-        }
+    refused: tuple[RefusedAnswer, ...] = ()
 
 
 @dataclass
@@ -118,6 +112,18 @@ class Settling:
         nonces = tuple(entry.nonce for entry in message.entries)
         refused = tuple(RefusedAnswer(nonce, self.settled[nonce]) for nonce in nonces if self.settled[nonce])
         self.receipt = Receipt(message.turn, nonces, refused)
+
+
+def mount_task(
+    file: str, html: str, receipt: Receipt, *, key: str, card: bool = True, states: Sequence[str] = (), **data: Any
+) -> None:
+    """Draws the task component of the package `file` with `data` for its script; a `card` has the cards' style.
+
+    With the next run the component's state has `outbox`, see `read_message`, and what else it keeps in `states`.
+    """
+    callbacks = {f"on_{state}_change": nothing for state in ("outbox", *states)}
+    style = _STYLE if card else ""
+    mount(file, html, script=_SCRIPT, style=style, key=key, data=data | asdict(receipt), **callbacks)
 
 
 def read_message(sent: Any, scope: str) -> Message:

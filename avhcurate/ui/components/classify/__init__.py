@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, STYLE, Receipt
+from avhcurate.ui.components.outbox import Receipt, mount_task
 
 _HTML = """
 <section class="card" tabindex="-1" aria-label="Classify images">
@@ -51,29 +50,24 @@ def classify_card(
 ) -> None:
     """Draw the card with the images to come, first one first; every text is shown as text, never as HTML.
 
-    What was answered is in the component's state as `outbox` with the next run; see `read_message`. `scope` names
-    dataset, design and annotator. `receipt` says which answers are done with. `done` of `goal` is the progress.
+    `scope` names dataset, design and annotator, `receipt` the answers that are settled; `done` of `goal` is the
+    progress.
     """
-    mount(
+    mount_task(
         __file__,
         _HTML,
-        script=SCRIPT,
-        style=STYLE,
+        receipt,
         key=key,
-        data={
-            "scope": scope,
-            "items": [asdict(item) for item in items],
-            "classes": list(classes),
-            "keys": number_keys(classes),
-            "about": list(about) if any(about) else [],
-            "done": done,
-            "goal": goal,
-            "finished": finished,
-            "least_ms": least_ms,
-            "health": health,
-            **receipt.payload(),
-        },
-        on_outbox_change=nothing,
+        scope=scope,
+        items=[asdict(item) for item in items],
+        classes=list(classes),
+        keys=number_keys(classes),
+        about=list(about) if any(about) else [],
+        done=done,
+        goal=goal,
+        finished=finished,
+        least_ms=least_ms,
+        health=health,
     )
 
 

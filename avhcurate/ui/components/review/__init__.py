@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, STYLE, Receipt
+from avhcurate.ui.components.outbox import Receipt, mount_task
 
 _HTML = """
 <section class="review" tabindex="-1" aria-label="Review suspects">
@@ -90,24 +89,19 @@ def review_card(
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, and what is taken
     back), and `at`, the place that the browser wants to see and has not got: see `read_place`.
     """
-    mount(
+    mount_task(
         __file__,
         _HTML,
-        script=SCRIPT,
-        style=STYLE,
+        receipt,
         key=key,
-        data={
-            "scope": scope,
-            "queue": queue,
-            "place": place,
-            "total": total,
-            "suspects": [asdict(one) for one in suspects],
-            "least_ms": least_ms,
-            "health": health,
-            **receipt.payload(),
-        },
-        on_outbox_change=nothing,
-        on_at_change=nothing,
+        states=["at"],
+        scope=scope,
+        queue=queue,
+        place=place,
+        total=total,
+        suspects=[asdict(one) for one in suspects],
+        least_ms=least_ms,
+        health=health,
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from avhcurate.ui.components.mount import mount, nothing
-from avhcurate.ui.components.outbox import SCRIPT, Receipt
+from avhcurate.ui.components.outbox import Receipt, mount_task
 
 _HTML = """
 <section class="sheet" aria-label="Tick images">
@@ -46,24 +45,20 @@ def tick_grid(
 ) -> None:
     """Draw the tiles, `size` pixels wide, with `ticked` ones ticked; `name` is the class, for a question in words.
 
-    The browser owns the ticks while `task` stays the same. What was submitted is in the component's state as `outbox`
-    with the next run; see `read_message`.
+    The browser owns the ticks while `task` stays the same.
     """
-    mount(
+    mount_task(
         __file__,
         _HTML,
-        script=SCRIPT,
+        receipt,
         key=key,
-        data={
-            "scope": scope,
-            "task": task,
-            "name": name,
-            "tiles": [asdict(tile) for tile in tiles],
-            "ticked": list(ticked),
-            "size": size,
-            "can_go_back": can_go_back,
-            "health": health,
-            **receipt.payload(),
-        },
-        on_outbox_change=nothing,
+        card=False,
+        scope=scope,
+        task=task,
+        name=name,
+        tiles=[asdict(tile) for tile in tiles],
+        ticked=list(ticked),
+        size=size,
+        can_go_back=can_go_back,
+        health=health,
     )
