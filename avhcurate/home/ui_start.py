@@ -10,19 +10,7 @@ from avhcurate.data.workspace import check_name
 from avhcurate.errors import CurateError
 from avhcurate.sources.fetch import PUBLIC
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.ui.job_forms import (
-    DEVICES,
-    MISSING,
-    MODELS,
-    PRECISIONS,
-    choice,
-    job_form,
-    model_choice,
-    number,
-    row,
-    text,
-    tick,
-)
+from avhcurate.ui import job_forms as forms
 from avhcurate.ui.user_errors import plain
 
 
@@ -36,19 +24,19 @@ class ScoreCommand(Command):
 
     verb = "score"
     dataset: str
-    model: str = model_choice("Model", 300)
-    weights: str = text(
+    model: str = forms.model_choice("Model", 300)
+    weights: str = forms.text(
         "Path of a safetensors file or a weights-only checkpoint on the server; `random` for none.",
         "the model's own",
         300,
     )
-    device: str = choice(DEVICES)
-    precision: str = choice(
-        PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
+    device: str = forms.choice(forms.DEVICES)
+    precision: str = forms.choice(
+        forms.PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
     )
-    batch_size: int | None = number("Images a forward pass.", "chosen", 150)
-    limit: int | None = number("Score only so many samples, spread evenly.", "all", 150)
-    head: str = text("Name of its linear head.", "found", label="Last layer")
+    batch_size: int | None = forms.number("Images a forward pass.", "chosen", 150)
+    limit: int | None = forms.number("Score only so many samples, spread evenly.", "all", 150)
+    head: str = forms.text("Name of its linear head.", "found", label="Last layer")
 
     def __post_init__(self) -> None:
         if not (self.model or "").strip():
@@ -58,9 +46,9 @@ class ScoreCommand(Command):
 def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Choose a model and score the dataset with it."""
     runs = [run.record.model for run in table.dataset.runs()]
-    with job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
-        with row():
-            form.ask("model", options=list(dict.fromkeys([*runs[-1:], *MODELS])))
+    with forms.job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
+        with forms.row():
+            form.ask("model", options=list(dict.fromkeys([*runs[-1:], *forms.MODELS])))
             form.ask("weights")
             form.submit("Start scoring", "model_training")
         with st.expander("More"), st.container(horizontal=True):
@@ -87,15 +75,15 @@ class ImportCommand(Command):
     """
 
     verb = "import"
-    name: str = text(None, "pets", 160, MISSING)
-    source: str = text(_SOURCE, "/data/pets, /data/pets.csv or hf:REPO", 360, MISSING)
-    votes: str = text("A file of human votes, or the source's column that holds them.", "none", 160)
-    label_column: str = text(usual="found")
-    image_column: str = text(usual="found")
-    split_column: str = text(usual="found")
-    root: str = text("Folder from which the paths of a list or manifest count.", "beside the file")
-    classes: str = text("Names in order of their index: `cat,dog`, a file with a name a line, or `visda17`.", "found")
-    force: bool = tick(
+    name: str = forms.text(None, "pets", 160, forms.MISSING)
+    source: str = forms.text(_SOURCE, "/data/pets, /data/pets.csv or hf:REPO", 360, forms.MISSING)
+    votes: str = forms.text("A file of human votes, or the source's column that holds them.", "none", 160)
+    label_column: str = forms.text(usual="found")
+    image_column: str = forms.text(usual="found")
+    split_column: str = forms.text(usual="found")
+    root: str = forms.text("Folder from which the paths of a list or manifest count.", "beside the file")
+    classes: str = forms.text("Names in order of their index: `cat,dog`, a file of names, or `visda17`.", "found")
+    force: bool = forms.tick(
         "Replace a dataset of that name", "Keeps its votes and annotations by path; drops its model runs."
     )
 
@@ -109,11 +97,11 @@ class ImportCommand(Command):
 
 def import_form(root: Path, *, busy: bool) -> None:
     """Name a source of images and import it as a dataset."""
-    with job_form(root, "home.import_", ImportCommand, busy=busy) as form:
-        with row():
+    with forms.job_form(root, "home.import_", ImportCommand, busy=busy) as form:
+        with forms.row():
             form.ask("name", "source", "votes")
             form.submit("Import", "download")
-        with st.expander("More"), row():
+        with st.expander("More"), forms.row():
             form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
 
 
@@ -127,12 +115,12 @@ class FetchCommand(Command):
 
     verb = "fetch"
     dataset: str
-    mirror: str = text(None, "the official places", 250)
-    images: str = text(
+    mirror: str = forms.text(None, "the official places", 250)
+    images: str = forms.text(
         "The folder of ImageNet's validation images, which nobody may hand on.", "/data/imagenet/val", 250
     )
-    yes: bool = tick("I agree to these terms")
-    force: bool = tick("Replace a dataset of that name")
+    yes: bool = forms.tick("I agree to these terms")
+    force: bool = forms.tick("Replace a dataset of that name")
 
     def __post_init__(self) -> None:
         if not self.yes:
@@ -147,8 +135,8 @@ def fetch_form(root: Path, *, busy: bool) -> None:
     public = PUBLIC[name]
     size = f"about {public.size / 1e6:,.0f} MB"
     st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
-    with job_form(root, "home.fetch_", FetchCommand, busy=busy, dataset=name) as form:
-        with row():
+    with forms.job_form(root, "home.fetch_", FetchCommand, busy=busy, dataset=name) as form:
+        with forms.row():
             place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
             form.ask("mirror", help=place)
             if public.needs_images:
@@ -165,9 +153,9 @@ class VotesCommand(Command):
 
     verb = "votes"
     dataset: str
-    file: str = text(_VOTES, "/data/votes.csv", 360, MISSING)
-    simulated: bool = tick("These votes are simulated")
-    force: bool = tick("Replace votes of another kind")
+    file: str = forms.text(_VOTES, "/data/votes.csv", 360, forms.MISSING)
+    simulated: bool = forms.tick("These votes are simulated")
+    force: bool = forms.tick("Replace votes of another kind")
 
     def __post_init__(self) -> None:
         _check_place(self.file, "which file holds the votes? Give a .npy, .csv, .parquet or .json file")
@@ -175,8 +163,8 @@ class VotesCommand(Command):
 
 def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     """Attach a file of votes to the dataset."""
-    with job_form(root, "home.votes_", VotesCommand, busy=busy, dataset=table.dataset.name) as form:
-        with row():
+    with forms.job_form(root, "home.votes_", VotesCommand, busy=busy, dataset=table.dataset.name) as form:
+        with forms.row():
             form.ask("file")
             form.submit("Attach votes", "how_to_vote")
         with st.container(horizontal=True):

@@ -16,24 +16,8 @@ from avhcurate.self_training import results
 from avhcurate.self_training.paired_runs import known_runs
 from avhcurate.table.dataset_table import titles
 from avhcurate.table.subset import same_classes
+from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import (
-    DEVICES,
-    MODELS,
-    PRECISIONS,
-    JobForm,
-    await_more,
-    choice,
-    job_form,
-    model_choice,
-    number,
-    open_form,
-    option,
-    other_datasets,
-    row,
-    seed_list,
-    text,
-)
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
@@ -63,12 +47,12 @@ class SelfTrain(Command):
     verb = "self-train"
     source: str = ""
     target: str = ""
-    model: str = model_choice(
+    model: str = forms.model_choice(
         "Network",
         260,
         "Choose one, or type a name as for scoring. One that has scored both datasets needs no more scoring.",
     )
-    rule: Sequence[str] = option(
+    rule: Sequence[str] = forms.option(
         st.pills,
         label="Rules",
         options=list(RULES),
@@ -76,39 +60,39 @@ class SelfTrain(Command):
         format_func=RULE_NAMES.__getitem__,
         help="Each runs with each seed. The page Pseudo-labels tells what they do.",
     )
-    seeds: int = number(
+    seeds: int = forms.number(
         "Runs of each rule; from two on, means have intervals and rules are tested against each other.",
         width=110,
         max_value=20,
         value=3,
         default=1,
-        write=seed_list,
+        write=forms.seed_list,
     )
-    portion: str = text(
+    portion: str = forms.text(
         "Share of each predicted class to trust: START:END:STEP a round, or one number for all rounds.",
         default="0.2:0.5:0.05",
     )
     trainer: str = "probe"
-    rounds: int | None = number(
+    rounds: int | None = forms.number(
         "Of selecting and learning; as many as the portion takes to its end unless you say otherwise.",
         "to the end",
         150,
     )
-    source_where: str = text(None, "a SQL condition", 200, label="Learn only from")
-    target_where: str = text(None, "a SQL condition", 200, label="Adapt only to")
-    epochs: int | None = number("Passes over source and selected samples.", "10", label="Epochs a round")
-    batch_size: int | None = number("Samples a step.", "128")
-    learning_rate: float | None = number("The highest of a round.", low=0.0, format="%.4g")
-    weight_decay: float | None = number("Of all parameters.", low=0.0, format="%.4g")
-    alpha: float | None = number(
+    source_where: str = forms.text(None, "a SQL condition", 200, label="Learn only from")
+    target_where: str = forms.text(None, "a SQL condition", 200, label="Adapt only to")
+    epochs: int | None = forms.number("Passes over source and selected samples.", "10", label="Epochs a round")
+    batch_size: int | None = forms.number("Samples a step.", "128")
+    learning_rate: float | None = forms.number("The highest of a round.", low=0.0, format="%.4g")
+    weight_decay: float | None = forms.number("Of all parameters.", low=0.0, format="%.4g")
+    alpha: float | None = forms.number(
         "Weight of the regulariser, the same for all rules.", "the rule's", low=0.0, format="%.4g", label="α"
     )
-    hidden: int | None = number(
+    hidden: int | None = forms.number(
         "Of the head's layer before the last; 0 for one linear layer.", "512", low=0, label="Hidden width"
     )
-    weights: str = text("A file on the server, or `random`.", "the model's own", 250)
-    device: str = choice(DEVICES, width=120)
-    precision: str = choice(PRECISIONS)
+    weights: str = forms.text("A file on the server, or `random`.", "the model's own", 250)
+    device: str = forms.choice(forms.DEVICES, width=120)
+    precision: str = forms.choice(forms.PRECISIONS)
 
     def __post_init__(self) -> None:
         if not self.rule:
@@ -140,7 +124,7 @@ def await_rounds(here: Opened) -> None:
         every = results.trainings(here.workspace, here.table.dataset.name)
         return sum(1 + len(folder.rounds()) for folder in every)
 
-    await_more(made, every=2.0)
+    forms.await_more(made, every=2.0)
 
 
 # --- what can be found out -----------------------------------------------------------------------------------
@@ -149,7 +133,7 @@ def await_rounds(here: Opened) -> None:
 def _sources(here: Opened) -> list[str]:
     """Other datasets of the workspace whose classes are the target's, in its order."""
     target = here.table.dataset.record
-    others = [other.record for other in other_datasets(here.workspace, target.name)]
+    others = [other.record for other in forms.other_datasets(here.workspace, target.name)]
     return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
 
 
@@ -174,7 +158,7 @@ def form(here: Opened, *, busy: bool) -> None:
             "No other dataset here has these classes in this order, so this one is parted by two conditions: one says "
             "what is learnt from, the rest is adapted to."
         )
-    with row():
+    with forms.row():
         source = st.selectbox(
             "Learn from",
             [*others, target.name],
@@ -202,10 +186,10 @@ def form(here: Opened, *, busy: bool) -> None:
         return SelfTrain(source, target.name, model or "", trainer=trainer, weights=weights, **options)
 
     def close(_: Command) -> None:
-        open_form("selftrain", False)
+        forms.open_form("selftrain", False)
 
     root = here.workspace.root
-    with job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as fields:
+    with forms.job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as fields:
         _main_fields(fields, learnt, target, known)
         if trainer == "probe" and not known:
             st.caption("No network has scored both datasets yet: the one named here does so first.")
@@ -216,34 +200,34 @@ def form(here: Opened, *, busy: bool) -> None:
         fields.submit("Start self-training", "autorenew")
 
 
-def _main_fields(form: JobForm, source: DatasetFolder, target: DatasetFolder, known: dict[str, str]) -> None:
+def _main_fields(form: forms.JobForm, source: DatasetFolder, target: DatasetFolder, known: dict[str, str]) -> None:
     scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
-    with row():
+    with forms.row():
         form.ask("rule", default=["confidence", "avc"])
-    with row():
+    with forms.row():
         form.ask(
             "model",
             key=f"selftrain.start_model.{source.name}",  # its own of each: a run's name means nothing to another
-            options=list(dict.fromkeys([*known, *scored, *MODELS])),
+            options=list(dict.fromkeys([*known, *scored, *forms.MODELS])),
             format_func=lambda name: f"{known[name]} (scored both)" if name in known else name,
         )
         form.ask("seeds", "portion", "rounds")
 
 
-def _part_fields(form: JobForm, here: Opened) -> None:
+def _part_fields(form: forms.JobForm, here: Opened) -> None:
     splits = here.table.group_counts("split")["value"]
     usual = "split = 'train'" if "train" in set(splits) else ""
-    with row():
+    with forms.row():
         form.ask("source_where", value=usual, width=300, help="Such as `split = 'train'` or `domain = 'photo'`.")
         about = "A SQL condition; what is learnt from may not be among it."
         form.ask("target_where", placeholder="all the rest", width=300, help=about)
 
 
-def _more(form: JobForm, *, full: bool, apart: bool) -> None:
-    with row():
+def _more(form: forms.JobForm, *, full: bool, apart: bool) -> None:
+    with forms.row():
         form.ask("epochs", "batch_size")
         form.ask("learning_rate", placeholder="0.01" if full else "0.001")
         form.ask("weight_decay", placeholder="5e-4" if full else "1e-4")
         form.ask("alpha", *([] if full else ["hidden"]))
-    with row():
+    with forms.row():
         form.ask("weights", "device", "precision", *(["source_where", "target_where"] if apart else []))

@@ -12,24 +12,9 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
+from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import (
-    DEVICES,
-    MISSING,
-    await_more,
-    choice,
-    job_form,
-    model_choice,
-    number,
-    open_form,
-    option,
-    other_datasets,
-    row,
-    seed_list,
-    text,
-    tick,
-)
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
@@ -65,38 +50,40 @@ class Train(Command):
     """
 
     verb = "train"
-    dataset: str = option(st.selectbox, label="Learn from", default=MISSING, width=180)
-    model: str = model_choice("Network", 230)
-    loss: str = choice(LOSSES, width=160, format_func=LOSS_NAMES.__getitem__)
-    epochs: int = number(width=120, default=20)
-    seeds: int = number("So many trainings, one after the other.", width=110, max_value=10, default=1, write=seed_list)
-    held_out: str = option(
+    dataset: str = forms.option(st.selectbox, label="Learn from", default=forms.MISSING, width=180)
+    model: str = forms.model_choice("Network", 230)
+    loss: str = forms.choice(LOSSES, width=160, format_func=LOSS_NAMES.__getitem__)
+    epochs: int = forms.number(width=120, default=20)
+    seeds: int = forms.number(
+        "So many trainings, one after the other.", width=110, max_value=10, default=1, write=forms.seed_list
+    )
+    held_out: str = forms.option(
         st.selectbox,
         label="Look at",
         width=180,
         help="The held-out samples. The same as “Learn from” takes what is not of its split “train”, or else a tenth "
         "of each class.",
     )
-    learning_rate: float | None = number(
+    learning_rate: float | None = forms.number(
         "The highest: 0.05 from scratch, 0.01 from published weights.", "chosen", 150, 0.0, format="%.4g"
     )
-    schedule: str = choice(SCHEDULES, "How the learning rate moves.", 150)
-    drops: str = text(
+    schedule: str = forms.choice(SCHEDULES, "How the learning rate moves.", 150)
+    drops: str = forms.text(
         "Epochs at which a step schedule divides the rate by ten, as 10,15.", "half, 3/4", label="Rate drops"
     )
-    batch_size: int | None = number(None, "128", low=2)
-    precision: str = choice(PRECISIONS)
-    device: str = choice(DEVICES, width=120)
-    train_where: str = text(
+    batch_size: int | None = forms.number(None, "128", low=2)
+    precision: str = forms.choice(PRECISIONS)
+    device: str = forms.choice(forms.DEVICES, width=120)
+    train_where: str = forms.text(
         "Such as `hsf > 0.4`; excluded samples are left out, and relabelled ones count with their new label.",
         "a SQL condition",
         230,
         label="Learn only from",
     )
-    held_out_where: str = text(
+    held_out_where: str = forms.text(
         "Such as `split = 'val'`. What is looked at is not learnt from.", "a SQL condition", 230, label="Look only at"
     )
-    pretrained: bool = tick("Start from published weights", "Where the network has some.")
+    pretrained: bool = forms.tick("Start from published weights", "Where the network has some.")
 
     def __post_init__(self) -> None:
         if not (self.model or "").strip():
@@ -115,7 +102,7 @@ def first(here: Opened, *, busy: bool) -> None:
     command = f"avhcurate train {dataset.name} --model {usual_model(dataset)}"
     empty_state(title, "timeline", _WHY, partial(form, here, busy=busy), command=command)
     if busy:
-        await_more(lambda: len(here.table.dataset.trainings()), known=0)
+        forms.await_more(lambda: len(here.table.dataset.trainings()), known=0)
 
 
 # --- what can be found out -----------------------------------------------------------------------------------
@@ -131,7 +118,9 @@ def usual_model(dataset: DatasetFolder) -> str:
 def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder]:
     """Other datasets of the workspace with the same classes in the same order."""
     return [
-        other for other in other_datasets(workspace, dataset.name) if other.record.classes == dataset.record.classes
+        other
+        for other in forms.other_datasets(workspace, dataset.name)
+        if other.record.classes == dataset.record.classes
     ]
 
 
@@ -161,8 +150,8 @@ def form(here: Opened, *, busy: bool) -> None:
     name, others = here.table.dataset.name, partners(here.workspace, here.table.dataset)
     names, usual = [name, *(other.name for other in others)], usual_model(here.table.dataset)
     known = {} if others else {"dataset": name}
-    with job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
-        with row():
+    with forms.job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
+        with forms.row():
             fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
             fields.ask("loss", "epochs", "seeds")
             if others:
@@ -175,9 +164,9 @@ def form(here: Opened, *, busy: bool) -> None:
                 "held out."
             )
         with st.expander("More"):
-            with row():
+            with forms.row():
                 fields.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
-            with row():
+            with forms.row():
                 fields.ask("train_where", "held_out_where", "pretrained")
 
 
@@ -187,7 +176,7 @@ def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:
 
 def _show(command: Command) -> None:
     """Turns to the newest training, which is the one that now begins, and to the dataset that it is looked at with."""
-    open_form("train", False)
+    forms.open_form("train", False)
     view = url_state.current()
     same = command.subject == command.argv[1]
     url_state.write(view.choosing("dynamics.trainings", "") if same else View(dataset=command.subject))
