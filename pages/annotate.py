@@ -3,21 +3,21 @@
 import streamlit as st
 
 from avhcurate.annotate import ui as annotate_ui
-from avhcurate.annotate import ui_name, ui_setup
+from avhcurate.annotate import ui_session, ui_setup
 from avhcurate.ui import frame
 
 here = frame.with_data()
-settings = annotate_ui.ready(here)
+settings = annotate_ui.settings_or_warning(here)
 if settings is None:
     st.title("Annotate")
-    st.caption("People look at images and say what they see. Their votes are human selection frequency, at once.")
+    st.caption("People look at images and say what they see. Their votes give human selection frequency at once.")
     with st.container(border=True):
         st.subheader("Set up the collection of votes", icon=":material/tune:")
-        ui_setup.form(here, None, key="annotate.setup")
+        ui_setup.collection_form(here, None, key="annotate.setup")
     st.stop()
 
-me = ui_name.annotator(here.view)
-annotate_ui.heading(here, me, settings)
-annotate_ui.work(here, me, settings)
+annotator = ui_session.annotator(here.view)
+annotate_ui.title_row(here, annotator, settings)
+annotate_ui.current_task(here, annotator, settings)
 with st.container(horizontal=True, horizontal_alignment="right"):
-    ui_name.own_answers(here, me)
+    ui_session.answers_menu(here, annotator)

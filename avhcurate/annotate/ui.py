@@ -1,14 +1,11 @@
 """Parts of the Annotate page: the grid to tick, the card to classify, the choices above, and the end."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from avhcurate.annotate import answers, queue, setup
 from avhcurate.annotate.queue import GridTask
 from avhcurate.annotate.setup import CollectionSettings
-from avhcurate.annotate.ui_name import leave
-from avhcurate.annotate.ui_session import AnnotatorSession, session_of
+from avhcurate.annotate.ui_session import AnnotatorSession, leave, session_of
 from avhcurate.errors import CurateError
 from avhcurate.ui import url_state
 from avhcurate.ui.components.classify import Item, classify_card
@@ -22,26 +19,26 @@ from avhcurate.ui.user_errors import plain
 
 #: Images handed out at once: shown now, and fetched beforehand.
 _AHEAD = 8
-#: What an annotator is told where the collection says nothing of its own (the rule of ImageNetV2's tasks).
+#: The rule that annotators read where the collection has none of its own (that of ImageNetV2's tasks).
 RULE = (
     "An image counts when it holds at least one object of the class, whatever the clutter, however small or hidden. "
     "Drawings do not count."
 )
 
 
-#: A class that the annotator asked for; "" for those of the collection in turn.
+#: The class that the annotator chose; "" for those of the collection in turn.
 CLASS: Choice[str] = Choice("annotate.class", "", str)
 
 
-def heading(here: Opened, me: str, settings: CollectionSettings) -> None:
-    """Title, who annotates, and what can be set while annotating, in one row."""
+def title_row(here: Opened, annotator: str, settings: CollectionSettings) -> None:
+    """Title, annotator, and what can be set while annotating, in one row."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Annotate", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
             if settings.design == "select":
                 _class_choice(here, settings)
                 _size_choice(here.view)
-            st.markdown(f":material/person: **{plain(me)}**", width="content")
+            st.markdown(f":material/person: **{plain(annotator)}**", width="content")
             if not who():
                 st.button("Change", type="tertiary", key="annotate.leave", on_click=leave, help="Annotate as another")
 
@@ -67,9 +64,9 @@ def _set_size() -> None:
 # --- the work ------------------------------------------------------------------------------------------------
 
 
-def work(here: Opened, me: str, settings: CollectionSettings) -> None:
+def current_task(here: Opened, annotator: str, settings: CollectionSettings) -> None:
     """The current task; after each answer only this part of the page is drawn again."""
-    session = session_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{me}", me)
+    session = session_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{annotator}", annotator)
     (_tick if settings.design == "select" else _classify)(here, settings, session)
 
 
@@ -78,23 +75,23 @@ def _classify(here: Opened, settings: CollectionSettings, session: AnnotatorSess
     table = here.table
     session.hear(table, st.session_state.get("annotate.card"))
     questions = session.questions(table, ahead=_AHEAD)
-    made = session.progress(table, now=not questions)
-    if not questions and not made.answers:
+    progress = session.progress(table, now=not questions)
+    if not questions and not progress.answers:
         _nothing_left(here, session)
         return
-    name = table.dataset.name
+    name, definitions = table.dataset.name, dict(settings.definitions)
     classify_card(
         [Item(one.id, one.task, image_url(name, one.id, version=here.version, full=True)) for one in questions],
         table.classes,
         key="annotate.card",
         scope=session.scope,
         receipt=session.receipt,
-        done=made.answers,
-        goal=made.answers + made.left,
+        done=progress.answers,
+        goal=progress.answers + progress.left,
         finished=not questions,
         least_ms=answers.FASTEST_MS,
         health=health_url(),
-        about=_definitions(table.classes, settings),
+        about=[definitions.get(name, "") for name in table.classes],
     )
     if not questions:
         _nothing_left(here, session)
@@ -106,9 +103,9 @@ def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession)
     session.hear(table, st.session_state.get("annotate.grid"))
     label = table.classes.index(wanted) if wanted in table.classes else None
     grid = queue.next_grid(table, session.annotator, label=label)
-    made = session.progress(table, now=grid is None)
+    progress = session.progress(table, now=grid is None)
     if grid is not None:
-        _question(grid, settings, made.tasks, made.left)
+        _question(grid, settings, progress.tasks, progress.left)
     elif wanted:
         st.info(f"Every image of {plain(wanted)} has your answer.", icon=":material/task_alt:")
         st.button("Go on with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
@@ -139,7 +136,7 @@ def _tiles(here: Opened, grid: GridTask) -> list[TickTile]:
 
 
 def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: int) -> None:
-    """The class in question with its definition, the rule, and how far the annotator is."""
+    """The class to tick with its definition, the rule, and the annotator's progress."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
         st.caption(f"Grid {grids + 1:,} · {left:,} images left for you", width="content")
@@ -148,28 +145,25 @@ def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: in
     st.caption(plain(settings.rule or RULE))
 
 
-def _definitions(classes: Sequence[str], settings: CollectionSettings) -> list[str]:
-    definitions = dict(settings.definitions)
-    return [definitions.get(name, "") for name in classes]
-
-
 def _nothing_left(here: Opened, session: AnnotatorSession) -> None:
-    """The end of the work for this annotator, and how far the collection is."""
-    made = queue.progress(here.table, session.annotator)
+    """Thanks at the end of an annotator's tasks, and the progress of the collection."""
+    progress = queue.progress(here.table, session.annotator)
     with st.container(border=True):
         st.subheader("Nothing is left for you", icon=":material/celebration:")
         st.write(
-            f"You have given {made.answers:,} answers. Thank you." if made.answers else "There is nothing to answer."
+            f"You have given {progress.answers:,} answers. Thank you."
+            if progress.answers
+            else "There is nothing to answer."
         )
-        rest = made.samples - made.done
+        rest = progress.samples - progress.done
         st.caption(
-            f"{made.done:,} of {made.samples:,} images have all the votes that are wanted."
+            f"{progress.done:,} of {progress.samples:,} images have all the votes that are wanted."
             + (f" The other {rest:,} are with other annotators, or wait for one." if rest else "")
         )
 
 
-def ready(here: Opened) -> CollectionSettings | None:
-    """The dataset's collection; None where it has none, or one that cannot be asked about any more, with the reason."""
+def settings_or_warning(here: Opened) -> CollectionSettings | None:
+    """Settings of the dataset's collection; None without one, or with a warning where they are not valid any more."""
     try:
         return setup.settings_of(here.table)
     except CurateError as error:

@@ -23,20 +23,20 @@ from avhcurate.ui.user_errors import plain
 _LEAVING = "annotators.leaving"
 
 
-def facts(made: CollectionProgress, settings: CollectionSettings) -> None:
-    """Votes, samples that have enough of them, annotators."""
-    share = made.votes / made.wanted if made.wanted else 0.0
+def progress_facts(progress: CollectionProgress, settings: CollectionSettings) -> None:
+    """Numbers of votes, of samples that have enough of them, and of annotators."""
+    share = progress.votes / progress.wanted if progress.wanted else 0.0
     with st.container(horizontal=True, gap="medium"):
         kind = "ticks and passes" if settings.design == "select" else "choices of a class"
-        fact("Votes collected", f"{made.votes:,}", f"{100 * share:.0f} % of {made.wanted:,} wanted, {kind}")
-        each = made.votes / made.samples if made.samples else 0.0
+        fact("Votes collected", f"{progress.votes:,}", f"{100 * share:.0f} % of {progress.wanted:,} wanted, {kind}")
+        each = progress.votes / progress.samples if progress.samples else 0.0
         fact("Votes a sample", f"{each:.1f}", f"{settings.target} wanted")
-        fact("Samples done", f"{made.done:,}", f"of {made.samples:,}")
-        fact("Annotators", f"{made.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
+        fact("Samples done", f"{progress.done:,}", f"of {progress.samples:,}")
+        fact("Annotators", f"{progress.annotators:,}", ui_setup.DESIGNS[settings.design].lower())
     st.progress(min(1.0, share))
 
 
-def charts(quality: VoteQuality, settings: CollectionSettings) -> None:
+def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
     """Votes over time, and how many votes the samples have."""
     left, right = halves()
     with left:
@@ -47,9 +47,9 @@ def charts(quality: VoteQuality, settings: CollectionSettings) -> None:
         show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
 
 
-def people(here: Opened, quality: VoteQuality) -> None:
-    """A row an annotator; those selected can be excluded, included, or withdrawn for good."""
-    st.subheader("Who annotates")
+def annotators_table(here: Opened, quality: VoteQuality) -> None:
+    """A row an annotator; selected ones can be excluded or included, or their answers removed for good."""
+    st.subheader("Annotators")
     rows = quality.table
     event: Any = st.dataframe(
         shown(rows),
@@ -65,12 +65,12 @@ def people(here: Opened, quality: VoteQuality) -> None:
     _actions(here, rows, chosen)
 
 
-def history(here: Opened) -> None:
+def status_history(here: Opened) -> None:
     """Who was excluded and included, when, why and by whom."""
     rows = annotators.status_changes(here.table)
     if not len(rows):
         return
-    with st.expander(f"What was decided ({len(rows):,})", icon=":material/history:"):
+    with st.expander(f"Exclusions and inclusions ({len(rows):,})", icon=":material/history:"):
         st.dataframe(
             rows.set_axis(["When", "Annotator", "Action", "Why", "By"], axis=1),
             hide_index=True,
@@ -84,7 +84,7 @@ def table_key(rows: pd.DataFrame) -> str:
 
 
 def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """The table as people read it: shares in percent with their intervals, times in seconds, the state in words."""
+    """The table as it is shown: shares in percent with their intervals, times in seconds, the state in words."""
     return pd.DataFrame(
         {
             "Annotator": rows["annotator"],
@@ -107,7 +107,7 @@ def _state(row: dict[Any, Any]) -> str:
 
 
 def _of(row: dict[Any, Any], ends: str, number: str) -> str:
-    """The interval of a share and what it rests on; empty where there was nothing to judge by."""
+    """The interval of a share and the number of answers behind it; empty without answers."""
     low, high, n = row[f"{ends}_low"], row[f"{ends}_high"], row[number]
     return f"{100 * low:.0f}–{100 * high:.0f} %, n {int(n):,}" if n and low == low else ""
 
@@ -135,26 +135,25 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
     if not chosen:
         st.caption("Select rows to exclude somebody, to include them again, or to remove their answers for good.")
         return
-    out = set(rows.loc[rows["excluded"].astype(bool), "annotator"])
-    count = f"{len(chosen)} selected"
+    excluded = set(rows.loc[rows["excluded"].astype(bool), "annotator"])
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(count, color="blue")
+        st.badge(f"{len(chosen)} selected", color="blue")
         st.text_input("Reason", key="annotators.why", placeholder="Reason", label_visibility="collapsed", width=240)
         st.button(
             "Exclude",
             key="annotators.exclude",
             icon=":material/block:",
-            disabled=set(chosen) <= out,
+            disabled=set(chosen) <= excluded,
             on_click=_exclude,
-            args=(here, [name for name in chosen if name not in out]),
+            args=(here, [name for name in chosen if name not in excluded]),
         )
         st.button(
             "Include",
             key="annotators.include",
             icon=":material/undo:",
-            disabled=not set(chosen) & out,
+            disabled=not set(chosen) & excluded,
             on_click=_include,
-            args=(here, [name for name in chosen if name in out]),
+            args=(here, [name for name in chosen if name in excluded]),
         )
         st.button(
             "Withdraw …",

@@ -1,4 +1,4 @@
-"""The session of one annotator: the answers it has passed on to the log, and the annotator's progress."""
+"""The annotator of the Annotate page: the name, the session that passes answers to the log, and their removal."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -6,16 +6,60 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.annotate import annotators, queue
 from avhcurate.annotate import answers as annotate_answers
-from avhcurate.annotate import queue
-from avhcurate.annotate.answers import Reply
 from avhcurate.annotate.queue import CollectionProgress, GridTask, Question
+from avhcurate.annotate.setup import LONGEST_NAME, annotator_name
+from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.signin import who
+from avhcurate.ui.url_state import View
 
 _SESSION = "annotate.session"
 #: Seconds for which the progress is counted on here, before the log is read again.
 _PROGRESS_S = 5.0
+
+
+def _read_name(text: str) -> str:
+    try:
+        return annotator_name(text)
+    except CurateError as error:
+        raise ValueError(text) from error
+
+
+#: The annotator's name, kept in the address so that a reload does not ask for it.
+NAME: Choice[str] = Choice("annotate.name", "", _read_name)
+
+
+def annotator(view: View) -> str:
+    """The signed-in user, else the name in the address; without one, asks for it and ends the page."""
+    if name := who() or NAME.of(view):
+        return name
+    st.title("Annotate", anchor=False)
+    with st.container(border=True, width=560):
+        st.subheader("Who are you?", icon=":material/badge:")
+        st.write("Your answers are kept under a name, so that you can go on later and take them back.")
+        with st.form("annotate.who", border=False):
+            st.text_input("Name", key="annotate.typed", max_chars=LONGEST_NAME, placeholder="ada", autocomplete="name")
+            st.form_submit_button("Start", type="primary", icon=":material/play_arrow:", on_click=_begin)
+        if st.session_state.pop("annotate.nameless", False):
+            st.caption(f":material/error: A name has 1 to {LONGEST_NAME} printable characters.")
+    return st.stop()
+
+
+def _begin() -> None:
+    try:
+        NAME.put(annotator_name(st.session_state["annotate.typed"]))
+    except CurateError:
+        st.session_state["annotate.nameless"] = True
+
+
+def leave() -> None:
+    """Forgets the annotator's name; a widget's callback."""
+    NAME.put("")
 
 
 @dataclass
@@ -55,44 +99,31 @@ class AnnotatorSession(Settling):
 
     def _pass_on(self, table: DatasetTable, entry: Entry) -> str:
         match entry:
-            case Answer():
+            case Answer() | GridAnswer():
                 return self._answer(table, entry)
-            case GridAnswer():
-                return self._grid(table, entry)
             case Retraction():
                 return self._retract(table, entry)
             case Broken():
                 self.broken.add(self._known_as(entry.task))
                 return ""
 
-    def _answer(self, table: DatasetTable, entry: Answer) -> str:
+    def _answer(self, table: DatasetTable, entry: Answer | GridAnswer) -> str:
         self.tasks[entry.nonce] = entry.task
-        reply = annotate_answers.answer(
-            table,
-            self.annotator,
-            self._known_as(entry.task),
-            entry.id,
-            entry.choice,
-            nonce=entry.nonce,
-            reaction_ms=entry.ms,
-        )
-        return self._count(reply, 1, 1)
-
-    def _grid(self, table: DatasetTable, entry: GridAnswer) -> str:
-        self.tasks[entry.nonce] = entry.task
-        reply = annotate_answers.submit_grid(
-            table,
-            self.annotator,
-            self._known_as(entry.task),
-            entry.ids,
-            entry.ticked,
-            nonce=entry.nonce,
-            reaction_ms=entry.ms,
-        )
-        if reply.accepted:
-            self.submitted += 1
-            self._progress = None
-        return self._count(reply, 0, 0)
+        task, nonce, ms = self._known_as(entry.task), entry.nonce, entry.ms
+        if isinstance(entry, Answer):
+            reply = annotate_answers.answer(
+                table, self.annotator, task, entry.id, entry.choice, nonce=nonce, reaction_ms=ms
+            )
+            if reply.accepted:
+                self._count(1)
+        else:
+            reply = annotate_answers.submit_grid(
+                table, self.annotator, task, entry.ids, entry.ticked, nonce=nonce, reaction_ms=ms
+            )
+            if reply.accepted:
+                self.submitted += 1
+                self._progress = None
+        return reply.reason
 
     def _retract(self, table: DatasetTable, entry: Retraction) -> str:
         if self.settled.get(entry.of):
@@ -105,20 +136,19 @@ class AnnotatorSession(Settling):
         self.submitted = max(0, self.submitted - 1)
         if isinstance(again, GridTask):
             self._progress = None
-        return self._count(Reply(True, "", ""), -1, -1)
+        self._count(-1)
+        return ""
 
     def _known_as(self, task: str) -> str:
         while task in self.renamed:
             task = self.renamed[task]
         return task
 
-    def _count(self, reply: Reply, answers: int, left: int) -> str:
-        if not reply.accepted:
-            return reply.reason or "This answer did not count."
-        if self._progress is not None and answers:
+    def _count(self, answers: int) -> None:
+        if self._progress is not None:
             before = self._progress
-            self._progress = replace(before, answers=before.answers + answers, left=max(0, before.left - left))
-        return ""
+            left = max(0, before.left - answers)
+            self._progress = replace(before, answers=before.answers + answers, left=left)
 
 
 def session_of(scope: str, annotator: str) -> AnnotatorSession:
@@ -129,6 +159,24 @@ def session_of(scope: str, annotator: str) -> AnnotatorSession:
     return kept
 
 
-def forget_session() -> None:
-    """Forgets what was passed on, as after the annotator's answers were removed."""
+def answers_menu(here: Opened, me: str) -> None:
+    """A menu in which annotators can remove their answers for good."""
+    with st.popover("My answers", icon=":material/delete:", type="tertiary", key="annotate.mine"):
+        st.write("You can have every answer of yours on this dataset removed for good. It cannot be undone.")
+        sure = st.checkbox("I want that", key="annotate.sure")
+        st.button(
+            "Remove my answers",
+            key="annotate.withdraw",
+            icon=":material/delete_forever:",
+            disabled=not sure,
+            on_click=_remove_answers,
+            args=(here, me),
+        )
+
+
+def _remove_answers(here: Opened, me: str) -> None:
+    if not st.session_state.get("annotate.sure"):
+        return
+    attempt(annotators.withdraw, here.table, me, done="Your answers are removed")
     st.session_state.pop(_SESSION, None)
+    st.session_state["annotate.sure"] = False

@@ -1,4 +1,4 @@
-"""The form that sets up a dataset's collection of votes: the design, which images come next, and how many votes."""
+"""Forms of a collection: its design, order and number of votes; and the source of HSF."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,9 @@ from avhcurate.curate.annotations import user
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.signin import who
+from avhcurate.ui.text import counted
+from avhcurate.ui.user_errors import plain
+from avhcurate.votes.hsf_source import SOURCES, HsfSource
 
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 _ABOUT = {
@@ -23,7 +26,10 @@ _ABOUT = {
 }
 
 
-def form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
+_ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
+
+
+def collection_form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
     """Every setting of a collection, with a button that writes it for all annotators."""
     start = before or CollectionSettings(design="classify", target=5)
     design = st.segmented_control(
@@ -61,7 +67,7 @@ def form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
         if design == "select":
             _grid_settings(here, start, key)
         label = "Start the collection" if before is None else "Save for everybody"
-        st.form_submit_button(label, type="primary", on_click=_save, args=(here, start, key))
+        st.form_submit_button(label, type="primary", on_click=_save_collection, args=(here, start, key))
 
 
 def _order(here: Opened, start: CollectionSettings, key: str) -> None:
@@ -91,7 +97,7 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name, label, low, high, help in (
             ("candidates", "Candidates", 1, 200, "Images of the class in a grid, which the votes are about."),
-            ("positives", "Known members", 0, 20, "Controls: sure images of the class, which ought to be ticked."),
+            ("positives", "Known members", 0, 20, "Controls: images known to show the class, which should be ticked."),
             ("negatives", "Known others", 0, 20, "Controls: images of the most similar other class, not to be ticked."),
         ):
             st.number_input(label, low, high, getattr(start, name), key=f"{key}.{name}", help=help, width=150)
@@ -106,9 +112,9 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
     )
     st.text_area("Rule", start.rule or RULE, key=f"{key}.rule", height=80, help="What annotators read above the grid.")
     with st.expander("Definitions of the classes"):
-        told = dict(start.definitions)
+        definitions = dict(start.definitions)
         st.data_editor(
-            pd.DataFrame({"Class": names, "Definition": [told.get(name, "") for name in names]}),
+            pd.DataFrame({"Class": names, "Definition": [definitions.get(name, "") for name in names]}),
             hide_index=True,
             disabled=["Class"],
             key=f"{key}.definitions",
@@ -116,22 +122,94 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
         )
 
 
-def _save(here: Opened, start: CollectionSettings, key: str) -> None:
-    def said(name: str, otherwise: Any) -> Any:
+def _save_collection(here: Opened, start: CollectionSettings, key: str) -> None:
+    def entered(name: str, otherwise: Any) -> Any:
         return st.session_state.get(f"{key}.{name}", otherwise)
 
-    names = here.table.classes
-    told = dict(start.definitions)
-    edited = said("definitions", None)
-    for row, change in (edited or {}).get("edited_rows", {}).items():
-        told[names[int(row)]] = str(change.get("Definition") or "").strip()
-    rule = str(said("rule", start.rule)).strip()
+    names, definitions = here.table.classes, dict(start.definitions)
+    for row, change in (entered("definitions", None) or {}).get("edited_rows", {}).items():
+        definitions[names[int(row)]] = str(change.get("Definition") or "").strip()
+    rule = str(entered("rule", start.rule)).strip()
     fields = ("design", "queue", "score", "target", "control_share", "candidates", "positives", "negatives")
     settings = replace(
         start,
-        **{name: said(name, getattr(start, name)) for name in fields},
-        classes=tuple(said("classes", start.classes)),
-        definitions=tuple((name, told[name]) for name in names if told.get(name)),
+        **{name: entered(name, getattr(start, name)) for name in fields},
+        classes=tuple(entered("classes", start.classes)),
+        definitions=tuple((name, definitions[name]) for name in names if definitions.get(name)),
         rule="" if rule == RULE else rule,
     )
     attempt(setup.configure, here.table, settings, who=who() or user(), done="The collection is set up")
+
+
+# --- the source of HSF --------------------------------------------------------------------------------------------
+
+
+def source_line(here: Opened, source: HsfSource) -> None:
+    """Which votes HSF uses, and the form that chooses others."""
+    available = here.table.counter.sources()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f":material/how_to_vote: {plain(source_text(source))}", width="stretch")
+        with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
+            _source_form(here, source, available)
+    unused = [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]
+    if unused:
+        st.caption(f"Kept apart and not counted: {' and '.join(unused)}.")
+
+
+def source_text(source: HsfSource) -> str:
+    """The source in one sentence.
+
+    >>> source_text(HsfSource("tick", "auto", None, 0, 120, 2, 1))
+    'HSF comes from 120 ticks that 2 annotators gave in the app; 1 annotator is left out.'
+    """
+    if source.key is None:
+        return "There are no votes yet."
+    if source.key == "simulated":
+        return f"HSF comes from {counted(source.imported, 'simulated vote')}, not from people."
+    what = "tick" if source.key == "tick" else "vote"
+    parts = [counted(source.imported, f"imported {what}")] if source.imported else []
+    if source.collected:
+        parts.append(
+            f"{counted(source.collected, what)} that {counted(source.annotators, 'annotator')} gave in the app"
+        )
+    out = f"; {counted(source.left_out, 'annotator')} {'is' if source.left_out == 1 else 'are'} left out"
+    return f"HSF comes from {' and '.join(parts)}{out if source.left_out else ''}."
+
+
+def _source_form(here: Opened, source: HsfSource, available: dict[str, int]) -> None:
+    rows = [{"Votes": _ORIGINS.get(key, key), "Number": number} for key, number in available.items()]
+    if rows:
+        number = st.column_config.NumberColumn(format="localized")
+        st.dataframe(pd.DataFrame(rows), hide_index=True, key="annotators.available", column_config={"Number": number})
+    options = ["auto", *(key for key in SOURCES if key in available)]
+    with st.form("annotators.choose", border=False):
+        st.radio(
+            "Source",
+            options,
+            index=options.index(source.chosen) if source.chosen in options else 0,
+            format_func=lambda key: f"{_ORIGINS.get(key, 'Automatic')}: {SOURCES[key]}",
+            key="annotators.chosen",
+        )
+        st.number_input(
+            "Least control accuracy",
+            0.0,
+            1.0,
+            source.control_filter,
+            step=0.05,
+            placeholder="off",
+            key="annotators.control_filter",
+            help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
+        )
+        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(here,))
+    st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
+
+
+def _save_source(here: Opened) -> None:
+    attempt(
+        setup.choose_source,
+        here.table,
+        chosen=st.session_state["annotators.chosen"],
+        control_filter=st.session_state["annotators.control_filter"],
+        who=who() or user(),
+        done="HSF uses these votes now",
+    )

@@ -1,9 +1,11 @@
-"""Parts of the Annotators page about the votes themselves: exclusion by a rule, agreement, reliability, more votes."""
+"""Parts of the Annotators page about votes: exclusion by a rule, agreement, reliability, disputed labels, export."""
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from avhcurate.annotate import annotators
@@ -15,15 +17,18 @@ from avhcurate.curate.annotations import user
 from avhcurate.errors import CurateError
 from avhcurate.stats.sample_size import Need
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.sample import rows_of
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.signin import who
+from avhcurate.ui.text import counted
+from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
-from avhcurate.votes.agreement import Agreement
 from avhcurate.votes.annotators import ExclusionRule
 
 _MEANING = """
@@ -35,7 +40,10 @@ _MEANING = """
 - Images that are hard for people lower agreement without anybody being careless: it describes images and annotators.
 """
 
-#: What each format is called, how its file ends, and its media type.
+#: Up to so many votes Dawid-Skene runs unasked, and so many tiles show its result.
+_CHEAP, _MOST = 20_000, 24
+
+#: What each format is called, and how its file ends.
 _FORMATS = {
     "long-csv": ("CSV", ".csv"),
     "long-parquet": ("Parquet", ".parquet"),
@@ -57,10 +65,15 @@ vote_quality = st.cache_resource(max_entries=8, show_spinner="Reading the votes 
 )
 
 
+_disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes …", hash_funcs=VOTES_HASH)(
+    annotate_vote_quality.disputed_labels
+)
+
+
 # --- exclusion by a rule -----------------------------------------------------------------------------------------
 
 
-def rule(here: Opened, quality: VoteQuality) -> None:
+def exclusion_rule(here: Opened, quality: VoteQuality) -> None:
     """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -70,19 +83,19 @@ def rule(here: Opened, quality: VoteQuality) -> None:
                 too_fast=_limit("Impossibly fast, at most", "too_fast", "from 10 timed answers on"),
             )
         if limits == ExclusionRule():
-            st.caption("Fill in a limit to see who would be left out. Nobody is until you say so.")
+            st.caption("Enter a limit to see who would be excluded. Nobody is until you apply the rule.")
             return
-        found = annotators.excluded_by(here.table, quality.table, limits)
-        if found.empty:
+        excluded = annotators.excluded_by(here.table, quality.table, limits)
+        if excluded.empty:
             st.caption("Every annotator who counts keeps this rule.")
             return
-        names, reasons = found["annotator"].tolist(), found["reason"].tolist()
-        told = (f"- **{plain(name)}**: {plain(why)}" for name, why in zip(names, reasons, strict=True))
-        st.markdown("\n".join(told))
+        names = excluded["annotator"].tolist()
+        reasons = zip(names, excluded["reason"], strict=True)
+        st.markdown("\n".join(f"- **{plain(name)}**: {plain(why)}" for name, why in reasons))
         effect = annotate_vote_quality.without(here.table, quality, names)
         st.markdown(f":material/preview: {described(effect)}")
         st.button(
-            f"Exclude {len(found)} annotator{'s' if len(found) > 1 else ''}",
+            f"Exclude {counted(len(names), 'annotator')}",
             key="annotators.apply",
             icon=":material/block:",
             on_click=_apply,
@@ -113,12 +126,10 @@ def described(effect: ExclusionEffect) -> str:
     """
     if not effect.votes:
         return "HSF stays as it is: they gave no vote that counts."
-    parts = [
-        f"HSF of {effect.samples:,} samples changes, by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
-    ]
-    parts[0] += f"; {effect.votes:,} votes go."
+    change = f"by {effect.mean:.2f} on the mean and at most {effect.most:.2f}"
+    parts = [f"HSF of {counted(effect.samples, 'sample')} changes, {change}; {counted(effect.votes, 'vote')} go."]
     if effect.bare:
-        parts.append(f"{effect.bare:,} sample{'s are' if effect.bare > 1 else ' is'} left without a vote.")
+        parts.append(f"{counted(effect.bare, 'sample')} {'are' if effect.bare > 1 else 'is'} left without a vote.")
     if effect.spearman == effect.spearman:
         parts.append(f"Spearman with HSF as it is: {effect.spearman:.3f}.")
     return " ".join(parts)
@@ -131,9 +142,9 @@ def _apply(here: Opened, limits: ExclusionRule) -> None:
 # --- agreement and reliability -----------------------------------------------------------------------------------
 
 
-def agreement(quality: VoteQuality) -> None:
+def agreement_facts(quality: VoteQuality) -> None:
     """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
-    found = quality.reliability
+    reliability = quality.reliability
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Agreement and reliability")
         with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
@@ -142,13 +153,14 @@ def agreement(quality: VoteQuality) -> None:
     with left:
         with st.container(horizontal=True, gap="medium"):
             for one in (quality.kappa, quality.alpha):
-                fact(one.name, _value(one.value), _note(one))
+                note = f"{one.low:.2f}–{one.high:.2f}, {one.samples:,} images, {one.answers:,} answers"
+                fact(one.name, _value(one.value), one.reason or note)
         with st.container(horizontal=True, gap="medium"):
             for name, value, low, high in (
-                ("Reliability of HSF", found.reliability, found.low, found.high),
-                ("Noise ceiling", found.ceiling, found.ceiling_low, found.ceiling_high),
+                ("Reliability of HSF", reliability.reliability, reliability.low, reliability.high),
+                ("Noise ceiling", reliability.ceiling, reliability.ceiling_low, reliability.ceiling_high),
             ):
-                note = found.reason or f"{low:.2f}–{high:.2f}, {found.samples:,} samples with two votes"
+                note = reliability.reason or f"{low:.2f}–{high:.2f}, {reliability.samples:,} samples with two votes"
                 fact(name, _value(value), note)
     with right:
         st.markdown("**How HSF moved as votes came in**")
@@ -162,13 +174,7 @@ def _value(value: float) -> str:
     return "–" if value != value else f"{value:.2f}"
 
 
-def _note(found: Agreement) -> str:
-    if found.reason:
-        return found.reason
-    return f"{found.low:.2f}–{found.high:.2f}, {found.samples:,} images, {found.answers:,} answers"
-
-
-def planning(here: Opened) -> None:
+def votes_needed(here: Opened) -> None:
     """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
     st.subheader("How many more votes?")
     if here.table.run is None:
@@ -204,6 +210,46 @@ def need_text(need: Need) -> str:
         )
     votes = f"{need.votes_needed} votes a sample, {need.more_votes} more in all,"
     return f"{now}. {votes} make it {need.width:.3g}; {more_samples} too."
+
+
+# --- disputed labels ------------------------------------------------------------------------------------------------
+
+
+def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int | None]:
+    """Disputed labels as tiles, the surest first; returns the ids shown, and the id just opened."""
+    st.subheader("Where people contradict the label")
+    st.caption(
+        "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
+        "plain share of votes, which measures how hard an image is."
+    )
+    if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
+        return [], None
+    disputed = _disputed_labels(here.table, quality.design)
+    if disputed.empty:
+        st.caption("No label is contradicted so far.")
+        return [], None
+    shown = disputed.head(_MOST)
+    more = f" of {len(disputed):,}, the surest first" if len(disputed) > len(shown) else ""
+    st.caption(f"{len(shown):,} images{more}; on each what people say, and how probable that is.")
+    event = image_grid(
+        _tiles(here, shown),
+        key="annotators.contradicted",
+        tile_size=110,
+        selectable=False,
+        label="Where people contradict the label",
+    )
+    return shown["id"].tolist(), event.opened
+
+
+def _tiles(here: Opened, shown: pd.DataFrame) -> list[Tile]:
+    rows = rows_of(here.table, shown["id"].tolist(), columns=tile_columns("hsf"))
+    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="hsf")
+    names = dict(enumerate(here.table.classes))
+    said = [f"people: {names.get(label, 'something else')}" for label in shown["said"]]
+    return [
+        replace(tile, score="", sub=what, note=f"{prob:.2f}", differs=True)
+        for tile, what, prob in zip(tiles, said, shown["prob"], strict=True)
+    ]
 
 
 # --- export ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Sentences about votes: where HSF comes from, and how many more votes are needed."""
 
-from avhcurate.annotate.ui_hsf_source import source_text
+from avhcurate.annotate.ui_setup import source_text
 from avhcurate.annotate.ui_vote_quality import need_text
 from avhcurate.stats.sample_size import votes_needed
 from avhcurate.votes.hsf_source import HsfSource

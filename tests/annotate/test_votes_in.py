@@ -56,9 +56,12 @@ def cifar10h(folder: Path) -> Path:
     names = ["annotator_id", "trial_index", "is_attn_check", "true_category", "chosen_category", "true_label"]
     frame = pd.DataFrame(rows, columns=[*names, "chosen_label", "cifar10_test_set_idx"])
     frame["correct_guess"] = (frame["true_label"] == frame["chosen_label"]).astype(int)
-    frame["image_filename"] = [f"check{who}.png" if check else PATHS[sample].split("/")[1] for who, check, sample in
-                               zip(frame["annotator_id"], frame["is_attn_check"], frame["cifar10_test_set_idx"],
-                                   strict=True)]  # fmt: skip
+    frame["image_filename"] = [
+        f"check{who}.png" if check else PATHS[sample].split("/")[1]
+        for who, check, sample in zip(
+            frame["annotator_id"], frame["is_attn_check"], frame["cifar10_test_set_idx"], strict=True
+        )
+    ]
     frame["subcategory"], frame["reaction_time"], frame["time_elapsed"] = "x", 1500 + frame.index, 9000
     frame.to_csv(folder / "cifar10h-raw.csv", index=False)
     return folder / "cifar10h-raw.csv"
@@ -207,8 +210,12 @@ def test_half_of_imagenetv2_says_what_is_missing(table: DatasetTable, tmp_path: 
 def test_log_out_and_in_keeps_annotators_controls_and_times(table: DatasetTable, tmp_path: Path) -> None:
     log_votes(table, as_folder(tmp_path / "theirs"))
     quality = annotator_table(responses_in_use(table))
-    for format, name in [("long-csv", "v.csv"), ("long-parquet", "v.parquet"), ("label-studio", "v.json"),
-                         ("imagenetv2", "hits.json")]:  # fmt: skip
+    for format, name in [
+        ("long-csv", "v.csv"),
+        ("long-parquet", "v.parquet"),
+        ("label-studio", "v.json"),
+        ("imagenetv2", "hits.json"),
+    ]:
         write_votes(table, format, tmp_path / name)
         other = Workspace(tmp_path / format)
         make_dataset(other)

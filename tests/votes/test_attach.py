@@ -341,10 +341,13 @@ def test_votes_for_an_unknown_dataset_or_from_no_file(
 @pytest.mark.parametrize(
     "content",
     [
-        "[" * 200_000, '[{"annotations": 5}]', '[{"annotations": [1]}]', '[{"annotations": [{"result": ["x"]}]}]',
+        "[" * 200_000,
+        '[{"annotations": 5}]',
+        '[{"annotations": [1]}]',
+        '[{"annotations": [{"result": ["x"]}]}]',
         '[{"data": [1], "annotations": [{"result": [{"type": "choices", "value": {"choices": ["3"]}}]}]}]',
     ],
-)  # fmt: skip
+)
 def test_json_that_is_no_export_is_refused_and_not_a_crash(tmp_path, content):
     (tmp_path / "votes.json").write_text(content)
     with pytest.raises(CurateError, match=r"votes\.json"):
@@ -354,11 +357,13 @@ def test_json_that_is_no_export_is_refused_and_not_a_crash(tmp_path, content):
 @pytest.mark.parametrize(
     "content",
     [
-        "path,class,selected,shown\na.png,0,1,2000000000\n", "path,label,count\na.png,0,2000000000\n",
-        "path,class,selected,shown\na.png,0,yes,10\n", "path,label,is_attn_check\na.png,0,maybe\n",
+        "path,class,selected,shown\na.png,0,1,2000000000\n",
+        "path,label,count\na.png,0,2000000000\n",
+        "path,class,selected,shown\na.png,0,yes,10\n",
+        "path,label,is_attn_check\na.png,0,maybe\n",
         "path," + "x" * 200_000 + "\n1,2\n",
     ],
-)  # fmt: skip
+)
 def test_a_table_of_votes_that_makes_no_sense_is_refused_before_it_takes_memory(tmp_path, content):
     (tmp_path / "votes.csv").write_text(content)
     with pytest.raises(CurateError):
