@@ -34,15 +34,14 @@ from avhcurate.disk.files import sha256, write_json
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
+from avhcurate.models.own import Cnn9
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import find_device
-from avhcurate.models.small import Cnn9
 from avhcurate.training.checkpoints import read_checkpoint
-from avhcurate.training.choices import PRECISIONS
 from avhcurate.training.evaluation import EvalSchedule, evaluate
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.learner import Learner, make_learner
-from avhcurate.training.recipe import Recipe
+from avhcurate.training.recipe import PRECISIONS, Recipe
 from avhcurate.training.trainer import train
 
 #: Columns of the table, and what AVH's paper calls them.

@@ -8,7 +8,7 @@ import torch
 from torchvision.io import ImageReadMode, decode_image
 
 from avhcurate.data.trainings import EpochEval
-from avhcurate.models.cifar import DEPTHS, MEAN, STD, CifarResNet
+from avhcurate.models.own import CIFAR_DEPTHS, CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.training.checkpoints import save_weights
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.recipe import Recipe
@@ -22,7 +22,8 @@ def read_images(path: Path) -> LabelledImages:
     decoded = [
         decode_image(torch.frombuffer(bytearray(b.as_py()), dtype=torch.uint8), ImageReadMode.RGB) for b in encoded
     ]
-    return LabelledImages(torch.stack(decoded), torch.from_numpy(table["label"].to_numpy().astype("int64")), MEAN, STD)
+    labels = torch.from_numpy(table["label"].to_numpy().astype("int64"))
+    return LabelledImages(torch.stack(decoded), labels, CIFAR_MEAN, CIFAR_STD)
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         "--test", type=Path, required=True, help="Parquet file of held-out images, for the accuracy only"
     )
     parser.add_argument("--out", type=Path, required=True, help="where the weights go (.safetensors)")
-    parser.add_argument("--depth", type=int, default=20, choices=DEPTHS)
+    parser.add_argument("--depth", type=int, default=20, choices=CIFAR_DEPTHS)
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
@@ -41,10 +42,10 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     module = CifarResNet(arguments.depth)
     recipe = Recipe(epochs=arguments.epochs, seed=arguments.seed, precision="bfloat16")
-    found: list[EpochEval] = []
+    evaluations: list[EpochEval] = []
 
     def report(evaluation: EpochEval) -> None:
-        found.append(evaluation)
+        evaluations.append(evaluation)
         print(
             f"epoch {evaluation.epoch:3.0f}  loss {evaluation.train_loss:.4f}  held out {evaluation.accuracy:.4f}  "
             f"{evaluation.seconds:.0f} s",
@@ -60,7 +61,7 @@ def main() -> None:
         on_eval=report,
         checkpoint=arguments.out.with_suffix(".checkpoint"),
     )
-    save_weights(module, arguments.out, {"epochs": str(recipe.epochs), "accuracy": f"{found[-1].accuracy:.4f}"})
+    save_weights(module, arguments.out, {"epochs": str(recipe.epochs), "accuracy": f"{evaluations[-1].accuracy:.4f}"})
     arguments.out.with_suffix(".checkpoint").unlink(missing_ok=True)
 
 

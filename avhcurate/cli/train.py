@@ -8,7 +8,7 @@ import typer
 from avhcurate.cli import options
 from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
-from avhcurate.training.choices import Loss, Precision, Schedule
+from avhcurate.training.recipe import Loss, Precision, Schedule
 
 
 @app.command()

@@ -64,9 +64,9 @@ def degrade_dataset(
     no run, other weights than the run's, a dataset imported again.
     """
     from avhcurate.models.engine import Network
-    from avhcurate.models.rebuild import rebuild_model
     from avhcurate.models.runtime import precision_name
     from avhcurate.scoring.image_pass import ImagePass
+    from avhcurate.scoring.service import rebuild_model
 
     chosen = corruptions.check_kinds(corruptions.KINDS if kinds is None else kinds)
     dataset = workspace.dataset(name)
@@ -160,7 +160,7 @@ def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tup
 
     PNG for images of up to 64 pixels a side, JPEG for larger ones. Raises CurateError when it cannot be read.
     """
-    from avhcurate.models.rebuild import preprocess_of
+    from avhcurate.models.preprocess import Preprocess
 
     try:
         rgb = decode(table.dataset.images().read_one(id))
@@ -168,7 +168,7 @@ def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tup
         raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {table.size - 1}") from error
     except BrokenImage as broken:
         raise CurateError(f"image {id} cannot be read: {broken.reason}") from broken
-    square = preprocess_of(record.preprocess).prepare(rgb)
+    square = Preprocess.from_record(record.preprocess).prepare(rgb)
     variants = corruptions.variants(square, record.strengths, seed=record.seed, id=id)
     shown = np.repeat(variants, 3, axis=3) if variants.shape[3] == 1 else variants
     steps = corruptions.steps(record.strengths)

@@ -1,4 +1,4 @@
-"""What a name stands for before any weights are loaded: how to build the network, and what images it wants."""
+"""A network before any weights are loaded: how to build it, and the preprocessing of its images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

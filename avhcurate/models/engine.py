@@ -141,9 +141,7 @@ class _Features(nn.Module):
 def _own_copy(model: LoadedModel) -> FeatureTap:
     """The network with its features, apart from `model`, whose weights must stay float32 and on the CPU."""
     name = next(name for name, layer in model.module.named_modules() if layer is model.head)
-    shape = (2, model.preprocess.channels, model.preprocess.crop, model.preprocess.crop)
-    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    module = fold_batch_norm(model.module, images)
+    module = fold_batch_norm(model.module, model.preprocess.random_images())
     head = module.get_submodule(name)
     assert isinstance(head, nn.Linear)
     return FeatureTap(module, head)

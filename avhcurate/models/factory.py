@@ -55,7 +55,7 @@ def _imported(name: str) -> Any:
             raise CurateError(f"{name} cannot be imported: {where}. Is PACKAGE.MODULE:FACTORY meant?") from error
         except Exception as error:
             raise CurateError(
-                f"{name} cannot be imported: {type(error).__name__}: {error}. Mend {module_name}"
+                f"{name} cannot be imported: {type(error).__name__}: {error}. Correct {module_name}"
             ) from error
     try:
         return attrgetter(attribute)(module)

@@ -1,4 +1,4 @@
-"""A model by name, with its weights, its last linear layer and its preprocessing: `load_model`."""
+"""A model by name, with weights, last linear layer and preprocessing: `load_model` to run it, `new_model` to train."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture
-from avhcurate.models.head import FeatureTap, Head, check_head, expose_head, find_head
+from avhcurate.models.head import Head, check_head, expose_head, find_head
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture
 from avhcurate.models.runtime import one_thread
@@ -67,25 +67,32 @@ class LoadedModel:
             return np.zeros(self.head.out_features, np.float32)
         return self.head.bias.detach().float().cpu().numpy()
 
-    def with_features(self) -> FeatureTap:
-        """The same network returning (features (N, D), logits (N, K)) in one pass; may be traced or compiled."""
-        return FeatureTap(self.module, self.head)
+
+@dataclass(frozen=True)
+class NewModel:
+    """A network to train, on the CPU; `new_head`: its weights had no head for its classes; `source` of the weights."""
+
+    module: nn.Module
+    preprocess: Preprocess
+    head_name: str
+    weights_sha256: str
+    source: str
+    new_head: bool
 
 
 def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedModel:
     """Builds, loads and checks a model. `num_classes`: that of the dataset, to be refused when the head has others.
 
     Without `num_classes` the class count is that of the weights. The global random state is left as it was. Raises
-    CurateError, naming the thing and the next step, for all that the user can mend.
+    CurateError, naming the thing and the next step, for mistakes of the user's.
     """
     weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
     try:
         with torch.random.fork_rng(devices=[]), one_thread():
             architecture = find_architecture(spec.name, sha256=weights.sha256 if weights else None)
             if spec.weights is None and not architecture.keeps_weights:
-                weights = _published_weights(spec.name, architecture)
-            torch.default_generator.manual_seed(spec.seed)
-            return _loaded(spec, _overridden(architecture, spec), weights, num_classes)
+                weights = _published_weights(spec.name, architecture, " (--weights random: for timing)")
+            return _loaded(spec, architecture, weights, num_classes)
     except CurateError as error:
         if spec.name in str(error):
             raise
@@ -95,11 +102,7 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
 def _loaded(
     spec: ModelSpec, architecture: Architecture, weights: Weights | None, num_classes: int | None
 ) -> LoadedModel:
-    module, preprocess = architecture.module(num_classes), architecture.preprocess
-    if architecture.any_channels and _input_channels(module) == 1:
-        preprocess = preprocess.greyscale()
-    images = _probe(preprocess)
-    head = find_head(module, images, name=spec.head)
+    architecture, module, head = _built(spec, architecture, num_classes)
     if weights:
         tensors = architecture.adapt(without_prefixes(weights.tensors, module.state_dict()))
         module = _fitting(module, architecture, head, tensors, num_classes)
@@ -108,30 +111,65 @@ def _loaded(
         weights = own_weights(module, "random" if spec.weights == "random" else f"as {spec.name} makes them")
     module, linear = expose_head(module, head)
     _refuse_other_classes(linear.out_features, num_classes)
-    check_head(module, linear, images, name=head.name)
+    check_head(module, linear, architecture.preprocess.random_images(), name=head.name)
     published = architecture.pretrained and (spec.weights is None or architecture.recognised)
     return LoadedModel(
         name=spec.name,
         module=module,
         head=linear,
         head_name=head.name,
-        preprocess=preprocess,
+        preprocess=architecture.preprocess,
         weights_sha256=weights.sha256,
         weights_source=weights.source,
         classes=architecture.pretrained.classes if architecture.pretrained and published else None,
     )
 
 
-def _overridden(architecture: Architecture, spec: ModelSpec) -> Architecture:
-    given = architecture.preprocess.overridden(resize=spec.resize, crop=spec.crop, mean=spec.mean, std=spec.std)
-    return replace(architecture, preprocess=given)
+def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) -> NewModel:
+    """The network of `spec` for `num_classes`, with random weights drawn from `spec.seed`, or with given ones.
 
-
-def _published_weights(name: str, architecture: Architecture) -> Weights:
-    if architecture.pretrained is None:
+    Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
+    another number of classes stays random. Raises CurateError for mistakes of the user's.
+    """
+    with torch.random.fork_rng(devices=[]):
+        architecture = find_architecture(spec.name)
+        weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
+        if pretrained and weights is None:
+            weights = _published_weights(spec.name, architecture)
+        architecture, module, head = _built(spec, architecture, num_classes)
+    own, weight = module.state_dict(), f"{head.name}.weight"
+    if len(own[weight]) != num_classes:
         raise CurateError(
-            f"{name} comes without weights: {architecture.without_weights} (--weights random: for timing)"
+            f"{spec.name} tells {len(own[weight])} classes apart and the dataset has {num_classes}: "
+            "let its factory take num_classes"
         )
+    if weights is None:
+        return NewModel(module, architecture.preprocess, head.name, "", "chance", new_head=True)
+    tensors = architecture.adapt(without_prefixes(weights.tensors, own))
+    new_head = weight not in tensors or tensors[weight].shape != own[weight].shape
+    if new_head:
+        tensors = tensors | {name: own[name] for name in own if name.startswith(f"{head.name}.")}
+    load_weights(module, tensors, source=weights.source)
+    return NewModel(module, architecture.preprocess, head.name, weights.sha256, weights.source, new_head)
+
+
+def _built(
+    spec: ModelSpec, architecture: Architecture, num_classes: int | None
+) -> tuple[Architecture, nn.Module, Head]:
+    """The architecture with the user's preprocessing, a module of it with weights drawn from the seed, and its head."""
+    preprocess = architecture.preprocess.overridden(resize=spec.resize, crop=spec.crop, mean=spec.mean, std=spec.std)
+    torch.default_generator.manual_seed(spec.seed)
+    module = replace(architecture, preprocess=preprocess).module(num_classes)
+    channels = next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
+    if architecture.any_channels and channels == 1:
+        preprocess = preprocess.greyscale()
+    head = find_head(module, preprocess.random_images(), name=spec.head)
+    return replace(architecture, preprocess=preprocess), module, head
+
+
+def _published_weights(name: str, architecture: Architecture, alternative: str = "") -> Weights:
+    if architecture.pretrained is None:
+        raise CurateError(f"{name} comes without weights: {architecture.without_weights}{alternative}")
     return architecture.pretrained.load()
 
 
@@ -142,7 +180,7 @@ def _fitting(
     tensors: dict[str, Tensor],
     num_classes: int | None,
 ) -> nn.Module:
-    """The module itself, or one built anew with as many classes as the head has in the weights."""
+    """The module itself, or a new one with as many classes as the head has in the weights."""
     rows = tensors.get(f"{head.name}.weight")
     built = module.state_dict().get(f"{head.name}.weight")
     if rows is None or built is None or len(rows) == len(built):
@@ -157,12 +195,3 @@ def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
             f"the model tells {rows} classes apart and the dataset has {num_classes}: "
             f"give weights that were trained for these {num_classes} by --weights FILE"
         )
-
-
-def _input_channels(module: nn.Module) -> int | None:
-    return next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
-
-
-def _probe(preprocess: Preprocess) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, preprocess.channels, preprocess.crop, preprocess.crop, generator=generator)

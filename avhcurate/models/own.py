@@ -1,40 +1,198 @@
-"""The project's own networks: what follows `avhcurate:`."""
+"""The project's own networks, for small images: their modules, and the names after `avhcurate:`."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import cifar, digits, small, torchvision_zoo
+from avhcurate.models import DIGITS_WEIGHTS, torchvision_zoo
 from avhcurate.models.architecture import Architecture, Pretrained
-from avhcurate.models.embedded import DIGITS_WEIGHTS
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.weights import Weights, read_weights
 
+#: Per-channel statistics of the training images of CIFAR-10 and of the digits, in units of [0, 1] pixel values.
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+DIGITS_MEAN, DIGITS_STD = (0.3051,), (0.3760,)
 
-def _cifar(depth: int) -> Architecture:
-    def build(num_classes: int | None, side: int) -> nn.Module:
-        return cifar.CifarResNet(depth, num_classes or 10)
+#: Depths of He et al. 2016, section 4.2: depth = 6 n + 2 with n blocks a stage.
+CIFAR_DEPTHS = (20, 32, 44, 56)
 
-    return Architecture(
-        build,
-        Preprocess(resize=32, crop=32, mean=cifar.MEAN, std=cifar.STD),
-        without_weights="train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
-    )
+
+class DigitsNet(nn.Module):
+    """Grey images (N, 1, 8, 8) to logits (N, K); the features (N, width) are the output of `embed`.
+
+    The features do not pass a ReLU, so an angle to a class weight is free to be anything between 0 and 180 degrees.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 64) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 32, 3, padding=1, bias=False), nn.BatchNorm2d(32)
+        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
+        self.conv3, self.bn3 = nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64)
+        self.pool = nn.MaxPool2d(2)
+        self.embed = nn.Linear(64 * 2 * 2, width)
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.bn1(self.conv1(x)))
+        x = self.pool(torch.relu(self.bn2(self.conv2(x))))
+        x = self.pool(torch.relu(self.bn3(self.conv3(x))))
+        return self.head(self.embed(x.flatten(1)))
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut, projected by 1 x 1 where the shape changes."""
+
+    def __init__(self, width_in: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(width_in, width, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or width_in != width:
+            self.shortcut = nn.Sequential(nn.Conv2d(width_in, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class _SmallResNet(nn.Module):
+    """Stages of basic blocks, each twice as wide as the one before, and a linear head on the pooled last stage."""
+
+    def __init__(self, *, stages: int, blocks: int, num_classes: int, width: int) -> None:
+        super().__init__()
+        widths = [width * 2**stage for stage in range(stages)]
+        self.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+        self.stages = nn.Sequential(*(_stage(*ends, blocks) for ends in pairwise([width, *widths])))
+        self.head = nn.Linear(widths[-1], num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(torch.relu(self.bn(self.conv(x))))
+        return self.head(x.mean(dim=(2, 3)))
+
+
+def _stage(width_in: int, width: int, blocks: int) -> nn.Sequential:
+    first = BasicBlock(width_in, width, stride=width // width_in)
+    return nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(blocks - 1)))
+
+
+class CifarResNet(_SmallResNet):
+    """Images (N, 3, 32, 32) to logits (N, K); features are the pooled output of the last stage, (N, 4 * width)."""
+
+    def __init__(self, depth: int = 20, num_classes: int = 10, width: int = 16) -> None:
+        if depth not in CIFAR_DEPTHS:
+            raise ValueError(f"depth must be one of {CIFAR_DEPTHS}, got {depth}")
+        super().__init__(stages=3, blocks=(depth - 2) // 6, num_classes=num_classes, width=width)
+
+
+class CifarResNet18(_SmallResNet):
+    """ResNet-18 for small images: (N, 3, H, W) to logits (N, K); features are the pooled last stage, (N, 8 * width).
+
+    Its first layer is a 3 x 3 convolution of stride 1 in place of a 7 x 7 one of stride 2 and a pool.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 64) -> None:
+        super().__init__(stages=4, blocks=2, num_classes=num_classes, width=width)
+
+
+class Cnn9(nn.Module):
+    """Nine 3 x 3 convolutions in three blocks, a linear embedding, a linear head: (N, 3, H, W) to logits (N, K).
+
+    The features are the output of `embed`, (N, features), as in the paper's experiment on domain generalisation. No
+    ReLU follows it, so the angle to a class weight may be anything between 0 and 180 degrees. `embed` takes the mean of
+    the last feature map over its pixels: a flattened map would tie the network to one image size, and hold most of its
+    parameters.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 64, features: int = 256) -> None:
+        super().__init__()
+        self.blocks = _blocks(3, (width, 2 * width, 4 * width), convolutions=3)
+        self.embed = nn.Linear(4 * width, features)
+        self.head = nn.Linear(features, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.embed(self.blocks(x).mean(dim=(2, 3))))
+
+
+class VggSmall(nn.Module):
+    """Eight 3 x 3 convolutions with batch norm in four blocks, two linear layers: (N, 3, H, W) to logits (N, K).
+
+    The features are the output of a ReLU, (N, 8 * width), so none is negative.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 32, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.blocks = _blocks(3, (width, 2 * width, 4 * width, 8 * width), convolutions=2)
+        self.embed = nn.Linear(8 * width, 8 * width)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(8 * width, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.dropout(torch.relu(self.embed(self.blocks(x).mean(dim=(2, 3))))))
+
+
+class AlexNetSmall(nn.Module):
+    """Five convolutions without normalisation, three linear layers with dropout: (N, 3, H, W) to logits (N, K).
+
+    The first convolutions keep the size and three pools halve it, so that small images leave a map; its mean over
+    quarters of the image goes on. The features are the output of a ReLU, (N, 8 * width), so none is negative. Without
+    normalisation it wants a smaller rate than the others, near 0.01.
+    """
+
+    def __init__(self, num_classes: int = 10, width: int = 64, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 5, padding=2)
+        self.conv2 = nn.Conv2d(width, 3 * width, 5, padding=2)
+        self.conv3 = nn.Conv2d(3 * width, 6 * width, 3, padding=1)
+        self.conv4 = nn.Conv2d(6 * width, 4 * width, 3, padding=1)
+        self.conv5 = nn.Conv2d(4 * width, 4 * width, 3, padding=1)
+        self.pool = nn.MaxPool2d(2)
+        self.quarters = nn.AdaptiveAvgPool2d(2)
+        self.dropout = nn.Dropout(dropout)
+        self.fc6 = nn.Linear(4 * 4 * width, 8 * width)
+        self.fc7 = nn.Linear(8 * width, 8 * width)
+        self.head = nn.Linear(8 * width, num_classes)
+        for layer in (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5, self.fc6, self.fc7):
+            # Nothing else keeps the signal's size from layer to layer.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(torch.relu(self.conv1(x)))
+        x = self.pool(torch.relu(self.conv2(x)))
+        x = torch.relu(self.conv4(torch.relu(self.conv3(x))))
+        x = self.quarters(self.pool(torch.relu(self.conv5(x)))).flatten(1)
+        x = torch.relu(self.fc6(self.dropout(x)))
+        x = torch.relu(self.fc7(self.dropout(x)))
+        return self.head(x)
+
+
+def _blocks(channels: int, widths: tuple[int, ...], *, convolutions: int) -> nn.Sequential:
+    """A block a width, each with as many convolutions and a 2 x 2 max-pool at its end."""
+    return nn.Sequential(*(_block(*ends, convolutions) for ends in pairwise((channels, *widths))))
+
+
+def _block(width_in: int, width: int, convolutions: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (width_in, *[width] * (convolutions - 1)):
+        # Batch norm has the bias.
+        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.MaxPool2d(2))
 
 
 def _small(network: Callable[[int], nn.Module]) -> Architecture:
-    """A network for RGB images of any size from 16 pixels a side; 32 unless the user says otherwise."""
-
-    def build(num_classes: int | None, side: int) -> nn.Module:
-        return network(num_classes or 10)
-
+    """A network for RGB images, of 32 pixels a side unless the user says otherwise."""
     return Architecture(
-        build,
-        Preprocess(resize=32, crop=32, mean=cifar.MEAN, std=cifar.STD),
+        lambda num_classes, _: network(num_classes or 10),
+        Preprocess(resize=32, crop=32, mean=CIFAR_MEAN, std=CIFAR_STD),
         without_weights="train them by `avhcurate train NAME --model ...`, or give the file by --weights FILE",
     )
 
@@ -42,7 +200,7 @@ def _small(network: Callable[[int], nn.Module]) -> Architecture:
 def _visda() -> Architecture:
     """ResNet-101 with the paper's head for VisDA-17, 2048-512-ReLU-K: the features are the 512 outputs of the ReLU.
 
-    Published weights are ImageNet's; of the head they hold nothing, so `hidden` starts as chance makes it.
+    Published weights are ImageNet's; of the head they hold nothing, so `hidden` is drawn at random.
     """
     body = torchvision_zoo.architecture("resnet101")
 
@@ -64,12 +222,9 @@ def _visda() -> Architecture:
 
 
 def _digits() -> Architecture:
-    def build(num_classes: int | None, side: int) -> nn.Module:
-        return digits.DigitsNet(num_classes or 10)
-
     return Architecture(
-        build,
-        Preprocess(resize=8, crop=8, mean=digits.MEAN, std=digits.STD),
+        lambda num_classes, _: DigitsNet(num_classes or 10),
+        Preprocess(resize=8, crop=8, mean=DIGITS_MEAN, std=DIGITS_STD),
         Pretrained(_digits_weights, tuple("0123456789")),
     )
 
@@ -83,13 +238,13 @@ def _digits_weights() -> Weights:
     return read_weights(DIGITS_WEIGHTS)
 
 
-#: What each name stands for; called when the name is asked for.
+#: Architectures by name, made when the name is asked for.
 OWN: dict[str, Callable[[], Architecture]] = {
     "digits": _digits,
-    **{f"resnet{depth}": partial(_cifar, depth) for depth in cifar.DEPTHS},
-    "resnet18": partial(_small, cifar.CifarResNet18),
-    "cnn9": partial(_small, small.Cnn9),
-    "alexnet-small": partial(_small, small.AlexNetSmall),
-    "vgg-small": partial(_small, small.VggSmall),
+    **{f"resnet{depth}": partial(_small, partial(CifarResNet, depth)) for depth in CIFAR_DEPTHS},
+    "resnet18": partial(_small, CifarResNet18),
+    "cnn9": partial(_small, Cnn9),
+    "alexnet-small": partial(_small, AlexNetSmall),
+    "vgg-small": partial(_small, VggSmall),
     "resnet101-visda": _visda,
 }

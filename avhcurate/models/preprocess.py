@@ -1,6 +1,8 @@
 """From a decoded image to the square that a network wants: resize, centre crop, greyscale."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +68,15 @@ class Preprocess:
         """3 for RGB, 1 for luma."""
         return len(self.mean)
 
+    @classmethod
+    def from_record(cls, values: Mapping[str, Any]) -> "Preprocess":
+        """The preprocessing that a record keeps as JSON."""
+        return cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+    def random_images(self) -> torch.Tensor:
+        """Two images (2, C, S, S) float32 of normal noise, always the same: to try a network with."""
+        return torch.randn(2, self.channels, self.crop, self.crop, generator=torch.Generator().manual_seed(0))
+
     def prepare(self, rgb: np.ndarray) -> np.ndarray:
         """One image (H, W, 3) uint8 to (crop, crop, channels) uint8, the pixels of torchvision's own transforms.
 
@@ -86,7 +97,7 @@ class Preprocess:
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
     ) -> "Preprocess":
-        """The same with the user's values in place; None keeps. One number for mean or std stands for all channels.
+        """The same with the user's values in place; None keeps. One number for mean or std is that of all channels.
 
         When only one of resize and crop is given, the other follows if it must: crop never exceeds resize.
 

@@ -1,9 +1,9 @@
-"""Model names: what each stands for, and what to say of one that nothing stands for."""
+"""Networks found by name, and near matches for a name that is unknown."""
 
 import difflib
 
 from avhcurate.errors import CurateError
-from avhcurate.models import efficientnet_lite, factory, timm_zoo, torchvision_zoo
+from avhcurate.models import extras, factory, torchvision_zoo
 from avhcurate.models.architecture import Architecture
 from avhcurate.models.own import OWN
 
@@ -12,18 +12,18 @@ FORMS = "torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME or PACK
 
 
 def find_architecture(name: str, *, sha256: str | None = None) -> Architecture:
-    """What `name` stands for; `sha256` is that of the weights file, by which published weights are recognised.
+    """The network called `name`; `sha256` is that of the weights file, by which published weights are recognised.
 
     Names: torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME, or PACKAGE.MODULE:FACTORY. Raises
     CurateError with near matches for any other.
     """
     family, colon, rest = name.partition(":")
-    if name in efficientnet_lite.SIDES:
-        return efficientnet_lite.architecture(name)
+    if name in extras.EFFICIENTNET_LITE:
+        return extras.efficientnet_lite(name)
     if family == "torchvision" and rest in torchvision_zoo.names():
         return torchvision_zoo.architecture(rest, sha256=sha256)
     if family == "timm":
-        return timm_zoo.architecture(rest)
+        return extras.timm_architecture(rest)
     if family == "avhcurate" and rest in OWN:
         return OWN[rest]()
     near = near_matches(name, model_names())
@@ -37,11 +37,11 @@ def find_architecture(name: str, *, sha256: str | None = None) -> Architecture:
 def model_names() -> list[str]:
     """Every name that needs no file of the user's, except timm's thousand."""
     torchvision = [f"torchvision:{name}" for name in torchvision_zoo.names()]
-    return [f"avhcurate:{name}" for name in OWN] + list(efficientnet_lite.SIDES) + torchvision
+    return [f"avhcurate:{name}" for name in OWN] + list(extras.EFFICIENTNET_LITE) + torchvision
 
 
 def near_matches(name: str, known: list[str]) -> list[str]:
-    """Known names that a misspelt one may mean, with or without what stands before its colon.
+    """Known names that a misspelt one may mean, with or without the part before its colon.
 
     >>> near_matches("resnet5O", ["torchvision:resnet50", "torchvision:vgg11"])
     ['torchvision:resnet50']

@@ -1,8 +1,10 @@
-"""Scores a dataset with a model: one pass over the images, committed shard by shard, then the class prototypes."""
+"""Scores a dataset with a model, in one pass over its images; rebuilds the model of a run from its record."""
 
 import re
 import shutil
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,7 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
 from avhcurate.stats.downsample import evenly_spread
@@ -91,6 +94,48 @@ def run_name(model: LoadedModel, dataset_fingerprint: str, precision: str, limit
     }
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60]
     return f"{slug}-{settings_digest(inputs)[:8]}"
+
+
+def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -> LoadedModel:
+    """The network of a run; refused unless weights, head and preprocessing are the run's."""
+    preprocess = Preprocess.from_record(record.preprocess)
+    spec = ModelSpec(
+        name=record.model,
+        weights="random" if weights is None and record.weights_source == "random" else weights,
+        resize=preprocess.resize,
+        crop=preprocess.crop,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        seed=record.seed,
+    )
+    try:
+        loaded = load_model(spec, num_classes=record.num_classes)
+        same_head = loaded.head_name == record.head
+    except CurateError:
+        same_head = False
+    if not same_head:
+        loaded = _with_head(spec, record)
+    if loaded.weights_sha256 != record.weights_sha256:
+        raise CurateError(
+            f"these weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
+            f"{record.name} ({record.weights_source}, {record.weights_sha256[:12]}): give that run's file by "
+            "--weights, or score the dataset with these first"
+        )
+    if loaded.preprocess != preprocess:
+        raise CurateError(
+            f"run {record.name} was made by a version of the program that prepared images otherwise: score it again"
+        )
+    return loaded
+
+
+def _with_head(spec: ModelSpec, record: RunRecord) -> LoadedModel:
+    """The network with the last layer that the record names; an error says where the run's weights came from."""
+    try:
+        return load_model(spec.model_copy(update={"head": record.head}), num_classes=record.num_classes)
+    except CurateError as error:
+        if isinstance(spec.weights, Path):
+            raise
+        raise CurateError(f"{error}. Run {record.name} took its weights from {record.weights_source}") from error
 
 
 @dataclass(frozen=True)

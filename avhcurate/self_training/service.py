@@ -198,12 +198,11 @@ def _probe(workspace: Workspace, settings: Settings, progress: Progress, group: 
 
 def _full(workspace: Workspace, settings: Settings, progress: Progress, group: "ProcessGroup") -> _Task:
     """The whole network on images, which are decoded here once."""
-    from avhcurate.models.loading import ModelSpec
+    from avhcurate.models.loading import ModelSpec, new_model
     from avhcurate.models.registry import find_architecture
     from avhcurate.models.runtime import find_device
     from avhcurate.self_training.network_trainer import FullTrainer
     from avhcurate.table.subset_images import decode_images, image_caches
-    from avhcurate.training.new_model import new_model
 
     assert isinstance(settings.how, Recipe)
     if settings.model is None:

@@ -13,7 +13,7 @@ from avhcurate.disk.image_parquet import image_metadata
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
-from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models import DIGITS_WEIGHTS
 from avhcurate.sources.service import import_dataset
 from avhcurate.sources.simulated_annotators import SimulatedAnnotators, answer_counts, simulate_answers
 from avhcurate.votes.attach import attach_votes

@@ -2,12 +2,14 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from avhcurate.disk.files import flush, temporary_name, write_atomic
 from avhcurate.errors import CurateError
@@ -72,3 +74,33 @@ def _with_metadata_sorted(safetensors: bytes) -> bytes:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + safetensors[8 + size :]
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The states of torch's global generators."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def set_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Puts back what `random_states` gave."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)
+    if "mps" in states and device.type == "mps":
+        torch.mps.set_rng_state(states["mps"])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the global generators, from which dropout draws, for the block; they are left as they were."""
+    before = random_states(device)
+    try:
+        torch.manual_seed(seed)
+        yield
+    finally:
+        set_random_states(before, device)

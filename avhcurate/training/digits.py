@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from avhcurate.models.digits import MEAN, STD, DigitsNet
-from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models import DIGITS_WEIGHTS
+from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
 from avhcurate.models.runtime import one_thread
 from avhcurate.training import trainer
 from avhcurate.training.checkpoints import save_weights
@@ -84,10 +84,10 @@ def train(digits: Digits, *, epochs: int = EPOCHS, seed: int = SEED) -> Trained:
     recipe = Recipe(epochs=epochs, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, seed=seed)
     with _deterministic(seed):
         module = DigitsNet()
-        known, other = (LabelledImages(images[chosen], labels[chosen], MEAN, STD) for chosen in (train, test))
-        trainer.train(module, known, recipe, device="cpu")
+        parts = [LabelledImages(images[half], labels[half], DIGITS_MEAN, DIGITS_STD) for half in (train, test)]
+        trainer.train(module, parts[0], recipe, device="cpu")
         module.float()
-        right = [accuracy(module, half) for half in (known, other)]
+        right = [accuracy(module, part) for part in parts]
     return Trained(module, *right)
 
 

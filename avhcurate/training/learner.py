@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.models.head import Head, find_head
 from avhcurate.training.images import LabelledImages
@@ -93,3 +94,29 @@ def settle_head(learner: Learner) -> None:
         weight = learner.head.weight
         with torch.no_grad():
             weight.copy_(F.normalize(weight.flatten(1), dim=1).view_as(weight))  # type: ignore[arg-type,operator]
+
+
+class WeightAverage:
+    """The exponential moving average of a learner's weights and buffers."""
+
+    def __init__(self, learner: Learner, decay: float) -> None:
+        self._most, self._decay = decay, 0.0
+        self.model = AveragedModel(learner, multi_avg_fn=self._mix, use_buffers=True)
+
+    @property
+    def learner(self) -> Learner:
+        learner = self.model.module
+        assert isinstance(learner, Learner)
+        return learner
+
+    def update(self, learner: Learner, step: int) -> None:
+        """Takes in the weights after step number `step`; the first replace what they started from."""
+        self._decay = min(self._most, (1 + step) / (10 + step))
+        self.model.update_parameters(learner)
+
+    @torch.no_grad()
+    def _mix(self, average: Any, current: Any, _: Any) -> None:
+        if average[0].is_floating_point():
+            torch._foreach_lerp_(average, current, 1 - self._decay)
+        else:
+            torch._foreach_copy_(average, current)

@@ -2,10 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from avhcurate.errors import CurateError
-from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
+
+Loss = Literal["softmax", "avh", "cosine"]
+Schedule = Literal["one-cycle", "step", "cosine", "constant"]
+Precision = Literal["float32", "bfloat16", "float16"]
+LOSSES: tuple[Loss, ...] = get_args(Loss)
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 #: Of a "step" schedule without drops of its own: where the rate falls, as shares of the training.
 _USUAL_DROPS = (0.5, 0.75)

@@ -20,15 +20,12 @@ from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import cure_allocator, find_device, find_precision
-from avhcurate.training.checkpoints import read_checkpoint, write_checkpoint
+from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
-from avhcurate.training.evaluation import EvalSchedule, evaluate
+from avhcurate.training.evaluation import EvalSchedule, RunningMeans, evaluate
 from avhcurate.training.images import LabelledImages, changed, draw, normalise
-from avhcurate.training.learner import Learner, make_learner, parameter_groups, set_to_train, settle_head
-from avhcurate.training.random_state import random_states, seeded, set_random_states
+from avhcurate.training.learner import Learner, WeightAverage, make_learner, parameter_groups, set_to_train, settle_head
 from avhcurate.training.recipe import Recipe, as_numbers
-from avhcurate.training.running_means import RunningMeans
-from avhcurate.training.weight_average import WeightAverage
 
 #: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
 _TOGETHER = 16

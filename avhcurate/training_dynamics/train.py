@@ -24,9 +24,8 @@ from avhcurate.training_dynamics.tensorboard import board, summary_writer
 from avhcurate.training_dynamics.train_settings import TrainSettings
 
 if TYPE_CHECKING:
-    from avhcurate.models.loading import ModelSpec
+    from avhcurate.models.loading import ModelSpec, NewModel
     from avhcurate.training.distributed import ProcessGroup
-    from avhcurate.training.new_model import NewModel
 
 
 def train_model(
@@ -106,7 +105,7 @@ class _Training:
     total: int = 1
 
     def train(self, name: str) -> TrainingFolder:
-        from avhcurate.training.new_model import new_model
+        from avhcurate.models.loading import new_model
 
         settings = self.settings
         self._check_device_and_packages()

@@ -11,7 +11,7 @@ from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.training.choices import LOSSES, PRECISIONS, SCHEDULES
+from avhcurate.training.recipe import LOSSES, PRECISIONS, SCHEDULES
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from avhcurate.data.workspace import Workspace
-from avhcurate.models.loading import ModelSpec
-from avhcurate.training.new_model import new_model
+from avhcurate.models.loading import ModelSpec, new_model
 from benchmarks import visda17
 
 #: The paper's order.

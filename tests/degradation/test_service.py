@@ -21,7 +21,8 @@ from avhcurate.degradation.service import KEYS, degrade_dataset, example, read, 
 from avhcurate.degradation.store import degradations
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models import DIGITS_WEIGHTS
+from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import ModelSpec, load_model
 from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
@@ -86,7 +87,7 @@ def test_a_level_is_the_network_on_the_picture_that_the_example_shows(folder, ta
     for (kind, level), picture in example(table, folder.record, id).items():
         pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"), np.float32) / 255
         with torch.inference_mode():
-            features, _ = model.with_features()(torch.from_numpy((pixels - mean) / std)[None, None])
+            features, _ = FeatureTap(model.module, model.head)(torch.from_numpy((pixels - mean) / std)[None, None])
         assert rows.loc[(id, kind, level), "norm"] == pytest.approx(float(features.norm()), rel=1e-3), (kind, level)
 
 

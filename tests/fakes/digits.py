@@ -10,14 +10,14 @@ def digit_halves():
     """The digits' training half and the other, as images."""
     import torch
 
-    from avhcurate.models.digits import MEAN, STD
+    from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD
     from avhcurate.training.digits import read_digits
     from avhcurate.training.images import LabelledImages
 
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
     chosen = (torch.from_numpy(digits.split == half) for half in ("train", "test"))
-    return tuple(LabelledImages(images[half], labels[half], MEAN, STD) for half in chosen)
+    return tuple(LabelledImages(images[half], labels[half], DIGITS_MEAN, DIGITS_STD) for half in chosen)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def digits_net():
     """Makes a new DigitsNet from a seed."""
     import torch
 
-    from avhcurate.models.digits import DigitsNet
+    from avhcurate.models.own import DigitsNet
 
     def make(seed=0):
         torch.manual_seed(seed)

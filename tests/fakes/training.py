@@ -11,8 +11,8 @@ from avhcurate import scores
 from avhcurate.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import sha256
-from avhcurate.models.digits import MEAN, STD, DigitsNet
 from avhcurate.models.loading import ModelSpec
+from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
 from avhcurate.scoring.service import score_dataset
 from avhcurate.training.digits import read_digits
 
@@ -33,7 +33,7 @@ def record_training(
     """
     workspace, digits = Workspace(root), read_digits()
     dataset = workspace.dataset("digits")
-    pictures = torch.from_numpy((digits.images / 255 - MEAN[0]) / STD[0]).float()[:, None]
+    pictures = torch.from_numpy((digits.images / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0]).float()[:, None]
     labels = torch.from_numpy(digits.labels)
     on = torch.from_numpy(np.flatnonzero(digits.split == "train")[:images])
     ids = np.flatnonzero((digits.split == split) | (split is None))

@@ -11,6 +11,7 @@ from torch import nn
 
 from avhcurate.errors import CurateError
 from avhcurate.models.engine import Network, default_batch_size, embed
+from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import find_device, fold_batch_norm, freeze
@@ -60,7 +61,8 @@ def images(count: int, seed: int = 0) -> np.ndarray:
 
 def reference(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Features and logits in float64, from the module itself."""
-    tap = loaded().with_features().double()
+    model = loaded()
+    tap = FeatureTap(model.module, model.head).double()
     normalised = (pixels / 255 - np.array(PREPROCESS.mean)) / np.array(PREPROCESS.std)
     features, logits = tap(torch.from_numpy(normalised.transpose(0, 3, 1, 2)))
     return features.numpy(), logits.numpy()

@@ -15,9 +15,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import cifar, torchvision_zoo
-from avhcurate.models.cifar import CifarResNet
+from avhcurate.models import torchvision_zoo
+from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.models.own import CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture, model_names
 
@@ -81,7 +82,7 @@ def gives_its_logits_by_its_head(model: LoadedModel) -> bool:
     side = model.preprocess.crop
     images = torch.randn(2, model.preprocess.channels, side, side, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
-        features, logits = (t.double().numpy() for t in model.with_features()(images))
+        features, logits = (t.double().numpy() for t in FeatureTap(model.module, model.head)(images))
         assert torch.equal(model.module(images).double(), torch.from_numpy(logits))
     return np.allclose(features @ model.class_weights.T.astype(float) + model.bias, logits, rtol=1e-4, atol=1e-4)
 
@@ -210,8 +211,15 @@ def test_timm_networks_take_a_file_of_weights_with_its_class_count(tmp_path):
 def test_a_timm_network_in_a_folder_brings_weights_names_and_preprocessing(tmp_path):
     timm = pytest.importorskip("timm", reason="the extra timm is not installed")
     theirs = timm.create_model("test_resnet", pretrained=False, num_classes=3).eval()
-    cfg = {"input_size": [3, 96, 96], "mean": [0.4, 0.5, 0.6], "std": [0.2, 0.2, 0.2], "crop_pct": 0.75,
-           "interpolation": "bilinear", "num_classes": 3, "label_names": ["cat", "dog", "fox"]}  # fmt: skip
+    cfg = {
+        "input_size": [3, 96, 96],
+        "mean": [0.4, 0.5, 0.6],
+        "std": [0.2, 0.2, 0.2],
+        "crop_pct": 0.75,
+        "interpolation": "bilinear",
+        "num_classes": 3,
+        "label_names": ["cat", "dog", "fox"],
+    }
     config = {"architecture": "test_resnet", "num_classes": 3, "pretrained_cfg": cfg}
     (tmp_path / "config.json").write_text(json.dumps(config))
     save_file(theirs.state_dict(), tmp_path / "model.safetensors")
@@ -252,7 +260,7 @@ def test_the_projects_digits_model_is_grey_and_knows_ten_digits():
 
 
 def test_cifar_networks_are_prepared_as_they_were_trained():
-    assert find_architecture("avhcurate:resnet20").preprocess == Preprocess(32, 32, cifar.MEAN, cifar.STD)
+    assert find_architecture("avhcurate:resnet20").preprocess == Preprocess(32, 32, CIFAR_MEAN, CIFAR_STD)
 
 
 def test_a_network_without_weights_of_its_own_says_how_to_get_them():

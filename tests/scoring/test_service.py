@@ -21,6 +21,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
+from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import ModelSpec, load_model
 from avhcurate.scores import SCORES
 from avhcurate.scoring.service import score_dataset
@@ -46,7 +47,7 @@ def fresh(demo_root, tmp_path):
 def test_scores_equal_a_direct_float64_reference(digits):
     """The network applied image by image in float64, and the scores of its features by their public functions."""
     model = load_model(SPEC)
-    tap = model.with_features().double()
+    tap = FeatureTap(model.module, model.head).double()
     chosen = list(range(0, 1797, 90))
     source = digits.dataset.images()
     mean, std = model.preprocess.mean[0], model.preprocess.std[0]

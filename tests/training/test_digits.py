@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from avhcurate.models.digits import MEAN, STD, DigitsNet
-from avhcurate.models.embedded import DIGITS_WEIGHTS
+from avhcurate.models import DIGITS_WEIGHTS
+from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
 from avhcurate.training.digits import main, read_digits, save_trained, train
 
 
@@ -27,7 +27,7 @@ def committed():
 
 def share_right(module, digits, half):
     chosen = digits.split == half
-    pixels = (torch.from_numpy(digits.images[chosen])[:, None] / 255 - MEAN[0]) / STD[0]
+    pixels = (torch.from_numpy(digits.images[chosen])[:, None] / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0]
     with torch.inference_mode():
         return float((module(pixels).argmax(1).numpy() == digits.labels[chosen]).mean())
 
@@ -49,8 +49,8 @@ def test_every_grey_level_is_kept_apart(digits):
 
 def test_pixels_are_normalised_by_the_training_half(digits):
     pixels = digits.images[digits.split == "train"] / 255
-    assert pixels.mean() == pytest.approx(MEAN[0], abs=1e-3)
-    assert pixels.std() == pytest.approx(STD[0], abs=1e-3)
+    assert pixels.mean() == pytest.approx(DIGITS_MEAN[0], abs=1e-3)
+    assert pixels.std() == pytest.approx(DIGITS_STD[0], abs=1e-3)
 
 
 def test_committed_weights_are_small_and_read_held_out_digits(committed, digits):
@@ -66,7 +66,7 @@ def test_angles_of_the_committed_network_pass_ninety_degrees(committed, digits):
     with torch.inference_mode():
         features = []
         hook = committed.embed.register_forward_hook(lambda module, inputs, output: features.append(output))
-        committed((torch.from_numpy(digits.images)[:, None] / 255 - MEAN[0]) / STD[0])
+        committed((torch.from_numpy(digits.images)[:, None] / 255 - DIGITS_MEAN[0]) / DIGITS_STD[0])
         hook.remove()
         cosines = torch.cosine_similarity(features[0][:, None], committed.head.weight, dim=2)
     assert features[0].shape == (1797, 64)

@@ -12,8 +12,7 @@ from torch.autograd import gradcheck
 
 from avhcurate import scores
 from avhcurate.errors import CurateError
-from avhcurate.training.angles import angles
-from avhcurate.training.losses import AVHLoss, CosineLoss
+from avhcurate.training.losses import AVHLoss, CosineLoss, angles
 
 LOSSES = (AVHLoss, CosineLoss)
 #: Radians away from 0 or pi.

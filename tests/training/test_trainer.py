@@ -69,20 +69,30 @@ PLAIN = Recipe(epochs=5, batch_size=8, crop_padding=0, flip=False)
 
 #: Everything at once: what a checkpoint must carry.
 FULL = Recipe(
-    epochs=3, batch_size=100, learning_rate=0.05, crop_padding=1, jitter=0.2, ema=0.9, clip=1.0, loss="avh",
-    learn_scale=True, precision="bfloat16", schedule="cosine", seed=5,
-)  # fmt: skip
+    epochs=3,
+    batch_size=100,
+    learning_rate=0.05,
+    crop_padding=1,
+    jitter=0.2,
+    ema=0.9,
+    clip=1.0,
+    loss="avh",
+    learn_scale=True,
+    precision="bfloat16",
+    schedule="cosine",
+    seed=5,
+)
 
 
 def test_training_learns_what_tells_the_classes_apart():
-    looks, module = [], linear()
-    returned = train(module, stripes(), PLAIN, held_out=stripes(), device="cpu", on_eval=looks.append)
+    evaluations, module = [], linear()
+    returned = train(module, stripes(), PLAIN, held_out=stripes(), device="cpu", on_eval=evaluations.append)
     assert returned is module
     assert not module.training
-    assert [look.epoch for look in looks] == [1, 2, 3, 4, 5]
-    assert [look.step for look in looks] == [5, 10, 15, 20, 25]
-    assert looks[-1].train_loss < looks[0].train_loss
-    assert looks[-1].accuracy == looks[-1].train_accuracy == accuracy(module, stripes()) == 1.0
+    assert [one.epoch for one in evaluations] == [1, 2, 3, 4, 5]
+    assert [one.step for one in evaluations] == [5, 10, 15, 20, 25]
+    assert evaluations[-1].train_loss < evaluations[0].train_loss
+    assert evaluations[-1].accuracy == evaluations[-1].train_accuracy == accuracy(module, stripes()) == 1.0
 
 
 def test_training_follows_the_type_of_the_module():
@@ -137,15 +147,17 @@ def test_held_out_samples_never_enter_a_batch(digit_halves):
     assert any(least == pytest.approx(brightest, abs=1e-4) for least in resting)
 
 
-def test_looks_are_the_scores_of_the_network_as_it_then_is(digit_halves, digits_net):
+def test_evaluations_are_the_scores_of_the_network_as_it_then_is(digit_halves, digits_net):
     known, held = digit_halves
-    looks = []
+    evaluations = []
     recipe = Recipe(epochs=2, batch_size=64, crop_padding=1, flip=False, learning_rate=0.05)
     timing = EvalSchedule(early=(0, 0.5), every=2)
-    module = train(digits_net(), known, recipe, held_out=held, device="cpu", schedule=timing, on_eval=looks.append)
-    assert [look.step for look in looks] == [0, 8, 30]
-    assert looks[0].train_loss is None
-    assert looks[0].accuracy == pytest.approx(accuracy(digits_net(), held))
+    module = train(
+        digits_net(), known, recipe, held_out=held, device="cpu", schedule=timing, on_eval=evaluations.append
+    )
+    assert [one.step for one in evaluations] == [0, 8, 30]
+    assert evaluations[0].train_loss is None
+    assert evaluations[0].accuracy == pytest.approx(accuracy(digits_net(), held))
     features = []
     module.head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
     with torch.inference_mode():
@@ -154,27 +166,27 @@ def test_looks_are_the_scores_of_the_network_as_it_then_is(digit_halves, digits_
     weights = module.head.weight.detach()
     expected = scores.per_sample(features[0].numpy(), weights.numpy(), logits.numpy(), held.labels.numpy())
     for key in ("loss", "confidence", "margin", "avh", "norm", "el2n"):
-        np.testing.assert_allclose(looks[-1].samples[key], expected[key], rtol=1e-4, atol=1e-5)
-    assert (looks[-1].samples["correct"] == (logits.argmax(1) == held.labels).numpy()).all()
+        np.testing.assert_allclose(evaluations[-1].samples[key], expected[key], rtol=1e-4, atol=1e-5)
+    assert (evaluations[-1].samples["correct"] == (logits.argmax(1) == held.labels).numpy()).all()
 
 
 def test_the_running_loss_and_accuracy_are_means_over_the_samples_since_the_last_look(digit_halves):
     """At rate 0 nothing moves, so both are those of the untrained network over the samples of each stretch."""
     known, _ = digit_halves
-    looks = []
+    evaluations = []
     recipe = Recipe(epochs=2, batch_size=100, crop_padding=0, flip=False, learning_rate=0.0)
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     timing = EvalSchedule(early=(0.5,))
-    train(module, known, recipe, device="cpu", schedule=timing, on_eval=looks.append)
+    train(module, known, recipe, device="cpu", schedule=timing, on_eval=evaluations.append)
     with torch.inference_mode():
         pixels = normalise(known.images, torch.tensor(known.mean), torch.tensor(known.std))
         loss = nn.functional.cross_entropy(module(pixels), known.labels).item()
-    # The leftover sample joined the ninth batch: 400 of 901 samples were seen at the first look.
-    assert [look.step for look in looks] == [4, 9, 18]
-    assert looks[2].train_loss == pytest.approx(loss, rel=1e-5)
-    assert looks[2].train_accuracy == pytest.approx(accuracy(module, known))
-    mixed = (400 * looks[0].train_loss + 501 * looks[1].train_loss) / 901
+    # The leftover sample joined the ninth batch: 400 of 901 samples were seen at the first evaluation.
+    assert [one.step for one in evaluations] == [4, 9, 18]
+    assert evaluations[2].train_loss == pytest.approx(loss, rel=1e-5)
+    assert evaluations[2].train_accuracy == pytest.approx(accuracy(module, known))
+    mixed = (400 * evaluations[0].train_loss + 501 * evaluations[1].train_loss) / 901
     assert mixed == pytest.approx(loss, rel=1e-5)
 
 
@@ -187,14 +199,14 @@ def test_the_average_is_that_of_a_hand_computation():
     for step in range(2, steps + 1):
         decay = min(0.3, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * after[step - 1].double()
-    looks = []
-    averaged = train(linear(), data, replace(recipe, ema=0.3), held_out=data, device="cpu", on_eval=looks.append)
+    evaluations = []
+    averaged = train(linear(), data, replace(recipe, ema=0.3), held_out=data, device="cpu", on_eval=evaluations.append)
     torch.testing.assert_close(averaged[1].weight.double(), expected, rtol=1e-5, atol=1e-6)
     with torch.inference_mode():
         pixels = normalise(data.images, torch.tensor(data.mean), torch.tensor(data.std))
         logits = averaged(pixels)
     margin = logits.gather(1, data.labels[:, None]) - logits.gather(1, 1 - data.labels[:, None])
-    np.testing.assert_allclose(looks[-1].samples["margin"], margin[:, 0], rtol=1e-4)
+    np.testing.assert_allclose(evaluations[-1].samples["margin"], margin[:, 0], rtol=1e-4)
 
 
 def test_the_average_takes_in_buffers_too(digit_halves):
@@ -209,12 +221,12 @@ def test_the_average_takes_in_buffers_too(digit_halves):
 @pytest.mark.parametrize("loss", ["avh", "cosine"])
 def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, tmp_path):
     known, held = digit_halves
-    looks = []
+    evaluations = []
     recipe = Recipe(epochs=6, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, loss=loss, clip=1.0)
-    module = train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=looks.append)
-    assert looks[-1].accuracy >= 0.9
+    module = train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=evaluations.append)
+    assert evaluations[-1].accuracy >= 0.9
     # The network alone, whose logits know nothing of the loss, ranks as the angles do: no bias, equal lengths.
-    assert accuracy(module, held) == looks[-1].accuracy
+    assert accuracy(module, held) == evaluations[-1].accuracy
     assert torch.equal(module.head.bias, torch.zeros(10))
     torch.testing.assert_close(module.head.weight.norm(dim=1), torch.ones(10))
     save_weights(module, tmp_path / "weights.safetensors")
@@ -233,15 +245,15 @@ def test_a_learnt_scale_moves_and_comes_back_with_the_checkpoint(digit_halves, d
 @pytest.mark.parametrize(
     "recipe", [FULL, replace(FULL, loss="softmax", learn_scale=False, ema=None)], ids=["all", "softmax"]
 )
-def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_halves, recipe, tmp_path):
+def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(digit_halves, recipe, tmp_path):
     known, held = digit_halves
     timing = EvalSchedule(early=(0, 0.5))
 
     def run(stops, file):
-        looks = []
+        evaluations = []
         for stop in [*stops, None]:
             begun = checkpoint_step(file)
-            looks = [look for look in looks if look.step <= begun]
+            evaluations = [one for one in evaluations if one.step <= begun]
             done = max(begun, 0)
 
             def should_stop(stop=stop):
@@ -251,16 +263,23 @@ def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_looks(digit_hal
 
             try:
                 module = train(
-                    wavering(), known, recipe, held_out=held, device="cpu", schedule=timing, on_eval=looks.append,
-                    checkpoint=file, progress=Progress(should_stop=should_stop),
-                )  # fmt: skip
+                    wavering(),
+                    known,
+                    recipe,
+                    held_out=held,
+                    device="cpu",
+                    schedule=timing,
+                    on_eval=evaluations.append,
+                    checkpoint=file,
+                    progress=Progress(should_stop=should_stop),
+                )
             except Cancelled:
                 assert checkpoint_step(file) == stop
-        return bits(module), looks
+        return bits(module), evaluations
 
     undisturbed, cut = run([], tmp_path / "one.pt"), run([2, 9, 16, 17, 18], tmp_path / "two.pt")
     assert undisturbed[0] == cut[0]
-    assert [look.step for look in undisturbed[1]] == [look.step for look in cut[1]] == [0, 4, 9, 18, 27]
+    assert [one.step for one in undisturbed[1]] == [one.step for one in cut[1]] == [0, 4, 9, 18, 27]
     for one, two in zip(undisturbed[1], cut[1], strict=True):
         assert one.train_loss == two.train_loss
         for key, values in one.samples.items():
@@ -274,8 +293,7 @@ def test_images_mapped_from_disk_train_to_the_same_bits(digit_halves, tmp_path):
     rows = np.arange(len(known))[::-1] * 2
     stored[rows] = known.images.permute(0, 2, 3, 1).numpy()
     stored = np.load(tmp_path / "images.npy", mmap_mode="r").transpose(0, 3, 1, 2)
-    mapped = LabelledImages(stored, known.labels, known.mean,
-                      known.std, rows)  # fmt: skip
+    mapped = LabelledImages(stored, known.labels, known.mean, known.std, rows)
     recipe = replace(FULL, epochs=1)
     found = [bits(train(wavering(), data, recipe, held_out=data, device="cpu")) for data in (known, mapped)]
     assert found[0] == found[1]
@@ -287,7 +305,7 @@ KILLED = """
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from avhcurate.models.digits import MEAN, STD, DigitsNet
+    from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
     from avhcurate.training.digits import read_digits
     from avhcurate.training.images import LabelledImages
     from avhcurate.training.recipe import Recipe
@@ -297,7 +315,8 @@ KILLED = """
 
     def run(folder):
         digits = read_digits()
-        pictures = LabelledImages(torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels), MEAN, STD)
+        images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
+        pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
         torch.manual_seed(0)
         recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, ema=0.9)
         module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
@@ -335,11 +354,11 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
 
 def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):
     file = tmp_path / "c.pt"
-    looks = []
+    evaluations = []
     first = train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
-    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_eval=looks.append)
+    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_eval=evaluations.append)
     assert bits(first) == bits(second)
-    assert looks == []
+    assert evaluations == []
 
 
 def test_a_loss_that_is_no_number_ends_training_with_epoch_and_step_and_what_to_lower(tmp_path):
@@ -366,11 +385,11 @@ def test_a_head_that_is_a_pointwise_convolution_trains_and_keeps_its_names():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Conv2d(1, 4, 2, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1), nn.Flatten())
     names = list(module.state_dict())
-    data, looks = stripes(), []
+    data, evaluations = stripes(), []
     recipe = replace(PLAIN, epochs=3, loss="avh", clip=1.0)
-    train(module, data, recipe, held_out=data, device="cpu", on_eval=looks.append)
+    train(module, data, recipe, held_out=data, device="cpu", on_eval=evaluations.append)
     assert list(module.state_dict()) == names
-    assert looks[-1].accuracy == accuracy(module, data)
+    assert evaluations[-1].accuracy == accuracy(module, data)
 
 
 def test_a_network_without_a_linear_head_is_refused():
@@ -386,11 +405,11 @@ def test_too_few_samples_are_refused():
 
 def test_float16_trains_with_a_scaled_loss(digit_halves, digits_net, tmp_path):
     known, held = digit_halves
-    looks = []
+    evaluations = []
     recipe = Recipe(epochs=2, batch_size=64, learning_rate=0.05, crop_padding=1, flip=False, precision="float16")
     file = tmp_path / "c.pt"
-    train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=looks.append, checkpoint=file)
-    assert looks[-1].train_loss < looks[0].train_loss
+    train(digits_net(), known, recipe, held_out=held, device="cpu", on_eval=evaluations.append, checkpoint=file)
+    assert evaluations[-1].train_loss < evaluations[0].train_loss
     assert read_checkpoint(file)["scaler"]["scale"] > 1
 
 
@@ -400,7 +419,7 @@ PARALLEL = """
     from pathlib import Path
     import torch
     torch.set_num_threads(1)
-    from avhcurate.models.digits import MEAN, STD
+    from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD
     from avhcurate.disk.jobs import Cancelled, Progress
     from avhcurate.training.digits import read_digits
     from avhcurate.training.evaluation import EvalSchedule
@@ -411,19 +430,19 @@ PARALLEL = """
 
     digits = read_digits()
     images, labels = torch.from_numpy(digits.images)[:100, None], torch.from_numpy(digits.labels)[:100]
-    pictures = LabelledImages(images, labels, MEAN, STD)
+    pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
 
-    def run(checkpoint, stop, looks):
+    def run(checkpoint, stop, evaluations):
         torch.manual_seed(0)
         module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
         recipe = Recipe(epochs=2, batch_size=33, crop_padding=1, loss="avh", clip=1.0, ema=0.5)
         return train(module, pictures, recipe, held_out=pictures, device="cpu", schedule=EvalSchedule(early=(0,)),
-                     on_eval=looks.append, checkpoint=checkpoint, progress=Progress(should_stop=lambda: stop))
+                     on_eval=evaluations.append, checkpoint=checkpoint, progress=Progress(should_stop=lambda: stop))
 
     def work(folder, leads):
-        looks = []
-        whole = run(folder / "whole.pt", False, looks)
-        assert [look.step for look in looks] == ([0, 3, 6] if leads else [])
+        evaluations = []
+        whole = run(folder / "whole.pt", False, evaluations)
+        assert [one.step for one in evaluations] == ([0, 3, 6] if leads else [])
         try:
             run(folder / "cut.pt", leads, [])
             raise AssertionError("not cancelled")
@@ -433,7 +452,7 @@ PARALLEL = """
         for one, two in zip(whole.parameters(), again.parameters(), strict=True):
             assert torch.equal(one, two)
         if leads:
-            torch.save({key: torch.from_numpy(v) for key, v in looks[-1].samples.items()}, folder / "look.pt")
+            torch.save({key: torch.from_numpy(v) for key, v in evaluations[-1].samples.items()}, folder / "last.pt")
 
     with joined():  # one group for all: a second one might find the first one's port not free yet
         work(Path(sys.argv[1]), os.environ["RANK"] == "0")
@@ -442,7 +461,7 @@ PARALLEL = """
 
 @pytest.mark.slow
 def test_two_processes_train_what_one_does(tmp_path):
-    """The same batches and augmentation, so the same weights but for rounding; looks come whole and in order."""
+    """The same batches and augmentation, so the same weights but for rounding; evaluations come whole and in order."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
@@ -457,7 +476,7 @@ def test_two_processes_train_what_one_does(tmp_path):
     finally:
         for process in running:
             process.kill()
-    alone, pair = (torch.load(tmp_path / name / "look.pt") for name in ("alone", "pair"))
+    alone, pair = (torch.load(tmp_path / name / "last.pt") for name in ("alone", "pair"))
     for key in ("avh", "norm", "loss", "margin"):
         torch.testing.assert_close(alone[key], pair[key], rtol=1e-3, atol=1e-4)
     assert len(pair["correct"]) == 100

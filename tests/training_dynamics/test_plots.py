@@ -1,4 +1,4 @@
-"""Curves over epochs: the numbers are the table's, wherever a look lies."""
+"""Curves over epochs: the numbers are the table's, wherever an evaluation lies."""
 
 import numpy as np
 import pandas as pd

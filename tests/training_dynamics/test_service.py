@@ -44,10 +44,10 @@ def training(root: Path, seed: int) -> TrainingFolder:
 
 
 def history(folder: TrainingFolder, column: str) -> pd.DataFrame:
-    """A column of every look at a whole epoch, a row a sample by id, a column an epoch."""
+    """A column of every evaluation at a whole epoch, a row a sample by id, a column an epoch."""
     epochs = folder.evaluations()["epoch"]
-    looks = {epoch: folder.samples(i).set_index("id")[column] for i, epoch in enumerate(epochs) if epoch >= 1}
-    return pd.DataFrame(looks)
+    evaluations = {epoch: folder.samples(i).set_index("id")[column] for i, epoch in enumerate(epochs) if epoch >= 1}
+    return pd.DataFrame(evaluations)
 
 
 # --- the table -----------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_settled_names_the_epochs_of_the_three_curves(trained: DatasetTable, tra
     assert all(0 < epoch < 10 for epoch in at.values())
     assert (
         training_dynamics_service.settled(training_dynamics_service.curves(trained, training(trained_root, 2))) == {}
-    )  # four looks
+    )  # four evaluations
 
 
 def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable, trained_root: Path) -> None:
@@ -196,7 +196,7 @@ def test_an_unfinished_training_has_curves_and_a_map_of_what_was_seen_so_far(
 
 
 def test_samples_that_were_learnt_from_may_be_recorded_too(own_demo_root: Path, train_digits) -> None:
-    """Ids decide, not splits: a look at all samples reaches the whole table."""
+    """Ids decide, not splits: an evaluation of all samples reaches the whole table."""
     train_digits(own_demo_root, epochs=2, split=None)
     table = open_table(Workspace(own_demo_root), "digits")
     assert table.training is not None

@@ -24,13 +24,12 @@ from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.embedded import DIGITS_WEIGHTS
-from avhcurate.models.loading import ModelSpec
+from avhcurate.models import DIGITS_WEIGHTS
+from avhcurate.models.loading import ModelSpec, new_model
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.checkpoints import checkpoint_step
 from avhcurate.training.image_cache import ImageCache
-from avhcurate.training.new_model import new_model
 from avhcurate.training.recipe import Recipe
 from avhcurate.training_dynamics.held_out import stratified, train_and_held_out
 from avhcurate.training_dynamics.train import summary, train_model, train_seeds
@@ -144,23 +143,23 @@ def test_another_dataset_is_held_out_when_its_classes_are_the_same(fresh, tmp_pa
 
 def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
     workspace, training, _ = trained
-    record, looks = training.record, training.evaluations()
+    record, evaluations = training.record, training.evaluations()
     split = workspace.dataset("digits").samples(["split"])["split"]
     assert training.complete
     assert training.ids().tolist() == np.flatnonzero(split == "test").tolist()
     assert (record.train_samples, record.held_out_samples, record.num_classes) == (901, 896, 10)
     assert record.held_out_where == "split <> 'train'"
     assert (record.recipe["crop_padding"], record.recipe["flip"]) == (1, False)
-    assert looks["epoch"].round(2).tolist() == [0, 0.44, 1, 2, 3]
-    assert looks["accuracy"].iloc[-1] > looks["accuracy"].iloc[0] + 0.3
+    assert evaluations["epoch"].round(2).tolist() == [0, 0.44, 1, 2, 3]
+    assert evaluations["accuracy"].iloc[-1] > evaluations["accuracy"].iloc[0] + 0.3
     assert not training.checkpoint_path.exists()
     run = workspace.dataset("digits").run()
     assert run.record.weights_sha256 == record.weights_sha256
     scored = pd.read_parquet(run.scores_path).set_index("id").loc[training.ids()]
-    last = training.samples(len(looks) - 1)
+    last = training.samples(len(evaluations) - 1)
     for key in ("avh", "norm", "confidence", "margin"):
         np.testing.assert_allclose(scored[key], last[key], rtol=2e-3, atol=2e-4, err_msg=key)
-    assert summary(training)["accuracy"] == pytest.approx(looks["accuracy"].iloc[-1], abs=1e-6)
+    assert summary(training)["accuracy"] == pytest.approx(evaluations["accuracy"].iloc[-1], abs=1e-6)
 
 
 def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
@@ -174,8 +173,8 @@ def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
 
 def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh, trained):
     _, first, _ = trained
-    looks = []
-    again = train_seeds(fresh, "digits", SETTINGS, [0, 1], progress=Progress(lambda *call: looks.append(call)))
+    evaluations = []
+    again = train_seeds(fresh, "digits", SETTINGS, [0, 1], progress=Progress(lambda *call: evaluations.append(call)))
     assert again[0].name == first.name != again[1].name
     weights = [load_file(training.weights_path) for training in (first, *again)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -185,7 +184,7 @@ def test_the_same_again_does_nothing_and_another_seed_is_another_training(fresh,
     assert again[0].weights_path.stat().st_mtime_ns == written
 
 
-def test_a_cancelled_training_resumes_to_the_same_weights_and_looks(fresh, trained):
+def test_a_cancelled_training_resumes_to_the_same_weights_and_evaluations(fresh, trained):
     _, whole, _ = trained
     steps = 0
 
@@ -304,8 +303,9 @@ def test_weights_of_the_same_classes_keep_their_head():
     model = new_model(spec, 10)
     assert not model.new_head
     assert torch.equal(model.module.head.weight, load_file(DIGITS_WEIGHTS)["head.weight"])
-    assert torch.equal(new_model(ModelSpec(name="avhcurate:digits"), 10, pretrained=True).module.head.weight,
-                       model.module.head.weight)  # fmt: skip
+    assert torch.equal(
+        new_model(ModelSpec(name="avhcurate:digits"), 10, pretrained=True).module.head.weight, model.module.head.weight
+    )
 
 
 def test_a_model_without_published_weights_says_so():

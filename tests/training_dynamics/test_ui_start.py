@@ -1,4 +1,4 @@
-"""What the form of a training finds out by itself: network, dataset to learn from, dataset to look at; its command."""
+"""What the form of a training finds out by itself: network, dataset to learn from, dataset held out; its command."""
 
 from types import SimpleNamespace
 

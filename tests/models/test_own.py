@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from avhcurate.models.cifar import CifarResNet18
+from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import ModelSpec, load_model
+from avhcurate.models.own import AlexNetSmall, CifarResNet18, Cnn9, VggSmall
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture
-from avhcurate.models.small import AlexNetSmall, Cnn9, VggSmall
 
 NETWORKS = {"cnn9": Cnn9, "vgg-small": VggSmall, "alexnet-small": AlexNetSmall, "resnet18": CifarResNet18}
 WIDTHS = {"cnn9": 256, "vgg-small": 256, "alexnet-small": 512, "resnet18": 512}
@@ -36,7 +36,7 @@ def linear(inputs, outputs):
 def features(name, pixels, **options):
     model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random", **options))
     with torch.inference_mode():
-        return model.with_features()(pixels)
+        return FeatureTap(model.module, model.head)(pixels)
 
 
 def test_cnn9_has_the_layers_of_the_paper():
@@ -125,8 +125,13 @@ def test_their_size_is_32_pixels_unless_it_is_said():
 def test_parameters_keep_their_names():
     """Weights that were saved load by them."""
     assert [name for name in Cnn9().state_dict() if "num_batches" not in name][:7] == [
-        "blocks.0.0.weight", "blocks.0.1.weight", "blocks.0.1.bias", "blocks.0.1.running_mean",
-        "blocks.0.1.running_var", "blocks.0.3.weight", "blocks.0.4.weight",
-    ]  # fmt: skip
+        "blocks.0.0.weight",
+        "blocks.0.1.weight",
+        "blocks.0.1.bias",
+        "blocks.0.1.running_mean",
+        "blocks.0.1.running_var",
+        "blocks.0.3.weight",
+        "blocks.0.4.weight",
+    ]
     for module in (Cnn9(), VggSmall(), AlexNetSmall(), CifarResNet18()):
         assert list(module.state_dict())[-2:] == ["head.weight", "head.bias"]

