@@ -67,7 +67,7 @@ def test_the_table_says_what_the_files_say(table, names):
     right = rows["predicted"] == rows["label"]
     assert (row["n"], row["accuracy"]) == (1797, pytest.approx(right.mean()))
     assert row["class_accuracy"] == pytest.approx(right.groupby(rows["label"]).mean().mean())
-    # Brier and NLL anew from the features, head and labels.
+    # Brier and NLL again from the features, head and labels.
     run = table.dataset.run(names[0])
     logits = run.features().astype(float) @ run.class_weights().T + run.bias()
     probs = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -205,8 +205,8 @@ def test_discovery_five_holds_where_one_network_was_turned(table, names):
     assert found.norm.to_numpy()[0, 1] == pytest.approx(-1)
     four, five = found.findings
     assert (four.discovery, five.discovery, five.verdict) == (4, 5, "holds")
-    alike = compare_service.side_by_side(table, [names[0], "part-2"])
-    assert alike.findings[1].verdict == "does not hold"
+    same = compare_service.side_by_side(table, [names[0], "part-2"])
+    assert same.findings[1].verdict == "does not hold"
 
 
 def test_runs_of_different_class_counts_are_compared_by_relative_avh(own_demo_root, add_run):

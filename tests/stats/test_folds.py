@@ -42,6 +42,6 @@ def test_folds_that_cannot_be_filled_are_refused(folds):
         stratified_folds(np.zeros(4, int), np.arange(4), folds=folds, seed=0)
 
 
-def test_rows_are_alike_only_to_the_last_bit():
+def test_rows_are_equal_only_to_the_last_bit():
     features = np.array([[1, 2], [1, 2 + 1e-6], [1, 2], [0, 0]], np.float32)
     assert identical_rows(features, np.array([0, 1, 2, 3]), block=2).tolist() == [0, 1, 0, 2]

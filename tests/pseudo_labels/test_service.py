@@ -1,70 +1,17 @@
-"""Correlation, disagreement and selection over a real table: their numbers, files and marks."""
+"""Selection over a real table: its files, its gates, and what plays no part in it."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from avhcurate import scores
-from avhcurate.correlation import service as correlation_service
-from avhcurate.disagreement import service as disagreement_service
 from avhcurate.errors import CurateError
-from avhcurate.export.tabular import write_csv_file
 from avhcurate.pseudo_labels import model_outputs
 from avhcurate.pseudo_labels import rules as pseudo_labels_rules
 from avhcurate.pseudo_labels import service as pseudo_labels_service
-from avhcurate.scores import SCORES
 from avhcurate.table.filters import Filters
-
-
-def test_the_correlation_table_equals_scipy_in_every_group(digits):
-    found = correlation_service.correlate(digits)
-    frame = digits.frame(Filters())
-    assert list(found.table.columns) == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
-    assert set(found.table["score"]) == {key for key, score in SCORES.items() if not score.training}
-    for row in found.table.itertuples():
-        group = frame if row.bin == "all" else frame[frame["hsf_bin"] == row.bin]
-        group = group[group[row.score].notna() & group["hsf"].notna()]
-        assert row.n == len(group)
-        expected = stats.spearmanr(group[row.score].astype("float64"), group["hsf"]).statistic
-        assert row.spearman == pytest.approx(expected, abs=1e-9)
-    by_bin = found.table[found.table["score"] == "avh"].set_index("bin")["n"]
-    assert by_bin["all"] == by_bin.drop("all").sum() == frame["hsf"].notna().sum()
-
-
-def test_filters_narrow_the_correlations(digits):
-    some = correlation_service.correlate(digits, keys=["avh"], filters=Filters(splits=("test",)))
-    assert some.table["n"].iloc[0] == digits.count(Filters(splits=("test",)))
-    assert list(some.table["score"].unique()) == ["avh"]
-
-
-def test_correlation_files_are_marked_simulated_and_latex_has_a_row_a_score(digits, tmp_path):
-    found = correlation_service.correlate(digits, keys=["avh", "confidence"])
-    write_csv_file(correlation_service.export_table(found), tmp_path / "c.csv")
-    written = pd.read_csv(tmp_path / "c.csv")
-    assert set(written["hsf_source"]) == {"simulated"}
-    assert list(written.columns[:8]) == list(found.table.columns)
-    latex = correlation_service.to_latex(found)
-    assert "SIMULATED" in latex
-    assert latex.count(r"\\") == 4
-    with pytest.raises(CurateError, match="--force"):
-        write_csv_file(correlation_service.export_table(found), tmp_path / "c.csv")
-
-
-def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
-    gap = disagreement_service.disagree(digits, key="avh")
-    rows = disagreement_service.gap_table(digits, gap)
-    humans, network = (rows[rows["set"] == name] for name in disagreement_service.SETS)
-    low, high = gap.sets.score_cuts
-    assert (humans["hsf"] <= 0.2).all()
-    assert (humans["avh"] <= low).all()
-    assert (network["hsf"] >= 0.8).all()
-    assert (network["avh"] >= high).all()
-    assert not set(humans["id"]) & set(network["id"])
-    assert len(rows) == sum(len(ids) for ids in gap.ids.values()) > 0
-    assert rows["hsf_source"].unique().tolist() == ["simulated"]
 
 
 @pytest.mark.parametrize("rule", ["confidence", "avc", "lrent"])
@@ -90,7 +37,8 @@ def test_the_centred_gate_takes_the_means_away(digits, monkeypatch):
     run = digits.run
     features, weights = np.asarray(run.features(), np.float64), run.class_weights().astype(np.float64)
     centred = scores.avc(features - features.mean(0), weights - weights.mean(0))
-    expected = pseudo_labels_rules.select(features @ weights.T + run.bias(), centred, rule="avc-centred", portion=0.3)
+    logits = features @ weights.T + run.bias()
+    expected = pseudo_labels_rules.select(lambda: [(logits, centred)], rule="avc-centred", portion=0.3)
     monkeypatch.setattr(model_outputs, "_BLOCK", 300 * features.shape[1])
     found = pseudo_labels_service.select(digits, rule="avc-centred", portion=0.3, filters=Filters(excluded=None))
     np.testing.assert_array_equal(found.selection.selected, expected.selected)
@@ -141,12 +89,6 @@ def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
     assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
 
 
-def test_what_is_missing_is_named(digits, workspace, tmp_path):
-    with pytest.raises(CurateError, match="hardness"):
-        correlation_service.correlate(digits, keys=["hardness"])
-    with pytest.raises(CurateError, match="hardness"):
-        disagreement_service.disagree(digits, key="hardness")
-    with pytest.raises(CurateError, match="widen"):
-        correlation_service.correlate(digits, filters=Filters(where="avh > 5"))
+def test_a_file_of_another_format_is_refused(digits, tmp_path):
     with pytest.raises(CurateError, match=r"\.csv"):
         pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")
