@@ -32,7 +32,7 @@ def correlate(
     from avhcurate.votes.bins import edges_of
 
     table = options.open_run_table(workspace, name, model)
-    keys = options.words(scores) if scores else None
+    keys = options.comma_separated(scores) if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
     found = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
     options.write_csv(correlation_service.export_table(found), csv, force=force)

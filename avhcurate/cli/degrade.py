@@ -39,7 +39,7 @@ def degrade(
             name,
             model,
             weights="random" if weights == Path("random") else weights,
-            kinds=options.words(kinds) if kinds is not None else None,
+            kinds=options.comma_separated(kinds) if kinds is not None else None,
             limit=limit or None,
             device=device,
             precision=precision,

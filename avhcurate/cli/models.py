@@ -30,8 +30,8 @@ def models(
     from avhcurate.training_dynamics import discovery_text
 
     table = options.open_run_table(workspace, name, None)
-    names = options.words(runs) if runs else None
-    keys = options.words(scores)
+    names = options.comma_separated(runs) if runs else None
+    keys = options.comma_separated(scores)
     found = compare_service.side_by_side(table, names, keys=keys)
     options.write_csv(compare_service.export_table(found), csv, force=force)
     if as_json:

@@ -1,4 +1,4 @@
-"""What verbs share: options, how they open things, and how they print."""
+"""Shared by the verbs: options, opening workspaces and tables, jobs, and printing."""
 
 import json
 import os
@@ -43,18 +43,18 @@ def open_run_table(workspace: Path | None, name: str, model: str | None) -> "Dat
 
 @contextmanager
 def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
-    """Makes this call the workspace's job, whose progress shows on the terminal and on the pages."""
-    from avhcurate.cli.terminal import Reporter
+    """Runs the block as the workspace's job, with progress on the terminal and on the pages."""
+    from avhcurate.cli.terminal import terminal_reports
     from avhcurate.data import background
 
-    with Reporter() as reporter, background.run(space.root, verb, dataset, arguments(), on_report=reporter) as progress:
+    with terminal_reports() as show, background.run(space.root, verb, dataset, arguments(), on_report=show) as progress:
         yield progress
 
 
-def job_of_all(
+def distributed_job(
     space: "Workspace", verb: str, dataset: str, work: "Callable[[Progress], Sequence[Any]]"
 ) -> Sequence[Any]:
-    """What `work` gives as a job; nothing in a process of `torchrun` that is not the first, which just works."""
+    """The result of `work` as a job. In `torchrun` only the first process reports; the others return nothing."""
     from avhcurate.disk.jobs import SILENT, Cancelled
 
     if int(os.environ.get("RANK", "0")):
@@ -94,16 +94,16 @@ def arguments() -> list[str]:
     return kept
 
 
-def words(text: str) -> list[str]:
+def comma_separated(text: str) -> list[str]:
     """Parts of a list such as avh,confidence.
 
-    >>> words("avh, confidence")
+    >>> comma_separated("avh, confidence")
     ['avh', 'confidence']
     """
     return [part.strip() for part in text.split(",")]
 
 
-def whole_numbers(option: str, text: str) -> list[int]:
+def integers(option: str, text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -65,9 +65,9 @@ def self_train(
         device=device,
         precision=precision,
     )
-    rules: Any = options.words(rule)
-    each, space = options.whole_numbers("--seeds", seeds), options.open_workspace(workspace)
-    folders = options.job_of_all(
+    rules: Any = options.comma_separated(rule)
+    each, space = options.integers("--seeds", seeds), options.open_workspace(workspace)
+    folders = options.distributed_job(
         space, "self-train", target, lambda progress: self_train_all(space, settings, rules, each, progress=progress)
     )
     found = [summary(folder) for folder in folders]

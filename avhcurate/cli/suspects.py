@@ -33,7 +33,7 @@ def suspects(
     with options.job(space, "suspects", name) as progress:
         folder = suspects_service.find_suspects(
             table,
-            sources=options.words(sources) if sources is not None else None,
+            sources=options.comma_separated(sources) if sources is not None else None,
             honest=out_of_fold,
             folds=folds,
             seed=seed,

@@ -1,8 +1,9 @@
-"""Progress of long work on a terminal: a bar with rate and time left, or a line now and then in a log."""
+"""Progress of long work on a terminal: a bar with rate and time left, or a line every ten seconds in a log."""
 
 import sys
 import time
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,42 +14,30 @@ from avhcurate.disk.jobs import JobRecord
 _LINE_INTERVAL = 10.0
 
 
-class Reporter:
-    """Shows the reports of one job on stderr; use it as a context manager and as the job's listener."""
+@contextmanager
+def terminal_reports() -> Iterator[Callable[[JobRecord], None]]:
+    """A listener for the reports of one job that shows them on stderr."""
+    last_line = time.monotonic()
 
-    def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task = None
-        self._last_line = time.monotonic()
-        if sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[rate]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._task = self._bar.add_task("starting", total=None, rate="")
-
-    def __enter__(self) -> "Reporter":
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def __call__(self, job: JobRecord) -> None:
-        """Takes one report."""
-        rate = f"{job.rate:.0f}/s" if job.rate else ""
-        if self._bar and self._task is not None:
-            what = job.message or job.verb
-            self._bar.update(self._task, completed=job.done, total=job.total, description=what, rate=rate)
-        elif time.monotonic() - self._last_line > _LINE_INTERVAL:
-            self._last_line = time.monotonic()
+    def print_line(job: JobRecord) -> None:
+        nonlocal last_line
+        if time.monotonic() - last_line > _LINE_INTERVAL:
+            last_line = time.monotonic()
             left = f", {job.eta_s:.0f} s left" if job.eta_s is not None else ""
-            print(f"{job.verb} {job.dataset}: {job.done} of {job.total} {rate}{left}", file=sys.stderr, flush=True)
+            print(
+                f"{job.verb} {job.dataset}: {job.done} of {job.total} {_rate(job)}{left}", file=sys.stderr, flush=True
+            )
+
+    if not sys.stderr.isatty():
+        yield print_line
+        return
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}")]
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None, rate="")
+        yield lambda job: bar.update(
+            task, completed=job.done, total=job.total, description=job.message or job.verb, rate=_rate(job)
+        )
+
+
+def _rate(job: JobRecord) -> str:
+    return f"{job.rate:.0f}/s" if job.rate else ""

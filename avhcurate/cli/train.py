@@ -112,8 +112,8 @@ def train(
         sync_batchnorm=sync_batchnorm,
         tensorboard=tensorboard,
     )
-    space, each = options.open_workspace(workspace), options.whole_numbers("--seeds", seeds)
-    trainings = options.job_of_all(
+    space, each = options.open_workspace(workspace), options.integers("--seeds", seeds)
+    trainings = options.distributed_job(
         space, "train", name, lambda progress: train_seeds(space, name, settings, each, progress=progress)
     )
     found = [summary(training) for training in trainings]

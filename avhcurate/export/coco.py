@@ -1,15 +1,15 @@
-"""COCO format: images/ and annotations.json, a label as an annotation whose box is the whole image.
+"""COCO format: images/ and annotations.json; a label is an annotation whose box is the whole image.
 
 https://cocodataset.org/#format-data has no labels of whole images: its readers find a class through a box.
 """
 
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import starmap
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from avhcurate.export.columns import export_columns, without_missing
+from avhcurate.export.columns import without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.images.decoding import BrokenImage, stored_size
@@ -25,59 +25,45 @@ def write_coco(table: DatasetTable, filters: Filters, path: Path) -> int:
     """
     (path / "images").mkdir(parents=True)
     left_out: list[int] = []
-    labels = path / ".annotations"  # they come behind the images, which must not be read twice
+    labels: list[tuple[int, int, int, int]] = []  # annotations come after the images, which are read once
+    categories = [{"id": number + 1, "name": name, "supercategory": ""} for number, name in enumerate(table.classes)]
     with text_file(path / "annotations.json") as stream:
-        stream.write(f'{{"info": {json_text(_info(table))}, "licenses": [],\n"categories": ')
-        stream.write(
-            json_text([{"id": n + 1, "name": name, "supercategory": ""} for n, name in enumerate(table.classes)])
-        )
+        stream.write(f'{{"info": {json_text(_info(table))}, "licenses": [],\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
-        with open(labels, "w", encoding="utf-8") as beside:
-            write_items(stream, _images(table, filters, path, beside, left_out))
+        write_items(stream, map(json_text, _images(table, filters, path, labels, left_out)))
         stream.write('],\n"annotations": [')
-        with open(labels, encoding="utf-8") as beside:
-            shutil.copyfileobj(beside, stream)
-        stream.write("\n]}\n")
-    labels.unlink()
+        write_items(stream, map(json_text, starmap(_annotation, labels)))
+        stream.write("]}\n")
     return len(left_out)
 
 
-def _images(table: DatasetTable, filters: Filters, path: Path, beside: TextIO, left_out: list[int]) -> Iterator[str]:
-    """The image of every sample; its annotation goes to the file `beside`."""
-    first = True
-    for row, place in place_images(table, filters, path, export_columns(table), lambda _: "images"):
-        size = None if place is None else _size(place)
-        if place is None or size is None:
+def _images(
+    table: DatasetTable, filters: Filters, path: Path, labels: list[tuple[int, int, int, int]], left_out: list[int]
+) -> Iterator[dict[str, Any]]:
+    """The image of every sample; its id, label, width and height are added to `labels`."""
+    for row, place in place_images(table, filters, path, lambda _: "images", left_out):
+        try:
+            width, height = stored_size(place)
+        except BrokenImage:
+            place.unlink()
             left_out.append(row["id"])
             continue
-        width, height = size
         if row["curated_label"] is not None:
-            beside.write(("\n" if first else ",\n") + json_text(_annotation(row, width, height)))
-            first = False
+            labels.append((row["id"], row["curated_label"], width, height))
         attributes = without_missing(row, without=("id",))
-        image = {"id": row["id"], "file_name": place.name, "width": width, "height": height, "attributes": attributes}
-        yield json_text(image)
+        yield {"id": row["id"], "file_name": place.name, "width": width, "height": height, "attributes": attributes}
 
 
-def _annotation(row: dict[str, Any], width: int, height: int) -> dict[str, Any]:
+def _annotation(id: int, label: int, width: int, height: int) -> dict[str, Any]:
     return {
-        "id": row["id"] + 1,
-        "image_id": row["id"],
-        "category_id": row["curated_label"] + 1,
+        "id": id + 1,
+        "image_id": id,
+        "category_id": label + 1,
         "bbox": [0, 0, width, height],
         "segmentation": [[0, 0, width, 0, width, height, 0, height]],
         "area": width * height,
         "iscrowd": 0,
     }
-
-
-def _size(place: Path) -> tuple[int, int] | None:
-    """Width and height of a placed image; None, and no file any more, where it is no image."""
-    try:
-        return stored_size(place)
-    except BrokenImage:
-        place.unlink()
-        return None
 
 
 def _info(table: DatasetTable) -> dict[str, Any]:

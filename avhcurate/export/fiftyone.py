@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avhcurate.export.columns import export_columns, without_missing
+from avhcurate.export.columns import without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
@@ -44,11 +44,8 @@ def write_fiftyone(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def _labels(table: DatasetTable, filters: Filters, path: Path, left_out: list[int]) -> Iterator[str]:
-    for row, place in place_images(table, filters, path, export_columns(table), lambda _: "data"):
-        if place is None:
-            left_out.append(row["id"])
-        else:
-            yield f"{json_text(place.stem)}: {json_text(_label(row))}"
+    for row, place in place_images(table, filters, path, lambda _: "data", left_out):
+        yield f"{json_text(place.stem)}: {json_text(_label(row))}"
 
 
 def _label(row: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Images of an export: links where they are local files, their bytes where they are not."""
+"""Images of an export: links to local files, copies of all others."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,36 +11,37 @@ from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
-#: Samples whose images are put in their places in one go.
+#: Samples whose images are read at once.
 _BATCH = 1024
 
 
 def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
     """CLASS/FILE for every sample."""
     path.mkdir()
-    folders = _folder_names(table.classes)
-    placed = place_images(table, filters, path, ["curated_label_name"], lambda row: folders[row["curated_label_name"]])
-    return sum(place is None for _, place in placed)
+    folders, left_out = _folder_names(table.classes), list[int]()
+    for _ in place_images(table, filters, path, lambda row: folders[row["curated_label_name"]], left_out):
+        pass
+    return len(left_out)
 
 
 def place_images(
-    table: DatasetTable, filters: Filters, folder: Path, columns: Sequence[str], within: Callable[[dict[str, Any]], str]
-) -> Iterator[tuple[dict[str, Any], Path | None]]:
-    """Puts the image of every sample into the folder `within` it says; gives its row and the file.
+    table: DatasetTable, filters: Filters, folder: Path, within: Callable[[dict[str, Any]], str], left_out: list[int]
+) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Writes or links the image of every sample in the sub-folder `within(row)`; yields its row and the file.
 
-    A row has `id`, `path` and `columns`. The file is None where the image cannot be read.
+    Samples whose images cannot be read are skipped, and their ids added to `left_out`.
     """
     source = table.dataset.images()
-    wanted = list(dict.fromkeys(["id", "path", *columns]))
-    for batch in batches(table, filters, columns=wanted, rows=_BATCH):
+    for batch in batches(table, filters, rows=_BATCH):
         rows = batch.to_pylist()
         places = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
-        broken = set(_place(source, places))
-        yield from ((row, None if row["id"] in broken else places[row["id"]]) for row in rows)
+        broken = list(_place(source, places))
+        left_out += broken
+        yield from ((row, places[row["id"]]) for row in rows if row["id"] not in broken)
 
 
 def _place(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
-    """Makes the files; gives the ids of those that cannot be made."""
+    """Writes or links the files; yields the ids of images that cannot be read."""
     inside = []
     for id, place in places.items():
         place.parent.mkdir(exist_ok=True)
@@ -56,7 +57,7 @@ def _place(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
 
 
 def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
-    """A folder for each class and for samples without one; names that some file system takes for one are numbered.
+    """A folder for each class and for samples without one; names that differ only in case or odd signs are numbered.
 
     >>> _folder_names(["cat/dog", "cat:dog", "Cat_Dog"])
     {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog (1)', 'Cat_Dog': 'Cat_Dog (2)', None: 'unlabelled'}

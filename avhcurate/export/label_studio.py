@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from avhcurate.export.columns import export_columns, rows, without_missing
+from avhcurate.export.columns import rows, without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
@@ -28,7 +28,7 @@ _README = """# {name} for Label Studio
 
 Predictions are the model's. Annotations are {annotations}.
 """
-_HERE = (
+_SETUP = (
     "Start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
     "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder, and add the folder `images` as local storage."
 )
@@ -56,10 +56,7 @@ def _tasks(
     table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None, left_out: list[int]
 ) -> Iterator[dict[str, Any]]:
     votes, ticks = _votes(table), _ticks(table)
-    for row, address in _addresses(table, filters, path, image_prefix):
-        if address is None:
-            left_out.append(row["id"])
-            continue
+    for row, address in _addresses(table, filters, path, image_prefix, left_out):
         facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
         data = {"image": address, "path": row["path"], **facts} | ({"simulated": True} if table.simulated else {})
         if ticks:
@@ -67,20 +64,23 @@ def _tasks(
         yield {
             "data": data,
             "predictions": [_prediction(row, table)] if row["predicted_name"] is not None else [],
-            "annotations": [*_cast(votes.get(row["id"], ()), table.classes, ticks=ticks), *_decided(row)],
+            "annotations": [
+                *_of_votes(votes.get(row["id"], ()), table.classes, ticks=ticks),
+                *_of_curated_label(row),
+            ],
         }
 
 
 def _addresses(
-    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None
-) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Every row with the address of its image, None where the image cannot be read."""
+    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None, left_out: list[int]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every row with the address of its image."""
     if image_prefix is None:
-        for row, place in place_images(table, filters, path, export_columns(table), lambda _: "images"):
-            yield row, None if place is None else f"{_LOCAL}{quote(f'images/{place.name}')}"
-        return
-    for row in rows(table, filters):
-        yield row, image_prefix + quote(row["path"])
+        for row, place in place_images(table, filters, path, lambda _: "images", left_out):
+            yield row, f"{_LOCAL}{quote(f'images/{place.name}')}"
+    else:
+        for row in rows(table, filters):
+            yield row, image_prefix + quote(row["path"])
 
 
 def _ticks(table: DatasetTable) -> bool:
@@ -90,12 +90,13 @@ def _ticks(table: DatasetTable) -> bool:
 
 def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
     """By id how often each class was given, or of ticks how often "yes" and "no" were."""
-    found = table.vote_counts()
-    if found is None:
+    counted = table.vote_counts()
+    if counted is None:
         return {}
-    ticked = "counts" not in found
-    counts = zip(found["selected"], found["shown"] - found["selected"], strict=True) if ticked else found["counts"]
-    return dict(zip(found["id"].tolist(), counts, strict=True))
+    if "counts" in counted:
+        return dict(zip(counted["id"].tolist(), counted["counts"], strict=True))
+    yes, no = counted["selected"], counted["shown"] - counted["selected"]
+    return dict(zip(counted["id"].tolist(), zip(yes, no, strict=True), strict=True))
 
 
 def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
@@ -104,15 +105,15 @@ def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
     return {"model_version": table.run.name, "score": row["max_confidence"], "result": result}
 
 
-def _cast(counts: Sequence[int], classes: Sequence[str], *, ticks: bool) -> Iterator[dict[str, Any]]:
+def _of_votes(counts: Sequence[int], classes: Sequence[str], *, ticks: bool) -> Iterator[dict[str, Any]]:
     """An annotation for each vote."""
-    for said, count in zip(("yes", "no") if ticks else classes, counts, strict=False):  # the model may know more
+    for answer, count in zip(("yes", "no") if ticks else classes, counts, strict=False):  # the model may know more
         for _ in range(count):
-            yield {"result": [choice(said, select=ticks)], "was_cancelled": False, "ground_truth": False}
+            yield {"result": [choice(answer, select=ticks)], "was_cancelled": False, "ground_truth": False}
 
 
-def _decided(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The curated label; true ground where a person has set it."""
+def _of_curated_label(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The curated label as an annotation; ground truth where a person has set it."""
     if (name := row["curated_label_name"]) is not None:
         yield curated(name, ground_truth=row["curated_label"] != row["label"])
 
@@ -121,5 +122,5 @@ def _readme(table: DatasetTable, image_prefix: str | None) -> str:
     annotations = "the votes, one each, and the curated label, which is marked so in its `meta` and is no vote"
     if table.simulated:
         annotations = f"{annotations}; the votes are **simulated**"
-    images = _HERE if image_prefix is None else f"Images are read from {image_prefix}PATH: see that they are there."
+    images = _SETUP if image_prefix is None else f"Images are read from {image_prefix}PATH."
     return _README.format(name=table.dataset.name, images=images, annotations=annotations)

@@ -21,8 +21,6 @@ from avhcurate.votes.attach import attach_sheet
 #: Every public dataset by name. Checksums are those that its place publishes; where there is none, `fetch` says so.
 PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
 
-_MEGABYTE = 1_000_000
-
 
 @dataclass(frozen=True)
 class FetchResult:
@@ -77,8 +75,7 @@ def _fetch_files(
     """Everything that is needed, fetched or found; an optional file that cannot be had is left out with a message."""
     fetched = FetchedFiles({}, None if images is None else _folder("--images", images))
     if public.hub is not None and mirror is None:
-        megabytes = _megabytes(progress, public.hub, 0, public.size)
-        fetched.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=megabytes)
+        fetched.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=progress)
         return fetched
     mirror = str(_folder("--mirror", Path(mirror))) if mirror is not None and not is_url(mirror) else mirror
     first, done = public.files[0], 0
@@ -111,10 +108,10 @@ def _folder(option: str, path: Path) -> Path:
 def _megabytes(progress: Progress, name: str, before: int, size: int) -> Progress:
     """Takes the bytes of one file and reports the megabytes of all."""
 
-    def tell(done: int, total: int, _: str) -> None:
-        progress.report((before + done) // _MEGABYTE, max(size, before + total) // _MEGABYTE, f"megabytes of {name}")
+    def report(done: int, total: int, _: str) -> None:
+        progress.report((before + done) // 1_000_000, max(size, before + total) // 1_000_000, f"megabytes of {name}")
 
-    return progress.through(tell)
+    return progress.through(report)
 
 
 def _tree(public: PublicDataset, mirror: str | None) -> Path | None:
@@ -127,10 +124,9 @@ def _tree(public: PublicDataset, mirror: str | None) -> Path | None:
 
 
 def _attach(public: PublicDataset, fetched: FetchedFiles, folder: DatasetFolder, force: bool) -> None:
-    """Attaches the answers; where they cannot be read, the dataset stands without them and says so."""
+    """Attaches the votes; where they cannot be read, the dataset is imported without them, with a message."""
     try:
-        sheet = public.votes(fetched, folder)
-        if sheet is not None:
+        if public.votes is not None and (sheet := public.votes(fetched, folder)) is not None:
             attach_sheet(folder, sheet, f"{public.title}, {public.home}", force=force)
     except CurateError as problem:
         fetched.messages.append(f"no votes were attached: {problem}")

@@ -21,7 +21,7 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.parquet import split_of
 
 _HUB = "https://huggingface.co"
-#: Where the hub keeps what it has made into Parquet of a dataset in another form.
+#: Where the hub keeps its conversion to Parquet of a dataset in another form.
 _CONVERTED = "refs/convert/parquet"
 _MOST_LISTED = 64 << 20
 _NAME = re.compile(r"(?P<repository>[^@:]+)(@(?P<revision>[^:]+))?(:(?P<config>[^/]*)(/(?P<split>.+))?)?")
@@ -75,12 +75,12 @@ def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
     """A folder with the Parquet files of a dataset; the name of each begins with its split.
 
     A folder of this machine is taken as it is; `HF_ENDPOINT` may name a folder of such copies, or of the hub's cache.
-    Downloads from a hub resume and are checked by its SHA-256. A complete one is not downloaded again.
+    Downloads resume, are checked by the hub's SHA-256 and are not repeated. Progress is in megabytes.
     """
     local = _local_copy(name)
     place = downloads / folder_name(str(name))
     if local is not None:
-        return local if name.config is None and name.split is None else _linked(name, local, place)
+        return local if name.config is None and name.split is None else _link_files(name, local, place)
     whole = place / "complete"
     if whole.exists() and (folder := place / whole.read_text().strip()).is_dir():
         return folder
@@ -93,13 +93,13 @@ def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
             f"{_OTHERWISE}"
         ) from problem
     folder = place / (re.sub(r"\W", "-", commit)[:12])
-    _fetch(name, commit, files, folder, progress)
+    _download(name, commit, files, folder, progress)
     write_atomic(whole, folder.name + "\n")
     return folder
 
 
 def folder_name(source: str) -> str:
-    """A name that people know a source by and no other one gets, as `a/b` and `a-b` would.
+    """A readable name for a source, with a hash that keeps `a/b` and `a-b` apart.
 
     >>> folder_name("uoft-cs/cifar10")
     'uoft-cs-cifar10-e11c4d3e'
@@ -108,39 +108,35 @@ def folder_name(source: str) -> str:
     return f"{readable}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
 
 
-def _fetch(name: HubName, commit: str, files: list[_File], folder: Path, progress: Progress) -> None:
+def _download(name: HubName, commit: str, files: list[_File], folder: Path, progress: Progress) -> None:
     total, done = sum(file.size or 0 for file in files), 0
-    for file, target in zip(files, _names(files), strict=True):
+    for file, target in zip(files, _file_names(files), strict=True):
         address = f"{_endpoint()}/datasets/{quote(name.repository)}/resolve/{quote(commit, safe='')}/{quote(file.path)}"
 
-        def tell(part: int, _: int, message: str, before: int = done) -> None:
-            progress.report(before + part, total, message)
+        def report(received: int, _: int, __: str, before: int = done) -> None:
+            progress.report((before + received) // 1_000_000, total // 1_000_000, f"megabytes of {name}")
 
-        fetched = fetch_file(
-            Wanted(target, (address,), file.size, file.checksum),
-            folder,
-            secret=_secret(),
-            progress=progress.through(tell),
-        )
+        wanted = Wanted(target, (address,), file.size, file.checksum)
+        fetched = fetch_file(wanted, folder, secret=_secret(), progress=progress.through(report))
         done += fetched.path.stat().st_size
-        progress.report(done, total, "")
+        report(0, 0, "", done)
 
 
 def _find(name: HubName) -> tuple[str, list[_File]]:
-    """The commit, and the Parquet files of the config and split that are meant."""
+    """The commit, and the Parquet files of the config and split of `name`."""
     revision = name.revision or "main"
     commit, card = _commit(name.repository, revision)
-    files = _grouped(_tree(name.repository, commit), card.get("configs"))
+    files = _by_split(_tree(name.repository, commit), card.get("configs"))
     if not files and name.revision is None:
         try:
             commit, _ = _commit(name.repository, _CONVERTED)
-            files = _grouped(_tree(name.repository, commit), None)
+            files = _by_split(_tree(name.repository, commit), None)
         except RemoteError as problem:
             if problem.status not in (401, 403, 404):
                 raise
     if not files:
-        raise NoParquet(f"hf:{name} has no Parquet files, nor has the hub made any of all of it")
-    return commit, _chosen(name, files)
+        raise NoParquet(f"hf:{name} has no Parquet files, and the hub has not converted all of it")
+    return commit, _select_files(name, files)
 
 
 def _commit(repository: str, revision: str) -> tuple[str, dict[str, Any]]:
@@ -160,7 +156,7 @@ def _tree(repository: str, commit: str) -> list[_File]:
         entries, address = _ask(address)
         for entry in entries if isinstance(entries, list) else []:
             path = str(entry.get("path", ""))
-            # What the hub made of the beginning of a large dataset is not the dataset.
+            # The hub converts only the beginning of a large dataset, to partial-*.
             if entry.get("type") == "file" and path.endswith(".parquet") and "/partial-" not in path:
                 large = entry.get("lfs") or {}
                 size, hash = large.get("size", entry.get("size")), large.get("oid")
@@ -187,7 +183,7 @@ def _ask(address: str) -> tuple[Any, str | None]:
     return content, following
 
 
-def _grouped(files: list[_File], configs: Any) -> list[_File]:
+def _by_split(files: list[_File], configs: Any) -> list[_File]:
     """The files with their config and split: as the card says, else by folders and names."""
     declared = [
         replace(file, config=config, split=split)
@@ -220,7 +216,7 @@ def _declared(configs: Any) -> Iterable[tuple[str, str, list[str]]]:
             yield name, split, [str(pattern).removeprefix("./") for pattern in patterns]
 
 
-def _chosen(name: HubName, files: list[_File]) -> list[_File]:
+def _select_files(name: HubName, files: list[_File]) -> list[_File]:
     configs = list(dict.fromkeys(file.config for file in files))
     config = name.config or (configs[0] if len(configs) == 1 else "default")
     if config not in configs:
@@ -236,8 +232,8 @@ def _chosen(name: HubName, files: list[_File]) -> list[_File]:
     )
 
 
-def _names(files: list[_File]) -> list[str]:
-    """A name for each file that begins with its split, as the hub's own names do."""
+def _file_names(files: list[_File]) -> list[str]:
+    """A name for each file that begins with its split, as on the hub."""
     splits = [re.sub(r"\W", "_", file.split) for file in files]
     return [
         f"{split}-{splits[:place].count(split):05d}-of-{splits.count(split):05d}.parquet"
@@ -265,15 +261,15 @@ def _local_copy(name: HubName) -> Path | None:
     return None
 
 
-def _linked(name: HubName, folder: Path, place: Path) -> Path:
-    """A folder of links to the files of a copy that are meant."""
+def _link_files(name: HubName, folder: Path, place: Path) -> Path:
+    """A folder of links to the files of a local copy that belong to the config and split of `name`."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
     if not paths:
         raise CurateError(f"{folder} holds no Parquet files to choose a config or split among: import it without them")
-    files = _chosen(name, [_by_layout(_File(path)) for path in paths])
+    files = _select_files(name, [_by_layout(_File(path)) for path in paths])
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    for file, target in zip(files, _names(files), strict=True):
+    for file, target in zip(files, _file_names(files), strict=True):
         (place / target).symlink_to((folder / file.path).absolute())
     return place
 

@@ -13,6 +13,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.disk.image_parquet import LabelledImage, write_images
 from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.disk.remote import words_of
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
 from avhcurate.sources.hf_hub import HubName, NoParquet, fetch_hub, folder_name
@@ -21,34 +22,30 @@ _ROWS = 1000
 
 
 def prepare_download(workspace: Workspace, source: str, *, progress: Progress = SILENT) -> Path | str:
-    """Where the source lies: itself, or for `torchvision:NAME` and `hf:REPO` a folder of Parquet in the workspace.
+    """The source itself, or for `torchvision:NAME` and `hf:REPO` the folder of Parquet files it is downloaded to.
 
-    What was fetched before is not fetched again, unless its folder below `downloads` is removed. Files that
-    torchvision needs on the way stay in `downloads/torchvision/files`, where a user without a network can put them.
-    Progress is in megabytes.
+    Nothing is fetched twice, unless its folder below `downloads` is removed. Torchvision's own files stay in
+    `downloads/torchvision/files`, where a user without a network can put them. Progress is in megabytes.
     """
     scheme, _, name = source.partition(":")
     if scheme == "hf" and name:
         return _from_hub(name, workspace.downloads / "hf", progress)
     if scheme == "torchvision" and name:
-        return _kept(workspace.downloads / "torchvision", name, _fetch_torchvision)
+        return _fetch_once(workspace.downloads / "torchvision", name, _fetch_torchvision)
     return source
 
 
 def _from_hub(text: str, downloads: Path, progress: Progress) -> Path:
-    megabytes = progress.through(
-        lambda done, total, _: progress.report(done // 1_000_000, total // 1_000_000, f"megabytes of {text}")
-    )
     name = HubName.of(text)
     try:
-        return fetch_hub(name, downloads, progress=megabytes)
+        return fetch_hub(name, downloads, progress=progress)
     except NoParquet as problem:
         reason = str(problem)
-    return _kept(downloads, text, lambda _, out, root: _fetch_by_library(name, reason, out, root))
+    return _fetch_once(downloads, text, lambda _, out, root: _fetch_by_library(name, reason, out, root))
 
 
-def _kept(downloads: Path, name: str, fetch: Callable[[str, Path, Path], None]) -> Path:
-    """The folder of Parquet that `fetch` makes, or has made before; whole or absent."""
+def _fetch_once(downloads: Path, name: str, fetch: Callable[[str, Path, Path], None]) -> Path:
+    """The folder of Parquet files that `fetch` writes, whole or not at all; one from before is returned as it is."""
     folder = downloads / "parquet" / folder_name(name)
     if folder.is_dir():
         return folder
@@ -78,7 +75,7 @@ def _fetch_torchvision(name: str, out: Path, root: Path) -> None:
             continue
         except Exception as problem:
             raise CurateError(
-                f"torchvision:{name} could not be fetched ({_words(problem)}): connect to the network, or put its "
+                f"torchvision:{name} could not be fetched ({words_of(problem)}): connect to the network, or put its "
                 f"files under {root}"
             ) from problem
         classes = [str(name) for name in getattr(dataset, "classes", None) or ()]
@@ -111,7 +108,7 @@ def _labelled(dataset: Any, split: str) -> Iterator[LabelledImage]:
 
 
 def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None:
-    """A dataset that the hub has in another form than Parquet, by Hugging Face's library; it runs no code of theirs."""
+    """Reads a dataset that is not Parquet with Hugging Face's library, which runs no code of the dataset's."""
     if os.environ.get("AVHCURATE_REMOTE_HOSTS"):
         raise CurateError(
             f"{reason}, and Hugging Face's library, which reads it, does not keep to "
@@ -125,8 +122,8 @@ def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None
         parts = datasets.load_dataset(name.repository, name.config, revision=name.revision, cache_dir=str(root))
     except Exception as problem:
         raise CurateError(
-            f"{reason}, and it could not be fetched otherwise ({_words(problem)}): check the name and the network, or "
-            "download its files and import their folder"
+            f"{reason}, and it could not be fetched otherwise ({words_of(problem)}): check the name and the network, "
+            "or download its files and import their folder"
         ) from problem
     for split in [name.split] if name.split else list(parts):
         if split not in parts:
@@ -134,7 +131,3 @@ def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None
         whole = parts[split].with_format("arrow")
         embedded = whole.map(datasets.table.embed_table_storage, batched=True, batch_size=_ROWS)
         embedded.to_parquet(str(out / f"{split}-00000-of-00001.parquet"))
-
-
-def _words(problem: Exception) -> str:
-    return " ".join(str(problem).split())[:200] or type(problem).__name__

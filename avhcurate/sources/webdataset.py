@@ -30,7 +30,7 @@ _SPLIT = re.compile(r"[^a-z]+")
 
 @dataclass
 class _Sample:
-    """What neighbouring members of one key say."""
+    """Neighbouring members of one key."""
 
     key: str
     image: Member | None = None
@@ -161,32 +161,28 @@ def _samples(stream: IO[bytes], shard: str, index: _Index) -> Iterator[_Sample]:
     """Samples in order; the last one before damage is given too, so far as it is known."""
     sample: _Sample | None = None
     damage: TarDamage | None = None
-    found = members(stream, shard)
-    while True:
-        try:
-            member = next(found, None)
-        except TarDamage as problem:
-            member, damage = None, problem
-        if member is None:
-            break
-        folder, _, file = member.name.rpartition("/")
-        stem, dot, extension = file.partition(".")
-        if not stem or not dot:  # hidden files
-            continue
-        key = f"{folder}/{stem}"
-        if sample is not None and sample.key != key:
-            yield sample
-        if sample is None or sample.key != key:
-            sample = _Sample(key)
-        _take(sample, member, extension.lower(), stream, index)
+    try:
+        for member in members(stream, shard):
+            folder, _, file = member.name.rpartition("/")
+            stem, dot, extension = file.partition(".")
+            if not stem or not dot:  # hidden files
+                continue
+            key = f"{folder}/{stem}"
+            if sample is not None and sample.key != key:
+                yield sample
+            if sample is None or sample.key != key:
+                sample = _Sample(key)
+            _add_member(sample, member, extension.lower(), stream, index)
+    except TarDamage as problem:
+        damage = problem
     if sample is not None:
         yield sample
     if damage is not None:
         raise damage
 
 
-def _take(sample: _Sample, member: Member, extension: str, stream: IO[bytes], index: _Index) -> None:
-    """Notes a member as the image of its sample, or what it says of it."""
+def _add_member(sample: _Sample, member: Member, extension: str, stream: IO[bytes], index: _Index) -> None:
+    """Adds a member to its sample, as the image or as fields."""
     if f".{extension.rpartition('.')[2]}" in IMAGE_SUFFIXES:
         if sample.image is None and _storable(member.name):
             sample.image = member

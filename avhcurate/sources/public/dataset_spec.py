@@ -22,10 +22,6 @@ class FetchedFiles:
     messages: list[str] = field(default_factory=list)
 
 
-def no_votes(fetched: FetchedFiles, folder: DatasetFolder) -> None:
-    """The votes of a dataset without any."""
-
-
 @dataclass(frozen=True)
 class PublicDataset:
     """A public dataset: `licence` in the words of its authors, `size` of the download in bytes, roughly.
@@ -44,7 +40,7 @@ class PublicDataset:
     files: tuple[Wanted, ...]
     size: int
     prepare: Callable[[FetchedFiles, Path], Path]
-    votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] = no_votes
+    votes: Callable[[FetchedFiles, DatasetFolder], VoteSheet | None] | None = None
     trees: tuple[str, ...] = ()
     hub: str | None = None
     needs_images: bool = False
