@@ -23,9 +23,9 @@ if not here.count:
 
 wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
 against = correlation_ui.choose_against(here)
-found = correlation_ui.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
+result = correlation_ui.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
 people = None if against == HSF else score_name(against).lower()
-st.markdown(correlation_ui.summary(found))
+st.markdown(correlation_ui.summary(result))
 
 name = f"{here.table.dataset.name}-correlation"
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -40,34 +40,36 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
         explain_scores(
-            [*dict.fromkeys(found.table["score"]), against], label="About the scores", key="correlation.explain"
+            [*dict.fromkeys(result.table["score"]), against], label="About the scores", key="correlation.explain"
         )
-        download("CSV", export_table(found).to_csv(index=False), f"{name}.csv", key="correlation.csv")
-        download("LaTeX", to_latex(found), f"{name}.tex", key="correlation.tex")
+        download("CSV", export_table(result).to_csv(index=False), f"{name}.csv", key="correlation.csv")
+        download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
 
-st.html(correlation_ui.table_html(found))
-st.caption("  \n".join(filter(None, [correlation_ui.ceiling_sentence(found), correlation_ui.marks_sentence(found)])))
+st.html(correlation_ui.table_html(result))
+st.caption("  \n".join(filter(None, [correlation_ui.ceiling_sentence(result), correlation_ui.marks_sentence(result)])))
 
 left, right = halves()
 with left:
     st.markdown("**All samples**")
-    ceiling = found.ceiling
+    ceiling = result.ceiling
     ends = None if ceiling.reason else (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high)
-    show_chart(ranking(found.table, ceiling=ends, simulated=found.simulated, against=people), key="correlation.ranking")
+    show_chart(
+        ranking(result.table, ceiling=ends, simulated=result.simulated, against=people), key="correlation.ranking"
+    )
 with right:
     st.markdown(f"**Within bins of {score_name(against)}**" if people else "**Within HSF bins**")
     shown = SHOWN.show(
         st.multiselect,
         "Scores",
         here.view,
-        list(dict.fromkeys(found.table["score"])),
+        list(dict.fromkeys(result.table["score"])),
         format_func=score_name,
         max_selections=5,
         label_visibility="collapsed",
         placeholder="Choose scores",
     )
     if shown:
-        show_chart(per_bin(found.table, shown, simulated=found.simulated, against=people), key="correlation.bins")
+        show_chart(per_bin(result.table, shown, simulated=result.simulated, against=people), key="correlation.bins")
 st.caption(
     f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what "
     f"{f'has little {people}' if people else 'people find hard'}. "
@@ -76,4 +78,4 @@ st.caption(
 )
 
 st.subheader("Two scores")
-correlation_ui.compare(found, here.view)
+correlation_ui.compare(result, here.view)

@@ -47,12 +47,12 @@ _LONELY = 2
 _LONGEST_NAME = 14
 
 
-def reliability(found: Mapping[str, Calibration]) -> go.Figure:
+def reliability(calibrations: Mapping[str, Calibration]) -> go.Figure:
     """Accuracy against mean confidence in each bin, a line a run by its name; a larger dot holds more samples."""
     figure = go.Figure()
     _diagonal(figure, 0.0, 1.0)
-    for name, color, symbol in zip(found, cycle(SERIES), cycle(SYMBOLS), strict=False):
-        rows = found[name].bins
+    for name, color, symbol in zip(calibrations, cycle(SERIES), cycle(SYMBOLS), strict=False):
+        rows = calibrations[name].bins
         figure.add_scatter(
             x=rows["confidence"],
             y=rows["accuracy"],
@@ -62,7 +62,7 @@ def reliability(found: Mapping[str, Calibration]) -> go.Figure:
             marker={
                 "color": color,
                 "symbol": symbol,
-                "size": 5 + 9 * np.sqrt(rows["n"] / max(1, found[name].n)),
+                "size": 5 + 9 * np.sqrt(rows["n"] / max(1, calibrations[name].n)),
                 "opacity": 0.85,
             },
             customdata=rows[["n", "low", "high"]].to_numpy(),
@@ -70,7 +70,7 @@ def reliability(found: Mapping[str, Calibration]) -> go.Figure:
             "<br>accuracy %{y:.3f}, n %{customdata[0]:,}<extra></extra>",
         )
     bare(figure, height=400, x="mean confidence of the bin", y="accuracy of the bin")
-    figure.update_layout(showlegend=len(found) > 1, legend=_below())
+    figure.update_layout(showlegend=len(calibrations) > 1, legend=_below())
     figure.update_xaxes(range=[-0.02, 1.02])
     return figure.update_yaxes(range=[-0.02, 1.02])
 

@@ -79,7 +79,7 @@ def compare_pair(
         points,
         _tests(samples, a, b, keys, table.edges),
         statistics.mcnemar(points["a_right"].to_numpy(), points["b_right"].to_numpy()),
-        float(points[["a", "b"]].corr("spearman").loc["a", "b"]),
+        float(points[["a", "b"]].corr("spearman").to_numpy()[0, 1]),
         (shared.left_out[names[0]], shared.left_out[names[1]]),
         shared.labelled,
         max(*classes, int(samples.labels.max()) + 1),

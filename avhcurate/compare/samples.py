@@ -92,7 +92,7 @@ def shared_samples(
     rows = np.flatnonzero(np.logical_and.reduce(list(by_run.values())))
     if not len(rows):
         raise CurateError("no labelled sample in view was scored by all of these runs: widen the filters or drop a run")
-    left_out = {name: int((~found).sum()) for name, found in by_run.items()}
+    left_out = {name: int((~has).sum()) for name, has in by_run.items()}
     return Shared(runs, every.at(rows), left_out, len(every))
 
 
@@ -101,14 +101,14 @@ def _named_runs(table: DatasetTable, names: Sequence[str] | None) -> list[RunFol
     runs = comparable_runs(table)
     if not runs:
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
-    found = [table.dataset.run(one) for one in (default_runs(runs) if names is None else names)]
-    if unfinished := [run.name for run in found if not run.complete]:
+    chosen = [table.dataset.run(one) for one in (default_runs(runs) if names is None else names)]
+    if unfinished := [run.name for run in chosen if not run.complete]:
         raise CurateError(
             f"the run {unfinished[0]} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
-    if not found or len({run.name for run in found}) < len(found):
+    if not chosen or len({run.name for run in chosen}) < len(chosen):
         raise CurateError(f"name each run once; {name} has {', '.join(run.name for run in runs)}")
-    return found
+    return chosen
 
 
 def labelled_samples(table: DatasetTable, filters: Filters | None) -> LabelledSamples:
@@ -143,16 +143,16 @@ def _people(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> np.ndar
 
 def scored(run: RunFolder, ids: np.ndarray) -> np.ndarray:
     """Which of `ids` (n,) the run has scored, (n,) bool."""
-    found = pq.read_table(run.scores_path, columns=["id", "predicted"])
-    return np.isin(ids, found.filter(found["predicted"].is_valid())["id"].to_numpy(), assume_unique=True)
+    rows = pq.read_table(run.scores_path, columns=["id", "predicted"])
+    return np.isin(ids, rows.filter(rows["predicted"].is_valid())["id"].to_numpy(), assume_unique=True)
 
 
 def read_scores(run: RunFolder, ids: np.ndarray, columns: Collection[str]) -> dict[str, np.ndarray]:
     """`predicted` and columns of a run at ids (n,) that it scored; NaN where a score is missing."""
-    there = set(pq.read_schema(run.scores_path).names)
-    found = pq.read_table(run.scores_path, columns=["id", "predicted", *(name for name in columns if name in there)])
-    rows = pd.Index(found["id"].to_numpy()).get_indexer(ids)
-    read = {"predicted": found["predicted"].fill_null(-1).to_numpy()[rows]}
+    stored = set(pq.read_schema(run.scores_path).names)
+    rows = pq.read_table(run.scores_path, columns=["id", "predicted", *(name for name in columns if name in stored)])
+    places = pd.Index(rows["id"].to_numpy()).get_indexer(ids)
+    read = {"predicted": rows["predicted"].fill_null(-1).to_numpy()[places]}
     for name in columns:
-        read[name] = found[name].to_numpy().astype(np.float64)[rows] if name in there else np.full(len(ids), np.nan)
+        read[name] = rows[name].to_numpy().astype(np.float64)[places] if name in stored else np.full(len(ids), np.nan)
     return read

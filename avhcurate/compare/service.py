@@ -34,7 +34,7 @@ class SideBySide:
     `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `pairs`: the test of every two runs by every score
     over all samples, as `correlation_tests.compare` gives it, with `score`. `avh`, `norm`: Spearman between the runs
     (R, R).
-    `follows`: AVH and norm with HSF of every run, `findings` what they say of the paper's discoveries 4 and 5.
+    `follows`: AVH and norm with HSF of every run, `findings` the verdicts on discoveries 4 and 5.
     `calibrations`: by run and binning. `ranks`: percentile ranks of AVH (n,) by run, of `samples`.
     """
 

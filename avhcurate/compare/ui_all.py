@@ -79,7 +79,7 @@ def _reliability(here: Opened, runs: SideBySide) -> None:
 
 
 def _discoveries(runs: SideBySide) -> None:
-    """AVH and norm with HSF for every run, and what that says of the paper's discoveries 4 and 5."""
+    """AVH and norm with HSF for every run, and the verdicts on discoveries 4 and 5."""
     st.subheader(f"Discoveries 4 and 5 of {PAPER}")
     st.html(_hsf_html(runs))
     for finding in runs.findings:

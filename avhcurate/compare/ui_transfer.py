@@ -43,9 +43,9 @@ def possible_sides(here: Opened) -> dict[str, str]:
 
     The open one comes first.
     """
-    own = here.table.dataset
-    others = [here.workspace.dataset(name) for name in here.workspace.names() if name != own.name]
-    fitting = [own, *(one for one in others if one.record.classes == own.record.classes)]
+    opened = here.table.dataset
+    rest = [here.workspace.dataset(name) for name in here.workspace.names() if name != opened.name]
+    fitting = [opened, *(one for one in rest if one.record.classes == opened.record.classes)]
     sides = {}
     for folder in fitting:
         if not any(run.complete for run in folder.runs()):
@@ -66,22 +66,22 @@ def _side(here: Opened, key: str) -> Side:
     return Side(cache.table(here.workspace, name, "", here.view.edges), split or None, filters)
 
 
-def _figure(here: Opened, found: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
-    if found.points.empty:
+def _figure(here: Opened, result: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
+    if result.points.empty:
         story = (
             f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. "
-            f"Networks that have scored both: {found.models}."
+            f"Networks that have scored both: {result.models}."
         )
         empty_state("No network has scored both sides", "balance", story)
         return
-    bins = bin_labels(here.table.edges) if found.by_bin else ("all",)
+    bins = bin_labels(here.table.edges) if result.by_bin else ("all",)
     show_chart(
-        plots.transfer(found.points, found.line, sides=names, bins=bins, simulated=simulated), key="models.transfer"
+        plots.transfer(result.points, result.line, sides=names, bins=bins, simulated=simulated), key="models.transfer"
     )
-    parts = [f"{len(found.points)} points of {found.models} network{'s' * (found.models != 1)}"]
-    if found.left_out:
-        parts.append(f"{found.left_out} left out, with fewer than {LEAST_IN_BIN} samples on a side")
-    if (line := found.line) is not None:
+    parts = [f"{len(result.points)} points of {result.models} network{'s' * (result.models != 1)}"]
+    if result.left_out:
+        parts.append(f"{result.left_out} left out, with fewer than {LEAST_IN_BIN} samples on a side")
+    if (line := result.line) is not None:
         slope = f"{signed(line.slope, 3)} [{signed(line.low, 3)}, {signed(line.high, 3)}]"
         parts.append(
             f"linear fit: slope {slope}, intercept {signed(line.intercept, 3)}, R² {line.r_squared:.3f}, n {line.n}"

@@ -21,13 +21,13 @@ from avhcurate.ui.chart_style import (
     of_hsf,
 )
 
-#: Scores that the ranking points out: the paper's, and the one it is measured against.
-_POINTED_OUT = {"avh": BLUE, "confidence": ORANGE}
+#: Scores that the ranking highlights: AVH, and the one it is compared with.
+_HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
 
 
 def agreement(table: pd.DataFrame) -> pd.DataFrame:
     """The correlation table with `agreement, low, high` added: Spearman and its interval, turned by the score's known
-    direction so that positive always means "the score finds hard what people find hard".
+    direction so that positive always means that the score finds hard what people find hard.
 
     >>> rows = pd.DataFrame({"score": ["avh"], "spearman": [-0.3], "ci_low": [-0.4], "ci_high": [-0.2]})
     >>> agreement(rows)[["agreement", "low", "high"]].values.tolist()
@@ -49,8 +49,7 @@ def ranking(
 ) -> go.Figure:
     """A dot with its interval for each score of the rows `all`, closest to people on top.
 
-    `ceiling`: the noise ceiling with the ends of its interval; left out where the votes do not give one. `against` is
-    what stands in for people, HSF unless told otherwise.
+    `ceiling`: the noise ceiling with the ends of its interval, if there is one. `against` names what replaces HSF.
     """
     rows = agreement(table[table["bin"] == "all"]).dropna(subset=["agreement"])
     rows = rows.sort_values("agreement", ascending=True, kind="stable")
@@ -66,14 +65,14 @@ def ranking(
         x=rows["agreement"],
         y=names,
         mode="markers",
-        marker={"size": 9, "color": [_POINTED_OUT.get(key, GREY) for key in rows["score"]]},
+        marker={"size": 9, "color": [_HIGHLIGHTED.get(key, GREY) for key in rows["score"]]},
         error_x=intervals(rows["agreement"], rows["low"], rows["high"]),
         customdata=np.stack([rows["spearman"], rows["low"], rows["high"], rows["n"]], axis=1) if len(rows) else None,
         hovertemplate="%{y}: %{x:.3f} [%{customdata[1]:.3f}, %{customdata[2]:.3f}]<br>"
         "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
     )
     for key, name, value, high in zip(rows["score"], names, rows["agreement"], rows["high"], strict=True):
-        font = {"size": 12, "color": _POINTED_OUT.get(key, GREY)}
+        font = {"size": 12, "color": _HIGHLIGHTED.get(key, GREY)}
         x = value if np.isnan(high) else high
         figure.add_annotation(x=x, y=name, text=f"{value:.2f}", showarrow=False, xanchor="left", xshift=6, font=font)
     bare(

@@ -31,15 +31,13 @@ class Correlations:
     """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
 
     `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
-    scores are compared with, "hsf" or a measure of the images; `edges` are those of HSF in either case.
+    scores are compared with, "hsf" or a measure of the images.
     """
 
     table: pd.DataFrame
     remarks: pd.Series
     pairs: pd.DataFrame
     ceiling: Reliability
-    edges: tuple[float, ...]
-    samples: int
     simulated: bool
     against: str = HSF
 
@@ -61,7 +59,6 @@ def correlate(
     which no votes are needed. Refused without votes, without a run, and when no sample has both.
     """
     chosen = _checked(table, keys, against)
-    edges = bins.check_edges(edges or table.edges)
     frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
     if not frame[against].notna().any():
         raise CurateError(
@@ -71,6 +68,7 @@ def correlate(
         )
     scores = {key: frame[key] for key in chosen}
     if against == HSF:
+        edges = bins.check_edges(edges or table.edges)
         index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
@@ -80,7 +78,7 @@ def correlate(
     proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
     pairs = correlation_tests.compare(scores, proxy, harder=harder, ids=frame["id"])
     ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
-    return Correlations(rows, correlation.remarks(rows), pairs, ceiling, edges, len(frame), table.simulated, against)
+    return Correlations(rows, correlation.remarks(rows), pairs, ceiling, table.simulated, against)
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
@@ -99,45 +97,45 @@ def noise_ceiling(table: DatasetTable) -> Reliability:
     return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
 
 
-def remark_texts(found: Correlations) -> list[str]:
+def remark_texts(result: Correlations) -> list[str]:
     """Each remark with the bins that it is about, in words."""
-    bins_of = found.table["bin"][found.remarks != ""].groupby(found.remarks)
+    bins_of = result.table["bin"][result.remarks != ""].groupby(result.remarks)
     return [f"{REMARKS[str(remark)]}: {', '.join(dict.fromkeys(names))}" for remark, names in bins_of]
 
 
-def export_table(found: Correlations) -> pd.DataFrame:
+def export_table(result: Correlations) -> pd.DataFrame:
     """The table as files have it; a further column names simulated votes, or the measure in place of HSF."""
-    if found.against != HSF:
-        return found.table.assign(against=found.against)
-    return found.table.assign(hsf_source="simulated") if found.simulated else found.table
+    if result.against != HSF:
+        return result.table.assign(against=result.against)
+    return result.table.assign(hsf_source="simulated") if result.simulated else result.table
 
 
-def to_latex(found: Correlations) -> str:
-    """The table of the paper: a row a score, a column a bin, Spearman with its sign; n and Fisher z in front.
+def to_latex(result: Correlations) -> str:
+    """The table in LaTeX, as Chen et al. print theirs: a row a score, a column a bin; n and Fisher z in front.
 
     Needs the LaTeX package booktabs.
     """
-    groups = list(dict.fromkeys(found.table["bin"]))
+    groups = list(dict.fromkeys(result.table["bin"]))
     lines = [
-        f"% {_source(found)}, signs kept.",
+        f"% {_source(result)}, signs kept.",
         r"\begin{tabular}{l" + "r" * (len(groups) + 1) + "}",
         r"\toprule",
         " & ".join(["Score", "$z$", *(_escape(group) for group in groups)]) + r" \\",
         r"\midrule",
     ]
-    first = found.table["score"].iloc[0]
-    counts = found.table[found.table["score"] == first]["n"]
+    first = result.table["score"].iloc[0]
+    counts = result.table[result.table["score"] == first]["n"]
     lines.append(" & ".join(["samples", "", *(f"{n:d}" for n in counts)]) + r" \\")
-    for key, rows in found.table.groupby("score", sort=False):
+    for key, rows in result.table.groupby("score", sort=False):
         values = [rows["fisher_z"].iloc[0], *rows["spearman"]]
         lines.append(" & ".join([_escape(RANKED[str(key)].name), *(_number(value) for value in values)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _source(found: Correlations) -> str:
-    if found.against != HSF:
-        return f"Spearman with {RANKED[found.against].name} of the images"
-    return f"Human votes: {'SIMULATED panel' if found.simulated else 'people'}; Spearman with HSF"
+def _source(result: Correlations) -> str:
+    if result.against != HSF:
+        return f"Spearman with {RANKED[result.against].name} of the images"
+    return f"Human votes: {'SIMULATED panel' if result.simulated else 'people'}; Spearman with HSF"
 
 
 def _checked(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Parts of the Correlation page: the table, what it says in words, and the comparison of two scores."""
+"""Parts of the Correlation page: the table, its summary in words, and the comparison of two scores."""
 
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -47,13 +47,13 @@ def choose_against(here: Opened) -> str:
         here.view,
         possible,
         format_func=score_name,
-        help="HSF, what people said; or a measure of the images, which is taken for it where there are no votes.",
+        help="HSF, the judgement of people, or a measure of the images that replaces it where there are no votes.",
     )
 
 
-def comparison_of(found: Correlations, first: str, second: str) -> Comparison:
+def comparison_of(result: Correlations, first: str, second: str) -> Comparison:
     """The comparison of any two scores, in the order asked."""
-    rows = {(one, other): Comparison(*fields) for one, other, *fields in found.pairs.itertuples(index=False)}
+    rows = {(one, other): Comparison(*fields) for one, other, *fields in result.pairs.itertuples(index=False)}
     return rows[first, second] if (first, second) in rows else rows[second, first].swapped()
 
 
@@ -73,29 +73,29 @@ def verdict(pair: Comparison, first: str, second: str, *, against: str = "people
     return f"**{better}** follows {against} more closely than **{worse}**: {at[better]} against {at[worse]} {test}."
 
 
-def summary(found: Correlations) -> str:
+def summary(result: Correlations) -> str:
     """What the table says, in a few plain sentences, whichever score wins."""
-    rows = agreement(found.table[found.table["bin"] == "all"]).dropna(subset=["agreement"])
+    rows = agreement(result.table[result.table["bin"] == "all"]).dropna(subset=["agreement"])
     of_training = np.array([RANKED[key].training for key in rows["score"]], bool)
     if rows["n"][of_training].max() == rows["n"].max():
         of_training[:] = False
     rows, recorded = rows[~of_training], rows[of_training]  # over fewer samples, they cannot be ranked with the others
     if rows.empty:
-        what = score_name(found.against)
+        what = score_name(result.against)
         return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
     rows = rows.sort_values("agreement", ascending=False, kind="stable")
     values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
     best, top = next(iter(values.items()))
-    against = compared_with(found)
+    against = compared_with(result)
     avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
     unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
     sentences = [f"**{score_name(best)}** follows {against} most closely, at {signed(top, 2)}{unclear}{avh}."]
     if {"avh", "confidence"} <= set(values):
-        sentences.append(_avh_or_confidence(comparison_of(found, "avh", "confidence")))
-    if not found.ceiling.reason and found.ceiling.ceiling > 0 and top > 0:
+        sentences.append(_avh_or_confidence(comparison_of(result, "avh", "confidence")))
+    if not result.ceiling.reason and result.ceiling.ceiling > 0 and top > 0:
         sentences.append(
-            f"The votes are noisy themselves: no score could be expected above {found.ceiling.ceiling:.2f}, "
-            f"and the best reaches {top / found.ceiling.ceiling:.0%} of that."
+            f"The votes are noisy themselves: no score could be expected above {result.ceiling.ceiling:.2f}, "
+            f"and the best reaches {top / result.ceiling.ceiling:.0%} of that."
         )
     if len(recorded):
         leader = recorded.sort_values("agreement").iloc[-1]
@@ -105,17 +105,17 @@ def summary(found: Correlations) -> str:
             "`aum IS NOT NULL` compares all scores on those."
         )
     opposed = [score_name(key) for key in rows["score"][rows["high"] < 0]]
-    if opposed and found.against == HSF:
+    if opposed and result.against == HSF:
         goes = "go" if len(opposed) > 1 else "goes"
-        sentences.append(f"{listed(opposed)} {goes} against what {against} say{'s' * found.simulated}.")
+        sentences.append(f"{listed(opposed)} {goes} against what {against} say{'s' * result.simulated}.")
     return " ".join(filter(None, sentences))
 
 
-def compared_with(found: Correlations) -> str:
+def compared_with(result: Correlations) -> str:
     """Who or what the scores are compared with, in a sentence."""
-    if found.against != HSF:
-        return f"the {score_name(found.against).lower()} of the images"
-    return people(found.simulated)
+    if result.against != HSF:
+        return f"the {score_name(result.against).lower()} of the images"
+    return people(result.simulated)
 
 
 def _place(values: Mapping[str, float], key: str) -> str:
@@ -135,19 +135,19 @@ def _avh_or_confidence(pair: Comparison) -> str:
     return f"AVH does {does} than confidence here: {values} ({p_text(pair.p_value)})."
 
 
-def table_html(found: Correlations) -> str:
-    """The table of the paper with intervals: a row a score, a column for all and each bin, n in the header.
+def table_html(result: Correlations) -> str:
+    """The table with intervals: a row a score, a column for all and each bin, n in the header.
 
-    A cell's colour says the correlation's sign and size; cells of few samples are marked and say why.
+    A cell's colour shows the correlation's sign and size; cells of few samples are marked, with the reason.
     """
-    groups = list(dict.fromkeys(found.table["bin"]))
-    counts = found.table.groupby("bin", sort=False)["n"].max()
+    groups = list(dict.fromkeys(result.table["bin"]))
+    counts = result.table.groupby("bin", sort=False)["n"].max()
     heads = [f"{escape(group)}<small>n {counts[group]:,}</small>" for group in groups]
-    return html_table(["Score", "Hard end", *heads], _rows(found, groups), tinted=True)
+    return html_table(["Score", "Hard end", *heads], _rows(result, groups), tinted=True)
 
 
-def _rows(found: Correlations, groups: list[str]) -> Iterator[str]:
-    table = found.table.assign(remark=found.remarks)
+def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
+    table = result.table.assign(remark=result.remarks)
     table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
     for key, rows in table.groupby("score", sort=False):
         score = RANKED[str(key)]
@@ -173,13 +173,13 @@ def _cell(row: Any) -> str:
     return f"<td{kind} style='{style}' title='{title}'>{value}</td>"
 
 
-def ceiling_sentence(found: Correlations) -> str:
+def ceiling_sentence(result: Correlations) -> str:
     """The noise ceiling and the reliability behind it, with intervals, or why there is none."""
-    ceiling = found.ceiling
-    if found.against != HSF:
+    ceiling = result.ceiling
+    if result.against != HSF:
         return (
-            f"{score_name(found.against)} takes the place of HSF here: an image with less of it is taken to be harder. "
-            "Bins hold about equally many samples."
+            f"{score_name(result.against)} takes the place of HSF here: an image with less of it is taken to be "
+            "harder. Bins hold about equally many samples."
         )
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
@@ -190,15 +190,15 @@ def ceiling_sentence(found: Correlations) -> str:
     )
 
 
-def marks_sentence(found: Correlations) -> str:
+def marks_sentence(result: Correlations) -> str:
     """What the dashed cells mean, when there are any."""
-    texts = service.remark_texts(found)
+    texts = service.remark_texts(result)
     return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}." if texts else ""
 
 
-def compare(found: Correlations, view: View) -> None:
+def compare(result: Correlations, view: View) -> None:
     """Two scores to choose, and the test between them; one that the table does not have gives way to the default."""
-    scores = list(dict.fromkeys(found.table["score"]))
+    scores = list(dict.fromkeys(result.table["score"]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, second = (
             choice.show(st.selectbox, label, view, scores, format_func=score_name, width=200)
@@ -207,8 +207,8 @@ def compare(found: Correlations, view: View) -> None:
     if first == second:
         st.caption("Choose two different scores.")
         return
-    pair = comparison_of(found, first, second)
-    st.markdown(verdict(pair, first, second, against=compared_with(found)))
+    pair = comparison_of(result, first, second)
+    st.markdown(verdict(pair, first, second, against=compared_with(result)))
     if pair.p_value == pair.p_value:
         st.caption(
             f"Difference of Fisher z {signed(pair.difference, 3)} "

@@ -109,11 +109,11 @@ def _score_slider(here: Opened, settings: GapSettings) -> None:
     if cuts.quantile:
         ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{settings.name} quantiles"
     else:
-        found = here.table.histogram(settings.key, filters=here.filters, bins=1)
-        if found.empty or not found["low"][0] < found["high"][0]:
+        extent = here.table.histogram(settings.key, filters=here.filters, bins=1)
+        if extent.empty or not extent["low"][0] < extent["high"][0]:
             st.caption(f"{settings.name} has one value or none here.")
             return
-        ends = (float(found["low"][0]), float(found["high"][0]))
+        ends = (float(extent["low"][0]), float(extent["high"][0]))
         step, form, label = (ends[1] - ends[0]) / 500, "%.4g", f"{settings.name} values"
     low, high = (min(max(cut, ends[0]), ends[1]) for cut in (cuts.low, cuts.high))
     st.slider(
@@ -189,14 +189,14 @@ def _tiles(here: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile
 
 
 def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
-    found, low_is_easy = gap.sets, gap.sets.harder == "high"
+    sets, low_is_easy = gap.sets, gap.sets.harder == "high"
     hard_for_humans = name == "hard_for_humans"
-    hsf = f"HSF ≤ {found.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {found.hsf_cuts[1]:.2g}"
+    hsf = f"HSF ≤ {sets.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {sets.hsf_cuts[1]:.2g}"
     below = hard_for_humans == low_is_easy
-    cut = found.score_cuts[0 if below else 1]
-    share = len(gap.ids[name]) / found.samples if found.samples else 0
+    cut = sets.score_cuts[0 if below else 1]
+    share = len(gap.ids[name]) / sets.samples if sets.samples else 0
     where = f"{hsf} and {settings.name} {'≤' if below else '≥'} {format_score(settings.key, cut)}"
-    return f"n {len(gap.ids[name]):,} of {found.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
+    return f"n {len(gap.ids[name]):,} of {sets.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
 
 
 def _actions(here: Opened, gap: Gap, name: str) -> None:

@@ -1,1 +1,1 @@
-"""Statistics over arrays: correlation and its tests, ranks, calibration, neighbours, folds."""
+"""Statistics over arrays: correlation and its tests, ranks, intervals, calibration, neighbours, folds."""

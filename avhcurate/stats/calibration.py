@@ -1,4 +1,4 @@
-"""Whether a network is as often right as its confidence says: reliability diagram and expected calibration error.
+"""Whether a network is right as often as its confidence says: reliability diagram and expected calibration error.
 
 The confidence is the softmax probability of the predicted class. Samples are cut into bins by it, of equal mass (about
 equally many samples each) or of equal width. In each, the gap is accuracy minus mean confidence; the expected
@@ -38,7 +38,6 @@ class Calibration:
     low: float
     high: float
     chance: float
-    binning: Binning
     bins: pd.DataFrame
 
 
@@ -54,8 +53,8 @@ def calibrate(
     with resamples times n. Its lower end is 0 where ECE is not above `chance`. In simulations of 200 to 10,000 samples
     it holds the truth in 84 to 98 % of cases.
 
-    >>> found = calibrate([0.2, 0.4, 0.9, 0.9], [False, True, True, False], binning="width", bins=2)
-    >>> round(found.ece, 6), found.bins["n"].tolist()  # |0.5 - 0.3| / 2 + |0.5 - 0.9| / 2
+    >>> result = calibrate([0.2, 0.4, 0.9, 0.9], [False, True, True, False], binning="width", bins=2)
+    >>> round(result.ece, 6), result.bins["n"].tolist()  # |0.5 - 0.3| / 2 + |0.5 - 0.9| / 2
     (0.3, [2, 2])
     """
     p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
@@ -63,7 +62,7 @@ def calibrate(
     n = len(p)
     if not n:
         nan = float("nan")
-        return Calibration(0, nan, nan, nan, nan, binning, _rows(*[np.empty(0)] * 4))
+        return Calibration(0, nan, nan, nan, nan, _rows(*[np.empty(0)] * 4))
     edges = _edges(p, binning, bins)
     index = np.searchsorted(edges[1:-1], p, side="left")
     counts = np.bincount(index, minlength=len(edges) - 1)
@@ -73,7 +72,7 @@ def calibrate(
     chance = _chance(p, index, rng)
     low, high = 2 * ece - _resampled(right - p, index, rng)[::-1]
     low = 0.0 if ece <= chance else max(0.0, float(low))
-    return Calibration(n, ece, low, max(0.0, float(high)), chance, binning, _rows(edges, counts, sums, hits))
+    return Calibration(n, ece, low, max(0.0, float(high)), chance, _rows(edges, counts, sums, hits))
 
 
 def _check(p: np.ndarray, right: np.ndarray, bins: int) -> None:

@@ -51,10 +51,10 @@ class Mean(NamedTuple):
 
 
 def mean_over_seeds(values: ArrayLike) -> Mean:
-    """Of a value a seed (n,), NaN for none. Of differences within seeds, `p` is that of the paired t-test.
+    """The mean of values (n,), one a seed, NaN for none. Of differences within seeds, `p` is that of the paired t-test.
 
-    >>> found = mean_over_seeds([0.1, 0.2, 0.3])
-    >>> found.n, round(found.value, 3), round(found.low, 3), round(found.high, 3), round(found.p, 3)
+    >>> mean = mean_over_seeds([0.1, 0.2, 0.3])
+    >>> mean.n, round(mean.value, 3), round(mean.low, 3), round(mean.high, 3), round(mean.p, 3)
     (3, 0.2, -0.048, 0.448, 0.074)
     """
     known = np.asarray(values, float)

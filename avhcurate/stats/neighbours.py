@@ -76,8 +76,8 @@ def nearest_of(
         ids, measured = np.empty(0, np.int64), np.empty(0)
         for start in range(0, len(near), step):
             part = near[start : start + step]
-            found = _angles(np.asarray(features[part]), u[place])
-            ids, measured = _best(np.append(ids, part), np.append(measured, found), count)
+            angle = _angles(np.asarray(features[part]), u[place])
+            ids, measured = _best(np.append(ids, part), np.append(measured, angle), count)
         result[place, : len(ids)], angles[place, : len(ids)] = ids, measured
     return result, angles
 
@@ -91,10 +91,10 @@ def _candidates(
         ids = pool[start : start + step]
         whole = ids[-1] - ids[0] == len(ids) - 1  # a slice of a file is read faster than rows one by one
         block = unit(np.asarray(features[ids[0] : ids[-1] + 1] if whole else features[ids], np.float32))
-        found = np.nan_to_num(u @ block.T, nan=-np.inf)
-        found[rows[:, None] == ids[None, :]] = -np.inf
-        cosines = np.concatenate([cosines, found], axis=1)
-        kept = np.concatenate([kept, np.broadcast_to(ids, found.shape)], axis=1)
+        cosine = np.nan_to_num(u @ block.T, nan=-np.inf)
+        cosine[rows[:, None] == ids[None, :]] = -np.inf
+        cosines = np.concatenate([cosines, cosine], axis=1)
+        kept = np.concatenate([kept, np.broadcast_to(ids, cosine.shape)], axis=1)
         if cosines.shape[1] > depth:
             best = np.argpartition(cosines, -depth, axis=1)[:, -depth:]
             cosines, kept = np.take_along_axis(cosines, best, 1), np.take_along_axis(kept, best, 1)

@@ -96,7 +96,7 @@ def finding(rows, pairs=(), simulated=False):
     )
     compared = pd.DataFrame(list(pairs), columns=["first", "second", *Comparison._fields])
     ceiling = of_ticks([10, 0, 9, 1, 5, 2], [10] * 6)
-    return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, (0.0, 1.0), 100, simulated)
+    return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, simulated)
 
 
 AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", -0.2, -0.3, -0.1)]
