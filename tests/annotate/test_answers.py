@@ -191,14 +191,14 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
     collect(table)
     script = f"""
         import threading, uuid
-        from avhcurate.services import annotate_setup, annotator_status, answering, handing_out
+        from avhcurate.annotate import answers, queue
         from avhcurate.table.dataset_table import open_table
         from avhcurate.data.workspace import Workspace
         table = open_table(Workspace({str(workspace.root)!r}), "pets")
         def annotate(who):
             while True:
-                for question in handing_out.next_questions(table, who):
-                    reply = answering.answer(
+                for question in queue.next_questions(table, who):
+                    reply = answers.answer(
                         table, who, question.task, question.id, 0, nonce=uuid.uuid4().hex, reaction_ms=500
                     )
                     if reply.accepted:
