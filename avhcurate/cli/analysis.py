@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 
-@app.command()
+@options.app.command()
 def correlate(
     name: options.NameArgument,
     model: options.ModelOption = None,
@@ -60,7 +59,7 @@ def correlate(
         print(text)
 
 
-@app.command()
+@options.app.command()
 def disagree(
     name: options.NameArgument,
     model: options.ModelOption = None,

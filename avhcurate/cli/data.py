@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 
-@app.command()
+@options.app.command()
 def demo(workspace: options.WorkspaceOption = None) -> None:
     """Import, score and attach simulated votes to the embedded handwritten digits."""
     from avhcurate.sources.demo import prepare_demo
@@ -21,7 +20,7 @@ def demo(workspace: options.WorkspaceOption = None) -> None:
     print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
 
 
-@app.command("import")
+@options.app.command("import")
 def import_(
     name: options.NameArgument,
     source: Annotated[
@@ -63,7 +62,7 @@ def import_(
     options.print_dataset(folder, as_json=as_json)
 
 
-@app.command()
+@options.app.command()
 def votes(
     name: options.NameArgument,
     file: Annotated[

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
     from avhcurate.sources.public.dataset_spec import PublicDataset
 
 
-@app.command()
+@options.app.command()
 def fetch(
     dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Which one; none lists them.")] = None,
     mirror: Annotated[

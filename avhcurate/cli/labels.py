@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
@@ -15,7 +14,7 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples
 Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
 
 
-@app.command()
+@options.app.command()
 def select(
     name: options.NameArgument,
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet, or what --format says.")],
@@ -100,7 +99,7 @@ def _select_round(
     )
 
 
-@app.command()
+@options.app.command()
 def export(
     name: options.NameArgument,
     format: Annotated[str, typer.Option(help=f"{_FORMATS}.")],
@@ -143,7 +142,7 @@ def export(
         print("The HSF columns come from simulated votes; the file says so.")
 
 
-@app.command()
+@options.app.command()
 def split(
     name: options.NameArgument,
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 if TYPE_CHECKING:
     from avhcurate.compare.service import SideBySide
     from avhcurate.training_dynamics.discoveries import Finding
 
 
-@app.command()
+@options.app.command()
 def models(
     name: options.NameArgument,
     runs: Annotated[

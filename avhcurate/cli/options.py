@@ -1,4 +1,4 @@
-"""Shared by the verbs: options, opening workspaces and tables, jobs, and printing."""
+"""Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
 import json
 import os
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from avhcurate.data.workspace import Workspace
     from avhcurate.disk.jobs import Progress
     from avhcurate.table.dataset_table import DatasetTable
+
+#: Verbs join it in the order in which the help shows them.
+app = typer.Typer(
+    name="avhcurate",
+    help="See where humans and an image classifier disagree, and leave with a label file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].")

@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 
-@app.command()
+@options.app.command()
 def project(
     name: options.NameArgument,
     model: options.ModelOption = None,

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 
-@app.command()
+@options.app.command()
 def quality(
     name: options.NameArgument,
     model: options.ModelOption = None,

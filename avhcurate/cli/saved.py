@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 
-@app.command()
+@options.app.command()
 def saved(
     name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
@@ -77,7 +76,7 @@ def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path |
     curate_saved.save_set(folder, name, title, found["id"].to_numpy())
 
 
-@app.command()
+@options.app.command()
 def history(
     name: options.NameArgument,
     who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,

@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 Trainer = Literal["probe", "full"]
 
 
-@app.command("self-train")
+@options.app.command("self-train")
 def self_train(
     source: Annotated[str, typer.Option(help="Dataset with labels to learn from.")],
     target: Annotated[str, typer.Option(help="Dataset to adapt to; its labels serve the report alone.")],

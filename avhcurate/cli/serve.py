@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 
 
-@app.command()
+@options.app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8501,
     workspace: options.WorkspaceOption = None,

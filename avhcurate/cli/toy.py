@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 
-@app.command()
+@options.app.command()
 def toy(
     space: Annotated[str, typer.Option(help="sphere or plane.")] = "sphere",
     classes: Annotated[int, typer.Option(help="Gaussians, 2 to 8.")] = 2,

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 from avhcurate.errors import CurateError
 from avhcurate.training.recipe import Loss, Precision, Schedule
 
 
-@app.command()
+@options.app.command()
 def train(
     name: options.NameArgument,
     model: Annotated[

@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.cli.app import app
 
 
-@app.command("votes-out")
+@options.app.command("votes-out")
 def votes_out(
     name: options.NameArgument,
     format: Annotated[

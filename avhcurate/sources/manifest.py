@@ -1,7 +1,9 @@
 """Manifests: a CSV or Parquet table with a path or URL for each image, or a list of lines `path label_index`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -39,27 +41,34 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(
             f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
         )
-    table, messages, skipped = drop_repeated_paths(_trimmed(table, column), column)
+    return _read_paths(_trimmed(table, column), column, path, options, kind="manifest")
+
+
+def _read_paths(
+    table: pa.Table, column: str, source: Path, options: ImportOptions, *, kind: Literal["manifest", "list"]
+) -> SourceTable:
+    """The samples of a table with a column of paths, which are relative to `options.root`, else to its own folder."""
+    table, messages, skipped = _drop_repeated_paths(table, column)
     if not len(table):
-        raise CurateError(f"column {column!r} of {path} is empty in every row: it should name the images")
+        raise CurateError(f"column {column!r} of {source} is empty in every row: it should name the images")
     paths = table[column].cast(pa.string())
-    base = (options.root or path.parent).absolute()
-    files = _places(paths, base)
-    stats, missing = stat_files(files, str(path), f"Relative paths start at {base}; --root names another folder")
+    root = (options.root or source.parent).absolute()
+    files = _places(paths, root)
+    stats, missing = _stat_files(files, source, root)
     return interpret(
         table.drop_columns([column]),
         options,
         paths=paths,
         files=files,
-        kind="manifest",
-        image_column=column,
+        kind=kind,
+        image_column=column if kind == "manifest" else None,
         evidence=[fingerprint_table(stats)],
         skipped=skipped,
         messages=[*messages, *missing],
     )
 
 
-def stat_files(files: pa.ChunkedArray, source: str, hint: str) -> tuple[pa.Table, list[str]]:
+def _stat_files(files: pa.ChunkedArray, source: Path, root: Path) -> tuple[pa.Table, list[str]]:
     """Size and modification time (ns) of each local file, -1 for the others, and a message where some are missing.
 
     Raises `CurateError` where all are missing.
@@ -76,7 +85,10 @@ def stat_files(files: pa.ChunkedArray, source: str, hint: str) -> tuple[pa.Table
             missing.append(file)
     stats = pa.table({"size": numbers[:, 0], "time": numbers[:, 1]})
     if len(missing) == len(files):
-        raise CurateError(f"none of the {len(files)} images that {source} names exists, first {missing[0]}. {hint}")
+        raise CurateError(
+            f"none of the {len(files)} images that {source} names exists, first {missing[0]}. Relative paths start at "
+            f"{root}: give another folder with --root"
+        )
     if not missing:
         return stats, []
     return stats, [f"{len(missing)} images do not exist and will be recorded as broken, first {missing[0]}"]
@@ -88,7 +100,7 @@ def _trimmed(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, texts)
 
 
-def drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
+def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
     """The table without rows that name no image or repeat another; what was left out; how many rows."""
     messages = []
     named = table.filter(pc.is_valid(table[column]))
@@ -166,24 +178,10 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(f"a list of images has no column {options.column!r}: leave the column options out")
     if not path.is_file():
         raise CurateError(f"the list {path} does not exist: give list:FILE with a line `path label_index` an image")
-    root = (options.root or path.parent).absolute()
     names, labels = _lines(path)
     table = pa.table({"path": names, "label": pa.array(labels, pa.int64())})
-    table, messages, skipped = drop_repeated_paths(table, "path")
-    paths = table["path"]
-    files = pa.chunked_array([[str(root / name) for name in paths.to_pylist()]])
-    stats, missing = stat_files(files, path.name, f"Paths start at {root}: give another folder with --root")
-    classes = options.classes or _by_folders(paths.to_pylist(), table["label"].to_pylist())
-    return interpret(
-        table.drop_columns(["path"]),
-        ImportOptions(classes=classes),
-        paths=paths,
-        files=files,
-        kind="list",
-        evidence=[fingerprint_table(stats)],
-        skipped=skipped,
-        messages=[*messages, *missing],
-    )
+    options = replace(options, classes=options.classes or _by_folders(names, labels))
+    return _read_paths(table, "path", path, options, kind="list")
 
 
 def _lines(path: Path) -> tuple[list[str], list[int]]:
@@ -209,10 +207,10 @@ def _lines(path: Path) -> tuple[list[str], list[int]]:
 
 
 def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
-    """The first folder of each class, where the classes from 0 on have one each and share none."""
-    tops = np.array([path.split("/", 1)[0] if "/" in path else "" for path in paths], object)
-    codes = np.array(labels)
-    pairs = sorted(set(zip(codes.tolist(), tops.tolist(), strict=True)))
+    """The first folder of each class, where each class from 0 on has one of its own; None elsewhere."""
+    pairs = sorted(
+        {(label, path.split("/", 1)[0] if "/" in path else "") for path, label in zip(paths, labels, strict=True)}
+    )
     names = [name for _, name in pairs]
     if [code for code, _ in pairs] != list(range(len(pairs))) or len(set(names)) < len(names) or "" in names:
         return None

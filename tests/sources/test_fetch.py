@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from avhcurate.cli.app import app
+from avhcurate.cli import app
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.images.source import decode

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from avhcurate.cli.app import app
+from avhcurate.cli import app
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
