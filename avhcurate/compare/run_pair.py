@@ -1,6 +1,6 @@
 """Two runs sample by sample: who is right, what each confuses, and what is hard for one and easy for the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ def _tests(
     parts = []
     for key in keys:
         harder = dict.fromkeys("ab", SCORES[key].harder)
-        for name, rows in _groups(samples, edges):
+        for name, rows in _groups(samples.bin, edges):
             one = correlation_tests.compare({"a": a[key][rows], "b": b[key][rows]}, samples.hsf[rows], harder=harder)
             one.insert(0, "score", key)
             one.insert(1, "bin", name)
@@ -107,11 +107,10 @@ def _tests(
     return pd.concat(parts, ignore_index=True)
 
 
-def _groups(samples: LabelledSamples, edges: Sequence[float]) -> Iterator[tuple[str, np.ndarray]]:
+def _groups(bin_index: np.ndarray, edges: Sequence[float]) -> list[tuple[str, np.ndarray]]:
     """Name and rows of all samples, then of each HSF bin."""
-    yield ALL, np.arange(len(samples))
-    for number, label in enumerate(bins.bin_labels(edges)):
-        yield label, np.flatnonzero(samples.bin == number)
+    of_bins = [(label, np.flatnonzero(bin_index == number)) for number, label in enumerate(bins.bin_labels(edges))]
+    return [(ALL, np.arange(len(bin_index))), *of_bins]
 
 
 def who_is_right(pair: RunPair) -> pd.DataFrame:
@@ -122,7 +121,8 @@ def who_is_right(pair: RunPair) -> pd.DataFrame:
     """
     points = pair.points[pair.points["people"] >= 0] if pair.voted else pair.points
     rows = []
-    for name, within in [(ALL, points), *_by_bin(points, pair)]:
+    for name, places in _groups(points["bin"].to_numpy(), pair.edges)[: None if pair.voted else 1]:
+        within = points.iloc[places]
         row: dict[str, Any] = {"bin": name, "n": len(within), "share": float(within["hsf"].mean())}
         for judge, column in (("people", "people"), ("a", "a_right"), ("b", "b_right")):
             n = len(within) if judge != "people" or pair.voted else 0
@@ -194,9 +194,3 @@ def hard_for_one(pair: RunPair, *, for_a: bool, easy: float, hard: float) -> np.
 def _hardest_first(points: pd.DataFrame) -> np.ndarray:
     mean = points["a_rank"].to_numpy() + points["b_rank"].to_numpy()
     return points["id"].to_numpy()[np.argsort(-mean, kind="stable")]
-
-
-def _by_bin(points: pd.DataFrame, pair: RunPair) -> Iterator[tuple[str, pd.DataFrame]]:
-    if pair.voted:
-        for number, label in enumerate(bins.bin_labels(pair.edges)):
-            yield label, points[points["bin"] == number]

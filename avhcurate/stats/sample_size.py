@@ -10,6 +10,7 @@ as known.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,25 +27,21 @@ _MOST_VOTES = 10_000
 class Need:
     """What it takes to make an interval as narrow as asked.
 
-    rho, samples, votes, reliability: what there is now; votes is the mean number a sample has.
+    samples, votes: what there is now; votes is the mean number a sample has.
     width: asked for; width_now: of the interval now; width_at_best: with endless votes on the same samples.
     votes_needed: votes a sample to reach it on the same samples, rounded up; None where votes cannot do it.
-    more_votes: how many more in all that makes; None likewise.
-    samples_needed: samples to reach it at the present votes each. expected_rho: the correlation to expect then, at
-    `votes_needed`, else at endless votes.
+    more_votes: how many more in all that is; None likewise.
+    samples_needed: samples to reach it at the present votes each.
     """
 
-    rho: float
     samples: int
     votes: float
-    reliability: float
     width: float
     width_now: float
     width_at_best: float
     votes_needed: int | None
     more_votes: int | None
     samples_needed: int
-    expected_rho: float
 
 
 def votes_needed(rho: float, samples: int, *, reliability: float, votes: float, width: float) -> Need:
@@ -69,19 +66,7 @@ def votes_needed(rho: float, samples: int, *, reliability: float, votes: float, 
     by_samples = _least(lambda n: _width(n, votes, *present) <= width, samples, 1 << 40)
     assert by_samples is not None
     more = None if enough is None else 0 if now <= width else math.ceil(samples * (enough - votes))
-    return Need(
-        rho=rho,
-        samples=samples,
-        votes=votes,
-        reliability=reliability,
-        width=width,
-        width_now=now,
-        width_at_best=best,
-        votes_needed=enough,
-        more_votes=more,
-        samples_needed=by_samples,
-        expected_rho=expected_rho(rho, reliability, math.inf if enough is None else enough / votes),
-    )
+    return Need(samples, votes, width, now, best, enough, more, by_samples)
 
 
 def spearman_brown(reliability: float, factor: float) -> float:
@@ -119,12 +104,8 @@ def _width(samples: int, votes: float, rho: float, votes_now: float, reliability
 
 def _least(holds: Callable[[int], bool], low: int, high: int) -> int | None:
     """The least whole number in [low, high] that satisfies a condition which all larger ones satisfy; None for none."""
-    if not holds(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if holds(middle) else (middle + 1, high)
-    return low
+    least = low + bisect_left(range(low, high + 1), True, key=holds)
+    return least if least <= high else None
 
 
 def _check(rho: float, samples: int, reliability: float, votes: float, width: float) -> None:
