@@ -1,10 +1,10 @@
 """Self-training on PACS, all ordered pairs of domains: `python -m benchmarks.self_training`.
 
 A probe on frozen efficientnet-lite0 features learns from one domain with labels and adapts to another without them: by
-self-training under each selection rule and under gates beyond AVH's paper (https://doi.org/10.48550/arXiv.1912.02279),
-and by the other methods of the paper's table. Labels of the target are used for evaluation alone: every number of the
-recipes below was fixed beforehand, and accuracy is over all images of the target domain, which the methods have seen
-without labels.
+self-training under each rule of selection and under gates beyond AVH's paper, and by the other methods of its table
+(Chen et al. 2020, https://doi.org/10.48550/arXiv.1912.02279). Labels of the target are used for evaluation only: every
+number of the recipes below was fixed beforehand, and accuracy is over all images of the target domain, which the
+methods have seen without labels.
 
     python -m benchmarks.self_training --data pacs_128.parquet --out FOLDER
 
@@ -47,6 +47,7 @@ from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
 from avhcurate.self_training.probe_trainer import ProbeTrainer
 from avhcurate.self_training.store import RoundReport, SelfTrainingFolder
+from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 
@@ -281,8 +282,8 @@ def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Rou
     rule: Rule = "avc" if task.method in GATES else task.method  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as place:
         folder = SelfTrainingFolder(Path(place))
-        judge = TargetEvaluator(truth, pacs.classes)
-        self_train(trainer, np.arange(len(target)), rule=rule, evaluator=judge, folder=folder, schedule=SCHEDULE)
+        evaluator = TargetEvaluator(truth, pacs.classes)
+        self_train(trainer, np.arange(len(target)), rule=rule, evaluator=evaluator, folder=folder, schedule=SCHEDULE)
         reports = [folder.report(number) for number in folder.rounds()]
         classes = folder.classes(folder.rounds()[-1])
     assert trainer.head is not None
@@ -290,7 +291,7 @@ def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Rou
 
 
 def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
-    """Trains by one method, and judges it."""
+    """Trains by one method, and evaluates it."""
     started = time.process_time()
     head, reports, classes = adapt(task, pacs, begin)
     seconds = time.process_time() - started
@@ -419,23 +420,14 @@ def whole(table: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
     return table[table.groupby(["pair", "seed"])["method"].transform("nunique") == len(methods)]
 
 
-def interval(values: Sequence[float] | pd.Series) -> tuple[float, float]:
-    """Mean and half of its 95 % interval by Student's t; NaN for fewer than two.
-
-    >>> [round(v, 3) for v in interval([1.0, 2.0, 3.0])]
-    [2.0, 2.484]
-    """
-    found = np.asarray(values, float)
-    found = found[~np.isnan(found)]
-    if len(found) < 2:
-        return (float(found[0]) if len(found) else np.nan), np.nan
-    half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
-    return float(found.mean()), float(half)
-
-
 def cell(values: Sequence[float] | pd.Series, sign: str = "") -> str:
-    mean, half = interval(values)
-    return f"{mean:{sign}.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+    """Mean and half of its 95 % interval by Student's t, which needs two values.
+
+    >>> cell([1.0, 2.0, 3.0])
+    '2.0 ± 2.5'
+    """
+    mean = mean_over_seeds(values)
+    return f"{mean.value:{sign}.1f}" + ("" if mean.n < 2 else f" ± {mean.high - mean.value:.1f}")
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -524,16 +516,12 @@ def heads_table(table: pd.DataFrame) -> str:
             continue
         wide = own.pivot_table(index="pair", columns="method", values="accuracy")
         reach, angles = (np.mean(own[key].tolist(), axis=0) for key in ("reach", "angles"))
-        rows.append(
-            [
-                head,
-                *(f"{wide[m].mean():.1f}" for m in OF_OTHER_HEADS),
-                cell(wide["avc"] - wide["confidence"], "+"),
-                f"{(wide['avc'] > wide['confidence']).sum()} of {len(wide)}",
-                f"{reach[0]:.3f} to {reach[2]:.3f}",
-                f"{angles[0]:.0f}, {angles[1]:.0f}",
-            ]
-        )
+        cells = [f"{wide[method].mean():.1f}" for method in OF_OTHER_HEADS]
+        cells += [
+            cell(wide["avc"] - wide["confidence"], "+"),
+            f"{(wide['avc'] > wide['confidence']).sum()} of {len(wide)}",
+        ]
+        rows.append([head, *cells, f"{reach[0]:.3f} to {reach[2]:.3f}", f"{angles[0]:.0f}, {angles[1]:.0f}"])
     names = ["AVC less confidence", "better in", "AVC, 5 % to 95 %", "degrees to the nearest class, to others"]
     return markdown(["", *OF_OTHER_HEADS, *names], rows)
 
@@ -574,7 +562,7 @@ def report(out: Path) -> str:
         "pairs.",
         against(table, ALL),
         "Pseudo-labels: percent right among the selected; overlap (Jaccard) with what `confidence` would select from "
-        "the same reading in round 1, and percent right of what only one of both selects.",
+        "the same outputs in round 1, and percent right of what only one of both selects.",
         selected_table(table, ALL),
         "AVC of the predicted class on the target under the source's head: quantiles (1/7 = 0.143 is no evidence).",
         reach_table(table),

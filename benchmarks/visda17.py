@@ -5,8 +5,8 @@
 `--data` holds VisDA's classification track as it is unpacked: `train/image_list.txt` and `validation/image_list.txt`
 with a line `path label_index` an image, and the images below `train` and `validation`. The same command resumes, from
 the middle of a round too; `torchrun --nproc-per-node 8 -m benchmarks.visda17 ...` shares each batch over eight GPUs.
-Labels of the validation part are used for evaluation alone. The table has the rows of the paper
-(https://doi.org/10.48550/arXiv.1912.02279) too; nothing here has been run on the real data yet.
+Labels of the validation part are used for evaluation only. The table also has the rows of AVH's paper (Chen et al.
+2020, https://doi.org/10.48550/arXiv.1912.02279); nothing here has been run on the real data yet.
 """
 
 import argparse
@@ -14,11 +14,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from avhcurate.data.workspace import Workspace
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
 from avhcurate.self_training.loop import Schedule
-from avhcurate.self_training.service import Settings, self_train_all
+from avhcurate.self_training.service import self_train_all
+from avhcurate.self_training.settings import Settings
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
@@ -75,10 +78,9 @@ def table(folders: list[SelfTrainingFolder], classes: list[str]) -> str:
         rows[f"{record.rule}, seed {record.seed}"] = 100 * folder.classes(last)["accuracy"]
     lines = ["| | " + " | ".join(classes) + " | mean |", "|---" * (len(classes) + 2) + "|"]
     for name, values in (rows | {f"paper: {name}": values for name, values in PAPER.items()}).items():
-        found = [float(value) for value in values]
-        known = [value for value in found if value == value]
-        cells = [f"{value:.1f}" if value == value else "-" for value in found]
-        lines.append(f"| {name} | {' | '.join(cells)} | {sum(known) / max(1, len(known)):.1f} |")
+        shares = pd.Series(values, dtype=float)
+        cells = [f"{value:.1f}" if value == value else "-" for value in [*shares, shares.mean()]]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

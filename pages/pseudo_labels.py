@@ -12,38 +12,40 @@ from avhcurate.ui.score_help import RULE_NAMES
 
 st.title("Pseudo-labels")
 here = frame.with_run()
-subtitle(here, "Class-balanced labels for self-training. The given labels play no part in them; they only judge.")
+subtitle(here, "Class-balanced labels for self-training. Given labels are for evaluation only: none is used to select.")
 if not here.count:
     nothing_matches()
 
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:
     rule, portion = pseudo_labels_ui.choose_rule(here.view)
-found = pseudo_labels_ui.select(here.table, rule=rule, portion=portion, filters=here.filters)
+result = pseudo_labels_ui.select(here.table, rule=rule, portion=portion, filters=here.filters)
 with toolbar:
-    pseudo_labels_ui.export_menu(here.table, found)
-pseudo_labels_ui.headline(found)
+    pseudo_labels_ui.export_menu(here.table, result)
+pseudo_labels_ui.headline(result)
 
 left, right = halves()
 with left:
     st.markdown(f"**Selected of the candidates of each class** · {RULE_NAMES[rule]}")
-    pseudo_labels_ui.class_chart(found)
+    pseudo_labels_ui.class_chart(result)
 with right:
     st.markdown("**Accuracy against portion**")
     curve = st.container()
 with st.expander("Thresholds and counts per class"):
-    pseudo_labels_ui.class_table(found)
+    pseudo_labels_ui.class_table(result)
 
-by_avc, by_softmax, ids = pseudo_labels_ui.versus(here, portion)
+by_avc, by_softmax, ids = pseudo_labels_ui.avc_and_softmax(here, portion)
 st.subheader("Where the gates differ")
 st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
 left, right = halves()
 with left:
     title = "Selected by AVC and not by softmax"
-    one, first = pseudo_labels_ui.only_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
+    one, first = pseudo_labels_ui.selected_by_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
 with right:
     title = "Selected by softmax and not by AVC"
-    other, second = pseudo_labels_ui.only_one(here, title, by_softmax, ids["second"], score="avc", name="softmax")
+    other, second = pseudo_labels_ui.selected_by_one(
+        here, title, by_softmax, ids["second"], score="avc", name="softmax"
+    )
 
 show_details(here, list_holding([one, other], here.view.sample), first, second)
 # Last, so that the rest of the page does not wait for it.

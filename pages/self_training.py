@@ -1,10 +1,9 @@
-"""Self-training: rounds of pseudo-labels, rules side by side, what AVC chose and softmax did not, and the export."""
+"""Self-training: rounds of pseudo-labels, rules side by side, what only one gate selects, and the export."""
 
 import streamlit as st
 
 from avhcurate.self_training import ui as self_training_ui
-from avhcurate.self_training import ui_round
-from avhcurate.self_training import ui_start as self_training_ui_start
+from avhcurate.self_training import ui_round, ui_start
 from avhcurate.self_training.results import by_variant
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
@@ -12,21 +11,21 @@ from avhcurate.ui.job_panel import job_panel
 
 st.title("Self-training")
 here = frame.with_data()
-st.caption(self_training_ui_start.STORY)
+st.caption(ui_start.STORY)
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-found = self_training_ui.found_for(here)
-if not found:
-    self_training_ui_start.first(here, busy=busy)
+folders = self_training_ui.current_trainings(here)
+if not folders:
+    ui_start.first_start(here, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    group = self_training_ui.group_of(here, found)
+    group = self_training_ui.choose_experiment(here, folders)
     job_forms.another_button("selftrain", "Start another")
-job_forms.another("selftrain", lambda: self_training_ui_start.form(here, busy=busy))
+job_forms.another("selftrain", lambda: ui_start.form(here, busy=busy))
 self_training_ui.about(group)
 if busy:
-    self_training_ui_start.await_rounds(here)
+    ui_start.await_round(here)
 variants = by_variant(group)
 if not variants:
     self_training_ui.no_round_yet(busy=busy)
@@ -35,7 +34,7 @@ self_training_ui.rounds_chart(here, variants)
 self_training_ui.rules_table(variants)
 
 st.subheader("One round")
-if (chosen := ui_round.choose(here, variants)) is None:
+if (chosen := ui_round.choose_round(here, variants)) is None:
     st.stop()
 ui_round.classes(chosen)
 ids, opened = ui_round.gallery(here, chosen, variants)

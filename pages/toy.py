@@ -12,5 +12,5 @@ st.caption(f"What the paper ({PAPER}) claims, where the truth is known: Gaussian
 asked = toy_ui.settings(here.view)
 toy_ui.choose_settings(asked)
 result = toy_ui.trained(here.workspace.root, asked)
-st.markdown(toy_ui.reading(result))
+st.markdown(toy_ui.summary_text(result))
 toy_ui.explore(result)

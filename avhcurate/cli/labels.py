@@ -1,4 +1,4 @@
-"""Verbs that take labels away: select, export, split."""
+"""Verbs that write labels to files: select, export, split."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,11 +19,11 @@ def select(
     name: options.NameArgument,
     out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet, or what --format says.")],
     rule: Annotated[
-        Rule | None, typer.Option(help="confidence (CBST), avc (the paper's), CRST's lrent or mrkld, or both.")
+        Rule | None, typer.Option(help="confidence (CBST), avc (Chen et al. 2020), CRST's lrent or mrkld, or both.")
     ] = None,
     portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
     self_training: Annotated[
-        str | None, typer.Option(help="What a round of this self-training selected, by its own rule and portion.")
+        str | None, typer.Option(help="The selection of a round of this self-training, by its own rule and portion.")
     ] = None,
     number: Annotated[int | None, typer.Option("--round", help="Round of --self-training [its last].", min=1)] = None,
     format: Annotated[
@@ -50,17 +50,17 @@ def select(
         return
     _check_alone("--rule", {"--round": number, "--format": format})
     if rule is None or portion is None:
-        raise CurateError("say what selects: --rule and --portion, or --self-training for a round of one")
+        raise CurateError("give --rule and --portion, or --self-training for a round of one")
     table = options.open_run_table(workspace, name, model)
-    found = pseudo_labels_service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
-    count = pseudo_labels_service.write_pseudo_labels(table, found, out, soft=soft, all=all, force=force)
-    _note_left_out(found.left_out)
+    result = pseudo_labels_service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
+    count = pseudo_labels_service.write_pseudo_labels(table, result, out, soft=soft, all=all, force=force)
+    _note_left_out(result.left_out)
     if as_json:
-        options.print_json(pseudo_labels_service.describe_selection(table, found))
+        options.print_json(pseudo_labels_service.describe_selection(table, result))
         return
-    print(f"{count} of {len(found.ids)} samples selected by {rule} at portion {portion:g}: {out}")
-    if found.accuracy is not None:
-        print(f"accuracy against the given labels {found.accuracy:.4f}")
+    print(f"{count} of {len(result.ids)} samples selected by {rule} at portion {portion:g}: {out}")
+    if result.accuracy is not None:
+        print(f"accuracy against the given labels {result.accuracy:.4f}")
 
 
 def _note_left_out(count: int) -> None:
@@ -70,7 +70,7 @@ def _note_left_out(count: int) -> None:
 def _check_alone(option: str, given: dict[str, Any]) -> None:
     """Refuses options that do not go with one."""
     if others := [other for other, value in given.items() if value]:
-        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one or the other out")
+        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")
 
 
 def _select_round(

@@ -1,4 +1,4 @@
-"""The verb that adapts a model to a dataset by pseudo-labels of its own."""
+"""The verb self-train: adapts a model to a dataset by its own pseudo-labels."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ Trainer = Literal["probe", "full"]
 @options.app.command("self-train")
 def self_train(
     source: Annotated[str, typer.Option(help="Dataset with labels to learn from.")],
-    target: Annotated[str, typer.Option(help="Dataset to adapt to; its labels serve the report alone.")],
+    target: Annotated[str, typer.Option(help="Dataset to adapt to; its labels are for the report only.")],
     model: Annotated[
         str | None, typer.Option(help="As for score, or a run's name [the newest that scored both].")
     ] = None,
@@ -47,7 +47,8 @@ def self_train(
 ) -> None:
     """Adapt a model to a dataset by class-balanced pseudo-labels, round by round; the same call again resumes."""
     from avhcurate.self_training.results import summary
-    from avhcurate.self_training.service import Settings, self_train_all
+    from avhcurate.self_training.service import self_train_all
+    from avhcurate.self_training.settings import Settings
 
     given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "weight_decay": weight_decay}
     settings = Settings(
@@ -69,11 +70,11 @@ def self_train(
     folders = options.distributed_job(
         space, "self-train", target, lambda progress: self_train_all(space, settings, rules, each, progress=progress)
     )
-    found = [summary(folder) for folder in folders]
-    if found and as_json:
-        options.print_json({"self_trainings": found})
-    elif found:
-        _print(found)
+    summaries = [summary(folder) for folder in folders]
+    if summaries and as_json:
+        options.print_json({"self_trainings": summaries})
+    elif summaries:
+        _print(summaries)
 
 
 def _recipe(trainer: Trainer, hidden: int, given: dict[str, Any]) -> Any:
@@ -106,24 +107,24 @@ def _schedule(text: str) -> Any:
     return Schedule(values[0], values[2], values[1]) if len(values) == 3 else Schedule(values[0], 0.0, values[0])
 
 
-def _print(found: list[dict[str, Any]]) -> None:
-    first = found[0]
+def _print(summaries: list[dict[str, Any]]) -> None:
+    first = summaries[0]
     print(
         f"{first['model']}, {first['source']} to {first['target']}: accuracy over {first['samples']} samples, from the "
-        "source alone and at the end, and how right the last pseudo-labels are\n"
+        "source alone and at the end, and the share of the last pseudo-labels that are right\n"
     )
     print(
         f"{'rule':<14} {'seed':>4} {'source':>8} {'final':>8} {'95 % interval':>17} {'selected':>9} {'right':>8} rounds"
     )
-    for row in found:
+    for row in summaries:
         ends = f"{_number(row['accuracy_low'])} - {_number(row['accuracy_high'])}"
         print(
             f"{row['rule']:<14} {row['seed']:>4} {_number(row['source_only']):>8} {_number(row['accuracy']):>8} "
             f"{ends:>17} {row['selected']:>9} {_number(row['precision']):>8} {row['rounds']}, {row['stopped']}"
         )
-    empty = dict.fromkeys(name for row in found for name in row["empty_classes"])
+    empty = dict.fromkeys(name for row in summaries for name in row["empty_classes"])
     options.print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
-    if left_out := max(row["left_out"] for row in found):
+    if left_out := max(row["left_out"] for row in summaries):
         options.print_messages([f"{left_out} samples of the target have no finite embedding and are left out"])
     print("\nNow try:\n  avhcurate serve")
 

@@ -1,4 +1,4 @@
-"""The toy example from a shell."""
+"""The verb toy: Gaussians with a known Bayes error, and a small network."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,16 +29,16 @@ def toy(
     settings = toy_service.ToySettings(space, classes, overlap, noise, width, epochs, loss, seed)
     folder = out or toy_service.folder_of(options.open_workspace(workspace).root)
     result = toy_service.run(folder, settings, force=force)
-    found = toy_service.summary(result) | {"file": str(toy_service.result_path(folder, settings))}
+    summary = toy_service.summary(result) | {"file": str(toy_service.result_path(folder, settings))}
     if as_json:
-        options.print_json(found)
+        options.print_json(summary)
         return
-    print(f"{classes} Gaussians on the {space}, {loss} loss, {epochs} epochs in {found['seconds']:.1f} s")
-    error, bayes_error = found["error"], found["bayes_error"]
+    print(f"{classes} Gaussians on the {space}, {loss} loss, {epochs} epochs in {summary['seconds']:.1f} s")
+    error, bayes_error = summary["error"], summary["bayes_error"]
     print(f"error on {toy_service.HELD_OUT} held-out points {error:.4f}, Bayes error {bayes_error:.4f}\n")
     print("Spearman with the Bayes error   samples      map   95 % by epoch")
     for key, name in (("avh", "AVH"), ("norm", "norm")):
-        values = (found["spearman"][f"{key}_{where}"] for where in ("samples", "map"))
+        values = (summary["spearman"][f"{key}_{where}"] for where in ("samples", "map"))
         shown = "".join("       -" if value is None else f"{value:8.3f} " for value in values)
-        print(f"  {name:<28} {shown} {found['settled'][key]:>15}")
-    print(f"\n{found['file']}")
+        print(f"  {name:<28} {shown} {summary['settled'][key]:>15}")
+    print(f"\n{summary['file']}")

@@ -1,4 +1,4 @@
-"""Pseudo-labels at a glance: how many each class gives, and how right they are as the portion grows."""
+"""Charts of pseudo-labels: how many each class gives, and their accuracy by portion."""
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,8 @@ def selected_per_class(classes: pd.DataFrame) -> go.Figure:
             hovertemplate=f"%{{y}}: %{{x:,}} {column}<extra></extra>",
         )
     for name, candidates, selected in zip(shown["label_name"], shown["candidates"], shown["selected"], strict=True):
-        x, said = max(candidates, selected), f"{selected:,} of {candidates:,}"
-        figure.add_annotation(x=x, y=name, text=said, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
+        x, text = max(candidates, selected), f"{selected:,} of {candidates:,}"
+        figure.add_annotation(x=x, y=name, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
     bare(figure, height=max(300, 22 * len(shown) + 30), margin={"r": 80})
     figure.update_layout(barmode="overlay", bargap=0.3)
     figure.update_xaxes(visible=False, rangemode="tozero")
@@ -38,7 +38,7 @@ def selected_per_class(classes: pd.DataFrame) -> go.Figure:
 def accuracy_by_portion(curve: pd.DataFrame, *, rule: str, portion: float, names: dict[str, str]) -> go.Figure:
     """Lines of `rule, portion, n, accuracy, low, high`, one a rule, with the interval of `rule` as a band.
 
-    `names` says how the rules are called, in order; the portion in use is marked.
+    `names` are the rules by key, in order; the chosen portion is marked.
     """
     figure = go.Figure()
     figure.add_vline(x=portion, line={"color": faded(GREY, 0.7), "width": 1, "dash": "dot"})

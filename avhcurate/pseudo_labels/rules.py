@@ -17,13 +17,13 @@ tie. It is used when
 - `mrkld` (CRST): as `confidence`;
 - `avc-lrent`, `avc-mrkld`: as `avc`.
 
-Target. What training asks of a selected sample is the hard label, with `lrent` and `avc-lrent` the soft label y above,
+Target. The training target of a selected sample is the hard label, with `lrent` and `avc-lrent` the soft label y above,
 and with `mrkld` and `avc-mrkld` the hard label with alpha / K added for every class: the cross-entropy to that is the
 hard label's plus MRKLD's term alpha mean_c(-log p_c).
 
 The papers write p_k > lambda_k. A threshold is itself the value of a sample, so `>` would drop that sample and empty
 every class of one; CBST's code keeps it, and so does this. Ties with the threshold are all kept: which of them stand
-first in a file must not matter. `m` is at least 1, where CBST's code gives a class with floor(p n_k) = 0 nothing.
+first in a file must not matter. `m` is at least 1, where CBST's code selects nothing of a class with floor(p n_k) = 0.
 
 The portion is met before relabelling: the argmax over p / lambda moves samples between classes, by design towards rare
 ones, so the selected share of a class may differ from p. A larger portion lowers every lambda, so `confidence`,
@@ -52,7 +52,7 @@ GATES: tuple[Gate, ...] = get_args(Gate)
 
 
 class RuleSpec(NamedTuple):
-    """The gate of a rule, what training asks of a selected sample, and the weight alpha of its regulariser.
+    """The gate of a rule, the training target of a selected sample, and the weight alpha of the regulariser.
 
     Rules with hard targets use alpha for `soft_labels` alone.
     """
@@ -119,16 +119,15 @@ class Selection:
     def table(self) -> pd.DataFrame:
         """`pseudo_label, confidence, avc, threshold, rank_in_class, selected`, N rows; only selected ones have a label.
 
-        The other columns are about the candidate label, so that one sees by how much a sample missed the gate.
+        The other columns are about the candidate label, and show by how much a sample missed the gate.
         """
-        known = self.candidate >= 0
         return pd.DataFrame(
             {
                 "pseudo_label": pd.arrays.IntegerArray(np.where(self.selected, self.candidate, 0), ~self.selected),
                 "confidence": self.confidence,
                 "avc": self.avc,
                 "threshold": self.threshold,
-                "rank_in_class": pd.arrays.IntegerArray(self.rank_in_class, ~known | (self.rank_in_class == 0)),
+                "rank_in_class": pd.arrays.IntegerArray(self.rank_in_class, self.rank_in_class == 0),
                 "selected": self.selected,
             }
         )
@@ -159,9 +158,9 @@ class Selection:
         labels = np.asarray(labels)
         if labels.shape != self.candidate.shape:
             raise CurateError(f"labels have the shape {labels.shape}, for {len(self.candidate)} samples: give one each")
-        judged = self.selected & (labels >= 0)
-        labelled = _count(self.candidate[judged], size)
-        correct = _count(self.candidate[judged & (labels == self.candidate)], size)
+        evaluated = self.selected & (labels >= 0)
+        labelled = _count(self.candidate[evaluated], size)
+        correct = _count(self.candidate[evaluated & (labels == self.candidate)], size)
         accuracy = np.divide(correct, labelled, out=np.full(size, np.nan), where=labelled > 0)
         return table.assign(labelled=labelled, correct=correct, accuracy=accuracy)
 
@@ -225,7 +224,7 @@ def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarr
 
 
 def targets(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """What training asks of the selected samples: row numbers (s,) and goals t (s, K) float32, to minimise -t . log p.
+    """Training targets of the selected samples: row numbers (s,) and goals t (s, K) float32, to minimise -t . log p.
 
     Rows sum to 1, with MRKLD to 1 + alpha; the head of this file has the targets of each rule.
 

@@ -25,18 +25,18 @@ from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import RULE_NAMES, score_name
-from avhcurate.ui.text import accuracy_note
+from avhcurate.ui.text import PAPER, accuracy_note
 from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.url_state import View
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
 
-#: Up to so many numbers in features and logits, the curve over portions is worked out unasked.
+#: Up to so many numbers in features and logits, the curve over portions is computed without a click.
 _CHEAP = 4_000_000
 _FORMATS = ("csv", "jsonl", "parquet")
 
-#: `pseudo_labels.service`, kept until what it selects from changes.
+#: `pseudo_labels.service` in a cache.
 select = st.cache_resource(max_entries=8, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(service.select)
 portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
     service.portion_curve
@@ -48,13 +48,13 @@ $\arg\max_c\, p_c / \lambda_c$. $\lambda_k$, and $\beta_k$ in the same way on AV
 their value, highest first, and take the value at portion $p$ of that list. A sample that is not selected is dropped.
 
 - **Confidence** (CBST): used if $p_k \ge \lambda_k$.
-- **AVC** (Chen et al. 2020): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
-- **AVC, centred** (ours): as AVC, of embeddings and class weights less their means.
+- **AVC** (PAPER): used if $\mathrm{AVC}(k \mid x) \ge \beta_k$; only the gate changes.
+- **AVC, centred** (ours): as AVC, of embeddings and class weights minus their means.
 - **LRENT** (CRST): used if the entropy-regularised loss is no worse than without a label; soft labels
   $y_c \propto (p_c / \lambda_c)^{1/\alpha}$, $\alpha = 0.25$.
-- **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to what each class is asked for, $\alpha = 0.1$.
+- **MRKLD** (CRST): used as Confidence; training adds $\alpha / K$ to the target of each class, $\alpha = 0.1$.
 - **AVC + LRENT**, **AVC + MRKLD**: used as AVC, trained as LRENT or MRKLD.
-"""
+""".replace("PAPER", PAPER)
 
 
 def choose_rule(view: View) -> tuple[Rule, float]:
@@ -66,23 +66,23 @@ def choose_rule(view: View) -> tuple[Rule, float]:
     return rule, portion
 
 
-def headline(found: PseudoLabels) -> None:
-    """How many are selected and how right they are."""
-    n, share, low, high = found.accuracy_interval()
-    samples, selected = len(found.ids), len(found.selected)
-    empty = found.classes[found.classes["selected"] == 0]
+def headline(result: PseudoLabels) -> None:
+    """How many are selected and how accurate they are."""
+    n, share, low, high = result.accuracy_interval()
+    samples, selected = len(result.ids), len(result.selected)
+    empty = result.classes[result.classes["selected"] == 0]
     with st.container(horizontal=True, gap="medium"):
         fact("Selected", f"{selected:,}", f"{100 * selected / samples:.1f} % of {samples:,} scored samples")
         fact("Accuracy", f"{100 * share:.1f} %" if n else "–", accuracy_note(n, low, high))
         notes = "; ".join(dict.fromkeys(empty["note"])) if len(empty) else "every class gives some"
         fact("Classes that give none", f"{len(empty):,}", notes)
-    if found.left_out:
-        st.caption(f"{found.left_out:,} samples in view have no finite embedding and are left out.")
+    if result.left_out:
+        st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
 
 
-def class_table(found: PseudoLabels) -> None:
+def class_table(result: PseudoLabels) -> None:
     """Counts, thresholds and accuracy of each class."""
-    classes = found.classes
+    classes = result.classes
     counts = {"Predicted": "predicted", "Candidates": "candidates", "Selected": "selected"}
     rows = pd.DataFrame({"Class": classes["label_name"], **{name: classes[key] for name, key in counts.items()}})
     rows = rows.assign(**{"λ": classes["lambda"], "β": classes["beta"]})
@@ -101,16 +101,16 @@ def class_table(found: PseudoLabels) -> None:
             "β": st.column_config.NumberColumn(format="%.4f", help="Threshold of AVC."),
             "Candidates": st.column_config.NumberColumn(help="Samples whose class-balanced label this class is."),
             "Accuracy": st.column_config.NumberColumn(format="%.1f %%"),
-            "With label": st.column_config.NumberColumn(help="Selected samples that have a given label to judge by."),
+            "With label": st.column_config.NumberColumn(help="Selected samples that have a given label."),
         },
     )
 
 
-def class_chart(found: PseudoLabels) -> None:
+def class_chart(result: PseudoLabels) -> None:
     """How many of its candidates each class gives."""
-    show_chart(selected_per_class(found.classes), key="pseudo.per_class")
-    if len(found.classes) > MOST_CLASSES:
-        st.caption(f"The {MOST_CLASSES} of {len(found.classes):,} classes that give the smallest share.")
+    show_chart(selected_per_class(result.classes), key="pseudo.per_class")
+    if len(result.classes) > MOST_CLASSES:
+        st.caption(f"The {MOST_CLASSES} of {len(result.classes):,} classes that give the smallest share.")
 
 
 def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
@@ -119,82 +119,86 @@ def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
     assert run is not None
     record = run.record
     if here.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
-        "Work it out", key="pseudo.curve", help="24 selections over all samples in view: this may take minutes."
+        "Work it out", key="pseudo.curve", help="32 selections over all samples in view: this may take minutes."
     ):
         return
     curve = portion_curve(here.table, here.filters)
     if not curve["n"].any():
-        st.caption("No sample in view has a label, so there is nothing to judge by.")
+        st.caption("No sample in view has a label to compare with.")
         return
     names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
     figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
     if not here.filters.splits and "train" in set(here.table.group_counts("split", here.filters)["value"]):
-        st.caption("Samples of the split “train” may be those that the model learnt from: filter by split to judge it.")
+        st.caption(
+            "Samples of the split “train” may be those that the model learnt from: filter by split to evaluate it."
+        )
 
 
-def only_one(
-    here: Opened, title: str, found: PseudoLabels, ids: Sequence[int], *, score: str, name: str
+def selected_by_one(
+    here: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
 ) -> tuple[list[int], int | None]:
     """What one rule selects and the other does not, lowest `score` first; ids shown, id opened."""
-    n, share, low, high = found.accuracy_interval(ids)
+    n, share, low, high = result.accuracy_interval(ids)
     st.markdown(f"**{title}**")
-    known = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""
-    st.caption(f"n {len(ids):,}{known}  \nLowest {score_name(score)} first: it is on the tiles.")
+    accuracy = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""
+    st.caption(f"n {len(ids):,}{accuracy}  \nLowest {score_name(score)} first: it is on the tiles.")
     if not len(ids):
         return [], None
-    tiles_of = partial(_tiles, here, found, score)
-    about = (found.selection.portion, here.filters)
-    return narrow_grid(_by_doubt(found, ids, score), tiles_of, key=f"pseudo.{name}", about=about, label=title)
+    tiles = partial(_tiles, here, result, score)
+    about = (result.selection.portion, here.filters)
+    return narrow_grid(_by_doubt(result, ids, score), tiles, key=f"pseudo.{name}", about=about, label=title)
 
 
-def _by_doubt(found: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
-    rows = np.searchsorted(found.ids, np.asarray(ids))
-    values = getattr(found.selection, score)[rows]
-    return [int(id) for id in found.ids[rows[np.argsort(values, kind="stable")]]]
+def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
+    rows = np.searchsorted(result.ids, np.asarray(ids))
+    values = getattr(result.selection, score)[rows]
+    in_order: list[int] = result.ids[rows[np.argsort(values, kind="stable")]].tolist()
+    return in_order
 
 
-def _tiles(here: Opened, found: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
+def _tiles(here: Opened, result: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
     """Tiles that name the pseudo-label beside the given one."""
-    tiles = tiles_of(here, ids, score=score)
-    at = np.searchsorted(found.ids, np.asarray(ids))
-    names, result = dict(enumerate(found.classes["label_name"])), []
-    for tile, row in zip(tiles, at, strict=True):
-        label, given = int(found.selection.candidate[row]), int(found.labels[row])
-        result.append(replace(tile, sub=f"as {names[label]}", differs=given >= 0 and label != given))
-    return result
+    names = result.classes["label_name"].to_list()
+
+    def tile_of(tile: Tile, row: int) -> Tile:
+        label, given = int(result.selection.candidate[row]), int(result.labels[row])
+        return replace(tile, sub=f"as {names[label]}", differs=given >= 0 and label != given)
+
+    rows = np.searchsorted(result.ids, np.asarray(ids))
+    return list(map(tile_of, tiles_of(here, ids, score=score), rows))
 
 
-def export_menu(table: DatasetTable, found: PseudoLabels) -> None:
+def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
     """Download the pseudo-labels and their manifest."""
-    rule, portion = found.selection.rule, found.selection.portion
+    rule, portion = result.selection.rule, result.selection.portion
     with st.popover("Export", icon=":material/download:", key="pseudo.export"):
         form = st.segmented_control("Format", _FORMATS, default="csv", required=True, key="pseudo.format")
         soft = st.toggle("Soft labels", key="pseudo.soft", help="Adds the column soft_label: K probabilities.")
         everything = st.toggle("Also those not selected", key="pseudo.all", help="Without a label, to see by how much.")
         name = f"{table.dataset.name}-{rule}-{portion:g}"
-        count = len(found.ids) if everything else len(found.selected)
+        count = len(result.ids) if everything else len(result.selected)
         with st.container(horizontal=True):
-            data = partial(file_of, table, found, form, soft=soft, everything=everything)
+            data = partial(file_of, table, result, form, soft=soft, everything=everything)
             download(f"Download {count:,} samples", data, f"{name}.{form}", key="pseudo.download", type="primary")
             download(
                 "Manifest",
-                lambda: manifest_text(describe_selection(table, found)),
+                lambda: manifest_text(describe_selection(table, result)),
                 f"{name}.{form}.manifest.json",
                 key="pseudo.manifest",
                 help="Rule, thresholds and counts per class, model and weights, dataset, versions, time.",
             )
 
 
-def file_of(table: DatasetTable, found: PseudoLabels, form: str, *, soft: bool, everything: bool) -> bytes:
+def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool, everything: bool) -> bytes:
     """The file that `avhcurate select` writes."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / f"pseudo.{form}"
-        write_pseudo_labels(table, found, out, soft=soft, all=everything)
+        write_pseudo_labels(table, result, out, soft=soft, all=everything)
         return out.read_bytes()
 
 
-def versus(here: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
+def avc_and_softmax(here: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
     """The selections by AVC and by softmax at the same portion, and the ids that only one has."""
     rules: tuple[Rule, Rule] = ("avc", "confidence")
     by_avc, by_softmax = (select(here.table, rule=rule, portion=portion, filters=here.filters) for rule in rules)

@@ -1,4 +1,4 @@
-"""Evaluates the rounds of self-training against the target's labels: precision, recall, accuracy; for reports only."""
+"""Evaluates rounds of self-training against the target's labels, for reports only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,21 +35,21 @@ class TargetEvaluator:
         """Evaluates a later round: what each gate selects from the outputs `before`, of which `gate` is the run's own,
         and the outputs after training. The table adds counts, thresholds, precision and recall to that of round 0.
         """
-        own, accuracies = chosen[gate], self._accuracies(after)
-        classes = accuracies.merge(self._choices(own), on="label")
+        ours, accuracies = chosen[gate], self._accuracies(after)
+        classes = accuracies.merge(self._choices(ours), on="label")
         classes["accuracy_before"] = self._accuracies(before)["accuracy"]
-        right = own.selected & (own.candidate == self._labels)
+        right = ours.selected & (ours.candidate == self._labels)
         report = RoundReport(
             round=number,
             samples=len(self._labels),
-            portion=own.portion,
-            selected=int(own.selected.sum()),
-            left_out=own.left_out,
+            portion=ours.portion,
+            selected=int(ours.selected.sum()),
+            left_out=ours.left_out,
             empty_classes=classes["label_name"][classes["selected"] == 0].tolist(),
-            precision=self._precision(own, own.selected),
+            precision=self._precision(ours, ours.selected),
             recall=_share(right.sum(), (self._labels >= 0).sum()),
-            overlaps=[self._overlap(name, own, other) for name, other in chosen.items() if name != gate],
-            **_means(own, before),
+            overlaps=[self._overlap(name, ours, other) for name, other in chosen.items() if name != gate],
+            **_means(ours, before),
             **self._figures(after, accuracies),
         )
         return report, classes
@@ -72,37 +72,37 @@ class TargetEvaluator:
         table = pd.DataFrame({"label": np.arange(size), "label_name": self._classes, "samples": samples})
         return table.assign(right=right, **_interval("accuracy", right, samples))
 
-    def _choices(self, own: Selection) -> pd.DataFrame:
+    def _choices(self, ours: Selection) -> pd.DataFrame:
         """A row a class: counts and thresholds of a selection, its precision and its recall."""
-        table = own.classes(self._labels).drop(columns="accuracy")
+        table = ours.classes(self._labels).drop(columns="accuracy")
         samples = np.bincount(self._labels[self._labels >= 0], minlength=len(table))
         recall = np.divide(table["correct"], samples, out=np.full(len(table), np.nan), where=samples > 0)
         return table.assign(**_interval("precision", table["correct"], table["labelled"]), recall=recall)
 
-    def _precision(self, own: Selection, rows: np.ndarray) -> Share:
+    def _precision(self, ours: Selection, rows: np.ndarray) -> Share:
         """Share of some samples (N,) bool whose candidate is their label."""
-        judged = rows & (self._labels >= 0)
-        return _share((judged & (own.candidate == self._labels)).sum(), judged.sum())
+        rows = rows & (self._labels >= 0)
+        return _share((rows & (ours.candidate == self._labels)).sum(), rows.sum())
 
-    def _overlap(self, gate: str, own: Selection, other: Selection) -> Overlap:
-        both, either = int((own.selected & other.selected).sum()), int((own.selected | other.selected).sum())
+    def _overlap(self, gate: str, ours: Selection, other: Selection) -> Overlap:
+        both, either = int((ours.selected & other.selected).sum()), int((ours.selected | other.selected).sum())
         return Overlap(
             gate=gate,
             selected=int(other.selected.sum()),
             both=both,
             jaccard=both / either if either else None,
             precision=self._precision(other, other.selected),
-            only_ours=self._precision(own, own.selected & ~other.selected),
-            only_theirs=self._precision(other, other.selected & ~own.selected),
+            only_ours=self._precision(ours, ours.selected & ~other.selected),
+            only_theirs=self._precision(other, other.selected & ~ours.selected),
         )
 
 
-def _means(own: Selection, outputs: ModelOutputs) -> dict[str, Any]:
+def _means(ours: Selection, outputs: ModelOutputs) -> dict[str, Any]:
     """Means over the selected samples, of the scores of their pseudo-labels."""
-    rows = np.flatnonzero(own.selected)
+    rows = np.flatnonzero(ours.selected)
     features = outputs.features[rows]
-    avh = scores.avh(features, outputs.class_weights, own.candidate[rows])
-    values = {"avh": avh, "confidence": own.confidence[rows], "avc": own.avc[rows], "norm": scores.norm(features)}
+    avh = scores.avh(features, outputs.class_weights, ours.candidate[rows])
+    values = {"avh": avh, "confidence": ours.confidence[rows], "avc": ours.avc[rows], "norm": scores.norm(features)}
     return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
 
 
@@ -135,5 +135,5 @@ def _calibration_error(predicted: np.ndarray, confidence: np.ndarray, labels: np
     known = (labels >= 0) & (predicted >= 0)
     if not known.any():
         return Share(n=0)
-    found = calibrate(confidence[known], predicted[known] == labels[known])
-    return Share(n=found.n, value=found.ece, low=found.low, high=found.high)
+    error = calibrate(confidence[known], predicted[known] == labels[known])
+    return Share(n=error.n, value=error.ece, low=error.low, high=error.high)

@@ -1,9 +1,9 @@
 """The self-training loop: select pseudo-labels, train on them, select again; resumable round by round.
 
-Why target labels cannot leak. What selects and what trains are `choose`, `pseudo_labels` and the trainer's methods, and
-none has a parameter through which they could come: `ModelOutputs` holds what the network outputs, a trainer gets the
-source with its labels and the target without. The labels lie in the evaluator alone. `self_train` hands it what was
-selected, gets a report to write, and reads nothing back from it.
+Why target labels cannot leak. `choose`, `pseudo_labels` and the trainer's methods do all selecting and training. None
+has a parameter for labels of the target: `ModelOutputs` holds what the network outputs, a trainer gets the source with
+its labels and the target without. Only the evaluator holds them. `self_train` passes it the selection, gets a report to
+write, and reads nothing back from it.
 """
 
 import time
@@ -18,13 +18,12 @@ import pandas as pd
 from avhcurate import scores
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.pseudo_labels import rules as pseudo_labels_rules
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection
+from avhcurate.pseudo_labels.rules import GATES, RULES, Gate, Rule, Selection, targets
 from avhcurate.self_training.evaluation import TargetEvaluator
 from avhcurate.self_training.store import BY, RoundReport, SelfTrainingFolder
 
-# Torch takes seconds to import, and a page that only reads results shall not wait for it.
+# Torch takes seconds to import, and a page that only reads results does without it.
 if TYPE_CHECKING:
     from avhcurate.training.distributed import ProcessGroup
 
@@ -111,14 +110,13 @@ def self_train(
     """Runs the rounds that `folder` lacks and returns why there are no more.
 
     ids (N,): of the target's samples, in the order of the trainer's outputs. Round 0 trains on the source; each later
-    one selects by `rule` at the portion of the schedule, then trains on the source and what was selected. What is not
-    selected is left out, never trained on as some class. It ends after `rounds` (None: when the schedule reaches its
-    end), or when at the full portion the same samples get the same labels as in the round before. `alpha` defaults to
-    the rule's own.
+    one selects by `rule` at the portion of the schedule, then trains on the source and the selected samples alone. It
+    ends after `rounds` (None: when the schedule reaches its end), or when at the full portion the same samples get the
+    same labels as in the round before. `alpha` defaults to the rule's own.
 
-    Each round is on disk before the next begins: an interrupted run resumes from its last complete round, to the same
-    bits on one machine's CPU. `progress` counts samples once per round. Raises Cancelled between rounds when asked to
-    stop. The processes of a `group` go through the rounds together, and only the first reports and writes.
+    Each round is on disk before the next begins: an interrupted run resumes from its last complete round, on one
+    machine's CPU to the same bits. `progress` counts samples once per round. Raises Cancelled between rounds when asked
+    to stop. The processes of a `group` go through the rounds together, and only the first reports and writes.
     """
     schedule = schedule or Schedule()
     last = schedule.rounds if rounds is None else rounds
@@ -130,13 +128,13 @@ def self_train(
         if loop.told(loop.leads and progress.should_stop()):
             raise Cancelled(f"cancelled before round {number} of {last}: the same command resumes")
 
-    known = loop.told(folder.rounds())
-    if known:
-        loop.resume(known[-1])
+    done = loop.told(folder.rounds())
+    if done:
+        loop.resume(done[-1])
     else:
         tell(0)
         loop.start()
-    for number in range(max(1, len(known)), last + 1):
+    for number in range(max(1, len(done)), last + 1):
         tell(number)
         if not loop.round(number):
             return NO_CHANGE
@@ -149,15 +147,15 @@ def choose(outputs: ModelOutputs, *, portion: float, rule: Rule, alpha: float | 
     """What each gate selects, by its name; at the gate of `rule`, what that rule selects."""
     rules: dict[Gate, Rule] = {gate: gate for gate in GATES} | {RULES[rule].gate: rule}
     return {
-        gate: outputs.select(rule=own, portion=portion, alpha=alpha if own == rule else None)
-        for gate, own in rules.items()
+        gate: outputs.select(rule=one, portion=portion, alpha=alpha if one == rule else None)
+        for gate, one in rules.items()
     }
 
 
 def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
     """The selected samples, and the targets that the rule has training learn for each."""
-    rows, targets = zip(*pseudo_labels_rules.targets(chosen, outputs.blocks), strict=True)
-    return PseudoLabelled(np.concatenate(rows), np.concatenate(targets))
+    rows, goals = zip(*targets(chosen, outputs.blocks), strict=True)
+    return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 
 @dataclass
@@ -226,16 +224,18 @@ def _table(
     ids: np.ndarray, gate: str, chosen: Mapping[str, Selection], outputs: ModelOutputs, pseudo: PseudoLabelled
 ) -> pd.DataFrame:
     """The columns of `SelfTrainingFolder.selection`."""
-    own = chosen[gate]
-    columns = own.table().rename(columns={"rank_in_class": "rank"}).astype({"pseudo_label": "Int32", "rank": "Int32"})
+    selection = chosen[gate]
+    columns = (
+        selection.table().rename(columns={"rank_in_class": "rank"}).astype({"pseudo_label": "Int32", "rank": "Int32"})
+    )
     table = pd.DataFrame(
-        {"id": ids, "predicted": own.predicted, "candidate": own.candidate}
+        {"id": ids, "predicted": selection.predicted, "candidate": selection.candidate}
         | {name: columns[name] for name in ("pseudo_label", "confidence", "avc")}
         | {"norm": scores.norm(outputs.features)}
         | {name: columns[name] for name in ("threshold", "rank", "selected")}
-        | {BY + name: found.selected for name, found in chosen.items()}
+        | {BY + name: other.selected for name, other in chosen.items()}
     )
-    if RULES[own.rule].targets == "lrent":
+    if RULES[selection.rule].targets == "lrent":
         soft = dict(zip(pseudo.rows.tolist(), pseudo.targets.tolist(), strict=True))
         table["soft_label"] = pd.Series([soft.get(row) for row in range(len(table))], dtype=object)
     return table

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,23 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.errors import CurateError
+from avhcurate.models.loading import ModelSpec, NewModel, new_model
+from avhcurate.models.registry import find_architecture
+from avhcurate.models.runtime import find_device
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.self_training.domains import domains
 from avhcurate.self_training.loop import PseudoLabelled
+from avhcurate.self_training.settings import Settings, TrainerSetup
+from avhcurate.self_training.store import SelfTrainingFolder
+from avhcurate.table.subset_images import decode_images, image_caches
 from avhcurate.training.checkpoints import save_weights
 from avhcurate.training.distributed import ProcessGroup, own_device
 from avhcurate.training.images import LabelledImages, Stacked
 from avhcurate.training.learner import Learner, make_learner
-from avhcurate.training.recipe import Recipe
+from avhcurate.training.recipe import Recipe, as_numbers
 from avhcurate.training.trainer import train
 
 #: The file of a round's weights.
@@ -56,35 +65,35 @@ class FullTrainer:
         self.progress = progress
 
     def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
-        """See `self_training.Trainer`."""
-        kept = self.checkpoints / f"round-{round:02d}{_digest(pseudo)}.pt"
+        """See `self_training.loop.Trainer`."""
+        checkpoint = self.checkpoints / f"round-{round:02d}{_digest(pseudo)}.pt"
         if self.group.leads:
             for old in self.checkpoints.glob("round-*.pt"):
-                if old != kept:
+                if old != checkpoint:
                     old.unlink()
-        chance = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
+        seed = int(np.random.SeedSequence([self.recipe.seed, round]).generate_state(1)[0])
         train(
             self.module,
             self.source if pseudo is None else self._with(pseudo),
-            replace(self.recipe, seed=chance),
+            replace(self.recipe, seed=seed),
             head=self.head,
             device=self.device,
             progress=self.progress(round),
-            checkpoint=kept,
+            checkpoint=checkpoint,
         )
 
     def outputs(self) -> ModelOutputs:
-        """See `self_training.Trainer`; in float32."""
+        """See `self_training.loop.Trainer`; in float32."""
         learner = make_learner(self.module, self.target, self.recipe, head=self.head)
-        place = own_device(self.device)
-        learner.to(place).eval()
+        device = own_device(self.device)
+        learner.to(device).eval()
         parts = np.array_split(np.arange(len(self.target)), self.group.size)
-        features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), place))
+        features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), device))
         weights, bias = learner.class_weights.detach().cpu().numpy().copy(), learner.head.bias
         learner.hook.remove()
         self.module.to("cpu")
-        given = bias.detach().cpu().numpy().copy() if isinstance(bias, Tensor) else np.zeros(len(weights), np.float32)
-        return ModelOutputs(np.concatenate(features), weights, given)
+        offsets = bias.detach().cpu().numpy().copy() if isinstance(bias, Tensor) else np.zeros(len(weights), np.float32)
+        return ModelOutputs(np.concatenate(features), weights, offsets)
 
     def save(self, folder: Path) -> None:
         """Writes `weights.safetensors`."""
@@ -96,8 +105,8 @@ class FullTrainer:
 
     def _with(self, pseudo: PseudoLabelled) -> LabelledImages:
         """The source and the selected images, with soft labels."""
-        known = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
-        goals = torch.cat([known, torch.from_numpy(pseudo.targets)])
+        hard = torch.nn.functional.one_hot(torch.as_tensor(self.source.labels).long(), self.num_classes).float()
+        goals = torch.cat([hard, torch.from_numpy(pseudo.targets)])
         images = Stacked(self.source, self.target.part(pseudo.rows))
         return LabelledImages(images, goals, self.source.mean, self.source.std)
 
@@ -115,3 +124,67 @@ def _features(learner: Learner, images: LabelledImages, device: torch.device) ->
     """Embeddings (n, D) of images."""
     batches = images.batches(device, learner.class_weights.dtype)
     return np.concatenate([learner(batch)[0].float().cpu().numpy() for _, batch in batches])
+
+
+def set_up(workspace: Workspace, settings: Settings, progress: Progress, group: ProcessGroup) -> TrainerSetup:
+    """The whole network on images, which are decoded here once."""
+    if settings.model is None:
+        raise CurateError("the whole network is to be trained: name it by --model")
+    subsets = domains(workspace, settings)
+    classes = len(subsets[0].dataset.record.classes)
+    device, model = find_device(settings.device), _network(settings, classes)
+    recipe = _recipe(settings, model)
+    caches = image_caches(workspace, subsets, model.preprocess)
+    (source, source_images), (target, target_images) = decode_images(subsets, caches, group, progress)
+
+    def progress_of(number: int) -> Progress:
+        rounds, n = settings.most_rounds, len(target.ids)
+
+        def tell(done: int, total: int, message: str) -> None:
+            done_rounds = number + done / total
+            progress.report(int(done_rounds * n), (rounds + 1) * n, f"round {number} of {rounds}, {message}")
+
+        return progress.through(tell)
+
+    def make_trainer(folder: SelfTrainingFolder) -> FullTrainer:
+        return FullTrainer(
+            model.module,
+            source_images,
+            target_images,
+            num_classes=classes,
+            recipe=recipe,
+            checkpoints=folder.root,
+            head=model.head_name,
+            device=device,
+            group=group,
+            progress=progress_of,
+        )
+
+    about = {
+        "model": settings.model,
+        "weights_sha256": model.weights_sha256,
+        "weights_source": model.source,
+        "head": model.head_name,
+        "preprocess": asdict(model.preprocess),
+        "trainer": "full",
+        "recipe": {name: value for name, value in as_numbers(recipe).items() if name != "seed"},
+        "device": str(device),
+        "precision": recipe.precision,
+    }
+    return TrainerSetup(source, target, about, make_trainer)
+
+
+def _network(settings: Settings, classes: int) -> NewModel:
+    """The network to train, with the weights of a file, its published ones, or random ones."""
+    name = str(settings.model)
+    file = settings.weights if isinstance(settings.weights, Path) else None
+    published = settings.weights is None and find_architecture(name).pretrained is not None
+    return new_model(ModelSpec(name=name, weights=file, seed=settings.seed), classes, pretrained=published)
+
+
+def _recipe(settings: Settings, model: NewModel) -> Recipe:
+    """The recipe with the seed and precision of the settings, and augmentation by the network's input."""
+    assert isinstance(settings.how, Recipe)
+    precision = settings.how.precision if settings.precision == "auto" else settings.precision
+    crop, flip = model.preprocess.crop // 8, model.preprocess.channels == 3
+    return replace(settings.how, seed=settings.seed, precision=precision, crop_padding=crop, flip=flip)

@@ -15,13 +15,13 @@ from avhcurate.disk.files import write_json, write_parquet
 from avhcurate.disk.shards import RecordFolder
 from avhcurate.errors import CurateError
 
-#: Where they lie in the folder of the target dataset.
+#: Their folder in that of the target dataset.
 FOLDER = "self-training"
 
 #: Columns of whole numbers that may be missing.
 _NULLABLE = {pa.int32(): pd.Int32Dtype()}
 
-#: Prefix of the columns of a selection that say what each gate lets pass of the same reading.
+#: Prefix of the columns of a selection that say what each gate lets pass of the same outputs.
 BY = "by_"
 
 

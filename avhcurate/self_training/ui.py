@@ -30,6 +30,8 @@ SHOWN = some_of(
 )
 #: More panels would be too small.
 _MOST_PANELS = 9
+#: What `about` tells of the recipe.
+_RECIPE = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
 
 #: Heads of the table of rules, the column of `side_by_side` and how its numbers are written.
 _HEADS = (
@@ -43,21 +45,21 @@ _HEADS = (
 )
 
 
-def found_for(here: Opened) -> list[SelfTrainingFolder]:
+def current_trainings(here: Opened) -> list[SelfTrainingFolder]:
     """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
     every = results.trainings(here.workspace, here.table.dataset.name)
-    now = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
-    if len(now) < len(every):
+    current = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
+    if len(current) < len(every):
         st.caption(
-            f"{len(every) - len(now):,} of {len(every):,} self-trainings are left out: they are of this dataset as it "
-            "was before it was imported again, so their ids name other samples."
+            f"{len(every) - len(current):,} of {len(every):,} self-trainings are left out: this dataset has been "
+            "imported again since, so their ids name other samples."
         )
-    return now
+    return current
 
 
-def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
-    """Self-trainings that may be compared, by what the address names, else those with the newest run."""
-    groups = {group[0].name: group for group in results.comparable(found)}
+def choose_experiment(here: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+    """Self-trainings that may be compared: those that the address names, else those with the newest run."""
+    groups = {group[0].name: group for group in results.comparable(folders)}
     names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
 
     which = one_of("selftrain.group", names, names[0])
@@ -65,20 +67,20 @@ def group_of(here: Opened, found: Sequence[SelfTrainingFolder]) -> list[SelfTrai
         st.selectbox,
         "Experiment",
         here.view,
-        {name: title_of(groups[name]) for name in names},
+        {name: _title(groups[name]) for name in names},
         on_change=which.restart,
         args=("selftrain.run", "selftrain.round", "selftrain.against"),
-        help="Runs that differ in rule and seed alone, so that they may be compared. Newest first.",
+        help="Runs that differ only in rule and seed, so that they can be compared. Newest first.",
         width="stretch",
     )
     return groups[name]
 
 
-def title_of(group: Sequence[SelfTrainingFolder]) -> str:
+def _title(group: Sequence[SelfTrainingFolder]) -> str:
     """Title of an experiment in a choice of several."""
     record = group[0].record
-    # Nothing that changes while runs are made: the browser knows an option by what it is called.
-    return f"from {record.source} · {record.model} · {record.trainer} · begun {record.started:%Y-%m-%d %H:%M:%S}"
+    # Nothing that changes while runs go on: the browser identifies an option by its label.
+    return f"from {record.source} · {record.model} · {record.trainer} · started {record.started:%Y-%m-%d %H:%M:%S}"
 
 
 def about(group: Sequence[SelfTrainingFolder]) -> None:
@@ -93,13 +95,13 @@ def about(group: Sequence[SelfTrainingFolder]) -> None:
     )
     start, step, end = (record.schedule[key] for key in ("start", "step", "end"))
     portion = f"portion {start:g}" + (f" to {end:g} by {step:g}" if step else "")
-    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in record.recipe.items() if key in _TOLD)
-    what = [f"learns from {source}", f"adapts to {target}", portion, f"{record.rounds} rounds at most", recipe]
-    st.caption(plain(" · ".join(what)))
+    recipe = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in record.recipe.items() if key in _RECIPE)
+    parts = [f"learns from {source}", f"adapts to {target}", portion, f"{record.rounds} rounds at most", recipe]
+    st.caption(plain(" · ".join(parts)))
     if unfinished := sum(not folder.complete for folder in group):
         st.caption(
-            f"Not complete: {unfinished:,} of {len(group):,} runs, drawn as far as they came and left out of the "
-            "table. The same start again goes on from their last round."
+            f"Not complete: {unfinished:,} of {len(group):,} runs, drawn up to their last round and left out of the "
+            "table. Starting them again resumes from there."
         )
 
 
@@ -109,9 +111,6 @@ def no_round_yet(*, busy: bool) -> None:
         st.markdown(":material/hourglass_empty: The first model is learning from the source.")
     else:
         st.markdown(":material/hourglass_disabled: No model has learnt from the source yet: resume it, or start again.")
-
-
-_TOLD = ("hidden", "epochs", "learning_rate", "batch_size", "weight_decay")
 
 
 def variant_name(variant: RuleVariant) -> str:
@@ -138,9 +137,9 @@ def rounds_chart(here: Opened, variants: Variants) -> None:
     show_chart(curves(values, strokes, keys, source_only=reference), key="selftrain.curves")
     seeds = sorted({len(folders) for folders in variants.values()})
     st.caption(
-        f"{_bands(seeds)}. Colour and symbol tell the gate, the dash what is learnt: a hard label, LRENT's soft one "
-        "(dashed), MRKLD's (dotted). Labels of the target serve these reports alone; nothing selects or learns by "
-        "them. Click a name in the legend to hide its lines."
+        f"{_bands(seeds)}. Colour and symbol show the gate, the dash the training target: a hard label, LRENT's soft "
+        "label (dashed), MRKLD's (dotted). Labels of the target are used for these reports only. Click a name in the "
+        "legend to hide its lines."
     )
 
 
@@ -150,12 +149,12 @@ def _bands(seeds: Sequence[int]) -> str:
     >>> _bands([1])[:17], _bands([3])[:30]
     ('One seed a rule; ', 'Means over n = 3 seeds a rule;')
     """
-    alone = "95 % over samples (shares and mean of classes Wilson, ECE bootstrap)"
+    one_seed = "95 % over samples (shares and mean of classes Wilson, ECE bootstrap)"
     if seeds[-1] == 1:
-        return f"One seed a rule; bands are {alone}"
+        return f"One seed a rule; bands are {one_seed}"
     counts = f"n = {seeds[0]}" if len(seeds) == 1 else f"n = {seeds[0]} to {seeds[-1]}"
-    said = f"Means over {counts} seeds a rule; bands are 95 % of the mean (Student's t)"
-    return said if seeds[0] > 1 else f"{said}, of one seed {alone}"
+    text = f"Means over {counts} seeds a rule; bands are 95 % of the mean (Student's t)"
+    return text if seeds[0] > 1 else f"{text}, of one seed {one_seed}"
 
 
 _courses = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HASH_FUNCS)(results.courses)
@@ -178,7 +177,7 @@ def rules_table(variants: Variants) -> None:
     heads = ["Rule", "Seeds", *(head for head, _, _ in _HEADS), *(_gain_heads() if paired else [])]
     st.html(html_table(heads, [_row(row, names, paired) for row in table.to_dict("records")]))
     if table["accuracy"].isna().all():
-        st.caption("No sample of the target has a label, so there is nothing to judge by.")
+        st.caption("No sample of the target has a label to compare with.")
         return
     single = bool((table["n"] == 1).any())
     st.caption(
@@ -193,7 +192,7 @@ def rules_table(variants: Variants) -> None:
 
 
 def _gain_heads() -> list[str]:
-    base = f"{escape(RULE_NAMES[BASE])}"
+    base = escape(RULE_NAMES[BASE])
     return [f"Accuracy<small>minus {base}'s</small>", f"Mean of classes<small>minus {base}'s</small>"]
 
 
@@ -206,7 +205,7 @@ def _row(row: Mapping[Any, Any], names: Sequence[str], paired: bool) -> str:
 def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
     value, low, high = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
     share = form == "share"
-    if share and low == low:  # Student's t knows nothing of the ends of a share
+    if share and low == low:  # Student's t may go beyond the ends of a share
         low, high = max(low, 0), min(high, 1)
     return estimate(value, low, high, 1 if share else 0, percent=share)
 

@@ -39,7 +39,7 @@ _SCORE = {"avc": "avc", "avc-centred": "avc", "confidence": "confidence", "lrent
 
 @dataclass(frozen=True)
 class ChosenRound:
-    """A run, how it is called, and one of its rounds."""
+    """A run, its title, and one of its rounds."""
 
     folder: SelfTrainingFolder
     title: str
@@ -48,7 +48,7 @@ class ChosenRound:
 
 @dataclass(frozen=True)
 class SampleList:
-    """Samples in view that belong together: `title`, and rows `candidate, label, score` by id, most doubtful first.
+    """A list of samples in view: its `title`, and rows `candidate, label, score` by id, most doubtful first.
 
     label: the given one, -1 for none. score: what the rows are ordered by, named by `by`.
     """
@@ -66,8 +66,8 @@ class SampleList:
 # --- which round ---------------------------------------------------------------------------------------------
 
 
-def choose(here: Opened, variants: Variants) -> ChosenRound | None:
-    """The run and the round to look at, with the export of its pseudo-labels; None before a round has selected."""
+def choose_round(here: Opened, variants: Variants) -> ChosenRound | None:
+    """The run and the round to show, with the export of its pseudo-labels; None before a round has selected."""
     runs = _named(variants)
     default = next((name for name, (_, folder) in runs.items() if folder.record.rule == "avc"), next(iter(runs)))
     which = one_of("selftrain.run", tuple(runs), default)
@@ -123,12 +123,11 @@ def classes(chosen: ChosenRound) -> None:
         st.markdown("**Accuracy of each class**")
         if table["after"].notna().any():
             show_chart(before_and_after(table), key="selftrain.classes")
-            most = (
-                f"The {MOST_CLASSES} of {len(table):,} classes that change most. " if len(table) > MOST_CLASSES else ""
-            )
-            st.caption(f"{most}Blue rises, orange falls; 95 % intervals of the round (Wilson).")
+            if len(table) > MOST_CLASSES:
+                st.caption(f"The {MOST_CLASSES} of {len(table):,} classes that change most.")
+            st.caption("Blue rises, orange falls; 95 % intervals of the round (Wilson).")
         else:
-            st.caption("No sample of the target has a label, so there is nothing to judge by.")
+            st.caption("No sample of the target has a label to compare with.")
     with right:
         st.markdown(f"**Classes and thresholds** · {chosen.title}, round {chosen.number}")
         _class_table(table)
@@ -182,52 +181,52 @@ def _ends(ends: np.ndarray) -> str:
     return "" if np.isnan(ends).any() else f"{100 * ends[0]:.1f}–{100 * ends[1]:.1f}"
 
 
-# --- who chose what ------------------------------------------------------------------------------------------
+# --- selections compared ------------------------------------------------------------------------------------------
 
 
 def gallery(here: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list[int], int | None]:
-    """What one gate or run selected and another did not, as a grid; ids shown, id opened."""
-    st.subheader("What one chose and the other did not")
+    """What one gate or run selects and another does not, as a grid; ids shown, id opened."""
+    st.subheader("Selected by one and not by the other")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = MODE.show(st.segmented_control, "Compare", here.view, _MODES, on_change=MODE.restart)
-        found = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, variants)
-    if not found:
+        lists = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, variants)
+    if not lists:
         return [], None
-    st.caption(_story(chosen, mode))
+    st.caption(_explanation(chosen, mode))
     with st.container(horizontal=True, gap="medium"):
-        for listing in found.values():
+        for listing in lists.values():
             n, share, low, high = listing.precision()
             fact(
                 f"{listing.title} ({len(listing.rows):,})",
                 f"{100 * share:.1f} % right" if n else "–",
                 accuracy_note(n, low, high) if len(listing.rows) else "none in view",
             )
-    listed = {key: listing.title for key, listing in found.items()}
-    name = SET.show(st.segmented_control, "Show", here.view, listed, on_change=SET.restart)
-    return _grid(here, chosen, mode, name, found[name])
+    titles = {key: listing.title for key, listing in lists.items()}
+    name = SET.show(st.segmented_control, "Show", here.view, titles, on_change=SET.restart)
+    return _grid(here, chosen, mode, name, lists[name])
 
 
-def _story(chosen: ChosenRound, mode: str) -> str:
-    what = (
+def _explanation(chosen: ChosenRound, mode: str) -> str:
+    text = (
         f"Both gates select from the network outputs that round {chosen.number} selected from, at the same portion."
         if mode == "gates"
-        else f"What both runs selected in round {chosen.number}, each from its own network outputs."
+        else f"Both runs select in round {chosen.number}, each from its own network outputs."
     )
-    return f"{what} Samples are those that the filters on the left leave. Right: the pseudo-label is the given label."
+    return f"{text} The filters on the left apply. Right: the pseudo-label is the given label."
 
 
 def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
-    known = results.gates(chosen.folder, chosen.number)
-    one, other = one_of("selftrain.one", tuple(known), "avc"), one_of("selftrain.other", tuple(known), "confidence")
+    gates = results.gates(chosen.folder, chosen.number)
+    one, other = one_of("selftrain.one", gates, "avc"), one_of("selftrain.other", gates, "confidence")
     first, second = one.of(here.view), other.of(here.view)
-    for label, which, gate, partner in (("Chosen by", one, first, other), ("Beside", other, second, one)):
+    for label, which, gate, partner in (("Selected by", one, first, other), ("Beside", other, second, one)):
         which.show(
             st.selectbox,
             label,
             here.view,
-            {gate: RULE_NAMES[gate] for gate in known},
+            {gate: RULE_NAMES[gate] for gate in gates},
             value=gate,
-            on_change=_turn_gate,
+            on_change=_set_gate,
             args=(which, gate, partner),
             width=160,
         )
@@ -237,15 +236,15 @@ def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
     ids = results.difference(chosen.folder, chosen.number, first, second)
     rows = _rows(here, chosen.folder, chosen.number)
     sides = {"first": (first, second), "second": (second, first)}
-    found = {
+    lists = {
         side: _listing(rows, ids[side], f"{RULE_NAMES[ours]}, not {RULE_NAMES[theirs]}", _SCORE[theirs])
         for side, (ours, theirs) in sides.items()
     }
-    return found | {"both": _listing(rows, ids["both"], "Both", "confidence")}
+    return lists | {"both": _listing(rows, ids["both"], "Both", "confidence")}
 
 
-def _turn_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
-    """Takes over a gate; where it is its partner's, the two change places."""
+def _set_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
+    """Sets a gate; where its partner has the same one, the two are swapped."""
     clash = st.session_state[which.name] == st.session_state[partner.name]
     which.restart()
     if clash:
@@ -278,7 +277,7 @@ def _runs(here: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, Sa
 
 
 def _rows(here: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
-    """What a round selected from of the samples in view, by id, with the given `label`."""
+    """The samples in view that a round selected from, by id, with the given `label`."""
     rows = _selection(str(folder.root), number)
     labels = here.table.frame(here.filters, columns=["id", "label"]).set_index("id")["label"]
     rows = rows[rows.index.isin(labels.index)]
@@ -314,7 +313,7 @@ def _grid(here: Opened, chosen: ChosenRound, mode: str, name: str, listing: Samp
     return sample_grid(here, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
 
 
-# --- taken away ----------------------------------------------------------------------------------------------
+# --- export ----------------------------------------------------------------------------------------------
 
 
 def _export_menu(here: Opened, chosen: ChosenRound) -> None:
@@ -336,7 +335,11 @@ def _export_menu(here: Opened, chosen: ChosenRound) -> None:
 
 
 def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count: int) -> None:
-    every = st.toggle("Also those not selected", key="selftrain.all", help="Without a label, to see by how much.")
+    every = st.toggle(
+        "Also those not selected",
+        key="selftrain.all",
+        help="Without a label; their scores show by how much they missed.",
+    )
     total = chosen.folder.record.target_samples if every else count
     with st.container(horizontal=True):
         _download(f"Download {total:,} samples", f"{name}.{form}", here, chosen, form, every=every)

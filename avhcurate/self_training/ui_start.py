@@ -1,4 +1,4 @@
-"""The form that starts self-training: `avhcurate self-train` as a job, with what can be found out filled in."""
+"""The form that starts self-training: `avhcurate self-train` as a job, with defaults from the workspace."""
 
 import shlex
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
-from avhcurate.self_training.paired_runs import known_runs
+from avhcurate.self_training.domains import known_runs
 from avhcurate.table.dataset_table import titles
 from avhcurate.table.subset import same_classes
 from avhcurate.ui import job_forms as forms
@@ -23,7 +23,7 @@ from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 
 STORY = (
-    "A model learns from a source with labels, then round by round from what it labels itself in this dataset, the "
+    "A model learns from a source with labels, then round by round from its own pseudo-labels of this dataset, the "
     "target.  \nLabels of the target are used for reporting only. Filters on the left narrow the gallery only."
 )
 TRAINERS = {"probe": "A head on frozen features", "full": "The whole network"}
@@ -50,7 +50,7 @@ class SelfTrain(Command):
     model: str = forms.model_choice(
         "Network",
         260,
-        "Choose one, or type a name as for scoring. One that has scored both datasets needs no more scoring.",
+        "Choose one, or type a name as for scoring. One that has scored both datasets is not scored again.",
     )
     rule: Sequence[str] = forms.option(
         st.pills,
@@ -58,7 +58,7 @@ class SelfTrain(Command):
         options=list(RULES),
         selection_mode="multi",
         format_func=RULE_NAMES.__getitem__,
-        help="Each runs with each seed. The page Pseudo-labels tells what they do.",
+        help="Each runs with each seed. The page Pseudo-labels explains them.",
     )
     seeds: int = forms.number(
         "Runs of each rule; from two on, means have intervals and rules are tested against each other.",
@@ -104,8 +104,8 @@ class SelfTrain(Command):
         return self.target
 
 
-def first(here: Opened, *, busy: bool) -> None:
-    """What the page is for, and the form; shown before there is a run, and while the first one begins."""
+def first_start(here: Opened, *, busy: bool) -> None:
+    """What the page is for, and the form; shown before there is a run, and while the first one starts."""
     sources = _sources(here)
     source = shlex.quote(sources[0] if sources else here.table.dataset.name)
     command = f"avhcurate self-train --source {source} --target {shlex.quote(here.table.dataset.name)}"
@@ -114,20 +114,20 @@ def first(here: Opened, *, busy: bool) -> None:
     title = f"No model has been adapted to {plain(here.table.dataset.name)} yet"
     empty_state(title, "autorenew", _WHY, partial(form, here, busy=busy), command=command)
     if busy:
-        await_rounds(here)
+        await_round(here)
 
 
-def await_rounds(here: Opened) -> None:
+def await_round(here: Opened) -> None:
     """Runs the page again as soon as there is another round to show."""
 
-    def made() -> int:
-        every = results.trainings(here.workspace, here.table.dataset.name)
-        return sum(1 + len(folder.rounds()) for folder in every)
+    def rounds() -> int:
+        folders = results.trainings(here.workspace, here.table.dataset.name)
+        return sum(1 + len(folder.rounds()) for folder in folders)
 
-    forms.await_more(made, every=2.0)
+    forms.await_more(rounds, every=2.0)
 
 
-# --- what can be found out -----------------------------------------------------------------------------------
+# --- defaults -----------------------------------------------------------------------------------
 
 
 def _sources(here: Opened) -> list[str]:
@@ -137,14 +137,14 @@ def _sources(here: Opened) -> list[str]:
     return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
 
 
-def networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
+def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
     """Runs of the target whose network has scored the source too, newest first: name and title."""
-    called, found = titles(target), {}
-    for run in reversed(target.runs()):
-        pair = known_runs(source, target, run.name, "auto") if run.complete else None
-        if pair is not None:
-            found[run.name] = called[run.name]
-    return found
+    names = titles(target)
+    return {
+        run.name: names[run.name]
+        for run in reversed(target.runs())
+        if run.complete and known_runs(source, target, run.name, "auto")
+    }
 
 
 # --- the form ------------------------------------------------------------------------------------------------
@@ -155,8 +155,8 @@ def form(here: Opened, *, busy: bool) -> None:
     target, others = here.table.dataset, _sources(here)
     if not others:
         st.caption(
-            "No other dataset here has these classes in this order, so this one is parted by two conditions: one says "
-            "what is learnt from, the rest is adapted to."
+            "No other dataset here has these classes in this order, so this one is split by two conditions: one for "
+            "the source, the rest is the target."
         )
     with forms.row():
         source = st.selectbox(
@@ -174,14 +174,14 @@ def form(here: Opened, *, busy: bool) -> None:
             required=True,
             key="selftrain.start_trainer",
             format_func=TRAINERS.__getitem__,
-            help="The whole network takes a GPU, or patience.",
+            help="The whole network takes a GPU, or hours.",
         )
-    learnt = here.workspace.dataset(source)
-    known = networks(learnt, target)
+    source_folder = here.workspace.dataset(source)
+    scored_both = _networks(source_folder, target)
 
     def command(*, model: str | None, weights: str, **options: Any) -> SelfTrain:
-        # A run's name tells which features are meant; the whole network, and other weights, go by the model's own.
-        if model in known and (trainer == "full" or weights.strip()):
+        # A run's name identifies its features; the whole network and other weights take the model's name.
+        if model in scored_both and (trainer == "full" or weights.strip()):
             model = target.run(model).record.model
         return SelfTrain(source, target.name, model or "", trainer=trainer, weights=weights, **options)
 
@@ -190,8 +190,8 @@ def form(here: Opened, *, busy: bool) -> None:
 
     root = here.workspace.root
     with forms.job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as fields:
-        _main_fields(fields, learnt, target, known)
-        if trainer == "probe" and not known:
+        _main_fields(fields, source_folder, target, scored_both)
+        if trainer == "probe" and not scored_both:
             st.caption("No network has scored both datasets yet: the one named here does so first.")
         if source == target.name:
             _part_fields(fields, here)
@@ -200,16 +200,18 @@ def form(here: Opened, *, busy: bool) -> None:
         fields.submit("Start self-training", "autorenew")
 
 
-def _main_fields(form: forms.JobForm, source: DatasetFolder, target: DatasetFolder, known: dict[str, str]) -> None:
+def _main_fields(
+    form: forms.JobForm, source: DatasetFolder, target: DatasetFolder, scored_both: dict[str, str]
+) -> None:
     scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
     with forms.row():
         form.ask("rule", default=["confidence", "avc"])
     with forms.row():
         form.ask(
             "model",
-            key=f"selftrain.start_model.{source.name}",  # its own of each: a run's name means nothing to another
-            options=list(dict.fromkeys([*known, *scored, *forms.MODELS])),
-            format_func=lambda name: f"{known[name]} (scored both)" if name in known else name,
+            key=f"selftrain.start_model.{source.name}",  # one a source: another has not been scored by the same runs
+            options=list(dict.fromkeys([*scored_both, *scored, *forms.MODELS])),
+            format_func=lambda name: f"{scored_both[name]} (scored both)" if name in scored_both else name,
         )
         form.ask("seeds", "portion", "rounds")
 
@@ -219,8 +221,8 @@ def _part_fields(form: forms.JobForm, here: Opened) -> None:
     usual = "split = 'train'" if "train" in set(splits) else ""
     with forms.row():
         form.ask("source_where", value=usual, width=300, help="Such as `split = 'train'` or `domain = 'photo'`.")
-        about = "A SQL condition; what is learnt from may not be among it."
-        form.ask("target_where", placeholder="all the rest", width=300, help=about)
+        help = "A SQL condition; it must exclude the samples that are learnt from."
+        form.ask("target_where", placeholder="all the rest", width=300, help=help)
 
 
 def _more(form: forms.JobForm, *, full: bool, apart: bool) -> None:

@@ -1,4 +1,4 @@
-"""The toy in pictures: data, AVH, norm and Bayes error on one map each, and how they came about over the epochs."""
+"""Charts of the toy: maps of data, AVH, norm and Bayes error, and curves over the epochs."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS,
 _HARDNESS = ramp(9)[::-1]
 #: Latitudes at which the map of the sphere is marked, in degrees.
 _LATITUDES = (-60, -30, 0, 30, 60)
-_SEEN = {"avh": ("AVH", BLUE), "norm": ("Norm", ORANGE), "accuracy": ("Accuracy", TEAL), "loss": ("Loss", GREY)}
+_CURVES = {"avh": ("AVH", BLUE), "norm": ("Norm", ORANGE), "accuracy": ("Accuracy", TEAL), "loss": ("Loss", GREY)}
 
 
 def maps(
@@ -32,8 +32,8 @@ def maps(
 ) -> go.Figure:
     """Training data, AVH, norm and Bayes error over x (W,), y (H,): points (n, 2), labels (n,), maps (H, W).
 
-    Lines are where the network's prediction changes. The ends of the colours of AVH and norm are to be the same
-    for all epochs, so that stepping through them shows growth. The sphere is drawn as an equal-area map.
+    Lines show where the network's prediction changes. `avh_ends` and `norm_ends` are the colour ranges of all epochs,
+    so that stepping through them shows growth. The sphere is drawn as an equal-area map.
     """
     rows, columns = (2, 2) if sphere else (1, 4)
     titles = ("Training data", "AVH", "Norm |x|", "Exact Bayes error")
@@ -67,9 +67,9 @@ def maps(
 
 
 def course(curves: pd.DataFrame, settled: dict[str, int], *, epoch: int) -> go.Figure:
-    """How far each mean has come on its way from the first to the last value; diamonds mark 95 % of it."""
+    """Share of the change from the first to the last value that each mean has made; diamonds mark 95 %."""
     figure = go.Figure()
-    for key, (name, color) in _SEEN.items():
+    for key, (name, color) in _CURVES.items():
         values = curves[key].to_numpy(float)
         way = values[-1] - values[0]
         if way == 0:
@@ -102,7 +102,7 @@ def agreement_by_epoch(curves: pd.DataFrame, *, epoch: int) -> go.Figure:
     figure = go.Figure()
     figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
     for key in ("avh", "norm"):
-        name, color = _SEEN[key]
+        name, color = _CURVES[key]
         figure.add_scatter(
             x=curves["epoch"],
             y=curves[f"{key}_samples"],

@@ -1,6 +1,5 @@
-"""The toy example from settings to maps: trained by the command line in a process of its own, kept in the workspace."""
+"""The toy from settings to maps: trained by the command line in a process of its own, stored in the workspace."""
 
-import hashlib
 import io
 import json
 import subprocess
@@ -8,7 +7,6 @@ import threading
 import time
 import zipfile
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pandas as pd
 
 from avhcurate.data.background import Command, launch, reason
 from avhcurate.disk.files import write_atomic
+from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
 from avhcurate.toy.truth import Blobs, follows, settled
 
@@ -25,11 +24,15 @@ LOSSES = ("softmax", "avh")
 TRAINED_ON, HELD_OUT = 1000, 2000
 #: Least and most of each number; the page's sliders end there.
 LIMITS = {
-    "classes": (2, 8), "overlap": (0.2, 2.0), "noise": (0.0, 0.4), "width": (2, 128), "epochs": (5, 100),
+    "classes": (2, 8),
+    "overlap": (0.2, 2.0),
+    "noise": (0.0, 0.4),
+    "width": (2, 128),
+    "epochs": (5, 100),
     "seed": (0, 9999),
-}  # fmt: skip
+}
 
-#: To be raised when the same settings shall give another result.
+#: To be raised when the same settings give another result than before.
 _VERSION = 1
 #: Results kept in a workspace, and trainings at the same time in one server.
 _KEPT, _AT_ONCE = 40, 2
@@ -68,14 +71,13 @@ class ToySettings(Command):
 
     @property
     def fingerprint(self) -> str:
-        """Names the result: equal for equal settings, another when the program makes another result of them."""
-        text = json.dumps([_VERSION, TRAINED_ON, HELD_OUT, asdict(self)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        """Digest of the settings and of the version of their result."""
+        return settings_digest([_VERSION, TRAINED_ON, HELD_OUT, asdict(self)])[:20]
 
 
 @dataclass(frozen=True)
 class ToyResult:
-    """The toy trained. E = epochs + 1: the first entry is the network before training. Maps are (H, W) over x and y.
+    """A trained toy. E = epochs + 1: the first entry is the network before training. Maps are (H, W) over x and y.
 
     points (n, 2) and labels (n,): the training data on the map; bayes (H, W); avh, norm, predicted (E, H, W), AVH being
     that of the most likely label there; curves: a row for each entry with the means over held-out points and the
@@ -119,9 +121,8 @@ def result_path(folder: Path, settings: ToySettings) -> Path:
 
 def run(folder: Path, settings: ToySettings, *, force: bool = False) -> ToyResult:
     """The result of `settings`: read from `folder`, else trained and written there, whole or not at all."""
-    known = None if force else read(folder, settings)
-    if known:
-        return known
+    if not force and (stored := read(folder, settings)):
+        return stored
     result = _compute(settings)
     write_atomic(result_path(folder, settings), _to_bytes(result))
     _prune(folder)
@@ -129,7 +130,7 @@ def run(folder: Path, settings: ToySettings, *, force: bool = False) -> ToyResul
 
 
 def read(folder: Path, settings: ToySettings) -> ToyResult | None:
-    """The result of `settings` in `folder`; None where it is not there, or not readable."""
+    """The result of `settings` in `folder`; None where it is missing or not readable."""
     try:
         with np.load(result_path(folder, settings), allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
@@ -141,7 +142,7 @@ def read(folder: Path, settings: ToySettings) -> ToyResult | None:
 
 
 def summary(result: ToyResult) -> dict[str, Any]:
-    """The figures of a result as plain values: the last epoch's, and when angles and norm had settled."""
+    """The figures of a result as plain values: the last epoch's, and when angles and norm settled."""
     last = result.curves.iloc[-1]
     spearman = {key: _number(last[key]) for key in ("avh_samples", "norm_samples", "avh_map", "norm_map")}
     return {
@@ -164,9 +165,9 @@ _failed: dict[Path, str] = {}
 
 
 def ensure(workspace: Path, settings: ToySettings) -> bool:
-    """Whether the result is there; where not, it is started in the background, unless enough are under way.
+    """Whether the result exists; if not, its training starts in the background, unless enough others run.
 
-    To be called again until it says yes. Raises CurateError when the training failed; `retry` forgets that.
+    To be called again until it is true. Raises CurateError when the training failed, until `retry`.
     """
     target = result_path(folder_of(workspace), settings)
     with _lock:
@@ -192,7 +193,7 @@ def retry(workspace: Path, settings: ToySettings) -> None:
 
 
 def _await(target: Path, process: "subprocess.Popen[bytes]") -> None:
-    """Takes note of how a training ended."""
+    """Records how a training ended."""
     _, error = process.communicate()
     with _lock:
         _running.discard(target)
@@ -204,21 +205,20 @@ def _await(target: Path, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _compute(settings: ToySettings) -> ToyResult:
-    from avhcurate.toy.train import Probe, ToyRecipe, train_toy
+    from avhcurate.toy.train import EvalPoints, train_toy
 
     blobs = settings.blobs
     points, labels = blobs.sample(TRAINED_ON, seed=2 * settings.seed)
     held, held_labels = blobs.sample(HELD_OUT, seed=2 * settings.seed + 1)
     grid = blobs.grid()
     shape = (len(grid.y), len(grid.x))
-    probes = [Probe(held, held_labels), Probe(grid.points, blobs.posterior(grid.points).argmax(1))]
-    recipe = ToyRecipe(settings.width, settings.epochs, settings.loss, settings.seed)
+    places = [EvalPoints(held, held_labels), EvalPoints(grid.points, blobs.posterior(grid.points).argmax(1))]
+    options = {name: getattr(settings, name) for name in ("classes", "width", "epochs", "loss", "seed")}
     started = time.perf_counter()
-    samples, drawn = train_toy(points, labels, probes, recipe, classes=settings.classes)
+    samples, drawn = train_toy(points, labels, places, **options)
     seconds = time.perf_counter() - started
 
     at_held, on_grid = blobs.bayes_error(held), blobs.bayes_error(grid.points)
-    weight = blobs.density(grid.points)
     curves = pd.DataFrame(
         {
             "epoch": np.arange(settings.epochs + 1),
@@ -243,10 +243,10 @@ def _compute(settings: ToySettings) -> ToyResult:
         norm=drawn.norm.reshape(-1, *shape).astype(np.float16),
         predicted=drawn.predicted.reshape(-1, *shape).astype(np.int8),
         curves=curves,
-        best_error=float(np.average(on_grid, weights=weight)),
+        best_error=float(np.average(on_grid, weights=blobs.density(grid.points))),
         seconds=seconds,
         versions={name: version(name) for name in ("avhcurate", "numpy", "scipy", "torch")},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=now().isoformat(timespec="seconds"),
     )
 
 
@@ -262,7 +262,7 @@ def _to_bytes(result: ToyResult) -> bytes:
 
 
 def _prune(folder: Path) -> None:
-    """Leaves the newest results: they are quickly made again."""
+    """Keeps the newest results; the others are quickly trained again."""
     stored = [(path.stat().st_mtime_ns, path) for path in folder.glob("*.npz")]
     for _, path in sorted(stored)[:-_KEPT]:
         path.unlink(missing_ok=True)

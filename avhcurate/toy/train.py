@@ -1,7 +1,6 @@
-"""Trains the toy's small network in memory, one thread, and takes its angles and norms after every epoch."""
+"""Trains the toy's small network in memory on one thread, and evaluates angles and norms after every epoch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,25 +17,15 @@ _RATE, _MOMENTUM = 0.005, 0.9
 _SCALE = 10.0
 
 
-@dataclass(frozen=True)
-class ToyRecipe:
-    """How to train: hidden width, epochs, "softmax" or "avh" loss, and the seed of weights and order."""
-
-    width: int = 64
-    epochs: int = 40
-    loss: str = "softmax"
-    seed: int = 0
-
-
-class Probe(NamedTuple):
+class EvalPoints(NamedTuple):
     """Points (n, d) to evaluate at after each epoch, and the label (n,) whose AVH is taken at each."""
 
     points: np.ndarray
     labels: np.ndarray
 
 
-class Seen(NamedTuple):
-    """What a probe showed before the first epoch and after each, float32 (epochs + 1, n); predicted is int64."""
+class EvalHistory(NamedTuple):
+    """Values at the points before the first epoch and after each, float32 (epochs + 1, n); predicted is int64."""
 
     avh: np.ndarray
     norm: np.ndarray
@@ -59,28 +48,32 @@ class ToyNet(nn.Module):
 
 
 def train_toy(
-    points: np.ndarray, labels: np.ndarray, probes: list[Probe], recipe: ToyRecipe, *, classes: int
-) -> list[Seen]:
-    """Trains on points (n, d) with labels (n,) and returns what each probe showed over the epochs.
+    points: np.ndarray,
+    labels: np.ndarray,
+    eval_points: Sequence[EvalPoints],
+    *,
+    classes: int,
+    width: int,
+    epochs: int,
+    loss: str,
+    seed: int,
+) -> list[EvalHistory]:
+    """Trains on points (n, d) with labels (n,) and returns the history at each set of `eval_points`.
 
-    Plain gradient descent with momentum on small batches; the same bits each time on one machine.
+    loss: "softmax" or "avh". Plain gradient descent with momentum on small batches; the same bits each time on one
+    machine.
     """
     x, y = torch.from_numpy(points).float(), torch.from_numpy(labels)
-    looked: list[list[Seen]] = [[] for _ in probes]
-    with one_thread(seed=recipe.seed):
-        net = ToyNet(points.shape[1], recipe.width, classes)
-        to_logits = _logits(recipe.loss)
+    to_logits = AVHLoss(scale=_SCALE).requires_grad_(False).logits if loss == "avh" else F.linear
+    evaluations: list[list[EvalHistory]] = []
+    with one_thread(seed=seed):
+        net = ToyNet(points.shape[1], width, classes)
         moving = [(parameter, torch.zeros_like(parameter)) for parameter in net.parameters()]
-        for epoch in range(recipe.epochs + 1):
+        for epoch in range(epochs + 1):
             if epoch:
                 _one_epoch(net, x, y, to_logits, moving)
-            for found, probe in zip(looked, probes, strict=True):
-                found.append(_look(net, probe, to_logits))
-    return [Seen(*(np.stack(parts) for parts in zip(*found, strict=True))) for found in looked]
-
-
-def _logits(loss: str) -> Callable[[Tensor, Tensor], Tensor]:
-    return AVHLoss(scale=_SCALE).requires_grad_(False).logits if loss == "avh" else F.linear
+            evaluations.append([_evaluate(net, where, to_logits) for where in eval_points])
+    return [EvalHistory(*map(np.stack, zip(*history, strict=True))) for history in zip(*evaluations, strict=True)]
 
 
 def _one_epoch(
@@ -101,14 +94,15 @@ def _one_epoch(
 
 
 @torch.no_grad()
-def _look(net: ToyNet, probe: Probe, to_logits: Callable[[Tensor, Tensor], Tensor]) -> Seen:
-    features, weights = net(torch.from_numpy(probe.points).float()), net.head.weight
-    labels = torch.from_numpy(probe.labels)
+def _evaluate(net: ToyNet, where: EvalPoints, to_logits: Callable[[Tensor, Tensor], Tensor]) -> EvalHistory:
+    """The values at the points as the network is now, (n,) each."""
+    features, weights = net(torch.from_numpy(where.points).float()), net.head.weight
+    labels = torch.from_numpy(where.labels)
     logits = to_logits(features, weights)
-    parts = (
+    values = (
         scores.avh(features, weights, labels),
         scores.norm(features),
         F.cross_entropy(logits, labels, reduction="none"),
         logits.argmax(1),
     )
-    return Seen(*(part.numpy() for part in parts))
+    return EvalHistory(*(value.numpy() for value in values))

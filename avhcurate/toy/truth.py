@@ -1,4 +1,4 @@
-"""The toy example of the paper: overlapping Gaussians on the unit sphere or the plane, and their exact Bayes error."""
+"""The data of the toy: overlapping Gaussians on the unit sphere or the plane, and their exact Bayes error."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SPACES = ("sphere", "plane")
 _BEYOND = 2.5
 
 
-class Grid(NamedTuple):
+class MapGrid(NamedTuple):
     """A rectangle of points to draw maps on: axes x (W,) and y (H,), points (H * W, 2 or 3), row by row."""
 
     x: np.ndarray
@@ -30,7 +30,7 @@ class Blobs:
     On the plane a class is an isotropic Gaussian N(m_k, sigma^2 I); on the sphere it is such a Gaussian in space with
     every draw scaled to length 1 (the projected normal distribution). `overlap` is sigma over half the distance between
     neighbouring centres: at 1 and two classes, 16 % lie on the wrong side. `noise` is the share of labels that are
-    replaced by another class at random. Raises CurateError for what cannot be.
+    replaced by another class at random. Raises CurateError for values out of range.
     """
 
     space: str = "sphere"
@@ -48,7 +48,7 @@ class Blobs:
         if not 0 <= self.noise < 1 - 1 / self.classes:
             raise CurateError(
                 f"label noise of {self.noise} is out of range: it must be at least 0 and below "
-                f"{1 - 1 / self.classes:.2g}, where labels say nothing any more"
+                f"{1 - 1 / self.classes:.2g}, where labels carry no information"
             )
 
     @property
@@ -109,7 +109,7 @@ class Blobs:
         """
         return 1 - self.posterior(points).max(axis=1)
 
-    def grid(self, width: int = 96) -> Grid:
+    def grid(self, width: int = 96) -> MapGrid:
         """Points that cover the space evenly, about width^2 / 2.
 
         The plane: a square around the centres. The sphere: longitude in degrees against the sine of the latitude, which
@@ -119,12 +119,12 @@ class Blobs:
             reach = 1 + _BEYOND * self.sigma
             side = 2 * width // 3
             x = y = (np.arange(side) + 0.5) * 2 * reach / side - reach
-            return Grid(x, y, np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2))
+            return MapGrid(x, y, np.stack(np.meshgrid(x, y), axis=2).reshape(-1, 2))
         x = (np.arange(width) + 0.5) * 360 / width - 180
         y = (np.arange(width // 2) + 0.5) * 4 / width - 1
         longitude, height = (axis.ravel() for axis in np.meshgrid(np.radians(x), y))
         ring = np.sqrt(1 - height**2)
-        return Grid(x, y, np.column_stack([ring * np.cos(longitude), ring * np.sin(longitude), height]))
+        return MapGrid(x, y, np.column_stack([ring * np.cos(longitude), ring * np.sin(longitude), height]))
 
     def on_map(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where points (n, d) lie on the map of `grid`: x (n,), y (n,)."""

@@ -13,6 +13,7 @@ from avhcurate.toy.service import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySettin
 from avhcurate.toy.truth import SPACES
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
@@ -22,7 +23,7 @@ _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ToySe
 SPACE = one_of("toy.space", SPACES, _DEFAULTS["space"])
 LOSS = one_of("toy.loss", LOSSES, _DEFAULTS["loss"])
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
-#: The epoch to look at; -1 for the last.
+#: The epoch shown; -1 for the last.
 EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
 
 #: Name, step and help of each slider.
@@ -37,13 +38,13 @@ _SLIDERS: dict[str, tuple[str, float, str]] = {
 
 _ABOUT = rf"""
 Each class is a Gaussian in space whose draws are scaled to length 1 (on the plane: left as they are), so its density,
-and with it the **Bayes error** $1 - \max_k P(k \mid x)$, is known exactly: what even the best classifier errs at each
-place. A network with two hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of the
-most likely label there; over the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the
+and with it the **Bayes error** $1 - \max_k P(k \mid x)$, the error of the best possible classifier at each place, is
+known exactly. A network with two hidden ReLU layers learns the classes from 1,000 points. **AVH** on the map is that of
+the most likely label there; over the {HELD_OUT:,} held-out points it is that of the given label. Lines are where the
 network's prediction changes.
 
 The paper (section 4) finds AVH high where classes overlap and the norm not, and conjectures that
-training first turns the angles and then lengthens the embeddings. Both are measured here, whatever comes out.
+training first turns the angles and then lengthens the embeddings. Both are measured here, whatever the outcome.
 """
 
 
@@ -63,7 +64,7 @@ NUMBERS = {name: _number(name) for name in _SLIDERS}
 
 
 def settings(view: View) -> ToySettings:
-    """Settings of the address; an impossible combination ends the page with the reason."""
+    """Settings of the address; an impossible combination stops the page with the reason."""
     chosen = {name: choice.of(view) for name, choice in NUMBERS.items()}
     try:
         return ToySettings(space=SPACE.of(view), loss=LOSS.of(view), **chosen)
@@ -74,7 +75,7 @@ def settings(view: View) -> ToySettings:
 
 
 def choose_settings(asked: ToySettings) -> None:
-    """Every setting; a change trains a network, or reads one trained before."""
+    """Widgets of all settings; a change trains a network, or reads a stored result."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         view = url_state.current()
         SPACE.show(st.segmented_control, "Space", view, SPACES, value=asked.space, format_func=str.capitalize)
@@ -110,7 +111,7 @@ def _slider(name: str, asked: ToySettings) -> None:
 
 
 def trained(workspace: Path, asked: ToySettings) -> ToyResult:
-    """The result; until it is there, the page shows that it is trained and stops here, to run again when it is done."""
+    """The result; until it exists, the page shows that it is being trained and stops, to run again afterwards."""
     folder = service.folder_of(workspace)
     try:
         there = service.ensure(workspace, asked)
@@ -147,12 +148,14 @@ def _wait(workspace: Path, asked: ToySettings) -> None:
     st.skeleton(height=420)
 
 
-def reading(result: ToyResult) -> str:
+def summary_text(result: ToyResult) -> str:
     """The correlations at the end of training, compared with the paper's claim."""
     last, at = result.curves.iloc[-1], result.settled
     avh, norm = float(last["avh_samples"]), float(last["norm_samples"])
     if avh != avh or norm != norm:
-        return "AVH or the norm does not vary at the end of this training, so nothing can be said of them."
+        return (
+            "AVH or the norm does not vary at the end of this training: there is no correlation with the Bayes error."
+        )
     start = f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}**"
     closer = (
         "as in the paper, AVH more closely"
@@ -223,16 +226,10 @@ def _facts(result: ToyResult, epoch: int) -> None:
     row = result.curves.iloc[epoch]
     with st.container(horizontal=True, gap="large"):
         for key, name in (("avh", "AVH with Bayes error"), ("norm", "Norm with Bayes error")):
-            _fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
-        _fact("Held-out error", f"{100 * (1 - row['accuracy']):.1f} %", f"Bayes error {100 * result.best_error:.1f} %")
-        _fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
-        _fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
-
-
-def _fact(name: str, value: str, note: str) -> None:
-    with st.container(width="content", gap=None):
-        st.metric(name, value, width="content")
-        st.caption(note)
+            fact(name, _rho(row[f"{key}_samples"]), f"Spearman; over the map {_rho(row[f'{key}_map'])}")
+        fact("Held-out error", f"{100 * (1 - row['accuracy']):.1f} %", f"Bayes error {100 * result.best_error:.1f} %")
+        fact("Mean AVH", f"{row['avh']:.3f}", f"95 % by epoch {result.settled['avh']}")
+        fact("Mean norm", f"{row['norm']:.2f}", f"95 % by epoch {result.settled['norm']}")
 
 
 def _rho(value: float) -> str:

@@ -140,7 +140,8 @@ def self_trained_root(demo_root: Path, once: Once) -> Path:
     Confidence and AVC have two seeds in three rounds, MRKLD one seed in one.
     """
     from avhcurate.self_training.loop import Schedule
-    from avhcurate.self_training.service import Settings, self_train_all
+    from avhcurate.self_training.service import self_train_all
+    from avhcurate.self_training.settings import Settings
     from avhcurate.training.probe import ProbeRecipe
 
     def make(root: Path) -> None:

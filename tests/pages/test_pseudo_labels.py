@@ -14,7 +14,8 @@ from avhcurate.pseudo_labels.ui import file_of
 from avhcurate.self_training import results, round_export
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
-from avhcurate.self_training.service import Settings, self_train_dataset
+from avhcurate.self_training.service import self_train_dataset
+from avhcurate.self_training.settings import Settings
 from avhcurate.stats.intervals import wilson
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -80,8 +81,8 @@ def test_the_filters_of_the_frame_apply_and_simulated_votes_are_called_so(open_p
 
 
 def test_a_split_named_train_is_pointed_out(open_page, demo_root, words):
-    assert "filter by split to judge it" in words(open_page("pseudo_labels", demo_root))
-    assert "filter by split to judge it" not in words(open_page("pseudo_labels", demo_root, split="test"))
+    assert "filter by split to evaluate it" in words(open_page("pseudo_labels", demo_root))
+    assert "filter by split to evaluate it" not in words(open_page("pseudo_labels", demo_root, split="test"))
 
 
 def test_the_curve_agrees_with_single_selections(digits):

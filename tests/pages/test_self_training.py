@@ -179,7 +179,7 @@ def test_before_any_run_the_page_says_what_to_do(open_page, demo_root, words):
     text = words(open_page("self_training", demo_root))
     assert "No model has been adapted to digits yet" in text
     assert "avhcurate self-train --source digits --target digits" in text
-    assert "parted by two conditions" in text
+    assert "split by two conditions" in text
 
 
 def test_the_form_starts_the_command_with_what_was_chosen(open_page, self_trained_root, monkeypatch):

@@ -26,7 +26,8 @@ from avhcurate.pseudo_labels.service import COLUMNS
 from avhcurate.self_training import results, round_export
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
-from avhcurate.self_training.service import Settings, self_train_all, self_train_dataset
+from avhcurate.self_training.service import self_train_all, self_train_dataset
+from avhcurate.self_training.settings import Settings
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.probe import ProbeRecipe
@@ -141,7 +142,8 @@ KILLED = """
     from avhcurate.data.workspace import Workspace
     from avhcurate.self_training import store
     from avhcurate.self_training.loop import Schedule
-    from avhcurate.self_training.service import Settings, self_train_dataset
+    from avhcurate.self_training.service import self_train_dataset
+    from avhcurate.self_training.settings import Settings
     from avhcurate.training.probe import ProbeRecipe
 
     write = store.write_json
