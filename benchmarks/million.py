@@ -29,7 +29,7 @@ from avhcurate import scores
 from avhcurate.correlation.service import correlate
 from avhcurate.data.runs import SHARD, RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
-from avhcurate.map.store import FOLDER, MapFolder, MapRecord
+from avhcurate.map.store import MapFolder, MapRecord
 from avhcurate.scores import SCORES
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
@@ -167,7 +167,7 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
         placed=record.samples,
         shares=(0.5, 0.2),
     )
-    folder = MapFolder(run.root / FOLDER / map_record.name)
+    folder = MapFolder.of(run, map_record.name)
     folder.root.mkdir(parents=True, exist_ok=True)
     places = rows @ basis
     folder.finish(map_record, np.arange(record.samples), places[:-CLASSES], places[-CLASSES:])

@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from avhcurate.data.measured import QualityFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.trainings import TrainingFolder
-from avhcurate.disk.files import write_json, write_parquet
+from avhcurate.disk.files import write_parquet
+from avhcurate.disk.folders import RecordFolder
 from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.images.source import ImageSource
@@ -60,22 +61,14 @@ class DatasetRecord(BaseModel):
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 
 
-class DatasetFolder:
+class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
     Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
     `training/`, `quality/`.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
-
-    def __repr__(self) -> str:
-        return f"DatasetFolder({str(self.root)!r})"
-
-    @property
-    def name(self) -> str:
-        return self.root.name
+    FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
 
     @property
     def samples_path(self) -> Path:
@@ -84,17 +77,6 @@ class DatasetFolder:
     def votes_path(self, votes: VotesRecord) -> Path:
         """Named by its content: a record that is killed before it is written still speaks of the votes before."""
         return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
-
-    @property
-    def record(self) -> DatasetRecord:
-        """The record as it is on disk now."""
-        path = self.root / "dataset.json"
-        try:
-            return DatasetRecord.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as problem:
-            raise CurateError(
-                f"the record of dataset {self.name!r} cannot be read ({path}): import it again with --force"
-            ) from problem
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
         """Raises CurateError when this is not the import of that fingerprint: ids then mean other samples."""
@@ -166,29 +148,20 @@ class DatasetFolder:
 
     def runs(self) -> list[RunFolder]:
         """The model runs, complete or not, oldest first."""
-        runs = [RunFolder(record.parent) for record in (self.root / "runs").glob("*/run.json")]
-        return sorted(runs, key=lambda run: (run.record.started, run.root.name))
+        return RunFolder.all_of(self)
 
     def training(self, name: str) -> TrainingFolder:
-        """The training of that name whose looks are at samples of this dataset; an unknown one is refused."""
-        found = self.trainings()
-        if (one := next((training for training in found if training.name == name), None)) is not None:
-            return one
-        known = ", ".join(training.name for training in found) or "none"
-        raise CurateError(f"dataset {self.name!r} has no training {name!r}; it has {known}")
+        """The training of that name whose held-out samples are of this dataset; an unknown one is refused."""
+        return TrainingFolder.named(self, name)
 
     def trainings(self) -> list[TrainingFolder]:
-        """The trainings whose looks are at samples of this dataset, complete or not, oldest first."""
-        trainings = [TrainingFolder(record.parent) for record in (self.root / "training").glob("*/training.json")]
-        return sorted(trainings, key=lambda training: (training.record.started, training.root.name))
+        """The trainings whose held-out samples are of this dataset, complete or not, oldest first."""
+        return TrainingFolder.all_of(self)
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
         """Writes the dataset, its record last."""
         write_parquet(self.samples_path, samples)
         self.write_record(record)
-
-    def write_record(self, record: DatasetRecord) -> None:
-        write_json(self.root / "dataset.json", record)
 
 
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}

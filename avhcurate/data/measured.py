@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.disk.files import write_parquet
+from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.shards import ShardedFolder
 from avhcurate.errors import CurateError
 
 #: Samples a shard: what a killed job loses at most.
@@ -38,7 +38,7 @@ class QualityRecord(Provenance):
 class QualityFolder(ShardedFolder[QualityRecord]):
     """DATASET/quality/: `quality.json`, `scores.parquet` with all measures, then `pairs.parquet`, `columns.parquet`."""
 
-    FILE, KIND, WHAT, AGAIN = "quality.json", QualityRecord, "image quality", "measure it again"
+    FILE, KIND, WHAT, AGAIN = "quality.json", QualityRecord, "image quality", "remove the folder and measure it again"
 
     @property
     def columns_path(self) -> Path:

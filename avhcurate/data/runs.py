@@ -1,7 +1,5 @@
 """One model run over a dataset: its record, features, class weights and scores, written shard by shard."""
 
-import io
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,9 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from avhcurate.disk.files import flush, temporary_name, write_atomic
+from avhcurate.disk.files import flush, replacing, write_array
+from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.shards import ShardedFolder
 from avhcurate.stats.downsample import evenly_spread
 
 #: Samples a shard: what a killed run loses at most.
@@ -69,7 +67,8 @@ class RunFolder(ShardedFolder[RunRecord]):
     nulls; a score that is not defined is null.
     """
 
-    FILE, KIND, WHAT, AGAIN = "run.json", RunRecord, "run", "score again"
+    HOME, FILE, KIND = "runs", "run.json", RunRecord
+    WHAT, AGAIN = "run", "remove the folder and score again"
 
     def scored_ids(self, limit: int | None = None) -> np.ndarray:
         """Ids of the scored samples of a complete run, ascending; `limit` of them, evenly spread."""
@@ -95,8 +94,8 @@ class RunFolder(ShardedFolder[RunRecord]):
 
     def create(self, record: RunRecord, class_weights: np.ndarray, bias: np.ndarray, *, rows: int) -> None:
         """Begins the run, with room for the features of `rows` samples; the record is written last."""
-        _write_array(self.root / "class_weights.npy", class_weights)
-        _write_array(self.root / "bias.npy", bias)
+        write_array(self.root / "class_weights.npy", class_weights)
+        write_array(self.root / "bias.npy", bias)
         _reserve(self.root / "features.npy", (rows, record.width))
         self.write_record(record)
 
@@ -114,21 +113,12 @@ class RunFolder(ShardedFolder[RunRecord]):
             raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
 
 
-def _write_array(path: Path, array: np.ndarray) -> None:
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(array))
-    write_atomic(path, stream.getvalue())
-
-
 def _reserve(path: Path, shape: tuple[int, int]) -> None:
     """A float32 .npy of zeros that takes no room on disk until it is written to."""
-    temporary = temporary_name(path)
-    with open(temporary, "wb") as stream:
+    with replacing(path) as stream:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         stream.truncate(stream.tell() + 4 * shape[0] * shape[1])
-        flush(stream)
-    os.replace(temporary, path)
 
 
 def _data_offset(stream: BinaryIO) -> int:

@@ -1,11 +1,10 @@
 """One training: its record, and the metrics of each held-out sample at every evaluation."""
 
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, model_validator
+from pydantic import Field, model_validator
 
 from avhcurate.data.epoch_scores import NEEDED, Dynamics
-from avhcurate.disk.files import write_atomic, write_parquet
-from avhcurate.disk.shards import RecordFolder
+from avhcurate.disk.files import write_array, write_atomic, write_parquet
+from avhcurate.disk.folders import ResultFolder
+from avhcurate.disk.provenance import WorkRecord, now
 
 #: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
 SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
@@ -45,7 +45,7 @@ _OLD_NAMES = {"trained_where": "train_where", "trained_samples": "train_samples"
 }
 
 
-class TrainingRecord(BaseModel):
+class TrainingRecord(WorkRecord):
     """Inputs and settings of a training, `training.json`; `finished` and `weights_sha256` are set when it is complete.
 
     `dataset` is the one trained on, `held_out` the one held out (both may be the same); `where`
@@ -59,7 +59,7 @@ class TrainingRecord(BaseModel):
     recipe: dict[str, Any]
     seed: int
     epochs: int
-    drops: list[float] = []
+    drops: list[float] = Field(default_factory=list)
     dataset: str
     dataset_fingerprint: str
     train_where: str = ""
@@ -73,9 +73,7 @@ class TrainingRecord(BaseModel):
     parameters: int
     device: str
     precision: str
-    versions: dict[str, str]
     started: datetime
-    finished: datetime | None = None
     weights_sha256: str | None = None
 
     @model_validator(mode="before")
@@ -108,7 +106,7 @@ class EpochEval:
         return float(self.samples["correct"].mean()) if len(self.samples.get("correct", ())) else None
 
 
-class TrainingFolder(RecordFolder[TrainingRecord]):
+class TrainingFolder(ResultFolder[TrainingRecord]):
     """The folder of one training.
 
     Files: `training.json`, `ids.npy`; an evaluation is `dynamics/STEP.parquet` (a row a held-out sample, in order of
@@ -117,17 +115,13 @@ class TrainingFolder(RecordFolder[TrainingRecord]):
     complete; `checkpoint.pt` and `weights.safetensors` are the trainer's.
     """
 
-    FILE, KIND, WHAT, AGAIN = "training.json", TrainingRecord, "training", "train again"
-
-    @property
-    def complete(self) -> bool:
-        """True when its last epoch is done and its weights and scores are written."""
-        return self.dynamics_path.exists() and self.begun and self.record.finished is not None
+    HOME, FILE, TABLE, KIND = "training", "training.json", "dynamics.parquet", TrainingRecord
+    WHAT, AGAIN = "training", "remove the folder and train again"
 
     @property
     def dynamics_path(self) -> Path:
         """A row a recorded sample: id and the scores of `data.epoch_scores`; there when complete."""
-        return self.root / "dynamics.parquet"
+        return self.root / self.TABLE
 
     @property
     def checkpoint_path(self) -> Path:
@@ -139,9 +133,7 @@ class TrainingFolder(RecordFolder[TrainingRecord]):
 
     def create(self, record: TrainingRecord, ids: np.ndarray) -> None:
         """Begins the training, which is evaluated on samples `ids` (n,); the record is written last."""
-        stream = io.BytesIO()
-        np.save(stream, np.ascontiguousarray(ids, np.int64))
-        write_atomic(self.root / "ids.npy", stream.getvalue())
+        write_array(self.root / "ids.npy", np.asarray(ids, np.int64))
         self.write_record(record)
 
     def ids(self) -> np.ndarray:
@@ -197,7 +189,7 @@ class TrainingFolder(RecordFolder[TrainingRecord]):
         """Completes the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
         scores = {key: pa.array(values, from_pandas=True) for key, values in self.dynamics().items()}
         write_parquet(self.dynamics_path, pa.table({"id": self.ids(), **scores}))
-        changes = {"finished": datetime.now(UTC), "weights_sha256": weights_sha256}
+        changes = {"finished": now(), "weights_sha256": weights_sha256}
         self.write_record(self.record.model_copy(update=changes))
 
     def _epochs(self) -> list[tuple[int, float]]:

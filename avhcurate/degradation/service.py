@@ -16,7 +16,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation import corruptions, statistics
-from avhcurate.degradation.store import FOLDER, SHARD, DegradationFolder, DegradationRecord
+from avhcurate.degradation.store import SHARD, DegradationFolder, DegradationRecord
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
@@ -86,7 +86,7 @@ def degrade_dataset(
         "precision": record.precision if precision == "auto" else precision_name(precision),
         "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
     }
-    folder = DegradationFolder(run.root / FOLDER / settings_digest(settings)[:12])
+    folder = DegradationFolder.of(run, settings_digest(settings)[:12])
     dataset.refuse_another_import(record.dataset_fingerprint)
 
     def degraded(id: int, rgb: np.ndarray) -> np.ndarray:

@@ -3,14 +3,11 @@
 from typing import Any
 
 from avhcurate.data.runs import RunFolder
+from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.shards import ShardedFolder
 
 #: Samples a shard, each with all its degraded images: what a killed job loses at most.
 SHARD = 64
-
-#: Where they lie in the folder of a run.
-FOLDER = "degradation"
 
 
 class DegradationRecord(Provenance):
@@ -53,10 +50,10 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
     the image itself. An image that could not be read has that row alone, with its `problem` and nulls.
     """
 
-    FILE, KIND, WHAT, AGAIN = "degradation.json", DegradationRecord, "degradation", "run it again"
+    HOME, FILE, KIND = "degradation", "degradation.json", DegradationRecord
+    WHAT, AGAIN = "degradation", "remove the folder and run it again"
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:
     """The complete degradations of a run, oldest first."""
-    folders = [DegradationFolder(path.parent) for path in (run.root / FOLDER).glob("*/degradation.json")]
-    return sorted((one for one in folders if one.complete), key=lambda one: (one.record.started, one.name))
+    return [folder for folder in DegradationFolder.all_of(run) if folder.complete]

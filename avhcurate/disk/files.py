@@ -1,11 +1,16 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
 
 import hashlib
+import io
+import itertools
 import os
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,15 +19,31 @@ from pydantic import BaseModel
 from avhcurate.errors import CurateError
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Replaces `path` by `content`; a crash at any moment leaves the old file or the new one."""
-    data = content.encode() if isinstance(content, str) else content
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose content replaces `path` at the end of the block; an error or a crash leaves the old file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
-    with open(temporary, "wb") as stream:
-        stream.write(data)
-        flush(stream)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            flush(stream)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Replaces `path` by `content`; a crash at any moment leaves the old file or the new one."""
+    with replacing(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Writes an array as .npy, whole or not at all."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array))
+    write_atomic(path, stream.getvalue())
 
 
 def write_json(path: Path, record: BaseModel) -> None:
@@ -34,12 +55,22 @@ def write_parquet(path: Path, table: pa.Table | pd.DataFrame, *, row_group_size:
     """Writes a table as zstd-compressed Parquet, whole or not at all."""
     if isinstance(table, pd.DataFrame):
         table = pa.Table.from_pandas(table, preserve_index=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    with open(temporary, "wb") as stream:
+    with replacing(path) as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
-        flush(stream)
-    os.replace(temporary, path)
+
+
+def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: str) -> int:
+    """Writes tables as one Parquet file, a row group each; the number of rows, 0 where there is no table."""
+    remaining = iter(tables)
+    first = next(remaining, None)
+    if first is None:
+        return 0
+    rows = 0
+    with pq.ParquetWriter(stream, first.schema, compression=compression) as writer:
+        for table in itertools.chain([first], remaining):
+            writer.write_table(table)
+            rows += len(table)
+    return rows
 
 
 def check_free(path: Path, *, force: bool) -> None:

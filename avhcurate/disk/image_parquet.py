@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from avhcurate.disk.files import flush, temporary_name
+from avhcurate.disk.files import replacing, write_tables
 from avhcurate.errors import CurateError
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -37,23 +36,11 @@ def image_metadata(classes: Sequence[str] | None) -> dict[str, str]:
 
 def write_images(target: Path, images: Iterable[LabelledImage], classes: Sequence[str] | None) -> Path:
     """Writes one Parquet file, whole or not at all; the images stream through."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(target)
-    remaining = iter(images)
-    writer: pq.ParquetWriter | None = None
-    try:
-        with open(temporary, "wb") as stream:
-            while block := list(itertools.islice(remaining, _ROWS)):
-                table = _table(block, image_metadata(classes))
-                writer = writer or pq.ParquetWriter(stream, table.schema, compression="none")
-                writer.write_table(table)
-            if writer is None:
-                raise CurateError(f"there is no image in what was fetched to {target.parent.parent}: fetch it again")
-            writer.close()
-            flush(stream)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    metadata, remaining = image_metadata(classes), iter(images)
+    blocks = iter(lambda: list(itertools.islice(remaining, _ROWS)), [])
+    with replacing(target) as stream:
+        if not write_tables(stream, (_table(block, metadata) for block in blocks), compression="none"):
+            raise CurateError(f"there is no image in what was fetched to {target.parent.parent}: fetch it again")
     return target
 
 

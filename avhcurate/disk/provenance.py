@@ -10,14 +10,19 @@ from typing import Any
 from pydantic import BaseModel
 
 
-class Provenance(BaseModel):
+class WorkRecord(BaseModel):
     """What the record of every long work holds; `finished` and `seconds` are set when it is complete."""
 
-    dataset_fingerprint: str
     versions: dict[str, str] = {}
-    started: datetime
     finished: datetime | None = None
     seconds: float | None = None
+
+
+class Provenance(WorkRecord):
+    """The record of work on one import of a dataset."""
+
+    dataset_fingerprint: str
+    started: datetime
 
 
 def now() -> datetime:

@@ -12,13 +12,13 @@ import numpy as np
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import flush, temporary_name
+from avhcurate.disk.files import replacing
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.map import umap_process
 from avhcurate.map.projection import METRICS, Basis, Moments, prepare
-from avhcurate.map.store import FOLDER, MapFolder, MapRecord, Metric
+from avhcurate.map.store import MapFolder, MapRecord, Metric
 
 #: Dimensions that PCA keeps before UMAP, above so many samples, unless told otherwise.
 PCA_WIDTH, PCA_ABOVE = 50, 10_000
@@ -64,7 +64,7 @@ def project_dataset(
     common = {"weights": run.record.weights_sha256, "metric": metric, "ids": hashlib.sha256(ids.tobytes()).hexdigest()}
     options = {"neighbours": neighbours, "min_dist": min_dist, "pca": wide, "seed": seed}
     linear, umap = (
-        MapFolder(run.root / FOLDER / f"{layout}-{settings_digest(settings)[:12]}")
+        MapFolder.of(run, f"{layout}-{settings_digest(settings)[:12]}")
         for layout, settings in (("pca", common), ("umap", common | options))
     )
     work = _Mapping(dataset, run, ids, cast(Metric, metric), wide, limit, linear, umap, progress)
@@ -145,20 +145,14 @@ class _Mapping:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Writes what UMAP lays out, whole or not at all; the ids and PCA places of the samples that have one."""
         ids, places = [], []
-        temporary = temporary_name(self.umap.rows_path)
-        try:
-            with open(temporary, "wb") as stream:
-                shape = (count + len(weights), self.wide or self.run.record.width)
-                np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
-                for of_block, rows in self._blocks("first map, by PCA"):
-                    ids.append(of_block)
-                    places.append(flat.project(rows))
-                    stream.write(np.ascontiguousarray(narrow.project(rows) if narrow else rows, "<f4").data)
-                stream.write(np.ascontiguousarray(narrow.project(weights) if narrow else weights, "<f4").data)
-                flush(stream)
-            os.replace(temporary, self.umap.rows_path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(self.umap.rows_path) as stream:
+            shape = (count + len(weights), self.wide or self.run.record.width)
+            np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            for of_block, rows in self._blocks("first map, by PCA"):
+                ids.append(of_block)
+                places.append(flat.project(rows))
+                stream.write(np.ascontiguousarray(narrow.project(rows) if narrow else rows, "<f4").data)
+            stream.write(np.ascontiguousarray(narrow.project(weights) if narrow else weights, "<f4").data)
         return np.concatenate(ids), np.concatenate(places)
 
     def lay_out_by_umap(self, *, neighbours: int, min_dist: float, seed: int | None) -> None:

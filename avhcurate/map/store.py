@@ -1,6 +1,5 @@
 """Maps of a run: where each sample and each class weight lies in two dimensions, beside the map's record."""
 
-import io
 from pathlib import Path
 from typing import Literal
 
@@ -9,12 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.data.runs import RunFolder
-from avhcurate.disk.files import write_atomic, write_parquet
+from avhcurate.disk.files import write_array, write_parquet
+from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.shards import RecordFolder
-
-#: Where they lie in the folder of a run.
-FOLDER = "maps"
 
 Layout = Literal["pca", "umap"]
 Metric = Literal["cosine", "euclidean"]
@@ -51,18 +47,14 @@ class MapRecord(Provenance):
     shares: tuple[float, float] | None = None
 
 
-class MapFolder(RecordFolder[MapRecord]):
+class MapFolder(ResultFolder[MapRecord]):
     """One folder in `RUN/maps/`: `map.json`, `coordinates.parquet` (id, x, y, by id) and `class_weights.npy`.
 
     While UMAP works, `rows.npy` holds what it lays out, so that a resumed job begins there.
     """
 
-    FILE, KIND, WHAT, AGAIN = "map.json", MapRecord, "map", "make it again"
-
-    @property
-    def complete(self) -> bool:
-        """True when the coordinates are there."""
-        return self.begun and self.record.finished is not None
+    HOME, FILE, TABLE, KIND = "maps", "map.json", "coordinates.parquet", MapRecord
+    WHAT, AGAIN = "map", "remove the folder and make it again"
 
     @property
     def rows_path(self) -> Path:
@@ -71,7 +63,7 @@ class MapFolder(RecordFolder[MapRecord]):
 
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids (n,) int64, ascending, and places (n, 2) float32."""
-        table = pq.read_table(self.root / "coordinates.parquet", memory_map=True)
+        table = pq.read_table(self.root / self.TABLE, memory_map=True)
         return table["id"].to_numpy(), np.stack([table["x"].to_numpy(), table["y"].to_numpy()], axis=1)
 
     def class_weights(self) -> np.ndarray:
@@ -81,18 +73,13 @@ class MapFolder(RecordFolder[MapRecord]):
     def finish(self, record: MapRecord, ids: np.ndarray, places: np.ndarray, class_weights: np.ndarray) -> None:
         """Completes it: coordinates first, the record last."""
         x, y = (np.ascontiguousarray(places[:, side], np.float32) for side in (0, 1))
-        write_parquet(self.root / "coordinates.parquet", pa.table({"id": pa.array(ids, pa.int64()), "x": x, "y": y}))
-        stream = io.BytesIO()
-        np.save(stream, np.ascontiguousarray(class_weights, np.float32))
-        write_atomic(self.root / "class_weights.npy", stream.getvalue())
+        write_parquet(self.root / self.TABLE, pa.table({"id": pa.array(ids, pa.int64()), "x": x, "y": y}))
+        write_array(self.root / "class_weights.npy", class_weights.astype(np.float32))
         self.write_record(record)
         self.rows_path.unlink(missing_ok=True)
-        for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
-            leftover.unlink(missing_ok=True)
+        self.remove_leftovers()
 
 
 def maps(run: RunFolder) -> list[MapFolder]:
     """The complete maps of a run, oldest first."""
-    folders = [MapFolder(path.parent) for path in (run.root / FOLDER).glob("*/map.json")]
-    records = {folder: record for folder in folders if (record := folder.record).finished is not None}
-    return sorted(records, key=lambda folder: (records[folder].started, folder.name))
+    return [folder for folder in MapFolder.all_of(run) if folder.complete]

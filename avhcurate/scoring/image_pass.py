@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.disk.folders import ShardedFolder, spread
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now
-from avhcurate.disk.shards import ShardedFolder, spread
 from avhcurate.images.source import BrokenImage, batches, decode, encode_thumbnail
 from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess

@@ -58,7 +58,7 @@ def score_dataset(
     limit = None if len(ids) == len(labels) else limit
     precision = precision_name(precision)
     model = _fitting_model(spec, dataset, labels)
-    run = RunFolder(dataset.root / "runs" / run_name(model, fingerprint, precision, limit))
+    run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit))
     with run.alone():
         if run.complete:
             progress.report(len(ids), len(ids), "complete already")

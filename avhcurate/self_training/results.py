@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES, Rule
-from avhcurate.self_training.store import BY, FOLDER, SelfTrainingFolder
+from avhcurate.self_training.store import BY, SelfTrainingFolder
 from avhcurate.stats.intervals import mean_over_seeds
 
 #: Shares of a report; `table` has the value of each, the ends of its interval and n.
@@ -44,19 +44,12 @@ PAIRED = ("accuracy", "mean_accuracy")
 
 def trainings(workspace: Workspace, target: str) -> list[SelfTrainingFolder]:
     """The self-trainings of a target dataset, complete or not, oldest first."""
-    files = (workspace.dataset(target).root / FOLDER).glob(f"*/{SelfTrainingFolder.FILE}")
-    return sorted(
-        (SelfTrainingFolder(file.parent) for file in files), key=lambda folder: (folder.record.started, folder.name)
-    )
+    return SelfTrainingFolder.all_of(workspace.dataset(target))
 
 
 def training(workspace: Workspace, target: str, name: str) -> SelfTrainingFolder:
     """The self-training of that name; an unknown one is refused."""
-    folders = {folder.name: folder for folder in trainings(workspace, target)}
-    if name not in folders:
-        known = ", ".join(folders) or "none"
-        raise CurateError(f"dataset {target!r} has no self-training {name!r}; it has {known}")
-    return folders[name]
+    return SelfTrainingFolder.named(workspace.dataset(target), name)
 
 
 def comparable(folders: Sequence[SelfTrainingFolder]) -> list[list[SelfTrainingFolder]]:

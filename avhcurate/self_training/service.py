@@ -13,7 +13,7 @@ from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.domains import check_pair
 from avhcurate.self_training.loop import self_train
 from avhcurate.self_training.settings import Settings, TrainerSetup
-from avhcurate.self_training.store import FOLDER, SelfTrainingFolder, SelfTrainingRecord
+from avhcurate.self_training.store import SelfTrainingFolder, SelfTrainingRecord
 from avhcurate.table.subset import Subset
 from avhcurate.training.recipe import Recipe
 
@@ -44,7 +44,7 @@ def self_train_dataset(
     with joined() as group:
         setup: TrainerSetup = trainers.set_up(workspace, settings, progress, group)
         record = _record(settings, setup)
-        folder = SelfTrainingFolder(setup.target.dataset.root / FOLDER / record.name)
+        folder = SelfTrainingFolder.of(setup.target.dataset, record.name)
         with folder.alone() if group.leads else nullcontext():
             if group.told(folder.complete):
                 progress.report(1, 1, "complete already")

@@ -12,11 +12,9 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from avhcurate.disk.files import write_json, write_parquet
-from avhcurate.disk.shards import RecordFolder
+from avhcurate.disk.folders import ResultFolder
+from avhcurate.disk.provenance import WorkRecord
 from avhcurate.errors import CurateError
-
-#: Their folder in that of the target dataset.
-FOLDER = "self-training"
 
 #: Columns of whole numbers that may be missing.
 _NULLABLE = {pa.int32(): pd.Int32Dtype()}
@@ -25,7 +23,7 @@ _NULLABLE = {pa.int32(): pd.Int32Dtype()}
 BY = "by_"
 
 
-class SelfTrainingRecord(BaseModel):
+class SelfTrainingRecord(WorkRecord):
     """Inputs and settings, `self-training.json`; `finished` and the fields after it are set when it is complete.
 
     source: the dataset with labels to learn from; target: the one whose samples get pseudo-labels. `where` texts are
@@ -64,12 +62,9 @@ class SelfTrainingRecord(BaseModel):
     classes: list[str]
     device: str
     precision: str
-    versions: dict[str, str]
     started: datetime
-    finished: datetime | None = None
     done: int = 0
     stopped: str = ""
-    seconds: float | None = None
 
 
 class Share(BaseModel):
@@ -139,7 +134,7 @@ class RoundReport(BaseModel):
     seconds: float = 0.0
 
 
-class SelfTrainingFolder(RecordFolder[SelfTrainingRecord]):
+class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
     """The folder of one self-training.
 
     Files: `self-training.json`, and `rounds/NN/` for each round that is whole, renamed into place: `report.json`,
@@ -147,12 +142,8 @@ class SelfTrainingFolder(RecordFolder[SelfTrainingRecord]):
     `selection.parquet`.
     """
 
-    FILE, KIND, WHAT, AGAIN = "self-training.json", SelfTrainingRecord, "self-training", "run it again"
-
-    @property
-    def complete(self) -> bool:
-        """True when its last round is made."""
-        return self.begun and self.record.finished is not None
+    HOME, FILE, KIND = "self-training", "self-training.json", SelfTrainingRecord
+    WHAT, AGAIN = "self-training", "remove the folder and run it again"
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that are whole: 0, 1, ..."""

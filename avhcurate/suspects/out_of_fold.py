@@ -17,7 +17,7 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.stats.folds import identical_rows, stratified_folds
 from avhcurate.suspects.rules import AngularView, angular_view
-from avhcurate.suspects.store import OutOfFoldFolder, OutOfFoldRecord, out_of_fold_at
+from avhcurate.suspects.store import OutOfFoldFolder, OutOfFoldRecord
 
 # Torch takes seconds to import, and a page that only reads results must not wait for it.
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def cross_validate(
     of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
     recipe = recipe_for(len(ids))
     settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe]
-    folder = out_of_fold_at(run, settings_digest(settings)[:12])
+    folder = OutOfFoldFolder.of(run, settings_digest(settings)[:12])
     work = _CrossValidation(folder, features, ids, targets, classes, of_sample, folds, seed)
     with folder.alone():
         if folder.complete:

@@ -63,7 +63,7 @@ def find_suspects(
         "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(judging.ids))] if honest else None,
         "votes": votes.fingerprint if votes else None,
     }
-    folder = store.suspects_at(table.run, settings_digest(settings)[:12])
+    folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])
     with folder.alone():
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
@@ -157,7 +157,7 @@ class _Judging:
 
     def neighbours(self) -> np.ndarray:
         """Ids of the nearest samples of each of `ids`, (N, NEIGHBOURS), from the run's folder or searched now."""
-        folder = store.neighbours_at(self.run, NEIGHBOURS)
+        folder = NeighboursFolder.of(self.run, str(NEIGHBOURS))
         with folder.alone():
             if not folder.complete or folder.record.samples != len(self.ids):
                 self._search(folder)

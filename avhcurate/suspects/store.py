@@ -6,16 +6,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from avhcurate.data.runs import RunFolder
-from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.shards import RecordFolder, ShardedFolder
+from avhcurate.disk.folders import ResultFolder, ShardedFolder
+from avhcurate.disk.provenance import Provenance, WorkRecord
 
 #: Samples a shard of neighbours: what a killed job loses at most.
 SHARD = 2048
-
-_NEIGHBOURS, _OUT_OF_FOLD, _SUSPECTS = "neighbours", "out_of_fold", "suspects"
 
 
 class NeighboursRecord(Provenance):
@@ -29,7 +26,8 @@ class NeighboursRecord(Provenance):
 class NeighboursFolder(ShardedFolder[NeighboursRecord]):
     """One folder in `RUN/neighbours/`: a row a sample with `id` and `near`, the ids nearest by angle, nearest first."""
 
-    FILE, KIND, WHAT, AGAIN = "neighbours.json", NeighboursRecord, "neighbour search", "run it again"
+    HOME, FILE, KIND = "neighbours", "neighbours.json", NeighboursRecord
+    WHAT, AGAIN = "neighbour search", "remove the folder and run it again"
 
 
 class OutOfFoldRecord(Provenance):
@@ -60,13 +58,14 @@ class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
     the angular view (avc_given, rival, avc_rival, margin, avc_entropy), classes as labels of the dataset.
     """
 
-    FILE, KIND, WHAT, AGAIN = "out_of_fold.json", OutOfFoldRecord, "out-of-fold scoring", "run it again"
+    HOME, FILE, KIND = "out_of_fold", "out_of_fold.json", OutOfFoldRecord
+    WHAT, AGAIN = "out-of-fold scoring", "remove the folder and run it again"
 
     def head_path(self, fold: int) -> Path:
         return self.root / f"head-{fold}.safetensors"
 
 
-class SuspectsRecord(BaseModel):
+class SuspectsRecord(WorkRecord):
     """The settings and counts of a list of suspects, `suspects.json`.
 
     `samples` are those with a label that the run has scored; `listed` of them are in the table. `doubting`: how many
@@ -91,24 +90,18 @@ class SuspectsRecord(BaseModel):
     listed: int
     doubting: dict[str, int]
     verdicts: dict[str, int]
-    versions: dict[str, str]
     asked: datetime
-    finished: datetime
-    seconds: float
 
 
-class SuspectsFolder(RecordFolder[SuspectsRecord]):
+class SuspectsFolder(ResultFolder[SuspectsRecord]):
     """One folder in `RUN/suspects/`: `suspects.parquet`, then `suspects.json`."""
 
-    FILE, KIND, WHAT, AGAIN = "suspects.json", SuspectsRecord, "list of suspects", "find them again"
+    HOME, FILE, TABLE, KIND = "suspects", "suspects.json", "suspects.parquet", SuspectsRecord
+    WHAT, AGAIN = "list of suspects", "remove the folder and find them again"
 
     @property
     def table_path(self) -> Path:
-        return self.root / "suspects.parquet"
-
-    @property
-    def complete(self) -> bool:
-        return self.begun and self.table_path.exists()
+        return self.root / self.TABLE
 
     def suspects(self) -> pd.DataFrame:
         """The suspects by rank, a row each.
@@ -122,22 +115,6 @@ class SuspectsFolder(RecordFolder[SuspectsRecord]):
         return pq.read_table(self.table_path).to_pandas()
 
 
-def neighbours_at(run: RunFolder, count: int) -> NeighboursFolder:
-    """The folder of so many neighbours a sample, there or not."""
-    return NeighboursFolder(run.root / _NEIGHBOURS / str(count))
-
-
-def out_of_fold_at(run: RunFolder, name: str) -> OutOfFoldFolder:
-    """The folder of that name, there or not."""
-    return OutOfFoldFolder(run.root / _OUT_OF_FOLD / name)
-
-
-def suspects_at(run: RunFolder, name: str) -> SuspectsFolder:
-    """The folder of that name, there or not."""
-    return SuspectsFolder(run.root / _SUSPECTS / name)
-
-
 def suspects_of(run: RunFolder) -> list[SuspectsFolder]:
     """The lists of suspects of a run, in the order in which they were last asked for."""
-    folders = [SuspectsFolder(path.parent) for path in (run.root / _SUSPECTS).glob("*/suspects.json")]
-    return sorted((one for one in folders if one.complete), key=lambda one: (one.record.asked, one.name))
+    return [folder for folder in SuspectsFolder.all_of(run, by="asked") if folder.complete]

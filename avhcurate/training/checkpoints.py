@@ -1,7 +1,6 @@
 """Weights and checkpoints as files that are whole or absent, and cannot run code."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from avhcurate.disk.files import flush, temporary_name, write_atomic
+from avhcurate.disk.files import replacing, write_atomic
 from avhcurate.errors import CurateError
 
 
@@ -27,21 +26,15 @@ def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Replaces the checkpoint; CurateError when there is no room, which leaves the one before whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
     try:
-        with open(temporary, "wb") as stream:
+        with replacing(path) as stream:
             torch.save(state, stream)
-            flush(stream)
-        os.replace(temporary, path)
     # On a full disk torch fails in its own way.
     except (OSError, RuntimeError) as error:
         raise CurateError(
             f"the checkpoint {path} could not be written ({next(iter(str(error).splitlines()), '')}): make room on the "
             "disk and give the same command again; the checkpoint before it is whole"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -115,8 +115,7 @@ class _Training:
             raise CurateError(f"{name!r} has samples of one class to train on: a network tells two or more apart")
         model = new_model(self._spec(), num_classes, pretrained=settings.weights == "pretrained")
         recipe = self._recipe(model)
-        folder = held_out.dataset.root / "training"
-        training = TrainingFolder(folder / _name(settings, recipe, model, train, held_out, num_classes))
+        training = TrainingFolder.of(held_out.dataset, _name(settings, recipe, model, train, held_out, num_classes))
         with training.alone() if self.group.leads else nullcontext():
             if not self.group.told(training.complete):
                 self._run(training, model, recipe, train, held_out)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from filelock import Timeout
 
 from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.errors import CurateError
@@ -110,8 +109,8 @@ def test_a_table_with_a_sample_too_few_is_never_put_in_place(run: RunFolder) -> 
 
 
 def test_one_writer_at_a_time(run: RunFolder) -> None:
-    with run.lock(), pytest.raises(Timeout):
-        RunFolder(run.root).lock().acquire()
+    with run.alone(), pytest.raises(CurateError, match="another process"), RunFolder(run.root).alone():
+        pass
 
 
 def test_a_damaged_record_says_what_to_do(run: RunFolder) -> None:

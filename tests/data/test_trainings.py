@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from filelock import Timeout
 
 from avhcurate.data import trainings
 from avhcurate.data.trainings import SAMPLE_COLUMNS, EpochEval, TrainingFolder, TrainingRecord
@@ -183,8 +182,8 @@ def test_overall_rows_need_no_samples_file(training: TrainingFolder) -> None:
 
 
 def test_one_writer_at_a_time(training: TrainingFolder) -> None:
-    with training.lock(), pytest.raises(Timeout):
-        TrainingFolder(training.root).lock().acquire()
+    with training.alone(), pytest.raises(CurateError, match="another process"), TrainingFolder(training.root).alone():
+        pass
 
 
 def test_a_damaged_record_says_what_to_do(training: TrainingFolder) -> None:

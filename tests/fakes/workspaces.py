@@ -183,7 +183,7 @@ def plant_map() -> "Callable[..., MapFolder]":
 
 def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") -> "MapFolder":
     """Class k lies in column k % 5 and row k // 5 of blocks, sample i at (i % 7, i % 6) in it; the weights below."""
-    from avhcurate.map.store import FOLDER, MapFolder, MapRecord
+    from avhcurate.map.store import MapFolder, MapRecord
 
     dataset = Workspace(root).dataset("digits")
     run, labels = dataset.run(), dataset.labels()
@@ -214,7 +214,7 @@ def _plant_map(root: Path, *, name: str = "pca-planted", layout: str = "pca") ->
         min_dist=0.1 if umap else None,
         epochs=500 if umap else None,
     )
-    folder = MapFolder(run.root / FOLDER / name)
+    folder = MapFolder.of(run, name)
     folder.finish(record, ids, places, np.stack([10.0 * (classes % 5) + 3, 12.0 * (classes // 5) - 3], axis=1))
     return folder
 

@@ -17,7 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.map import service as map_service
 from avhcurate.map import umap_process
 from avhcurate.map.service import project_dataset
-from avhcurate.map.store import FOLDER, MapFolder, maps
+from avhcurate.map.store import MapFolder, maps
 from avhcurate.map.umap_process import lay_out
 
 OPTIONS = {"pca": 10, "seed": 1, "neighbours": 10, "limit": 400}
@@ -78,7 +78,7 @@ def test_the_first_map_is_the_principal_plane_of_the_directions(cancelled, run):
 
 def test_a_cancelled_job_leaves_the_first_map_and_what_umap_needs(cancelled, run):
     assert cancelled.record.layout == "pca"
-    begun = [MapFolder(path) for path in (run.root / FOLDER).glob("umap-*")]
+    begun = [folder for folder in MapFolder.all_of(run) if folder.record.layout == "umap"]
     assert len(begun) == 1
 
 

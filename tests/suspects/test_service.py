@@ -26,7 +26,7 @@ from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities, recipe_for
 from avhcurate.suspects.rules import FLAT
 from avhcurate.suspects.service import find_suspects
-from avhcurate.suspects.store import OutOfFoldFolder, neighbours_at, suspects_of
+from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
@@ -282,7 +282,7 @@ def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monke
     table, looks = open_table(workspace, "dots"), iter([False, False, True])
     with pytest.raises(Cancelled):
         find_suspects(table, progress=Progress(should_stop=lambda: next(looks)))
-    folder = neighbours_at(table.run, suspects_service.NEIGHBOURS)
+    folder = NeighboursFolder.of(table.run, str(suspects_service.NEIGHBOURS))
     assert [folder.has_shard(shard) for shard in range(4)] == [True, True, False, False]
     assert suspects_of(table.run) == []
     find_suspects(table)

@@ -1,12 +1,11 @@
-"""Folders of long work: a record, a lock, and a table that is written shard by shard."""
+"""Folders with a record: datasets, and results of long work with a lock and a table that is written shard by shard."""
 
 import itertools
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
-from avhcurate.disk.files import flush, temporary_name, write_json, write_parquet
-from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.files import replacing, write_json, write_parquet, write_tables
+from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.errors import CurateError
 
 #: Shards a row group of the finished table.
@@ -23,6 +22,7 @@ _SHARDS_A_GROUP = 64
 _SECONDS = b"seconds"
 
 Record = TypeVar("Record", bound=BaseModel)
+Work = TypeVar("Work", bound=WorkRecord)
 Sharded = TypeVar("Sharded", bound=Provenance)
 
 
@@ -53,47 +53,78 @@ class RecordFolder(Generic[Record]):
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
         except (OSError, ValidationError) as problem:
             raise CurateError(
-                f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): remove the folder and {self.AGAIN}"
+                f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): {self.AGAIN}"
             ) from problem
-
-    @property
-    def begun(self) -> bool:
-        """True when it can be resumed."""
-        return (self.root / self.FILE).exists()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Holds the folder's lock while it is written; refused when another process has it."""
-        try:
-            with self.lock():
-                yield
-        except Timeout:
-            raise CurateError(
-                f"{self.WHAT} {self.name} is being written by another process: wait for it or cancel it"
-            ) from None
-
-    def lock(self) -> FileLock:
-        """Held by whoever writes the folder; does not wait."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.root / "lock", timeout=0)
 
     def write_record(self, record: Record) -> None:
         """Replaces the record, whole or not at all."""
         write_json(self.root / self.FILE, record)
 
 
-class ShardedFolder(RecordFolder[Sharded]):
+class ResultFolder(RecordFolder[Work]):
+    """The folder of a result, `OWNER/HOME/NAME/` of a dataset or a run; it can be resumed until it is complete."""
+
+    #: The folder that holds all results of the kind, and the file that is written before the record says "finished".
+    HOME: ClassVar[str]
+    TABLE: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, owner: RecordFolder[Any], name: str) -> Self:
+        """The result of that name, there or not."""
+        return cls(owner.root / cls.HOME / name)
+
+    @classmethod
+    def all_of(cls, owner: RecordFolder[Any], *, by: str = "started") -> list[Self]:
+        """The results of a dataset or run, complete or not, oldest first by a field of the record."""
+        found = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
+        return sorted(found, key=lambda folder: (getattr(folder.record, by), folder.name))
+
+    @classmethod
+    def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
+        """The result of that name; an unknown one is refused."""
+        found = {folder.name: folder for folder in cls.all_of(dataset)}
+        if name not in found:
+            known = ", ".join(found) or "none"
+            raise CurateError(f"dataset {dataset.name!r} has no {cls.WHAT} {name!r}; it has {known}")
+        return found[name]
+
+    @property
+    def begun(self) -> bool:
+        """True when it can be resumed."""
+        return (self.root / self.FILE).exists()
+
+    @property
+    def complete(self) -> bool:
+        """True when its table and the record that says so are written."""
+        return (self.root / self.TABLE).exists() and self.begun and self.record.finished is not None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Holds the folder's lock while it is written; refused when another process has it."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.root / "lock", timeout=0):
+                yield
+        except Timeout:
+            raise CurateError(
+                f"{self.WHAT} {self.name} is being written by another process: wait for it or cancel it"
+            ) from None
+
+    def remove_leftovers(self) -> None:
+        """Removes the temporary files of an attempt that was killed."""
+        for leftover in self.root.glob(".*.tmp"):
+            leftover.unlink(missing_ok=True)
+
+
+class ShardedFolder(ResultFolder[Sharded]):
     """`scores.parquet` once it is complete, and until then `scores/shard-XXXXX.parquet`, each renamed into place."""
+
+    TABLE = "scores.parquet"
 
     @property
     def scores_path(self) -> Path:
         """The finished table."""
-        return self.root / "scores.parquet"
-
-    @property
-    def complete(self) -> bool:
-        """True when every sample is scored and the table is written."""
-        return self.scores_path.exists() and self.begun and self.record.finished is not None
+        return self.root / self.TABLE
 
     def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
         """Commits the rows of a shard's samples; `seconds` is what it took."""
@@ -113,19 +144,13 @@ class ShardedFolder(RecordFolder[Sharded]):
 
     def finish(self, shards: Iterable[pa.Table], changes: Mapping[str, Any]) -> None:
         """Completes it: the table from its `shards` in order of id, then the record with `changes`."""
-        record = self.record.model_copy(update=dict(changes))
-        temporary = temporary_name(self.scores_path)
-        try:
-            with open(temporary, "wb") as stream:
-                self._check_rows(_write_groups(stream, shards), record)
-                flush(stream)
-            os.replace(temporary, self.scores_path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        record, remaining = self.record.model_copy(update=dict(changes)), iter(shards)
+        groups = iter(lambda: list(itertools.islice(remaining, _SHARDS_A_GROUP)), [])
+        with replacing(self.scores_path) as stream:
+            self._check_rows(write_tables(stream, map(pa.concat_tables, groups), compression="zstd"), record)
         self.write_record(record)
         shutil.rmtree(self.root / "scores", ignore_errors=True)
-        for leftover in self.root.glob(".*.tmp"):  # of an attempt that was killed
-            leftover.unlink(missing_ok=True)
+        self.remove_leftovers()
 
     def _check_rows(self, rows: int, record: Sharded) -> None:
         """Raises when the table cannot be whole."""
@@ -139,17 +164,3 @@ def spread(values: np.ndarray, usable: np.ndarray, kind: pa.DataType) -> pa.Arra
     full = np.zeros(len(usable), kind.to_pandas_dtype())
     full[usable] = values
     return pa.array(full, kind, mask=~usable | np.isnan(full))
-
-
-def _write_groups(stream: BinaryIO, shards: Iterable[pa.Table]) -> int:
-    """Writes the shards as one Parquet file, many to a row group; the number of rows."""
-    writer: pq.ParquetWriter | None = None
-    rows, remaining = 0, iter(shards)
-    while group := list(itertools.islice(remaining, _SHARDS_A_GROUP)):
-        table = pa.concat_tables(group)
-        writer = writer or pq.ParquetWriter(stream, table.schema, compression="zstd")
-        writer.write_table(table)
-        rows += len(table)
-    if writer is not None:
-        writer.close()
-    return rows
