@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from avhcurate.data.runs import RunRecord
 from avhcurate.data.workspace import Workspace
-from avhcurate.images.source import decode
+from avhcurate.images.decoding import decode
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.models.runtime import cure_allocator, find_precision, fold_batch_norm

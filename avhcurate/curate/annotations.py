@@ -1,4 +1,4 @@
-"""Tags, relabels and exclusions on samples chosen by id or by filter, with undo and history."""
+"""Tags, relabels and exclusions of samples chosen by id or by filter, with undo."""
 
 import getpass
 from collections.abc import Sequence
@@ -17,9 +17,8 @@ def annotate(
 ) -> int:
     """Applies `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; returns how many.
 
-    `value` is the tag, or the class index of a relabel (None gives the label of the source back); an exclusion may
-    have one for its reason, which is a tag like others until the exclusion is undone. The entry is on the disk when
-    this returns.
+    `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
+    its reason, which is a tag until the exclusion is undone. The entry is on the disk when this returns.
     """
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
@@ -29,15 +28,10 @@ def annotate(
 
 
 def undo(table: DatasetTable, *, who: str = "") -> Event | None:
-    """Takes back the newest entry of `who` that still stands; None when there is nothing to undo."""
+    """Undoes the newest entry of `who` that is not undone; None when there is none."""
     event = table.log.undo(table.dataset.name, who=who or user())
     table.refresh()
     return event
-
-
-def history(table: DatasetTable, *, limit: int = 50) -> list[Event]:
-    """The newest entries of everybody, newest first."""
-    return table.log.history(table.dataset.name, limit=limit)
 
 
 def user() -> str:

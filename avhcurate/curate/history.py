@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from avhcurate.curate.annotations import user
-from avhcurate.data.history_log import History, HistoryEntry
+from avhcurate.data.history_log import HistoryEntry, history_page, history_values
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 
@@ -35,23 +35,20 @@ def history_entries(
     offset: int = 0,
     limit: int = 50,
 ) -> tuple[list[HistoryEntry], int]:
-    """Entries of the dataset, newest first, and how many there are in all.
-
-    `who`, `actions` and `sample` narrow them; those about one sample are what was decided of it.
-    """
+    """Entries of the dataset by person, actions and annotated sample, newest first, and how many there are in all."""
     path = None if sample is None else table.sample(sample)["path"]
-    return History(table.log, table.saved).page(
-        table.dataset.name, who=who, actions=actions, path=path, offset=offset, limit=limit
+    return history_page(
+        table.log.engine, table.dataset.name, who=who, actions=actions, path=path, offset=offset, limit=limit
     )
 
 
-def seen(table: DatasetTable, what: Literal["who", "action"]) -> list[str]:
-    """Everybody, or every action, that the history has."""
-    return History(table.log, table.saved).values(table.dataset.name, what)
+def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> list[str]:
+    """Everybody, or every action, in the history."""
+    return history_values(table.log.engine, table.dataset.name, column)
 
 
 def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
-    """Takes one entry back and returns what it was about; one undone already is refused."""
+    """Undoes one entry and returns what it was about; one undone already is refused."""
     log, _, number = key.partition("-")
     if log not in ("label", "saved") or not number.isdecimal():
         raise CurateError(f"no entry is called {key}: take one from `avhcurate history {table.dataset.name}`")

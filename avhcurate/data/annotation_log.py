@@ -31,7 +31,7 @@ EVENT_SAMPLES = sa.Table(
 
 @dataclass(frozen=True)
 class Event:
-    """One entry of the log: `who` did `action` with `value` to a number of `samples`."""
+    """One entry: `who` did `action` with `value` to a number of `samples`."""
 
     id: int
     at: datetime
@@ -39,7 +39,6 @@ class Event:
     action: str
     value: str | None
     samples: int
-    undone: bool
 
 
 class AnnotationLog(AppendOnlyLog):
@@ -60,35 +59,23 @@ class AnnotationLog(AppendOnlyLog):
         return event
 
     def undo(self, dataset: str, *, who: str) -> Event | None:
-        """Reverts the newest entry of `who` that still stands, and returns it; None when there is none."""
+        """Reverts the newest entry of `who` that is not undone, and returns it; None when there is none."""
         newest = self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
         try:
             row = self._revert(newest, who)
         except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
             row = self._revert(newest, who)
-        return row and _event(row, undone=True)
+        return row and _event(row)
 
     def revert(self, dataset: str, event: int, *, who: str) -> Event:
-        """Takes one entry, whosever, out of what stands; one that is undone already is refused.
+        """Undoes one entry of anybody; one that is undone already is refused.
 
-        What later entries say of the same tag, label or exclusion of a sample stands as before.
+        Later entries about the same tag, label or exclusion of a sample stay in force.
         """
-        return _event(self._revert_one(dataset, event, who), undone=True)
-
-    def history(self, dataset: str, *, limit: int = 100) -> list[Event]:
-        """The newest entries first, undone ones among them and marked; undo entries themselves left out."""
-        reverted = sa.select(EVENTS.c.reverts).where(EVENTS.c.reverts.is_not(None))
-        query = (
-            sa.select(EVENTS, EVENTS.c.id.in_(reverted).label("undone"))
-            .where(EVENTS.c.dataset == dataset, EVENTS.c.reverts.is_(None))
-            .order_by(EVENTS.c.id.desc())
-            .limit(limit)
-        )
-        with self.engine.connect() as connection:
-            return [_event(row, undone=bool(row.undone)) for row in connection.execute(query)]
+        return _event(self._revert_one(dataset, event, who))
 
     def state(self, dataset: str) -> pd.DataFrame:
-        """What stands now: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
+        """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
         standing = self._standing(dataset).subquery()
         query = (
             sa.select(standing.c.action, standing.c.value, EVENT_SAMPLES.c.path)
@@ -101,7 +88,7 @@ class AnnotationLog(AppendOnlyLog):
 
 
 def fold(rows: pd.DataFrame) -> pd.DataFrame:
-    """The state that entries `action, value, path`, oldest first, leave behind: for each thing the last one stands.
+    """The state after entries `action, value, path`, oldest first: for each tag, label and exclusion the last one.
 
     >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", None, "a"), ("include", None, "a")],
     ...                     columns=["action", "value", "path"])
@@ -115,11 +102,11 @@ def fold(rows: pd.DataFrame) -> pd.DataFrame:
     labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]
     exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
     state = pd.DataFrame({"path": rows["path"].unique()})
-    state["tags"] = [found if isinstance(found, list) else [] for found in state["path"].map(tags)]
+    state["tags"] = [names if isinstance(names, list) else [] for names in state["path"].map(tags)]
     state["curated_label"] = pd.to_numeric(state["path"].map(labels)).astype("Int64")
     state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
     return state
 
 
-def _event(row: Any, *, undone: bool) -> Event:
-    return Event(row.id, row.at, row.who, row.action, row.value, row.samples, undone)
+def _event(row: Any) -> Event:
+    return Event(row.id, row.at, row.who, row.action, row.value, row.samples)

@@ -1,4 +1,4 @@
-"""Starts the command line as a job in a process of its own, finds it again, cancels and resumes it."""
+"""Jobs in a process of their own: started with the command line, found again, cancelled and resumed."""
 
 import os
 import subprocess
@@ -10,23 +10,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from avhcurate.disk.jobs import SILENT, Cancelled, JobRecord, Jobs, Progress
+from avhcurate.disk.jobs import SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
-
-__all__ = [
-    "Cancelled",
-    "Command",
-    "JobRecord",
-    "Progress",
-    "cancel",
-    "current",
-    "launch",
-    "reason",
-    "resume",
-    "run",
-    "run_started",
-    "start",
-]
 
 #: Tells the process which job it is.
 _JOB_VARIABLE = "AVHCURATE_JOB"
@@ -36,7 +21,7 @@ _JOB_VARIABLE = "AVHCURATE_JOB"
 class Command:
     """A verb of the command line: fields without a default are its arguments, the others its options.
 
-    A field's metadata may hold `write`, which turns its value into what the command line takes.
+    A field's metadata may hold `write`, which turns its value into the text of the option.
     """
 
     verb: ClassVar[str] = ""
@@ -149,8 +134,7 @@ def run(
 ) -> Iterator[Progress]:
     """Makes the calling process the workspace's job: the one that `start` created, or a new one from a shell."""
     jobs = Jobs(workspace)
-    known = jobs.read(os.environ.get(_JOB_VARIABLE, "")) if os.environ.get(_JOB_VARIABLE) else None
-    record = known or jobs.create(verb, dataset, list(argv))
+    record = _started_job(jobs) or jobs.create(verb, dataset, list(argv))
     with jobs.running(record, on_report=on_report) as progress:
         yield progress
 
@@ -159,12 +143,17 @@ def run(
 def run_started(workspace: Path) -> Iterator[Progress]:
     """Makes the calling process the job that `start` created; called from a shell it is no job, and reports nothing."""
     jobs = Jobs(workspace)
-    record = jobs.read(os.environ[_JOB_VARIABLE]) if _JOB_VARIABLE in os.environ else None
-    if record is None:
+    if (record := _started_job(jobs)) is None:
         yield SILENT
         return
     with jobs.running(record) as progress:
         yield progress
+
+
+def _started_job(jobs: Jobs) -> JobRecord | None:
+    """The job that `start` created this process for."""
+    job = os.environ.get(_JOB_VARIABLE)
+    return jobs.read(job) if job else None
 
 
 def _await(jobs: Jobs, job: str, process: subprocess.Popen[bytes]) -> None:

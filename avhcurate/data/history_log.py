@@ -1,4 +1,4 @@
-"""Who decided what, when: annotations and saved sets and views in one list, newest first."""
+"""The history of a dataset: entries of the annotation log and of saved sets and views in one list, newest first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from avhcurate.data.annotation_log import EVENT_SAMPLES, EVENTS, AnnotationLog
-from avhcurate.data.saved_log import ENTRIES, SavedLog
+from avhcurate.data.annotation_log import EVENT_SAMPLES, EVENTS
+from avhcurate.data.saved_log import ENTRIES
 
 LogName = Literal["label", "saved"]
 
@@ -17,7 +17,7 @@ LogName = Literal["label", "saved"]
 class HistoryEntry:
     """One entry of either log. `action` is as in the log, for sets and views "save set", "remove view" and so on.
 
-    `value` is the tag, class index or name. `undone_by` and `undone_at` are None while it stands.
+    `value` is the tag, class index or name. `undone_by` and `undone_at` are None unless it is undone.
     """
 
     log: LogName
@@ -36,42 +36,37 @@ class HistoryEntry:
         return f"{self.log}-{self.id}"
 
 
-class History:
-    """Reads of both logs of a workspace, which share a database."""
+def history_page(
+    engine: sa.Engine,
+    dataset: str,
+    *,
+    who: str | None = None,
+    actions: Sequence[str] = (),
+    path: str | None = None,
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[list[HistoryEntry], int]:
+    """Entries `offset` to `offset + limit`, and how many there are, from the database of both logs.
 
-    def __init__(self, log: AnnotationLog, _saved: SavedLog) -> None:
-        self._engine = log.engine
+    `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
+    """
+    both = _both_logs(dataset, path)
+    query = sa.select(both)
+    if who is not None:
+        query = query.where(both.c.who == who)
+    if actions:
+        query = query.where(both.c.action.in_(actions))
+    ordered = query.order_by(both.c.at.desc(), both.c.log, both.c.id.desc()).offset(offset).limit(limit)
+    with engine.connect() as connection:
+        count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+        return [_entry(row) for row in connection.execute(ordered)], count
 
-    def page(
-        self,
-        dataset: str,
-        *,
-        who: str | None = None,
-        actions: Sequence[str] = (),
-        path: str | None = None,
-        offset: int = 0,
-        limit: int = 50,
-    ) -> tuple[list[HistoryEntry], int]:
-        """Entries `offset` to `offset + limit`, and how many there are.
 
-        `who`, `actions` (any of them) and `path` (a sample that was annotated) narrow them.
-        """
-        both = _both_logs(dataset, path)
-        query = sa.select(both)
-        if who is not None:
-            query = query.where(both.c.who == who)
-        if actions:
-            query = query.where(both.c.action.in_(actions))
-        ordered = query.order_by(both.c.at.desc(), both.c.log, both.c.id.desc()).offset(offset).limit(limit)
-        with self._engine.connect() as connection:
-            count = connection.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
-            return [_entry(row) for row in connection.execute(ordered)], count
-
-    def values(self, dataset: str, column: Literal["who", "action"]) -> list[str]:
-        """Everybody, or every action, that the list has."""
-        both = _both_logs(dataset, None)
-        with self._engine.connect() as connection:
-            return sorted(connection.execute(sa.select(both.c[column]).distinct()).scalars())
+def history_values(engine: sa.Engine, dataset: str, column: Literal["who", "action"]) -> list[str]:
+    """Everybody, or every action, in the history."""
+    both = _both_logs(dataset, None)
+    with engine.connect() as connection:
+        return sorted(connection.execute(sa.select(both.c[column]).distinct()).scalars())
 
 
 def _both_logs(dataset: str, path: str | None) -> sa.Subquery:

@@ -20,7 +20,7 @@ from avhcurate.degradation.store import SHARD, DegradationFolder, DegradationRec
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
-from avhcurate.images.source import BrokenImage, decode, encode_thumbnail
+from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable, training_of
 from avhcurate.table.filters import Filters

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.disk.image_parquet import IMAGE, image_metadata
 from avhcurate.export.columns import batches, export_columns
-from avhcurate.images.source import BrokenImage
+from avhcurate.images.decoding import BrokenImage
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from avhcurate.export.columns import batches
 from avhcurate.export.text import safe_name
-from avhcurate.images.source import BrokenImage, ImageSource
+from avhcurate.images.decoding import BrokenImage
+from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters

@@ -20,9 +20,7 @@ from avhcurate.disk.columns import find_bytes_column
 from avhcurate.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.disk.tars import is_tar, open_tar, read_member, read_remote_member
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import MAX_PIXELS, BrokenImage, decode, encode_thumbnail
-
-__all__ = ["MAX_PIXELS", "BrokenImage", "ImageSource", "decode", "encode_thumbnail", "is_url"]
+from avhcurate.images.decoding import BrokenImage
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20

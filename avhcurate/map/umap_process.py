@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from avhcurate.data.background import Progress, launch, reason
+from avhcurate.data.background import launch, reason
 from avhcurate.disk.files import temporary_name
+from avhcurate.disk.jobs import Progress
 
 #: Seconds between two polls of the process.
 _POLL = 0.2

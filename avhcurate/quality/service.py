@@ -21,9 +21,8 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import container, fitted, format_of_suffix, square_luma
+from avhcurate.images.decoding import BrokenImage, container, decode, fitted, format_of_suffix, square_luma
 from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
-from avhcurate.images.source import BrokenImage, decode
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
 from avhcurate.table.dataset_table import DatasetTable

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from avhcurate.curate.history import RULE, describe, history_entries, seen, undo_entry
+from avhcurate.curate.history import RULE, describe, filter_options, history_entries, undo_entry
 from avhcurate.data.history_log import HistoryEntry
 from avhcurate.errors import CurateError
 from avhcurate.ui.frame import Opened, attempt, mirrored
@@ -51,8 +51,8 @@ def _narrow(here: Opened) -> tuple[str, str, int]:
     known = 0 <= sample < here.table.size
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, choice, chosen, options in (
-            ("Who", _WHO, person, seen(here.table, "who")),
-            ("Action", _ACTION, action, seen(here.table, "action")),
+            ("Who", _WHO, person, filter_options(here.table, "who")),
+            ("Action", _ACTION, action, filter_options(here.table, "action")),
         ):
             listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
             choice.show(st.selectbox, label, here.view, listed, format_func=lambda text: text or "Any", width=220)

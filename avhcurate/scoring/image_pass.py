@@ -13,7 +13,8 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.disk.folders import ShardedFolder, spread
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now
-from avhcurate.images.source import BrokenImage, batches, decode, encode_thumbnail
+from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
+from avhcurate.images.source import batches
 from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES

@@ -14,7 +14,7 @@ from avhcurate.export.output import write_manifest
 from avhcurate.export.tabular import write_frame
 from avhcurate.pseudo_labels.service import export_columns, manifest
 from avhcurate.self_training.store import SelfTrainingFolder
-from avhcurate.table.dataset_table import DatasetTable, open_log, open_response_log, open_saved
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
 
@@ -103,7 +103,7 @@ def _export_folder(
     annotations["tags"] = pd.Series([[]] * len(chosen), index=chosen.index, dtype=object)
     dataset, name = workspace.dataset(folder.record.target), folder.record.target_run
     run = dataset.run(name) if name else None  # a whole network has none, and another network's scores are not its own
-    table = DatasetTable(dataset, run, open_log(workspace), open_response_log(workspace), open_saved(workspace))
+    table = DatasetTable(workspace, dataset, run)
     table.annotate(annotations)
     count = avhcurate_export.export(table, Filters(), format, out, force=force, only=chosen["id"].tolist())
     about = out / "manifest.json"

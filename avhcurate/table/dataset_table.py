@@ -4,8 +4,9 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,27 +24,25 @@ from avhcurate.votes import bins
 from avhcurate.votes.counting import VoteCounter
 from avhcurate.votes.log import ResponseLog
 
+_Log = TypeVar("_Log")
+
 
 class DatasetTable(SampleTable):
     """The joined table of a dataset and a model run (None before any), with what people decide and how they vote."""
 
     def __init__(
-        self,
-        dataset: DatasetFolder,
-        run: RunFolder | None,
-        log: AnnotationLog,
-        response_log: ResponseLog,
-        saved: SavedLog,
-        edges: Sequence[float] | None = None,
+        self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
     ) -> None:
-        self.dataset, self.run, self.log, self.response_log, self.saved = dataset, run, log, response_log, saved
+        self.dataset, self.run = dataset, run
+        self.log, self.saved = AnnotationLog(_database_url(workspace)), open_saved(workspace)
+        self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
         record = dataset.record
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
         self.training = training_of(dataset, run) if run else None
         #: Counts the votes behind the HSF columns.
-        self.counter = VoteCounter(dataset, response_log)
+        self.counter = VoteCounter(dataset, self.response_log)
         super().__init__(
             dataset.samples_path,
             run.scores_path if run else None,
@@ -112,7 +111,7 @@ def open_table(
         raise CurateError(
             f"the run {run.root.name} is not finished: run `avhcurate score {name} ...` again to resume it"
         )
-    return DatasetTable(dataset, run, open_log(workspace), open_response_log(workspace), open_saved(workspace), edges)
+    return DatasetTable(workspace, dataset, run, edges)
 
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
@@ -181,41 +180,32 @@ def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
         raise CurateError(f"no score is called {names}: choose from {', '.join(table.scores)}")
 
 
-def open_log(workspace: Workspace) -> AnnotationLog:
-    """The annotation log: of AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
-    return AnnotationLog(_address(workspace))
-
-
 def open_saved(workspace: Workspace) -> SavedLog:
-    """The stored sets and views, in the same database."""
-    return _saved(*_address_and_file(workspace))
+    """The stored sets and views of a workspace, in the database of its annotations."""
+    return _shared(SavedLog, *_url_and_file(workspace))
 
 
 def open_response_log(workspace: Workspace) -> ResponseLog:
-    """The response log, in the same database; one for all who ask in this process, since it keeps them in memory."""
-    return _response_log(*_address_and_file(workspace))
+    """The response log, in the same database; one for the whole process, since it keeps the responses in memory."""
+    return _shared(ResponseLog, *_url_and_file(workspace))
 
 
-def _address_and_file(workspace: Workspace) -> tuple[str, int]:
+@lru_cache(maxsize=16)
+def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
+    return log(url)
+
+
+def _url_and_file(workspace: Workspace) -> tuple[str, int]:
     """The database and the inode of its file, which differs once a workspace was removed and made again."""
-    url, path = _address(workspace), workspace.annotations_path
+    url, path = _database_url(workspace), workspace.annotations_path
     if not url.endswith(str(path)):
         return url, 0
     path.touch()
     return url, path.stat().st_ino
 
 
-@lru_cache(maxsize=8)
-def _saved(url: str, _file: int) -> SavedLog:
-    return SavedLog(url)
-
-
-@lru_cache(maxsize=8)
-def _response_log(url: str, _file: int) -> ResponseLog:
-    return ResponseLog(url)
-
-
-def _address(workspace: Workspace) -> str:
+def _database_url(workspace: Workspace) -> str:
+    """AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
     url = os.environ.get("AVHCURATE_DATABASE_URL")
     if url:
         # By its plain names SQLAlchemy means another driver than the one that comes with the extra.

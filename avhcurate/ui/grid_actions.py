@@ -10,7 +10,9 @@ from typing import Any, NoReturn
 import numpy as np
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate, history, undo, user
+from avhcurate.curate.annotations import annotate, undo, user
+from avhcurate.curate.history import history_entries
+from avhcurate.data.annotation_log import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
@@ -163,8 +165,8 @@ def _relabel_form(table: DatasetTable) -> None:
 
 
 def _undo_button(here: Opened) -> None:
-    mine = (event for event in history(here.table, limit=100) if event.who == (who() or user()) and not event.undone)
-    last = next(mine, None)
+    mine, _ = history_entries(here.table, who=who() or user(), actions=ACTIONS, limit=100)
+    last = next((entry for entry in mine if entry.undone_by is None), None)
     what = f"{last.action}{f' {last.value}' if last.value else ''} on {last.samples:,} samples" if last else None
     about = f"Takes back: {plain(what)}" if what else None
     undo_button(here.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)

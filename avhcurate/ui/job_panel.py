@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from avhcurate.data import background
-from avhcurate.data.background import JobRecord
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import JobRecord
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import attempt
 from avhcurate.ui.url_state import View

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from avhcurate.curate.annotations import annotate, history, undo
+from avhcurate.curate.annotations import annotate, undo
+from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
@@ -48,7 +49,7 @@ def test_another_process_sees_it_and_history_names_who(own_digits, own_demo_root
     undo(own_digits, who="bob")
     again = open_table(Workspace(own_demo_root), "digits")
     assert again.count(Filters(tags=("odd",))) == 3
-    assert [(event.who, event.action, event.samples) for event in history(again)] == [("ann", "tag", 3)]
+    assert [(event.who, event.action, event.samples) for event in history_entries(again)[0]] == [("ann", "tag", 3)]
 
 
 def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_root):
@@ -71,7 +72,7 @@ def test_annotations_outlive_a_new_import_of_the_dataset(own_digits, own_demo_ro
 def test_what_cannot_be_done_is_said_and_nothing_is_written(own_digits, action, value, message):
     with pytest.raises(CurateError, match=message):
         annotate(own_digits, [1], action, value)
-    assert history(own_digits) == []
+    assert history_entries(own_digits) == ([], 0)
 
 
 def test_an_empty_choice_and_unknown_ids_are_refused(own_digits):

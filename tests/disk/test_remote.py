@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from avhcurate.disk.remote import RemoteError, RemoteFile, _refuse_metadata, read_url, size_of
-from avhcurate.images.source import BrokenImage, ImageSource
+from avhcurate.images.decoding import BrokenImage
+from avhcurate.images.source import ImageSource
 
 MOST = 1 << 20
 

@@ -233,7 +233,7 @@ def test_thumbnail_is_never_enlarged_nor_empty(shape: tuple[int, int, int]) -> N
 
 def test_decoding_in_the_app_does_not_import_torch() -> None:
     script = (
-        "import sys, io; from PIL import Image; from avhcurate.images.source import decode, encode_thumbnail;"
+        "import sys, io; from PIL import Image; from avhcurate.images.decoding import decode, encode_thumbnail;"
         "s = io.BytesIO(); Image.new('RGB', (300, 200), 'red').save(s, 'JPEG'); encode_thumbnail(decode(s.getvalue()));"
         "assert 'torch' not in sys.modules"
     )

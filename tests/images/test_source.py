@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.images import source as images_source
-from avhcurate.images.source import BrokenImage, ImageSource
+from avhcurate.images.decoding import BrokenImage
+from avhcurate.images.source import ImageSource
 
 
 def body(row: int) -> bytes:

@@ -14,7 +14,8 @@ from PIL import Image
 from scipy import stats
 
 from avhcurate.correlation import service as correlation_service
-from avhcurate.curate.annotations import annotate, history, undo
+from avhcurate.curate.annotations import annotate, undo
+from avhcurate.curate.history import history_entries
 from avhcurate.data.measured import QualityFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
@@ -97,7 +98,9 @@ def test_keep_one_leaves_one_a_group_in_one_entry_and_undo_restores(own):
     assert all("duplicate" in tags for tags in taken["tags"])
     assert find_duplicates(own).groups.empty
     assert len(find_duplicates(own, Filters(excluded=None)).groups) == 3
-    assert [(event.action, event.value, event.samples) for event in history(own)] == [("exclude", "duplicate", 4)]
+    assert [(event.action, event.value, event.samples) for event in history_entries(own)[0]] == [
+        ("exclude", "duplicate", 4)
+    ]
     undo(own)
     pd.testing.assert_frame_equal(own.frame(), before)
 

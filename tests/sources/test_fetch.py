@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from avhcurate.cli import app
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.images.source import decode
+from avhcurate.images.decoding import decode
 from avhcurate.sources import fetch
 from avhcurate.sources.fetch import PUBLIC, fetch_public, find_public
 

@@ -17,7 +17,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
-from avhcurate.images.source import decode
+from avhcurate.images.decoding import decode
 from avhcurate.sources.service import import_dataset
 
 

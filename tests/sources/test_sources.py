@@ -20,7 +20,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.images.source import BrokenImage, decode
+from avhcurate.images.decoding import BrokenImage, decode
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
 from avhcurate.ui.image_routes import read_image

@@ -13,6 +13,7 @@ import pytest
 
 from avhcurate import scores
 from avhcurate.cli import main
+from avhcurate.curate.history import history_entries
 from avhcurate.data.datasets import DatasetRecord
 from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
@@ -316,7 +317,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
         decisions.take_back(table, id, who="ada")
     assert decisions.decided(table, [0, 5, 7]).to_dict() == {0: "", 5: "accepted", 7: ""}
     assert table.sample(0)["curated_label"] == 1
-    assert [event.action for event in table.log.history("dots")] == ["untag", "relabel", "tag", "relabel", "relabel"]
+    assert [entry.action for entry in history_entries(table)[0]] == ["untag", "relabel", "tag", "relabel", "relabel"]
 
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
