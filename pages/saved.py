@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.saved.ui import choose_part, show_sets, show_views
-from avhcurate.saved.ui_history import show_history
+from avhcurate.saved.ui import choose_part, show_history, show_sets, show_views
 from avhcurate.saved.ui_split import show_split
 from avhcurate.ui import frame
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
-from avhcurate.data.measured import QualityFolder
+from avhcurate.data.quality import QualityFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.disk.files import write_parquet

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
-from avhcurate.data.epoch_scores import NEEDED, Dynamics
 from avhcurate.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord, now
+from avhcurate.stats.epoch_scores import NEEDED, Dynamics
 
 #: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
 SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
@@ -120,7 +120,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     @property
     def dynamics_path(self) -> Path:
-        """A row a recorded sample: id and the scores of `data.epoch_scores`; there when complete."""
+        """A row a recorded sample: id and the scores of `stats.epoch_scores`; there when complete."""
         return self.root / self.TABLE
 
     @property
@@ -174,7 +174,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
                 path.unlink(missing_ok=True)
 
     def dynamics(self) -> dict[str, np.ndarray]:
-        """The scores of the evaluations at whole epochs so far, by key, in the order of `ids`; see `data.epoch_scores`.
+        """Scores of the evaluations at whole epochs so far, by key, in the order of `ids`; see `stats.epoch_scores`.
 
         One evaluation is in memory at a time.
         """

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.measured import SHARD, QualityFolder, QualityRecord
+from avhcurate.data.quality import SHARD, QualityFolder, QualityRecord
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress

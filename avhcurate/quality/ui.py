@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.background import Command
-from avhcurate.data.measured import QualityRecord
+from avhcurate.data.quality import QualityRecord
 from avhcurate.images.measures import MEASURES
 from avhcurate.quality import service
 from avhcurate.quality.plots import measure_histograms, similarity_histogram

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from avhcurate.disk.columns import find_path_column, is_text
 from avhcurate.disk.fingerprints import fingerprint_table
-from avhcurate.disk.labels import MAX_CLASSES
 from avhcurate.disk.remote import URL_PATTERN, is_url
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
+from avhcurate.sources.labels import MAX_CLASSES
 from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 #: Class orders that may be called by name in `--classes`.

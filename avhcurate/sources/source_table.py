@@ -19,8 +19,8 @@ from avhcurate.disk.columns import (
     is_text,
     listed,
 )
-from avhcurate.disk.labels import Labels, encode_labels, unlabelled, with_names
 from avhcurate.errors import CurateError
+from avhcurate.sources.labels import Labels, encode_labels, unlabelled, with_names
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA
 
 #: Names of the table, and of what exports put beside its columns.

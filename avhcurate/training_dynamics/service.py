@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from avhcurate.data.epoch_scores import KEYS
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.stats.correlation import ALL
+from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import discoveries

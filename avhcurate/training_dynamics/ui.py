@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.data.epoch_scores import KEYS
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.scores import SCORES
+from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.plots import Course, courses

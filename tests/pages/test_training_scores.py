@@ -2,9 +2,9 @@
 
 import pytest
 
-from avhcurate.data.epoch_scores import KEYS
 from avhcurate.data.workspace import Workspace
 from avhcurate.scores import SCORES
+from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import open_table
 
 NAMES = {SCORES[key].name for key in KEYS}

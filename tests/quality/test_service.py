@@ -16,7 +16,7 @@ from scipy import stats
 from avhcurate.correlation import service as correlation_service
 from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import history_entries
-from avhcurate.data.measured import QualityFolder
+from avhcurate.data.quality import QualityFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError

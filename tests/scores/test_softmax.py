@@ -76,7 +76,7 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
     bounds = {"π": math.pi, "-π": -math.pi, "K": 5, "1/K": 0.2, "ln K": math.log(5), "√2": math.sqrt(2)}
     bounds |= {"∞": math.inf, "-∞": -math.inf, "0": 0, "1": 1, "2": 2}
     for key, score in scores.SCORES.items():
-        if score.training:  # of several epochs: tests/data/test_epoch_scores.py
+        if score.training:  # of several epochs: tests/stats/test_epoch_scores.py
             continue
         assert (got[key] >= bounds[score.low] - 1e-12).all(), key
         assert (got[key] <= bounds[score.high] + 1e-12).all(), key

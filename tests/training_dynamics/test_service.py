@@ -9,13 +9,13 @@ import pytest
 from scipy import stats
 
 from avhcurate.correlation import service as correlation_service
-from avhcurate.data.epoch_scores import KEYS
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement import service as disagreement_service
 from avhcurate.errors import CurateError
 from avhcurate.export import describe_export, export_bytes
 from avhcurate.export.columns import export_columns
+from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable, open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS

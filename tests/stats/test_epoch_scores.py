@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from avhcurate.data.epoch_scores import KEYS, NEEDED, Dynamics
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
+from avhcurate.stats.epoch_scores import KEYS, NEEDED, Dynamics
 
 
 def fold(epochs):
