@@ -1,4 +1,4 @@
-"""What can be measured of an image without a network: the one table of measures, and a perceptual hash."""
+"""Measures of an image without a network: the one table of measures, and a perceptual hash."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from scipy.ndimage import laplace
 
 from avhcurate.scores import SCORES, Score
 
-#: Longest side, in pixels, of the copy on which colour, light and detail are measured; smaller images stay as they are.
+#: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
 #: Side of the square whose cosine transform is hashed, and of the block of its lowest frequencies.
 HASH_SIDE, _HASH_BLOCK = 32, 8
@@ -17,83 +17,141 @@ HASH_SIDE, _HASH_BLOCK = 32, 8
 _LUMA = (0.299, 0.587, 0.114)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One measure: how it is called and read, as `scores.Score` is.
+@dataclass(frozen=True, kw_only=True)
+class Measure(Score):
+    """A measure of an image, described as a score is.
 
-    `harder` is the end that a bad image is at, so that measures can stand beside scores; `proxy` says that this end is
-    known to make images hard for people. `low_end` and `high_end` name the odd images at both ends.
+    `harder` is the end of bad images; `proxy`: known to make images hard for people at that end. `low_end` and
+    `high_end` name the odd images at both ends; `whole`: values are whole numbers.
     """
 
-    key: str
-    name: str
-    formula: str
-    sentence: str
-    low: str
-    high: str
-    unit: str
+    harder: Literal["high", "low"] = "low"
+    reference: str = ""
+    needs_label: bool = False
     low_end: str
     high_end: str
-    harder: Literal["high", "low"] = "low"
     proxy: bool = False
     whole: bool = False
-    needs_label: bool = False
-    training: bool = False
-    reference: str = ""
-
-    @property
-    def sign(self) -> int:
-        """+1 when a larger value means a worse image, -1 when a smaller one does."""
-        return 1 if self.harder == "high" else -1
 
 
 MEASURES: dict[str, Measure] = {
     measure.key: measure
     for measure in (
         Measure(
-            "brightness", "Brightness", r"\bar{Y}", "Mean luma of the image.",
-            "0", "1", "", "darkest", "brightest", proxy=True, reference="Luma Y of ITU-R BT.601.",
+            key="brightness",
+            name="Brightness",
+            formula=r"\bar{Y}",
+            sentence="Mean luma of the image.",
+            low_end="darkest",
+            high_end="brightest",
+            proxy=True,
+            reference="Luma Y of ITU-R BT.601.",
         ),
         Measure(
-            "contrast", "Contrast", r"\sqrt{\overline{(Y - \bar{Y})^2}}", "Standard deviation of the luma.",
-            "0", "1/2", "", "least contrast", "most contrast", proxy=True,
+            key="contrast",
+            name="Contrast",
+            formula=r"\sqrt{\overline{(Y - \bar{Y})^2}}",
+            sentence="Standard deviation of the luma.",
+            high="1/2",
+            low_end="least contrast",
+            high_end="most contrast",
+            proxy=True,
             reference="RMS contrast: Peli, JOSA A 7, 1990.",
         ),
         Measure(
-            "sharpness", "Sharpness", r"\log_{10}\left(1 + \mathrm{Var}(\nabla^2\, 255\,Y)\right)",
-            "Variance of the Laplacian of the luma, on a log scale, at 256 pixels or less a side; low means blurred.",
-            "0", "about 6", "", "blurriest", "sharpest", proxy=True, reference="Pech-Pacheco et al., ICPR 2000.",
+            key="sharpness",
+            name="Sharpness",
+            formula=r"\log_{10}\left(1 + \mathrm{Var}(\nabla^2\, 255\,Y)\right)",
+            sentence="Log of the variance of the Laplacian of the luma at up to 256 pixels a side; low means blurred.",
+            high="about 6",
+            low_end="blurriest",
+            high_end="sharpest",
+            proxy=True,
+            reference="Pech-Pacheco et al., ICPR 2000.",
         ),
         Measure(
-            "information", "Information", r"-\sum_v h_v \log_2 h_v",
-            "Entropy of the histogram of luma over 256 levels; near 0 the image is one even area.",
-            "0", "8", "bit", "least information", "most information", proxy=True, reference="Shannon 1948.",
+            key="information",
+            name="Information",
+            formula=r"-\sum_v h_v \log_2 h_v",
+            sentence="Entropy of the histogram of luma over 256 levels; near 0 the image is one even area.",
+            high="8",
+            unit="bit",
+            low_end="least information",
+            high_end="most information",
+            proxy=True,
+            reference="Shannon 1948.",
         ),
         Measure(
-            "colour", "Colour", r"\overline{\max(R, G, B) - \min(R, G, B)}",
-            "Mean distance of the strongest from the weakest channel; 0 means grey.",
-            "0", "1", "", "greyest", "most colour", proxy=True,
+            key="colour",
+            name="Colour",
+            formula=r"\overline{\max(R, G, B) - \min(R, G, B)}",
+            sentence="Mean distance of the strongest from the weakest channel; 0 means grey.",
+            low_end="greyest",
+            high_end="most colour",
+            proxy=True,
         ),
-        Measure("width", "Width", "W", "Pixels from left to right, upright.", "1", "∞", "px", "narrowest", "widest",
-                whole=True),
-        Measure("height", "Height", "H", "Pixels from top to bottom, upright.", "1", "∞", "px", "lowest", "tallest",
-                whole=True),
-        Measure("aspect", "Aspect", "W / H", "Width over height.", "0", "∞", "", "tallest shape", "widest shape"),
-        Measure("file_bytes", "File size", "", "Bytes of the encoded image.", "1", "∞", "B", "smallest files",
-                "largest files", whole=True),
         Measure(
-            "nearest_similarity", "Nearest similarity", r"\max_{j \neq i} \cos(x_i, x_j)",
-            "Cosine of the embedding to its nearest neighbour's, in the run that duplicates were searched with.",
-            "-1", "1", "", "least alike any other", "most alike another",
+            key="width",
+            name="Width",
+            formula="W",
+            sentence="Pixels from left to right, upright.",
+            low="1",
+            high="∞",
+            unit="px",
+            low_end="narrowest",
+            high_end="widest",
+            whole=True,
+        ),
+        Measure(
+            key="height",
+            name="Height",
+            formula="H",
+            sentence="Pixels from top to bottom, upright.",
+            low="1",
+            high="∞",
+            unit="px",
+            low_end="lowest",
+            high_end="tallest",
+            whole=True,
+        ),
+        Measure(
+            key="aspect",
+            name="Aspect",
+            formula="W / H",
+            sentence="Width over height.",
+            high="∞",
+            low_end="tallest shape",
+            high_end="widest shape",
+        ),
+        Measure(
+            key="file_bytes",
+            name="File size",
+            formula="",
+            sentence="Bytes of the encoded image.",
+            low="1",
+            high="∞",
+            unit="B",
+            low_end="smallest files",
+            high_end="largest files",
+            whole=True,
+        ),
+        Measure(
+            key="nearest_similarity",
+            name="Nearest similarity",
+            formula=r"\max_{j \neq i} \cos(x_i, x_j)",
+            sentence="Cosine of the embedding to its nearest neighbour's, in the run with which duplicates were found.",
+            low="-1",
+            low_end="least like any other",
+            high_end="most like another",
         ),
     )
-}  # fmt: skip
+}
 
 #: Measures of the pixels, which a single pass over the images gives.
 PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)
 
 #: Scores and measures by key: whatever can be a row of the correlation table.
-RANKED: dict[str, Score | Measure] = {**SCORES, **MEASURES}
+RANKED: dict[str, Score] = {**SCORES, **MEASURES}
 
 #: An image of less contrast is one even area, whose hash says nothing.
 UNIFORM = 0.02

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from avhcurate.images.measures import MEASURES, RANKED, Measure
+from avhcurate.images.measures import MEASURES, RANKED
 from avhcurate.scores import Score
 
 #: How the selection rules of `pseudo_labels.rules` are called on a page.
@@ -67,7 +67,7 @@ def explain_scores(keys: list[str] | tuple[str, ...], *, label: str = "About thi
             _explain_hsf() if name == "hsf" else _explain(RANKED[name]) if name in RANKED else None
 
 
-def _explain(score: Score | Measure) -> None:
+def _explain(score: Score) -> None:
     st.markdown(f"**{score.name}** — {score.sentence}")
     if score.formula:
         st.latex(score.formula)

@@ -18,11 +18,26 @@ IDS = np.array([3, 4, 9])
 
 def record(**changes: object) -> TrainingRecord:
     known = {
-        "name": "net-0", "model": "net", "loss": "cross-entropy", "recipe": {"learning_rate": 0.1}, "seed": 0,
-        "epochs": 3, "dataset": "d", "dataset_fingerprint": "f", "train_samples": 7, "held_out": "d",
-        "held_out_fingerprint": "f", "held_out_samples": 3, "classes": ["a", "b"], "num_classes": 2, "parameters": 5,
-        "device": "cpu", "precision": "float32", "versions": {}, "started": datetime(2026, 1, 1, tzinfo=UTC),
-    }  # fmt: skip
+        "name": "net-0",
+        "model": "net",
+        "loss": "cross-entropy",
+        "recipe": {"learning_rate": 0.1},
+        "seed": 0,
+        "epochs": 3,
+        "dataset": "d",
+        "dataset_fingerprint": "f",
+        "train_samples": 7,
+        "held_out": "d",
+        "held_out_fingerprint": "f",
+        "held_out_samples": 3,
+        "classes": ["a", "b"],
+        "num_classes": 2,
+        "parameters": 5,
+        "device": "cpu",
+        "precision": "float32",
+        "versions": {},
+        "started": datetime(2026, 1, 1, tzinfo=UTC),
+    }
     return TrainingRecord.model_validate(known | changes)
 
 

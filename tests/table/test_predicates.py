@@ -96,10 +96,15 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "regexp_matches(path, '(')", "id % 0 = 1", "avh::nonsense = 1", "path LIKE 'a' ESCAPE 'ab'",
-        "regexp_matches(path, 'a', 'zz')", "NOT " * 900 + "excluded", "path = '\ud800'",
+        "regexp_matches(path, '(')",
+        "id % 0 = 1",
+        "avh::nonsense = 1",
+        "path LIKE 'a' ESCAPE 'ab'",
+        "regexp_matches(path, 'a', 'zz')",
+        "NOT " * 900 + "excluded",
+        "path = '\ud800'",
     ],
-)  # fmt: skip
+)
 def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
     with pytest.raises(CurateError):
         digits.count(Filters(where=text))
@@ -110,8 +115,13 @@ def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digi
 NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
 _ROWS = 60
 _COMPARE = {
-    "=": operator.eq, "<>": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 def some(values, kind):
@@ -209,12 +219,21 @@ def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
 @settings(max_examples=20, deadline=None)
 @given(
     predicate=PREDICATES,
-    harm=st.sampled_from([
-        "{}; DROP TABLE samples", "{}) OR (TRUE", "{} UNION SELECT 1", "({}) AND path IN (SELECT 'x')",
-        "({}) AND read_text('/etc/passwd') = ''", "({}) OR EXISTS (FROM read_csv('x'))", "({}) AND glob('*') = path",
-        "({}) AND path IN (FROM 'samples.parquet')", "({}) LIMIT 1", "({}) AND nextval('x') > 0",
-    ]),
-)  # fmt: skip
+    harm=st.sampled_from(
+        [
+            "{}; DROP TABLE samples",
+            "{}) OR (TRUE",
+            "{} UNION SELECT 1",
+            "({}) AND path IN (SELECT 'x')",
+            "({}) AND read_text('/etc/passwd') = ''",
+            "({}) OR EXISTS (FROM read_csv('x'))",
+            "({}) AND glob('*') = path",
+            "({}) AND path IN (FROM 'samples.parquet')",
+            "({}) LIMIT 1",
+            "({}) AND nextval('x') > 0",
+        ]
+    ),
+)
 def test_a_predicate_with_a_statement_or_a_file_in_it_is_refused(table, predicate, harm):
     with pytest.raises(CurateError):
         table.count(Filters(where=harm.format(predicate[0])))

@@ -25,11 +25,15 @@ def make_table(folder):
     label[7] = pd.NA
     samples = pd.DataFrame(
         {
-            "id": np.arange(N), "path": [f"images/{i}.png" for i in range(N)],
-            "split": rng.choice(["train", "test", None], N), "label": label,
-            "Taken On": rng.choice(["mon", "tue"], N), "_file": "secret", "_row": pd.NA,
+            "id": np.arange(N),
+            "path": [f"images/{i}.png" for i in range(N)],
+            "split": rng.choice(["train", "test", None], N),
+            "label": label,
+            "Taken On": rng.choice(["mon", "tue"], N),
+            "_file": "secret",
+            "_row": pd.NA,
         }
-    )  # fmt: skip
+    )
     scores = pd.DataFrame({"id": np.arange(N), "predicted": rng.integers(0, 3, N).astype("int32")})
     for key in PLAIN:
         scores[key] = rng.choice(np.linspace(0, 1, 30), N).astype("float32")
