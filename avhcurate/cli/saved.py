@@ -72,8 +72,8 @@ def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path |
                 [f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"]
             )
         return
-    found = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
-    curate_saved.save_set(folder, name, title, found["id"].to_numpy())
+    rows = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
+    curate_saved.save_set(folder, name, title, rows["id"].to_numpy())
 
 
 @options.app.command()
@@ -94,19 +94,19 @@ def history(
 
     table = options.open_run_table(workspace, name, None)
     if undo is not None:
-        what = undo_entry(table, undo)
+        undone = undo_entry(table, undo)
         if not as_json:
-            print(f"took back: {what}")
-    found, count = history_entries(table, who=who, actions=action or (), sample=sample, limit=limit)
+            print(f"undone: {undone}")
+    entries, count = history_entries(table, who=who, actions=action or (), sample=sample, limit=limit)
     if as_json:
         names = ("key", "who", "action", "value", "samples", "undone_by")
-        rows = [{name: getattr(entry, name) for name in names} | {"at": entry.at.isoformat()} for entry in found]
+        rows = [{name: getattr(entry, name) for name in names} | {"at": entry.at.isoformat()} for entry in entries]
         options.print_json({"entries": rows, "count": count})
         return
-    for entry in found:
+    for entry in entries:
         undone = f" (undone by {entry.undone_by})" if entry.undone_by else ""
         about = f" ({entry.samples} samples)" if entry.samples else ""
         print(
             f"{entry.key:<10} {entry.at:%Y-%m-%d %H:%M}  {entry.who}: {describe(entry, table.classes)}{about}{undone}"
         )
-    print(f"{len(found)} of {count} entries")
+    print(f"{len(entries)} of {count} entries")

@@ -55,12 +55,12 @@ def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
     name, me = table.dataset.name, who or user()
     if log == "label":
         event = table.log.revert(name, int(number), who=me)
-        what = f"{event.action} on {event.samples:,} samples"
+        about = f"{event.action} on {event.samples:,} samples"
     else:
         entry = table.saved.undo(name, int(number), who=me)
-        what = f"{entry.action} {entry.kind} {entry.name}"
+        about = f"{entry.action} {entry.kind} {entry.name}"
     table.refresh()
-    return what
+    return about
 
 
 def describe(entry: HistoryEntry, classes: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Named sets of samples and named views of a dataset: saved, listed, combined, renamed, removed and brought back."""
+"""Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,9 @@ from avhcurate.table.dataset_table import open_saved
 #: A name is short and printable, so that it fits a list, an address and a file.
 LONGEST_NAME = 60
 
-
-How = Literal["union", "intersection", "difference"]
-#: Ways to make one set of several: in any, in all, in the first and no other.
-WAYS: dict[How, Callable[..., set[str]]] = {
+Combination = Literal["union", "intersection", "difference"]
+#: How several sets become one: samples in any, in all, in the first only.
+COMBINATIONS: dict[Combination, Callable[..., set[str]]] = {
     "union": set.union,
     "intersection": set.intersection,
     "difference": set.difference,
@@ -57,7 +56,7 @@ def views(workspace: Workspace, dataset: str) -> list[SavedEntry]:
 
 
 def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
-    """Takes a set or view off the list, and returns the number of the entry, by which it can be undone."""
+    """Removes a set or view; returns the number of the entry, by which it can be undone."""
     return open_saved(workspace).remove(dataset, kind, name, who=who or user())
 
 
@@ -81,12 +80,14 @@ def view(workspace: Workspace, dataset: str, name: str) -> SavedEntry:
     return open_saved(workspace).find(dataset, "view", name)
 
 
-def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: How, *, who: str = "") -> int:
-    """Saves what sets have together as a new one and returns how many samples: see `WAYS`."""
+def combine(
+    workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination, *, who: str = ""
+) -> int:
+    """Saves a combination of sets as a new one and returns how many samples it has: see `COMBINATIONS`."""
     if len(names) < 2:
         raise CurateError("choose two sets or more to combine")
     first, *others = (set(members(workspace, dataset, one)) for one in names)
-    paths = WAYS[how](first, *others)
+    paths = COMBINATIONS[how](first, *others)
     if not paths:
         raise CurateError(f"the {how} of {', '.join(names)} is empty: nothing was saved")
     open_saved(workspace).save_set(dataset, check_name(name), paths, who=who or user())
@@ -96,19 +97,18 @@ def combine(workspace: Workspace, dataset: str, name: str, names: Sequence[str],
 def import_set(
     workspace: Workspace, dataset: str, name: str, content: bytes, *, who: str = ""
 ) -> tuple[int, list[str]]:
-    """Saves the samples that a file lists as a set: how many, and what it lists that the dataset does not have.
+    """Saves the samples that a file lists as a set: how many, and the entries that are not in the dataset.
 
     The file's `content` is CSV with a column `path` or `id`, or text with a path or an id a line.
     """
     paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"].to_pylist()
-    wanted = _listed(content)
-    known = set(paths)
-    found = {text: text if text in known else _path_of(text, paths) for text in wanted}
-    chosen = [path for path in found.values() if path is not None]
+    in_dataset = set(paths)
+    path_of = {text: text if text in in_dataset else _path_of(text, paths) for text in _listed(content)}
+    chosen = [path for path in path_of.values() if path is not None]
     if not chosen:
         raise CurateError(f"the file lists no sample of {dataset}: write a path or an id a line")
     open_saved(workspace).save_set(dataset, check_name(name), chosen, who=who or user())
-    return len(set(chosen)), [text for text, path in found.items() if path is None]
+    return len(set(chosen)), [text for text, path in path_of.items() if path is None]
 
 
 def _path_of(text: str, paths: Sequence[str]) -> str | None:

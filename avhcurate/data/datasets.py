@@ -24,7 +24,7 @@ from avhcurate.images.thumbnails import ThumbnailStore
 
 
 class VotesRecord(BaseModel):
-    """What is known about the human votes of a dataset."""
+    """The record of a dataset's human votes."""
 
     kind: Literal["k-way", "tick"]
     simulated: bool = False
@@ -35,12 +35,12 @@ class VotesRecord(BaseModel):
     samples: int
     fingerprint: str
     note: str = ""
-    #: what the user should know of the way they were read: rows left out, names not found
+    #: notices about reading them: rows left out, names not found
     messages: list[str] = Field(default_factory=list)
 
 
 class DatasetRecord(BaseModel):
-    """What is known about a dataset: `dataset.json`, written last, so that a dataset is whole or absent."""
+    """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
 
     name: str
     source: str
@@ -54,7 +54,7 @@ class DatasetRecord(BaseModel):
     image_column: str | None = None
     #: files or rows of the source that are no sample
     skipped: int = 0
-    #: what the user should know of the way the source was read
+    #: notices about reading the source
     messages: list[str] = Field(default_factory=list)
     votes: VotesRecord | None = None
     created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
@@ -75,7 +75,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return self.root / "samples.parquet"
 
     def votes_path(self, votes: VotesRecord) -> Path:
-        """Named by its content: a record that is killed before it is written still speaks of the votes before."""
+        """Named by its content: until the record is written, the votes before stay in force."""
         return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
@@ -100,11 +100,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
         k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
         """
-        found = self.votes_table(id)
-        return None if found is None else found.to_pandas()
+        votes = self.votes_table(id)
+        return None if votes is None else votes.to_pandas()
 
     def votes_table(self, id: int | None = None) -> pa.Table | None:
-        """The same as Arrow has it, for those who take the counts all at once: see `count_matrix`."""
+        """The same as an Arrow table, whose counts `count_matrix` reads at once."""
         record = self.record.votes
         if record is None:
             return None
@@ -138,12 +138,10 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             complete = [run for run in runs if run.complete]
         if complete:
             return complete[-1]
-        known = ", ".join(run.root.name for run in runs)
-        wanted = f"no run {name!r}" if name else "no complete run"
+        missing = f"no run {name!r}" if name else "no complete run"
+        others = f"; it has {', '.join(run.name for run in runs)}" if runs else ""
         raise CurateError(
-            f"dataset {self.name!r} has {wanted}"
-            + (f"; it has {known}" if known else "")
-            + f". Run `avhcurate score {self.name} --model MODEL`"
+            f"dataset {self.name!r} has {missing}{others}. Run `avhcurate score {self.name} --model MODEL`"
         )
 
     def runs(self) -> list[RunFolder]:

@@ -1,4 +1,4 @@
-"""What was measured of a dataset's images: a record, measures shard by shard, and pairs of near duplicates."""
+"""Image quality of a dataset on disk: a record, measures shard by shard, and pairs of near duplicates."""
 
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ SHARD = 256
 
 
 class QualityRecord(Provenance):
-    """The record of what was measured, `quality.json`.
+    """The record of the measures, `quality.json`.
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
     were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.

@@ -72,7 +72,7 @@ class SavedLog(AppendOnlyLog):
             return self._insert(connection, dataset, who, "save", kind="view", name=name, n=0, address=address)
 
     def remove(self, dataset: str, kind: Kind, name: str, *, who: str) -> int:
-        """Takes a set or view off the list; undo brings it back."""
+        """Removes a set or view; undo restores it."""
         standing = self.find(dataset, kind, name)
         with self.engine.begin() as connection:
             return self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=standing.n)
@@ -88,11 +88,11 @@ class SavedLog(AppendOnlyLog):
             self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=old.n)
 
     def undo(self, dataset: str, entry: int, *, who: str) -> SavedEntry:
-        """Takes an entry out of what stands; one that is undone already is refused."""
+        """Undoes an entry; one that is undone already is refused."""
         return _entry(self._revert_one(dataset, entry, who))
 
     def standing(self, dataset: str, kind: Kind) -> list[SavedEntry]:
-        """What there is now, by name: for each name its newest entry that is not undone, unless it is a removal."""
+        """The sets or views, by name: of each name the newest entry that is not undone, unless it is a removal."""
         query = self._standing(dataset).where(ENTRIES.c.kind == kind).order_by(ENTRIES.c.id)
         with self.engine.connect() as connection:
             newest = {row.name: row for row in connection.execute(query)}
@@ -105,12 +105,11 @@ class SavedLog(AppendOnlyLog):
         return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
 
     def find(self, dataset: str, kind: Kind, name: str) -> SavedEntry:
-        """The entry that a set or view stands by; an unknown name is refused."""
-        found = self.standing(dataset, kind)
-        if (one := next((entry for entry in found if entry.name == name), None)) is not None:
-            return one
-        known = ", ".join(entry.name for entry in found) or "none"
-        raise CurateError(f"dataset {dataset!r} has no {kind} {name!r}; it has {known}")
+        """The entry of a set or view; an unknown name is refused."""
+        standing = {entry.name: entry for entry in self.standing(dataset, kind)}
+        if name not in standing:
+            raise CurateError(f"dataset {dataset!r} has no {kind} {name!r}; it has {', '.join(standing) or 'none'}")
+        return standing[name]
 
 
 def _packed(paths: Sequence[str]) -> bytes:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from avhcurate.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord, now
-from avhcurate.stats.epoch_scores import NEEDED, Dynamics
+from avhcurate.stats.epoch_scores import NEEDED, EpochScores
 
 #: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
 SAMPLE_COLUMNS = ("correct", "loss", "confidence", "margin", "avh", "norm", "el2n")
@@ -79,7 +79,7 @@ class TrainingRecord(WorkRecord):
     @model_validator(mode="before")
     @classmethod
     def _old_names(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Records of earlier versions named the fields otherwise."""
+        """Reads the field names of earlier versions."""
         return {_OLD_NAMES.get(name, name): value for name, value in values.items()}
 
 
@@ -120,7 +120,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     @property
     def dynamics_path(self) -> Path:
-        """A row a recorded sample: id and the scores of `stats.epoch_scores`; there when complete."""
+        """A row a held-out sample: id and the scores of `stats.epoch_scores`; there when complete."""
         return self.root / self.TABLE
 
     @property
@@ -140,18 +140,18 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         """Ids of the held-out samples, (n,) int64, in the order of an evaluation's rows."""
         return np.load(self.root / "ids.npy")
 
-    def append(self, observation: EpochEval) -> None:
-        """Writes an evaluation, whole or not at all. One at a step that has one already is left out.
+    def append(self, evaluation: EpochEval) -> None:
+        """Writes an evaluation, whole or not at all; a second one at the same step is ignored.
 
         Raises ValueError for columns that do not fit and for an evaluation at a step before the last one's.
         """
-        table, step = _table(observation.samples, len(self.ids())), int(observation.step)
+        table, step = _table(evaluation.samples, len(self.ids())), int(evaluation.step)
         if step in (steps := self._steps()):
             return
         if steps and step < steps[-1]:
             raise ValueError(f"an evaluation at step {step} comes after one at step {steps[-1]}: truncate first")
         write_parquet(self._path(step, "parquet"), table)
-        write_atomic(self._path(step, "json"), json.dumps(_overall(observation)) + "\n")
+        write_atomic(self._path(step, "json"), json.dumps(_overall(evaluation)) + "\n")
 
     def evaluations(self) -> pd.DataFrame:
         """A row an evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN. Reads no sample's file."""
@@ -166,7 +166,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         return frame[wanted].assign(id=self.ids())[["id", *wanted]]
 
     def truncate(self, after_step: int) -> None:
-        """Removes the evaluations made after a step, the last first: those of a part that is trained again."""
+        """Removes the evaluations after a step, the last first: that part is trained again."""
         for step in [step for step in self._steps() if step > after_step][::-1]:
             self._path(step, "json").unlink(missing_ok=True)
         for path in (self.root / "dynamics").glob("*"):  # an evaluation cut short, or what it left behind
@@ -178,12 +178,12 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
         One evaluation is in memory at a time.
         """
-        folded = Dynamics(len(self.ids()))
+        scores = EpochScores(len(self.ids()))
         for step, epoch in self._epochs():
             if epoch >= 1 and math.isclose(epoch, round(epoch), abs_tol=1e-6):
-                found = pq.read_table(self._path(step, "parquet"), columns=list(NEEDED))
-                folded.add({name: found[name].to_numpy() for name in NEEDED})
-        return folded.scores()
+                samples = pq.read_table(self._path(step, "parquet"), columns=list(NEEDED))
+                scores.add({name: samples[name].to_numpy() for name in NEEDED})
+        return scores.scores()
 
     def finish(self, weights_sha256: str) -> None:
         """Completes the training: the scores of its dynamics, then the record with the fingerprint of its weights."""
@@ -214,14 +214,15 @@ def _table(samples: Mapping[str, np.ndarray], n: int) -> pa.Table:
     return pa.table({name: np.asarray(samples[name]).astype(kind) for name, kind in kinds.items()})
 
 
-def _overall(found: EpochEval) -> dict[str, Any]:
+def _overall(evaluation: EpochEval) -> dict[str, Any]:
     """The row of an evaluation; means are over samples with a label, and a mean over none is missing."""
-    labelled = ~np.isnan(np.asarray(found.samples["confidence"], np.float64))
-    means = {name: _mean(np.asarray(found.samples[name])[labelled]) for name in SAMPLE_COLUMNS}
-    row = {name: getattr(found, name) for name in ("seconds", "learning_rate", "train_loss", "train_accuracy")}
-    known = {name: None if value is None or math.isnan(value) else float(value) for name, value in row.items()}
-    whole = {"epoch": float(found.epoch), "step": int(found.step), "n": int(labelled.sum())}
-    return whole | known | {"accuracy": means.pop("correct")} | means
+    labelled = ~np.isnan(np.asarray(evaluation.samples["confidence"], np.float64))
+    means = {name: _mean(np.asarray(evaluation.samples[name])[labelled]) for name in SAMPLE_COLUMNS}
+    names = ("seconds", "learning_rate", "train_loss", "train_accuracy")
+    values = {name: getattr(evaluation, name) for name in names}
+    course = {name: None if value is None or math.isnan(value) else float(value) for name, value in values.items()}
+    place = {"epoch": float(evaluation.epoch), "step": int(evaluation.step), "n": int(labelled.sum())}
+    return place | course | {"accuracy": means.pop("correct")} | means
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -1,4 +1,4 @@
-"""Iterates over the members of an archive or the files of a folder: name and bytes, nothing extracted."""
+"""Members of an archive or files of a folder, by name and bytes; nothing is extracted to disk."""
 
 import gzip
 import lzma
@@ -24,8 +24,8 @@ _UNREADABLE = (
 def entries(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Name ("/" between folders) and bytes of the regular files that are `wanted` by name.
 
-    A folder's come sorted, an archive's (tar, tar.gz, zip) in its own order. A name is text and leads nowhere.
-    Raises `CurateError` for what is damaged.
+    Files of a folder come sorted, members of an archive (tar, tar.gz, zip) in its order. Raises `CurateError` for a
+    damaged archive.
     """
     try:
         if place.is_dir():

@@ -1,4 +1,4 @@
-"""Which column of a source is which: images, labels, splits, votes."""
+"""Finds the columns of a source: images, labels, splits and votes."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
     named = [name for name in possible if name.casefold() in _LABEL_NAMES]
     names = [name for name in possible if name.casefold() in _NAME_NAMES]
     exact = [name for name in possible if name.casefold() == "label"]
-    best = next((found for found in (exact, declared, named, names) if found), [])
+    best = next((candidates for candidates in (exact, declared, named, names) if candidates), [])
     return _only(best, "could be the label", "--label-column")
 
 

@@ -1,4 +1,4 @@
-"""Fingerprints: a hash of what matters in a table or a file, the same on every machine and fast at a million rows."""
+"""Fingerprints of tables and files: hashes that agree on every machine and are fast at a million rows."""
 
 import hashlib
 import os

@@ -76,17 +76,17 @@ class ResultFolder(RecordFolder[Work]):
     @classmethod
     def all_of(cls, owner: RecordFolder[Any], *, by: str = "started") -> list[Self]:
         """The results of a dataset or run, complete or not, oldest first by a field of the record."""
-        found = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
-        return sorted(found, key=lambda folder: (getattr(folder.record, by), folder.name))
+        folders = [cls(path.parent) for path in (owner.root / cls.HOME).glob(f"*/{cls.FILE}")]
+        return sorted(folders, key=lambda folder: (getattr(folder.record, by), folder.name))
 
     @classmethod
     def named(cls, dataset: RecordFolder[Any], name: str) -> Self:
         """The result of that name; an unknown one is refused."""
-        found = {folder.name: folder for folder in cls.all_of(dataset)}
-        if name not in found:
-            known = ", ".join(found) or "none"
+        folders = {folder.name: folder for folder in cls.all_of(dataset)}
+        if name not in folders:
+            known = ", ".join(folders) or "none"
             raise CurateError(f"dataset {dataset.name!r} has no {cls.WHAT} {name!r}; it has {known}")
-        return found[name]
+        return folders[name]
 
     @property
     def begun(self) -> bool:

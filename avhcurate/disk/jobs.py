@@ -1,4 +1,4 @@
-"""Long work as files: who runs, how far it is, whether it shall stop; one job at a time a workspace."""
+"""Jobs as files: their state, progress and requests to cancel; one job at a time in a workspace."""
 
 import os
 import time
@@ -28,12 +28,12 @@ _CANCELLED = "cancelled: the same command resumes"
 
 
 class Cancelled(Exception):
-    """The work stopped because somebody asked it to; what was committed stays."""
+    """The work was cancelled; what was committed stays."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What long work is given: `report(done, total, message)` hears how far it is, `should_stop()` may end it."""
+    """Callbacks of long work: `report(done, total, message)` hears its progress, `should_stop()` may end it."""
 
     report: Callable[[int, int, str], None] = lambda done, total, message: None
     should_stop: Callable[[], bool] = lambda: False
@@ -49,7 +49,7 @@ class Progress:
             raise Cancelled(cancelled)
 
     def through(self, report: Callable[[int, int, str], None]) -> "Progress":
-        """The progress of a part of the work: it is stopped like the whole and reports to `report`."""
+        """The progress of a part of the work, which reports to `report` and is stopped with the whole."""
         return replace(self, report=report)
 
 

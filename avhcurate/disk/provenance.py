@@ -1,4 +1,4 @@
-"""Where a result comes from: the base of its record, versions, and the digest of its settings."""
+"""Provenance of results: the base of their records, versions of packages, and the digest of settings."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ def now() -> datetime:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Those of Python, of this package and of `packages`."""
+    """Versions of Python, of this package and of `packages`."""
     return {"python": platform.python_version()} | {name: version(name) for name in ("avhcurate", *packages)}
 
 

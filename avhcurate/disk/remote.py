@@ -1,9 +1,9 @@
 """Reads URLs, whole or in part: http(s) by the standard library, s3 and others by fsspec.
 
-An address comes from a file that somebody wrote, and this machine asks for it. So only http(s) and installed fsspec
-protocols are followed, redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would pass by
-what is checked here. The addresses at which clouds tell a machine its own credentials are never asked, and where
-`AVHCURATE_REMOTE_HOSTS` lists hosts (or buckets), as `images.example.org,*.example.com`, no other is.
+An address may come from a file of unknown origin. So only http(s) and installed fsspec protocols are followed,
+redirects included, and no chained URLs (`zip://x::http://y`), whose inner address would escape the checks. Addresses at
+which clouds give a machine its credentials are never requested, and where `AVHCURATE_REMOTE_HOSTS` lists hosts (or
+buckets), as `images.example.org,*.example.com`, no other host is.
 """
 
 import fnmatch
@@ -17,23 +17,22 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from http.client import HTTPMessage
 from typing import IO, Any, TypeVar
 from urllib.parse import urlsplit
 
-#: Seconds of silence after which a server is given up, and seconds that a whole answer may take.
+#: Seconds without data, and for a whole answer, after which a server is given up.
 _SILENCE_S = 30
 _PATIENCE_S = 300
 #: Seconds before each new try.
 _WAITS_S = (0.5, 2.0)
 _LONGEST_WAIT_S = 10.0
 _PIECE = 1 << 18
-#: Answers that may be other ones the next time.
+#: Status codes of errors that may pass.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-#: Where clouds keep what only the machine itself may know, besides all link-local addresses.
+#: Addresses of cloud metadata, besides all link-local ones.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
 
 _NEVER = "is never asked: it is the machine's own"
@@ -45,9 +44,9 @@ _Answer = TypeVar("_Answer")
 
 
 class RemoteError(Exception):
-    """An address that cannot be read; the words are short enough for a table cell.
+    """An address that cannot be read; the message fits a table cell.
 
-    `status` is HTTP's, where there is one; `passing` that another try may go better.
+    `status` is HTTP's, where there is one; `passing` says that another try may succeed.
     """
 
     def __init__(self, words: str, *, status: int | None = None, passing: bool = False, wait_s: float = 0) -> None:
@@ -121,7 +120,7 @@ def open_http(url: str, headers: dict[str, str] | None = None, *, secret: dict[s
 
 
 def patiently(ask: Callable[[], _Answer]) -> _Answer:
-    """What `ask` gives, tried again after a while when its problem may pass."""
+    """The result of `ask`, tried again after a while when its error may pass."""
     for wait in _WAITS_S:
         try:
             return ask()
@@ -135,7 +134,7 @@ def patiently(ask: Callable[[], _Answer]) -> _Answer:
 def check_host(url: str) -> None:
     """Refuses chained URLs, the machine's own addresses, and hosts that `AVHCURATE_REMOTE_HOSTS` does not list.
 
-    What a name turns into is looked at again once the connection stands; a proxy is given literal addresses alone.
+    The address that a name resolves to is checked once connected; behind a proxy only literal addresses are.
     """
     if "::" in url and not is_http(url):
         raise RemoteError("chained URLs (with `::`) are not followed: unpack it, and give its own address")
@@ -173,7 +172,7 @@ class RemoteFile(io.RawIOBase):
         self.name = url
         self._size = size_of(url)
         self._at = 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._block = lru_cache(self._KEPT)(self._fetch)
 
     def readable(self) -> bool:
         return True
@@ -183,9 +182,6 @@ class RemoteFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
-        return self._at
-
-    def tell(self) -> int:
         return self._at
 
     def read(self, size: int | None = -1) -> bytes:
@@ -202,14 +198,8 @@ class RemoteFile(io.RawIOBase):
             left -= len(part)
         return b"".join(parts)
 
-    def _block(self, number: int) -> bytes:
-        if number not in self._blocks:
-            data = read_url(self.name, start=number * self._BLOCK, size=self._BLOCK, most=self._BLOCK)
-            self._blocks[number] = data
-            if len(self._blocks) > self._KEPT:
-                self._blocks.popitem(last=False)
-        self._blocks.move_to_end(number)
-        return self._blocks[number]
+    def _fetch(self, number: int) -> bytes:
+        return read_url(self.name, start=number * self._BLOCK, size=self._BLOCK, most=self._BLOCK)
 
 
 def _read_http(url: str, start: int, end: int | None, most: int) -> bytes:
@@ -227,7 +217,7 @@ def _read_http(url: str, start: int, end: int | None, most: int) -> bytes:
 
 
 def _drain(answer: Any, most: int) -> bytes:
-    """At most so many bytes; a server that drips them is given up after a while."""
+    """At most `most` bytes; a slow server is given up after a while."""
     parts: list[bytes] = []
     left, until = most, time.monotonic() + _PATIENCE_S
     try:
@@ -265,7 +255,7 @@ def _may_pass(problem: BaseException) -> bool:
 
 
 def _refuse_metadata(connection: socket.socket) -> None:
-    """Looks at the address that was really reached, so that no name can turn into another one in between."""
+    """Checks the address that was reached, since a name may resolve differently each time."""
     peer = connection.getpeername()[0]
     if _machines_own(peer):
         connection.close()
@@ -273,7 +263,7 @@ def _refuse_metadata(connection: socket.socket) -> None:
 
 
 def _machines_own(host: str) -> bool:
-    """Whether a literal address is one at which a machine learns what only it may know.
+    """Whether a literal address gives a machine its own metadata.
 
     >>> _machines_own("169.254.169.254"), _machines_own("::ffff:169.254.169.254"), _machines_own("example.org")
     (True, True, False)
@@ -338,7 +328,7 @@ def _origin(url: str) -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def _opener() -> urllib.request.OpenerDirector:
-    """One that knows http(s) and nothing else: a redirect to a file or to FTP leads nowhere."""
+    """An opener for http(s) only: a redirect to a file or to FTP fails."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),

@@ -1,4 +1,4 @@
-"""Random access to members of tar files: indexed in one pass over the headers, read by a seek, never extracted."""
+"""Random access to members of tar files: indexed in one pass over the headers, then read by offset."""
 
 import io
 import tarfile
@@ -23,11 +23,11 @@ class Member(NamedTuple):
 
 
 class TarDamage(CurateError):
-    """The rest of a tar cannot be read; what came before it stands."""
+    """The rest of a tar cannot be read; the members before it can."""
 
 
 def open_tar(place: str) -> IO[bytes]:
-    """A tar on this machine or behind an address, to be sought in; `CurateError` saying why not."""
+    """A seekable tar file of this machine or a URL; `CurateError` where it cannot be opened."""
     try:
         return RemoteFile(place) if is_url(place) else open(place, "rb")  # type: ignore[return-value]
     except (RemoteError, OSError) as problem:
@@ -35,10 +35,7 @@ def open_tar(place: str) -> IO[bytes]:
 
 
 def members(stream: IO[bytes], title: str) -> Iterator[Member]:
-    """The regular files in order; `TarDamage` at the place beyond which the tar itself ends or makes no sense.
-
-    Names are text and lead nowhere: no file is written by them. `CurateError` when it cannot be read for now.
-    """
+    """The regular files in order; `TarDamage` where the tar is damaged, `CurateError` when it cannot be read now."""
     try:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(0)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 MAX_PIXELS = 178_956_970
 
 Image.init()
-#: What Pillow may try: no format that runs a program, reads other files, or is not for images.
+#: Formats that Pillow may try: none that runs a program or reads other files.
 _FORMATS = tuple(
     name for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000") if name in Image.OPEN
 )
@@ -33,7 +33,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
     gives its first frame, CMYK becomes RGB. Size is read from the header: more than `max_pixels` is never decoded.
-    Raises `BrokenImage`, and nothing else, for whatever is not such an image.
+    Raises `BrokenImage`, and nothing else, for anything that is not such an image.
     """
     if not data:
         raise BrokenImage("empty file")
@@ -150,7 +150,7 @@ class _JpegFrame:
 
 
 def _jpeg_frame(data: bytes) -> _JpegFrame | None:
-    """What the frame header of a JPEG says; None where there is none to be found."""
+    """The frame header of a JPEG; None where there is none."""
     position = 2
     while position + 9 < len(data):
         if data[position] != 0xFF:
@@ -240,12 +240,12 @@ def _reason(data: bytes, problem: Exception) -> str:
     if isinstance(problem, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large: the header claims more pixels than are decoded"
     if isinstance(problem, Image.UnidentifiedImageError):
-        return _what_it_is(data)
+        return _describe_content(data)
     words = " ".join(str(problem).split()) or type(problem).__name__
     return f"damaged: {words[:120]}"
 
 
-def _what_it_is(data: bytes) -> str:
+def _describe_content(data: bytes) -> str:
     start = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<svg", b"<?xml")) or b"<svg" in start:
         return "SVG, which is not decoded"

@@ -27,10 +27,10 @@ MAX_BYTES = 512 << 20
 
 #: Rows read from Parquet at once hold about this much, unless one row alone is larger.
 _CHUNK_BYTES = 32 << 20
-#: What `read_one` keeps of Parquet files, in bytes of images and in open files.
+#: Cache of `read_one`: bytes of images and open Parquet files.
 _KEPT_BYTES = 128 << 20
 _KEPT_FILES = 8
-#: The same of images behind addresses, of which some are asked for at once, and some more ahead.
+#: The largest image read from a URL; how many are downloaded at once, and how many ahead of the reader.
 MAX_REMOTE_BYTES = 64 << 20
 _ASKED = 16
 _AHEAD = 32
@@ -79,13 +79,13 @@ class ImageSource:
                     yield problem
 
     def _places(self, ids: Iterable[int]) -> Generator[tuple[str, int, Future[bytes] | None], None, None]:
-        """File and row of each id, and what comes of it where a server has been asked already."""
+        """File and row of each id, and the pending download of an image on a server."""
         rest = (self._place(int(id)) for id in ids)
         first = next(rest, None)
         if first is None:
             return
         places = itertools.chain([first], rest)
-        if not is_url(first[0]) or first[1] >= 0:  # as a rule all of a dataset lie as the first does
+        if not is_url(first[0]) or first[1] >= 0:  # the first image shows where those of a dataset are
             yield from ((file, row, None) for file, row in places)
             return
         pool = ThreadPoolExecutor(_ASKED, "avhcurate-fetch")
@@ -102,7 +102,7 @@ class ImageSource:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _reader(self, file: str, opened: ExitStack) -> Callable[[int], bytes]:
-        """What reads rows of one file forward, or members of one tar by the place of their headers."""
+        """A reader of one file: of rows forward, or of members of a tar by the offset of their headers."""
         if not is_tar(file):
             return _Cursor(_ParquetImages(file, self._image_column)).get
         try:
@@ -112,7 +112,7 @@ class ImageSource:
         return lambda start: _member(file, lambda: read_member(stream, start, MAX_BYTES))
 
     def read_one(self, id: int) -> bytes:
-        """The bytes of one image; neighbours in a Parquet file stay at hand for the next call."""
+        """The bytes of one image; its neighbours in a Parquet file are cached."""
         file, row = self._place(id)
         if row < 0:
             return read_file(file)
@@ -190,7 +190,7 @@ class _ParquetImages:
         return int(np.searchsorted(self._starts, row, side="right")) - 1
 
     def chunks(self, row: int) -> Iterator[_Chunk]:
-        """The row group that holds `row`, from its first row on, in pieces of bounded size; asked beyond, it raises."""
+        """The row group that holds `row`, from its first row on, in pieces of bounded size; then `BrokenImage`."""
         group = self.group(row)
         if group in self._broken:
             raise BrokenImage(self._broken[group])
@@ -234,7 +234,7 @@ class _Cursor:
             self._group, self._ahead = group, self.images.chunks(row)
             self._chunk = _Chunk(row, pa.array([], pa.binary()))
         while row not in self._chunk:
-            self._group = -1  # until the chunk is there: what fails now shall fail for the same reason next time
+            self._group = -1  # until the chunk is read: an error now is the same error next time
             self._chunk = next(self._ahead)
             self._group = group
         return self._chunk.get(row)
@@ -243,7 +243,7 @@ class _Cursor:
 def batches(
     ids: np.ndarray, encoded: Iterator[bytes | BrokenImage], *, size: int, most_bytes: int = 32 << 20
 ) -> Iterator[tuple[np.ndarray, list[bytes | BrokenImage]]]:
-    """Ids with their images, taken from `encoded`: `size` at once, fewer where they are so large as to fill memory."""
+    """Ids with their images from `encoded`: `size` at a time, fewer where they exceed `most_bytes`."""
     start, content, held = 0, list[bytes | BrokenImage](), 0
     for position in range(len(ids)):
         data = next(encoded)

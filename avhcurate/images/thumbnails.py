@@ -1,4 +1,4 @@
-"""Thumbnails of a dataset: one file for 1024 ids, written once, read by position."""
+"""Thumbnails of a dataset: files of 1024 ids, read by position."""
 
 import os
 import zlib

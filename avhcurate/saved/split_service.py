@@ -77,7 +77,7 @@ def make_split(
 
 
 def write_split(
-    table: DatasetTable, found: Split, out: Path, *, format: str | None = None, force: bool = False
+    table: DatasetTable, split: Split, out: Path, *, format: str | None = None, force: bool = False
 ) -> None:
     """Writes the parts with a manifest that counts them by stratum.
 
@@ -85,46 +85,46 @@ def write_split(
     folder in which each part is an export of that format.
     """
     if format is not None:
-        _write_exports(table, found, out, format, force=force)
+        _write_exports(table, split, out, format, force=force)
         return
-    write_frame(found.rows, out, describe_split(table, found, format), force=force)
+    write_frame(split.rows, out, describe_split(table, split, format), force=force)
 
 
-def save_parts(workspace: Workspace, table: DatasetTable, found: Split, name: str, *, who: str = "") -> list[str]:
+def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: str, *, who: str = "") -> list[str]:
     """Saves every part as a set NAME PART; returns their names. A part without samples is no set."""
-    names = {part: check_name(f"{name} {part}") for part, count in found.counts.items() if count}
-    for part, own in names.items():
-        ids = found.rows.loc[found.rows["part"] == part, "id"].to_numpy(np.int64)
-        save_set(workspace, table.dataset.name, own, ids, who=who)
+    names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
+    for part, title in names.items():
+        ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
+        save_set(workspace, table.dataset.name, title, ids, who=who)
     table.refresh()
     return list(names.values())
 
 
-def describe_split(table: DatasetTable, found: Split, format: str | None) -> dict[str, Any]:
+def describe_split(table: DatasetTable, split: Split, format: str | None) -> dict[str, Any]:
     """The manifest: what was divided how, and the counts of every stratum."""
-    strata = found.strata.astype(object).where(found.strata.notna(), None)
-    return describe_export(table, found.filters, format or "table", len(found.rows)) | {
-        "split": dict(zip(found.names, found.shares, strict=True)),
-        "parts": found.counts,
-        "by": list(found.by),
-        "group": found.group,
-        "seed": found.seed,
+    strata = split.strata.astype(object).where(split.strata.notna(), None)
+    return describe_export(table, split.filters, format or "table", len(split.rows)) | {
+        "split": dict(zip(split.names, split.shares, strict=True)),
+        "parts": split.counts,
+        "by": list(split.by),
+        "group": split.group,
+        "seed": split.seed,
         "strata": strata.to_dict("records"),
         "versions": {name: version(name) for name in ("avhcurate", "numpy", "pyarrow")},
     }
 
 
-def _write_exports(table: DatasetTable, found: Split, out: Path, format: str, *, force: bool) -> None:
+def _write_exports(table: DatasetTable, split: Split, out: Path, format: str, *, force: bool) -> None:
     if format not in FORMATS:
         raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
     ending = "" if format in FOLDERS else f".{format}"
     with atomic_output(out, folder=True, force=force) as (temporary, manifest):
         temporary.mkdir()
-        for part in found.names:
-            ids = found.rows.loc[found.rows["part"] == part, "id"].tolist()
+        for part in split.names:
+            ids = split.rows.loc[split.rows["part"] == part, "id"].tolist()
             if ids:
                 export(table, Filters(), format, temporary / f"{safe_name(part)}{ending}", only=ids)
-        write_manifest(manifest, describe_split(table, found, format))
+        write_manifest(manifest, describe_split(table, split, format))
 
 
 def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -147,9 +147,9 @@ def _groups(table: DatasetTable, filters: Filters, column: str | None) -> np.nda
 
 
 def _part_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    found = tuple(names or _NAMES.get(count) or (f"part-{number + 1}" for number in range(count)))
-    if len(found) != count or len({safe_name(name).casefold() for name in found}) < count or not all(found):
-        raise CurateError(f"{count} shares need {count} different names, not {', '.join(found)}")
-    if taken := [name for name in found if name in ("n", "note", *STRATA.values())]:
+    titles = tuple(names or _NAMES.get(count) or (f"part-{number + 1}" for number in range(count)))
+    if len(titles) != count or len({safe_name(name).casefold() for name in titles}) < count or not all(titles):
+        raise CurateError(f"{count} shares need {count} different names, not {', '.join(titles)}")
+    if taken := [name for name in titles if name in ("n", "note", *STRATA.values())]:
         raise CurateError(f"a part cannot be called {taken[0]}: choose another name")
-    return found
+    return titles

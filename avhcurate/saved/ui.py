@@ -10,7 +10,7 @@ import streamlit as st
 
 from avhcurate.curate import saved
 from avhcurate.curate.history import RULE, describe, filter_options, history_entries, undo_entry
-from avhcurate.curate.saved import LONGEST_NAME, WAYS
+from avhcurate.curate.saved import LONGEST_NAME
 from avhcurate.data.history_log import HistoryEntry
 from avhcurate.data.saved_log import Kind, SavedEntry
 from avhcurate.errors import CurateError
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 _REMOVED = "saved.removed"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
-_WAYS = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
+_HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
 
 #: What the page lists.
 PART = one_of("saved.part", ["sets", "views", "history", "split"], "sets")
@@ -44,12 +44,12 @@ def choose_part(view: View) -> str:
     return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
 
 
-def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
+def _rows(here: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
     """A page of a list, and the way to the others."""
-    pages = max(1, math.ceil(len(found) / _ROWS))
+    pages = max(1, math.ceil(len(entries) / _ROWS))
     page = min(int(_PAGE.of(here.view)), pages)
     with st.container(gap="xsmall"):
-        for one in found[(page - 1) * _ROWS : page * _ROWS]:
+        for one in entries[(page - 1) * _ROWS : page * _ROWS]:
             show(here, one)
     if pages > 1:
         st.pagination(pages, key=_PAGE.key(page), on_change=_PAGE.keep)
@@ -57,25 +57,25 @@ def _rows(here: Opened, found: Sequence[_T], show: Callable[[Opened, _T], None])
 
 def show_sets(here: Opened) -> None:
     """All sets with their actions, and ways to make one."""
-    found = saved.sets(here.workspace, here.table.dataset.name)
+    entries = saved.sets(here.workspace, here.table.dataset.name)
     _removal(here)
     with st.container(horizontal=True):
-        _combine(here, [one.name for one in found])
+        _combine(here, [one.name for one in entries])
         _import(here)
-    if not found:
+    if not entries:
         empty_state(
             "No set yet", "bookmark", "Select samples in the gallery and choose “Set”, or import a list of them."
         )
-    _rows(here, found, _set_row)
+    _rows(here, entries, _set_row)
 
 
 def show_views(here: Opened) -> None:
     """All views as links, with their actions."""
-    found = saved.views(here.workspace, here.table.dataset.name)
+    entries = saved.views(here.workspace, here.table.dataset.name)
     _removal(here)
-    if not found:
+    if not entries:
         empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
-    _rows(here, found, _view_row)
+    _rows(here, entries, _view_row)
 
 
 def _set_row(here: Opened, one: SavedEntry) -> None:
@@ -188,7 +188,12 @@ def _combine(here: Opened, names: list[str]) -> None:
     with st.popover("Combine", icon=":material/join:", key="saved.combine", disabled=len(names) < 2):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
-            "Samples", list(WAYS), default="union", format_func=_WAYS.__getitem__, required=True, key="saved.how"
+            "Samples",
+            list(_HOW),
+            default="union",
+            format_func=_HOW.__getitem__,
+            required=True,
+            key="saved.how",
         )
         st.text_input("Name of the new set", key="saved.combined_name", max_chars=LONGEST_NAME)
         st.button("Save", type="primary", key="saved.combine_now", on_click=_save_combined, args=(here,))
@@ -237,7 +242,7 @@ def show_history(here: Opened) -> None:
     person, action, sample = _narrow(here)
     page = int(_HISTORY_PAGE.of(here.view))
     try:
-        found, count = history_entries(
+        entries, count = history_entries(
             here.table,
             who=person or None,
             actions=[action] if action else (),
@@ -250,9 +255,9 @@ def show_history(here: Opened) -> None:
         return
     st.caption(f"**{count:,}** {'entry' if count == 1 else 'entries'}. {RULE}")
     with st.container(gap="xsmall"):
-        for entry in found:
+        for entry in entries:
             _history_row(here, entry)
-    if not found:
+    if not entries:
         with st.container(border=True):
             st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
     if count > _ROWS:

@@ -49,11 +49,11 @@ def show_split(here: Opened) -> None:
         return
     try:
         fractions = [float(part) for part in shares.split(",")]
-        found = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
+        split = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
     except CurateError as error:
         show_user_error(error)
         return
-    _result(here, found)
+    _result(here, split)
 
 
 def _settings(here: Opened) -> tuple[str, list[str], int, str]:
@@ -96,33 +96,33 @@ def _keep_shares() -> None:
         raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1") from None
 
 
-def _result(here: Opened, found: Split) -> None:
+def _result(here: Opened, split: Split) -> None:
     with st.container(horizontal=True, gap="medium"):
-        for name, count in found.counts.items():
+        for name, count in split.counts.items():
             st.metric(
                 name.capitalize(),
                 f"{count:,}",
-                f"{count / len(found.rows):.1%}",
+                f"{count / len(split.rows):.1%}",
                 delta_color="off",
                 delta_arrow="off",
                 width="content",
             )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        data, file = partial(frame_text, found.rows, "csv"), f"{here.table.dataset.name}-split.csv"
+        data, file = partial(frame_text, split.rows, "csv"), f"{here.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
             st.text_input("Name before the part's", "split", key="saved.split_name")
-            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, found))
-    small = int((found.strata["note"] != "").sum())
-    st.markdown(f"**{len(found.strata):,} {'stratum' if len(found.strata) == 1 else 'strata'}**")
+            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, split))
+    small = int((split.strata["note"] != "").sum())
+    st.markdown(f"**{len(split.strata):,} {'stratum' if len(split.strata) == 1 else 'strata'}**")
     if small:
         st.caption(
             f"{small:,} of them have fewer samples than there are parts, so that some parts get none; "
             "the largest share is served first."
         )
-    st.dataframe(found.strata, hide_index=True, key="saved.strata")
+    st.dataframe(split.strata, hide_index=True, key="saved.strata")
 
 
-def _save(here: Opened, found: Split) -> None:
+def _save(here: Opened, split: Split) -> None:
     name = st.session_state["saved.split_name"]
-    attempt(save_parts, here.workspace, here.table, found, name, who=who(), done="Every part is a set now")
+    attempt(save_parts, here.workspace, here.table, split, name, who=who(), done="Every part is a set now")

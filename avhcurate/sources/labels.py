@@ -1,4 +1,4 @@
-"""Labels of a source, be they integers or names, as indices into one class list."""
+"""Given labels of a source, integers or names, as indices into one class list."""
 
 from collections import Counter
 from dataclasses import dataclass, replace

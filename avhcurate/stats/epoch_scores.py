@@ -1,7 +1,4 @@
-"""Scores of how a sample was learnt, from one pass over the epochs of a training.
-
-Epochs come one after the other and are folded into a few numbers a sample: memory does not grow with their number.
-"""
+"""Scores of how each sample was learnt, accumulated epoch by epoch in memory that does not grow with their number."""
 
 from collections.abc import Mapping
 
@@ -9,24 +6,24 @@ import numpy as np
 
 from avhcurate.errors import CurateError
 
-#: What an epoch must say of each sample.
+#: Columns of an epoch, a value a sample.
 NEEDED = ("correct", "confidence", "margin", "el2n")
 #: The scores, in the order of the table of scores.
 KEYS = ("aum", "confidence_mean", "variability", "correctness", "forgetting", "el2n_mean", "learning_speed")
 
 
-class Dynamics:
+class EpochScores:
     """The scores of `n` samples over the epochs added so far, oldest first.
 
     Sources: AUM, Pleiss et al., NeurIPS 2020. Mean and deviation of confidence, and correctness: the data map of
     Swayamdipta et al., EMNLP 2020. Forgetting: Toneva et al., ICLR 2019. EL2N over epochs: Paul et al., NeurIPS 2021.
     Learning speed: the "iteration learned" of Baldock et al., NeurIPS 2021, asked of the given label.
 
-    >>> dynamics = Dynamics(2)
+    >>> dynamics = EpochScores(2)
     >>> for right, p in (([True, False], [0.8, 0.1]), ([True, True], [0.6, 0.7])):
     ...     dynamics.add({"correct": right, "confidence": p, "margin": p, "el2n": p})
-    >>> found = dynamics.scores()
-    >>> found["correctness"].tolist(), found["learning_speed"].tolist(), found["forgetting"].tolist()
+    >>> scores = dynamics.scores()
+    >>> scores["correctness"].tolist(), scores["learning_speed"].tolist(), scores["forgetting"].tolist()
     ([1.0, 0.5], [1.0, 0.5], [0.0, 0.0])
     """
 
@@ -67,8 +64,8 @@ class Dynamics:
         """
         if not self.epochs:
             return {key: np.full(len(self._right), np.nan, np.float32) for key in KEYS}
-        none = np.isnan(self._confidence)
-        found = {
+        unlabelled = np.isnan(self._confidence)
+        scores = {
             "aum": self._margin / self.epochs,
             "confidence_mean": self._confidence,
             "variability": np.sqrt(self._squares / self.epochs),
@@ -77,4 +74,4 @@ class Dynamics:
             "el2n_mean": self._el2n / self.epochs,
             "learning_speed": self._streak / self.epochs,
         }
-        return {key: np.where(none, np.nan, found[key]).astype(np.float32) for key in KEYS}
+        return {key: np.where(unlabelled, np.nan, scores[key]).astype(np.float32) for key in KEYS}

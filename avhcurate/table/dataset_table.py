@@ -28,7 +28,7 @@ _Log = TypeVar("_Log")
 
 
 class DatasetTable(SampleTable):
-    """The joined table of a dataset and a model run (None before any), with what people decide and how they vote."""
+    """The joined table of a dataset and a model run (None before any), with annotations and votes."""
 
     def __init__(
         self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
@@ -53,8 +53,8 @@ class DatasetTable(SampleTable):
         )
         #: Number of the newest annotation that this table holds.
         self.annotated = -1
-        #: Number of the entries about stored sets that this table knows, and the entry that each of its sets is from.
-        self._saved_version, self._enrolled = -1, dict[str, int]()
+        #: Number of the newest entry about stored sets, and the entry of each set.
+        self._saved_version, self._set_entries = -1, dict[str, int]()
         self.refresh()
 
     @property
@@ -77,8 +77,8 @@ class DatasetTable(SampleTable):
         return bool(self.votes and self.votes.simulated)
 
     def refresh(self) -> None:
-        """Takes over annotations, stored sets and votes written since, here or by another process."""
-        # One at a time: else a thread with an older state may write it after, and keep the number of, a newer one.
+        """Reads annotations, stored sets and votes that were written since, by any process."""
+        # One at a time: else a thread could overwrite a newer state with an older one.
         with self._refreshing:
             version = self.log.version(self.dataset.name)
             if version != self.annotated:
@@ -86,16 +86,16 @@ class DatasetTable(SampleTable):
                 self.annotated = version
             self._refresh_sets()
             if len(changed := self.counter.update()):
-                self.recount(self.counter.frame(changed, self.edges))
+                self.update_votes(self.counter.frame(changed, self.edges))
 
     def _refresh_sets(self) -> None:
         name = self.dataset.name
         if (version := self.saved.version(name)) == self._saved_version:
             return
         now = {entry.name: entry.id for entry in self.saved.standing(name, "set")}
-        new = {key: self.saved.members(entry) for key, entry in now.items() if self._enrolled.get(key) != entry}
-        self.enrol(new | dict.fromkeys(self._enrolled.keys() - now))
-        self._saved_version, self._enrolled = version, now
+        new = {key: self.saved.members(entry) for key, entry in now.items() if self._set_entries.get(key) != entry}
+        self.update_sets(new | dict.fromkeys(self._set_entries.keys() - now))
+        self._saved_version, self._set_entries = version, now
 
 
 def open_table(
@@ -115,7 +115,7 @@ def open_table(
 
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
-    """The finished training whose weights the run scored; of several, the one that looked at most samples."""
+    """The finished training whose weights the run scored; of several, the one with most held-out samples."""
     weights, fingerprint = run.record.weights_sha256, dataset.record.fingerprint
     try:
         finished = [training for training in dataset.trainings() if training.complete]
@@ -130,8 +130,9 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
 
 
 def titles(dataset: DatasetFolder) -> dict[str, str]:
-    """What each run and each training is called where several are listed, by its name: the model's name, with loss and
-    seed where a training made the weights. Equal names get the digits that distinguish them.
+    """Titles of runs and trainings by name: the model's name, with loss and seed where a training made the weights.
+
+    Equal titles get the digits that distinguish them.
     """
     try:
         trainings = {training.name: training.record for training in dataset.trainings()}
@@ -168,7 +169,7 @@ def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:
 
 
 def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
-    """Passes when the table has these scores, one or more; says of another why it has not."""
+    """Refuses scores that the table does not have, and an empty list, saying why."""
     missing = [key for key in keys if key not in table.scores]
     if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
         raise CurateError(

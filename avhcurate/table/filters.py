@@ -1,4 +1,4 @@
-"""Which samples a view, an export or a bulk action is about: a predicate that fits in a URL, never a list of ids."""
+"""Filters: the samples of a view, an export or a bulk action as conditions that fit in a URL."""
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -17,7 +17,7 @@ Sql = tuple[str, list[Any]]
 
 
 class Queried(Protocol):
-    """A table that is asked: it refuses columns and conditions that it does not have."""
+    """A table that filters query; it refuses columns and conditions that it does not have."""
 
     sets: tuple[str, ...]
 
@@ -243,8 +243,8 @@ class Filters:
             lost = [value for value in getattr(self, name) if _named(value) not in offered]
             if lost:
                 kept[name] = tuple(value for value in getattr(self, name) if value not in lost)
-                what = ", ".join(str(_named(value)) for value in lost)
-                notices.append(f"This dataset has no {entry.noun} {what}: the filter was left out.")
+                names = ", ".join(str(_named(value)) for value in lost)
+                notices.append(f"This dataset has no {entry.noun} {names}: the filter was left out.")
         return self.with_(**kept), notices
 
     def with_(self, **changes: Any) -> "Filters":

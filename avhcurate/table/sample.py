@@ -1,4 +1,4 @@
-"""Everything there is to say about one sample: votes, softmax and AVC per class, percentiles, nearest neighbours."""
+"""The details of one sample: votes, softmax and AVC per class, percentiles, nearest neighbours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Inspection:
 
 
 def inspect(table: DatasetTable, id: int) -> Inspection:
-    """What the table, the votes and the model say about sample `id`; an unknown id is refused."""
+    """The details of sample `id`; an unknown id is refused."""
     row = table.sample(id)
     softmax, avc = _per_class(table, id) if row["predicted"] is not None else (None, None)
     return Inspection(row, table.percentiles(id), _vote_shares(table, id), softmax, avc)

@@ -27,8 +27,8 @@ COLUMNS = (
 #: The scores of a training's epochs, which follow the other scores where the run comes from a training.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
-#: What is found of an image, and its type.
-_FOUND = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
+#: Columns of image quality, and their types.
+_QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
     "duplicate_group": "BIGINT",
     "oddity": "VARCHAR",
 }
@@ -54,7 +54,7 @@ _HSF_COLUMNS = {
 
 
 class SampleTable:
-    """Reads of one joined table; safe to share between threads, every read on a cursor of its own.
+    """The joined table in DuckDB; safe to share between threads, since every read has its own cursor.
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
     HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`, `quality` one of `id`,
@@ -100,7 +100,7 @@ class SampleTable:
     def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
         # Two of them the program itself asks for.
         taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
-        return tuple(name for name in _FOUND if name not in taken)
+        return tuple(name for name in _QUALITY_TYPES if name not in taken)
 
     def _create(
         self,
@@ -111,7 +111,7 @@ class SampleTable:
         quality: Path | None,
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
-        own = _types(connection, samples)
+        columns = _types(connection, samples)
         scored = _types(connection, scores) if scores else {}
         problem = "r.problem" if "problem" in scored else "NULL"
         connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
@@ -122,8 +122,8 @@ class SampleTable:
             f"coalesce({problem}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
             *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
-            *(f"q.{name}::{_FOUND[name]} AS {name}" for name in self.measured),
-            *(_user_column(name, kind) for name, kind in own.items() if name not in taken and name[:1] != "_"),
+            *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),
+            *(_user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
             *(f"{default} AS {name}" for name, default in _UNDECIDED.items()),
         ]
         files = {"r": scores, "d": dynamics, "q": quality}
@@ -137,7 +137,7 @@ class SampleTable:
         connection.unregister("incoming_votes")
 
     def annotate(self, state: pd.DataFrame) -> None:
-        """Takes over what people decided: `path, tags, curated_label, excluded`, as the annotation log gives it.
+        """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.
 
         Only rows whose state may have changed are written: a join at every read costs more the more samples there are.
         """
@@ -154,10 +154,10 @@ class SampleTable:
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
 
-    def enrol(self, members: Mapping[str, pa.Array | None]) -> None:
-        """Takes over stored sets by name: the paths of each, None for one that is gone; the other sets stay.
+    def update_sets(self, members: Mapping[str, pa.Array | None]) -> None:
+        """Updates stored sets by name: the paths of each, None for one that is removed; the other sets stay.
 
-        Paths that the dataset does not have are passed over.
+        Paths that the dataset does not have are ignored.
         """
         with self._lock:
             cursor = self._connection.cursor()
@@ -179,8 +179,8 @@ class SampleTable:
         query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
         return [row[0] for row in self._connection.cursor().execute(query, [id]).fetchall()]
 
-    def recount(self, votes: pd.DataFrame) -> None:
-        """Takes over new HSF columns of some samples: `id` and the columns given at first; missing ones become null."""
+    def update_votes(self, votes: pd.DataFrame) -> None:
+        """Updates the HSF columns of some samples: `id` and `_HSF_COLUMNS`; missing values become null."""
         changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in _HSF_COLUMNS.items())
         with self._lock:
             cursor = self._connection.cursor()
@@ -260,10 +260,10 @@ class SampleTable:
         name = self.column(column)
         condition = f"isfinite({name}::DOUBLE)"
         if limits is None:
-            found = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)[0]
-            if found[0] is None:
+            ((least, most),) = self._rows(f"SELECT min({name}), max({name}) FROM samples", filters, condition=condition)
+            if least is None:
                 return pd.DataFrame({"low": [], "high": [], "n": []})
-            limits = (float(found[0]), float(found[1]))
+            limits = least, most
         low, high = map(float, limits)
         width = (high - low) / bins or 1.0
         bucket = f"least(greatest(floor(({name} - {low!r}) / {width!r} + 1e-9), 0), {bins - 1})::INTEGER"
@@ -312,7 +312,7 @@ class SampleTable:
 
 @contextmanager
 def _as_user_errors() -> Iterator[None]:
-    """Turns what DuckDB says of a condition that does not fit the columns into an error of the user."""
+    """Raises `CurateError` for a condition that does not fit the columns."""
     try:
         yield
     except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
@@ -367,7 +367,7 @@ def _score_columns(scored: Container[str]) -> list[str]:
 
 
 def _user_column(name: str, kind: str) -> str:
-    """SQL of a column of the user's: what is not a number is missing, as in every score."""
+    """SQL of a column of the user's; NaN becomes null, as in every score."""
     column = f"s.{quote(name)}"
     return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
 

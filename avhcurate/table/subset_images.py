@@ -37,7 +37,7 @@ def decode_images(
 
 
 def _readable(subset: Subset, cache: ImageCache) -> tuple[Subset, LabelledImages]:
-    found, shape = subset.readable(cache.whole(subset.ids)), cache.preprocess
-    if not len(found.ids):
+    readable, shape = subset.readable(cache.whole(subset.ids)), cache.preprocess
+    if not len(readable.ids):
         raise CurateError(f"none of the {len(subset.ids)} images of {subset.dataset.name!r} could be read")
-    return found, LabelledImages(cache.images(), found.labels, shape.mean, shape.std, rows=found.ids)
+    return readable, LabelledImages(cache.images(), readable.labels, shape.mean, shape.std, rows=readable.ids)

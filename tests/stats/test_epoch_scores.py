@@ -11,11 +11,11 @@ from hypothesis.extra import numpy as arrays
 
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.stats.epoch_scores import KEYS, NEEDED, Dynamics
+from avhcurate.stats.epoch_scores import KEYS, NEEDED, EpochScores
 
 
 def fold(epochs):
-    dynamics = Dynamics(len(epochs[0]["correct"]))
+    dynamics = EpochScores(len(epochs[0]["correct"]))
     for epoch in epochs:
         dynamics.add(epoch)
     return dynamics.scores()
@@ -121,7 +121,7 @@ def test_a_small_deviation_of_a_large_confidence_keeps_its_digits():
 
 
 def test_without_epochs_or_label_scores_are_missing():
-    assert all(np.isnan(values).all() for values in Dynamics(3).scores().values())
+    assert all(np.isnan(values).all() for values in EpochScores(3).scores().values())
     nan = np.full(2, np.nan)
     got = fold([{"correct": [False, True], "confidence": nan, "margin": nan, "el2n": nan}] * 2)
     assert all(np.isnan(values).all() for values in got.values())
@@ -129,7 +129,7 @@ def test_without_epochs_or_label_scores_are_missing():
 
 def test_columns_of_another_length_are_refused():
     with pytest.raises(CurateError, match="confidence has"):
-        Dynamics(3).add({"correct": [True] * 3, "confidence": [0.5], "margin": [0] * 3, "el2n": [0] * 3})
+        EpochScores(3).add({"correct": [True] * 3, "confidence": [0.5], "margin": [0] * 3, "el2n": [0] * 3})
 
 
 def test_memory_does_not_grow_with_the_number_of_epochs():
