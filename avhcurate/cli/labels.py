@@ -118,13 +118,12 @@ def export(
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
     from avhcurate import export as avhcurate_export
-    from avhcurate.curate import saved
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.dataset_table import open_saved, open_table
     from avhcurate.table.filters import Filters
     from avhcurate.votes.bins import parse_edges
 
     folder = options.open_workspace(workspace)
-    query = saved.view(folder, name, view).query if view is not None else {}
+    query = open_saved(folder).find(name, "view", view).query if view is not None else {}
     edges = parse_edges(query["edges"]) if "edges" in query else None
     table = open_table(folder, name, model or query.get("run"), edges=edges)
     filters = Filters.from_query(query)

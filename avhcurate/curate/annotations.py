@@ -2,8 +2,8 @@
 
 import getpass
 from collections.abc import Sequence
+from typing import Any
 
-from avhcurate.data.annotation_log import Event
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -27,11 +27,11 @@ def annotate(
     return len(paths)
 
 
-def undo(table: DatasetTable, *, who: str = "") -> Event | None:
-    """Undoes the newest entry of `who` that is not undone; None when there is none."""
-    event = table.log.undo(table.dataset.name, who=who or user())
+def undo(table: DatasetTable, *, who: str = "") -> Any | None:
+    """Undoes the newest entry of `who` that is not undone, and returns its row; None when there is none."""
+    entry = table.log.undo(table.dataset.name, who=who or user())
     table.refresh()
-    return event
+    return entry
 
 
 def user() -> str:

@@ -75,11 +75,6 @@ def members(workspace: Workspace, dataset: str, name: str) -> list[str]:
     return paths
 
 
-def view(workspace: Workspace, dataset: str, name: str) -> SavedEntry:
-    """One view; an unknown one is refused."""
-    return open_saved(workspace).find(dataset, "view", name)
-
-
 def combine(
     workspace: Workspace, dataset: str, name: str, names: Sequence[str], how: Combination, *, who: str = ""
 ) -> int:

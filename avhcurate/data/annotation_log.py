@@ -1,8 +1,6 @@
 """Tags, relabels and exclusions of samples: an append-only log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -29,18 +27,6 @@ EVENT_SAMPLES = sa.Table(
 )
 
 
-@dataclass(frozen=True)
-class Event:
-    """One entry: `who` did `action` with `value` to a number of `samples`."""
-
-    id: int
-    at: datetime
-    who: str
-    action: str
-    value: str | None
-    samples: int
-
-
 class AnnotationLog(AppendOnlyLog):
     """The annotations of one workspace. Samples are named by their path, which outlives a re-import."""
 
@@ -58,21 +44,20 @@ class AnnotationLog(AppendOnlyLog):
             connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
         return event
 
-    def undo(self, dataset: str, *, who: str) -> Event | None:
-        """Reverts the newest entry of `who` that is not undone, and returns it; None when there is none."""
+    def undo(self, dataset: str, *, who: str) -> sa.Row[Any] | None:
+        """Reverts the newest entry of `who` that is not undone, and returns its row; None when there is none."""
         newest = self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
         try:
-            row = self._revert(newest, who)
+            return self._revert(newest, who)
         except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
-            row = self._revert(newest, who)
-        return row and _event(row)
+            return self._revert(newest, who)
 
-    def revert(self, dataset: str, event: int, *, who: str) -> Event:
-        """Undoes one entry of anybody; one that is undone already is refused.
+    def revert(self, dataset: str, event: int, *, who: str) -> sa.Row[Any]:
+        """Undoes one entry of anybody and returns its row; one that is undone already is refused.
 
         Later entries about the same tag, label or exclusion of a sample stay in force.
         """
-        return _event(self._revert_one(dataset, event, who))
+        return self._revert_one(dataset, event, who)
 
     def state(self, dataset: str) -> pd.DataFrame:
         """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
@@ -106,7 +91,3 @@ def fold(rows: pd.DataFrame) -> pd.DataFrame:
     state["curated_label"] = pd.to_numeric(state["path"].map(labels)).astype("Int64")
     state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)
     return state
-
-
-def _event(row: Any) -> Event:
-    return Event(row.id, row.at, row.who, row.action, row.value, row.samples)

@@ -113,16 +113,6 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
     return record
 
 
-def current(workspace: Path) -> JobRecord | None:
-    """The newest job of the workspace, finished ones too."""
-    return Jobs(workspace).newest()
-
-
-def cancel(workspace: Path, job: JobRecord) -> None:
-    """Asks a job to stop; it does so after the batch under way and can be resumed."""
-    Jobs(workspace).request_cancel(job.id)
-
-
 def resume(workspace: Path, job: JobRecord) -> JobRecord:
     """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
     return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)

@@ -96,15 +96,15 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return column.fill_null(-1).to_numpy()
 
     def votes(self, id: int | None = None) -> pd.DataFrame | None:
-        """Human votes, a row a sample that has any, by id, or those of one sample; None when none are attached.
-
-        k-way: id, counts (an int32 array of length K). tick: id, selected, shown.
-        """
+        """`votes_table` as a DataFrame."""
         votes = self.votes_table(id)
         return None if votes is None else votes.to_pandas()
 
     def votes_table(self, id: int | None = None) -> pa.Table | None:
-        """The same as an Arrow table, whose counts `count_matrix` reads at once."""
+        """Human votes, a row a sample that has any, by id, or those of one sample; None when none are attached.
+
+        k-way: id, counts (a list of K int32, see `count_matrix`). tick: id, selected, shown.
+        """
         record = self.record.votes
         if record is None:
             return None
@@ -123,10 +123,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def quality(self) -> QualityFolder:
         """What was measured of the images, if anything."""
         return QualityFolder(self.root / "quality")
-
-    def run_names(self) -> list[str]:
-        """Names of the model runs, complete or not, oldest first."""
-        return [run.root.name for run in self.runs()]
 
     def run(self, name: str | None = None) -> RunFolder:
         """The run of that name or of that model; the newest complete one when no name is given."""

@@ -74,7 +74,7 @@ class AppendOnlyLog:
         (key,) = connection.execute(self._table.insert().values(row)).inserted_primary_key or (0,)
         return int(key)
 
-    def _revert(self, query: sa.Select[Any], who: str) -> Any:
+    def _revert(self, query: sa.Select[Any], who: str) -> sa.Row[Any] | None:
         """Reverts the entry that a query finds and returns it; None where it finds none.
 
         `IntegrityError` when another window reverts the same entry in the same moment.
@@ -86,7 +86,7 @@ class AppendOnlyLog:
                 self._insert(connection, row.dataset, who, "undo", reverts=row.id, **same)
         return row
 
-    def _revert_one(self, dataset: str, entry: int, who: str) -> Any:
+    def _revert_one(self, dataset: str, entry: int, who: str) -> sa.Row[Any]:
         """Reverts one entry, whosever; one that is undone already is refused."""
         try:
             row = self._revert(self._standing(dataset).where(self._table.c.id == entry), who)

@@ -1,9 +1,7 @@
 """Decodes untrusted bytes into RGB pixels, and encodes thumbnails."""
 
 import io
-import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,32 +139,6 @@ def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
-@dataclass(frozen=True)
-class _JpegFrame:
-    width: int
-    height: int
-    precision: int
-    components: int
-
-
-def _jpeg_frame(data: bytes) -> _JpegFrame | None:
-    """The frame header of a JPEG; None where there is none."""
-    position = 2
-    while position + 9 < len(data):
-        if data[position] != 0xFF:
-            return None
-        marker = data[position + 1]
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD7:
-            position += 1 if marker == 0xFF else 2
-            continue
-        (length,) = struct.unpack_from(">H", data, position + 2)
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            precision, height, width, components = struct.unpack_from(">BHHB", data, position + 4)
-            return _JpegFrame(width, height, precision, components)
-        position += 2 + length
-    return None
-
-
 def _decode_plain_jpeg(data: bytes, max_pixels: int) -> np.ndarray | None:
     """The fast path: 8-bit grey or three-component JPEG by torchvision, the same pixels as Pillow's; else None.
 
@@ -174,10 +146,10 @@ def _decode_plain_jpeg(data: bytes, max_pixels: int) -> np.ndarray | None:
     """
     if not data.startswith(b"\xff\xd8\xff") or "torch" not in sys.modules:
         return None
-    frame = _jpeg_frame(data)
-    if frame is None or frame.precision != 8 or frame.components not in (1, 3) or not frame.width * frame.height:
-        return None
-    _check_size(frame.width, frame.height, max_pixels)
+    with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
+        if header.mode not in ("L", "RGB"):
+            return None
+        _check_size(header.width, header.height, max_pixels)
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 

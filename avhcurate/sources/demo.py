@@ -107,5 +107,5 @@ def _scored(folder: DatasetFolder) -> bool:
     """Whether a run of the network as the repository has it now covers every sample as it is now."""
     weights = sha256(DIGITS_WEIGHTS) if DIGITS_WEIGHTS.exists() else None
     wanted = (MODEL, weights, folder.record.fingerprint, None)
-    records = (run.record for run in map(folder.run, folder.run_names()) if run.complete)
+    records = (run.record for run in folder.runs() if run.complete)
     return any((r.model, r.weights_sha256, r.dataset_fingerprint, r.limit) == wanted for r in records)

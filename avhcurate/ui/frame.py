@@ -9,6 +9,7 @@ import streamlit as st
 
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -97,7 +98,7 @@ def with_votes() -> Opened:
 
 def empty_workspace(frame: Frame) -> None:
     """What to do in a workspace without datasets."""
-    job = background.current(frame.workspace.root)
+    job = Jobs(frame.workspace.root).newest()
     busy = job is not None and job.active
     load_demo = partial(
         st.button,
@@ -141,7 +142,7 @@ def mirrored(key: str, value: Any) -> str:
 
 @st.fragment(run_every=1.0)
 def _wait_for_job(frame: Frame) -> None:
-    job = background.current(frame.workspace.root)
+    job = Jobs(frame.workspace.root).newest()
     if job is None or not job.active:
         st.rerun()
     share = job.done / job.total if job.total else 0.0

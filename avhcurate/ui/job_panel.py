@@ -6,7 +6,7 @@ import streamlit as st
 
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import JobRecord
+from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import attempt
 from avhcurate.ui.url_state import View
@@ -45,7 +45,7 @@ def job_panel(workspace: Workspace) -> JobRecord | None:
 
     When the job ends, however that comes about, the whole page runs again.
     """
-    job = background.current(workspace.root)
+    job = Jobs(workspace.root).newest()
     _notice_the_end(workspace, job)
     watch = st.fragment(_watch, run_every=_OFTEN if job and job.active else _SELDOM)
     watch(workspace.root, _phase(job))
@@ -97,7 +97,7 @@ def _phase(job: JobRecord | None) -> str:
 
 
 def _watch(root: Path, drawn: str) -> None:
-    job = background.current(root)
+    job = Jobs(root).newest()
     if _phase(job) != drawn:
         st.rerun()
     if job is None or job.id in st.session_state.get(_HIDDEN, ()):
@@ -151,7 +151,7 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
 
 
 def _cancel(root: Path, job: JobRecord) -> None:
-    attempt(background.cancel, root, job)
+    attempt(Jobs(root).request_cancel, job.id)
     st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
 
 

@@ -11,7 +11,7 @@ from tests.fakes.waiting import wait_until
 
 
 def wait_for(workspace, done):
-    return wait_until(lambda: (job := background.current(workspace)) and done(job) and job)
+    return wait_until(lambda: (job := Jobs(workspace).newest()) and done(job) and job)
 
 
 def test_a_job_that_fails_at_once_gives_its_last_line_as_reason(tmp_path):
@@ -34,7 +34,7 @@ def test_an_import_is_a_job_only_when_it_was_started_as_one(tmp_path):
     assert wait_for(root, lambda job: not job.active).state == "done"
     assert Workspace(root).names() == ["pets"]
     with background.run_started(root):
-        assert not background.current(root).active
+        assert not Jobs(root).newest().active
 
 
 def test_votes_that_cannot_be_attached_say_why(tmp_path):

@@ -96,7 +96,7 @@ def test_damaged_record_says_what_to_do(workspace: Workspace) -> None:
 
 def test_dataset_without_runs_says_how_to_score(workspace: Workspace) -> None:
     folder = add(workspace, "pets", [0])
-    assert folder.run_names() == []
+    assert folder.runs() == []
     with pytest.raises(CurateError, match="avhcurate score pets"):
         folder.run()
 
@@ -134,7 +134,7 @@ def test_run_is_found_by_its_name_its_model_or_as_the_newest_complete(workspace:
     add_run(folder, "z-old", "torchvision:resnet50", day=1, complete=True)
     add_run(folder, "a-new", "torchvision:resnet50", day=2, complete=True)
     add_run(folder, "other", "avhcurate:digits", day=3, complete=False)
-    assert folder.run_names() == ["z-old", "a-new", "other"]
+    assert [run.name for run in folder.runs()] == ["z-old", "a-new", "other"]
     assert folder.run().name == "a-new"
     assert folder.run("z-old").name == "z-old"
     assert folder.run("torchvision:resnet50").name == "a-new"

@@ -328,7 +328,7 @@ def test_a_dataset_imported_anew_is_refused(colours, tmp_path):
 
     with pytest.raises(CurateError, match="imported again"):
         degrade_dataset(workspace, "pets", progress=Progress(import_another))
-    assert workspace.dataset("pets").run_names() == []
+    assert workspace.dataset("pets").runs() == []
 
 
 def test_the_command_line_prints_the_table_and_writes_it(degraded_root, tmp_path):

@@ -58,7 +58,7 @@ def test_the_frame_saves_the_view_with_its_filters(open_page, own, asked):
     button(app, "frame.save_view").click()
     app.run()
     assert not app.exception
-    view = saved.view(own, "digits", "mixed up")
+    view = next(one for one in saved.views(own, "digits") if one.name == "mixed up")
     assert Filters.from_query(view.query) == Filters(classes=(1, 8), mistakes=True)
     assert view.query["dataset"] == "digits"
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from avhcurate.curate.annotations import annotate
-from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.table.dataset_table import open_table
@@ -350,12 +349,12 @@ def test_the_form_starts_the_command_line_and_the_page_shows_what_it_trained(ope
     app.selectbox(key="train.loss").set_value("avh")
     app.text_input(key="train.train_where").set_value("split = 'train' AND id % 4 = 0")
     next(button for button in app.button if button.label == "Start training").click().run()
-    job = background.current(own_demo_root)
+    job = Jobs(own_demo_root).newest()
     assert job.argv == [
         *("train", "digits", "--model=avhcurate:digits", "--loss=avh", "--epochs=1"),
         "--train-where=split = 'train' AND id % 4 = 0",
     ]
-    job = wait_until(lambda: (found := background.current(own_demo_root)) and not found.active and found)
+    job = wait_until(lambda: (found := Jobs(own_demo_root).newest()) and not found.active and found)
     assert job.state == "done", job.message
     app = open_page("training_dynamics", own_demo_root)
     assert "digits · avh · seed 0" in app.multiselect(key="dynamics.trainings").options

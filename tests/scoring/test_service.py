@@ -243,7 +243,7 @@ def test_a_dataset_of_broken_images_only_is_refused(tmp_path, workspace, net):
     import_dataset(workspace, "broken", tmp_path / "images")
     with pytest.raises(CurateError, match="none of the 1 images"):
         score_dataset(workspace, "broken", net)
-    assert workspace.dataset("broken").run_names() == []
+    assert workspace.dataset("broken").runs() == []
 
 
 def test_a_model_of_other_classes_is_refused_naming_both_counts(mixed):
@@ -265,7 +265,7 @@ def test_an_import_under_way_stops_the_run_and_gets_no_thumbnail_of_it(fresh, tm
     after = fresh.dataset("digits")
     assert after.record.samples == 3
     assert after.thumbnails.get(0) is None
-    assert after.run_names() == []
+    assert after.runs() == []
 
 
 def test_classes_that_only_the_model_knows_have_its_names_or_numbers(demo_root, tmp_path):

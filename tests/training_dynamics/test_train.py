@@ -22,7 +22,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.data import background
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models import DIGITS_WEIGHTS
 from avhcurate.models.loading import ModelSpec, new_model
@@ -260,23 +260,23 @@ def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
 
     def wait(until):
         def come():
-            record = background.current(fresh.root)
+            record = Jobs(fresh.root).newest()
             assert until(record) or record.active, record.message
             return until(record)
 
         wait_until(come)
 
     wait(lambda record: record.message.startswith("epoch 3 "))
-    background.cancel(fresh.root, job)
+    Jobs(fresh.root).request_cancel(job.id)
     wait(lambda record: not record.active)
-    assert background.current(fresh.root).state == "cancelled"
+    assert Jobs(fresh.root).newest().state == "cancelled"
     (training,) = fresh.dataset("digits").trainings()
     begun = training.evaluations()
     assert not training.complete
     assert checkpoint_step(training.checkpoint_path) >= begun["step"].iloc[-1] > 0
     background.resume(fresh.root, job)
     wait(lambda record: not record.active)
-    assert background.current(fresh.root).state == "done"
+    assert Jobs(fresh.root).newest().state == "done"
     assert training.complete
     steady = [name for name in begun if name != "seconds"]
     pd.testing.assert_frame_equal(training.evaluations()[steady].iloc[: len(begun)], begun[steady])

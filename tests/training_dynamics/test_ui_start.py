@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.own import OWN
 from avhcurate.sources.service import import_dataset
@@ -79,9 +79,9 @@ def test_the_form_sends_what_it_found_out(space, open_page):
     app = open_page("training_dynamics", space.root, dataset="few")
     assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("many", "few")
     next(button for button in app.button if button.label == "Start training").click().run()
-    job = background.current(space.root)
+    job = Jobs(space.root).newest()
     assert (job.dataset, job.argv[1], job.argv[-1]) == ("few", "many", "--held-out=few")
-    job = wait_until(lambda: (found := background.current(space.root)) and not found.active and found)
+    job = wait_until(lambda: (found := Jobs(space.root).newest()) and not found.active and found)
     assert job.state == "failed"
     app.run()
     assert "could be read" in app.error[0].value
