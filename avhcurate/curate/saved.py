@@ -46,12 +46,10 @@ def save_view(
 
 
 def sets(workspace: Workspace, dataset: str) -> list[SavedEntry]:
-    """The named sets of a dataset, by name."""
     return open_saved(workspace).standing(dataset, "set")
 
 
 def views(workspace: Workspace, dataset: str) -> list[SavedEntry]:
-    """The named views of a dataset, by name."""
     return open_saved(workspace).standing(dataset, "view")
 
 

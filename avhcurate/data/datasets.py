@@ -111,7 +111,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
 
     def images(self) -> ImageSource:
-        """The images' bytes, by id."""
         places = pq.read_table(self.samples_path, columns=["_file", "_row"])
         return ImageSource(places, image_column=self.record.image_column)
 
@@ -121,7 +120,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 
     @property
     def quality(self) -> QualityFolder:
-        """What was measured of the images, if anything."""
         return QualityFolder(self.root / "quality")
 
     def run(self, name: str | None = None) -> RunFolder:
@@ -153,7 +151,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         return TrainingFolder.all_of(self)
 
     def write(self, record: DatasetRecord, samples: pa.Table) -> None:
-        """Writes the dataset, its record last."""
         write_parquet(self.samples_path, samples)
         self.write_record(record)
 

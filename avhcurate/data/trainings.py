@@ -226,6 +226,5 @@ def _overall(evaluation: EpochEval) -> dict[str, Any]:
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """Mean of the finite values, in float64."""
     finite = values[np.isfinite(values)]
     return float(finite.mean(dtype=np.float64)) if len(finite) else None

@@ -97,7 +97,6 @@ class _Download:
         return self.part.stat().st_size if self.part.exists() else 0
 
     def from_any(self, places: Iterable[str]) -> Fetched:
-        """The file from the first place that has it."""
         problems = []
         for place in places:
             try:
@@ -187,7 +186,6 @@ class _Download:
 
 
 def _hashes(file: Path, kind: str) -> tuple[str, str]:
-    """The hash of the kind, and SHA-256."""
     digests = [hashlib.new(kind, usedforsecurity=False), hashlib.sha256()]
     with open(file, "rb") as stream:
         while piece := stream.read(_PIECE):

@@ -123,7 +123,6 @@ class ShardedFolder(ResultFolder[Sharded]):
 
     @property
     def scores_path(self) -> Path:
-        """The finished table."""
         return self.root / self.TABLE
 
     def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
@@ -131,15 +130,12 @@ class ShardedFolder(ResultFolder[Sharded]):
         write_parquet(self._shard_path(shard), scores.replace_schema_metadata({_SECONDS: repr(seconds)}))
 
     def has_shard(self, shard: int) -> bool:
-        """Whether a shard is committed."""
         return self._shard_path(shard).exists()
 
     def shard(self, shard: int) -> pa.Table:
-        """The rows of a committed shard."""
         return pq.read_table(self._shard_path(shard)).replace_schema_metadata(None)
 
     def shard_seconds(self, shard: int) -> float:
-        """What a committed shard took."""
         return float(pq.read_schema(self._shard_path(shard)).metadata[_SECONDS])
 
     def finish(self, shards: Iterable[pa.Table], changes: Mapping[str, Any]) -> None:

@@ -44,7 +44,6 @@ class Progress:
         self.check(cancelled)
 
     def check(self, cancelled: str = _CANCELLED) -> None:
-        """Raises Cancelled when the work should stop."""
         if self.should_stop():
             raise Cancelled(cancelled)
 
@@ -80,7 +79,6 @@ class JobRecord(BaseModel):
 
     @property
     def active(self) -> bool:
-        """Whether it is under way."""
         return self.state in ("starting", "running")
 
 
@@ -108,11 +106,9 @@ class Jobs:
         return record
 
     def folder(self, job: str) -> Path:
-        """Where a job keeps its files."""
         return self.root / job
 
     def write(self, record: JobRecord) -> None:
-        """Replaces the job's progress.json."""
         write_json(self.folder(record.id) / "progress.json", record)
 
     def read(self, job: str) -> JobRecord | None:
@@ -127,7 +123,6 @@ class Jobs:
         return record
 
     def newest(self) -> JobRecord | None:
-        """The job that was started last."""
         return next(self._all(), None)
 
     def request_cancel(self, job: str) -> None:
@@ -174,8 +169,6 @@ class Jobs:
 
 
 class _RunningJob:
-    """Keeps progress.json of a job under way."""
-
     def __init__(self, jobs: Jobs, record: JobRecord, on_report: Callable[[JobRecord], None] | None) -> None:
         self._jobs, self._on_report = jobs, on_report
         self._cancel = jobs.folder(record.id) / "cancel"
@@ -203,11 +196,9 @@ class _RunningJob:
             self._write()
 
     def should_stop(self) -> bool:
-        """Whether somebody asked to cancel."""
         return self._cancel.exists()
 
     def finish(self, state: State, message: str | None = None) -> None:
-        """Writes the final state."""
         changes = {"state": state, "eta_s": None, "updated": time.time()}
         self.record = self.record.model_copy(update=changes | ({} if message is None else {"message": message}))
         self._write()

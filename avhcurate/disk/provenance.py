@@ -26,7 +26,6 @@ class Provenance(WorkRecord):
 
 
 def now() -> datetime:
-    """The time, in UTC."""
     return datetime.now(UTC)
 
 

@@ -168,8 +168,6 @@ class _Chunk(NamedTuple):
 
 
 class _ParquetImages:
-    """The column of image bytes of one Parquet file."""
-
     def __init__(self, path: str, image_column: str | None) -> None:
         self.path = path
         self._broken: dict[int, str] = {}
@@ -184,7 +182,6 @@ class _ParquetImages:
         self._starts = np.concatenate([[0], np.cumsum(rows, dtype=np.int64)])
 
     def group(self, row: int) -> int:
-        """The row group that holds the row."""
         if not 0 <= row < self._starts[-1]:
             raise BrokenImage(f"row {row} is no longer in {Path(self.path).name}")
         return int(np.searchsorted(self._starts, row, side="right")) - 1

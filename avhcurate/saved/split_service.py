@@ -42,7 +42,6 @@ class Split:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many samples each part has."""
         return {name: int((self.rows["part"] == name).sum()) for name in self.names}
 
 

@@ -40,7 +40,6 @@ _PARTS = {"sets": "Sets", "views": "Views", "history": "History", "split": "Spli
 
 
 def choose_part(view: View) -> str:
-    """Sets, views, history or split."""
     return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
 
 
@@ -56,7 +55,6 @@ def _rows(here: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None
 
 
 def show_sets(here: Opened) -> None:
-    """All sets with their actions, and ways to make one."""
     entries = saved.sets(here.workspace, here.table.dataset.name)
     _removal(here)
     with st.container(horizontal=True):
@@ -70,7 +68,6 @@ def show_sets(here: Opened) -> None:
 
 
 def show_views(here: Opened) -> None:
-    """All views as links, with their actions."""
     entries = saved.views(here.workspace, here.table.dataset.name)
     _removal(here)
     if not entries:
@@ -238,7 +235,6 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 
 def show_history(here: Opened) -> None:
-    """The list, newest first."""
     person, action, sample = _narrow(here)
     page = int(_HISTORY_PAGE.of(here.view))
     try:

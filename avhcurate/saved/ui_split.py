@@ -36,7 +36,6 @@ _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 
 def show_split(here: Opened) -> None:
-    """Splits the samples in view into parts."""
     st.caption("Divides the samples that match the filters on the left.")
     shares, by, seed, group = _settings(here)
     if here.count > _MOST:

@@ -248,12 +248,10 @@ class Filters:
         return self.with_(**kept), notices
 
     def with_(self, **changes: Any) -> "Filters":
-        """The same conditions with some of them changed."""
         return replace(self, **changes)
 
     @property
     def active(self) -> int:
-        """How many conditions are set."""
         return sum(getattr(self, field.name) != field.default for field in fields(self))
 
 

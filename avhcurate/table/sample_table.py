@@ -223,7 +223,6 @@ class SampleTable:
             yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
-        """Paths of the samples that satisfy the filters, by id."""
         return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
 
     def paths_of(self, ids: Sequence[int]) -> list[str]:
@@ -347,7 +346,6 @@ _STATE = pa.schema(
 
 
 def _types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
-    """The columns of a Parquet file and their types."""
     described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
     return {name: kind for name, kind, *_ in described}
 
