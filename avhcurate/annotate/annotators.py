@@ -1,4 +1,4 @@
-"""What annotators have answered, how good they are, and who counts: exclusion, inclusion, withdrawal."""
+"""Answers of annotators, their quality, and who counts: exclusion, inclusion, withdrawal."""
 
 import time
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ def responses(
     """
     columns = columns_of(table)
     rows = columns.rows
-    wanted = rows["standing"] | (not standing)
+    chosen = rows["standing"] | (not standing)
     if design is not None:
-        wanted = wanted & (rows["classify"] == (design == "classify"))
+        chosen = chosen & (rows["classify"] == (design == "classify"))
     if not controls:
-        wanted = wanted & (rows["control"] == 0)
-    task = np.cumsum(rows["place"] == 0)[wanted]
-    rows = rows[wanted]
-    out = {name: np.isin(rows["annotator"], _excluded(columns, name)) for name in DESIGNS}
+        chosen = chosen & (rows["control"] == 0)
+    task = np.cumsum(rows["place"] == 0)[chosen]
+    rows = rows[chosen]
+    excluded = {name: np.isin(rows["annotator"], _excluded(columns, name)) for name in DESIGNS}
     return pd.DataFrame(
         {
             "at": pd.to_datetime(rows["at"], unit="s", utc=True),
@@ -48,7 +48,7 @@ def responses(
             "expected": _texts(columns.classes.texts, rows["expected"]),
             "reaction_ms": rows["reaction_ms"],
             "task": task,
-            "excluded": np.where(rows["classify"], out["classify"], out["select"]),
+            "excluded": np.where(rows["classify"], excluded["classify"], excluded["select"]),
         }
     )
 
@@ -62,51 +62,47 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     answers = responses(table, design=design, controls=True)
     groups = answers.groupby("annotator")
     spans = groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")).reset_index()
-    found = annotator_table(answers).merge(spans, on="annotator")
-    out = {columns.annotators.texts[number] for number in _excluded(columns, design)}
-    reasons = [_why(columns, name, design) if name in out else ("", "") for name in found["annotator"]]
-    return found.assign(
-        excluded=[name in out for name in found["annotator"]],
-        why=[why for why, _ in reasons],
-        by=[by for _, by in reasons],
-    )
+    people = annotator_table(answers).merge(spans, on="annotator")
+    excluded = {columns.annotators.texts[number] for number in _excluded(columns, design)}
+    reasons = [_why(columns, name, design) if name in excluded else ("", "") for name in people["annotator"]]
+    why, by = zip(*reasons, strict=True) if reasons else ((), ())
+    return people.assign(excluded=people["annotator"].isin(excluded), why=list(why), by=list(by))
 
 
-def exclude(table: DatasetTable, annotator: str, *, why: str, who: str) -> None:
-    """Lets an annotator's answers count no more; they stay in the log."""
-    _set_status(table, annotator, "exclude", why, who)
-
-
-def include(table: DatasetTable, annotator: str, *, who: str, why: str = "") -> None:
-    """Lets an annotator's answers count, whatever a rule says."""
-    _set_status(table, annotator, "include", why, who)
+def set_status(
+    table: DatasetTable, annotator: str, action: Literal["exclude", "include"], *, why: str = "", who: str
+) -> None:
+    """Excludes an annotator, whose answers stay in the log and do not count; or includes them, whatever a rule says."""
+    with table.response_log.transaction(table.dataset.name) as log:
+        log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
+    table.refresh()
 
 
 def excluded_by(table: DatasetTable, people: pd.DataFrame, rule: ExclusionRule) -> pd.DataFrame:
-    """Whom of `annotators` a rule leaves out, `annotator, reason`: nobody whose status was set by hand before."""
-    found, by_hand = exclusions(people, rule), columns_of(table).statuses
-    return found[[name not in by_hand for name in found["annotator"]]].reset_index(drop=True)
+    """Those of `annotators` that a rule excludes, `annotator, reason`: none whose status was set by hand before."""
+    excluded = exclusions(people, rule)
+    return excluded[~excluded["annotator"].isin(columns_of(table).statuses)].reset_index(drop=True)
 
 
 def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.DataFrame:
-    """Excludes whom a rule leaves out today, see `excluded_by`."""
-    found = excluded_by(table, annotators(table), rule)
-    for name, reason in zip(found["annotator"], found["reason"], strict=True):
-        _set_status(table, name, "exclude", reason, f"{who}, by rule")
-    return found
+    """Excludes the annotators that a rule excludes now, see `excluded_by`."""
+    excluded = excluded_by(table, annotators(table), rule)
+    for name, reason in zip(excluded["annotator"], excluded["reason"], strict=True):
+        set_status(table, name, "exclude", why=reason, who=f"{who}, by rule")
+    return excluded
 
 
 def withdraw(table: DatasetTable, annotator: str) -> int:
-    """Removes whatever has an annotator's name on this dataset, for good; returns how many answers went."""
+    """Removes every entry under an annotator's name on this dataset, for good; returns the number of answers."""
     removed = table.response_log.withdraw(table.dataset.name, annotator_name(annotator), at=time.time())
     table.refresh()
     return removed
 
 
 def status_changes(table: DatasetTable) -> pd.DataFrame:
-    """Who was excluded or included, newest first: `at, annotator, action, why, who`."""
-    found = table.response_log.status_changes(table.dataset.name)
-    changes = pd.DataFrame(found, columns=["at", "annotator", "action", "why", "who"])
+    """Exclusions and inclusions, newest first: `at, annotator, action, why, who`."""
+    entries = table.response_log.status_changes(table.dataset.name)
+    changes = pd.DataFrame(entries, columns=["at", "annotator", "action", "why", "who"])
     return changes.assign(at=pd.to_datetime(changes["at"], unit="s", utc=True))
 
 
@@ -115,7 +111,7 @@ def _excluded(columns: ResponseColumns, design: Design) -> np.ndarray:
 
 
 def _why(columns: ResponseColumns, name: str, design: Design) -> tuple[str, str]:
-    """Why somebody does not count, and by whom."""
+    """Why an annotator does not count, and by whom."""
     action, why, who = columns.statuses.get(name, ("", "", ""))
     if action == "exclude":
         return why or "excluded", f"hand: {who}"
@@ -124,12 +120,6 @@ def _why(columns: ResponseColumns, name: str, design: Design) -> tuple[str, str]
     )
     limit = SourceChoice.of(columns).control_filter or 0.0
     return f"{right} of {controls} controls right, below {limit:.0%}", "rule"
-
-
-def _set_status(table: DatasetTable, annotator: str, action: Literal["exclude", "include"], why: str, who: str) -> None:
-    with table.response_log.transaction(table.dataset.name) as log:
-        log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
-    table.refresh()
 
 
 def _texts(texts: Sequence[str], numbers: np.ndarray) -> pd.Series:

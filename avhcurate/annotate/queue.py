@@ -1,6 +1,6 @@
-"""Hands out what an annotator is asked next: single images or a grid, for a limited time, never beyond the target.
+"""Hands out the tasks of an annotator, single images or a grid: for a limited time, and never beyond the target.
 
-What an image is there for, and what anybody else or a model thinks of it, is not told before the answer is in.
+Annotators are not told whether an image is a control, nor what others or a model say of it.
 """
 
 import time
@@ -16,7 +16,7 @@ from avhcurate.annotate.setup import annotator_name, columns_of, required_settin
 from avhcurate.annotate.task_pool import seed_of, task_pool
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.votes import grids as tasks
+from avhcurate.votes import grids
 from avhcurate.votes.hsf_source import Key, SourceChoice, left_out
 from avhcurate.votes.log import Lease, LogTransaction
 from avhcurate.votes.responses import Design
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True)
 class CollectionProgress:
-    """How far a collection is; `answers` (controls included), `tasks` and `left` are one annotator's.
+    """Progress of a collection; `answers` (controls included), `tasks` and `left` are one annotator's.
 
     samples: in the collection; done: those with the target or more; votes: that count; wanted: samples times target.
     """
@@ -65,7 +65,7 @@ class CollectionProgress:
 
 
 def next_questions(table: DatasetTable, annotator: str, *, ahead: int = 5) -> tuple[Question, ...]:
-    """What an annotator is asked now and after that, up to `ahead` images; those handed out before come first.
+    """The next images of an annotator, up to `ahead`; those handed out before come first.
 
     New ones join when no more than half of them are left. Empty when nothing is left for the annotator.
     """
@@ -91,7 +91,7 @@ def next_grid(table: DatasetTable, annotator: str, *, label: int | None = None) 
 
 
 def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
-    """How far the collection is, and what an annotator has done and can still do."""
+    """Progress of the collection, and of an annotator in it."""
     queue = TaskQueue(table, annotator)
     scope, target = queue.settings.scope(queue.pool), queue.settings.target
     left = scope & (queue.votes < target)
@@ -111,7 +111,7 @@ def progress(table: DatasetTable, annotator: str = "") -> CollectionProgress:
 
 
 class TaskQueue:
-    """What one annotator is asked on a dataset, by its settings; refused where votes are collected by another design.
+    """The tasks of one annotator on a dataset; refused where votes are collected by another design.
 
     `rows`: standing answers of the design; `answers`: the annotator's among them.
     """
@@ -150,7 +150,7 @@ class TaskQueue:
         return int((self.answers["place"] == 0).sum())
 
     def leases(self) -> list[Lease]:
-        """What the annotator has now, expired or not, in order."""
+        """Images that the annotator holds, expired or not, in order."""
         with self.table.response_log.reading(self.table.dataset.name) as log:
             return log.leases(self.design, self.annotator)
 
@@ -184,7 +184,7 @@ class TaskQueue:
         turn, expires = max([lease.turn for lease in leases], default=0), self._end()
         new: list[Lease] = []
         for position in range(done, done + need):
-            id = next(checks, None) if tasks.is_check(position, share=share, seed=seed) else None
+            id = next(checks, None) if grids.is_check(position, share=share, seed=seed) else None
             control = "none" if id is None else "attention"
             if id is None and (id := next(questions, None)) is None:
                 break
@@ -199,14 +199,14 @@ class TaskQueue:
         """The annotator's grid with more time, or a new one; of the class that is wanted, if one is."""
         order = self._order()
         order = order[self.settings.scope(self.pool)[order]]
-        open_ = np.setdiff1d(order, self.seen)
+        unseen = np.setdiff1d(order, self.seen)
         with self.table.response_log.transaction(self.table.dataset.name) as log:
             leases = _first_task(self._kept(log))
             if leases and (wanted is None or leases[0].class_name == wanted):
                 return leases
             log.release({lease.task for lease in leases})
             grid: list[Lease] = []
-            for label in self._classes_in_turn(open_, wanted):
+            for label in self._classes_in_turn(unseen, wanted):
                 if grid := self._new_grid(log, label, order[self.pool.labels[order] == label]):
                     break
             log.lend("select", self.annotator, grid)
@@ -218,7 +218,7 @@ class TaskQueue:
         seen = self._seen_for(name)
         free = self._with_room(log, candidates[~np.isin(candidates, seen)], settings.candidates, name)
         needed = int((pool.labels[seen] != label).sum()) + settings.negatives + settings.candidates - len(free)
-        grid = tasks.next_grid(
+        grid = grids.next_grid(
             label,
             free,
             pool.known(label),
@@ -235,16 +235,16 @@ class TaskQueue:
             for place, (id, control) in enumerate(zip(grid.rows.tolist(), grid.control.tolist(), strict=True))
         ]
 
-    def _classes_in_turn(self, open_: np.ndarray, wanted: str | None) -> list[int]:
+    def _classes_in_turn(self, unseen: np.ndarray, wanted: str | None) -> list[int]:
         """Classes with images for the annotator: those of which they did the fewest grids first, else by the seed."""
-        classes, known = self.pool.classes, self.columns.classes
-        labels = np.unique(self.pool.labels[open_])
+        classes, vocabulary = self.pool.classes, self.columns.classes
+        labels = np.unique(self.pool.labels[unseen])
         if wanted is not None:
             return [label for label in labels.tolist() if classes[label] == wanted]
-        done = np.bincount(self.answers["answer"][self.answers["place"] == 0], minlength=len(known.texts) + 1)
-        grids = [done[known.number(classes[label])] for label in labels]
+        done = np.bincount(self.answers["answer"][self.answers["place"] == 0], minlength=len(vocabulary.texts) + 1)
+        grids_done = [done[vocabulary.number(classes[label])] for label in labels]
         shuffled = np.random.default_rng(seed_of(self.settings.seed, "classes")).permutation(len(classes))
-        return labels[np.lexsort([shuffled[labels], grids])].tolist()
+        return labels[np.lexsort([shuffled[labels], grids_done])].tolist()
 
     def _seen_for(self, class_name: str) -> np.ndarray:
         """Ids that the annotator has met in grids of a class, controls among them."""
@@ -253,23 +253,23 @@ class TaskQueue:
         return np.unique(ids[ids >= 0])
 
     def _order(self) -> np.ndarray:
-        return self.pool.order(self.settings.order, self.votes, self.settings.target)
+        return self.settings.order(self.pool, self.votes)
 
     def _end(self) -> float:
         return time.time() + self.settings.lease_seconds
 
     def _with_room(self, log: LogTransaction, ids: np.ndarray, number: int, class_name: str = "") -> list[int]:
         """The first so many ids that the annotator has not answered, nor others up to the target, as the log says."""
-        found: list[int] = []
+        free: list[int] = []
         step = max(64, 2 * number)
         for start in range(0, len(ids), step):
             paths = {str(self.pool.paths[id]): int(id) for id in ids[start : start + step]}
             done = log.answered(self.design, self.annotator, list(paths), class_name)
-            free = self._missing(log, self.design, [path for path in paths if path not in done], class_name)
-            found += [paths[path] for path in free]
-            if len(found) >= number:
+            missing = self._missing(log, self.design, [path for path in paths if path not in done], class_name)
+            free += [paths[path] for path in missing]
+            if len(free) >= number:
                 break
-        return found[:number]
+        return free[:number]
 
     def _missing(self, log: LogTransaction, design: Design, paths: list[str], class_name: str) -> list[str]:
         """Those of some samples that others neither have answered nor hold up to the target."""
@@ -279,14 +279,14 @@ class TaskQueue:
         return [path for path in paths if votes.get(path, 0) + loans.get(path, 0) < self.settings.target]
 
     def _kept(self, log: LogTransaction) -> list[Lease]:
-        """What the annotator holds, given more time; without what ran out and others have answered, or is gone."""
+        """Images that the annotator holds, given more time; those answered by others are released."""
         leases = log.leases(self.design, self.annotator)
-        here = self.pool.ids_of([lease.path for lease in leases])
+        ids = self.pool.ids_of([lease.path for lease in leases])
         kept: list[Lease] = []
         for task in dict.fromkeys(lease.task for lease in leases):
             images = [lease for lease in leases if lease.task == task]
-            there = all(lease.path in here for lease in images)
-            if there and (images[0].expires >= time.time() or self.still_wanted(log, images)):
+            exist = all(lease.path in ids for lease in images)
+            if exist and (images[0].expires >= time.time() or self.still_wanted(log, images)):
                 kept += images
             else:
                 log.release([task])

@@ -1,4 +1,4 @@
-"""How the votes of a dataset are collected, and which of them HSF uses: settings that stand in the log for everybody.
+"""How the votes of a dataset are collected, and which of them HSF uses: settings in the log, the same for everybody.
 
 Two designs. `select`: which of these images show the class? `classify`: which class is this image?
 """
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from avhcurate.annotate.task_pool import QueueOrder, TaskPool, task_pool
+from avhcurate.annotate.task_pool import QUEUES, Queue, TaskPool, task_pool
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
@@ -17,16 +17,8 @@ from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.grids import GridDesign, is_check
 from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.queues import QUEUES as _QUEUES
-from avhcurate.votes.queues import Queue
 from avhcurate.votes.responses import DESIGNS, Design
 
-QUEUES: dict[Queue, str] = {
-    "random": "In a random order",
-    "hardest": "Hardest first, by a score",
-    "disagreement": "Where the models disagree most",
-    "fewest": "Fewest votes first",
-}
 LONGEST_NAME = 60
 #: Kind of the settings among the choices of the log.
 _SETTINGS = "collection"
@@ -38,7 +30,7 @@ class CollectionSettings:
 
     target: votes wanted a sample. control_share: share of attention checks among single images. candidates, positives,
     negatives: tiles of a grid. classes: asked about in grids, () for all. definitions: (class name, what it means).
-    rule: when to tick an image, "" for the page's own words.
+    rule: when to tick an image, "" for that of ImageNetV2.
     """
 
     design: Design = "select"
@@ -56,16 +48,16 @@ class CollectionSettings:
     lease_minutes: float = 10.0
 
     @property
-    def order(self) -> QueueOrder:
-        return QueueOrder(self.queue, self.score, self.seed)
-
-    @property
     def grid(self) -> GridDesign:
         return GridDesign(self.candidates, self.positives, self.negatives)
 
     @property
     def lease_seconds(self) -> float:
         return 60 * self.lease_minutes
+
+    def order(self, pool: TaskPool, votes: np.ndarray) -> np.ndarray:
+        """Ids that still need votes, of which each has `votes` (N,), the next one first."""
+        return pool.order(self.queue, votes, score=self.score, target=self.target, seed=self.seed)
 
     def scope(self, pool: TaskPool) -> np.ndarray:
         """Mask (N,) of the samples that the collection asks about."""
@@ -84,12 +76,12 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
 
 
 def settings_of(table: DatasetTable) -> CollectionSettings | None:
-    """How votes are collected, as was last written; None before anybody did."""
+    """The newest settings of the collection; None before the first."""
     return _read_settings(columns_of(table))
 
 
 def required_settings(columns: ResponseColumns, design: Design | None = None) -> CollectionSettings:
-    """The same from the log, refused where there are none, or where they are of another design."""
+    """The settings in the log; `CurateError` where there are none, or where they are of another design."""
     settings = _read_settings(columns)
     if settings is None:
         raise CurateError("no votes are collected on this dataset yet: set up a collection first")
@@ -106,7 +98,7 @@ def choose_source(
     control_filter: annotators with a smaller share of right answers to controls do not count; None for no limit.
     """
     if chosen not in SOURCES:
-        raise CurateError(f"HSF cannot be made of {chosen!r}: choose {', '.join(SOURCES)}")
+        raise CurateError(f"HSF has no source {chosen!r}: choose {', '.join(SOURCES)}")
     ExclusionRule(control_accuracy=control_filter)
     with table.response_log.transaction(table.dataset.name) as log:
         log.choose(CHOICE, SourceChoice(chosen, control_filter).text, who=annotator_name(who), at=time.time())
@@ -145,23 +137,23 @@ def _read_settings(columns: ResponseColumns) -> CollectionSettings | None:
 
 
 def _check(table: DatasetTable, settings: CollectionSettings) -> None:
-    """Refuses settings by which nobody could be asked anything."""
-    if settings.design not in DESIGNS or settings.queue not in _QUEUES:
-        raise CurateError(f"choose a design of {', '.join(DESIGNS)} and a queue of {', '.join(_QUEUES)}")
+    """Refuses settings that give no tasks."""
+    if settings.design not in DESIGNS or settings.queue not in QUEUES:
+        raise CurateError(f"choose a design of {', '.join(DESIGNS)} and a queue of {', '.join(QUEUES)}")
     if not 1 <= settings.target <= 1000:
         raise CurateError(f"the target is 1 to 1000 votes a sample; it was {settings.target}")
     if settings.queue == "hardest" and settings.score not in SCORES:
         raise CurateError(f"no score is called {settings.score}: choose from {', '.join(SCORES)}")
     if not 0 < settings.lease_minutes <= 24 * 60:
-        raise CurateError("an annotator holds an image for more than nothing and up to a day")
+        raise CurateError("a lease lasts more than 0 minutes and up to a day")
     is_check(0, share=settings.control_share)
     if settings.grid.size > 400:
         raise CurateError(f"a grid of {settings.grid.size} images is too much at once: 400 are the most")
     pool = task_pool(table)
     if len(pool.classes) < 2:
-        raise CurateError("people cannot choose between classes where there are fewer than two")
+        raise CurateError("a collection needs a dataset with two classes or more")
     if settings.design == "select" and not settings.scope(pool).any():
-        raise CurateError("no sample has a label of these classes, so that none can be asked about: choose others")
+        raise CurateError("no sample has a label of these classes: choose others")
     if unknown := [label for label in settings.classes if not 0 <= label < len(pool.classes)]:
         raise CurateError(f"there is no class {unknown[0]}: labels run from 0 to {len(pool.classes) - 1}")
-    pool.order(settings.order, np.zeros(len(pool.labels), np.int64), settings.target)
+    settings.order(pool, np.zeros(len(pool.labels), np.int64))

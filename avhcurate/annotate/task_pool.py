@@ -1,37 +1,33 @@
-"""The samples that annotators can be asked about and their order; known members and similar classes for controls."""
+"""The samples that annotators can be asked about, in the order of a queue; known members and others for controls."""
 
 import threading
 import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from typing import Literal, get_args
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
 
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.grids import GridDesign, known_members, negative_pool, prototypes, similar_classes
-from avhcurate.votes.queues import Queue, prediction_spread, queue_order, rank_spread
 
-#: By which known members are found where no votes tell them.
+#: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first.
+Queue = Literal["random", "hardest", "disagreement", "fewest"]
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+#: The score that finds known members where no votes do.
 _SCORE = "avh"
 
 
-@dataclass(frozen=True)
-class QueueOrder:
-    """How samples are queued: see `votes.queues`; `score` is meant by the queue `hardest`."""
-
-    queue: Queue
-    score: str
-    seed: int
-
-
 class TaskPool:
-    """The samples of a table that annotators can be asked about, by id, and what controls they can be given.
+    """The samples of a table that annotators can be asked about, by id, and the controls among them.
 
     `labels` (N,) with -1 for none; `paths` (N,); `eligible` (N,): neither excluded nor unreadable; `classes`: names by
     label, as the dataset has them.
@@ -39,7 +35,7 @@ class TaskPool:
 
     def __init__(self, table: DatasetTable) -> None:
         self.annotated, self.classes = table.annotated, table.counter.classes
-        self._table, self._run = weakref.ref(table), table.run  # kept for a table, so not keeping it
+        self._table, self._run = weakref.ref(table), table.run  # the pool of a table must not keep it alive
         frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", _SCORE])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
         self.paths = frame["path"].to_numpy(object)
@@ -48,7 +44,7 @@ class TaskPool:
         human = table.votes is not None and not table.simulated
         self._hsf = frame["hsf"].to_numpy(float) if human else None
         self._votes = frame["votes"].fillna(0).to_numpy(float) if human else None
-        self._known: dict[int, np.ndarray] = {}
+        self._known_members: dict[int, np.ndarray] = {}
         self._kept: tuple[int, np.ndarray] | None = None
         self._values: dict[str, np.ndarray] = {}
 
@@ -60,28 +56,29 @@ class TaskPool:
     def _ids(self) -> dict[str, int]:
         return {str(path): id for id, path in enumerate(self.paths)}
 
-    def order(self, order: QueueOrder, votes: np.ndarray, target: int) -> np.ndarray:
-        """Ids that still need votes, of which each has `votes` (N,), the next one first.
+    def order(self, queue: Queue, votes: np.ndarray, *, score: str, target: int, seed: int) -> np.ndarray:
+        """Ids that still need votes, of which each has `votes` (N,), the next one first; see `queue_order`.
 
-        Half of the known members come last, so that there are controls to the end.
+        `score` is that of the queue `hardest`. Half of the known members come last, so that there are controls to the
+        end.
         """
-        values = self._of_queue(order)
-        harder = SCORES[order.score].harder if order.queue == "hardest" else "high"
-        ids = queue_order(order.queue, votes, values=values, harder=harder, target=target, seed=order.seed)
+        harder = SCORES[score].harder if queue == "hardest" else "high"
+        values = self._values_of(queue, score)
+        ids = queue_order(queue, votes, values=values, harder=harder, target=target, seed=seed)
         ids = ids[self.eligible[ids]]
-        kept = self._kept_back(order.seed)[ids]
-        return np.concatenate([ids[~kept], ids[kept]])
+        last = self._kept_back(seed)[ids]
+        return np.concatenate([ids[~last], ids[last]])
 
     def known(self, label: int) -> np.ndarray:
-        """Ids of samples of a class whose label is beyond doubt, as far as votes or a model tell."""
-        if label not in self._known:
+        """Ids of samples of a class whose label is beyond doubt, judged by votes or a model."""
+        if label not in self._known_members:
             design, size = GridDesign(), int((self.labels == label).sum())
             needed = design.positives * -(-size // design.candidates) + design.candidates // 2
             labels = np.where(self.eligible, self.labels, -1)
-            self._known[label] = known_members(
+            self._known_members[label] = known_members(
                 labels, label, hsf=self._hsf, votes=self._votes, score=self._easy, needed=needed
             )
-        return self._known[label]
+        return self._known_members[label]
 
     def known_of_others(self, label: int, *, needed: int, seed: int) -> np.ndarray:
         """Known members of the most similar other class, and of the next ones where it has too few.
@@ -114,17 +111,17 @@ class TaskPool:
         """Mask (N,) of the known members that are asked about last."""
         if self._kept is None or self._kept[0] != seed:
             kept = np.zeros(len(self.labels), bool)
-            if len(self.checks) <= len(self.labels) / 2:  # else there is nothing to tell them by, and anybody is known
+            if len(self.checks) <= len(self.labels) / 2:  # else every sample passes for known
                 kept[np.random.default_rng(seed).permutation(self.checks)[: len(self.checks) // 2]] = True
             self._kept = (seed, kept)
         return self._kept[1]
 
-    def _of_queue(self, order: QueueOrder) -> np.ndarray | None:
-        if order.queue not in ("hardest", "disagreement"):
+    def _values_of(self, queue: Queue, score: str) -> np.ndarray | None:
+        if queue not in ("hardest", "disagreement"):
             return None
-        key = f"{order.queue} {order.score}"
+        key = f"{queue} {score}"
         if key not in self._values:
-            self._values[key] = self._score(order.score) if order.queue == "hardest" else self._disagreement()
+            self._values[key] = self._score(score) if queue == "hardest" else self._disagreement()
         return self._values[key]
 
     def _score(self, score: str) -> np.ndarray:
@@ -147,12 +144,90 @@ class TaskPool:
         return spread + 1e-3 * np.nan_to_num(rank_spread(np.stack([rows[_SCORE].to_numpy(float) for rows in by_id])))
 
 
+def queue_order(
+    queue: Queue,
+    votes: ArrayLike,
+    *,
+    values: ArrayLike | None = None,
+    harder: Literal["high", "low"] = "high",
+    target: int | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Rows that still need votes, the next one first, (m,) int64.
+
+    votes: (N,) votes each sample has. target: a sample with so many is done and left out (None: none is ever done).
+    values: (N,) for `hardest` the score, of which the `harder` end comes first; for `disagreement` what
+    `prediction_spread` or `rank_spread` returns. NaN comes last. Ties are broken at random by the seed, in the same way
+    as votes come in, so that the order is stable. Raises CurateError where values are missing.
+
+    >>> queue_order("fewest", [3, 0, 1, 5], target=5).tolist()
+    [1, 2, 0]
+    >>> queue_order("hardest", [0, 0, 0], values=[0.1, 0.9, 0.5]).tolist()
+    [1, 2, 0]
+    """
+    if queue not in QUEUES:
+        raise CurateError(f"there is no queue {queue!r}: choose one of {', '.join(QUEUES)}")
+    have = np.asarray(votes, np.int64)
+    if target is not None and target < 1:
+        raise CurateError(f"the target must be one vote a sample or more; it was {target}")
+    shuffled = np.random.default_rng(seed).permutation(len(have))
+    if target is not None:
+        shuffled = shuffled[have[shuffled] < target]
+    if queue == "random":
+        return shuffled
+    if queue == "fewest":
+        return shuffled[np.argsort(have[shuffled], kind="stable")]
+    if values is None:
+        raise CurateError(f"the queue {queue} needs a score of each sample: score the dataset with a model first")
+    wanted = np.asarray(values, float)
+    if wanted.shape != have.shape:
+        raise CurateError(f"votes {have.shape} and values {wanted.shape} must hold one number a sample each")
+    keys = wanted if queue == "hardest" and harder == "low" else -wanted
+    return shuffled[np.argsort(keys[shuffled], kind="stable")]
+
+
+def prediction_spread(predicted: ArrayLike) -> np.ndarray:
+    """How often two models predict different labels: predicted (M, N), -1 for none -> (N,) in [0, 1].
+
+    The share of pairs of models that differ; NaN where fewer than two predict one.
+
+    >>> prediction_spread([[0, 0], [0, 1], [0, 2]]).tolist()
+    [0.0, 1.0]
+    """
+    labels = np.asarray(predicted)
+    if labels.ndim != 2:
+        raise CurateError(f"predictions must have the shape (models, samples), not {labels.shape}")
+    valid = labels >= 0
+    same = sum(((labels == row) & valid & (row >= 0)).sum(axis=0) for row in labels) - valid.sum(axis=0)
+    pairs = valid.sum(axis=0) * (valid.sum(axis=0) - 1)
+    return 1 - np.divide(same, pairs, out=np.full(labels.shape[1], np.nan), where=pairs > 0)
+
+
+def rank_spread(scores: ArrayLike) -> np.ndarray:
+    """How far models are apart on how hard a sample is: scores (M, N), NaN for none -> (N,).
+
+    The standard deviation over models of the sample's rank as a share of all, so that models whose scores have
+    different scales can be compared; NaN where fewer than two have one.
+
+    >>> rank_spread([[0.1, 0.2, 0.3], [1.0, 2.0, 3.0]]).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    values = np.asarray(scores, float)
+    if values.ndim != 2:
+        raise CurateError(f"scores must have the shape (models, samples), not {values.shape}")
+    number = np.isfinite(values).sum(axis=1, keepdims=True)
+    finite = np.where(np.isfinite(values), values, np.nan)
+    ranks = (rankdata(finite, axis=1, nan_policy="omit") - 0.5) / np.maximum(1, number)
+    spread = pd.DataFrame(ranks).std(ddof=0).to_numpy()
+    return np.where(np.isfinite(ranks).sum(axis=0) >= 2, spread, np.nan)
+
+
 _POOLS: WeakKeyDictionary[DatasetTable, TaskPool] = WeakKeyDictionary()
 _OPENING = threading.Lock()
 
 
 def task_pool(table: DatasetTable) -> TaskPool:
-    """What can be asked about a table, worked out once, and again when samples were excluded or included since."""
+    """The pool of a table, made once, and again when samples were excluded or included since."""
     with _OPENING:
         pool = _POOLS.get(table)
         if pool is None or pool.annotated != table.annotated:
@@ -161,7 +236,7 @@ def task_pool(table: DatasetTable) -> TaskPool:
 
 
 def seed_of(*parts: str | int) -> int:
-    """A seed for what is drawn for somebody: the same on every machine.
+    """A seed from names and numbers, the same on every machine.
 
     >>> seed_of(0, "ann") == seed_of(0, "ann") != seed_of(1, "ann")
     True

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -144,16 +144,16 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             key="annotators.exclude",
             icon=":material/block:",
             disabled=set(chosen) <= excluded,
-            on_click=_exclude,
-            args=(here, [name for name in chosen if name not in excluded]),
+            on_click=_set_status,
+            args=(here, "exclude", [name for name in chosen if name not in excluded]),
         )
         st.button(
             "Include",
             key="annotators.include",
             icon=":material/undo:",
             disabled=not set(chosen) & excluded,
-            on_click=_include,
-            args=(here, [name for name in chosen if name in excluded]),
+            on_click=_set_status,
+            args=(here, "include", [name for name in chosen if name in excluded]),
         )
         st.button(
             "Withdraw …",
@@ -189,12 +189,9 @@ def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
         st.rerun()
 
 
-def _exclude(here: Opened, names: Sequence[str]) -> None:
-    why = st.session_state.get("annotators.why", "").strip()
+def _set_status(here: Opened, action: Literal["exclude", "include"], names: Sequence[str]) -> None:
+    why = st.session_state.get("annotators.why", "") if action == "exclude" else ""
+    outcome = "is excluded" if action == "exclude" else "counts again"
     for name in names:
-        attempt(annotators.exclude, here.table, name, why=why, who=who() or user(), done=f"{name} is excluded")
-
-
-def _include(here: Opened, names: Sequence[str]) -> None:
-    for name in names:
-        attempt(annotators.include, here.table, name, who=who() or user(), done=f"{name} counts again")
+        done = f"{name} {outcome}"
+        attempt(annotators.set_status, here.table, name, action, why=why, who=who() or user(), done=done)

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.annotate import setup
-from avhcurate.annotate.setup import QUEUES, CollectionSettings
+from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.annotate.ui import RULE
 from avhcurate.curate.annotations import user
 from avhcurate.ui.frame import Opened, attempt
@@ -17,6 +17,12 @@ from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.hsf_source import SOURCES, HsfSource
 
+QUEUES = {
+    "random": "In a random order",
+    "hardest": "Hardest first, by a score",
+    "disagreement": "Where the models disagree most",
+    "fewest": "Fewest votes first",
+}
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 _ABOUT = {
     "classify": "One image at a time, choose one of the classes (the design of CIFAR-10H). HSF is the share of votes "

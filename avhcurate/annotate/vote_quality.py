@@ -15,6 +15,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import agreement, reliability
 from avhcurate.votes.agreement import Agreement
 from avhcurate.votes.dawid_skene import dawid_skene_of_responses
+from avhcurate.votes.hsf import from_ticks
 from avhcurate.votes.reliability import Reliability
 from avhcurate.votes.responses import Design
 
@@ -23,7 +24,7 @@ from avhcurate.votes.responses import Design
 class VoteQuality:
     """Quality of the collected votes of one design; excluded annotators are left out of all but `table`.
 
-    table: a row an annotator, see `annotator_status.annotators`.
+    table: a row an annotator, see `annotators.annotators`.
     votes: a row a counted vote, oldest first: `at, annotator, id, label, hit`; hit: for the given label, missing
         without one. each: votes of each sample, (N,).
     course: see `reliability.as_votes_came`.
@@ -76,7 +77,7 @@ def vote_quality(table: DatasetTable, design: Design) -> VoteQuality:
 def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[str]) -> ExclusionEffect:
     """What the HSF of the collected votes would become without some annotators."""
     kept = quality.votes[~quality.votes["annotator"].isin(list(annotators))]
-    before, after = (_hsf(*_per_sample(table, votes)) for votes in (quality.votes, kept))
+    before, after = (from_ticks(*_per_sample(table, votes))["hsf"].to_numpy() for votes in (quality.votes, kept))
     both = ~np.isnan(before) & ~np.isnan(after)
     moved = np.abs(before - after)[both]
     varies = both.sum() > 2 and np.ptp(before[both]) > 0 and np.ptp(after[both]) > 0
@@ -92,17 +93,16 @@ def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[st
 
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
     """How many more votes, or samples, until the score's correlation with HSF is known as narrowly as asked."""
-    known = table.frame(columns=["hsf", "votes", score]).dropna(subset=["hsf", score])
-    if len(known) < 4:
+    frame = table.frame(columns=["hsf", "votes", score]).dropna(subset=["hsf", score])
+    if len(frame) < 4:
         raise CurateError("fewer than four samples have both votes and this score: collect more votes first")
-    if known["hsf"].nunique() < 2 or known[score].nunique() < 2:
+    if frame["hsf"].nunique() < 2 or frame[score].nunique() < 2:
         raise CurateError("HSF or the score does not vary over the samples with votes: collect more votes first")
-    found = noise_ceiling(table)
-    if found.reason:
-        raise CurateError(f"nothing follows about more votes yet: {found.reason}")
-    rho = float(spearmanr(known["hsf"], known[score])[0])
-    votes = float(known["votes"].mean())
-    return votes_needed(rho, len(known), reliability=found.reliability, votes=votes, width=width)
+    ceiling = noise_ceiling(table)
+    if ceiling.reason:
+        raise CurateError(f"the reliability of the votes is not known yet: {ceiling.reason}")
+    rho, votes = float(spearmanr(frame["hsf"], frame[score])[0]), float(frame["votes"].mean())
+    return votes_needed(rho, len(frame), reliability=ceiling.reliability, votes=votes, width=width)
 
 
 def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
@@ -114,16 +114,15 @@ def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:
     answers = answers[~answers["excluded"].astype(bool) & (answers["id"] >= 0) & (answers["label"] >= 0)]
     if answers.empty:
         return pd.DataFrame({"id": [], "said": [], "prob": [], "votes": []}).astype({"id": int, "said": int})
-    found = dawid_skene_of_responses(answers, table.counter.classes)
-    places = answers.drop_duplicates("path").set_index("path")["id"]
-    found = found.assign(id=places.reindex(found["path"]).to_numpy(), said=found["label"])
-    given = table.dataset.labels()[found["id"]]
+    result = dawid_skene_of_responses(answers, table.counter.classes).rename(columns={"label": "said"})
+    result["id"] = answers.drop_duplicates("path").set_index("path")["id"].reindex(result["path"]).to_numpy()
+    given = table.dataset.labels()[result["id"]]
     if design == "select":
-        differs = (found["said"].to_numpy() == given) & (found["prob"].to_numpy() < 0.5)
-        found = found.assign(said=-1, prob=1 - found["prob"])
+        differs = (result["said"].to_numpy() == given) & (result["prob"].to_numpy() < 0.5)
+        result = result.assign(said=-1, prob=1 - result["prob"])
     else:
-        differs = (given >= 0) & (found["said"].to_numpy() != given)
-    return found.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
+        differs = (given >= 0) & (result["said"].to_numpy() != given)
+    return result.loc[differs, ["id", "said", "prob", "votes"]].sort_values("prob", ascending=False, kind="stable")
 
 
 def _votes(table: DatasetTable, counted: pd.DataFrame, design: Design) -> pd.DataFrame:
@@ -131,15 +130,13 @@ def _votes(table: DatasetTable, counted: pd.DataFrame, design: Design) -> pd.Dat
     labels = table.dataset.labels()
     rows = counted[(counted["control"] == "none") & (counted["id"] >= 0) & (counted["label"] >= 0)]
     ids, said = rows["id"].to_numpy(np.int64), rows["label"].to_numpy(np.int64)
-    own = labels[ids]
+    given = labels[ids]
+    votes = rows[["at", "annotator", "id", "label"]].reset_index(drop=True)
     if design == "select":
-        hit = pd.Series(rows["selected"].to_numpy(), dtype="boolean")
-        keep = own == said
-    else:
-        hit = pd.Series(own == said, dtype="boolean").where(own >= 0)
-        keep = np.ones(len(rows), bool)
-    found = pd.DataFrame({"at": rows["at"].to_numpy(), "annotator": rows["annotator"].to_numpy(), "id": ids})
-    return found.assign(label=said, hit=hit)[keep].reset_index(drop=True)
+        votes["hit"] = pd.Series(rows["selected"].to_numpy(), dtype="boolean")
+        return votes[given == said].reset_index(drop=True)
+    votes["hit"] = pd.Series(given == said, dtype="boolean").where(given >= 0)
+    return votes
 
 
 def _counts(counted: pd.DataFrame, design: Design) -> np.ndarray:
@@ -157,10 +154,6 @@ def _counts(counted: pd.DataFrame, design: Design) -> np.ndarray:
 
 def _per_sample(table: DatasetTable, votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Votes for the given label and votes, by id: (N,) each; samples without a label have none."""
-    known = votes[votes["hit"].notna()]
-    asked = np.bincount(known["id"], minlength=table.size)
-    return np.bincount(known.loc[known["hit"].astype(bool), "id"], minlength=table.size), asked
-
-
-def _hsf(hits: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    return np.divide(hits, asked, out=np.full(len(asked), np.nan), where=asked > 0)
+    labelled = votes[votes["hit"].notna()]
+    asked = np.bincount(labelled["id"], minlength=table.size)
+    return np.bincount(labelled.loc[labelled["hit"].astype(bool), "id"], minlength=table.size), asked

@@ -12,14 +12,14 @@ def test_excluding_and_including_an_annotator_moves_hsf_and_opens_places(pets):
     pets.refresh()
     assert (pets.frame()["hsf"] == 0.5).all()
     assert queue.next_questions(pets, "cyd") == ()
-    annotators.exclude(pets, "bob", why="always wrong", who="boss")
+    annotators.set_status(pets, "bob", "exclude", why="always wrong", who="boss")
     assert (pets.frame()["hsf"] == 1.0).all()
     assert setup.source(pets).left_out == 1
     assert len(queue.next_questions(pets, "cyd", ahead=60)) == 60
     found = annotators.annotators(pets).set_index("annotator")
     assert found["excluded"].to_dict() == {"ann": False, "bob": True}
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("always wrong", "hand: boss")
-    annotators.include(pets, "bob", who="boss")
+    annotators.set_status(pets, "bob", "include", who="boss")
     assert (pets.frame()["hsf"] == 0.5).all()
     assert annotators.status_changes(pets)["action"].tolist() == ["include", "exclude"]
 
@@ -49,7 +49,7 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
     assert (own_digits.frame()["hsf"].dropna() == 1.0).all()
     found = annotators.annotators(own_digits).set_index("annotator")
     assert (found.loc["bob", "why"], found.loc["bob", "by"]) == ("0 of 20 controls right, below 80%", "rule")
-    annotators.include(own_digits, "bob", who="boss")
+    annotators.set_status(own_digits, "bob", "include", who="boss")
     assert setup.source(own_digits).collected == 40
 
 
@@ -62,5 +62,5 @@ def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
     assert found["annotator"].tolist() == ["dan"]
     assert (pets.frame()["hsf"] == 1.0).all()
     assert "below 50 %" in annotators.annotators(pets).set_index("annotator").loc["dan", "why"]
-    annotators.include(pets, "dan", who="boss")
+    annotators.set_status(pets, "dan", "include", who="boss")
     assert annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss").empty

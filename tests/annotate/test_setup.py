@@ -19,10 +19,10 @@ from tests.fakes.votes import make_labelled
         ({"design": "select", "classes": (7,)}, "no sample has a label"),
         ({"candidates": 0}, "one candidate"),
         ({"candidates": 1000}, "too much at once"),
-        ({"lease_minutes": 0}, "more than nothing"),
+        ({"lease_minutes": 0}, "more than 0 minutes"),
     ],
 )
-def test_settings_by_which_nobody_could_be_asked_are_refused(workspace, changes, message):
+def test_settings_that_give_no_tasks_are_refused(workspace, changes, message):
     make_labelled(workspace, [0, 1, 2])
     table = open_table(workspace, "pets")
     with pytest.raises(CurateError, match=message):
@@ -30,7 +30,7 @@ def test_settings_by_which_nobody_could_be_asked_are_refused(workspace, changes,
     assert setup.settings_of(table) is None
 
 
-def test_settings_stand_for_everybody_and_after_a_restart(workspace):
+def test_settings_hold_for_everybody_and_after_a_restart(workspace):
     make_labelled(workspace, [0, 1, 2])
     wanted = CollectionSettings(design="select", classes=(1, 2), definitions=(("dog", "It barks."),), seed=7)
     setup.configure(open_table(workspace, "pets"), wanted, who="boss")

@@ -111,7 +111,7 @@ def test_a_rule_is_previewed_and_then_does_what_the_preview_said(voted):
 
 def test_agreement_rises_when_the_careless_one_is_excluded(voted):
     before = vote_quality.vote_quality(voted, "classify")
-    annotators.exclude(voted, "mal", why="", who="lead")
+    annotators.set_status(voted, "mal", "exclude", why="", who="lead")
     after = vote_quality.vote_quality(voted, "classify")
     assert after.kappa.value > before.kappa.value
     assert after.alpha.value == pytest.approx(1)
@@ -126,7 +126,7 @@ def test_leaving_out_nobody_changes_nothing(voted):
 
 
 def test_how_many_more_votes_starts_from_the_correlation_there_is(voted):
-    annotators.exclude(voted, "mal", why="", who="lead")
+    annotators.set_status(voted, "mal", "exclude", why="", who="lead")
     for name in ("eve", "fay", "gil"):  # who all find the same images hard
         give(voted, name, EACH, lambda label, id: label if id % 3 else (label + 1) % 10)
     known = voted.frame(columns=["hsf", "avh"]).dropna()

@@ -94,7 +94,7 @@ def test_a_choice_without_votes_falls_back_to_what_there_is(pets):
     answer_all(pets, "ann", truth(pets), 3)
     source = setup.choose_source(pets, chosen="tick", who="boss")
     assert (source.key, source.chosen) == ("k-way", "tick")
-    with pytest.raises(CurateError, match="cannot be made of"):
+    with pytest.raises(CurateError, match="no source"):
         setup.choose_source(pets, chosen="magic", who="boss")
 
 
@@ -209,9 +209,9 @@ def _take(step, workspace, table):
             if newest is not None:
                 log.retract(newest, at=at)
     elif what == "exclude":
-        annotators.exclude(table, values[0], why="so", who="boss")
+        annotators.set_status(table, values[0], "exclude", why="so", who="boss")
     elif what == "include":
-        annotators.include(table, values[0], who="boss")
+        annotators.set_status(table, values[0], "include", who="boss")
     elif what == "withdraw":
         annotators.withdraw(table, values[0])
     elif what == "choose":

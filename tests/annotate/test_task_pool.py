@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from avhcurate.annotate.task_pool import prediction_spread, queue_order, rank_spread
 from avhcurate.errors import CurateError
-from avhcurate.votes.queues import prediction_spread, queue_order, rank_spread
 
 
 def test_random_is_a_shuffle_that_stays_while_votes_come_in():
