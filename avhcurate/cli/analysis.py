@@ -33,29 +33,29 @@ def correlate(
     table = options.open_run_table(workspace, name, model)
     keys = options.comma_separated(scores) if scores else None
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
-    found = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
-    options.write_csv(correlation_service.export_table(found), csv, force=force)
+    result = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
+    options.write_csv(correlation_service.export_table(result), csv, force=force)
     if as_json:
         options.print_json(
             {
-                "rows": correlation_service.export_table(found),
-                "pairs": found.pairs,
-                "noise_ceiling": found.ceiling.ceiling,
+                "rows": correlation_service.export_table(result),
+                "pairs": result.pairs,
+                "noise_ceiling": result.ceiling.ceiling,
             }
         )
         return
     options.print_votes_note(table)
     if against != correlation_service.HSF:
         print(f"against {against} of the images, in bins of equally many samples")
-    wide = found.table.assign(bin=found.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
-    order = list(dict.fromkeys(found.table["score"]))
-    wide = wide.loc[order, list(dict.fromkeys(found.table["bin"]))]
-    counts = found.table[found.table["score"] == order[0]].set_index("bin")["n"]
+    wide = result.table.assign(bin=result.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
+    order = list(dict.fromkeys(result.table["score"]))
+    wide = wide.loc[order, list(dict.fromkeys(result.table["bin"]))]
+    counts = result.table[result.table["score"] == order[0]].set_index("bin")["n"]
     wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
     print(wide.round(3).to_string(na_rep="-"))
-    if not found.ceiling.reason and against == correlation_service.HSF:
-        print(f"\nnoise ceiling {found.ceiling.ceiling:.3f} (reliability of HSF {found.ceiling.reliability:.3f})")
-    for text in correlation_service.remark_texts(found):
+    if not result.ceiling.reason and against == correlation_service.HSF:
+        print(f"\nnoise ceiling {result.ceiling.ceiling:.3f} (reliability of HSF {result.ceiling.reliability:.3f})")
+    for text in correlation_service.remark_texts(result):
         print(text)
 
 
@@ -81,8 +81,8 @@ def disagree(
         return
     options.print_votes_note(table)
     for key, title in disagreement_service.SETS.items():
-        found = rows[rows["set"] == key]
-        print(f"{title}: {len(found)} of {gap.sets.samples}")
+        in_set = rows[rows["set"] == key]
+        print(f"{title}: {len(in_set)} of {gap.sets.samples}")
         columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", score]))
-        if len(found):
-            print(found[columns].head(10).to_string(index=False) + "\n")
+        if len(in_set):
+            print(in_set[columns].head(10).to_string(index=False) + "\n")

@@ -34,9 +34,9 @@ def import_(
     label_column: Annotated[str | None, typer.Option(help="Column of the labels [found].")] = None,
     image_column: Annotated[str | None, typer.Option(help="Column of the images or their paths [found].")] = None,
     split_column: Annotated[str | None, typer.Option(help="Column of the splits [found].")] = None,
-    votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column that holds them.")] = None,
+    votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column with them.")] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Folder from which a list's or manifest's paths count [its own].")
+        Path | None, typer.Option(help="Folder that relative paths start from [that of the list or manifest].")
     ] = None,
     classes: Annotated[
         str | None,
@@ -46,7 +46,7 @@ def import_(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Import images with their labels; nothing is written beside them. What a hub sends is resumed by the same call."""
+    """Import images with their labels; nothing is written beside them. The same call resumes a download."""
     from avhcurate.data import background
     from avhcurate.sources import class_list
     from avhcurate.sources.service import import_dataset
@@ -54,7 +54,7 @@ def import_(
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = options.open_workspace(workspace)
     names = class_list(classes)
-    far = source.startswith(("hf:", "torchvision:"))  # which may take hours, so that a page shows it too
+    far = source.startswith(("hf:", "torchvision:"))  # hours, perhaps: the pages show it
     with options.job(space, "import", name) if far else background.run_started(space.root) as progress:
         folder = import_dataset(
             space, name, source, **columns, votes=votes, root=root, classes=names, force=force, progress=progress
@@ -103,9 +103,9 @@ def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, a
 
     if simulated:
         raise CurateError("simulated votes are never mixed with people's: attach them without --log")
-    found = log_votes(open_table(options.open_workspace(workspace), name), file)
+    logged = log_votes(open_table(options.open_workspace(workspace), name), file)
     if as_json:
-        options.print_json({"answers": found.answers, "annotators": found.annotators, "known": found.known})
+        options.print_json({"answers": logged.answers, "annotators": logged.annotators, "known": logged.known})
         return
-    print(f"{found.answers} answers by {found.annotators} annotators about {name} written into the log")
-    options.print_messages([*([f"{found.known} were in it already"] if found.known else []), *found.messages])
+    print(f"{logged.answers} answers by {logged.annotators} annotators about {name} added to the log")
+    options.print_messages([*([f"{logged.known} were already in it"] if logged.known else []), *logged.messages])

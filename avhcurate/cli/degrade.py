@@ -16,7 +16,7 @@ def degrade(
         Path | None, typer.Option(help="File of the run's weights, where they came from a file.")
     ] = None,
     kinds: Annotated[str | None, typer.Option(help="As contrast,noise,blur,jpeg [all].")] = None,
-    limit: Annotated[int, typer.Option(help="Degrade so many samples, spread evenly; 0 for all.", min=0)] = 1000,
+    limit: Annotated[int, typer.Option(help="Number of samples to degrade, spread evenly; 0 for all.", min=0)] = 1000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto (the run's), float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 @options.app.command()
 def fetch(
-    dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Which one; none lists them.")] = None,
+    dataset: Annotated[str | None, typer.Argument(metavar="DATASET", help="Its name; lists all without one.")] = None,
     mirror: Annotated[
-        str | None, typer.Option(help="Folder or address that holds the files, in place of the official ones.")
+        str | None, typer.Option(help="Folder or address with the files, in place of the official ones.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the files land [the workspace's downloads].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to save the files in [the workspace's downloads].")] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the images, where nobody may hand them on (imagenet-real).")
+        Path | None, typer.Option(help="Folder of images that may not be redistributed (imagenet-real).")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size without being asked.")] = False,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Fetch a public dataset by checksum and import it with its human votes; the same call again resumes."""
+    """Download a public dataset, verify its checksums and import it with its votes; the same call resumes."""
     from avhcurate.sources.fetch import fetch_public, find_public
 
     if dataset is None:
@@ -38,7 +38,7 @@ def fetch(
     _agree(public, yes)
     space = options.open_workspace(workspace)
     with options.job(space, "fetch", dataset) as progress:
-        found = fetch_public(
+        result = fetch_public(
             space,
             dataset,
             mirror=mirror,
@@ -47,11 +47,11 @@ def fetch(
             force=force,
             progress=progress,
         )
-    if found.folder is not None:
-        options.print_dataset(found.folder, as_json=as_json)
+    if result.folder is not None:
+        options.print_dataset(result.folder, as_json=as_json)
     elif as_json:
-        options.print_json({"name": dataset, "place": str(found.place), "imported": False})
-    options.print_messages(found.messages)
+        options.print_json({"name": dataset, "place": str(result.place), "imported": False})
+    options.print_messages(result.messages)
 
 
 def _list(as_json: bool) -> None:
@@ -68,7 +68,7 @@ def _list(as_json: bool) -> None:
 
 
 def _agree(public: "PublicDataset", yes: bool) -> None:
-    """Shows what is to come, under which terms, and asks; without a terminal only `--yes` agrees."""
+    """Shows size, licence and citation, and asks for consent; without a terminal only `--yes` agrees."""
     print(f"{public.title}\nfrom {public.home}, {_megabytes(public.size)}", file=sys.stderr)
     print(f"licence: {public.licence}\nto cite: {public.citation}", file=sys.stderr)
     if yes:

@@ -15,7 +15,7 @@ def project(
     metric: Annotated[
         str, typer.Option(help="cosine: by angle, as the scores are; or euclidean: by length too.")
     ] = "cosine",
-    neighbors: Annotated[int, typer.Option(help="Neighbours a sample: few show detail, many the whole.")] = 15,
+    neighbors: Annotated[int, typer.Option(help="Neighbours of each sample: few show detail, many the whole.")] = 15,
     min_dist: Annotated[float, typer.Option(help="How close points may lie, from 0 to 1.")] = 0.1,
     pca: Annotated[
         str, typer.Option(help="Dimensions that UMAP gets: a number, none, or auto (50 above 10,000 samples).")
@@ -24,7 +24,7 @@ def project(
         int | None,
         typer.Option(help="Makes UMAP repeatable: one thread, about 1.5 times the time of two [none, all cores]."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Take so many samples, spread evenly.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="Number of samples to project, spread evenly.", min=1)] = None,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:

@@ -18,7 +18,7 @@ def suspects(
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the folds and of the heads.", min=0)] = 0,
     sources: Annotated[str | None, typer.Option(help="As angular,neighbours,cleanlab,votes [all available].")] = None,
-    limit: Annotated[int, typer.Option(help="Print so many suspects.", min=0)] = 20,
+    limit: Annotated[int, typer.Option(help="Number of suspects to print.", min=0)] = 20,
     csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -38,8 +38,8 @@ def suspects(
             seed=seed,
             progress=progress,
         )
-    record, found = folder.record, folder.suspects()
-    rows = suspects_service.export_table(table, found, record)
+    record, doubtful = folder.record, folder.suspects()
+    rows = suspects_service.export_table(table, doubtful, record)
     options.write_csv(rows, csv, force=force)
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
@@ -53,7 +53,7 @@ def suspects(
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
-    if len(found) and limit:
-        agree = found["agreement"].astype(str) + " of " + found["spoke"].astype(str)
+    if len(doubtful) and limit:
+        agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         print(rows[columns].assign(agree=agree).head(limit).to_string(index=False))

@@ -1,4 +1,4 @@
-"""Votes out: the answers behind HSF as files."""
+"""The verb that exports the votes behind HSF."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def votes_out(
             help="long-csv, long-parquet, counts (.npy or .parquet), label-studio or imagenetv2 (ticks only)."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="File to write; a manifest stands beside it.")],
+    out: Annotated[Path, typer.Option(help="File to write, with a manifest beside it.")],
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,

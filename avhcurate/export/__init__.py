@@ -22,7 +22,7 @@ from avhcurate.export.text import safe_name
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
-#: What `export` can write; what a writer returns, if anything, is how many samples it left out.
+#: Writers by format; those that may leave samples out return how many.
 FORMATS: dict[str, Callable[[DatasetTable, Filters, Path], int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
@@ -35,7 +35,7 @@ FORMATS: dict[str, Callable[[DatasetTable, Filters, Path], int | None]] = {
     "coco": write_coco,
 }
 
-#: Formats whose result is a folder, and the manifest within, by which an export is known.
+#: Formats whose result is a folder.
 FOLDERS = ("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco")
 
 
@@ -52,10 +52,10 @@ def export(
     """Writes the samples that satisfy `filters` (or those of `only`, by id) and returns how many were written.
 
     What a format cannot hold is left out and counted in the manifest: images that cannot be read, and for cleanlab
-    samples without label or prediction. `image_prefix` is for label-studio: what stands before an image's path there.
+    samples without label or prediction. `image_prefix`, for label-studio, comes before each image's path.
 
-    A manifest stands beside the result: `OUT.manifest.json`, or `manifest.json` within a folder. What exists is
-    refused unless `force`; it is replaced when the new one is whole. A folder that no export made is never replaced.
+    The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is refused unless
+    `force`, and replaced when the new one is complete. A folder that is not an export is never replaced.
     """
     if format not in FORMATS:
         raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
@@ -83,7 +83,7 @@ def export_bytes(table: DatasetTable, filters: Filters, format: str, *, only: Se
 
 
 def zipped(folder: Path) -> bytes:
-    """A folder with all that lies in it as ZIP."""
+    """A folder with all its files as ZIP."""
     packed = folder.with_name("packed.zip")
     with zipfile.ZipFile(packed, "w") as archive:  # stored: images do not get smaller
         for file in sorted(folder.rglob("*")):

@@ -29,14 +29,14 @@ probabilities of images that the model has not learnt from.
 
 
 def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
-    """The files; returns how many samples were left out since they have no label or no prediction."""
+    """The files; returns how many samples were left out because they lack a label or a prediction."""
     run = table.run
     if run is None:
         raise CurateError(
             f"cleanlab needs a model's probabilities: run `avhcurate score {table.dataset.name} ...` first"
         )
-    found = table.frame(filters, columns=["curated_label", "predicted"])
-    usable = found[found.notna().all(axis=1)]
+    labelled = table.frame(filters, columns=["curated_label", "predicted"])
+    usable = labelled[labelled.notna().all(axis=1)]
     if usable.empty:
         raise CurateError(
             "no sample has both a label and a prediction, so there is nothing for cleanlab: widen filters"
@@ -46,7 +46,7 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
     path.mkdir()
     _write_rows(table, run, filters, path, len(usable))
     (path / "README.md").write_text(_README.format(name=table.dataset.name), encoding="utf-8")
-    return len(found) - len(usable)
+    return len(labelled) - len(usable)
 
 
 def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Path, n: int) -> None:

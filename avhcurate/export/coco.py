@@ -18,7 +18,7 @@ from avhcurate.table.filters import Filters
 
 
 def write_coco(table: DatasetTable, filters: Filters, path: Path) -> int:
-    """images/, annotations.json; returns how many samples were left out since their images cannot be read.
+    """images/, annotations.json; returns how many samples were left out because their images cannot be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
     0 for none. The sample's columns are the image's `attributes`.

@@ -14,8 +14,8 @@ from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
-#: Fields that a label of FiftyOne's has itself; columns of these names come as `sample_NAME`.
-_OWN = ("id", "label", "confidence", "logits", "tags", "attributes")
+#: Fields of FiftyOne's labels; columns of these names are exported as `sample_NAME`.
+_FIELDS = ("id", "label", "confidence", "logits", "tags", "attributes")
 _README = """# {name}, curated
 
     import fiftyone as fo
@@ -30,7 +30,7 @@ _README = """# {name}, curated
 
 
 def write_fiftyone(table: DatasetTable, filters: Filters, path: Path) -> int:
-    """data/, labels.json and README.md; returns how many samples were left out since their images cannot be read."""
+    """data/, labels.json and README.md; returns how many samples were left out because their images cannot be read."""
     (path / "data").mkdir(parents=True)
     left_out: list[int] = []
     with text_file(path / "labels.json") as stream:
@@ -53,8 +53,8 @@ def _label(row: dict[str, Any]) -> dict[str, Any] | None:
     if row["curated_label"] is None:
         return None
     label = {"label": row["curated_label"]}  # the class's place in `classes`
-    # The model's confidence is in the given label: of another it says nothing.
+    # The model's confidence refers to the given label.
     if row["confidence"] is not None and row["curated_label"] == row["label"]:
         label["confidence"] = row["confidence"]
     attributes = without_missing(row, without=("curated_label", "curated_label_name"))
-    return label | {"attributes": {f"sample_{key}" if key in _OWN else key: attributes[key] for key in attributes}}
+    return label | {"attributes": {f"sample_{key}" if key in _FIELDS else key: attributes[key] for key in attributes}}

@@ -36,12 +36,12 @@ def place_images(
     for batch in batches(table, filters, rows=_BATCH):
         rows = batch.to_pylist()
         places = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
-        broken = list(_place(source, places))
+        broken = list(_write_files(source, places))
         left_out += broken
         yield from ((row, places[row["id"]]) for row in rows if row["id"] not in broken)
 
 
-def _place(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
+def _write_files(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
     """Writes or links the files; yields the ids of images that cannot be read."""
     inside = []
     for id, place in places.items():

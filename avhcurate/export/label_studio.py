@@ -35,7 +35,7 @@ _SETUP = (
 
 
 def write_label_studio(table: DatasetTable, filters: Filters, path: Path, *, image_prefix: str | None = None) -> int:
-    """tasks.json, label_config.xml, README.md; returns how many samples were left out since images cannot be read.
+    """tasks.json, label_config.xml, README.md; returns how many samples were left out (unreadable images).
 
     Without `image_prefix` the images lie in images/ and are named as files below Label Studio's document root; with
     it no image is written, and each is named by the prefix and the sample's path.
@@ -60,7 +60,7 @@ def _tasks(
         facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
         data = {"image": address, "path": row["path"], **facts} | ({"simulated": True} if table.simulated else {})
         if ticks:
-            data["class"] = row["label_name"] or ""  # what the ticks are about
+            data["class"] = row["label_name"] or ""  # the class that was ticked
         yield {
             "data": data,
             "predictions": [_prediction(row, table)] if row["predicted_name"] is not None else [],

@@ -11,7 +11,7 @@ from typing import Any
 from avhcurate.disk.files import check_free, temporary_name, write_atomic
 from avhcurate.errors import CurateError
 
-#: The manifest within a folder, by which an export is known.
+#: The manifest within a folder; a folder without it is not an export.
 _MANIFEST = "manifest.json"
 
 
@@ -46,7 +46,7 @@ def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
         check_free(out, force=force)
         check_free(beside, force=force)
     elif out.is_symlink() or (out.exists() and not (out / _MANIFEST).is_file()):
-        raise CurateError(f"{out} exists and is no export, so it is not replaced: choose another name")
+        raise CurateError(f"{out} exists and is not an export, so it is not replaced: choose another name")
     elif out.exists() and not force:
         raise CurateError(f"{out} exists: choose another name or give --force to replace it")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-#: Bytes of a name: file systems take 255, and what distinguishes files follows.
+#: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
 _LONGEST = 100
 
 

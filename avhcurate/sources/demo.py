@@ -22,13 +22,13 @@ NAME = "digits"
 MODEL = "avhcurate:digits"
 CLASSES = tuple("0123456789")
 
-#: Below the workspace's downloads; never in a folder of the user's.
+#: Files below the workspace's downloads.
 _SOURCE = Path("digits", "digits.parquet")
 _VOTES = Path("digits", "simulated_votes.npy")
 
 
 def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> DatasetFolder:
-    """Dataset `digits`, imported, with simulated votes, scored; what is there already is not done again.
+    """Dataset `digits`, imported, with simulated votes, scored; finished steps are not repeated.
 
     Real votes that were attached in place of the simulated ones stay. Raises CurateError when the workspace holds a
     dataset of the user's under that name, or when the network's weights are missing.
@@ -37,13 +37,13 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
     source = workspace.downloads / _SOURCE
     if not source.exists():
         write_parquet(source, _digits_table())
-    # The source is ours alone, so a version of it from before may go.
+    # No file of the user's is in this source, so an older version of it can be replaced.
     folder = import_dataset(workspace, NAME, source, force=True)
     votes = folder.record.votes
     if votes is None or (votes.simulated and votes.note != _note(SimulatedAnnotators())):
         _attach_simulated_votes(workspace)
     if not _scored(folder):
-        # Torch takes seconds to import, which a demo that is ready should not cost.
+        # Torch takes seconds to import, which a finished demo does not need.
         from avhcurate.models.loading import ModelSpec
         from avhcurate.scoring.service import score_dataset
 

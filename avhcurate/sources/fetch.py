@@ -18,13 +18,13 @@ from avhcurate.sources.public.pacs import PACS
 from avhcurate.sources.service import import_dataset
 from avhcurate.votes.attach import attach_sheet
 
-#: Every public dataset by name. Checksums are those that its place publishes; where there is none, `fetch` says so.
+#: Every public dataset by name. Checksums are the published ones; `fetch` tells where there is none.
 PUBLIC: dict[str, PublicDataset] = {public.name: public for public in (CIFAR10H, *IMAGENETV2, PACS, IMAGENET_REAL)}
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """The dataset, None where its images must be obtained first; the folder of the files; what the user should know."""
+    """The dataset, None where the user must get its images first; the folder of the files; messages for the user."""
 
     folder: DatasetFolder | None
     place: Path
@@ -32,10 +32,10 @@ class FetchResult:
 
 
 def find_public(name: str) -> PublicDataset:
-    """The public dataset of that name; `CurateError` naming those that are known."""
+    """The public dataset of that name; `CurateError` where there is none."""
     if name in PUBLIC:
         return PUBLIC[name]
-    raise CurateError(f"there is no public dataset {name!r} here: choose one of {', '.join(PUBLIC)}")
+    raise CurateError(f"there is no public dataset {name!r}: choose one of {', '.join(PUBLIC)}")
 
 
 def fetch_public(
@@ -50,15 +50,15 @@ def fetch_public(
 ) -> FetchResult:
     """Fetches a public dataset's files and imports them, with their votes, as dataset `name`.
 
-    `mirror`: a folder or an address that holds the files by their names, asked in place of the official ones. `out`:
-    where they land, else the workspace's downloads. `images`: a folder of images that nobody may hand on. The same
-    call again resumes. Progress is in megabytes.
+    `mirror`: a folder or an address with the files by their names, in place of the official ones. `out`: where they
+    are saved, else the workspace's downloads. `images`: a folder of images that may not be redistributed. The same call
+    resumes. Progress is in megabytes.
     """
     public = find_public(name)
     place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
     fetched = _fetch_files(public, place, mirror, images, progress)
     if public.needs_images and images is None:
-        hint = f"the labels lie in {place}; the images are not handed on: get them from {public.home} and run "
+        hint = f"the labels lie in {place}; the images may not be redistributed: get them from {public.home} and run "
         return FetchResult(None, place, [*fetched.messages, f"{hint}`avhcurate fetch {name} --images FOLDER`"])
     progress.report(0, 0, "making a dataset of it")
     source = public.prepare(fetched, place / "prepared")
@@ -72,7 +72,7 @@ def fetch_public(
 def _fetch_files(
     public: PublicDataset, place: Path, mirror: str | None, images: Path | None, progress: Progress
 ) -> FetchedFiles:
-    """Everything that is needed, fetched or found; an optional file that cannot be had is left out with a message."""
+    """Fetches or finds every file; an optional file that is not available is left out with a message."""
     fetched = FetchedFiles({}, None if images is None else _folder("--images", images))
     if public.hub is not None and mirror is None:
         fetched.paths["hub"] = fetch_hub(HubName(public.hub), place, progress=progress)

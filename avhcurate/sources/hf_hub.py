@@ -45,10 +45,10 @@ class HubName:
         >>> HubName.of("ylecun/mnist:/test").split
         'test'
         """
-        found = None if Path(text).expanduser().is_dir() else _NAME.fullmatch(text.strip())
-        if found is None:
+        match = None if Path(text).expanduser().is_dir() else _NAME.fullmatch(text.strip())
+        if match is None:
             return cls(text)
-        return cls(found["repository"], found["revision"], found["config"] or None, found["split"])
+        return cls(match["repository"], match["revision"], match["config"] or None, match["split"])
 
     def __str__(self) -> str:
         revision = f"@{self.revision}" if self.revision else ""
@@ -78,11 +78,11 @@ def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
     Downloads resume, are checked by the hub's SHA-256 and are not repeated. Progress is in megabytes.
     """
     local = _local_copy(name)
-    place = downloads / folder_name(str(name))
+    target = downloads / folder_name(str(name))
     if local is not None:
-        return local if name.config is None and name.split is None else _link_files(name, local, place)
-    whole = place / "complete"
-    if whole.exists() and (folder := place / whole.read_text().strip()).is_dir():
+        return local if name.config is None and name.split is None else _link_files(name, local, target)
+    complete = target / "complete"
+    if complete.exists() and (folder := target / complete.read_text().strip()).is_dir():
         return folder
     try:
         commit, files = _find(name)
@@ -92,9 +92,9 @@ def fetch_hub(name: HubName, downloads: Path, *, progress: Progress) -> Path:
             f"hf:{name} could not be read at {_endpoint()} ({problem}): check the name and the network{token}; "
             f"{_OTHERWISE}"
         ) from problem
-    folder = place / (re.sub(r"\W", "-", commit)[:12])
+    folder = target / (re.sub(r"\W", "-", commit)[:12])
     _download(name, commit, files, folder, progress)
-    write_atomic(whole, folder.name + "\n")
+    write_atomic(complete, folder.name + "\n")
     return folder
 
 
@@ -178,8 +178,8 @@ def _ask(address: str) -> tuple[Any, str | None]:
         content = json.loads(data)
     except ValueError as problem:
         raise RemoteError("its answer is no JSON") from problem
-    found = re.search(r"<([^>]+)>\s*;\s*rel=\"next\"", link)
-    following = found[1] if found and urlsplit(found[1])[:2] == urlsplit(_endpoint())[:2] else None
+    match = re.search(r"<([^>]+)>\s*;\s*rel=\"next\"", link)
+    following = match[1] if match and urlsplit(match[1])[:2] == urlsplit(_endpoint())[:2] else None
     return content, following
 
 
@@ -236,8 +236,8 @@ def _file_names(files: list[_File]) -> list[str]:
     """A name for each file that begins with its split, as on the hub."""
     splits = [re.sub(r"\W", "_", file.split) for file in files]
     return [
-        f"{split}-{splits[:place].count(split):05d}-of-{splits.count(split):05d}.parquet"
-        for place, split in enumerate(splits)
+        f"{split}-{splits[:position].count(split):05d}-of-{splits.count(split):05d}.parquet"
+        for position, split in enumerate(splits)
     ]
 
 
@@ -253,25 +253,25 @@ def _local_copy(name: HubName) -> Path | None:
         reference = cached / "refs" / (name.revision or "main")
         commit = reference.read_text().strip() if reference.is_file() else name.revision or ""
         places = [mirror / "datasets" / name.repository, mirror / name.repository, cached / "snapshots" / commit]
-        if (found := next((place for place in places if place.is_dir()), None)) is not None:
-            return found
+        if (folder := next((place for place in places if place.is_dir()), None)) is not None:
+            return folder
         raise CurateError(f"HF_ENDPOINT is the folder {mirror}, and it holds no {name.repository}: put a copy there")
     if itself.is_absolute():
         raise CurateError(f"hf:{name}: there is no such folder; give the hub's name of it, {_OTHERWISE}")
     return None
 
 
-def _link_files(name: HubName, folder: Path, place: Path) -> Path:
+def _link_files(name: HubName, folder: Path, target: Path) -> Path:
     """A folder of links to the files of a local copy that belong to the config and split of `name`."""
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
     if not paths:
         raise CurateError(f"{folder} holds no Parquet files to choose a config or split among: import it without them")
     files = _select_files(name, [_by_layout(_File(path)) for path in paths])
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    for file, target in zip(files, _file_names(files), strict=True):
-        (place / target).symlink_to((folder / file.path).absolute())
-    return place
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for file, file_name in zip(files, _file_names(files), strict=True):
+        (target / file_name).symlink_to((folder / file.path).absolute())
+    return target
 
 
 def _endpoint() -> str:

@@ -19,7 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.labels import MAX_CLASSES
 from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
-#: Class orders that may be called by name in `--classes`.
+#: Class orders that `--classes` takes by name.
 KNOWN_CLASSES = {
     "visda17": (
         *("aeroplane", "bicycle", "bus", "car", "horse", "knife", "motorcycle", "person", "plant", "skateboard"),
@@ -125,7 +125,7 @@ def _refuse_other_rows(table: pa.Table, column: str) -> None:
     several = per_path.filter(pc.greater(per_path["count_all"], 1))
     if len(several):
         raise CurateError(
-            f"{len(several)} images stand in several rows that differ, first {several[column][0].as_py()!r}: a "
+            f"{len(several)} images are in several rows that differ, first {several[column][0].as_py()!r}: a "
             "manifest has one row for each image. Human answers belong in a table of their own: "
             "`avhcurate votes NAME FILE`"
         )
@@ -218,7 +218,7 @@ def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
 
 
 def class_list(text: str | None) -> list[str] | None:
-    """What `--classes` means: a known order, a file with a name a line, or names with commas between.
+    """The class names of `--classes`: a known order, a file with a name a line, or names with commas between.
 
     >>> class_list("cat, dog")
     ['cat', 'dog']

@@ -54,7 +54,7 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
     )
 
 
-#: Where the paths inside the image column stand while the table is read; no user can have such a column.
+#: Column of the paths inside the image column; a name that no user column has.
 _PATH = "\0path"
 
 

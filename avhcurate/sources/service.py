@@ -38,10 +38,9 @@ def import_dataset(
     `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
     `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. `root`: the folder
     from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
-    source holds indices alone. Importing the same again changes nothing; what has changed is refused unless `force`,
-    which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A dataset is
-    imported whole, with its votes, or not at all. Downloads report megabytes, can be stopped, and are
-    resumed by the same call.
+    source holds indices alone. Importing the same source again changes nothing; a changed one is refused unless
+    `force`, which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A
+    dataset is imported whole, with its votes, or not at all. Downloads report megabytes; the same call resumes them.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
@@ -84,7 +83,7 @@ def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | 
 
 
 def _fingerprint(table: SourceTable) -> str:
-    """Of everything that decides what a sample is: paths, labels, the user's columns, sizes; not of where it lies."""
+    """Hash of the paths, labels, the user's columns and sizes, but not of the folder that holds them."""
     return fingerprint_table(
         table.samples.drop_columns(["_file"]), table.kind, "\n".join(table.classes), *table.evidence
     )
@@ -104,7 +103,7 @@ def _existing(workspace: Workspace, name: str, *, force: bool) -> DatasetFolder 
 
 
 def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
-    """The same samples, perhaps moved: only their places are written again."""
+    """Updates the paths of files that have moved; the samples are the same."""
     files = pq.read_table(folder.samples_path, columns=["_file"])["_file"]
     if files != table.samples["_file"].cast(files.type):
         write_parquet(folder.samples_path, _with_ids(table.samples))
@@ -135,8 +134,8 @@ def _record(
 
 def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:
     """Votes of a new version: those of the source's column, unless others were attached to the version before."""
-    known = None if before is None else before.record.votes
-    if before is not None and known is not None and not from_column(known) and not asked:
+    attached = None if before is None else before.record.votes
+    if before is not None and attached is not None and not from_column(attached) and not asked:
         carry_votes(before, staged)
     elif table.votes is not None and table.votes_column is not None:
         attach_column(staged, table.votes, table.votes_column)
@@ -158,11 +157,11 @@ def _what_changed(before: DatasetFolder, table: SourceTable) -> str:
         "with another label": int((old["label"].fillna(-1)[both] != new["label"].fillna(-1)[both]).sum()),
         "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
     }
-    parts = [f"{number} samples {what}" for what, number in changes.items() if number]
+    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
     if record.classes != table.classes:
         parts.append(f"classes {listed(record.classes, 4)} became {listed(table.classes, 4)}")
-    what = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
+    difference = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
     return (
-        f"dataset {record.name!r} exists and the source has changed since ({what}): "
+        f"dataset {record.name!r} exists and the source has changed since ({difference}): "
         "--force imports it again and drops its model runs, or choose another name"
     )

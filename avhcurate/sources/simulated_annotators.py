@@ -1,7 +1,7 @@
 """Simulated annotators: each sees a noisy, blurred, shifted view of an image and answers by what it remembers.
 
 No network takes part, so how hard an image is for them does not depend on how hard it is for a CNN. The answers are
-simulated: whatever shows them says so.
+marked as simulated everywhere.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from avhcurate.errors import CurateError
 
 @dataclass(frozen=True)
 class SimulatedAnnotators:
-    """Who answers. Each observer draws its own value from every (low, high) range, uniformly.
+    """Settings of the annotators. Each observer draws its own value from every (low, high) range, uniformly.
 
-    common: images of each class that all of them grew up with; what is unlike these is hard for everyone.
+    common: images of each class that all of them know; images unlike these are hard for everyone.
     memories: how many of these an observer remembers, whole numbers, both ends possible.
     blur: standard deviation of its eyes' Gaussian blur, pixels.
     noise: standard deviation of the noise on each pixel of each view, in units of the image's range [0, 1].

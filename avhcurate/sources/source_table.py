@@ -23,13 +23,13 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.labels import Labels, encode_labels, unlabelled, with_names
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA
 
-#: Names of the table, and of what exports put beside its columns.
+#: Column names of the table and of exports.
 _TAKEN = frozenset((*COLUMNS, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Columns that the user named, where the source has columns; the folder from which its paths count; its classes."""
+    """Columns that the user names; `root`, the folder that relative paths start from; the class names."""
 
     image_column: str | None = None
     label_column: str | None = None
@@ -46,7 +46,7 @@ class ImportOptions:
 
 
 Column: TypeAlias = Sequence[Any] | np.ndarray  # Arrow's columns are sequences too
-#: What a source is.
+#: Kinds of sources.
 SourceKind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 
 
@@ -170,7 +170,7 @@ def _classes_by_votes(labels: Labels, votes: pa.ChunkedArray) -> Labels:
 
 
 def user_columns(table: pa.Table) -> tuple[pa.Table, list[str]]:
-    """The user's own columns under names that are free, and what was renamed or left out.
+    """The user's own columns under free names, and messages on those renamed or left out.
 
     Numbers, texts, truths and times are kept; nested values and raw bytes are left out. Class indices that Hugging
     Face declares become class names.

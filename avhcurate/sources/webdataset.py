@@ -67,10 +67,10 @@ class _Index:
 
 
 def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
-    """One sample an image in the shards; nothing is extracted, and no other file in them is opened but cls, txt, json.
+    """One sample an image in the shards; nothing is extracted, and of the other files only cls, txt and json are read.
 
     `cls` is the label, or the field that `options.label_column` names among those of `json` and `txt`. A shard that
-    is damaged gives what comes before the damage.
+    is damaged gives the samples before the damage.
     """
     index = _Index()
     seen: set[str] = set()
@@ -95,7 +95,7 @@ def read_webdataset(pattern: str, options: ImportOptions) -> SourceTable:
 
 
 def expand(pattern: str) -> list[str]:
-    """Shards by braces, as `train-{000..099}.tar` or `{train,val}.tar`, or on this machine by `*`; in order.
+    """The shards of a pattern with braces, as `train-{000..099}.tar`, or with `*` on this machine; in order.
 
     >>> expand("https://x.org/a-{08..11}.tar")[::3]
     ['https://x.org/a-08.tar', 'https://x.org/a-11.tar']
@@ -103,10 +103,10 @@ def expand(pattern: str) -> list[str]:
     places = [str(Path(text).expanduser().absolute()) if not is_url(text) else text for text in _braces(pattern)]
     shards = []
     for place in places:
-        found = sorted(glob.glob(place)) if not is_url(place) and any(sign in place for sign in "*?[") else [place]
-        shards += found
+        local_glob = not is_url(place) and any(sign in place for sign in "*?[")
+        shards += sorted(glob.glob(place)) if local_glob else [place]
     if not shards:
-        raise CurateError(f"no file is called like {pattern}: give wds:PATTERN, as wds:train-{{000..099}}.tar")
+        raise CurateError(f"no file matches {pattern}: give wds:PATTERN, as wds:train-{{000..099}}.tar")
     missing = [shard for shard in shards if not is_url(shard) and not Path(shard).is_file()]
     if missing:
         raise CurateError(f"{len(missing)} of {len(shards)} shards do not exist, first {missing[0]}: check the pattern")
@@ -120,18 +120,18 @@ def _braces(pattern: str) -> list[str]:
     >>> _braces("{a,b}-{9..10}")
     ['a-9', 'a-10', 'b-9', 'b-10']
     """
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None:
+    match = re.search(r"\{([^{}]*)\}", pattern)
+    if match is None:
         return [pattern]
-    numbers = re.fullmatch(r"(\d+)\.\.(\d+)", found[1])
+    numbers = re.fullmatch(r"(\d+)\.\.(\d+)", match[1])
     if numbers:
         first, last = int(numbers[1]), int(numbers[2])
         if last - first >= _MOST_SHARDS:
-            raise CurateError(f"{{{found[1]}}} are more than {_MOST_SHARDS} shards: import a part of them")
+            raise CurateError(f"{{{match[1]}}} are more than {_MOST_SHARDS} shards: import a part of them")
         options = [str(number).zfill(len(numbers[1])) for number in range(first, last + 1)]
     else:
-        options = found[1].split(",")
-    head, tail = pattern[: found.start()], pattern[found.end() :]
+        options = match[1].split(",")
+    head, tail = pattern[: match.start()], pattern[match.end() :]
     shards = [text for option in options for text in _braces(head + option + tail)]
     if len(shards) > _MOST_SHARDS:
         raise CurateError(f"{pattern} are more than {_MOST_SHARDS} shards: import a part of them")
@@ -230,7 +230,7 @@ def _numbers(values: list[Any]) -> pa.Array:
 
 
 def split_of_shard(shard: str) -> str | None:
-    """The split that a shard's name or folder tells.
+    """The split in the name or folder of a shard.
 
     >>> [split_of_shard(name) for name in ("/d/imagenet-train-000.tar", "/d/val/00.tar", "/d/00.tar")]
     ['train', 'val', None]

@@ -232,7 +232,7 @@ def test_a_folder_is_never_left_overwritten_or_filled_from_outside(digits, tmp_p
     with pytest.raises(CurateError, match="--force"):
         export(digits, few, format, out)
     (tmp_path / "mine").mkdir()
-    with pytest.raises(CurateError, match="no export"):
+    with pytest.raises(CurateError, match="not an export"):
         export(digits, few, format, tmp_path / "mine", force=True)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
 

@@ -62,7 +62,7 @@ def test_each_part_is_an_export_of_its_own(digits, tmp_path):
     with pytest.raises(CurateError, match="--force"):
         write_split(digits, found, tmp_path / "out", format="folder")
     (tmp_path / "mine").mkdir()
-    with pytest.raises(CurateError, match="no export"):
+    with pytest.raises(CurateError, match="not an export"):
         write_split(digits, found, tmp_path / "mine", format="folder", force=True)
 
 

@@ -256,7 +256,7 @@ def test_a_shard_that_changed_since_gives_reasons_not_wrong_images(workspace: Wo
     ("pattern", "words"),
     [
         ("{}/gone-{{0..2}}.tar", "3 of 3 shards do not exist"),
-        ("{}/*.tar", "no file is called like"),
+        ("{}/*.tar", "no file matches"),
         ("{}/a.tar.gz", "is compressed"),
         ("{}/empty", "holds no images"),
         ("{}/{{0..999999}}.tar", "more than 100000 shards"),

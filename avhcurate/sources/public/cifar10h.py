@@ -47,9 +47,9 @@ def _binary_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 
 def _python_batch(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """The same of the Python version, a pickle of plain data."""
-    found = plain(content, "test_batch")
+    batch = plain(content, "test_batch")
     try:
-        return _cifar(np.array([operator.index(label) for label in found["labels"]]), np.array(found["data"], np.uint8))
+        return _cifar(np.array([operator.index(label) for label in batch["labels"]]), np.array(batch["data"], np.uint8))
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise CurateError("test_batch holds no data and labels as CIFAR-10 has them: fetch it again") from problem
 

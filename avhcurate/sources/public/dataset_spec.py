@@ -24,7 +24,7 @@ class FetchedFiles:
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A public dataset: `licence` in the words of its authors, `size` of the download in bytes, roughly.
+    """A public dataset: `licence` as its authors state it, approximate `size` of the download in bytes.
 
     `prepare` turns the fetched files into a source to import, in the given folder or elsewhere; `votes` reads the
     human answers for the imported dataset. `trees`: names of folders that a mirror may hold instead of the first file.

@@ -36,9 +36,9 @@ def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
     real = _labels(fetched.paths["real.json"], len(classes))
     rows = []
     for path in sorted(fetched.images.rglob("*")):
-        found = _IMAGE.fullmatch(path.name)
-        if found is not None and 1 <= int(found[1]) <= len(real):
-            labels, given = real[int(found[1]) - 1], wnids.get(path.parent.name)
+        match = _IMAGE.fullmatch(path.name)
+        if match is not None and 1 <= int(match[1]) <= len(real):
+            labels, given = real[int(match[1]) - 1], wnids.get(path.parent.name)
             names = "; ".join(classes[index] for index in labels)
             agrees = None if given is None or not labels else given in labels
             rows.append((str(path), given, names, len(labels), agrees))
@@ -59,12 +59,12 @@ def _prepare(fetched: FetchedFiles, folder: Path) -> Path:
 
 def _labels(path: Path, classes: int) -> list[list[int]]:
     try:
-        found = [[int(label) for label in labels] for labels in json.loads(path.read_bytes())]
+        real = [[int(label) for label in labels] for labels in json.loads(path.read_bytes())]
     except (ValueError, TypeError) as problem:
         raise CurateError(f"{path} is not a list of lists of labels ({problem}): fetch it again") from problem
-    if any(not 0 <= label < classes for labels in found for label in labels):
+    if any(not 0 <= label < classes for labels in real for label in labels):
         raise CurateError(f"{path} holds labels beyond {classes} classes: fetch it again")
-    return found
+    return real
 
 
 def _votes(fetched: FetchedFiles, folder: DatasetFolder) -> VoteSheet | None:

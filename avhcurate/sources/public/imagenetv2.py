@@ -27,9 +27,9 @@ _TICKS = Wanted(
 def class_info(fetched: FetchedFiles) -> tuple[list[str], dict[str, int]]:
     """ImageNet's class names by index, and the index of each WordNet id."""
     try:
-        found = json.loads(fetched.paths[CLASS_INFO.name].read_bytes())
-        names = {int(item["cid"]): str(item["synset"][0]) for item in found}
-        wnids = {str(item["wnid"]): int(item["cid"]) for item in found}
+        items = json.loads(fetched.paths[CLASS_INFO.name].read_bytes())
+        names = {int(item["cid"]): str(item["synset"][0]) for item in items}
+        wnids = {str(item["wnid"]): int(item["cid"]) for item in items}
     except (ValueError, KeyError, TypeError, IndexError) as problem:
         raise CurateError(
             f"{CLASS_INFO.name} is not ImageNetV2's list of classes ({problem}): fetch it again"
