@@ -52,14 +52,12 @@ def all_runs(here: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
 
 def _below_table(runs: SideBySide) -> str:
     n, labelled = len(runs.samples), runs.labelled
-    out = (
-        "" if n == labelled else f" {labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run."
-    )
+    lacking = f"{labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run. "
     return (
-        f"n {n:,}: labelled samples in view that every run has scored.{out} Small: 95 % intervals (accuracy Wilson, "
-        "ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of the classes' accuracies. ECE over 15 "
-        "bins of the predicted class's probability; “chance” is what a perfectly calibrated model stays below in "
-        "97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
+        f"n {n:,}: labelled samples in view that every run has scored. {lacking if n < labelled else ''}"
+        "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of "
+        "the classes' accuracies. ECE over 15 bins of the predicted class's probability; “chance” is what a perfectly "
+        "calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
     )
 
 
@@ -83,8 +81,8 @@ def _discoveries(runs: SideBySide) -> None:
     st.subheader(f"Discoveries 4 and 5 of {PAPER}")
     st.html(_hsf_html(runs))
     for finding in runs.findings:
-        said = plain(sentence(finding, simulated=runs.simulated))
-        st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {said}")
+        text = plain(sentence(finding, simulated=runs.simulated))
+        st.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}: {finding.verdict}.** {text}")
 
 
 def _tests(runs: SideBySide) -> None:

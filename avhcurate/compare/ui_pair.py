@@ -27,19 +27,15 @@ def headline(pair: RunPair) -> None:
     a_only, b_only, p = pair.only
     n = len(pair.points)
     shares = [100 * pair.points[f"{side}_right"].mean() for side in "ab"]
-    if p < 0.05:
-        better = "A" if a_only > b_only else "B"
-        said = f"**{better} is right more often**"
-    else:
-        said = "**No clear difference in accuracy**"
+    better = "A" if a_only > b_only else "B"
+    verdict = f"{better} is right more often" if p < 0.05 else "No clear difference in accuracy"
     st.markdown(
-        f"{said}: A {shares[0]:.1f} %, B {shares[1]:.1f} % of {n:,} samples; {a_only:,} only A has right, "
+        f"**{verdict}**: A {shares[0]:.1f} %, B {shares[1]:.1f} % of {n:,} samples; {a_only:,} only A has right, "
         f"{b_only:,} only B (McNemar, {p_text(p)})."
     )
     missing = zip("AB", pair.left_out, strict=True)
-    out = "; ".join(f"{left:,} without a score of {run}" for run, left in missing if left)
-    if out:
-        st.caption(f"{pair.labelled - n:,} of {pair.labelled:,} labelled samples in view are left out: {out}.")
+    if reasons := "; ".join(f"{left:,} without a score of {run}" for run, left in missing if left):
+        st.caption(f"{pair.labelled - n:,} of {pair.labelled:,} labelled samples in view are left out: {reasons}.")
 
 
 def listing(here: Opened, pair: RunPair, part: str) -> tuple[ImageList | None, int | None]:

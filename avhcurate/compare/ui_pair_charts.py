@@ -50,12 +50,12 @@ def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
         key="models.against",
         alt=f"{measure} of {pair.titles[0]} against {pair.titles[1]}, {len(points):,} samples",
     )
-    said = f"{len(points):,} samples; Spearman {signed(pair.spearman, 3)}."
+    note = f"{len(points):,} samples; Spearman {signed(pair.spearman, 3)}."
     if len(points) > plots.MOST_POINTS:
-        said += " The shade says how many lie in a cell; those that lie alone are drawn. A selection takes all."
+        note += " The shade shows how many lie in a cell; those that lie alone are drawn. A selection takes all."
     if pair.measure == "relative_avh":
-        said += " Relative AVH, since the runs tell different numbers of classes apart."
-    st.caption(f"{said} {hint} On the dashed line both find a sample equally hard.")
+        note += " Relative AVH, since the runs tell different numbers of classes apart."
+    st.caption(f"{note} {hint} On the dashed line both find a sample equally hard.")
     if region is None:
         return None, clicked
     inside = points[region.holds(points["a"], points["b"])]
