@@ -3,6 +3,7 @@
 import streamlit as st
 
 from avhcurate.map import ui as map_ui
+from avhcurate.map import ui_region as map_ui_region
 from avhcurate.map import ui_start as map_ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
@@ -13,7 +14,7 @@ from avhcurate.ui.page_header import subtitle
 st.title("Map")
 here = frame.with_run()
 subtitle(here, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
-map_ui.go_to_gallery()
+map_ui_region.go_to_gallery()
 job = job_panel(here.workspace)
 busy = job is not None and job.active
 maps = map_ui_start.maps_of_run(here)
@@ -28,7 +29,7 @@ if not here.count:
 shown = map_ui.map_in_view(here, maps)
 map_ui.choose_colours(here, maps, shown)
 map_ui.chart(here, shown)
-on_page, opened = map_ui.images(here, shown)
+on_page, opened = map_ui_region.images(here, shown)
 with st.expander("Make another map"):
     map_ui_start.form(here, busy=busy)
 show_details(here, on_page, opened)

@@ -140,12 +140,12 @@ def read(table: DatasetTable, folder: DegradationFolder, filters: Filters | None
     record = folder.record
     rows = pq.read_table(folder.scores_path).to_pandas()
     rows = rows[rows["problem"].isna()].drop(columns="problem")
-    known = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"])
-    rows = rows[rows["id"].isin(known["id"])].reset_index(drop=True)
-    labels = rows["id"].map(known.set_index("id")["label"].astype("float64"))
+    in_view = table.frame(filters or Filters(), columns=["id", "label", "hsf_bin"])
+    rows = rows[rows["id"].isin(in_view["id"])].reset_index(drop=True)
+    labels = rows["id"].map(in_view.set_index("id")["label"].astype("float64"))
     correct = (rows["predicted"] == labels).astype("float64").where(labels.notna())
-    seen = known[known["id"].isin(rows["id"])]
-    of_bin = {name: seen["id"][seen["hsf_bin"] == name].to_numpy() for name in bin_labels(table.edges)}
+    scored = in_view[in_view["id"].isin(rows["id"])]
+    of_bin = {name: scored["id"][scored["hsf_bin"] == name].to_numpy() for name in bin_labels(table.edges)}
     bins = {name: ids for name, ids in of_bin.items() if len(ids)}
     return Degraded(record, rows.assign(correct=correct), bins)
 

@@ -103,7 +103,7 @@ def points(x: np.ndarray, y: np.ndarray, custom: np.ndarray, shades: np.ndarray,
         order = np.argsort(shades if by.harder != "low" else -shades, kind="stable")  # the hardest on top
         finite = np.isfinite(shades[order])
         add(order[~finite], color=faded(GREY, 0.5))
-        ends = {"colorscale": by.colors, "cmin": by.low, "cmax": by.high, "colorbar": by.bar}
+        ends: dict[str, Any] = {"colorscale": by.colors, "cmin": by.low, "cmax": by.high, "colorbar": by.bar}
         add(order[finite], color=shades[order[finite]].astype(np.float32), **ends)
         return figure
     if by.without is not None:

@@ -1,4 +1,4 @@
-"""The Map page: choice of map and colours, the chart to draw regions on, the images in the region."""
+"""The Map page: choice of map and colours, and the chart to draw regions on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from avhcurate.curate import saved
 from avhcurate.map import plots
 from avhcurate.map.plots import MOST_POINTS, Legend, Scale, Window
 from avhcurate.map.points import MapPoints, color_options, points_in_view
@@ -18,30 +17,25 @@ from avhcurate.scores import SCORES
 from avhcurate.stats.downsample import cut, downsample
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui import grid_actions, region_chart, url_state
+from avhcurate.ui import region_chart, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import GREY, faded, of_hsf
 from avhcurate.ui.components.listener import heard, listen
-from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.frame import Opened
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.regions import Region, write_region
-from avhcurate.ui.sample_grid import sample_grid
-from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.signin import who
 from avhcurate.ui.user_errors import plain
 
 #: With the key of a map's folder.
-_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
+MAP_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
 
 _TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}
 _DRAWN = {"points": "Points", "density": "Density"}
 _COLUMNS, _ROWS = 200, 128
 #: Beyond any map: where the outline of an unbounded region stops.
-_FAR = 1e6
-#: The set through which the gallery gets the region's samples.
-_LAST = "last map selection"
+FAR = 1e6
 #: In the legend, all groups without a colour of their own.
 _REST = "others"
 _CHART, _LISTENER = "map.chart", "map.listener"
@@ -49,7 +43,7 @@ _CHART, _LISTENER = "map.chart", "map.listener"
 
 def _read_window(text: str) -> Window:
     left, right, low, high = (float(part) for part in text.split(":"))
-    if not (max(map(abs, (left, right, low, high))) < _FAR and left < right and low < high):
+    if not (max(map(abs, (left, right, low, high))) < FAR and left < right and low < high):
         raise ValueError(text)
     return left, right, low, high
 
@@ -112,7 +106,7 @@ def map_in_view(here: Opened, maps: Sequence[MapFolder]) -> MapInView:
     return MapInView(folder, folder.record, options, color, points, WINDOW.of(here.view), REGION.of(here.view))
 
 
-_points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=_HASH_FUNCS)(
+_points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
     points_in_view
 )
 
@@ -160,7 +154,7 @@ def choose_colours(here: Opened, maps: Sequence[MapFolder], shown: MapInView) ->
         DRAWN.show(st.segmented_control, "Draw", here.view, _DRAWN)
         TOOL.show(st.segmented_control, "Pointer", here.view, list(_TOOLS))
         if shown.window is not None:
-            st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=_zoom)
+            st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
         with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
             st.markdown(ABOUT)
 
@@ -207,7 +201,7 @@ def chart(here: Opened, shown: MapInView) -> None:
     plots.framed(
         figure,
         window,
-        outline=region.outline(-_FAR, _FAR) if region else None,
+        outline=region.outline(-FAR, FAR) if region else None,
         dragmode=_TOOLS[tool],
         axes=_axes(shown.record),
         legend="" if value else of_hsf(here.table.simulated) if shown.color == "hsf_bin" else shown.title,
@@ -238,7 +232,7 @@ def _around(window: Window) -> Window:
     return left - across, right + across, low - up, high + up
 
 
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_HASH_FUNCS)
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
 def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, area: Window) -> Drawing:
     inside = _points_in_view(table, folder, filters, color=color).within(area)
     if inside.groups is None:
@@ -307,7 +301,7 @@ def _axes(record: MapRecord) -> tuple[str, str]:
     return f"first {first}", f"second {second}"
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=_HASH_FUNCS)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
 def _everything(folder: MapFolder) -> Window:
     """The window that holds the whole map."""
     _, places = folder.coordinates()
@@ -319,79 +313,6 @@ def _everything(folder: MapFolder) -> Window:
     return left, right, bottom, top
 
 
-# --- the images --------------------------------------------------------------------------------------------------
-
-
-def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
-    """The images of the region in a grid with its actions; ids shown, id opened."""
-    region = shown.region
-    if region is None:
-        return [], None
-    sort, descending = here.view.sort, here.view.descending
-    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.points)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**", width="content")
-        if ids:
-            save_set_button(here, ids, key="map.save")
-            st.button(
-                "Open in Gallery",
-                icon=":material/grid_view:",
-                key="map.gallery",
-                on_click=attempt,
-                args=(_keep_as_last, here, ids),
-                help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
-            )
-        st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
-        region_chart.clear_button(REGION)
-    if not ids:
-        st.markdown("No sample lies there: draw another region.")
-        return [], None
-    grid_actions.choose_order(here)
-    return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
-
-
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=_HASH_FUNCS)
-def _ordered(
-    table: DatasetTable,
-    folder: MapFolder,
-    filters: Filters,
-    region: Region,
-    sort: str,
-    descending: bool,
-    _points: MapPoints,
-) -> tuple[int, ...]:
-    """Ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
-    ids = _points.ids[region.holds(_points.x, _points.y)]
-    if sort == "id":
-        return tuple((ids[::-1] if descending else ids).tolist())
-    frame = table.frame(filters, columns=["id", sort])
-    frame = frame[np.isin(frame["id"].to_numpy(np.int64), ids, assume_unique=True)]
-    if frame[sort].dtype == object:  # lists, as tags are, have no order that pandas knows
-        frame = frame.assign(**{sort: frame[sort].map(str, na_action="ignore")})
-    ordered = frame.sort_values(sort, ascending=not descending, na_position="last", kind="stable")
-    return tuple(ordered["id"].astype(int).tolist())
-
-
-def go_to_gallery() -> None:
-    """Opens the gallery with the region's samples after the button was pressed."""
-    if st.session_state.pop(_GO, False):
-        view = url_state.current()
-        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
-        st.switch_page(grid_actions.PAGES / "gallery.py", query_params=query)
-
-
-#: Session state: the gallery is to be opened.
-_GO = "map.go"
-
-
-def _keep_as_last(here: Opened, ids: Sequence[int]) -> None:
-    saved.save_set(here.workspace, here.table.dataset.name, _LAST, ids, who=who())
-    st.session_state[_GO] = True
-
-
-# --- callbacks ---------------------------------------------------------------------------------------------------
-
-
 def _take_over() -> None:
     """What was drawn, moved or clicked on the chart goes into the address."""
     event = heard(_LISTENER)
@@ -401,17 +322,3 @@ def _take_over() -> None:
         region_chart.answer(REGION, event.region)
     elif event.window is not None:
         WINDOW.put(event.window)
-
-
-def _zoom(region: Region | None = None) -> None:
-    """Shows the part of the map around a region, at least twice as wide as high; the whole without one."""
-    if region is None:
-        WINDOW.put(None)
-        return
-    left, right, low, high = (
-        min(max(end, -_FAR / 4), _FAR / 4) for end in (min(region.x), max(region.x), min(region.y), max(region.y))
-    )
-    up = max(high - low, (right - left) / 2, 1e-6) * 0.6
-    x, y = (left + right) / 2, (low + high) / 2
-    across = max((right - left) * 0.6, 2 * up)
-    WINDOW.put((x - across, x + across, y - up, y + up))

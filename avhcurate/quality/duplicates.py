@@ -61,8 +61,8 @@ def equal_pairs(keys: pd.Series) -> np.ndarray:
     [[0, 2], [0, 5]]
     """
     rows = np.flatnonzero(keys.notna())
-    known = keys.iloc[rows]
-    first = pd.Series(rows, known.index).groupby(known.to_numpy()).transform("first").to_numpy(np.int64)
+    present = keys.iloc[rows]
+    first = pd.Series(rows, present.index).groupby(present.to_numpy()).transform("first").to_numpy(np.int64)
     return np.stack([first, rows], axis=1)[first != rows]
 
 
@@ -97,8 +97,8 @@ def nearest_rows(
     ids, cosines = np.full((rows, count), -1, np.int64), np.full((rows, count), -np.inf, np.float32)
     usable = _directed(features)
     tasks = _all_blocks(usable) if len(usable) <= exact_rows else _cells(features, usable, seed)
-    for lookers, candidates, share in tasks:
-        _merge(ids, cosines, lookers, candidates, _directions(features, lookers) @ _directions(features, candidates).T)
+    for queries, candidates, share in tasks:
+        _merge(ids, cosines, queries, candidates, _directions(features, queries) @ _directions(features, candidates).T)
         if on_progress:
             on_progress(share)
     cosines[ids < 0] = np.nan
@@ -112,10 +112,10 @@ def similarity_cut(nearest: np.ndarray) -> float:
     whose nearest angle is `_DEVIATIONS` robust deviations (median and median deviation, of the logarithm) below the
     median. Never below `LEAST_SIMILARITY`.
     """
-    known = nearest[np.isfinite(nearest)]
-    if not len(known):
+    finite = nearest[np.isfinite(nearest)]
+    if not len(finite):
         return LEAST_SIMILARITY
-    logs = np.log(np.maximum(np.arccos(np.clip(known, -1, 1).astype(np.float64)), _SAME_ANGLE))
+    logs = np.log(np.maximum(np.arccos(np.clip(finite, -1, 1).astype(np.float64)), _SAME_ANGLE))
     middle = np.median(logs)
     deviation = 1.4826 * np.median(np.abs(logs - middle))
     angle = max(np.exp(middle - _DEVIATIONS * deviation), _SAME_ANGLE)
@@ -211,9 +211,9 @@ def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
 def _all_blocks(rows: np.ndarray) -> Iterator[_Task]:
     """Every row with every row: rows, candidates, and the share that is then done."""
     parts = _blocks(rows, _ROWS)
-    for place, lookers in enumerate(parts):
+    for place, queries in enumerate(parts):
         for candidates in _blocks(rows, _COLUMNS):
-            yield lookers, candidates, (place + 1) / len(parts)
+            yield queries, candidates, (place + 1) / len(parts)
 
 
 def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]:
@@ -225,21 +225,21 @@ def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]
     )
     for cell in range(count):
         members = rows[homes[:, 0] == cell]
-        for lookers in _blocks(rows[(homes == cell).any(axis=1)], _ROWS):
+        for queries in _blocks(rows[(homes == cell).any(axis=1)], _ROWS):
             for candidates in _blocks(members, _COLUMNS):
-                yield lookers, candidates, (cell + 1) / count
+                yield queries, candidates, (cell + 1) / count
 
 
-def _merge(ids: np.ndarray, cosines: np.ndarray, lookers: np.ndarray, candidates: np.ndarray, new: np.ndarray) -> None:
-    """Merges the best of the `new` cosines (lookers, candidates) into the best so far; candidates ascend."""
-    places = np.searchsorted(candidates, lookers).clip(max=len(candidates) - 1)
-    itself = np.flatnonzero(candidates[places] == lookers)
+def _merge(ids: np.ndarray, cosines: np.ndarray, queries: np.ndarray, candidates: np.ndarray, new: np.ndarray) -> None:
+    """Merges the best of the `new` cosines (queries, candidates) into the best so far; candidates ascend."""
+    places = np.searchsorted(candidates, queries).clip(max=len(candidates) - 1)
+    itself = np.flatnonzero(candidates[places] == queries)
     new[itself, places[itself]] = -np.inf
     count = ids.shape[1]
     near = np.argpartition(-new, min(count, new.shape[1] - 1), axis=1)[:, :count]
-    all_ids = np.concatenate([ids[lookers], candidates[near]], axis=1)
-    all_cosines = np.concatenate([cosines[lookers], np.take_along_axis(new, near, axis=1)], axis=1)
+    all_ids = np.concatenate([ids[queries], candidates[near]], axis=1)
+    all_cosines = np.concatenate([cosines[queries], np.take_along_axis(new, near, axis=1)], axis=1)
     all_ids[np.isneginf(all_cosines)] = -1
     best = np.lexsort((all_ids, -all_cosines), axis=1)[:, :count]
-    ids[lookers] = np.take_along_axis(all_ids, best, axis=1)
-    cosines[lookers] = np.take_along_axis(all_cosines, best, axis=1)
+    ids[queries] = np.take_along_axis(all_ids, best, axis=1)
+    cosines[queries] = np.take_along_axis(all_cosines, best, axis=1)

@@ -73,7 +73,7 @@ class Quality(Command):
     dataset: str
     model: str = ""
     near: float | None = count(
-        None, "read off the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
+        None, "from the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
     )
 
 

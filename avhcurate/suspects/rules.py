@@ -235,11 +235,13 @@ def _within(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return ((frame.rank() - 0.5) / frame.transform("count")).to_numpy()
 
 
-def _share_of_members(values: np.ndarray, classes: np.ndarray, own: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Share of the samples labelled `classes[i]` whose `own` value is not larger than `values[i]`; 0 without any."""
+def _share_of_members(
+    values: np.ndarray, classes: np.ndarray, of_members: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Share of the samples labelled `classes[i]` whose `of_members` does not exceed `values[i]`; 0 without any."""
     share = np.zeros(len(values))
     for label in np.unique(classes):
-        members, asking = np.sort(own[labels == label]), classes == label
+        members, of_class = np.sort(of_members[labels == label]), classes == label
         if len(members):
-            share[asking] = np.searchsorted(members, values[asking], side="right") / len(members)
+            share[of_class] = np.searchsorted(members, values[of_class], side="right") / len(members)
     return share

@@ -52,15 +52,15 @@ def find_suspects(
     if table.run is None:
         raise CurateError(f"dataset {table.dataset.name} has no run: `avhcurate score {table.dataset.name} ...` first")
     started = time.perf_counter()
-    judging = _Judging(table, table.run, progress)
-    chosen, missing = _available(table, judging, sources)
+    search = _Search(table, table.run, progress)
+    chosen, missing = _available(table, search, sources)
     votes = table.votes if "votes" in chosen else None
     settings = {
         "version": _VERSION,
         "sources": chosen,
         "neighbours": NEIGHBOURS,
         "dataset": table.dataset.record.fingerprint,
-        "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(judging.ids))] if honest else None,
+        "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(search.ids))] if honest else None,
         "votes": votes.fingerprint if votes else None,
     }
     folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])
@@ -68,8 +68,8 @@ def find_suspects(
         if folder.complete:
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
-        oof = judging.cross_validated(folds, seed) if honest else None
-        suspects, doubting = judging.judge(chosen, oof)
+        oof = search.cross_validated(folds, seed) if honest else None
+        suspects, doubting = search.examine(chosen, oof)
         write_parquet(folder.table_path, suspects)
         heads, ended = oof.record if oof else None, now()
         record = SuspectsRecord(
@@ -86,7 +86,7 @@ def find_suspects(
             votes_fingerprint=votes.fingerprint if votes else None,
             votes_simulated=bool(votes and votes.simulated),
             votes_kind=votes.kind if votes else None,
-            samples=len(judging.ids),
+            samples=len(search.ids),
             listed=len(suspects),
             doubting=doubting,
             verdicts={key: int((suspects["verdict"] == key).sum()) for key in rules.VERDICTS},
@@ -117,7 +117,7 @@ def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRe
 # --- the search --------------------------------------------------------------------------------------------------
 
 
-class _Judging:
+class _Search:
     """One search under way: `ids` and `labels` of the N samples that are labelled and scored."""
 
     def __init__(self, table: DatasetTable, run: RunFolder, progress: Progress) -> None:
@@ -129,19 +129,19 @@ class _Judging:
     def cross_validated(self, folds: int, seed: int) -> OutOfFoldFolder:
         return out_of_fold.cross_validate(self.dataset, self.run, folds=folds, seed=seed, progress=self.progress)
 
-    def judge(self, sources: Sequence[str], oof: OutOfFoldFolder | None) -> tuple[pd.DataFrame, dict[str, int]]:
+    def examine(self, sources: Sequence[str], oof: OutOfFoldFolder | None) -> tuple[pd.DataFrame, dict[str, int]]:
         """The suspects, columns as in `SuspectsFolder.suspects`, and how many samples each source doubts."""
         near = self.neighbours() if "neighbours" in sources else np.empty((0, NEIGHBOURS), np.int64)
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         view, columns = self._cross_validated_view(oof) if oof else self._own_view()
         angular = rules.angular(view, self.labels)
-        look_at = {
+        evidence_of = {
             "angular": lambda: angular,
             "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
             "cleanlab": lambda: rules.confident_learning(self._probs(oof), self.labels),
             "votes": self._votes,
         }
-        evidence = {source: look_at[source]() for source in sources}
+        evidence = {source: evidence_of[source]() for source in sources}
         doubted = np.any([one.doubts for one in evidence.values()], axis=0)
         samples = rules.combine(evidence, self.num_classes).assign(verdict=rules.verdicts(view, angular, doubted))
         samples.insert(0, "id", self.ids)
@@ -160,10 +160,10 @@ class _Judging:
         folder = NeighboursFolder.of(self.run, str(NEIGHBOURS))
         with folder.alone():
             if not folder.complete or folder.record.samples != len(self.ids):
-                self._search(folder)
+                self._search_neighbours(folder)
         return np.stack(pq.read_table(folder.scores_path, columns=["near"])["near"].to_numpy())
 
-    def _search(self, folder: NeighboursFolder) -> None:
+    def _search_neighbours(self, folder: NeighboursFolder) -> None:
         if not folder.begun:
             made = {"run": self.run.name, "dataset_fingerprint": self.dataset.record.fingerprint, "started": now()}
             folder.write_record(store.NeighboursRecord(count=NEIGHBOURS, samples=len(self.ids), **made))
@@ -252,9 +252,7 @@ class _Judging:
         return rules.kway_votes(counts, self.labels)
 
 
-def _available(
-    table: DatasetTable, judging: _Judging, wanted: Sequence[str] | None
-) -> tuple[list[str], dict[str, str]]:
+def _available(table: DatasetTable, search: _Search, wanted: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
     """The sources to use, in the order of SOURCES, and why others are unavailable; refused where one was named."""
     if unknown := [name for name in wanted or () if name not in SOURCES]:
         raise CurateError(f"no source is called {', '.join(unknown)}: choose from {', '.join(SOURCES)}")
@@ -263,8 +261,8 @@ def _available(
     missing = {}
     if find_spec("cleanlab") is None:
         missing["cleanlab"] = "it is not installed: `pip install avhcurate[cleanlab]`"
-    elif len(judging.ids) * judging.num_classes > _MOST_PROBS:
-        missing["cleanlab"] = f"{len(judging.ids):,} x {judging.num_classes:,} probabilities are more than it can hold"
+    elif len(search.ids) * search.num_classes > _MOST_PROBS:
+        missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities are more than it can hold"
     if table.votes is None:
         missing["votes"] = f"there are none: `avhcurate votes {table.dataset.name} FILE`"
     if refused := [name for name in wanted or () if name in missing]:

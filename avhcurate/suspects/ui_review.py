@@ -109,9 +109,9 @@ def one_by_one(here: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
     sent: Any = st.session_state.get(_CARD) or {}
     session.record(here.table, every, sent)
     session.set_queue(about, ids)
-    asked = read_place(sent.get("at"), session.queue)
-    if asked and asked[1] != session.turn:
-        session.place, session.turn = min(asked[0], max(0, len(session.ids) - 1)), asked[1]
+    request = read_place(sent.get("at"), session.queue)
+    if request and request[1] != session.turn:
+        session.place, session.turn = min(request[0], max(0, len(session.ids) - 1)), request[1]
     if not session.ids:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
         return

@@ -1,0 +1,99 @@
+"""The region on the Map page: its images in a grid, zoom, and the way to the gallery."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from avhcurate.curate import saved
+from avhcurate.map.points import MapPoints
+from avhcurate.map.store import MapFolder
+from avhcurate.map.ui import FAR, MAP_HASH_FUNCS, REGION, WINDOW, MapInView
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import grid_actions, region_chart, url_state
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.regions import Region, write_region
+from avhcurate.ui.sample_grid import sample_grid
+from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.signin import who
+
+#: The set through which the gallery gets the region's samples.
+_LAST = "last map selection"
+#: Session state: the gallery is to be opened.
+_GO = "map.go"
+
+
+def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
+    """The images of the region in a grid with its actions; ids shown, id opened."""
+    region = shown.region
+    if region is None:
+        return [], None
+    sort, descending = here.view.sort, here.view.descending
+    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.points)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**", width="content")
+        if ids:
+            save_set_button(here, ids, key="map.save")
+            st.button(
+                "Open in Gallery",
+                icon=":material/grid_view:",
+                key="map.gallery",
+                on_click=attempt,
+                args=(_keep_as_last, here, ids),
+                help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
+            )
+        st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
+        region_chart.clear_button(REGION)
+    if not ids:
+        st.markdown("No sample lies there: draw another region.")
+        return [], None
+    grid_actions.choose_order(here)
+    return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
+def _ordered(
+    table: DatasetTable,
+    folder: MapFolder,
+    filters: Filters,
+    region: Region,
+    sort: str,
+    descending: bool,
+    _points: MapPoints,
+) -> tuple[int, ...]:
+    """Ids of the samples in the region, in order; `_points` are those of the folder, in any colour."""
+    ids = _points.ids[region.holds(_points.x, _points.y)]
+    if sort == "id":
+        return tuple((ids[::-1] if descending else ids).tolist())
+    frame = table.frame(filters, columns=["id", sort])
+    frame = frame[np.isin(frame["id"].to_numpy(np.int64), ids, assume_unique=True)]
+    if frame[sort].dtype == object:  # lists, as tags are, have no order that pandas knows
+        frame = frame.assign(**{sort: frame[sort].map(str, na_action="ignore")})
+    ordered = frame.sort_values(sort, ascending=not descending, na_position="last", kind="stable")
+    return tuple(ordered["id"].astype(int).tolist())
+
+
+def go_to_gallery() -> None:
+    """Opens the gallery with the region's samples after the button was pressed."""
+    if st.session_state.pop(_GO, False):
+        view = url_state.current()
+        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
+        st.switch_page(grid_actions.PAGES / "gallery.py", query_params=query)
+
+
+def _keep_as_last(here: Opened, ids: Sequence[int]) -> None:
+    saved.save_set(here.workspace, here.table.dataset.name, _LAST, ids, who=who())
+    st.session_state[_GO] = True
+
+
+def _zoom(region: Region) -> None:
+    """Shows the part of the map around a region, at least twice as wide as high."""
+    left, right, low, high = (
+        min(max(end, -FAR / 4), FAR / 4) for end in (min(region.x), max(region.x), min(region.y), max(region.y))
+    )
+    up = max(high - low, (right - left) / 2, 1e-6) * 0.6
+    x, y = (left + right) / 2, (low + high) / 2
+    across = max((right - left) * 0.6, 2 * up)
+    WINDOW.put((x - across, x + across, y - up, y + up))
