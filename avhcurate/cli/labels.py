@@ -146,7 +146,9 @@ def split(
     name: options.NameArgument,
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
     out: Annotated[Path | None, typer.Option(help="A .csv, .jsonl or .parquet; with --format a folder.")] = None,
-    by: Annotated[str, typer.Option(help='Alike in all parts: class, hsf, both, or "" for neither.')] = "class,hsf",
+    by: Annotated[
+        str, typer.Option(help='Balanced across the parts: class, hsf, both, or "" for neither.')
+    ] = "class,hsf",
     group: Annotated[str | None, typer.Option(help="Column whose values stay in one part, as duplicates.")] = None,
     names: Annotated[str | None, typer.Option(help="Names of the parts [train,validation,test].")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.", min=0)] = 0,
@@ -164,9 +166,9 @@ def split(
     from avhcurate.table.filters import Filters
 
     if out is None and as_sets is None:
-        raise CurateError("say where the parts go: --out FILE, --as-sets NAME, or both")
+        raise CurateError("give where to write the parts: --out FILE, --as-sets NAME, or both")
     table = options.open_run_table(workspace, name, model)
-    found = split_service.make_split(
+    parts = split_service.make_split(
         table,
         options.numbers("--shares", shares) or (),
         by=[key for key in by.split(",") if key],
@@ -176,14 +178,12 @@ def split(
         filters=Filters(where=where, sets=tuple(sets or ())),
     )
     if out is not None:
-        split_service.write_split(table, found, out, format=format, force=force)
-    made = (
-        split_service.save_parts(options.open_workspace(workspace), table, found, as_sets)
-        if as_sets is not None
-        else []
+        split_service.write_split(table, parts, out, format=format, force=force)
+    saved = (
+        [] if as_sets is None else split_service.save_parts(options.open_workspace(workspace), table, parts, as_sets)
     )
     if as_json:
-        options.print_json({"parts": found.counts, "sets": made, "strata": found.strata})
+        options.print_json({"parts": parts.counts, "sets": saved, "strata": parts.strata})
         return
-    print(", ".join(f"{part} {count}" for part, count in found.counts.items()))
-    print(found.strata.to_string(index=False))
+    print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))
+    print(parts.strata.to_string(index=False))

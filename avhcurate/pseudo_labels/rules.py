@@ -94,7 +94,7 @@ class Selection:
     rank_in_class: 1 for the best score at the gate among samples with the same candidate; ties share the best rank; 0
         where there is nothing to rank.
     selected: whether the candidate is used as a pseudo-label.
-    Per class, (K,): lambdas and betas, NaN for a class never predicted.
+    Per class, (K,): log_lambdas and betas, NaN for a class never predicted.
     """
 
     rule: Rule
@@ -107,9 +107,13 @@ class Selection:
     threshold: np.ndarray
     rank_in_class: np.ndarray
     selected: np.ndarray
-    lambdas: np.ndarray
-    betas: np.ndarray
     log_lambdas: np.ndarray
+    betas: np.ndarray
+
+    @property
+    def lambdas(self) -> np.ndarray:
+        """Thresholds of the softmax probability, (K,)."""
+        return np.exp(self.log_lambdas)
 
     @property
     def left_out(self) -> int:
@@ -180,14 +184,13 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
     predicted, log_top, avc_top, num_classes = predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
-    lambdas = np.exp(log_lambdas)
     entropy = alpha if gate == "lrent" else RULES["lrent"].alpha
     parts = [_candidates(logits, avc, log_lambdas, entropy) for logits, avc in blocks()]
     candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
     candidate[predicted < 0] = -1
     unknown = candidate < 0
     angular = gate in ANGULAR
-    threshold = (betas if angular else lambdas)[candidate]
+    threshold = (betas if angular else np.exp(log_lambdas))[candidate]
     passes = avc >= threshold if angular else (entropic if gate == "lrent" else ratio) >= 0
     ranked_by = avc if angular else entropic if gate == "lrent" else log_prob
     return Selection(
@@ -201,9 +204,8 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
         threshold=np.where(unknown, np.nan, threshold),
         rank_in_class=_ranks(candidate, np.where(unknown, np.nan, ranked_by)),
         selected=passes & ~unknown,
-        lambdas=lambdas,
-        betas=betas,
         log_lambdas=log_lambdas,
+        betas=betas,
     )
 
 

@@ -141,13 +141,8 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
     first, final = folder.report(0), folder.report(last)
     return {
         "self_training": folder.name,
-        "source": record.source,
-        "target": record.target,
-        "model": record.model,
-        "rule": record.rule,
-        "seed": record.seed,
+        **{key: getattr(record, key) for key in ("source", "target", "model", "rule", "seed", "stopped", "seconds")},
         "rounds": last,
-        "stopped": record.stopped,
         "samples": record.target_samples,
         "left_out": record.target_left_out + final.left_out,
         "source_only": first.accuracy.value,
@@ -155,14 +150,11 @@ def summary(folder: SelfTrainingFolder) -> dict[str, Any]:
         "accuracy_low": final.accuracy.low,
         "accuracy_high": final.accuracy.high,
         "mean_accuracy_before": first.mean_accuracy,
-        "mean_accuracy": final.mean_accuracy,
-        "mean_accuracy_low": final.mean_accuracy_low,
-        "mean_accuracy_high": final.mean_accuracy_high,
+        **{f"mean_accuracy{end}": getattr(final, f"mean_accuracy{end}") for end in ("", "_low", "_high")},
         "selected": final.selected,
         "empty_classes": final.empty_classes,
         "precision": final.precision.value,
         "ece": final.ece.value,
-        "seconds": record.seconds,
     }
 
 

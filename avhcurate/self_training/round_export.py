@@ -44,18 +44,14 @@ def describe(folder: SelfTrainingFolder, number: int) -> dict[str, Any]:
     columns = ["label", "label_name", "predicted", "candidates", "selected", "lambda", "beta", "precision", "note"]
     about = {
         "self_training": record.model_dump(mode="json"),
-        "rule": record.rule,
+        **{key: getattr(record, key) for key in ("rule", "alpha", "model", "weights_sha256", "versions")},
         "round": number,
         "portion": report.portion,
-        "alpha": record.alpha,
         "samples": report.samples,
         "accuracy_against_given_labels": report.precision.value,
-        "model": record.model,
         "run": record.target_run,
-        "weights_sha256": record.weights_sha256,
         "dataset": record.target,
         "dataset_fingerprint": record.target_fingerprint,
-        "versions": record.versions,
     }
     return manifest(about, folder.classes(number)[columns])
 

@@ -187,9 +187,8 @@ class SelfTrainingFolder(ResultFolder[SelfTrainingRecord]):
         """
         if not number:
             raise CurateError("round 0 learns from the source alone and selects nothing: choose a round from 1 on")
-        return pq.read_table(self.round(number) / "selection.parquet", columns=columns).to_pandas(
-            types_mapper=_NULLABLE.get
-        )
+        rows = pq.read_table(self.round(number) / "selection.parquet", columns=columns)
+        return rows.to_pandas(types_mapper=_NULLABLE.get)
 
     def _path(self, number: int) -> Path:
         return self.root / "rounds" / f"{number:02d}"

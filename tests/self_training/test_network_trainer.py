@@ -35,9 +35,15 @@ def adapt(halves, digits_net, tmp_path):
         source, target = halves
         labels = np.asarray(target.labels) if labels is None else labels
         trainer = FullTrainer(
-            digits_net(), source, replace(target, labels=labels), num_classes=10, recipe=RECIPE,
-            checkpoints=tmp_path / name, head="head", progress=lambda _: Progress(should_stop=should_stop),
-        )  # fmt: skip
+            digits_net(),
+            source,
+            replace(target, labels=labels),
+            num_classes=10,
+            recipe=RECIPE,
+            checkpoints=tmp_path / name,
+            head="head",
+            progress=lambda _: Progress(should_stop=should_stop),
+        )
         folder = SelfTrainingFolder(tmp_path / name)
         evaluator = TargetEvaluator(labels, list("0123456789"))
         options = {"schedule": Schedule(0.3, 0.2, 0.5), "progress": Progress(should_stop=should_stop)}
@@ -75,9 +81,15 @@ def test_a_checkpoint_of_another_selection_is_not_gone_on_from(halves, digits_ne
 
     def trained(folder, pseudo, stop=lambda: False):
         trainer = FullTrainer(
-            digits_net(), source, target, num_classes=10, recipe=replace(RECIPE, epochs=1), checkpoints=folder,
-            head="head", progress=lambda _: Progress(should_stop=stop),
-        )  # fmt: skip
+            digits_net(),
+            source,
+            target,
+            num_classes=10,
+            recipe=replace(RECIPE, epochs=1),
+            checkpoints=folder,
+            head="head",
+            progress=lambda _: Progress(should_stop=stop),
+        )
         trainer.fit(1, pseudo)
         return trainer.module.state_dict()
 

@@ -31,8 +31,12 @@ def test_every_quantity_has_a_panel_and_every_rule_is_named_once():
     keys = ["accuracy", "mean_norm", "ece", "precision"]
     figure = curves(values(), STROKES, keys, source_only={"accuracy": 0.6, "ece": 0.2})
     titles = [note.text for note in figure.layout.annotations]
-    assert titles == ["Accuracy, overall", "Mean norm of the selected", "Calibration error (ECE)",
-                      "Precision of the selected"]  # fmt: skip
+    assert titles == [
+        "Accuracy, overall",
+        "Mean norm of the selected",
+        "Calibration error (ECE)",
+        "Precision of the selected",
+    ]
     assert [trace.name for trace in figure.data if trace.showlegend] == ["source only", "Confidence", "AVC + MRKLD"]
     assert [trace.y[0] for trace in figure.data if trace.name == "source only"] == [0.6, 0.2]
     assert {trace.xaxis for trace in figure.data} == {"x", "x2", "x3", "x4"}
@@ -53,9 +57,15 @@ def test_one_seed_without_an_interval_has_no_band():
 def classes(after):
     size = len(after)
     return pd.DataFrame(
-        {"label_name": [f"<b>{k}" for k in range(size)], "samples": 10, "before": 0.5, "after": after,
-         "low": np.asarray(after) - 0.1, "high": np.asarray(after) + 0.1}
-    )  # fmt: skip
+        {
+            "label_name": [f"<b>{k}" for k in range(size)],
+            "samples": 10,
+            "before": 0.5,
+            "after": after,
+            "low": np.asarray(after) - 0.1,
+            "high": np.asarray(after) + 0.1,
+        }
+    )
 
 
 def test_the_class_that_gains_most_stands_on_top_and_markup_is_text():

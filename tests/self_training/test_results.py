@@ -32,8 +32,9 @@ def test_means_and_intervals_over_seeds_are_those_of_students_t(found):
     row = side_by_side(found).set_index("line").loc[1]
     values = [report.accuracy.value for report in reports(found, "avc", 3)]
     low, high = stats.t.interval(0.95, 1, np.mean(values), stats.sem(values))
-    np.testing.assert_allclose([row["accuracy"], row["accuracy_low"], row["accuracy_high"]],
-                               [np.mean(values), low, high])  # fmt: skip
+    np.testing.assert_allclose(
+        [row["accuracy"], row["accuracy_low"], row["accuracy_high"]], [np.mean(values), low, high]
+    )
     first = [report.precision.value for report in reports(found, "avc", 1)]
     assert row["precision_first"] == pytest.approx(np.mean(first))
     assert row["source_only"] == pytest.approx(np.mean([r.accuracy.value for r in reports(found, "avc", 0)]))

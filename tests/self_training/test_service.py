@@ -3,6 +3,7 @@
 import filecmp
 import io
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -81,12 +82,11 @@ def shifted_root(demo_root, tmp_path_factory):
 def adapted_root(shifted_root, tmp_path_factory):
     """A copy in which AVC and confidence adapted the digits with two seeds, by the command line; for reading only."""
     root = shutil.copytree(shifted_root, tmp_path_factory.mktemp("adapted") / "demo")
-    arguments = [
-        "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--rule",
-        "avc,confidence", "--seeds", "0,1", "--portion", "0.2:0.5:0.15", "--hidden", "32", "--epochs", "8",
-        "--batch-size", "128", "--learning-rate", "0.02", "--source-where", SETTINGS.source_where,
-        "--workspace", str(root), "--json",
-    ]  # fmt: skip
+    arguments = shlex.split(
+        "self-train --source digits --target blurred --model avhcurate:digits --rule avc,confidence --seeds 0,1 "
+        "--portion 0.2:0.5:0.15 --hidden 32 --epochs 8 --batch-size 128 --learning-rate 0.02 --json"
+    )
+    arguments += ["--source-where", SETTINGS.source_where, "--workspace", str(root)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["avhcurate", *arguments])
         printed = io.StringIO()
@@ -114,8 +114,11 @@ def test_the_command_scores_what_is_missing_and_adapts_with_every_rule_and_seed(
     run = workspace.dataset("blurred").run()
     assert run.complete
     assert [(folder.record.rule, folder.record.seed) for folder in adapted] == [
-        ("avc", 0), ("confidence", 0), ("avc", 1), ("confidence", 1),
-    ]  # fmt: skip
+        ("avc", 0),
+        ("confidence", 0),
+        ("avc", 1),
+        ("confidence", 1),
+    ]
     printed = json.loads((adapted_root / "printed.json").read_text())["self_trainings"]
     assert printed == [results.summary(folder) for folder in adapted]
     for row in printed:
@@ -361,12 +364,11 @@ def test_a_round_goes_out_in_every_format(adapted_root, adapted, format, tmp_pat
 
 def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cli):
     root = shutil.copytree(shifted_root, tmp_path / "own")
-    arguments = [
-        "self-train", "--source", "digits", "--target", "blurred", "--model", "avhcurate:digits", "--weights", "random",
-        "--trainer", "full", "--epochs", "6", "--target-where", "id < 400", "--batch-size", "40",
-        "--learning-rate", "0.05", "--rounds", "2", "--portion", "0.4:0.5:0.1",
-        "--source-where", SETTINGS.source_where, "--workspace", str(root),
-    ]  # fmt: skip
+    arguments = shlex.split(
+        "self-train --source digits --target blurred --model avhcurate:digits --weights random --trainer full "
+        "--epochs 6 --batch-size 40 --learning-rate 0.05 --rounds 2 --portion 0.4:0.5:0.1"
+    )
+    arguments += ["--target-where", "id < 400", "--source-where", SETTINGS.source_where, "--workspace", str(root)]
     ended = cli(*arguments)
     assert ended.code == 0, ended.err
     assert "the source alone" in " ".join(ended.out.split())
