@@ -15,7 +15,7 @@ from avhcurate.table.filters import Filters
 
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
-    """The sample table, opened once for all sessions and again when its files change; annotations are up to date."""
+    """The sample table, shared by all sessions and opened again when its files change; annotations are up to date."""
     opened = _table(str(workspace.root), dataset, run, edges, _stamp(workspace, dataset))
     opened.refresh()
     return opened
@@ -39,7 +39,7 @@ def _stamp(workspace: Workspace, dataset: str) -> str:
 
 
 def cache_key(table: DatasetTable) -> str:
-    """Changes with whatever a result over the table depends on: samples, votes, run, bins and annotations."""
+    """Changes with all that a result over the table depends on: samples, votes, run, bins and annotations."""
     record, run = table.dataset.record, table.run
     parts = [
         str(table.dataset.root),
@@ -64,7 +64,7 @@ def file_key(path: Path) -> str:
     return f"{path} {path.stat().st_mtime_ns}"
 
 
-#: What Streamlit's caches make of the tables, filters and trainings among a function's arguments; a page adds its own.
+#: Keys of tables, filters and trainings among the arguments of cached functions; a page adds its own types.
 HASH_FUNCS: dict[str | type, Any] = {
     DatasetTable: cache_key,
     Filters: Filters.to_query,

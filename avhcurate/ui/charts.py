@@ -14,7 +14,7 @@ def show_chart(figure: Any, *, key: str) -> None:
 
 
 def clicked_id(event: object) -> int | None:
-    """The id that a chart's selection carries as custom data; None for whatever else a browser sends.
+    """The id in the custom data of a chart's selection; None for anything else that a browser sends.
 
     >>> clicked_id({"selection": {"points": [{"customdata": {"0": 7}}]}}), clicked_id({"selection": {"points": []}})
     (7, None)

@@ -28,11 +28,11 @@ _ENTRIES = 20
 
 
 def show_details(frame: Opened, ids: Sequence[int], *opened: int | None, first: int = 0, of: int | None = None) -> None:
-    """The end of a page: opens the details of the view's sample; previous and next step through `ids`.
+    """Opens the details of the view's sample, at the end of a page; previous and next step through `ids`.
 
     `opened` are the samples clicked in this run, by grid or chart: the first that is not None goes into the view.
-    Where `ids` are one page of the view's samples in its order, `first` is the place of their first and `of` how many
-    there are: stepping then turns the page.
+    Where `ids` are one page of the view's samples in its order, `first` is the place of the first and `of` the number
+    of all: stepping then turns the page.
     """
     if (clicked := next((id for id in opened if id is not None), None)) is not None:
         open_sample(clicked)
@@ -42,7 +42,7 @@ def show_details(frame: Opened, ids: Sequence[int], *opened: int | None, first: 
 
 
 def list_holding(lists: Sequence[Sequence[int]], sample: int | None) -> list[int]:
-    """Of several lists of ids, the one with the sample, for the details to step through; else none."""
+    """The list of ids that holds the sample, for the details to step through; empty where none does."""
     return next((list(ids) for ids in lists if sample in ids), [])
 
 
@@ -64,21 +64,21 @@ def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
     id = view.sample
     try:
         frame.table.refresh()
-        found = inspect(frame.table, id)
+        inspection = inspect(frame.table, id)
     except CurateError as error:
         show_user_error(error)
         return
-    _header(frame, found.row, ids, first, of)
-    picture, facts = st.columns([2, 3], gap="medium")
-    with picture:
-        _picture(frame, found.row)
-        _curate(frame, found.row)
+    _header(frame, inspection.row, ids, first, of)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        _image(frame, inspection.row)
+        _curate(frame, inspection.row)
         _history(frame, id)
-        if found.softmax is not None:
+        if inspection.softmax is not None:
             _neighbours(frame, id)
-    with facts:
-        _compare(frame, found)
-        _scores(found)
+    with right:
+        _compare(frame, inspection)
+        _scores(inspection)
 
 
 def _header(frame: Opened, row: dict[str, Any], ids: tuple[int, ...], first: int, of: int) -> None:
@@ -108,13 +108,12 @@ def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> Non
         open_sample(ids[place - first])
         return
     view = frame.view
-    found = frame.table.page(
-        view.filters, sort=view.sort, descending=view.descending, offset=place, limit=1, columns=["id"]
-    )
-    url_state.change(page=place // view.per_page + 1, sample=int(found["id"][0]))
+    order: dict[str, Any] = {"sort": view.sort, "descending": view.descending}
+    row = frame.table.page(view.filters, **order, offset=place, limit=1, columns=["id"])
+    url_state.change(page=place // view.per_page + 1, sample=int(row["id"][0]))
 
 
-def _picture(frame: Opened, row: dict[str, Any]) -> None:
+def _image(frame: Opened, row: dict[str, Any]) -> None:
     source = image_url(frame.table.dataset.name, row["id"], version=frame.version, full=True)
     image_grid(
         [Tile(row["id"], source, "", alt=f"Image {row['id']}, label {row['label_name'] or 'none'}")],
@@ -139,7 +138,7 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         on_change=_relabel,
         args=(frame, id),
     )
-    tags = [entry["value"] for entry in table.group_counts("tags").to_dict("records")]
+    tags = table.group_counts("tags")["value"].tolist()
     st.multiselect(
         "Tags",
         list(dict.fromkeys([*tags, *row["tags"]])),
@@ -169,24 +168,24 @@ def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
 
 
 def _history(frame: Opened, id: int) -> None:
-    """Who decided what of this sample, and the sets that it is in; nothing where there is neither."""
-    found, count = history_entries(frame.table, sample=id, limit=_ENTRIES)
+    """Decisions on this sample and the sets that hold it, if there are any."""
+    entries, count = history_entries(frame.table, sample=id, limit=_ENTRIES)
     sets = frame.table.sets_of(id)
-    if not found and not sets:
+    if not entries and not sets:
         return
     with st.expander(f"History ({count})", icon=":material/history:"):
         if sets:
             st.markdown(f"In the sets {plain(', '.join(sets))}")
-        for entry in found:
+        for entry in entries:
             undone = f", undone by {entry.undone_by}" if entry.undone_by else ""
-            what = plain(f"{describe(entry, frame.table.classes)} · {entry.who}")
-            st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC · {what}{plain(undone)}")
-        if count > len(found):
-            st.caption(f"and {count - len(found):,} older, listed by the page Saved")
+            text = f"{describe(entry, frame.table.classes)} · {entry.who}{undone}"
+            st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC · {plain(text)}")
+        if count > len(entries):
+            st.caption(f"and {count - len(entries):,} older, listed on the page Saved")
 
 
-def _compare(frame: Opened, found: Inspection) -> None:
-    row, simulated = found.row, frame.table.simulated
+def _compare(frame: Opened, inspection: Inspection) -> None:
+    row, simulated = inspection.row, frame.table.simulated
     facts = [("Given label", row["label_name"] or "none"), ("Predicted", row["predicted_name"] or "not scored")]
     if row["hsf"] is not None:
         facts.append((f"HSF{' (simulated)' if simulated else ''}", f"{row['hsf']:.2f}"))
@@ -196,23 +195,20 @@ def _compare(frame: Opened, found: Inspection) -> None:
             with st.container(width="content", gap=None):
                 st.caption(name)
                 st.text(value)
-    if found.softmax is None and found.votes is None:
-        return
-    figure = class_bars(
-        frame.table.classes, votes=found.votes, softmax=found.softmax, avc=found.avc, simulated=simulated
-    )
-    show_chart(figure, key="detail.bars")
+    shares: dict[str, Any] = {"votes": inspection.votes, "softmax": inspection.softmax, "avc": inspection.avc}
+    if inspection.softmax is not None or inspection.votes is not None:
+        show_chart(class_bars(frame.table.classes, **shares, simulated=simulated), key="detail.bars")
 
 
-def _scores(found: Inspection) -> None:
-    keys = list(found.percentiles)
+def _scores(inspection: Inspection) -> None:
+    keys = list(inspection.percentiles)
     if not keys:
         return
     scores = pd.DataFrame(
         {
             "Score": [SCORES[key].name for key in keys],
-            "Value": [found.row[key] for key in keys],
-            "Percentile": [100 * found.percentiles[key] for key in keys],
+            "Value": [inspection.row[key] for key in keys],
+            "Percentile": [100 * inspection.percentiles[key] for key in keys],
             "Harder": ["↑ high" if SCORES[key].harder == "high" else "↓ low" for key in keys],
         }
     )

@@ -1,4 +1,4 @@
-"""What a page is about: the view, the open table and the samples that match, and what to do where one is missing."""
+"""The frame of a page: the view, the open table and the samples that match, and what to do where one is missing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +18,14 @@ from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
 _HERE = "frame.here"
-_MISTAKE = "frame.mistake"
-#: Marks votes of a simulated panel wherever they show.
+_ERROR = "frame.error"
+#: Marks simulated votes wherever they show.
 SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a page is about: the view, fitted to what exists, and the open table (None without a dataset).
-
-    `count` is how many samples satisfy the filters.
-    """
+    """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters."""
 
     workspace: Workspace
     view: View
@@ -59,10 +56,10 @@ def here() -> Frame:
 
 
 def enter(frame: Frame) -> None:
-    """Makes `frame` that of this script run, and shows what a callback before it had to say."""
+    """Makes `frame` that of this script run, and shows the error of the callback before it, if any."""
     st.session_state[_HERE] = frame
-    if mistake := st.session_state.pop(_MISTAKE, None):
-        st.error(plain(mistake))
+    if error := st.session_state.pop(_ERROR, None):
+        st.error(plain(error))
 
 
 def with_data() -> Opened:
@@ -97,7 +94,7 @@ def with_votes() -> Opened:
 
 
 def empty_workspace(frame: Frame) -> None:
-    """What to do in a workspace without datasets."""
+    """Shown in a workspace without datasets: load the demo or import images."""
     job = Jobs(frame.workspace.root).newest()
     busy = job is not None and job.active
     load_demo = partial(
@@ -124,18 +121,18 @@ def empty_workspace(frame: Frame) -> None:
 
 
 def attempt(action: Callable[..., Any], *args: Any, done: str = "", **keywords: Any) -> None:
-    """Calls `action` from a widget's callback; a user's mistake is shown above the page, success as a toast."""
+    """Calls `action` from a widget's callback; a user's error is shown above the page, success as a toast."""
     try:
         action(*args, **keywords)
     except CurateError as error:
-        st.session_state[_MISTAKE] = str(error)
+        st.session_state[_ERROR] = str(error)
     else:
         if done:
             st.toast(plain(done), icon=":material/check_circle:")
 
 
 def mirrored(key: str, value: Any) -> str:
-    """Sets a widget to what the view says before it is drawn, and returns the widget's key."""
+    """Sets a widget to a value of the view before it is drawn; returns the widget's key."""
     st.session_state[key] = value
     return key
 

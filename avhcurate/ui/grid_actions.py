@@ -1,4 +1,4 @@
-"""Controls around a grid of samples: order and sizes above, actions on the selection below."""
+"""Controls of a sample grid: order and sizes above it, actions on the selection below."""
 
 import math
 from collections.abc import Sequence
@@ -27,55 +27,41 @@ from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 
 PAGES = Path(__file__).parents[2] / "pages"
-_UNDO = "Takes back what you last tagged, relabelled or excluded."
+_UNDO = "Undoes your last tag, relabel or exclusion."
 
 
 def choose_order(here: Opened) -> int:
     """Sort, direction, sizes; returns the page to show, which exists."""
     view = here.view
     options = sort_columns(here.table)
+    options = options if view.sort in options else [view.sort, *options]
     with st.container(horizontal=True, vertical_alignment="center"):
+        order_text = {True: "High first", False: "Low first"}.__getitem__
         _choice(
             st.selectbox,
+            view,
             "sort",
-            options if view.sort in options else [view.sort, *options],
-            view.sort,
-            label="Sort by",
+            "Sort by",
+            options,
             format_func=lambda key: f"Sort by {score_name(key)}",
             width=240,
         )
-        _choice(
-            st.segmented_control,
-            "descending",
-            [True, False],
-            view.descending,
-            label="Order",
-            format_func=lambda high: "High first" if high else "Low first",
-            required=True,
-        )
-        _choice(st.segmented_control, "tile", list(TILE_SIZES), view.tile, label="Tile size", required=True)
-        _choice(
-            st.selectbox,
-            "per_page",
-            PAGE_SIZES,
-            view.per_page,
-            label="Images a page",
-            format_func=lambda number: f"{number} a page",
-            width=140,
-        )
+        _choice(st.segmented_control, view, "descending", "Order", [True, False], format_func=order_text, required=True)
+        _choice(st.segmented_control, view, "tile", "Tile size", list(TILE_SIZES), required=True)
+        _choice(st.selectbox, view, "per_page", "Images a page", PAGE_SIZES, format_func="{} a page".format, width=140)
         if view.sort in (*here.table.scores, *here.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
     return min(view.page, pages(here))
 
 
-def _choice(widget: Any, field: str, options: Sequence[Any], value: Any, *, label: str, **more: Any) -> None:
+def _choice(widget: Any, view: View, field: str, label: str, options: Sequence[Any], **more: Any) -> None:
     """A widget that mirrors one field of the view."""
-    key = mirrored(f"gallery.{field}", value)
+    key = mirrored(f"gallery.{field}", getattr(view, field))
     widget(label, options, key=key, on_change=_set, args=(field, key), label_visibility="collapsed", **more)
 
 
 def pages(here: Opened) -> int:
-    """How many pages the filtered samples fill, at least one."""
+    """Number of pages that the filtered samples fill, at least one."""
     return max(1, math.ceil(here.count / here.view.per_page))
 
 
@@ -95,13 +81,13 @@ def nothing_matches(
     title: str = "No sample matches", story: str = "Take a filter out on the left, or clear them all."
 ) -> NoReturn:
     """Ends the page with what to do when the filters leave nothing."""
-    clear = {"on_click": url_state.change, "kwargs": {"filters": Filters()}}
+    clear: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"filters": Filters()}}
     empty_state(title, "filter_alt_off", story, partial(st.button, "Clear all filters", key="gallery.clear", **clear))
     st.stop()
 
 
 def action_bar(here: Opened, chosen: GridSelection, page: int, *, pinned: bool = True) -> None:
-    """Below the grid, pinned to the window: the selection with what can be done to it, undo, export, and the pages."""
+    """The bar below the grid: actions on the selection, undo, export and pages; `pinned` to the window's bottom."""
     count = chosen.count(here.count)
     place = st.bottom if pinned else st.container()
     with place, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -147,9 +133,9 @@ def _selection_actions(here: Opened, chosen: GridSelection, count: int) -> None:
 
 
 def _tag_form(table: DatasetTable) -> None:
-    known = [entry["value"] for entry in table.group_counts("tags").to_dict("records")]
+    tags = table.group_counts("tags")["value"].tolist()
     st.selectbox(
-        "Tag", known, index=None, accept_new_options=True, placeholder="Choose or type a tag", key="gallery.tag_name"
+        "Tag", tags, index=None, accept_new_options=True, placeholder="Choose or type a tag", key="gallery.tag_name"
     )
     with st.container(horizontal=True):
         st.button("Add tag", type="primary", key="gallery.add_tag", on_click=_tag, args=(table, "tag"))
@@ -168,20 +154,20 @@ def _undo_button(here: Opened) -> None:
     mine, _ = history_entries(here.table, who=who() or user(), actions=ACTIONS, limit=100)
     last = next((entry for entry in mine if entry.undone_by is None), None)
     what = f"{last.action}{f' {last.value}' if last.value else ''} on {last.samples:,} samples" if last else None
-    about = f"Takes back: {plain(what)}" if what else None
+    about = f"Undoes: {plain(what)}" if what else None
     undo_button(here.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)
 
 
 def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
-    """The button that takes back the user's last entry."""
+    """The button that undoes the user's last entry."""
     st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
 
 
 def _export_menu(here: Opened, chosen: GridSelection, count: int) -> None:
     with st.popover("Export", icon=":material/download:", key="gallery.export"):
-        what = ["Filtered view", "Selection"] if count else ["Filtered view"]
+        sources = ["Filtered view", "Selection"] if count else ["Filtered view"]
         source = st.segmented_control(
-            "What", what, default=what[-1], required=True, key=f"gallery.export_what.{bool(count)}"
+            "What", sources, default=sources[-1], required=True, key=f"gallery.export_what.{bool(count)}"
         )
         selected = source == "Selection" and not chosen.everything
         number = count if source == "Selection" else here.count
@@ -189,7 +175,7 @@ def _export_menu(here: Opened, chosen: GridSelection, count: int) -> None:
 
 
 def pagination(number: int, page: int, *, key: str, **look: Any) -> None:
-    """The way to the other pages of the view."""
+    """Links to the pages of the view, where there are several."""
     if number > 1:
         st.pagination(number, key=mirrored(key, page), on_change=_set, args=("page", key), **look)
 
@@ -230,4 +216,4 @@ def _exclude(table: DatasetTable, action: str) -> None:
 def _undo(table: DatasetTable) -> None:
     event = undo(table, who=who())
     if event:
-        st.toast(f"Took back {event.action} on {event.samples:,} samples", icon=":material/undo:")
+        st.toast(f"Undid {event.action} on {event.samples:,} samples", icon=":material/undo:")

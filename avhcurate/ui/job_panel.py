@@ -1,5 +1,6 @@
-"""The job panel: progress of the workspace's job, its end, cancel and resume, in any tab."""
+"""The job panel: progress of the workspace's job, how it ended, cancel and resume, in any tab."""
 
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -14,7 +15,7 @@ from avhcurate.ui.user_errors import plain
 
 #: Seconds between two updates, while a job runs and while none does.
 _OFTEN, _SELDOM = 1.0, 5.0
-#: Session state: the job last seen running, jobs dismissed, jobs asked to stop, what to say next.
+#: Session state: the job last seen running, jobs dismissed, jobs asked to stop, the next message.
 _SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.say"
 
 _DOING = {
@@ -43,7 +44,7 @@ _START_OVER = ("import", "votes", "demo", "project")
 def job_panel(workspace: Workspace) -> JobRecord | None:
     """Shows the newest job while it runs, or why it stopped, and keeps itself up to date; returns the job.
 
-    When the job ends, however that comes about, the whole page runs again.
+    The whole page runs again when the job ends.
     """
     job = Jobs(workspace.root).newest()
     _notice_the_end(workspace, job)
@@ -59,9 +60,8 @@ def describe(job: JobRecord) -> str:
     'Scoring pets with x:y'
     """
     what = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
-    model = dict(zip(job.argv, job.argv[1:], strict=False)).get("--model", "")
-    model = model or next((part.partition("=")[2] for part in job.argv if part.startswith("--model=")), "")
-    return f"{what} with {model}" if model else what
+    model = re.search(r"--model[= ](\S+)", " ".join(job.argv))
+    return f"{what} with {model[1]}" if model else what
 
 
 def progress_text(job: JobRecord) -> str:
@@ -123,7 +123,7 @@ def _show_active(root: Path, job: JobRecord) -> None:
                     args=(root, job),
                 )
         share = job.done / job.total if job.total else 0.0
-        text = "Stopping after the batch under way; committed shards stay." if asked else progress_text(job)
+        text = "Stopping after the current batch; committed shards are kept." if asked else progress_text(job)
         st.progress(min(share, 1.0), text=plain(text))
 
 
@@ -136,7 +136,7 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
         if job.state == "failed" and job.message:
             st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":
-            st.caption("Its process is gone, after a restart perhaps. What was committed is kept.")
+            st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
         with st.container(horizontal=True):
             resumes = job.verb not in _START_OVER and job.done > 0
             st.button(
@@ -160,9 +160,9 @@ def _hide(job: str) -> None:
 
 
 def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
-    """Says so when the job that this session saw at work is done, and turns to a dataset that it brought."""
-    if said := st.session_state.pop(_SAY, None):
-        st.toast(plain(said), icon=":material/check_circle:")
+    """Announces the end of a job that this session saw running, and opens the dataset that it made."""
+    if message := st.session_state.pop(_SAY, None):
+        st.toast(plain(message), icon=":material/check_circle:")
     if job is not None and job.active:
         st.session_state[_SEEN] = job.id
     elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":

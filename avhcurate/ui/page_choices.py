@@ -53,10 +53,10 @@ class Choice(Generic[_T]):
         on_change: Callable[..., None] | None = None,
         **keywords: Any,
     ) -> _T:
-        """Draws the choice as a widget and returns what is chosen: what the address says, or `value` if given.
+        """Draws the choice as a widget and returns its value: the address's, or `value` if given.
 
-        `arguments` are what the widget takes after its label: the options, as a list or as a mapping to their texts, or
-        the ends of a slider. A choice that is not among the options gives way to the default, else to the first.
+        `arguments` follow the widget's label: the options, as a list or as a mapping to their texts, or the ends of a
+        slider. A value that is not among the options is replaced by the default, else by the first option.
         """
         shown = self.of(view) if value is None else value
         if arguments and isinstance(arguments[0], Mapping):
@@ -80,11 +80,11 @@ class Choice(Generic[_T]):
         return mirrored(self.name, value)
 
     def keep(self) -> None:
-        """Takes over what the widget says."""
+        """Writes the widget's value into the address."""
         self.put(st.session_state[self.name])
 
     def restart(self, *dropped: str) -> None:
-        """As `keep`, and lists from page 1 with no sample open; choices `dropped` mean nothing beside the new value."""
+        """As `keep`, and goes to page 1 with no sample open; the choices `dropped` are reset."""
         view = replace(url_state.current(), page=1, sample=None)
         for name in dropped:
             view = view.choosing(name, "")
@@ -113,14 +113,14 @@ def some_of(
 ) -> Choice[list[str]]:
     """A choice of some texts, at most `most` of them, in the order chosen.
 
-    `none` stands in the address for a choice that was emptied; without it that is the default.
+    `none` is the address's text for an emptied choice; without it an emptied choice gives the default.
     """
 
     def read(text: str) -> list[str]:
-        found = [] if text == none else list(dict.fromkeys(text.split(",")))
-        if not set(found) <= set(options) or len(found) > (most or len(options)):
+        chosen = [] if text == none else list(dict.fromkeys(text.split(",")))
+        if not set(chosen) <= set(options) or len(chosen) > (most or len(options)):
             raise ValueError(text)
-        return found
+        return chosen
 
     return Choice(name, list(default), read, lambda chosen: ",".join(chosen) or none)
 
@@ -149,7 +149,7 @@ def switch(name: str) -> Choice[bool]:
 
 
 def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
-    """Of results, oldest first, the one that the address names, else the newest; None where there is none."""
+    """The result that the address names, else the newest of `results`, oldest first; None where there is none."""
     by_name = {result.name: result for result in results}
     return by_name.get(view.chosen(name)) or next(reversed(by_name.values()), None)
 
@@ -157,7 +157,7 @@ def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
 def choose_result(
     name: str, label: str, view: View, results: Sequence[_R], title: Callable[[_R], str], **look: Any
 ) -> None:
-    """Asks for one of several results, newest first; nothing where there is one."""
+    """A selectbox of results, newest first, where there are several."""
     if len(results) > 1:
         titles = {result.name: title(result) for result in reversed(results)}
         Choice(name, results[-1].name, str).show(st.selectbox, label, view, titles, **look)

@@ -1,4 +1,4 @@
-"""A region that a user drew on a chart: read from what the browser sends, kept in the address, and what it holds."""
+"""A region drawn on a chart: read from the browser's selection, kept in the address, and the points in it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Region:
         if self.box:
             (left, right), (low, high) = sorted(self.x), sorted(self.y)
             return (px >= left) & (px <= right) & (py >= low) & (py <= high)
-        # Of many points few lie near a small polygon: only those in the box around it are looked at closely.
+        # Few of many points lie near a small polygon: only those in its bounding box are tested.
         near = Region((min(self.x), max(self.x)), (min(self.y), max(self.y))).holds(px, py)
         inside, px, py = np.zeros(px.shape, bool), px[near], py[near]
         odd = np.zeros(px.shape, bool)
@@ -54,7 +54,7 @@ class Region:
 
 
 def read_region(text: str) -> Region:
-    """A region from an address; ValueError for what is none.
+    """A region from an address; ValueError for any other text.
 
     >>> read_region("0:0.5:0.2:1")
     Region(x=(0.0, 0.2), y=(0.5, 1.0))
@@ -75,7 +75,7 @@ def write_region(region: Region) -> str:
 
 
 def drawn_region(event: object) -> Region | None:
-    """The region of a chart's selection; None for whatever else a browser sends.
+    """The region of a chart's selection; None for anything else that a browser sends.
 
     Only the first box or lasso counts. One drawn over a histogram at the edge bounds that axis alone.
 

@@ -1,4 +1,4 @@
-"""A grid of samples in an order that a page has worked out, with the gallery's actions for those selected."""
+"""A grid of samples in an order of the page's own, with the gallery's actions on the selection."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,9 +21,9 @@ _NARROW_PAGE, _NARROW_TILE = 24, 110
 def narrow_grid(
     ids: Sequence[int], tiles_of: Callable[[Sequence[int]], list[Tile]], *, key: str, about: object, label: str
 ) -> tuple[list[int], int | None]:
-    """Samples as small tiles without selection, for half a page; the ids on show, and the one just opened.
+    """Samples as small tiles without selection, for half a page; returns the ids shown, and the one just opened.
 
-    `about` names what the list depends on: another begins at its first page, which lives in the session.
+    The list starts at its first page whenever `about` changes; its page lives in the session.
     """
     pages = -(-len(ids) // _NARROW_PAGE)
     page_key = f"{key}.page.{hash(repr(about))}"
@@ -46,11 +46,10 @@ def sample_grid(
     look: Callable[[Tile], Tile] = lambda tile: tile,
     pinned: bool = True,
 ) -> tuple[list[int], int | None]:
-    """One page of `ids` in their order as a grid; the ids on show, and the one just opened.
+    """One page of `ids` in their order as a grid; returns the ids shown, and the one just opened.
 
-    `about` names what the list is: a selection made in another is void. `values` by id are those of `score` where the
-    sample table has no such column; `look` changes a tile as this page wants it. Actions are pinned to the
-    window, or else follow the grid, where that is one part of a long page.
+    `about` names the list: a selection made in another is void. `values` by id are those of `score` where the sample
+    table has no such column; `look` changes a tile. Actions are pinned to the window, or else follow the grid.
     """
     view = here.view
     part = replace(here, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))

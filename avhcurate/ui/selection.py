@@ -1,4 +1,4 @@
-"""What the user has selected in the gallery: some ids, or everything that satisfies the filters."""
+"""The selection in a sample grid: some ids, or all samples that match the filters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ _KEY, _GRID = "selection", "samples"
 
 @dataclass(frozen=True)
 class GridSelection:
-    """`everything` means all samples that satisfy `filters`, now and when an action runs; else `ids` counts.
+    """All samples that match `filters` when an action runs, if `everything`; else `ids`.
 
     `about` names the dataset and filters that it was made in: under others it is void. `turn` grows whenever Python
-    changes the selection, which tells the grid to take it over. `shown` are the ids on the page.
+    changes the selection, so that the grid takes it over. `shown` are the ids on the page.
     """
 
     about: str
@@ -37,14 +37,14 @@ class GridSelection:
 
     @property
     def chosen(self) -> Sequence[int] | Filters:
-        """What an action applies to."""
+        """The filters or ids that an action applies to."""
         return self.filters if self.everything else self.ids
 
     def count(self, matching: int) -> int:
         return matching if self.everything else len(self.ids)
 
     def after(self, event: GridEvent) -> "GridSelection":
-        """The selection after what happened in the grid: a click while everything is selected leaves what it says."""
+        """The selection after an event of the grid; a click while everything is selected leaves the grid's ids."""
         if self.everything and set(event.selected) == set(self.shown):
             return self
         return replace(self, ids=event.selected, everything=False, turn=self.turn + self.everything)
@@ -67,7 +67,7 @@ def select(ids: Sequence[int] = (), *, everything: bool = False) -> None:
 
 
 def selected_now() -> GridSelection:
-    """The selection as the browser last told it, for a widget's callback, which runs before the grid is drawn."""
+    """The browser's latest selection, for a widget's callback, which runs before the grid is drawn."""
     kept: GridSelection = st.session_state[_KEY]
     return kept.after(decode(st.session_state.get(_GRID) or {}, scope=kept.scope, selected=kept.highlighted))
 

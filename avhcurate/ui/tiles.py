@@ -31,32 +31,33 @@ def tiles_of(here: Opened, ids: Sequence[int], *, score: str) -> list[Tile]:
 
 
 def make_tiles(rows: pd.DataFrame, dataset: str, version: str, *, score: str) -> list[Tile]:
-    """A tile a row, in order: given label and score, then prediction and HSF; tags as badges."""
+    """One tile per row, in order: label and score, then prediction and HSF; tags as badges."""
     return [_tile(row, dataset, version, score) for row in rows.to_dict("records")]
 
 
 def _tile(row: dict[Any, Any], dataset: str, version: str, score: str) -> Tile:
     label, predicted = _text(row["label_name"]) or "no label", _text(row["predicted_name"])
     curated = _text(row["curated_label_name"])
-    relabelled = curated and _known(row["curated_label"]) and _text(row["label_name"]) != curated
-    comparable = _known(row["predicted"]) and _known(row["curated_label"])
-    id = int(row["id"])
-    value = format_score(score, _number(row[score]))
-    hsf = _number(row["hsf"])
-    words = [f"image {id}", f"label {curated or label}"]
-    words += [f"predicted {predicted}"] if predicted else []
-    words += [f"{score_name(score)} {value}", *([f"HSF {hsf:.2f}"] if hsf is not None else [])]
+    relabelled = curated and _text(row["label_name"]) != curated
+    comparable = pd.notna(row["predicted"]) and pd.notna(row["curated_label"])
+    id, hsf = int(row["id"]), row["hsf"] if pd.notna(row["hsf"]) else None
+    value = format_score(score, row[score] if isinstance(row[score], Real) else None)
+    hsf_text, predicted_text = (
+        f"HSF {hsf:.2f}" if hsf is not None else "",
+        f"predicted {predicted}" if predicted else "",
+    )
+    words = [f"image {id}", f"label {curated or label}", predicted_text, f"{score_name(score)} {value}", hsf_text]
     return Tile(
         id=id,
         src=image_url(dataset, id, version=version),
         title=curated or label,
         score="" if score == "id" else value,
-        sub=f"predicted {predicted}" if predicted else "",
-        note="" if hsf is None or score == "hsf" else f"HSF {hsf:.2f}",
+        sub=predicted_text,
+        note="" if score == "hsf" else hsf_text,
         badges=tuple(_badges(row, f"was {label}" if relabelled else "")),
         differs=bool(comparable and row["predicted"] != row["curated_label"]),
         muted=bool(row["excluded"]),
-        alt=", ".join(words),
+        alt=", ".join(filter(None, words)),
     )
 
 
@@ -70,13 +71,5 @@ def _badges(row: dict[Any, Any], relabelled: str) -> Iterable[str]:
     yield from row["tags"]
 
 
-def _known(value: Any) -> bool:
-    return value is not None and value is not pd.NA
-
-
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, Real) and value == value else None

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.table.filters import FILTER_KEYS, Filters, Offered
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import FILTER_KEYS, Filters
 from avhcurate.votes.bins import DEFAULT_EDGES, parse_edges
 
 PAGE_SIZES = (60, 120, 240, 400)
@@ -19,7 +20,7 @@ _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at: names, ids and choices, never data.
+    """What the user sees: names, ids and choices, never data.
 
     An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
     as (PAGE.CHOICE, value) pairs. `sample` is the image whose details are open.
@@ -60,11 +61,11 @@ class View:
         return {key: value for key, value in query.items() if value}
 
     def chosen(self, name: str, default: str = "") -> str:
-        """What a page's own choice is set to."""
+        """The value of a page's own choice."""
         return dict(self.choices).get(name, default)
 
     def choosing(self, name: str, value: str) -> "View":
-        """The same view with a page's own choice set, or taken out when `value` is empty."""
+        """The same view with a page's own choice set, or removed when `value` is empty."""
         choices = dict(self.choices) | {name: value}
         return replace(self, choices=tuple(sorted((key, text) for key, text in choices.items() if text)))
 
@@ -89,14 +90,8 @@ def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
     return view, notices
 
 
-class Table(Offered, Protocol):
-    """The parts of a table that a view can name."""
-
-    columns: tuple[str, ...]
-
-
-def fit(view: View, table: Table) -> tuple[View, list[str]]:
-    """The view without what the table does not have, and a notice for each thing left out."""
+def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
+    """The view without columns and values that the table lacks, and a notice for each."""
     filters, notices = view.filters.fit(table)
     view = replace(view, filters=filters)
     if view.sort not in table.columns:
