@@ -1,4 +1,4 @@
-"""Annotate: judge images without seeing what a model or anybody else thinks of them; every answer is a vote."""
+"""Annotate: judge images without seeing a model or other people's votes; every answer is a vote."""
 
 import streamlit as st
 

@@ -1,4 +1,6 @@
-"""Home: what is loaded, how it is spread, and the jobs that bring more: score, import, attach votes."""
+"""Home: the datasets, their distributions, and the jobs that score, import, fetch and attach votes."""
+
+from functools import partial
 
 import streamlit as st
 
@@ -34,25 +36,17 @@ home_ui.messages(table)
 st.space("small")
 home_ui.spread(here)
 st.space("small")
-home_ui.runs(table)
+home_ui.model_runs(table)
 
 st.space("small")
 with st.container(border=True):
-    ACTIONS = {
-        "Score with a model": "score",
-        "Attach votes": "votes",
-        "Import images": "import",
-        "Fetch public data": "fetch",
+    FORMS = {
+        "Score with a model": partial(home_ui_start.score_form, root, table),
+        "Attach votes": partial(home_ui_start.votes_form, root, table),
+        "Import images": partial(home_ui_start.import_form, root),
+        "Fetch public data": partial(home_ui_start.fetch_form, root),
     }
     action = st.segmented_control(
-        "What to do next", list(ACTIONS), default=next(iter(ACTIONS)), required=True, key=f"home.action.{record.name}"
+        "What to do next", list(FORMS), default=next(iter(FORMS)), required=True, key=f"home.action.{record.name}"
     )
-    busy = job is not None and job.active
-    if ACTIONS[action] == "score":
-        home_ui_start.score_form(root, table, busy=busy)
-    elif ACTIONS[action] == "votes":
-        home_ui_start.votes_form(root, table, busy=busy)
-    elif ACTIONS[action] == "fetch":
-        home_ui_start.fetch_form(root, busy=busy)
-    else:
-        home_ui_start.import_form(root, busy=busy)
+    FORMS[action](busy=job is not None and job.active)

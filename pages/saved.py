@@ -1,4 +1,4 @@
-"""Saved: named sets and views, who decided what and when, and splits into train, validation and test."""
+"""Saved: named sets and views, the history of decisions, and splits into train, validation and test."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Toy: overlapping Gaussians and a small network, where the Bayes error is known and AVH and norm can be held to it."""
+"""Toy: overlapping Gaussians and a small network, where AVH and norm are compared with the known Bayes error."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Training dynamics: how AVH, norm, accuracy and loss of held-out samples come about, epoch by epoch."""
+"""Training dynamics: AVH, norm, accuracy and loss of held-out samples, epoch by epoch."""
 
 import streamlit as st
 
@@ -14,7 +14,10 @@ from avhcurate.ui.text import PAPER
 
 st.title("Training dynamics")
 here = frame.with_data()
-subtitle(here, "What a network learns, and when: the same held-out samples, evaluated again and again as it trains.")
+subtitle(
+    here,
+    "What a network learns, and when: the same held-out samples, evaluated again and again.",
+)
 job = job_panel(here.workspace)
 busy = job is not None and job.active
 found = training_dynamics_service.trainings(here.workspace, here.table.dataset.name)

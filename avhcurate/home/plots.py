@@ -1,4 +1,4 @@
-"""What a dataset looks like as a whole: how its HSF spreads over the bins, and how its classes are balanced."""
+"""Charts of a whole dataset: its HSF over the bins, and the balance of its classes."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,23 @@ from avhcurate.ui.chart_style import BLUE, GREY, bare, faded, of_hsf, ramp
 
 #: With more classes than this, only the largest and the smallest are drawn.
 _MOST_CLASSES = 24
+#: How samples without a label are called among the classes.
+NO_LABEL = "no label"
 
 
 def hsf_histogram(
     bars: pd.DataFrame, counts: Sequence[int], *, edges: Sequence[float], simulated: bool = False
 ) -> go.Figure:
-    """Bars of `low, high, n`, in the colour of the bin that holds their middle; over each bin its n, from `counts`."""
+    """Bars of `low, high, n`, in the colour of the bin of their middle; above each bin its n, from `counts`."""
     middle = (bars["low"] + bars["high"]) / 2
     place = np.searchsorted(edges, middle, side="right") - 1
-    colors = [*ramp(len(edges) - 1), faded(GREY, 0.5)]
+    colors, outside = ramp(len(edges) - 1), faded(GREY, 0.5)
     figure = go.Figure()
     figure.add_bar(
         x=middle,
         y=bars["n"],
         width=0.9 * (bars["high"] - bars["low"]),
-        marker={"color": [colors[k] if 0 <= k < len(edges) - 1 else colors[-1] for k in place]},
+        marker={"color": [colors[k] if 0 <= k < len(colors) else outside for k in place]},
         customdata=bars[["low", "high"]].to_numpy(),
         hovertemplate="HSF %{customdata[0]:.2f}–%{customdata[1]:.2f}: %{y:,} samples<extra></extra>",
     )
@@ -40,7 +42,7 @@ def hsf_histogram(
 
 
 def class_balance(counts: pd.DataFrame) -> go.Figure:
-    """A bar a class from `name, n`, in the order given; of many classes the largest and the smallest."""
+    """One bar per class from `name, n`, in the order given; of many classes the largest and the smallest."""
     shown = counts
     if len(counts) > _MOST_CLASSES:
         ordered = counts.sort_values("n", ascending=False, kind="stable")
@@ -61,7 +63,3 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
     bare(figure, height=max(110, 24 * len(shown) + 30), margin={"r": 40, "t": 28})
     figure.update_xaxes(visible=False, rangemode="tozero")
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
-
-
-#: How samples without a label are called among the classes.
-NO_LABEL = "no label"

@@ -53,31 +53,28 @@ def spread(here: Opened) -> None:
 
 
 def _bin_counts(here: Opened) -> list[int]:
-    found = here.table.group_counts("hsf_bin", here.filters)
-    counts = dict(zip(found["value"], found["n"], strict=True))
+    counts = here.table.group_counts("hsf_bin", here.filters).set_index("value")["n"]
     return [int(counts.get(label, 0)) for label in bin_labels(here.table.edges)]
 
 
 def _class_counts(table: DatasetTable, filters: Filters) -> pd.DataFrame:
-    """`name, n` of every class in its order, then of samples without a label when there are any."""
-    found = table.group_counts("label", filters)
-    counts = {int(label): int(n) for label, n in zip(found["value"], found["n"], strict=True) if label is not pd.NA}
-    rows = [(name, counts.get(label, 0)) for label, name in enumerate(table.classes)]
-    without = int(found["n"].sum()) - sum(counts.values())
+    """`name, n` of every class in its order, then of samples without a label, if any."""
+    counts = table.group_counts("label", filters)
+    of_label = counts.dropna().set_index("value")["n"]
+    rows = [(name, int(of_label.get(label, 0))) for label, name in enumerate(table.classes)]
+    without = int(counts["n"].sum() - of_label.sum())
     return pd.DataFrame([*rows, *([(NO_LABEL, without)] if without else [])], columns=["name", "n"])
 
 
-def runs(table: DatasetTable) -> None:
-    """A row a model run, newest first."""
-    found = table.dataset.runs()[::-1]
-    if not found:
+def model_runs(table: DatasetTable) -> None:
+    """One row per model run, newest first."""
+    runs = table.dataset.runs()[::-1]
+    if not runs:
         return
     st.markdown("**Model runs**")
-    called = titles(table.dataset)
-    rows = pd.DataFrame([_run_row(run, called[run.name]) for run in found])
-    empty = [name for name in rows if rows[name].isna().all()]
+    title = titles(table.dataset)
     st.dataframe(
-        rows.drop(columns=empty),
+        pd.DataFrame([_run_row(run, title[run.name]) for run in runs]).dropna(axis=1, how="all"),
         hide_index=True,
         key="home.runs",
         column_config={
@@ -116,16 +113,15 @@ def _run_row(run: RunFolder, title: str) -> dict[str, object]:
 def messages(table: DatasetTable) -> None:
     """Messages of the import and of the votes, and images that could not be read."""
     record = table.dataset.record
-    said = [*record.messages, *(table.votes.messages if table.votes else [])]
+    notes = [*record.messages, *(table.votes.messages if table.votes else [])]
     problems = table.group_counts("problem", Filters(excluded=None, where="problem IS NOT NULL"))
     if len(problems):
         broken = int(problems["n"].sum())
         reasons = "; ".join(f"{row['value']} ({row['n']:,})" for row in problems.head(5).to_dict("records"))
-        said.append(
+        notes.append(
             f"{broken:,} images could not be scored: {reasons}. The SQL condition `problem IS NOT NULL` "
             "under More filters shows them in the gallery."
         )
-    if not said:
-        return
-    with st.expander(f"Notes on the data ({len(said)})", icon=":material/info:"):
-        st.markdown("\n".join(f"- {plain(text)}" for text in said))
+    if notes:
+        with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
+            st.markdown("\n".join(f"- {plain(text)}" for text in notes))

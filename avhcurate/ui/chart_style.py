@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers tell apart, on light and dark, and a bare frame."""
+"""The style of all figures: colours for colour-blind readers, on light and dark, and a bare frame."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-#: Mid-tones of Okabe and Ito's kind: each reads on white and on near-black, and no two are mistaken for each other.
+#: Mid-tones in the manner of Okabe and Ito: distinct, and legible on white and on near-black.
 BLUE, ORANGE, TEAL, VIOLET, GREY = "#4c6ef5", "#e8590c", "#0f9d84", "#ae3ec9", "#868e96"
 SERIES = (BLUE, ORANGE, TEAL, VIOLET, GREY)
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
@@ -85,7 +85,7 @@ def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, color: str) -> dict[s
 
 
 def add_region(figure: go.Figure, outline: tuple[Sequence[float], Sequence[float]] | None) -> None:
-    """Draws the region that is selected from the x and y of its corners; None for none."""
+    """Draws the selected region from the x and y of its corners, if there is one."""
     if outline is not None:
         path = "M" + "L".join(f"{x:.5g},{y:.5g}" for x, y in zip(*outline, strict=True)) + "Z"
         line = {"color": GREY, "width": 1.5, "dash": "dot"}
@@ -93,7 +93,7 @@ def add_region(figure: go.Figure, outline: tuple[Sequence[float], Sequence[float
 
 
 def note_above(figure: go.Figure, x: float, text: str, *, anchor: str) -> None:
-    """Writes beside a mark, just above the chart."""
+    """Writes a note above the chart, beside a mark."""
     font = {"color": GREY, "size": 12}
     figure.add_annotation(
         x=x, y=1, yref="paper", yanchor="bottom", xanchor=anchor, text=text, showarrow=False, font=font
@@ -101,7 +101,7 @@ def note_above(figure: go.Figure, x: float, text: str, *, anchor: str) -> None:
 
 
 def as_text(name: str) -> str:
-    """A name that a user gave, as text: Plotly would read its `<` as markup.
+    """A user's name as text: Plotly would read its `<` as markup.
 
     >>> as_text("a<b>")
     'a‹b›'
@@ -110,7 +110,7 @@ def as_text(name: str) -> str:
 
 
 def of_hsf(simulated: bool) -> str:
-    """How figures call the human side.
+    """The name of HSF in figures.
 
     >>> of_hsf(True)
     'HSF (simulated votes)'

@@ -1,4 +1,4 @@
-"""People beside the network for one sample: votes, softmax and AVC of each class in one grouped bar chart."""
+"""Votes, softmax and AVC of one sample, class by class, in one grouped bar chart."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,7 @@ def class_bars(
     simulated: bool = False,
     most: int = _MOST_CLASSES,
 ) -> go.Figure:
-    """Grouped bars a class; arrays have a value a class (K), None is left out.
-
-    AVC is flat by nature, so it has an axis of its own on the right.
-    """
+    """Grouped bars per class from arrays (K), None left out; AVC, which is flat, has its own axis on the right."""
     series = [
         ("Simulated votes" if simulated else "Human votes", votes, "y"),
         ("Softmax", softmax, "y"),

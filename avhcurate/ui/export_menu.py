@@ -12,7 +12,7 @@ from avhcurate.export import FOLDERS, FORMATS, export_bytes
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
-#: What each format is for, in the order of the menu.
+#: Names of the formats.
 ABOUT = {
     "csv": "CSV",
     "jsonl": "JSON lines",
@@ -24,14 +24,14 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: Images of more samples are not packed for a download: the command line writes links or streams them.
+#: Images of more samples are not packed into a download; the command line writes them to a folder.
 LARGEST_ZIP = 2000
-#: Types of files that browsers have no name for.
+#: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
 
 
 def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) -> None:
-    """A button that downloads a file and leaves the page as it is; `data` may be what makes it, once it is pressed."""
+    """A button that downloads a file without running the page again; `data` may be a function that makes it."""
     mime = _MIME.get(file_name.rpartition(".")[2]) or mimetypes.guess_type(file_name)[0]
     icon = ":material/download:"
     st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
@@ -40,7 +40,7 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
 def export_choice(
     table: DatasetTable, filters: Filters, count: int, *, key: str, only: Sequence[int] | None = None
 ) -> None:
-    """What to export the samples as, and the button; `only` are ids that count instead of the filters."""
+    """A choice of export format, and the download; `only` are ids to export instead of the filters' samples."""
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
     format = st.selectbox("Format", formats, format_func=ABOUT.__getitem__, key=f"{key}.export_format")
     name = table.dataset.name

@@ -1,4 +1,4 @@
-"""Tables that need more than a grid of numbers: small print in a cell, and cells tinted by sign and size."""
+"""HTML tables: intervals in small print, and cells tinted by sign and size."""
 
 from collections.abc import Iterable, Sequence
 
@@ -44,7 +44,7 @@ def table_row(head: str, cells: Iterable[str], *, title: str = "") -> str:
 
 
 def tint(value: float, opacity: float) -> str:
-    """The style of a cell whose value goes the expected way, above 0, or the other."""
+    """The style of a cell: blue for a value above 0, which is the expected sign, else orange."""
     return f"background:rgba({'76,110,245' if value > 0 else '232,89,12'},{opacity:.2f})"
 
 

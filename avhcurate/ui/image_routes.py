@@ -53,7 +53,7 @@ def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) 
 
 
 def health_url() -> str:
-    """Address that answers while the server does."""
+    """Address of the health check."""
     return f"{_prefix()}/health"
 
 
@@ -108,7 +108,7 @@ def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSou
 
 
 def health(_: Request) -> Response:
-    """Tells a supervisor that the server answers and how many datasets its workspace has."""
+    """Tells a supervisor that the server runs, and the number of datasets in its workspace."""
     return JSONResponse(
         {"status": "ok", "datasets": len(find_workspace().names())}, headers={"Cache-Control": "no-store"}
     )

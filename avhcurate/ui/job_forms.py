@@ -39,7 +39,7 @@ _BUSY = "A job is running: wait for it or cancel it."
 
 
 def option(widget: Any, *, default: Any = "", write: Any = None, **look: Any) -> Any:
-    """An option that a widget asks for, labelled by its name; `write` turns its value into the command line's.
+    """An option with its widget, labelled by its name; `write` turns the value into the command line's.
 
     Without a default (`MISSING`) it is an argument of the verb.
     """
@@ -61,7 +61,7 @@ def number(help: str | None = None, usual: str | None = None, width: int = 130, 
 
 
 def choice(options: Sequence[str], help: str | None = None, width: int = 130, **look: Any) -> Any:
-    """One of `options`, the first unless the user says otherwise."""
+    """One of `options`, by default the first."""
     return option(st.selectbox, default=options[0], options=options, help=help, width=width, **look)
 
 
@@ -76,7 +76,7 @@ def tick(label: str, help: str | None = None) -> Any:
 
 
 def seed_list(count: int) -> str:
-    """So many seeds as the command line takes them.
+    """Seeds as the command line takes them.
 
     >>> seed_list(3)
     '0,1,2'
@@ -85,7 +85,7 @@ def seed_list(count: int) -> str:
 
 
 class JobForm:
-    """The widgets of a verb's options, and the button that starts the job with what they say.
+    """The widgets of a verb's options, and the button that starts the job with their values.
 
     `known` are arguments and options that no widget asks for; `make` makes the command of all, `then` follows a start.
     """
@@ -140,14 +140,14 @@ def row() -> Any:
 
 
 def other_datasets(workspace: Workspace, name: str) -> list[DatasetFolder]:
-    """The workspace's other datasets; a damaged one is left out, since its own page says what is wrong."""
-    found = []
+    """The workspace's other datasets without damaged ones, whose own pages say what is wrong."""
+    folders = []
     for other in workspace.names():
         with suppress(CurateError):
             folder = workspace.dataset(other)
             if folder.record and other != name:
-                found.append(folder)
-    return found
+                folders.append(folder)
+    return folders
 
 
 # --- forms beside results ------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def another_button(page: str, label: str) -> None:
 
 
 def another(page: str, draw: Callable[[], None]) -> None:
-    """The form beside the page's results, where it was asked for."""
+    """The form beside the page's results, where it is open."""
     if is_open(page):
         with st.container(border=True):
             draw()
@@ -184,7 +184,7 @@ def open_form(page: str, opened: bool) -> None:
 
 
 def await_more(count: Callable[[], int], *, known: int | None = None, every: float = 1.0) -> None:
-    """Runs the page again as soon as there is another number of results."""
+    """Runs the page again as soon as the number of results changes."""
     known = count() if known is None else known
 
     def look() -> None:

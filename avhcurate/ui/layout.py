@@ -1,4 +1,4 @@
-"""Layout: two columns where there is room, headline numbers, and what a page shows where it has nothing."""
+"""Layout: two columns where there is room, headline numbers, and empty states."""
 
 from collections.abc import Callable
 from typing import Any

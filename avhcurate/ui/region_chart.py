@@ -1,4 +1,4 @@
-"""A chart to choose a region or a point on: the region is kept in the address, and each selection is answered once."""
+"""A chart on which users choose a region or a point: the region lives in the address, each selection counts once."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.regions import Region, drawn_region, read_region, write_region
 
-#: What Plotly calls each tool, and what to do with it.
+#: Plotly's name of each selection tool, and a hint.
 _TOOLS = {
     "Box": ("select", "Draw a box to see the images in it."),
     "Lasso": ("lasso", "Draw a line around points to see their images."),
@@ -24,7 +24,7 @@ def region_choice(page: str) -> Choice[Region | None]:
 
 
 def choose_tool(page: str) -> tuple[str, str]:
-    """Asks for the tool: what Plotly calls it, and what to do with it."""
+    """Asks for the selection tool; returns Plotly's name of it and a hint."""
     return _TOOLS[
         str(st.segmented_control("Select by", list(_TOOLS), default="Box", required=True, key=f"{page}.tool"))
     ]
@@ -39,7 +39,7 @@ def clear_button(choice: Choice[Region | None]) -> None:
 
 
 def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> int | None:
-    """Draws a figure and takes over a region drawn on it; the id of a point just clicked."""
+    """Draws a figure and puts a region drawn on it into the address; returns the id of a point just clicked."""
     event = st.plotly_chart(
         figure,
         key=turned(choice, key),
@@ -57,13 +57,13 @@ def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> 
 
 
 def answer(choice: Choice[Any], value: object) -> None:
-    """Puts what was selected in a chart or table into the address, with the first page of its images."""
+    """Puts a selection in a chart or table into the address, and goes to the first page of its images."""
     _turn(choice)
     url_state.write(replace(url_state.current(), page=1, sample=None).choosing(choice.name, choice.write(value)))
 
 
 def turned(choice: Choice[Any], key: str) -> str:
-    """The key of a chart or table; another once its selection is answered, or every later run would answer it again."""
+    """The key of a chart or table; a new one after each selection, which would otherwise count again in every run."""
     return f"{key}.{st.session_state.setdefault(f'{_page(choice)}.turn', 0)}"
 
 

@@ -1,4 +1,4 @@
-"""The button by which any page saves the samples that it lists as a named set."""
+"""The button that saves the samples of a page as a named set."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ Ids = Sequence[int] | np.ndarray
 def save_set_button(
     here: Opened, ids: Ids | Callable[[], Ids], *, key: str, label: str = "Save as set", disabled: bool = False
 ) -> None:
-    """A popover that saves samples under a name. `ids`: by position, or what gives them once the button is pressed."""
+    """A popover that saves samples under a name; `ids` are positions, or a function that gives them when pressed."""
     with st.popover(label, icon=":material/bookmark_add:", key=key, disabled=disabled):
         st.selectbox(
             "Name",

@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.images.measures import MEASURES, RANKED
 from avhcurate.scores import Score
 
-#: How the selection rules of `pseudo_labels.rules` are called on a page.
+#: Names of the selection rules of `pseudo_labels.rules`.
 RULE_NAMES = {
     "confidence": "Confidence",
     "avc": "AVC",
@@ -18,7 +18,7 @@ RULE_NAMES = {
 
 
 def score_name(key: str) -> str:
-    """How a column is called on a page.
+    """The name of a column on a page.
 
     >>> score_name("avh"), score_name("hsf"), score_name("age")
     ('AVH', 'HSF', 'age')

@@ -26,8 +26,8 @@ _PAGE = "frame.page"
 def draw(workspace: Workspace, pages: Sequence[Any], *, page: str = "home", blind: bool = False) -> None:
     """Draws the sidebar, opens what the view asks for and leaves the frame for the page.
 
-    `blind`: for a page on which people judge images, so that nothing of a model or of other people's votes shows; the
-    filters stay in the address for the pages after it.
+    `blind`: shows nothing of a model or of other people's votes, for a page on which people judge images; the filters
+    stay in the address for the next pages.
     """
     view, notices = url_state.read()
     st.session_state[_PAGE] = page
@@ -79,12 +79,12 @@ def _choose_data(
     if blind:
         return view, table
     if runs:
-        called = titles(folder)
+        title = titles(folder)
         st.selectbox(
             "Model run",
             list(runs),
             key=mirrored("frame.run", table.run.root.name if table.run else None),
-            format_func=lambda name: called[name],
+            format_func=title.__getitem__,
             on_change=_switch_run,
             label_visibility="collapsed",
         )
@@ -106,7 +106,7 @@ def _describe(table: DatasetTable) -> None:
 
 
 def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View, int]:
-    """Draws the filters; the view without a condition that is none, and how many samples match."""
+    """Draws the filters; returns the view without an invalid condition, and the number of matching samples."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Filters**")
         st.button(
@@ -131,7 +131,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View
 
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
-    """Keeps the page as it is under a name; the page Saved lists what is kept."""
+    """Saves the page's view under a name, for the page Saved."""
     with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save"):
         st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
         st.button(

@@ -16,12 +16,12 @@ from avhcurate.votes.bins import bin_labels, edges_of
 
 Widget = Callable[[DatasetTable, Filters], None]
 
-#: What may happen to excluded samples, and the filter that says so.
+#: Choices for excluded samples, and the filter's values.
 _EXCLUDED = {"Hide": False, "Show": None, "Only": True}
 
 
 def show_filters(table: DatasetTable, filters: Filters) -> None:
-    """The widget of each filter that the table has something for, the rarer ones folded away."""
+    """The widget of each filter that applies to the table, the rarer ones in an expander."""
     for widget in SHOWN.values():
         widget(table, filters)
     set_below = sum(bool(getattr(filters, field)) for field in FOLDED)
@@ -58,9 +58,9 @@ def _class(label: str, field: str, table: DatasetTable, filters: Filters) -> Non
 
 def _occurring(label: str, field: str, column: str, least: int, table: DatasetTable, filters: Filters) -> None:
     """A choice among the values that occur; left out where there are fewer than `least`."""
-    found = table.group_counts(column, Filters(excluded=None))["value"]
+    values = table.group_counts(column, Filters(excluded=None))["value"]
     chosen = getattr(filters, field)
-    options = list(dict.fromkeys([*(value if isinstance(value, str) else "" for value in found), *chosen]))
+    options = list(dict.fromkeys([*(value if isinstance(value, str) else "" for value in values), *chosen]))
     if len(options) >= least or chosen:
         _multiselect(label, field, filters, options, lambda value: value or "no split")
 
@@ -139,7 +139,7 @@ def _ends(table: DatasetTable, key: str) -> tuple[float, float, float] | None:
 
 
 def _edges(table: DatasetTable) -> None:
-    """The edges of the HSF bins: no filter, but what its choices are."""
+    """The edges of the HSF bins, which the bin filter offers."""
     if table.votes is not None:
         st.text_input(
             "HSF bin edges",
@@ -179,7 +179,7 @@ def _multiselect(label: str, field: str, filters: Filters, options: Sequence[Any
 def _show(
     widget: Callable[..., Any], read: Callable[[Any], Any], label: str, field: str, value: Any, **options: Any
 ) -> None:
-    """Draws a widget that says what the filter says, and sets the filter when it is changed."""
+    """Draws a widget that shows the filter's value, and sets the filter when it changes."""
     widget(label, key=mirrored(f"filter.{field}", value), on_change=_set, args=(field, read), **options)
 
 
@@ -188,9 +188,9 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
 
 
 def _set_ranges() -> None:
-    known = {item[0]: item for item in url_state.current().filters.ranges}
+    ranges = {item[0]: item for item in url_state.current().filters.ranges}
     keys: Sequence[str] = st.session_state["filter.scores"]
-    _change(ranges=tuple(known.get(key, (key, -math.inf, math.inf)) for key in keys))
+    _change(ranges=tuple(ranges.get(key, (key, -math.inf, math.inf)) for key in keys))
 
 
 def _set_range(key: str, least: float, most: float) -> None:

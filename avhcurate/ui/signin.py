@@ -1,4 +1,4 @@
-"""Who is signed in, when the app asks for it: the same cookie that `st.login` sets, checked the same way."""
+"""Sign-in, where it is configured: the cookie of `st.login`, checked for the app's own routes too."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def signed_in(cookies: Mapping[str, str]) -> bool:
 
 
 def who() -> str:
-    """Under which name annotations are written: who is signed in, else "" for the account that runs the server."""
+    """The name under which annotations are written: the signed-in user, else "" for the server's account."""
     return str(st.user.get("email") or st.user.get("sub") or "") if sign_in_configured() else ""
 
 
@@ -61,7 +61,7 @@ def ask_to_sign_in() -> None:
 
 
 def show_account() -> None:
-    """Who is signed in, with a way out; nothing where sign-in is not configured."""
+    """The signed-in user and a sign-out button; nothing where sign-in is not configured."""
     if sign_in_configured():
         st.caption(f"Signed in as {plain(who())}")
         st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)

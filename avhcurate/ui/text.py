@@ -1,4 +1,4 @@
-"""Numbers and names as a reader wants them in a sentence or a table."""
+"""Numbers and names as text for a sentence or a table."""
 
 from collections.abc import Sequence
 

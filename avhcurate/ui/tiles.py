@@ -12,7 +12,7 @@ from avhcurate.ui.frame import Opened
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import format_score, score_name
 
-#: The columns behind a tile, besides the score shown on it.
+#: The columns of a tile, besides the score shown on it.
 TILE_COLUMNS = (
     *("id", "label", "label_name", "predicted", "predicted_name", "curated_label", "curated_label_name"),
     *("hsf", "tags", "excluded", "problem"),
@@ -20,7 +20,7 @@ TILE_COLUMNS = (
 
 
 def tile_columns(score: str) -> list[str]:
-    """Columns to ask the table for; `score` is the column shown on the tiles."""
+    """Columns that tiles need; `score` is the column shown on them."""
     return list(dict.fromkeys([*TILE_COLUMNS, score]))
 
 

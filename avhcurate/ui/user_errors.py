@@ -7,14 +7,14 @@ import streamlit as st
 from avhcurate.errors import CurateError
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|])")
-#: Of what Markdown takes for an e-mail address and makes a link, whatever is escaped in it.
+#: The @ of an e-mail address, which Markdown makes a link even where it is escaped.
 _AT = re.compile(r"@(?=[-\w]+\.)")
 
 
 def plain(text: str) -> str:
-    r"""Text that comes from files, addresses or people, so that Markdown shows it as it is; `code` stays code.
+    r"""Escapes text of files, addresses or people, so that Markdown shows it unchanged; `code` stays code.
 
-    An e-mail address gets a word joiner, which nobody sees, so that it is no link.
+    An e-mail address gets an invisible word joiner, so that it is no link.
 
     >>> print(plain("a_b [x](y)"), plain("run `a_b`"), ascii(plain("ann@x.org")))
     a\_b \[x\](y) run `a_b` 'ann@\u2060x.org'
@@ -26,7 +26,7 @@ def plain(text: str) -> str:
 
 
 def show_user_error(error: Exception) -> bool:
-    """Shows a `CurateError` as a message; True says that it needs no traceback. Anything else is a fault of ours."""
+    """Shows a `CurateError` as a message and returns True; False for any other error, which needs its traceback."""
     if not isinstance(error, CurateError):
         return False
     st.error(plain(str(error)))

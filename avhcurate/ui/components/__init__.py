@@ -1,1 +1,1 @@
-"""Streamlit components of our own: the sample grid, voting, review, chart events."""
+"""The app's Streamlit components: the image grid, voting, review, chart events."""

@@ -1,4 +1,4 @@
-"""Mounts a component: its HTML, with the style and the script that lie beside its Python file."""
+"""Mounts a component: its HTML, with the style and the script beside its Python file."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ def mount(file: str, html: str, *, script: str = "", style: str = "", **argument
 
 
 def nothing() -> None:
-    """Streamlit asks for a callback before it hands a component's state out."""
+    """A callback without effect: Streamlit exposes a component's state only where there is one."""
 
 
 @cache

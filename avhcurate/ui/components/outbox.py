@@ -1,4 +1,4 @@
-"""What the task components send: answers with a nonce each, read strictly, since a browser may send anything."""
+"""Messages of the task components: answers with a nonce each, validated, since a browser may send anything."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SCRIPT, _STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") fo
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120
-#: A day in milliseconds: a longer time to an answer says nothing.
+#: A day in milliseconds, the longest time to an answer that is read.
 _DAY_MS = 86_400_000
 
 
@@ -62,7 +62,7 @@ Entry = Answer | GridAnswer | Retraction | Broken
 
 @dataclass(frozen=True)
 class Message:
-    """Everything that the browser has not been told to forget, oldest first; `turn` is to be echoed."""
+    """The entries without a receipt so far, oldest first; the receipt echoes `turn`."""
 
     turn: str = ""
     entries: tuple[Entry, ...] = ()
@@ -87,16 +87,16 @@ class Receipt:
 
 @dataclass
 class Settling:
-    """Passes entries on, each once in this session; `scope` names what they are about, and whose they are."""
+    """Passes on entries, each once in this session; `scope` names their subject and their user."""
 
     scope: str
-    #: What the browser is told of its last message.
+    #: The reply to the browser's last message.
     receipt: Receipt = field(default_factory=Receipt)
     #: Why each settled nonce was refused; "" where it counts.
     settled: dict[str, str] = field(default_factory=dict)
 
     def settle(self, sent: Any, pass_on: Callable[[Entry], str]) -> None:
-        """Passes on what the component's state holds, in its order, unless it was heard before.
+        """Passes on the entries in the component's state, in their order, each once.
 
         `pass_on` returns why an entry does not count, "" where it does; a `CurateError` is such a reason too.
         """
@@ -127,7 +127,7 @@ def mount_task(
 
 
 def read_message(sent: Any, scope: str) -> Message:
-    """The message in a component's state; one of another scope, and entries that make no sense, do not count.
+    """The message in a component's state, without invalid entries; empty for one of another scope.
 
     >>> read_message({"scope": "a", "turn": "t", "entries": [{"kind": "back", "nonce": "n", "of": "m"}, 7]}, "a")
     Message(turn='t', entries=(Retraction(nonce='n', of='m'),))
@@ -137,23 +137,22 @@ def read_message(sent: Any, scope: str) -> Message:
     if not isinstance(sent, Mapping) or sent.get("scope") != scope or not _is_name(sent.get("turn")):
         return Message()
     entries: Any = sent.get("entries")
-    found = [_entry(one) for one in entries[:_MOST]] if _is_list(entries) else []
-    return Message(sent["turn"], tuple(one for one in found if one is not None))
+    read = [_entry(entry) for entry in entries[:_MOST]] if _is_list(entries) else []
+    return Message(sent["turn"], tuple(entry for entry in read if entry is not None))
 
 
 def _entry(sent: Any) -> Entry | None:
     if not isinstance(sent, Mapping) or not _is_name(sent.get("nonce")):
         return None
-    told: dict[str, Any] = {name: sent.get(name) for name in ("nonce", "id", "task", "choice", "ids", "ticked", "of")}
-    nonce, task, ms = told["nonce"], told["task"], _milliseconds(sent.get("ms"))
-    match sent.get("kind"):
-        case "answer" if _is_name(task) and _is_count(told["id"]) and _is_count(told["choice"]) and ms is not None:
-            return Answer(nonce, told["id"], task, told["choice"], ms)
-        case "grid" if _is_name(task) and _is_ids(told["ids"]) and _is_ids(told["ticked"]) and ms is not None:
-            return GridAnswer(nonce, task, tuple(told["ids"]), tuple(told["ticked"]), ms)
-        case "back" if isinstance(told["of"], str) and len(told["of"]) <= _LONGEST:
-            return Retraction(nonce, told["of"])
-        case "broken" if _is_name(task):
+    nonce, task, ms = sent["nonce"], sent.get("task"), _milliseconds(sent.get("ms"))
+    match sent:
+        case {"kind": "answer", "id": id, "choice": choice} if _is_count(id) and _is_count(choice) and ms is not None:
+            return Answer(nonce, id, task, choice, ms) if _is_name(task) else None
+        case {"kind": "grid", "ids": ids, "ticked": ticked} if _is_ids(ids) and _is_ids(ticked) and ms is not None:
+            return GridAnswer(nonce, task, tuple(ids), tuple(ticked), ms) if _is_name(task) else None
+        case {"kind": "back", "of": str(of)} if len(of) <= _LONGEST:
+            return Retraction(nonce, of)
+        case {"kind": "broken"} if _is_name(task):
             return Broken(nonce, task)
     return None
 
@@ -167,8 +166,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _milliseconds(value: Any) -> int | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_MS
-    return int(value) if known else None
+    valid = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _DAY_MS
+    return int(value) if valid else None
 
 
 def _is_list(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The classify card: one image and K classes, answered by number keys or search, faster than the server answers."""
+"""The classify card: one image and K classes, answered by number keys or search without waiting for the server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HTML = """
     <kbd>backspace</kbd> takes the last answer back</p>
 </section>
 """
-#: With at most so many classes each has a button and a number key.
+#: Up to this many classes, each has a button and a number key.
 MOST_BUTTONS = 10
 
 
@@ -74,12 +74,12 @@ def classify_card(
 def number_keys(classes: Sequence[str]) -> list[str]:
     """The key of each class; none where there are more classes than number keys.
 
-    Classes that are called by one digit or letter each, as written characters are, have that as their key.
+    Classes whose names are single digits or letters have these as their keys.
 
     >>> number_keys(["cat", "dog"]), number_keys(["0", "1"]), number_keys(["c"] * 11)
     (['1', '2'], ['0', '1'], [])
     """
-    own = [name.lower() for name in classes]
-    if all(len(name) == 1 and name.isascii() and name.isalnum() for name in own) and len(set(own)) == len(own):
-        return own
+    keys = [name.lower() for name in classes]
+    if all(len(key) == 1 and key.isascii() and key.isalnum() for key in keys) and len(set(keys)) == len(keys):
+        return keys
     return list("1234567890"[: len(classes)]) if len(classes) <= MOST_BUTTONS else []

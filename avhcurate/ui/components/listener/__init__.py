@@ -1,4 +1,4 @@
-"""Listens to a chart of samples: shows the thumbnail under the pointer, and reports what was drawn, moved or clicked.
+"""Listens to a chart of samples: shows the thumbnail under the pointer, and reports regions, zooms and clicks.
 
 Of a box or lasso only the outline is sent, however many points lie in it; Streamlit's own selection sends each point.
 """
@@ -46,7 +46,7 @@ def listen(
 
     Points carry (id, label, predicted) as custom data, -1 for none, class weights (-1, class), cells of a heat map
     (id of one sample in it, number of samples, share of the largest group in percent). `thumbnail_url` is the
-    address of a thumbnail with {id} in place of the id, `value` what a point's or cell's number is called.
+    address of a thumbnail with {id} in place of the id, `value` the name of a point's or cell's number.
     """
     mount(
         __file__,
@@ -78,9 +78,9 @@ def decode(sent: Mapping[str, Any]) -> ChartEvent:
     ChartEvent(region=Region(x=(0.0, 1.0), y=(2.0, 3.0)), window=None, clicked=7)
     """
     clicked = sent.get("clicked")
-    known = isinstance(clicked, int) and not isinstance(clicked, bool) and clicked >= 0
+    valid = isinstance(clicked, int) and not isinstance(clicked, bool) and clicked >= 0
     return ChartEvent(
-        drawn_region({"selection": sent.get("region")}), _window(sent.get("window")), clicked if known else None
+        drawn_region({"selection": sent.get("region")}), _window(sent.get("window")), clicked if valid else None
     )
 
 

@@ -1,4 +1,4 @@
-"""The review card: one suspect with its evidence, decided by one key, the next one at once."""
+"""The review card: one suspect with its evidence, decided by one key."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _HTML = """
 </section>
 """
 
-#: What the choice of an answer means.
+#: Choices of an answer.
 ACCEPT, KEEP = 0, 1
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one source says: its name, the label it names, the sentence, and whether it doubts the given label."""
+    """The evidence of one source: its name, its label, a sentence, and whether it doubts the given label."""
 
     source: str
     label: str

@@ -1,4 +1,4 @@
-"""The tick grid: a class in question and its tiles, each a check-box, submitted whole."""
+"""The tick grid: a class and tiles with a check-box each, submitted together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def tick_grid(
     can_go_back: bool,
     health: str,
 ) -> None:
-    """Draw the tiles, `size` pixels wide, with `ticked` ones ticked; `name` is the class, for a question in words.
+    """Draw the tiles, `size` pixels wide, with `ticked` ones ticked; `name` is the class.
 
     The browser owns the ticks while `task` stays the same.
     """
