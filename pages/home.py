@@ -5,7 +5,6 @@ from functools import partial
 import streamlit as st
 
 from avhcurate.home import ui as home_ui
-from avhcurate.home import ui_start as home_ui_start
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
@@ -19,9 +18,9 @@ if here.table is None:
     if job is None or not job.active:
         frame.empty_workspace(here)
         st.markdown("**Import images**")
-        home_ui_start.import_form(here.workspace.root, busy=False)
+        home_ui.import_form(here.workspace.root, busy=False)
         st.markdown("**Or fetch a public dataset**")
-        home_ui_start.fetch_form(here.workspace.root, busy=False)
+        home_ui.fetch_form(here.workspace.root, busy=False)
     st.stop()
 
 here = frame.with_data()
@@ -41,10 +40,10 @@ home_ui.model_runs(table)
 st.space("small")
 with st.container(border=True):
     FORMS = {
-        "Score with a model": partial(home_ui_start.score_form, root, table),
-        "Attach votes": partial(home_ui_start.votes_form, root, table),
-        "Import images": partial(home_ui_start.import_form, root),
-        "Fetch public data": partial(home_ui_start.fetch_form, root),
+        "Score with a model": partial(home_ui.score_form, root, table),
+        "Attach votes": partial(home_ui.votes_form, root, table),
+        "Import images": partial(home_ui.import_form, root),
+        "Fetch public data": partial(home_ui.fetch_form, root),
     }
     action = st.segmented_control(
         "What to do next", list(FORMS), default=next(iter(FORMS)), required=True, key=f"home.action.{record.name}"

@@ -17,7 +17,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.region_chart import answer
+from avhcurate.ui.regions import answer
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text, people
 

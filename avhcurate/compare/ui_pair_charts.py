@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate.compare import plots, run_pair, statistics
 from avhcurate.compare.run_pair import RunPair
 from avhcurate.compare.ui_images import ImageList, class_names, picked_row
-from avhcurate.ui import region_chart
+from avhcurate.ui import regions
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.layout import halves
@@ -24,7 +24,7 @@ from avhcurate.votes.bins import bin_labels
 
 _COLORS = {"agreement": "Right or wrong", "bin": "HSF bin"}
 COLOR = one_of("models.color", tuple(_COLORS), "agreement")
-REGION = region_chart.region_choice("models")
+REGION = regions.region_choice("models")
 
 
 def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
@@ -44,7 +44,7 @@ def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
         dragmode=dragmode,
         simulated=pair.simulated,
     )
-    clicked = region_chart.chart(
+    clicked = regions.chart(
         figure,
         REGION,
         key="models.against",
@@ -67,14 +67,14 @@ def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
 
 
 def _tools(here: Opened, *, voted: bool, selected: bool) -> tuple[str, str, str]:
-    """The colour, and the tool as `region_chart.choose_tool` gives it."""
+    """The colour, and the tool as `regions.choose_tool` gives it."""
     color = COLOR.default
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if voted:
             color = COLOR.show(st.segmented_control, "Colour", here.view, _COLORS)
-        tool = region_chart.choose_tool("models")
+        tool = regions.choose_tool("models")
         if selected:
-            region_chart.clear_button(REGION)
+            regions.clear_button(REGION)
     return color, *tool
 
 
@@ -129,7 +129,7 @@ def confusions(here: Opened, pair: RunPair) -> ImageList | None:
         if row is not None:
             one = pairs.iloc[row]
             worse = "b" if one["second"] > one["first"] else "a"
-            region_chart.answer(CELL, (worse, int(one["label"]), int(one["predicted"])))
+            regions.answer(CELL, (worse, int(one["label"]), int(one["predicted"])))
             st.rerun()
     if cell is not None and max(cell[1:]) >= pair.num_classes:
         st.warning(f"There are {pair.num_classes} classes here: the cell of the address was ignored.")
@@ -150,14 +150,14 @@ def _matrix(side: str, counts: np.ndarray, chosen: Sequence[int], classes: Seque
     st.markdown(f"**{_SIDES[side]}**")
     event = st.plotly_chart(
         plots.confusion(counts, chosen, classes, difference=side == "d"),
-        key=region_chart.turned(CELL, f"models.confusion_{side}"),
+        key=regions.turned(CELL, f"models.confusion_{side}"),
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
         alt=f"Confusion matrix {_SIDES[side]}",
     )
     if (clicked := _clicked_cell(event)) is not None:
-        region_chart.answer(CELL, (side, *clicked))
+        regions.answer(CELL, (side, *clicked))
         st.rerun()
 
 

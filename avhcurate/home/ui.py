@@ -1,12 +1,20 @@
-"""The Home page of a dataset: counts, distributions, model runs, and messages."""
+"""The Home page: counts, distributions, model runs and messages, and the forms that score, import, fetch and attach."""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from avhcurate.data.background import Command
 from avhcurate.data.runs import RunFolder
+from avhcurate.data.workspace import check_name
+from avhcurate.errors import CurateError
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.sources.fetch import PUBLIC
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
+from avhcurate.ui import job_forms as forms
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import fact, halves
@@ -125,3 +133,169 @@ def messages(table: DatasetTable) -> None:
     if notes:
         with st.expander(f"Notes on the data ({len(notes)})", icon=":material/info:"):
             st.markdown("\n".join(f"- {plain(text)}" for text in notes))
+
+
+# --- forms ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoreCommand(Command):
+    """Options of `avhcurate score`.
+
+    >>> ScoreCommand("pets", "torchvision:resnet50", weights="--force", limit=100).argv
+    ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
+    """
+
+    verb = "score"
+    dataset: str
+    model: str = forms.model_choice("Model", 300)
+    weights: str = forms.text(
+        "Path of a safetensors file or a weights-only checkpoint on the server; `random` for none.",
+        "the model's own",
+        300,
+    )
+    device: str = forms.choice(forms.DEVICES)
+    precision: str = forms.choice(
+        forms.PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
+    )
+    batch_size: int | None = forms.number("Images a forward pass.", "chosen", 150)
+    limit: int | None = forms.number("Score only so many samples, spread evenly.", "all", 150)
+    head: str = forms.text("Name of its linear head.", "found", label="Last layer")
+
+    def __post_init__(self) -> None:
+        if not (self.model or "").strip():
+            raise CurateError("which model? Choose one or type its name, such as torchvision:resnet50")
+
+
+def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+    """Choose a model and score the dataset with it."""
+    runs = [run.record.model for run in table.dataset.runs()]
+    with forms.job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
+        with forms.row():
+            form.ask("model", options=list(dict.fromkeys([*runs[-1:], *forms.MODELS])))
+            form.ask("weights")
+            form.submit("Start scoring", "model_training")
+        with st.expander("More"), st.container(horizontal=True):
+            form.ask("device", "precision", "batch_size", "limit", "head")
+
+
+_SOURCE = """
+A path on the server: a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file or folder with
+image bytes; nothing is written there. Or `list:FILE` (lines of path and class index), `wds:shard-{000..099}.tar` (here
+or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
+"""
+_VOTES = """
+A path on the server: counts (N, K) as .npy or a list column, a long CSV or Parquet (sample, annotator, label or class +
+selected), or Label Studio JSON.
+"""
+
+
+@dataclass(frozen=True)
+class ImportCommand(Command):
+    """Options of `avhcurate import`.
+
+    >>> ImportCommand("pets", "~/pets", label_column="breed", force=True).argv[2:]
+    ['~/pets', '--label-column=breed', '--force']
+    """
+
+    verb = "import"
+    name: str = forms.text(None, "pets", 160, forms.MISSING)
+    source: str = forms.text(_SOURCE, "/data/pets, /data/pets.csv or hf:REPO", 360, forms.MISSING)
+    votes: str = forms.text("A file of human votes, or the source's column that holds them.", "none", 160)
+    label_column: str = forms.text(usual="found")
+    image_column: str = forms.text(usual="found")
+    split_column: str = forms.text(usual="found")
+    root: str = forms.text("Folder from which the paths of a list or manifest count.", "beside the file")
+    classes: str = forms.text("Names in order of their index: `cat,dog`, a file of names, or `visda17`.", "found")
+    force: bool = forms.tick(
+        "Replace a dataset of that name", "Keeps its votes and annotations by path; drops its model runs."
+    )
+
+    def __post_init__(self) -> None:
+        check_name(self.name.strip())
+        _check_place(
+            self.source,
+            "where are the images? Give a folder, a file, list:FILE, wds:PATTERN, torchvision:NAME or hf:REPO",
+        )
+
+
+def import_form(root: Path, *, busy: bool) -> None:
+    """Name a source of images and import it as a dataset."""
+    with forms.job_form(root, "home.import_", ImportCommand, busy=busy) as form:
+        with forms.row():
+            form.ask("name", "source", "votes")
+            form.submit("Import", "download")
+        with st.expander("More"), forms.row():
+            form.ask("label_column", "image_column", "split_column", "root", "classes", "force")
+
+
+@dataclass(frozen=True)
+class FetchCommand(Command):
+    """Options of `avhcurate fetch`; refused before its terms are agreed to.
+
+    >>> FetchCommand("cifar10h", mirror="/mnt/mirror", yes=True).argv
+    ['fetch', 'cifar10h', '--mirror=/mnt/mirror', '--yes']
+    """
+
+    verb = "fetch"
+    dataset: str
+    mirror: str = forms.text(None, "the official places", 250)
+    images: str = forms.text(
+        "The folder of ImageNet's validation images, which nobody may hand on.", "/data/imagenet/val", 250
+    )
+    yes: bool = forms.tick("I agree to these terms")
+    force: bool = forms.tick("Replace a dataset of that name")
+
+    def __post_init__(self) -> None:
+        if not self.yes:
+            raise CurateError(f"read the terms of {self.dataset} and tick that you agree to them, then fetch it")
+
+
+def fetch_form(root: Path, *, busy: bool) -> None:
+    """Choose a public dataset, read its terms, and fetch it with its human votes."""
+    name = st.selectbox(
+        "Public dataset", list(PUBLIC), format_func=lambda name: PUBLIC[name].title, key="home.public", width=640
+    )
+    public = PUBLIC[name]
+    size = f"about {public.size / 1e6:,.0f} MB"
+    st.caption(plain(f"From {public.home}, {size}. Licence: {public.licence}. To cite: {public.citation}."))
+    with forms.job_form(root, "home.fetch_", FetchCommand, busy=busy, dataset=name) as form:
+        with forms.row():
+            place = f"A folder on the server or an address that holds {public.files[0].name} and the rest."
+            form.ask("mirror", help=place)
+            if public.needs_images:
+                form.ask("images")
+            form.submit("Fetch", "cloud_download")
+        with st.container(horizontal=True):
+            form.ask("yes", key=f"home.fetch_agreed.{name}")
+            form.ask("force")
+
+
+@dataclass(frozen=True)
+class VotesCommand(Command):
+    """Options of `avhcurate votes`."""
+
+    verb = "votes"
+    dataset: str
+    file: str = forms.text(_VOTES, "/data/votes.csv", 360, forms.MISSING)
+    simulated: bool = forms.tick("These votes are simulated")
+    force: bool = forms.tick("Replace votes of another kind")
+
+    def __post_init__(self) -> None:
+        _check_place(self.file, "which file holds the votes? Give a .npy, .csv, .parquet or .json file")
+
+
+def votes_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+    """Attach a file of votes to the dataset."""
+    with forms.job_form(root, "home.votes_", VotesCommand, busy=busy, dataset=table.dataset.name) as form:
+        with forms.row():
+            form.ask("file")
+            form.submit("Attach votes", "how_to_vote")
+        with st.container(horizontal=True):
+            form.ask("simulated", *(["force"] if table.dataset.record.votes is not None else []))
+
+
+def _check_place(text: str, question: str) -> None:
+    """A path or address as an argument, which must not look like an option."""
+    if not text.strip() or text.strip().startswith("-"):
+        raise CurateError(question)

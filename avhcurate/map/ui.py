@@ -17,7 +17,7 @@ from avhcurate.scores import SCORES
 from avhcurate.stats.downsample import cut, downsample
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui import region_chart, url_state
+from avhcurate.ui import regions, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import GREY, faded, of_hsf
 from avhcurate.ui.components.listener import heard, listen
@@ -50,7 +50,7 @@ def _read_window(text: str) -> Window:
 
 DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
 TOOL = one_of("map.tool", tuple(_TOOLS), "Box")
-REGION = region_chart.region_choice("map")
+REGION = regions.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window) if window else ""
 )
@@ -319,6 +319,6 @@ def _take_over() -> None:
     if event.clicked is not None:
         url_state.change(sample=event.clicked)
     elif event.region is not None:
-        region_chart.answer(REGION, event.region)
+        regions.answer(REGION, event.region)
     elif event.window is not None:
         WINDOW.put(event.window)

@@ -12,7 +12,7 @@ from avhcurate.map.store import MapFolder
 from avhcurate.map.ui import FAR, MAP_HASH_FUNCS, REGION, WINDOW, MapInView
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui import grid_actions, region_chart, url_state
+from avhcurate.ui import grid_actions, regions, url_state
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
@@ -45,7 +45,7 @@ def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
                 help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
             )
         st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
-        region_chart.clear_button(REGION)
+        regions.clear_button(REGION)
     if not ids:
         st.markdown("No sample lies there: draw another region.")
         return [], None

@@ -8,7 +8,7 @@ import streamlit as st
 
 from avhcurate.scores import SCORES
 from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
-from avhcurate.ui import region_chart
+from avhcurate.ui import regions
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
@@ -20,7 +20,7 @@ COLOR = one_of("dynamics.color", list(COLORS), "correctness")
 #: What the images of a region can be ordered by, hardest first.
 SORTS = ("variability", "confidence_mean", "correctness", "forgetting", "aum", "avh", "hsf")
 SORT = one_of("dynamics.sort", SORTS, "variability")
-REGION = region_chart.region_choice("dynamics")
+REGION = regions.region_choice("dynamics")
 #: Share of the samples in a region that a button selects.
 _TENTH = 0.1
 
@@ -36,16 +36,16 @@ them. Far to the right lie those on which it changes its mind.
 
 
 def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
-    """Colour and tool, and the regions that a button selects; returns the tool, as `region_chart.choose_tool`."""
+    """Colour and tool, and the regions that a button selects; returns the tool, as `regions.choose_tool`."""
     colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or here.table.votes is not None}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         COLOR.show(st.segmented_control, "Colour", here.view, colors)
-        tool = region_chart.choose_tool("dynamics")
+        tool = regions.choose_tool("dynamics")
         with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
             for label, region in corners(points).items():
-                st.button(label, key=f"dynamics.corner.{label}", on_click=region_chart.answer, args=(REGION, region))
+                st.button(label, key=f"dynamics.corner.{label}", on_click=regions.answer, args=(REGION, region))
             if REGION.of(here.view) is not None:
-                region_chart.clear_button(REGION)
+                regions.clear_button(REGION)
         with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
             st.markdown(ABOUT)
     return tool
@@ -74,7 +74,7 @@ def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | No
         dragmode=tool[0],
         simulated=here.table.simulated,
     )
-    clicked = region_chart.chart(
+    clicked = regions.chart(
         figure,
         REGION,
         key="dynamics.map",

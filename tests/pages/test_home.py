@@ -16,7 +16,7 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.home.ui_start import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
+from avhcurate.home.ui import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
 from avhcurate.table.filters import Filters
 
 

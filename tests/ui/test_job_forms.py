@@ -9,7 +9,7 @@ from avhcurate.cli import app
 from avhcurate.data.background import Command
 from avhcurate.degradation import ui as degradation_ui
 from avhcurate.errors import CurateError
-from avhcurate.home import ui_start as home_ui_start
+from avhcurate.home import ui as home_ui
 from avhcurate.map import ui_start as map_ui_start
 from avhcurate.quality import ui as quality_ui
 from avhcurate.self_training import ui_start as self_training_ui_start
@@ -18,10 +18,10 @@ from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 
 COMMANDS = [
     *(
-        home_ui_start.ScoreCommand,
-        home_ui_start.ImportCommand,
-        home_ui_start.FetchCommand,
-        home_ui_start.VotesCommand,
+        home_ui.ScoreCommand,
+        home_ui.ImportCommand,
+        home_ui.FetchCommand,
+        home_ui.VotesCommand,
         map_ui_start.Project,
         suspects_ui.Suspects,
     ),
