@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: any page opened at an address, and workspaces in the states that pages must bear."""
+"""Fixtures of the page tests: any page opened at an address, and workspaces in the states that pages must handle."""
 
 import json
 

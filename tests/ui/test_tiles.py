@@ -1,4 +1,4 @@
-"""A row of the table as a tile: what is written under the picture."""
+"""A row of the table as a tile: what is written under the image."""
 
 import pandas as pd
 import pytest
