@@ -192,7 +192,7 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
         app.button(key="jobs.cancel").click().run()
         assert progress.should_stop()
         assert app.button(key="jobs.cancel").disabled
-        assert "Stopping after the batch" in app.get("progress")[0].proto.text
+        assert "Stopping after the current batch" in app.get("progress")[0].proto.text
     app.run()
     assert not app.get("progress")
     assert not submit(app, "Start scoring").disabled
