@@ -20,13 +20,13 @@ from avhcurate.votes.row_matching import match_samples
 
 #: Namespace of the names of imported tasks.
 _IMPORTED = uuid.UUID("0b9d5a1e-52c4-5f0c-8d57-3f4c1f0e7a66")
-#: A reaction time that nobody took.
+#: The reaction time of an answer without one.
 UNKNOWN_MS = -1
 
 
 @dataclass(frozen=True)
 class Logged:
-    """What came into the log: `answers` new ones by `annotators`, `known` that it had already, and remarks."""
+    """New answers in the log, their number of annotators, answers that it had already, and remarks."""
 
     answers: int
     annotators: int
@@ -49,8 +49,8 @@ def responses_of(sheet: VoteSheet, folder: DatasetFolder) -> tuple[pd.DataFrame,
     parts = [_named(votes, folder, samples, ids[rows], strict=True)]
     if sheet.controls is not None and sheet.controls.answers is not None:
         places, _ = _match_if_any(sheet.controls, paths)
-        found = np.where(places >= 0, samples["path"].to_numpy(object)[places], _first_name(sheet.controls))
-        controls = sheet.controls.answers.assign(path=found)
+        names = np.where(places >= 0, samples["path"].to_numpy(object)[places], _first_name(sheet.controls))
+        controls = sheet.controls.answers.assign(path=names)
         parts.append(_named(controls, folder, samples, places, strict=False))
     responses = pd.concat([part.dropna(axis=1, how="all") for part in parts], ignore_index=True)
     return check_responses(responses), [*sheet.messages, *messages]
@@ -106,38 +106,37 @@ def _named(
     if "selected" in answers:
         design = "select"
         if "class" not in answers:
-            own = samples["label"].fillna(-1).to_numpy(np.int64)[ids]
-            answers = answers.assign(**{"class": np.array([*classes, None], object)[own]})[own >= 0]
+            labels = samples["label"].fillna(-1).to_numpy(np.int64)[ids]
+            answers = answers.assign(**{"class": np.array([*classes, None], object)[labels]})[labels >= 0]
         answer = answers["class"]
     else:
         design = "classify"
         answer = answers["label"]
     answers = answers[answer.notna().to_numpy()]
     answer = answer.dropna()
-    named = np.array(classes, object)[class_indices(answer, classes)] if strict else _known_names(answer, classes)
+    named = np.array(classes, object)[class_indices(answer, classes)] if strict else _class_names(answer, classes)
     table = answers.assign(answer=named, design=design)
     if "expected" in table:
-        table["expected"] = _known_names(table["expected"], classes)
+        table["expected"] = _class_names(table["expected"], classes)
     return table.reindex(columns=list(RESPONSE_COLUMNS))
 
 
-def _known_names(values: pd.Series, classes: list[str]) -> np.ndarray:
-    """Class names, an index put in words where it is one; what is no class stays as it is."""
-    known = {str(name): str(name) for name in classes}
-    numbers = {str(index): str(name) for index, name in enumerate(classes)}
+def _class_names(values: pd.Series, classes: list[str]) -> np.ndarray:
+    """Class names, by index when no value is a class name; other values stay as they are."""
     texts = [None if pd.isna(value) else str(value) for value in values]
-    if not any(text in known for text in texts if text):
-        known = numbers
-    return np.array([None if text is None else known.get(text, text) for text in texts], object)
+    names: dict[str, str] = {}
+    if not set(classes) & set(texts):
+        names = {str(index): str(name) for index, name in enumerate(classes)}
+    return np.array([None if text is None else names.get(text, text) for text in texts], object)
 
 
 def _first_name(sheet: VoteSheet) -> np.ndarray:
-    """What a row calls its image, by the first column that says anything."""
+    """The name of each row's image in the first column that has one."""
     columns = [np.array(values.cast(pa.string()).to_pylist(), object) for values in sheet.samples.values()]
-    found = columns[0]
+    names = columns[0]
     for column in columns[1:]:
-        found = np.where(pd.isna(found), column, found)
-    return np.where(pd.isna(found), "unknown", found)
+        names = np.where(pd.isna(names), column, names)
+    return np.where(pd.isna(names), "unknown", names)
 
 
 def _rows(dataset: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:

@@ -98,8 +98,8 @@ def _attached(table: DatasetTable, design: Design) -> pd.DataFrame:
         counts = np.stack(votes["counts"].to_list())
         rows, labels = np.nonzero(counts)
         times = counts[rows, labels]
-        told: dict[str, Any] = {"path": paths[votes["id"].to_numpy()[rows]], "answer": classes[labels]}
-        answers = {name: np.repeat(values, times) for name, values in told.items()}
+        answers = {"path": np.repeat(paths[votes["id"].to_numpy()[rows]], times)}
+        answers["answer"] = np.repeat(classes[labels], times)
     else:
         shown, ids = votes["shown"].to_numpy(), votes["id"].to_numpy()
         turn = np.arange(shown.sum()) - np.repeat(np.cumsum(shown) - shown, shown)
@@ -112,11 +112,11 @@ def _attached(table: DatasetTable, design: Design) -> pd.DataFrame:
 def _long(table: DatasetTable) -> pd.DataFrame:
     answers = responses_in_use(table)
     names = _LONG[answers["design"].iloc[0]]
-    told = answers[list(names)].rename(columns=names)
+    long = answers[list(names)].rename(columns=names)
     rest = answers[list(_DETAILS)].astype({"reaction_ms": "Float64"})
     rest["at"] = pd.to_datetime(rest["at"], utc=True).dt.strftime("%Y-%m-%dT%H:%M:%S.%f%z")
-    texts = {str(name): told[name].astype("str") for name in told if name != "selected"}
-    return pd.concat([told.assign(**texts), rest], axis=1).assign(simulated=table.simulated)
+    texts = {str(name): long[name].astype("str") for name in long if name != "selected"}
+    return pd.concat([long.assign(**texts), rest], axis=1).assign(simulated=table.simulated)
 
 
 def _write_csv(table: DatasetTable, path: Path, _: str) -> tuple[int, dict[str, Any]]:

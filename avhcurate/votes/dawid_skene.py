@@ -18,7 +18,7 @@ from avhcurate.errors import CurateError
 from avhcurate.votes.hsf import class_indices
 from avhcurate.votes.responses import check_responses, questions, votes_of
 
-#: Pairs of an answer and a class it may stand for, that are held in memory at once: about 40 bytes each.
+#: Pairs of an answer and a class that are held in memory at once: about 40 bytes each.
 _MOST_PAIRS = 50_000_000
 #: Up to so many pairs every class may be the true one of every sample; beyond, only those that somebody chose for it.
 _FULL_PAIRS = 8_000_000
@@ -28,12 +28,12 @@ _LEAST = 1e-10
 
 @dataclass(frozen=True)
 class DawidSkene:
-    """What expectation-maximisation makes of the answers.
+    """Result of expectation-maximisation.
 
     item, label, prob: (M,) the classes considered for each item, with their probabilities, which sum to 1 for each;
         ordered by item, then class. starts: (I + 1,) where each item's classes begin.
     prior: (K,) share of each class. accuracy: (J,) for each annotator the expected share of right answers.
-    iterations, converged, log_likelihood: how it ended.
+    iterations, converged, log_likelihood: those of the last step.
     full: whether every class was considered for every item, else only those that somebody chose for it.
     """
 
@@ -82,8 +82,8 @@ def dawid_skene(
     item is sought among those that somebody chose for it (`full` False). The result does not depend on the order of
     the answers nor on how annotators are numbered. A handful of answers says too little about an annotator.
 
-    >>> found = dawid_skene([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 1, 1, 1, 0], 2)
-    >>> found.labels().tolist(), found.accuracy.round(2).tolist()
+    >>> result = dawid_skene([0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2], [0, 0, 1, 1, 1, 0], 2)
+    >>> result.labels().tolist(), result.accuracy.round(2).tolist()
     ([0, 1], [1.0, 1.0, 0.0])
     """
     item, who, said = _codes(items, "items"), _codes(annotators, "annotators"), _codes(answers, "answers")
@@ -105,7 +105,9 @@ def dawid_skene(
         prob, likelihood = model.step(prob)
         steps += 1
     prior, _ = model.estimate(prob)
-    right = np.bincount(who, prob[model.own], minlength=model.annotators) / np.bincount(who, minlength=model.annotators)
+    right = np.bincount(who, prob[model.named], minlength=model.annotators) / np.bincount(
+        who, minlength=model.annotators
+    )
     return DawidSkene(
         item=model.cell_item,
         label=model.cell_label,
@@ -134,12 +136,12 @@ class _Model:
         widths = np.diff(self.starts)[item]
         if widths.sum() > _MOST_PAIRS:
             raise CurateError(
-                f"{len(item)} answers stand for {widths.sum()} pairs with a class, more than {_MOST_PAIRS}: aggregate "
-                "a part of them at a time"
+                f"{len(item)} answers make {widths.sum()} pairs with a class, more than {_MOST_PAIRS}: aggregate a "
+                "part of them at a time"
             )
         #: cell of the class that each answer names
-        self.own = np.searchsorted(cells, item * num_classes + said)
-        self.votes = np.bincount(self.own, minlength=len(cells))
+        self.named = np.searchsorted(cells, item * num_classes + said)
+        self.votes = np.bincount(self.named, minlength=len(cells))
         answer = np.repeat(np.arange(len(item), dtype=np.int32), widths)
         within = np.arange(len(answer)) - np.repeat(np.cumsum(widths) - widths, widths)
         self.cell = (self.starts[item[answer]] + within).astype(np.int32)
@@ -211,9 +213,9 @@ def _of_design(rows: pd.DataFrame, classes: Sequence[str], design: str, options:
     question, said = questions(rows)
     if design == "classify":
         said = class_indices(rows["answer"], classes)
-    nobody = rows["annotator"].isna().to_numpy()
-    named = rows["annotator"].astype(str).to_numpy(object)
-    names = np.where(nobody, [f"\0{number}" for number in range(len(rows))], named)
+    unsigned = rows["annotator"].isna().to_numpy()
+    names = rows["annotator"].astype(str).to_numpy(object)
+    names = np.where(unsigned, [f"\0{number}" for number in range(len(rows))], names)
     who, _ = pd.factorize(names, sort=True)
     return dawid_skene(question, who, said, 2 if design == "select" else len(classes), **options)
 

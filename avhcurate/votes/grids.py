@@ -1,4 +1,4 @@
-"""What an annotator is shown: grids of tiles with controls for one class, and attention checks among single images.
+"""Tasks of annotators: grids of tiles with controls for one class, and attention checks among single images.
 
 `select` (ImageNetV2): one class and a shuffled grid of candidates, positive controls (known members of the class) and
 negative controls (known members of the most similar other class). `classify` (CIFAR-10H): single images, about a fifth
@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import angles
 
-#: What a tile or image is there for. Only `none` is a vote.
+#: Kinds of controls. Only the answer to `none` is a vote.
 CONTROLS = ("none", "positive", "negative", "attention", "padding")
 
 
@@ -47,7 +47,7 @@ class GridDesign:
 
 @dataclass(frozen=True)
 class TickGrid:
-    """One task of the design `select`: the class asked about, its tiles in order, and what each is there for.
+    """One task of the design `select`: the class asked about, its tiles in order, and the kind of each.
 
     rows: (size,) samples, none twice. control: (size,) of `none`, `positive`, `negative`, `padding`.
     """

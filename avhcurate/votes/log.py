@@ -1,4 +1,4 @@
-"""The response log: answers that people give in the app, append-only, and who has which image now."""
+"""The response log: answers that people give in the app, append-only, and leases on the images handed out."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence

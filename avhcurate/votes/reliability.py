@@ -1,4 +1,4 @@
-"""How far HSF can be trusted: split-half reliability of the votes, and the noise ceiling of any correlation with it.
+"""Reliability of HSF: split halves of the votes, and the noise ceiling of any correlation with HSF.
 
 HSF of a few votes is noisy, so no score can follow it perfectly. Half of each sample's votes predict the other with
 correlation r; Spearman-Brown steps that up to all votes, 2r / (1 + r), and its square root is the highest correlation

@@ -1,4 +1,4 @@
-"""The table of responses, whoever collected them: its columns, and which rows are votes or right answers."""
+"""The table of responses, from the app or a file: its columns, and which rows are votes or right answers."""
 
 from typing import Literal, get_args
 

@@ -73,19 +73,19 @@ def _read_plain(content: Any, title: str) -> VoteSheet:
 
 
 def _read_folder(folder: Path) -> VoteSheet:
-    found = []
+    contents = []
     for path in sorted(folder.iterdir()):
         if path.is_file() and path.suffix.casefold() in (".json", *_PICKLES):
             content = read_json(path) if path.suffix.casefold() == ".json" else load_pickle(path)
             if is_imagenetv2(content):
-                found.append(content)
-    if not found:
+                contents.append(content)
+    if not contents:
         raise CurateError(f"{folder} holds no file of tasks or answers as ImageNetV2 has them: give {FORMS}")
-    return sheet_of_hits(found, folder.name)
+    return sheet_of_hits(contents, folder.name)
 
 
 def _manifest_says_simulated(path: Path) -> bool:
-    """A matrix of counts has no place for the word, so the manifest of our own export beside it is asked."""
+    """A matrix of counts cannot say so itself, but the manifest of an export beside it can."""
     try:
         manifest = json.loads(path.with_name(path.name + ".manifest.json").read_bytes())
     except (OSError, ValueError):

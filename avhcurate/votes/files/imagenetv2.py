@@ -24,7 +24,7 @@ from avhcurate.votes.files.sheet import VoteSheet, sheet_of_rows, sheet_simulate
 _COUNTED = ("Submitted", "Approved")
 _LISTS = {"images_to_label": "none", "images_pos_control": "positive", "images_neg_control": "negative"}
 #: Namespace of the names of tasks that had none.
-_OWN = uuid.UUID("6f1d3c1e-8a3b-5d0e-9c55-0a6f4d2b7e11")
+_NAMESPACE = uuid.UUID("6f1d3c1e-8a3b-5d0e-9c55-0a6f4d2b7e11")
 
 
 def is_imagenetv2(content: Any) -> bool:
@@ -42,18 +42,18 @@ def sheet_of_hits(contents: Iterable[Any], title: str) -> VoteSheet:
     if not tasks:
         raise CurateError(f"{title} holds answers but not their tasks: put both files into a folder and give that")
     counted = [answer for answer in answers.values() if answer.get("AssignmentStatus", "Submitted") in _COUNTED]
-    known = [answer for answer in counted if str(answer.get("hit_uuid")) in tasks]
+    described = [answer for answer in counted if str(answer.get("hit_uuid")) in tasks]
     messages = [f"{len(answers) - len(counted)} rejected answers were left out"] if len(counted) < len(answers) else []
-    if len(known) < len(counted):
-        messages.append(f"{len(counted) - len(known)} answers to tasks that are not described were left out")
-    if not known:
+    if len(described) < len(counted):
+        messages.append(f"{len(counted) - len(described)} answers to tasks that are not described were left out")
+    if not described:
         raise CurateError(f"{title} holds no answer that counts, to any of its {len(tasks)} tasks")
     try:
-        parts = [_tiles(tasks[str(answer["hit_uuid"])], answer) for answer in known]
+        parts = [_tiles(tasks[str(answer["hit_uuid"])], answer) for answer in described]
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise CurateError(f"{title} holds a task or an answer in another form ({problem})") from problem
     rows = pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    simulated = sheet_simulated([bool(tasks[str(answer["hit_uuid"])].get("simulated")) for answer in known], title)
+    simulated = sheet_simulated([bool(tasks[str(answer["hit_uuid"])].get("simulated")) for answer in described], title)
     return sheet_of_rows(rows, ["image"], messages, simulated=simulated)
 
 
@@ -74,7 +74,7 @@ def hits_of(responses: pd.DataFrame, *, simulated: bool) -> dict[str, Any]:
         hit = _hit(str(task), str(label), tiles) | ({"simulated": True} if simulated else {})
         if hits.setdefault(hit["uuid"], hit)["images_all"] != hit["images_all"]:
             # The same task in another order or on other images is another task to whoever reads it.
-            hit["uuid"] = str(uuid.uuid5(_OWN, f"{hit['uuid']}/{worker}"))
+            hit["uuid"] = str(uuid.uuid5(_NAMESPACE, f"{hit['uuid']}/{worker}"))
             hits[hit["uuid"]] = hit
         answer = _assignment(hit["uuid"], str(worker), tiles)
         assignments.setdefault(hit["uuid"], {})[answer["AssignmentId"]] = answer
@@ -106,7 +106,7 @@ def _items(content: Any) -> Iterable[Any]:
 
 
 def _name(answer: dict[str, Any]) -> tuple[str, str]:
-    """An answer that stands in two files is one."""
+    """What identifies an answer: one that is in two files counts once."""
     return str(answer["hit_uuid"]), str(answer.get("AssignmentId") or answer.get("WorkerId"))
 
 
@@ -134,8 +134,8 @@ def _tiles(task: dict[str, Any], answer: dict[str, Any]) -> dict[str, np.ndarray
 
 def _time(value: Any) -> pd.Timestamp:
     """A time in UTC; one without a zone is taken to be so, NaT for none."""
-    found = pd.to_datetime(value, utc=True, errors="coerce") if isinstance(value, str) else pd.NaT
-    return found if isinstance(found, pd.Timestamp) else pd.Timestamp("NaT").tz_localize("UTC")
+    time = pd.to_datetime(value, utc=True, errors="coerce") if isinstance(value, str) else pd.NaT
+    return time if isinstance(time, pd.Timestamp) else pd.Timestamp("NaT").tz_localize("UTC")
 
 
 def _hit(task: str, label: str, tiles: pd.DataFrame) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _assignment(task: str, worker: str, tiles: pd.DataFrame) -> dict[str, Any]:
     answer = {
         "WorkerId": worker,
         "hit_uuid": task,
-        "AssignmentId": str(uuid.uuid5(_OWN, f"{task}/{worker}")),
+        "AssignmentId": str(uuid.uuid5(_NAMESPACE, f"{task}/{worker}")),
         "AssignmentStatus": "Submitted",
         "Answer": tiles.loc[tiles["selected"].astype(bool), "path"].to_list(),
     }
@@ -173,4 +173,4 @@ def _uuid(task: str) -> str:
     try:
         return str(uuid.UUID(task))
     except ValueError:
-        return str(uuid.uuid5(_OWN, task))
+        return str(uuid.uuid5(_NAMESPACE, task))

@@ -20,7 +20,7 @@ from avhcurate.votes.files.sheet import SAMPLE_COLUMNS, VoteSheet, sheet_of_rows
 
 #: Names of the controls in tasks that we write: which class, and whether an image belongs to the class in its data.
 _CLASSIFY, _SELECT = "label", "belongs"
-#: In the `meta` of a result: the curated label that it tells.
+#: Key of the curated label in the `meta` of a result.
 CURATED = "curated"
 #: What Label Studio puts before the name of an uploaded file.
 _UPLOADED = r"^(.*/)?[0-9a-f]{8}-"
@@ -98,17 +98,17 @@ def _annotation(row: Mapping[Any, Any], select: bool) -> dict[str, Any]:
 
 def _sheet(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
     left_out = {"cancelled": 0, "without one choice": 0}
-    found = [(task.get("data") or {}, answer) for task in tasks for answer in _choices(task, left_out)]
-    if not found:
+    answers = [(task.get("data") or {}, answer) for task in tasks for answer in _choices(task, left_out)]
+    if not answers:
         raise CurateError(f"{title} holds no choices among its {len(tasks)} tasks: annotate with a Choices control")
     messages = [f"{number} annotations {why} were left out" for why, number in left_out.items() if number]
-    simulated = sheet_simulated([bool(data.get("simulated")) for data, _ in found], title)
-    names = list(dict.fromkeys(key for data, _ in found for key in _ordered_keys(data)))
-    rows = pd.DataFrame([answer for _, answer in found]).dropna(axis=1, how="all")
+    simulated = sheet_simulated([bool(data.get("simulated")) for data, _ in answers], title)
+    names = list(dict.fromkeys(key for data, _ in answers for key in _ordered_keys(data)))
+    rows = pd.DataFrame([answer for _, answer in answers]).dropna(axis=1, how="all")
     if "selected" in rows and rows["selected"].isna().any():
         raise CurateError(f"{title} mixes choices of a class with ticks for one: export them as two files")
     for name in names:
-        rows[name] = pd.array([_sample_text(data.get(name)) for data, _ in found], object)
+        rows[name] = pd.array([_sample_text(data.get(name)) for data, _ in answers], object)
         bare = f"{name} without the upload's prefix"
         rows[bare] = rows[name].str.replace(_UPLOADED, "", regex=True)
     samples = names + [f"{name} without the upload's prefix" for name in names]
@@ -116,7 +116,7 @@ def _sheet(tasks: list[dict[str, Any]], title: str) -> VoteSheet:
 
 
 def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """The answer of each annotation of a task that counts, with what is known of it."""
+    """The answer of each annotation that counts, with its details."""
     for annotation in task["annotations"]:
         if annotation.get("was_cancelled"):
             left_out["cancelled"] += 1
@@ -131,7 +131,7 @@ def _choices(task: dict[str, Any], left_out: dict[str, int]) -> Iterator[dict[st
             continue
         if _meta(results[0]).get(CURATED) == chosen[0]:
             continue
-        yield _answer(task.get("data") or {}, questions.pop(), str(chosen[0])) | _known(annotation, results[0])
+        yield _answer(task.get("data") or {}, questions.pop(), str(chosen[0])) | _details(annotation, results[0])
 
 
 def _answer(data: dict[str, Any], question: str, chosen: str) -> dict[str, Any]:
@@ -140,13 +140,13 @@ def _answer(data: dict[str, Any], question: str, chosen: str) -> dict[str, Any]:
     return {"label": chosen}
 
 
-def _known(annotation: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """Who answered, how fast and when; our own names in `meta` go before those of whoever imported the file."""
+def _details(annotation: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Annotator, time and control; names in `meta`, which this package writes, go before those of Label Studio."""
     meta = _meta(result)
     who = annotation.get("completed_by")
     who = who.get("id", who.get("email")) if isinstance(who, dict) else who
     seconds, at = annotation.get("lead_time"), meta.get("at", annotation.get("created_at"))
-    known = {
+    details = {
         "annotator": meta.get("annotator", who),
         "control": meta.get("control"),
         "expected": meta.get("expected"),
@@ -155,7 +155,7 @@ def _known(annotation: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]
         "reaction_ms": 1000 * float(seconds) if isinstance(seconds, int | float) else None,
     }
     texts = ("annotator", "control", "expected", "task")
-    return known | {name: None if known[name] is None else str(known[name]) for name in texts}
+    return details | {name: None if details[name] is None else str(details[name]) for name in texts}
 
 
 def _meta(result: dict[str, Any]) -> dict[str, Any]:

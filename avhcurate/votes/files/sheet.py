@@ -1,4 +1,4 @@
-"""Human answers as a file holds them, whatever its form; counts are whole numbers."""
+"""Human answers of a file, whatever its form."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +22,6 @@ SAMPLE_COLUMNS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_filename", "img"),
     *("url", "image_url", "sample", "sample_id", "image_id", "cifar10_test_set_idx", "index", "idx", "id"),
 )
-#: What may be known of an answer besides what it says.
-DETAILS = ("annotator", "control", "expected", "reaction_ms", "task", "at")
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,9 @@ class VoteSheet:
 
     `samples` are columns that may name the sample of each row, best first; without any, rows are samples in order.
     Either `counts` (rows, K), or `answers` with a row an answer: `label`; or for ticks `selected`, perhaps `class`
-    (else the sample's own label is meant); and the DETAILS that are known. `controls` are answers that judge the
-    annotator and are no votes, in a sheet of their own. `simulated`: the file says that no person gave them.
+    (else the sample's own label is meant); and, where known, `annotator, control, expected, reaction_ms, task, at`.
+    `controls` are answers that judge the annotator and are no votes, in a sheet of their own. `simulated`: the file
+    says that no person gave them.
     """
 
     samples: dict[str, pa.ChunkedArray]

@@ -84,20 +84,24 @@ def _unescaped(table: pa.Table) -> pa.Table:
 
 
 def _details(table: pa.Table) -> dict[str, str | None]:
-    """The columns that say more of an answer than what it is."""
-    found = {"annotator": _first(table, _ANNOTATOR), "task": _first(table, _TASK), "at": _first(table, _AT)}
+    """The columns with details of an answer."""
+    details: dict[str, str | None] = {
+        "annotator": _first(table, _ANNOTATOR),
+        "task": _first(table, _TASK),
+        "at": _first(table, _AT),
+    }
     reaction = _first(table, _REACTION)
-    found["reaction_ms"] = reaction if reaction and not is_text(table[reaction].type) else None
+    details["reaction_ms"] = reaction if reaction and not is_text(table[reaction].type) else None
     if "_control" in table.column_names:
-        found |= {"control": "_control", "expected": _first(table, _EXPECTED)}
-    return found
+        details |= {"control": "_control", "expected": _first(table, _EXPECTED)}
+    return details
 
 
 def _times_and_numbers(answers: pd.DataFrame) -> pd.DataFrame:
     if "reaction_ms" in answers:
         answers["reaction_ms"] = pd.to_numeric(answers["reaction_ms"], errors="coerce").astype("Float64")
     if "at" in answers and pd.api.types.is_numeric_dtype(answers["at"]):
-        answers = answers.drop(columns="at")  # seconds since when?
+        answers = answers.drop(columns="at")  # numbers of an unknown epoch
     elif "at" in answers:
         texts = answers["at"].astype(str).where(answers["at"].notna())
         answers["at"] = pd.to_datetime(texts, utc=True, errors="coerce", format="mixed")
