@@ -87,7 +87,7 @@ class AppendOnlyLog:
         return row
 
     def _revert_one(self, dataset: str, entry: int, who: str) -> sa.Row[Any]:
-        """Reverts one entry, whosever; one that is undone already is refused."""
+        """Reverts one entry of anybody; one that is undone already is refused."""
         try:
             row = self._revert(self._standing(dataset).where(self._table.c.id == entry), who)
         except sa.exc.IntegrityError:

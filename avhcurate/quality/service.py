@@ -91,8 +91,12 @@ def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
     if folder.begun and (folder.record.dataset_fingerprint != fingerprint or (hashes and not folder.record.hashes)):
         folder.clear()
     if not folder.begun:
-        made = {"versions": versions("numpy", "scipy", "pillow"), "started": now()}
-        folder.write_record(QualityRecord(dataset_fingerprint=fingerprint, samples=samples, hashes=hashes, **made))
+        used, started = versions("numpy", "scipy", "pillow"), now()
+        folder.write_record(
+            QualityRecord(
+                dataset_fingerprint=fingerprint, samples=samples, hashes=hashes, versions=used, started=started
+            )
+        )
 
 
 # --- one image ---------------------------------------------------------------------------------------------------

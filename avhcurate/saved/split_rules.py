@@ -1,4 +1,4 @@
-"""Splits of a dataset into parts of given shares: alike in every stratum, groups kept together, the same by seed."""
+"""Splits of a dataset into parts of given shares, by stratum, group and seed."""
 
 import math
 from collections.abc import Sequence

@@ -165,8 +165,14 @@ class _Search:
 
     def _search_neighbours(self, folder: NeighboursFolder) -> None:
         if not folder.begun:
-            made = {"run": self.run.name, "dataset_fingerprint": self.dataset.record.fingerprint, "started": now()}
-            folder.write_record(store.NeighboursRecord(count=NEIGHBOURS, samples=len(self.ids), **made))
+            record = store.NeighboursRecord(
+                run=self.run.name,
+                dataset_fingerprint=self.dataset.record.fingerprint,
+                count=NEIGHBOURS,
+                samples=len(self.ids),
+                started=now(),
+            )
+            folder.write_record(record)
         features, shards = self.run.features(), range(-(-len(self.ids) // store.SHARD))
         for shard in shards:
             ids = self.ids[shard * store.SHARD : (shard + 1) * store.SHARD]

@@ -100,7 +100,7 @@ def test_a_resume_drops_the_looks_after_its_checkpoint(training: TrainingFolder)
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing after it runs."""
+    """In place of kill -9: nothing after it runs."""
 
 
 @pytest.mark.parametrize("step", range(6))

@@ -16,7 +16,7 @@ from avhcurate.images.source import ImageSource
 
 
 def body(row: int) -> bytes:
-    """Stands for an encoded image: reading never looks inside."""
+    """In place of an encoded image, whose content is never read."""
     return f"image {row}".encode()
 
 

@@ -1,4 +1,4 @@
-"""Splits of a dataset: alike by class and HSF bin, written as a table, as exports and as sets."""
+"""Splits of a dataset: stratified by class and HSF bin, written as a table, as exports and as sets."""
 
 import json
 

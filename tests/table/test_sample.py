@@ -1,4 +1,4 @@
-"""One sample under the glass: what is worked out anew agrees with what the run had stored."""
+"""The details of one sample agree with what the run has stored."""
 
 import numpy as np
 import pytest
