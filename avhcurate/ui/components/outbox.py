@@ -144,7 +144,8 @@ def read_message(sent: Any, scope: str) -> Message:
 def _entry(sent: Any) -> Entry | None:
     if not isinstance(sent, Mapping) or not _is_name(sent.get("nonce")):
         return None
-    nonce, task, ms = sent["nonce"], sent.get("task"), _milliseconds(sent.get("ms"))
+    nonce, ms = sent["nonce"], _milliseconds(sent.get("ms"))
+    task: Any = sent.get("task")
     match sent:
         case {"kind": "answer", "id": id, "choice": choice} if _is_count(id) and _is_count(choice) and ms is not None:
             return Answer(nonce, id, task, choice, ms) if _is_name(task) else None
