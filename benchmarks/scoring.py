@@ -37,7 +37,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.images.decoding import decode
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
-from avhcurate.models.runtime import cure_allocator, find_precision, fold_batch_norm
+from avhcurate.models.runtime import find_precision, fold_batch_norm, keep_freed_memory
 from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 
@@ -86,7 +86,7 @@ def main() -> None:
 def print_speed(options: argparse.Namespace, folder: Path) -> None:
     """The table of rates, medians over the repeats."""
     data, spec = repeated(options.data, options.images, folder), _spec(options)
-    cure_allocator()
+    keep_freed_memory()
     model = load_model(spec)
     encoded = read_images(data, 300)
     forward = Forward(model, options.precision)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.training_dynamics import service as training_dynamics_service
 from avhcurate.training_dynamics import ui as training_dynamics_ui
-from avhcurate.training_dynamics import ui_data_map, ui_discoveries
+from avhcurate.training_dynamics import ui_data_map
 from avhcurate.training_dynamics import ui_start as training_dynamics_ui_start
 from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
@@ -33,7 +33,7 @@ training_dynamics_ui.need_samples(here, chosen)
 training_dynamics_ui.curves(here, chosen, live=busy and job.verb == "train")
 
 st.subheader(f"The five discoveries of {PAPER}")
-ui_discoveries.findings(here, chosen)
+training_dynamics_ui.findings(here, chosen)
 
 st.subheader("Data map")
 mapped = training_dynamics_ui.mapped(here, chosen)

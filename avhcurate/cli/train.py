@@ -46,13 +46,13 @@ def train(
     crop_padding: Annotated[int | None, typer.Option(help="Pixels by which crops wander [an eighth].", min=0)] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror images [where in colour].")] = None,
     jitter: Annotated[float, typer.Option(help="Largest change of brightness, contrast, saturation.")] = 0.0,
-    held_out: Annotated[str | None, typer.Option(help="Dataset to look at, of the same classes.")] = None,
+    held_out: Annotated[str | None, typer.Option(help="Dataset to evaluate on, of the same classes.")] = None,
     train_where: Annotated[str, typer.Option(help="Train on samples that satisfy this SQL condition.")] = "",
-    held_out_where: Annotated[str, typer.Option(help="Look at samples that satisfy this SQL condition.")] = "",
+    held_out_where: Annotated[str, typer.Option(help="Evaluate on samples that satisfy this SQL condition.")] = "",
     split_seed: Annotated[int, typer.Option(help="Seed of the tenth held out where there is no split.")] = 0,
     seeds: Annotated[str, typer.Option(help="Seeds of weights and order, one training each, as 0,1,2.")] = "0",
-    early: Annotated[str, typer.Option(help="Looks early on, in epochs; 'none' for none.")] = "0,0.25,0.5,0.75",
-    every: Annotated[int, typer.Option(help="Epochs between looks.", min=1)] = 1,
+    early: Annotated[str, typer.Option(help="Early evaluations, in epochs; 'none' for none.")] = "0,0.25,0.5,0.75",
+    every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     sync_batchnorm: Annotated[
         bool, typer.Option("--sync-batchnorm", help="Batch norm over all processes of torchrun.")
@@ -61,7 +61,7 @@ def train(
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Train a network, look at held-out samples on the way, score them; the same call again resumes."""
+    """Train a network, evaluate it on held-out samples on the way, score them; the same call again resumes."""
     from avhcurate.training.recipe import Recipe
     from avhcurate.training_dynamics.train import summary, train_seeds
     from avhcurate.training_dynamics.train_settings import RATE, TUNING_RATE, TrainSettings

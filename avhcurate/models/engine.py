@@ -17,11 +17,11 @@ from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import (
-    cure_allocator,
     find_device,
     find_precision,
     fold_batch_norm,
     freeze,
+    keep_freed_memory,
     precision_name,
 )
 
@@ -42,7 +42,7 @@ _BATCH_LIMITS = (4, 256)
 
 @dataclass(frozen=True)
 class Embedded(Generic[Payload]):
-    """What came of one batch: `features` (n, D) and `logits` (n, K), float32 whatever the network's precision."""
+    """Outputs of one batch: `features` (n, D) and `logits` (n, K), float32 whatever the network's precision."""
 
     payload: Payload
     features: np.ndarray
@@ -50,7 +50,7 @@ class Embedded(Generic[Payload]):
 
 
 class Network:
-    """A classifier made ready to run on a device at a precision: uint8 images in, features and logits out.
+    """A classifier on a device at a precision: uint8 images in, features and logits out.
 
     On a CPU it is traced and frozen where that gives the same numbers (`frozen`); otherwise it runs as it is. The
     head is applied in float32 to the features, whatever the precision of the layers before it.
@@ -59,7 +59,7 @@ class Network:
     def __init__(
         self, model: LoadedModel, *, device: str = "auto", precision: str = "auto", batch_size: int | None = None
     ) -> None:
-        cure_allocator()
+        keep_freed_memory()
         self.device, self.dtype = find_device(device), find_precision(precision)
         self.precision = precision_name(precision)
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)

@@ -16,7 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.torchvision_zoo import imagenet_classes
-from avhcurate.models.weights import Weights, own_weights, read_weights
+from avhcurate.models.weights import Weights, first_line, own_weights, read_weights
 
 #: Where timm looks for networks that are not its own.
 _SOURCES = ("hf-hub", "hf_hub", "local-dir")
@@ -45,7 +45,7 @@ def timm_architecture(name: str) -> Architecture:
             return own_weights(timm.create_model(name, pretrained=True), f"timm {name}")
         except Exception as error:  # timm's sources fail in many ways: hub, connection, no weights at all
             raise CurateError(
-                f"the weights of timm:{name} could not be had ({_first_line(error)}): connect to the network, give a "
+                f"the weights of timm:{name} could not be had ({first_line(error)}): connect to the network, give a "
                 "file by --weights FILE, or take --weights random for timing"
             ) from None
 
@@ -75,12 +75,8 @@ def _configuration_elsewhere(name: str) -> dict[str, Any]:
         found: dict[str, Any] = read(place)[0]
     except Exception as error:  # the hub's client fails in many ways
         where = "the folder, and the config.json in it" if source == "local-dir" else "the name and the network"
-        raise CurateError(f"timm:{name} could not be had ({_first_line(error)}): check {where}") from None
+        raise CurateError(f"timm:{name} could not be had ({first_line(error)}): check {where}") from None
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:

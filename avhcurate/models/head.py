@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
+from avhcurate.models.weights import first_line
 
 #: Largest share of the logits' size by which features @ weights + bias may miss them: float32 and bfloat16 matmul.
 _TOLERANCE = 5e-3
@@ -36,7 +37,7 @@ class FeatureTap(nn.Module):
 
 
 class HeadOutput(nn.Module):
-    """A network reduced to what its head puts out: for one that returns a dict, or a softmax of its logits."""
+    """A network that returns the output of its head: for one that returns a dict, or a softmax of its logits."""
 
     def __init__(self, module: nn.Module, head: nn.Linear) -> None:
         super().__init__()
@@ -90,10 +91,10 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> 
             f"the model returns {_kind(output)}, not one tensor of logits: "
             f"name the layer that gives them by --head NAME.{_linear_layers(calls)}"
         )
-    found = next((call for call in reversed(calls) if _same_memory(call.output, logits)), None)
-    if found is None or found.output._version != found.version:
+    last_call = next((call for call in reversed(calls) if _same_memory(call.output, logits)), None)
+    if last_call is None or last_call.output._version != last_call.version:
         raise CurateError(_not_linear(calls, last, logits))
-    return Head(found.name, direct=logits is output)
+    return Head(last_call.name, direct=logits is output)
 
 
 def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:
@@ -138,7 +139,7 @@ def check_head(module: nn.Module, head: nn.Linear, images: Tensor, *, name: str)
 
 
 def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str]:
-    """What the network returns, its linear layers' runs in order, and its last layer of any kind."""
+    """The network's output, the runs of its linear layers in order, and its last layer of any kind."""
     calls: list[_Call] = []
     last = ""
 
@@ -161,9 +162,9 @@ def _traced(module: nn.Module, images: Tensor) -> tuple[object, list[_Call], str
         with torch.no_grad():
             return module(images), calls, last
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise CurateError(
-            f"the model fails on images of shape {tuple(images.shape)}: {reason}. Give the size it takes by --crop"
+            f"the model fails on images of shape {tuple(images.shape)}: {first_line(error)}. "
+            "Give the size it takes by --crop"
         ) from error
     finally:
         for hook in hooks:
@@ -195,7 +196,7 @@ def _checked_name(module: nn.Module, calls: list[_Call], name: str) -> str:
         near = difflib.get_close_matches(name, [call.name for call in calls])
         hint = f"did you mean {' or '.join(near)}?" if near else "choose another."
         raise CurateError(f"the model has no layer {name!r}: {hint}{_linear_layers(calls)}") from None
-    # By identity, because a layer may bear several names.
+    # By identity, because a layer may have several names.
     runs = [call for call in calls if call.layer is layer]
     if not runs:
         linear = isinstance(layer, nn.Linear)

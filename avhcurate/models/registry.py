@@ -1,11 +1,24 @@
-"""Networks found by name, and near matches for a name that is unknown."""
+"""Networks found by name, also the user's own factories; near matches for a name that is unknown."""
 
+import copy
 import difflib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from avhcurate.errors import CurateError
-from avhcurate.models import extras, factory, torchvision_zoo
+from avhcurate.models import extras, torchvision_zoo
 from avhcurate.models.architecture import Architecture
 from avhcurate.models.own import OWN
+from avhcurate.models.preprocess import Preprocess
 
 #: The forms that a model's name takes.
 FORMS = "torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME or PACKAGE.MODULE:FACTORY"
@@ -28,8 +41,8 @@ def find_architecture(name: str, *, sha256: str | None = None) -> Architecture:
         return OWN[rest]()
     near = near_matches(name, model_names())
     theirs = colon and family not in ("torchvision", "avhcurate")
-    if theirs and ("." in family or not near or factory.importable(family)):
-        return factory.architecture(name)
+    if theirs and ("." in family or not near or _importable(family)):
+        return _factory(name)
     hint = f"did you mean {' or '.join(near)}?" if near else f"give one of {FORMS}"
     raise CurateError(f"unknown model {name!r}: {hint}")
 
@@ -50,3 +63,82 @@ def near_matches(name: str, known: list[str]) -> list[str]:
     within = [full for full in known if full.startswith(f"{family}:")] or known
     tails = {full.rpartition(":")[2]: full for full in within}
     return [tails[near] for near in difflib.get_close_matches(tail, tails)]
+
+
+def _factory(name: str) -> Architecture:
+    """The network that FACTORY of `PACKAGE.MODULE:FACTORY` returns; the module may lie in the current directory.
+
+    FACTORY is a function, a class of nn.Module, or a module already made, which is copied.
+
+    A factory that takes `num_classes` is given the class count. Unless the user says otherwise its images are
+    prepared as ImageNet networks want them. Raises CurateError when it cannot be imported or called.
+    """
+    make = _imported(name)
+
+    def build(num_classes: int | None, side: int) -> nn.Module:
+        with _current_directory():
+            module = _called(name, make, num_classes)
+        if not isinstance(module, nn.Module):
+            raise CurateError(f"{name} returned a {type(module).__name__}: it must return a torch.nn.Module")
+        return module
+
+    return Architecture(build, Preprocess(resize=256, crop=224), keeps_weights=True, any_channels=True)
+
+
+def _importable(module: str) -> bool:
+    """Whether the first part of a dotted name can be found."""
+    with _current_directory():
+        try:
+            return importlib.util.find_spec(module.partition(".")[0]) is not None
+        except (ImportError, ValueError):
+            return False
+
+
+def _imported(name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    with _current_directory():
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            where = f"there is no module {error.name!r} here ({Path.cwd()}) or in the environment"
+            raise CurateError(f"{name} cannot be imported: {where}. Is PACKAGE.MODULE:FACTORY meant?") from error
+        except Exception as error:
+            raise CurateError(
+                f"{name} cannot be imported: {type(error).__name__}: {error}. Correct {module_name}"
+            ) from error
+    try:
+        return attrgetter(attribute)(module)
+    except AttributeError:
+        public = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module_name]
+        has = f"it has {', '.join(public[:8])}" if public else "it defines no function or class"
+        raise CurateError(f"{module_name} has no {attribute!r}: {has}") from None
+
+
+def _called(name: str, make: Any, num_classes: int | None) -> Any:
+    if isinstance(make, nn.Module):
+        return copy.deepcopy(make)
+    if not callable(make):
+        raise CurateError(f"{name} is a {type(make).__name__}: give a function that returns a torch.nn.Module")
+    try:
+        return make(num_classes=num_classes) if num_classes is not None and _takes_num_classes(make) else make()
+    except Exception as error:
+        raise CurateError(f"{name} failed when called: {type(error).__name__}: {error}") from error
+
+
+def _takes_num_classes(make: Callable[..., Any]) -> bool:
+    try:
+        return "num_classes" in inspect.signature(make).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+@contextmanager
+def _current_directory() -> Iterator[None]:
+    """Imports from the current directory, as `python -m` does and a console script does not."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path.remove(here)

@@ -1,4 +1,4 @@
-"""What makes a network fast on this machine without changing what it computes: memory, device, precision, graph."""
+"""Settings that make a network fast without changing its results: memory, device, precision, frozen graph."""
 
 import copy
 import ctypes
@@ -28,7 +28,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 _TOLERANCES = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
-def cure_allocator() -> bool:
+def keep_freed_memory() -> bool:
     """Keeps freed activations in the process; True when the C library took the settings.
 
     glibc returns large blocks to the system after each layer, and the next layer then faults every page again; the
@@ -50,9 +50,9 @@ def find_device(name: str) -> torch.device:
     """The device of that name; "auto" takes a GPU where there is one. Raises CurateError when it is not there."""
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        return torch.device(next(kind for kind, here in present.items() if here))
+        return torch.device(next(kind for kind, there in present.items() if there))
     if not present.get(name.partition(":")[0], False):
-        have = ", ".join(kind for kind, here in present.items() if here)
+        have = ", ".join(kind for kind, there in present.items() if there)
         raise CurateError(f"--device {name}: there is no such device here; choose from auto, {have}")
     return torch.device(name)
 
@@ -140,15 +140,12 @@ def freeze(module: nn.Module, example: Tensor, *, precision: torch.dtype) -> nn.
             warnings.simplefilter("ignore")
             graph = torch.jit.freeze(torch.jit.trace(module, example[:2], check_trace=False))
             # Runs before the first real batch also settle which of its plans the interpreter will use.
-            equal = all(_close(graph(part), module(part), _TOLERANCES[precision]) for part in _parts(example))
+            parts = (example[:1], example[: max(1, len(example) // 2)], example, example, example)
+            equal = all(_close(graph(part), module(part), _TOLERANCES[precision]) for part in parts)
     # Tracing runs a stranger's code under rules that it does not know: any failure means the module runs as it is.
     except Exception:
         return None
     return graph if equal else None
-
-
-def _parts(example: Tensor) -> list[Tensor]:
-    return [example[:1], example[: max(1, len(example) // 2)], example, example, example]
 
 
 def _close(a: Tensor, b: Tensor, tolerance: float) -> bool:

@@ -33,7 +33,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Weights:
-    """Named tensors, the SHA-256 of where they came from, and a word on that for the record."""
+    """Named tensors, the SHA-256 of their file, and a word on where they come from, for the record."""
 
     tensors: dict[str, Tensor]
     sha256: str
@@ -116,15 +116,15 @@ def _read_checkpoint(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"Python objects ({found[1]})" if found else "more than tensors"
+        name = re.search(r"GLOBAL ([\w.]+)", str(error))
+        content = f"Python objects ({name[1]})" if name else "more than tensors"
         raise CurateError(
-            f"weights file {path} holds {what}, which could run code and is not loaded: "
+            f"weights file {path} holds {content}, which could run code and is not loaded: "
             "save the tensors alone, by torch.save(model.state_dict(), FILE) or as safetensors"
         ) from None
     except Exception as error:
         raise CurateError(
-            f"weights file {path} cannot be read ({_first_line(error)}): save model.state_dict()"
+            f"weights file {path} cannot be read ({first_line(error)}): save model.state_dict()"
         ) from None
 
 
@@ -161,5 +161,6 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, 200 characters at most."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

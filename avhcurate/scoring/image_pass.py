@@ -28,7 +28,7 @@ MakeImages = Callable[[int, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class ShardOutputs:
-    """What the network says of a shard's samples, `images_per_sample` rows each.
+    """Outputs of the network for a shard's samples, `images_per_sample` rows each.
 
     Problems and thumbnails are by id; `thumbnails` is None where they were not wanted.
     """
@@ -84,7 +84,7 @@ class ImagePass:
         return self.ids[shard * self.shard_size : (shard + 1) * self.shard_size]
 
     def finished(self, skipped: int) -> dict[str, Any]:
-        """What the record says when the pass is over."""
+        """Values for the record when the pass is over."""
         seconds = sum(map(self.folder.shard_seconds, self.shards))
         rate = round(self.total / seconds, 2)
         return {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped}
@@ -131,7 +131,7 @@ class ImagePass:
             yield _Samples(shard, some, content, {} if wanted else None)
 
     def _prepare(self, batch: _Samples) -> tuple[np.ndarray, _Samples]:
-        """What a decode thread does: the images of a batch, black where there are none, and thumbnails."""
+        """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
         shape = (self.preprocess.crop, self.preprocess.crop, self.preprocess.channels)
         # All batches of a shard have the same shape, broken images or not: the network's plans are made for it.
         images = np.zeros((len(batch.ids), self.images_per_sample, *shape), np.uint8)
@@ -167,10 +167,10 @@ def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
     )
 
 
-def score_columns(found: Mapping[str, np.ndarray], usable: np.ndarray) -> dict[str, pa.Array]:
+def score_columns(values: Mapping[str, np.ndarray], usable: np.ndarray) -> dict[str, pa.Array]:
     """Prediction and scores of the `usable` rows as columns; a score that is not defined is null."""
-    columns = {"predicted": spread(found["predicted"], usable, pa.int32())}
+    columns = {"predicted": spread(values["predicted"], usable, pa.int32())}
     for key in SCORES:
-        if key in found:
-            columns[key] = spread(found[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
+        if key in values:
+            columns[key] = spread(values[key], usable, pa.float64() if key in _DOUBLE else pa.float32())
     return columns

@@ -158,11 +158,11 @@ class _Scoring:
         usable = ~np.isin(ids, list(problems))
         features[~usable] = 0
         weights, logits = self.model.class_weights, outputs.logits[usable]
-        found = scores.per_sample(features[usable], weights, logits, self.labels[ids[usable]])
+        values = scores.per_sample(features[usable], weights, logits, self.labels[ids[usable]])
         if outputs.thumbnails is not None:
             dataset.thumbnails.write_shard(outputs.shard, outputs.thumbnails)
         self.run.write_features(ids, features)
-        columns = {"id": pa.array(ids, pa.int64())} | score_columns(found, usable)
+        columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
         columns["problem"] = pa.array([problems.get(id) for id in ids.tolist()], pa.string())
         self.run.write_shard(outputs.shard, pa.table(columns), seconds=outputs.seconds)
 
@@ -181,7 +181,7 @@ class _Scoring:
         self.images.progress.report(samples, samples, "")
 
     def _skipped(self) -> int:
-        """The number of samples that could not be scored; a run of nothing else is taken back and refused."""
+        """The number of samples that could not be scored; a run of nothing else is deleted and refused."""
         problems = [self.run.shard(shard)["problem"].drop_null() for shard in self.images.shards]
         skipped = sum(map(len, problems))
         if skipped == len(self.images.ids):
@@ -263,7 +263,7 @@ def _record(
     seed: int,
 ) -> RunRecord:
     num_classes, width = model.class_weights.shape
-    known = dataset.record.classes
+    names = dataset.record.classes
     return RunRecord(
         name=run.name,
         model=model.name,
@@ -274,7 +274,7 @@ def _record(
         precision=network.precision,
         device=network.device_name,
         batch_size=network.batch_size,
-        classes=known if len(known) == num_classes else list(model.classes or ()),
+        classes=names if len(names) == num_classes else list(model.classes or ()),
         num_classes=num_classes,
         width=width,
         dataset_fingerprint=dataset.record.fingerprint,

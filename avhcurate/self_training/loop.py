@@ -211,13 +211,13 @@ class _Loop:
 
     def told(self, value: T) -> T:
         """The first process's value."""
-        return value if self.group is None else self.group.told(value)
+        return value if self.group is None else self.group.broadcast(value)
 
     def _commit(self, report: RoundReport, classes: pd.DataFrame, table: pd.DataFrame | None, began: float) -> None:
         if self.leads:
             timed = report.model_copy(update={"seconds": time.perf_counter() - began})
             self.folder.commit(timed, classes, table, self.trainer.save)
-        self.told(None)  # the others go on when it is there
+        self.broadcast(None)  # the others go on when it is there
 
 
 def _table(

@@ -46,7 +46,7 @@ def self_train_dataset(
         record = _record(settings, setup)
         folder = SelfTrainingFolder.of(setup.target.dataset, record.name)
         with folder.alone() if group.leads else nullcontext():
-            if group.told(folder.complete):
+            if group.broadcast(folder.complete):
                 progress.report(1, 1, "complete already")
                 return folder
             if group.leads and not folder.begun:

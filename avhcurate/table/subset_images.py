@@ -32,7 +32,7 @@ def decode_images(
                 progress.report(before + done, sum(missing), message)
 
             cache.decode(subset.ids, progress=progress.through(tell))
-    group.told(None)  # the others wait until all is decoded
+    group.broadcast(None)  # the others wait until all is decoded
     return [_readable(subset, cache) for subset, cache in zip(subsets, caches, strict=True)]
 
 

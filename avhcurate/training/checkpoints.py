@@ -1,4 +1,4 @@
-"""Weights and checkpoints as files that are whole or absent, and cannot run code."""
+"""Weights and checkpoints as files that are whole or absent and cannot run code; the random states in them."""
 
 import json
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from avhcurate.disk.files import replacing, write_atomic
 from avhcurate.errors import CurateError
+from avhcurate.models.weights import first_line
 
 
 def save_weights(module: nn.Module, path: Path, metadata: dict[str, str] | None = None) -> None:
@@ -32,7 +33,7 @@ def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     # On a full disk torch fails in its own way.
     except (OSError, RuntimeError) as error:
         raise CurateError(
-            f"the checkpoint {path} could not be written ({next(iter(str(error).splitlines()), '')}): make room on the "
+            f"the checkpoint {path} could not be written ({first_line(error)}): make room on the "
             "disk and give the same command again; the checkpoint before it is whole"
         ) from error
 

@@ -18,7 +18,7 @@ _PATIENCE = timedelta(days=2)
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The number of this process and of all."""
+    """The rank of this process and the number of all."""
 
     rank: int = 0
     size: int = 1
@@ -29,15 +29,15 @@ class ProcessGroup:
         return self.rank == 0
 
     def gather(self, value: T) -> list[T]:
-        """What every process has, in order of rank."""
+        """The values of all processes, in order of rank."""
         if self.size == 1:
             return [value]
         values: list[T | None] = [None] * self.size
         dist.all_gather_object(values, value)
         return values  # type: ignore[return-value]
 
-    def told(self, value: T) -> T:
-        """What the leader says."""
+    def broadcast(self, value: T) -> T:
+        """The value of the first process."""
         if self.size == 1:
             return value
         values = [value]
@@ -45,19 +45,14 @@ class ProcessGroup:
         return values[0]
 
 
-def group_size() -> int:
+def _size() -> int:
     """How many processes `torchrun` started, 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def leads() -> bool:
-    """Whether this process is alone or the first of `torchrun`'s."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 def own_device(device: torch.device) -> torch.device:
     """The device of this process: on CUDA a GPU for each process of a machine."""
-    if device.type != "cuda" or group_size() == 1:
+    if device.type != "cuda" or _size() == 1:
         return device
     own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(own)
@@ -67,7 +62,7 @@ def own_device(device: torch.device) -> torch.device:
 @contextmanager
 def joined() -> Iterator[ProcessGroup]:
     """The group of `torchrun`'s processes while the block works: gloo for the CPU, NCCL for GPUs."""
-    if group_size() == 1:
+    if _size() == 1:
         yield ProcessGroup()
         return
     ours = not dist.is_initialized()

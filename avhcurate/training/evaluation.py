@@ -1,4 +1,4 @@
-"""Evaluation on held-out samples during training: correct, loss, confidence, margin, AVH, norm and EL2N of each."""
+"""Evaluation during training: metrics of each held-out sample, and running means over the samples trained on."""
 
 import math
 from dataclasses import dataclass, field
@@ -31,14 +31,17 @@ class EvalSchedule:
         [0, 2, 4, 16, 24]
         """
         total = epochs * steps_per_epoch
-        found = {round(position * steps_per_epoch) for position in self.early}
-        found |= {epoch * steps_per_epoch for epoch in range(self.every, epochs + 1, self.every)} | {total}
-        return sorted(step for step in found if 0 <= step <= total)
+        steps = {round(position * steps_per_epoch) for position in self.early} | {total}
+        steps |= set(range(self.every * steps_per_epoch, total + 1, self.every * steps_per_epoch))
+        return sorted(step for step in steps if 0 <= step <= total)
+
+
+EACH_EPOCH = EvalSchedule()
 
 
 @torch.inference_mode()
 def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> dict[str, np.ndarray]:
-    """Columns of every image; the network is left in eval mode. Logits are those of its loss."""
+    """Columns `correct` and `KEYS` of every image, from the logits of the loss; the network is left in eval mode."""
     learner.eval()
     parts = []
     for index, batch in images.batches(device, learner.class_weights.dtype):
@@ -62,7 +65,10 @@ def accuracy(module: nn.Module, images: LabelledImages) -> float:
 
 @dataclass
 class RunningMeans:
-    """Sums over samples; what is pending may still lie on the device: step, loss, hits and size of each batch."""
+    """Loss and accuracy over the samples trained on since the last evaluation, as sums.
+
+    `pending`: step, loss, hits and size of each batch, whose tensors may still lie on the device.
+    """
 
     loss: float = 0.0
     right: float = 0.0

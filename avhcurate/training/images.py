@@ -93,21 +93,21 @@ class Stacked:
         return images
 
 
-class Draws(NamedTuple):
-    """What chance decides about n images: offsets of crops (n, 1), mirrored (n,), colour factors (n, 3)."""
+class Augmentation(NamedTuple):
+    """Random changes of n images: offsets of crops (n, 1), whether mirrored (n,), colour factors (n, 3)."""
 
     top: Tensor | None = None
     left: Tensor | None = None
     mirrored: Tensor | None = None
     factors: Tensor | None = None
 
-    def part(self, chosen: slice) -> "Draws":
+    def part(self, chosen: slice) -> "Augmentation":
         """Those of some of the images."""
-        return Draws(*(None if draw is None else draw[chosen] for draw in self))
+        return Augmentation(*(None if draw is None else draw[chosen] for draw in self))
 
 
-def draw(n: int, recipe: Recipe, generator: torch.Generator) -> Draws:
-    """One draw a sample for what the recipe wants."""
+def draw_augmentation(n: int, recipe: Recipe, generator: torch.Generator) -> Augmentation:
+    """Random changes of each sample, as the recipe wants them."""
     top = left = mirrored = factors = None
     if recipe.crop_padding:
         top, left = torch.randint(0, 2 * recipe.crop_padding + 1, (2, n, 1), generator=generator)
@@ -115,23 +115,23 @@ def draw(n: int, recipe: Recipe, generator: torch.Generator) -> Draws:
         mirrored = torch.rand(n, generator=generator) < 0.5
     if recipe.jitter:
         factors = 1 + recipe.jitter * (2 * torch.rand(n, 3, generator=generator) - 1)
-    return Draws(top, left, mirrored, factors)
+    return Augmentation(top, left, mirrored, factors)
 
 
-def changed(images: Tensor, recipe: Recipe, draws: Draws) -> Tensor:
-    """The images as the draws have them, on whatever device they are."""
+def augment(images: Tensor, recipe: Recipe, augmentation: Augmentation) -> Tensor:
+    """The images with their augmentation, on the device that they are on."""
     n, channels, height, width = images.shape
     device = images.device
-    if draws.top is not None and draws.left is not None:
+    if augmentation.top is not None and augmentation.left is not None:
         pad = recipe.crop_padding
-        rows = (draws.top + torch.arange(height))[:, None, :, None].to(device)
-        columns = (draws.left + torch.arange(width))[:, None, None, :].to(device)
+        rows = (augmentation.top + torch.arange(height))[:, None, :, None].to(device)
+        columns = (augmentation.left + torch.arange(width))[:, None, None, :].to(device)
         padded = F.pad(images, (pad, pad, pad, pad))
         samples, planes = torch.arange(n, device=device), torch.arange(channels, device=device)
         images = padded[samples[:, None, None, None], planes[:, None, None], rows, columns]
-    if draws.mirrored is not None:
-        images = torch.where(draws.mirrored.to(device)[:, None, None, None], images.flip(3), images)
-    return images if draws.factors is None else _coloured(images, draws.factors.to(device))
+    if augmentation.mirrored is not None:
+        images = torch.where(augmentation.mirrored.to(device)[:, None, None, None], images.flip(3), images)
+    return images if augmentation.factors is None else _coloured(images, augmentation.factors.to(device))
 
 
 def _coloured(images: Tensor, factors: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network on its way: its head found, its loss on logits or on directions, features and logits in one pass."""
+"""A network in training: its head, its loss on logits or on directions, and the average of its weights."""
 
 from typing import Any
 
@@ -49,13 +49,13 @@ class Learner(nn.Module):
         self._taken = inputs[0].flatten(1), (output if self.direct else output.clone()).flatten(1)
 
 
-def make_learner(module: nn.Module, pictures: LabelledImages, recipe: Recipe, *, head: str | None = None) -> Learner:
-    """The module with its head found and what shall be trained of it set.
+def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, head: str | None = None) -> Learner:
+    """The module with its head found, and gradients for what is to be trained.
 
     A directional loss leaves the head's bias at zero. Raises CurateError when the network has no linear head.
     """
     kind = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
-    probe = torch.randn(2, *pictures.shape, generator=torch.Generator().manual_seed(0), dtype=kind)
+    probe = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(0), dtype=kind)
     found = find_head(module.eval(), probe, name=head)
     loss = None
     if recipe.loss in _LOSSES:
@@ -97,7 +97,7 @@ def settle_head(learner: Learner) -> None:
 
 
 class WeightAverage:
-    """The exponential moving average of a learner's weights and buffers."""
+    """The exponential moving average of a learner's weights and buffers during training."""
 
     def __init__(self, learner: Learner, decay: float) -> None:
         self._most, self._decay = decay, 0.0

@@ -43,6 +43,15 @@ class ProbeRecipe:
             raise CurateError(f"the probe's {', '.join(wrong) or 'weight_decay'} must be above 0: see ProbeRecipe")
 
 
+#: The tensors of a head, and the parameters of `ProbeModule` that they are.
+_PARAMETERS = {
+    "class_weights": "last.weight",
+    "bias": "last.bias",
+    "hidden_weights": "embed.0.weight",
+    "hidden_bias": "embed.0.bias",
+}
+
+
 @dataclass(frozen=True)
 class ProbeHead:
     """A trained head in float32: class_weights (K, d), bias (K,), and where it has two layers the first's (d, D), (d,).
@@ -71,10 +80,11 @@ class ProbeHead:
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file, whole or not at all."""
-        tensors = {"class_weights": self.class_weights, "bias": self.bias}
-        if self.hidden_weights is not None and self.hidden_bias is not None:
-            tensors |= {"hidden_weights": self.hidden_weights, "hidden_bias": self.hidden_bias}
-        write_atomic(path, save(tensors | {"relu": np.array([self.relu])}))
+        write_atomic(path, save(self.tensors() | {"relu": np.array([self.relu])}))
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Its weights and biases by name."""
+        return {name: value for name in _PARAMETERS if (value := getattr(self, name)) is not None}
 
     @classmethod
     def load(cls, path: Path) -> "ProbeHead":
@@ -84,7 +94,7 @@ class ProbeHead:
 
 
 class ProbeModule(nn.Module):
-    """The head while it is trained: `embed` and `last` are what a penalty may look into."""
+    """The head while it is trained: a penalty may use `embed` and `last`."""
 
     def __init__(self, width: int, num_classes: int, *, hidden: int | None, relu: bool) -> None:
         super().__init__()
@@ -167,7 +177,7 @@ def _fit(
         optimiser.step()
         schedule.step()
     if not all(bool(p.isfinite().all()) for p in module.parameters()):
-        raise CurateError("the probe's weights are no longer finite: lower learning_rate, or look for features of inf")
+        raise CurateError("the probe's weights are no longer finite: lower learning_rate, or check the features")
 
 
 def _batches(samples: int, size: int) -> Iterator[Tensor]:
@@ -194,17 +204,15 @@ def _goals(features: np.ndarray, targets: np.ndarray, num_classes: int) -> np.nd
 def _weights(features: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     if weights is None:
         return np.ones(len(features), np.float32)
-    found = np.asarray(weights, np.float32)
-    if found.shape != (len(features),) or not (found >= 0).all():
+    weights = np.asarray(weights, np.float32)
+    if weights.shape != (len(features),) or not (weights >= 0).all():
         raise CurateError(f"weights must be {len(features)} numbers of 0 or more, one a sample")
-    return found
+    return weights
 
 
 def _load(module: ProbeModule, start: ProbeHead, scale: float) -> None:
     """Puts a head into the module, whose inputs are divided by `scale`."""
-    tensors = {"last.weight": start.class_weights, "last.bias": start.bias}
-    if start.hidden_weights is not None and start.hidden_bias is not None:
-        tensors |= {"embed.0.weight": start.hidden_weights, "embed.0.bias": start.hidden_bias}
+    tensors = {_PARAMETERS[name]: value for name, value in start.tensors().items()}
     first = "last.weight" if start.hidden_weights is None else "embed.0.weight"
     tensors[first] = tensors[first] * np.float32(scale)
     try:
@@ -217,10 +225,4 @@ def _read(module: ProbeModule, recipe: ProbeRecipe, scale: float) -> ProbeHead:
     values = {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
     first = "last.weight" if recipe.hidden is None else "embed.0.weight"
     values[first] /= np.float32(scale)
-    return ProbeHead(
-        values["last.weight"],
-        values["last.bias"],
-        values.get("embed.0.weight"),
-        values.get("embed.0.bias"),
-        recipe.relu,
-    )
+    return ProbeHead(**{name: values.get(parameter) for name, parameter in _PARAMETERS.items()}, relu=recipe.relu)

@@ -19,7 +19,7 @@ _USUAL_DROPS = (0.5, 0.75)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train; what decides the numbers besides the network and the data.
+    """How to train: all that decides the numbers besides the network and the data.
 
     learning_rate: the peak, of which `share` gives a part at each step.
     schedule: "one-cycle" rises linearly over the share `warmup` of the training and falls linearly to zero;
@@ -28,13 +28,13 @@ class Recipe:
     loss: "softmax" cross-entropy on the network's logits; "avh" or "cosine", on `scale` times minus the angle or the
         cosine to each class, in which the head's bias plays no part; `learn_scale` trains the scale too.
     precision: that of autocast in the forward pass, "float32", "bfloat16" or "float16".
-    clip: largest length of the gradient, None for any. ema: decay a step of the average of the weights that is looked
-        at and kept in the end, None for none; early on it is lower, so that the first weights are forgotten.
+    clip: largest length of the gradient, None for any. ema: decay a step of the average of the weights that is
+        evaluated and kept in the end, None for none; early on it is lower, so that the first weights are forgotten.
     freeze: train the head alone.
     crop_padding: pixels by which crops may wander, 0 for none; flip: mirror images; jitter: largest change of
         brightness, contrast and saturation, in [0, 1).
 
-    Raises CurateError, naming the value, for what makes no sense.
+    Raises CurateError, naming the value, where one is out of range.
     """
 
     epochs: int
@@ -71,7 +71,7 @@ class Recipe:
         for name, low, high in _LIMITS:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                raise CurateError(f"{_words(name)} is {value:g}: give a number from {low:g} to {high:g}")
+                raise CurateError(f"{name.replace('_', ' ')} is {value:g}: give a number from {low:g} to {high:g}")
         if self.drops and self.schedule != "step":
             raise CurateError(f"drops belong to the schedule step, not {self.schedule}: give --schedule step")
         if any(not 0 < epoch < self.epochs for epoch in self.drops):
@@ -134,10 +134,6 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**62),
 )
 _FLOATS = [name for name, *_ in _LIMITS if name not in ("epochs", "batch_size", "crop_padding", "seed")]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def as_numbers(recipe: Recipe) -> dict[str, Any]:

@@ -19,11 +19,11 @@ from torch.nn.parallel import DistributedDataParallel
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.runtime import cure_allocator, find_device, find_precision
+from avhcurate.models.runtime import find_device, find_precision, keep_freed_memory
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
-from avhcurate.training.evaluation import EvalSchedule, RunningMeans, evaluate
-from avhcurate.training.images import LabelledImages, changed, draw, normalise
+from avhcurate.training.evaluation import EACH_EPOCH, EvalSchedule, RunningMeans, evaluate
+from avhcurate.training.images import LabelledImages, augment, draw_augmentation, normalise
 from avhcurate.training.learner import Learner, WeightAverage, make_learner, parameter_groups, set_to_train, settle_head
 from avhcurate.training.recipe import Recipe, as_numbers
 
@@ -42,8 +42,8 @@ def train(
     held_out: LabelledImages | None = None,
     head: str | None = None,
     device: str | torch.device = "auto",
-    schedule: EvalSchedule | None = None,
-    on_eval: Callable[[EpochEval], None] | None = None,
+    schedule: EvalSchedule = EACH_EPOCH,
+    on_eval: Callable[[EpochEval], None] = lambda evaluation: None,
     progress: Progress = SILENT,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -62,23 +62,23 @@ def train(
 
     Raises CurateError, naming epoch and step, when the loss is no longer finite, and for mistakes of the user's.
     """
-    cure_allocator()
-    place = own_device(find_device(device) if isinstance(device, str) else device)
-    with joined() as group, seeded(recipe.seed + group.rank, place):
+    keep_freed_memory()
+    own = own_device(find_device(device) if isinstance(device, str) else device)
+    with joined() as group, seeded(recipe.seed + group.rank, own):
         training = _TrainingLoop(
             make_learner(module, data, recipe, head=head),
             data,
             recipe,
             held_out,
-            place,
+            own,
             group,
-            schedule or EvalSchedule(),
-            on_eval or (lambda _: None),
+            schedule,
+            on_eval,
             progress,
             checkpoint,
             checkpoint_seconds,
         )
-        with _enough_memory(place):
+        with _enough_memory(own):
             training.prepare(sync_batchnorm=sync_batchnorm)
             training.run()
         return training.finished()
@@ -110,7 +110,8 @@ class _TrainingLoop:
         self.due = self.schedule.steps(recipe.epochs, self.steps_per_epoch)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if sync_batchnorm:
-            self._share_batch_norm()
+            check_sync_batchnorm(self.device)
+            self.learner.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.learner.module)
         self.average = WeightAverage(self.learner, recipe.ema) if recipe.ema is not None else None
         self.optimizer = torch.optim.SGD(
             parameter_groups(self.learner, recipe),
@@ -202,8 +203,9 @@ class _TrainingLoop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         # Every process draws for the whole batch, so that all stay in step and take what one process would.
-        draws = draw(len(index), self.recipe, self.generator).part(self._own())
-        batch = normalise(changed(images.to(self.device, non_blocking=True), self.recipe, draws), self.mean, self.std)
+        augmentation = draw_augmentation(len(index), self.recipe, self.generator).part(self._own())
+        augmented = augment(images.to(self.device, non_blocking=True), self.recipe, augmentation)
+        batch = normalise(augmented, self.mean, self.std)
         labels = self.data.labels_of(index[self._own()]).to(self.device, non_blocking=True)
         with self._autocast():
             _, logits = self.forward(batch)
@@ -245,7 +247,7 @@ class _TrainingLoop:
         write = waited > self.checkpoint_seconds or (epoch_ends and waited > _SOON)
         stop = False
         if self.group.size == 1 or epoch_ends or self.step % _TOGETHER == 0:
-            write, stop = self.group.told((write, self.progress.should_stop() if self.group.leads else False))
+            write, stop = self.group.broadcast((write, self.progress.should_stop() if self.group.leads else False))
         elif self.group.size > 1:
             write = False
         if write or stop or self.step == self.total:
@@ -264,7 +266,7 @@ class _TrainingLoop:
         self.evaluated = self.step
         if self.group.leads:
             train_loss, train_accuracy = running.means
-            found = EpochEval(
+            evaluation = EpochEval(
                 epoch=self.step / self.steps_per_epoch,
                 step=self.step,
                 seconds=self.seconds,
@@ -273,7 +275,7 @@ class _TrainingLoop:
                 train_accuracy=train_accuracy,
                 samples=samples,
             )
-            self.on_eval(found)
+            self.on_eval(evaluation)
         set_to_train(self.learner)
         self.since = time.perf_counter()
 
@@ -282,9 +284,9 @@ class _TrainingLoop:
         assert self.held_out is not None
         learner = self.average.learner if self.average else self.learner
         parts = np.array_split(np.arange(len(self.held_out)), self.group.size)
-        found = self.group.gather(evaluate(learner, self.held_out.part(parts[self.group.rank]), self.device))
-        found = [part for part in found if part]
-        return {key: np.concatenate([part[key] for part in found]) for key in found[0]} if found else {}
+        gathered = self.group.gather(evaluate(learner, self.held_out.part(parts[self.group.rank]), self.device))
+        columns = [part for part in gathered if part]
+        return {key: np.concatenate([part[key] for part in columns]) for key in columns[0]} if columns else {}
 
     def _settle(self) -> None:
         """Fetches the pending losses, adds them up, and stops when one is not finite."""
@@ -297,12 +299,12 @@ class _TrainingLoop:
         if not bool(torch.stack(finite).all()):
             raise CurateError(self._diverged("the weights are no longer numbers", self.step - 1))
 
-    def _diverged(self, what: str, step: int) -> str:
+    def _diverged(self, reason: str, step: int) -> str:
         epoch, within = divmod(step, self.steps_per_epoch)
         kept = "; the last checkpoint is whole" if self.checkpoint and self.checkpoint.exists() else ""
         half = ", or take --precision float32 or bfloat16" if self.recipe.precision == "float16" else ""
         return (
-            f"{what} in epoch {epoch + 1}, step {within}: lower the learning rate (now {self._rate(step):g}), "
+            f"{reason} in epoch {epoch + 1}, step {within}: lower the learning rate (now {self._rate(step):g}), "
             f"or limit the gradient by --clip 1{half}{kept}"
         )
 
@@ -322,12 +324,6 @@ class _TrainingLoop:
     def _epoch(self) -> int:
         """Number of the epoch that the last step belongs to, or the first."""
         return max(1, math.ceil(self.step / self.steps_per_epoch))
-
-    def _share_batch_norm(self) -> None:
-        check_sync_batchnorm(self.device)
-        self.learner.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.learner.module)
-
-    # Checkpoints
 
     def _of(self) -> str:
         """What a checkpoint must have been made by to go on from it."""
@@ -363,7 +359,7 @@ class _TrainingLoop:
                 "chance": chance,
             }
             write_checkpoint(self.checkpoint, state)
-        self.group.told(None)  # the others go on, and perhaps read it again, only when it is there
+        self.group.broadcast(None)  # the others go on, and perhaps read it again, only when it is there
         self.written = self.since = time.perf_counter()
 
     def _load(self) -> None:

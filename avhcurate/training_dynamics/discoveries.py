@@ -1,8 +1,7 @@
-"""The paper's five discoveries about AVH in training, each tested on the trainings and models at hand.
+"""The five discoveries about AVH in training (Chen et al. 2020), each tested on given trainings and models.
 
-Each rule is written out in the function that applies it, its limits are the constants below. The chance of samples
-enters through intervals (95 %), that of epochs, the ups and downs of a curve between evaluations, through smoothing and
-ranks.
+The function of each states its rule, whose limits are the constants below. Intervals (95 %) account for the chance of
+samples, smoothing and ranks for that of epochs: the ups and downs of a curve between evaluations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -347,21 +346,21 @@ def hsf_columns(model: Model, hsf: np.ndarray) -> dict[str, float]:
     """Spearman of AVH and of the norm with HSF (n,): `n`, and by key `KEY_spearman, KEY_low, KEY_high`."""
     columns: dict[str, float] = {}
     for key in ("avh", "norm"):
-        one = correlate({key: getattr(model, key)}, hsf).iloc[0]
-        columns |= {"n": int(one["n"]), f"{key}_spearman": float(one["spearman"])}
-        columns |= {f"{key}_low": float(one["ci_low"]), f"{key}_high": float(one["ci_high"])}
+        one = _spearman(model, key, hsf)
+        columns |= {"n": one.n, f"{key}_spearman": one.value, f"{key}_low": one.low, f"{key}_high": one.high}
     return columns
 
 
 def _with_hsf(models: Sequence[Model], key: str, hsf: np.ndarray) -> list[Figure]:
     """Spearman with HSF of each model with enough samples."""
-    figures = []
-    for model in models:
-        row = correlate({key: getattr(model, key)}, hsf).iloc[0]
-        if row["n"] >= LEAST_SAMPLES and np.isfinite(row["ci_low"]):
-            ends = float(row["ci_low"]), float(row["ci_high"])
-            figures.append(Figure("spearman", float(row["spearman"]), *ends, name=model.name, n=int(row["n"])))
-    return figures
+    figures = [_spearman(model, key, hsf) for model in models]
+    return [one for one in figures if one.n >= LEAST_SAMPLES and np.isfinite(one.low)]
+
+
+def _spearman(model: Model, key: str, hsf: np.ndarray) -> Figure:
+    row = correlate({key: getattr(model, key)}, hsf).iloc[0]
+    ends = float(row["ci_low"]), float(row["ci_high"])
+    return Figure("spearman", float(row["spearman"]), *ends, name=model.name, n=int(row["n"]))
 
 
 def _too_few(figures: Sequence[Figure], hsf: np.ndarray) -> NotJudged | None:

@@ -1,4 +1,4 @@
-"""What pages and the command line say of a discovery: its title, a sentence, and the names of its figures."""
+"""Each discovery in words, for pages and the command line: its title, a sentence, and the names of its figures."""
 
 from collections.abc import Callable
 

@@ -91,17 +91,15 @@ def courses(
         horizontal_spacing=0.08 if alone else 0.025,
         vertical_spacing=0.13 if alone else 0.04,
     )
-    axis, drawing = _axis(shown, stretched), _Drawing(figure, bins)
+    axis = _axis(shown, stretched)
+    drawing = _Drawing(figure, bins, axis)
     for number, course in enumerate(shown):
         for panel, key in enumerate(PANELS):
             row, column = (1 + panel // 2, 1 + panel % 2) if alone else (1 + panel, 1 + number)
-            drawing.panel(course, key, axis, {"row": row, "col": column})
+            drawing.panel(course, key, {"row": row, "col": column})
     bare(figure, height=560 if alone else 60 + 195 * rows, margin={"t": 66})
     title = {"text": of_hsf(simulated) if bins else "", "font": {"size": 12}}
-    figure.update_layout(
-        showlegend=True,
-        legend=AT_TOP | {"traceorder": "normal", "title": title},
-    )
+    figure.update_layout(showlegend=True, legend=AT_TOP | {"traceorder": "normal", "title": title})
     figure.update_annotations(font_size=14)
     figure.update_xaxes(**axis.layout())
     figure.update_xaxes(title_text="epoch", row=rows)
@@ -122,42 +120,38 @@ def _axis(shown: Sequence[Course], stretched: bool) -> EpochAxis:
 class _Drawing:
     """Draws panels into one figure; a name is in its legend once, and acts on all panels."""
 
-    def __init__(self, figure: go.Figure, bins: Sequence[str]) -> None:
-        self.figure = figure
+    def __init__(self, figure: go.Figure, bins: Sequence[str], axis: EpochAxis) -> None:
+        self.figure, self.axis = figure, axis
         self.colors = dict(zip(bins, ramp(len(bins)), strict=True)) | {ALL: TEAL}
         self._named: set[str] = set()
 
-    def panel(self, course: Course, key: str, axis: EpochAxis, place: dict[str, int]) -> None:
+    def panel(self, course: Course, key: str, place: dict[str, int]) -> None:
         for name, color in self.colors.items():
             rows = course.curves[course.curves["bin"] == name].sort_values("epoch")
             if len(rows):
-                self._band(rows, key, name, color, axis, place)
-                self._line(rows, key, name, color, axis, place)
-        self._fitted(course, key, axis, place)
-        self._settled(course, key, axis, place)
-        self._drops(course, axis, place)  # last: Plotly draws no line into a panel without a trace
+                self._band(rows, key, name, color, place)
+                self._line(rows, key, name, color, place)
+        self._fitted(course, key, place)
+        self._settled(course, key, place)
+        self._drops(course, place)  # last: Plotly draws no line into a panel without a trace
 
     def _legend(self, name: str, label: str, rank: int) -> dict[str, Any]:
         first = name not in self._named
         self._named.add(name)
         return {"name": label, "legendgroup": name, "showlegend": first, "legendrank": rank}
 
-    def _band(
-        self, rows: pd.DataFrame, key: str, name: str, color: str, axis: EpochAxis, place: dict[str, int]
-    ) -> None:
-        x, mean = axis.place(rows["epoch"]), rows[key].to_numpy(float)
+    def _band(self, rows: pd.DataFrame, key: str, name: str, color: str, place: dict[str, int]) -> None:
+        x, mean = self.axis.place(rows["epoch"]), rows[key].to_numpy(float)
         half = BAND * np.nan_to_num(rows[f"{key}_se"].to_numpy(float))
         area = band(x.round(4), (mean - half).round(6), (mean + half).round(6), faded(color, 0.14))
         self.figure.add_scatter(**area, legendgroup=name, **place)
 
-    def _line(
-        self, rows: pd.DataFrame, key: str, name: str, color: str, axis: EpochAxis, place: dict[str, int]
-    ) -> None:
+    def _line(self, rows: pd.DataFrame, key: str, name: str, color: str, place: dict[str, int]) -> None:
         everything, (title, form) = name == ALL, PANELS[key]
         who = "all samples" if everything else f"HSF {name}"
         error = np.nan_to_num(rows[f"{key}_se"].to_numpy(float))
         self.figure.add_scatter(
-            x=axis.place(rows["epoch"]).round(4),
+            x=self.axis.place(rows["epoch"]).round(4),
             y=rows[key].to_numpy(float).round(6),
             mode="lines+markers" if len(rows) < 40 else "lines",
             line={"color": color, "width": 3 if everything else 1.8},
@@ -169,7 +163,7 @@ class _Drawing:
             **place,
         )
 
-    def _fitted(self, course: Course, key: str, axis: EpochAxis, place: dict[str, int]) -> None:
+    def _fitted(self, course: Course, key: str, place: dict[str, int]) -> None:
         column = _FITTED.get(key)
         if column is None or course.fitted is None:
             return
@@ -177,7 +171,7 @@ class _Drawing:
         if rows.empty:
             return
         self.figure.add_scatter(
-            x=axis.place(rows["epoch"]).round(4),
+            x=self.axis.place(rows["epoch"]).round(4),
             y=rows[column].to_numpy(float).round(6),
             mode="lines",
             line={"color": GREY, "width": 1.5, "dash": "dot"},
@@ -188,23 +182,23 @@ class _Drawing:
             **place,
         )
 
-    def _drops(self, course: Course, axis: EpochAxis, place: dict[str, int]) -> None:
+    def _drops(self, course: Course, place: dict[str, int]) -> None:
         line = {"color": faded(GREY, 0.9), "width": 1.2, "dash": "dash"}
         reached = course.curves["epoch"].max() if len(course.curves) else 0
         for drop in course.drops:
             if drop <= reached:
-                self.figure.add_vline(x=float(axis.place(drop)), line=line, layer="below", **place)
+                self.figure.add_vline(x=float(self.axis.place(drop)), line=line, layer="below", **place)
         if course.drops:
             entry = self._legend("drops", "rate drops", 5)
             self.figure.add_scatter(x=[None], y=[None], mode="lines", line=line, hoverinfo="skip", **entry, **place)
 
-    def _settled(self, course: Course, key: str, axis: EpochAxis, place: dict[str, int]) -> None:
+    def _settled(self, course: Course, key: str, place: dict[str, int]) -> None:
         rows = course.curves[course.curves["bin"] == ALL].sort_values("epoch")
         epoch = course.settled.get(key, np.nan)
         if rows.empty or not np.isfinite(epoch):
             return
         self.figure.add_scatter(
-            x=axis.place([epoch]).round(4),
+            x=self.axis.place([epoch]).round(4),
             y=[round(float(np.interp(epoch, rows["epoch"], rows[key])), 6)],
             mode="markers",
             marker={"color": TEAL, "symbol": "diamond", "size": 13, "line": {"color": "white", "width": 1.5}},

@@ -1,4 +1,4 @@
-"""What the recorded epochs of trainings say: curves, the data map, models beside HSF, and the paper's discoveries."""
+"""Results over the recorded epochs of trainings: curves, the data map, models and HSF, and the five discoveries."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -60,10 +60,7 @@ def curves(
 
 
 def settled(found: pd.DataFrame) -> dict[str, float]:
-    """Of `curves`: the epoch by which mean AVH, accuracy and loss over all samples have made 95 % of their way.
-
-    A curve that makes none is left out.
-    """
+    """From `curves`: the epoch by which mean AVH, accuracy and loss of all samples have made 95 % of their way."""
     whole = found[found["bin"] == ALL]
     epochs = whole["epoch"].to_numpy(float)
     at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.trainings import EpochEval, TrainingFolder, TrainingRecord
@@ -17,15 +18,17 @@ from avhcurate.disk.files import sha256
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
+from avhcurate.models.loading import ModelSpec, NewModel, new_model
+from avhcurate.models.runtime import find_device
+from avhcurate.scoring.service import score_dataset
 from avhcurate.table.subset import Subset
+from avhcurate.table.subset_images import decode_images, image_caches
+from avhcurate.training import trainer
+from avhcurate.training.checkpoints import checkpoint_step, save_weights
+from avhcurate.training.distributed import ProcessGroup, joined
+from avhcurate.training.evaluation import EvalSchedule
 from avhcurate.training.recipe import Recipe, as_numbers
-from avhcurate.training_dynamics.held_out import train_and_held_out
-from avhcurate.training_dynamics.tensorboard import board, summary_writer
-from avhcurate.training_dynamics.train_settings import TrainSettings
-
-if TYPE_CHECKING:
-    from avhcurate.models.loading import ModelSpec, NewModel
-    from avhcurate.training.distributed import ProcessGroup
+from avhcurate.training_dynamics.train_settings import TrainSettings, train_and_held_out
 
 
 def train_model(
@@ -35,19 +38,17 @@ def train_model(
     *,
     progress: Progress = SILENT,
 ) -> TrainingFolder:
-    """Trains on dataset `name` and returns the complete training, which lies with the dataset held out.
+    """Trains on dataset `name` and returns the complete training, which is stored with the dataset held out.
 
     Training uses the curated labels of samples that are not excluded; evaluations and scores use the given ones. The
     training is named by what decides its numbers: the same call resumes one that was cut short, and does nothing where
     all is done. At the end the dataset held out is scored with the trained weights.
 
-    `progress` counts samples: those to decode, then each as often as there are epochs. Raises Cancelled when asked to
-    stop, after which the same call resumes, and CurateError for what the user can correct. Under
-    `torchrun` every process calls this, and the first alone writes.
+    `progress` counts samples: those to decode, then all in each epoch. Raises Cancelled when asked to stop, after which
+    the same call resumes, and CurateError for mistakes of the user's. Under `torchrun` every process calls this, and
+    only the first writes.
     """
-    from avhcurate.training import distributed
-
-    with distributed.joined() as group:
+    with joined() as group:
         return _Training(workspace, settings, group, progress).train(name)
 
 
@@ -62,17 +63,17 @@ def train_seeds(
     """`train_model` with each seed of weights and order in turn; the samples held out are the same."""
     if not seeds or len(set(seeds)) < len(seeds):
         raise CurateError(f"--seeds {','.join(map(str, seeds))}: give different numbers, as 0,1,2")
-    found = []
+    trainings = []
     for number, seed in enumerate(seeds):
-        own = replace(settings, recipe=replace(settings.recipe, seed=seed))
+        seeded = replace(settings, recipe=replace(settings.recipe, seed=seed))
 
         def tell(done: int, total: int, message: str, number: int = number, seed: int = seed) -> None:
-            what = f"seed {seed}, {message}" if message else ""
-            progress.report(number * total + done, len(seeds) * total, what)
+            seed_message = f"seed {seed}, {message}" if message else ""
+            progress.report(number * total + done, len(seeds) * total, seed_message)
 
         part = progress if len(seeds) == 1 else progress.through(tell)
-        found.append(train_model(workspace, name, own, progress=part))
-    return found
+        trainings.append(train_model(workspace, name, seeded, progress=part))
+    return trainings
 
 
 def summary(training: TrainingFolder) -> dict[str, Any]:
@@ -99,16 +100,18 @@ class _Training:
 
     workspace: Workspace
     settings: TrainSettings
-    group: "ProcessGroup"
+    group: ProcessGroup
     progress: Progress
     #: images to decode and samples to train on, for the progress
     total: int = 1
 
     def train(self, name: str) -> TrainingFolder:
-        from avhcurate.models.loading import new_model
-
-        settings = self.settings
-        self._check_device_and_packages()
+        settings, device = self.settings, find_device(self.settings.device)
+        # What would stop the training once it has begun is checked before anything is written.
+        if settings.sync_batchnorm:
+            trainer.check_sync_batchnorm(device)
+        if settings.tensorboard:
+            _summary_writer()
         train, held_out = train_and_held_out(self.workspace, name, settings)
         num_classes = len(train.dataset.record.classes)
         if num_classes < 2 or len(np.unique(train.labels)) < 2:
@@ -117,26 +120,13 @@ class _Training:
         recipe = self._recipe(model)
         training = TrainingFolder.of(held_out.dataset, _name(settings, recipe, model, train, held_out, num_classes))
         with training.alone() if self.group.leads else nullcontext():
-            if not self.group.told(training.complete):
+            if not self.group.broadcast(training.complete):
                 self._run(training, model, recipe, train, held_out)
             if self.group.leads:
                 self._score(training, held_out.dataset)
         return training
 
-    def _check_device_and_packages(self) -> None:
-        """Before anything is written: what would stop the training once it has begun."""
-        from avhcurate.models.runtime import find_device
-        from avhcurate.training.trainer import check_sync_batchnorm
-
-        device = find_device(self.settings.device)
-        if self.settings.sync_batchnorm:
-            check_sync_batchnorm(device)
-        if self.settings.tensorboard:
-            summary_writer()
-
-    def _spec(self) -> "ModelSpec":
-        from avhcurate.models.loading import ModelSpec
-
+    def _spec(self) -> ModelSpec:
         settings = self.settings
         return ModelSpec(
             name=settings.model,
@@ -149,7 +139,7 @@ class _Training:
             seed=settings.recipe.seed,
         )
 
-    def _recipe(self, model: "NewModel") -> Recipe:
+    def _recipe(self, model: NewModel) -> Recipe:
         settings, shape = self.settings, model.preprocess
         return replace(
             settings.recipe,
@@ -157,15 +147,7 @@ class _Training:
             flip=shape.channels == 3 if settings.flip is None else settings.flip,
         )
 
-    def _run(
-        self, training: TrainingFolder, model: "NewModel", recipe: Recipe, train: Subset, held_out: Subset
-    ) -> None:
-        from avhcurate.models.runtime import find_device
-        from avhcurate.table.subset_images import decode_images, image_caches
-        from avhcurate.training import trainer
-        from avhcurate.training.checkpoints import checkpoint_step, save_weights
-        from avhcurate.training.evaluation import EvalSchedule
-
+    def _run(self, training: TrainingFolder, model: NewModel, recipe: Recipe, train: Subset, held_out: Subset) -> None:
         settings, leads = self.settings, self.group.leads
         device = find_device(settings.device)
         subsets = train, held_out
@@ -179,12 +161,12 @@ class _Training:
         begun = checkpoint_step(training.checkpoint_path)
         if leads:
             training.truncate(begun)
-        with board(training.root, begun) if settings.tensorboard and leads else nullcontext() as log:
+        with _tensorboard(training.root, begun) if settings.tensorboard and leads else nullcontext() as log:
 
-            def on_eval(found: EpochEval) -> None:
-                training.append(found)
+            def on_eval(evaluation: EpochEval) -> None:
+                training.append(evaluation)
                 if log is not None:
-                    log(found)
+                    log(evaluation)
 
             module = trainer.train(
                 model.module,
@@ -209,14 +191,12 @@ class _Training:
     def _record(
         self,
         training: TrainingFolder,
-        model: "NewModel",
+        model: NewModel,
         recipe: Recipe,
         train: Subset,
         held_out: Subset,
-        device: Any,
+        device: torch.device,
     ) -> TrainingRecord:
-        import torch
-
         settings, classes = self.settings, train.dataset.record.classes
         name = f"cuda ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
         extra = {
@@ -254,7 +234,6 @@ class _Training:
 
     def _score(self, training: TrainingFolder, dataset: DatasetFolder) -> None:
         """Scores the dataset held out with the trained weights, so that every page shows them."""
-        from avhcurate.scoring.service import score_dataset
 
         def tell(done: int, samples: int, _: str) -> None:
             self.progress.report(self.total, self.total, f"scoring, {done} of {samples}")
@@ -268,7 +247,7 @@ class _Training:
 def _name(
     settings: TrainSettings,
     recipe: Recipe,
-    model: "NewModel",
+    model: NewModel,
     train: Subset,
     held_out: Subset,
     num_classes: int,
@@ -288,3 +267,33 @@ def _name(
     }
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.model).strip("-.")[:40]
     return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
+
+
+@contextmanager
+def _tensorboard(root: Path, begun: int) -> Iterator[Callable[[EpochEval], None]]:
+    """Logs means of evaluations in the training's folder; what was logged after step `begun` no longer shows."""
+    with _summary_writer()(str(root / "tensorboard"), purge_step=begun + 1) as writer:
+
+        def log(evaluation: EpochEval) -> None:
+            rows = {
+                "learning_rate": evaluation.learning_rate,
+                "train/loss": evaluation.train_loss,
+                "train/accuracy": evaluation.train_accuracy,
+            }
+            samples = evaluation.samples.items()
+            rows |= {f"held_out/{key}": float(np.nanmean(values)) for key, values in samples if len(values)}
+            for key, value in rows.items():
+                if value is not None:
+                    writer.add_scalar(key, value, evaluation.step)
+            writer.flush()
+
+        yield log
+
+
+def _summary_writer() -> Any:
+    """TensorBoard's writer; CurateError where the package is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise CurateError("--tensorboard needs the package tensorboard: pip install 'avhcurate[tensorboard]'") from None
+    return SummaryWriter

@@ -1,8 +1,16 @@
-"""What to train, on what, and how."""
+"""What to train and how, and the samples to train on and to hold out, none of which is in both."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.table.subset import Subset, read_subset, same_classes
 from avhcurate.training.recipe import Recipe
 
 #: Evaluations within the first epoch, where angles move most, and one before it.
@@ -46,3 +54,96 @@ class TrainSettings:
     device: str = "auto"
     sync_batchnorm: bool = False
     tensorboard: bool = False
+
+
+#: Share held out where the dataset has no split "train".
+SHARE = 0.1
+
+_TRAIN = ("train", "training")
+
+
+def train_and_held_out(workspace: Workspace, name: str, settings: TrainSettings) -> tuple[Subset, Subset]:
+    """The labelled samples to train on, with curated labels, and those to evaluate on, with given ones.
+
+    No sample is in both. Raises CurateError when there are none, when classes differ, or when conditions overlap.
+    """
+    dataset = workspace.dataset(name)
+    if settings.held_out in (None, name):
+        train, held_out = _within(workspace, dataset, settings)
+    else:
+        other = workspace.dataset(str(settings.held_out))
+        if not same_classes(dataset.record, other.record):
+            ours, theirs = dataset.record.classes, other.record.classes
+            raise CurateError(
+                f"datasets {dataset.name!r} and {other.name!r} have other classes ({', '.join(ours[:3])}, ... and "
+                f"{', '.join(theirs[:3])}, ...): hold out one with the same classes in the same order"
+            )
+        train = _labelled(workspace, dataset, settings.train_where, curated=True)
+        held_out = _labelled(workspace, other, settings.held_out_where, curated=False)
+    for subset, use in ((train, "train on"), (held_out, "hold out")):
+        if not len(subset.ids):
+            raise CurateError(f"dataset {subset.dataset.name!r} has no labelled samples to {use} ({subset.where})")
+    return train, held_out
+
+
+def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSettings) -> tuple[Subset, Subset]:
+    """Both subsets from one dataset."""
+    train = _labelled(workspace, dataset, settings.train_where, curated=True)
+    held_out = _labelled(workspace, dataset, settings.held_out_where, curated=False)
+    if settings.train_where and settings.held_out_where:
+        both = np.intersect1d(train.ids, held_out.ids)
+        if len(both):
+            raise CurateError(
+                f"{len(both)} samples satisfy both --train-where and --held-out-where: what is held out must not be "
+                "trained on, so add NOT (...) to one of them"
+            )
+        return train, held_out
+    if settings.train_where:
+        return train, replace(_without(held_out, train.ids), where=f"NOT ({settings.train_where})")
+    if settings.held_out_where:
+        return replace(_without(train, held_out.ids), where=f"NOT ({settings.held_out_where})"), held_out
+    return _by_split(dataset, train, held_out) or _by_chance(train, held_out, settings.split_seed)
+
+
+def _by_split(dataset: DatasetFolder, train: Subset, held_out: Subset) -> tuple[Subset, Subset] | None:
+    """Split "train" and the rest; None where one of the two is empty."""
+    split = dataset.samples(["split"])["split"].astype("string").str.lower().fillna("").to_numpy()
+    training = np.isin(split, _TRAIN)
+    first, rest = train.only(training[train.ids]), held_out.only(~training[held_out.ids])
+    if not len(first.ids) or not len(rest.ids):
+        return None
+    return replace(first, where="split = 'train'"), replace(rest, where="split <> 'train'")
+
+
+def _by_chance(train: Subset, held_out: Subset, seed: int) -> tuple[Subset, Subset]:
+    """All but a tenth of each class, and that tenth, chosen by its given label."""
+    chosen = held_out.only(stratified(held_out.labels, SHARE, seed=seed))
+    words = f"a tenth of each class, seed {seed}"
+    return replace(_without(train, chosen.ids), where=f"all but {words}"), replace(chosen, where=words)
+
+
+def stratified(labels: np.ndarray, share: float, *, seed: int) -> np.ndarray:
+    """Chooses a share of every class (N,) bool, at least one of each that has two or more.
+
+    >>> int(stratified(np.array([0] * 20 + [1] * 10), 0.1, seed=0).sum())
+    3
+    """
+    draws = np.random.default_rng(seed).random(len(labels))
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        count = max(round(share * len(members)), min(1, len(members) - 1))
+        chosen[members[np.argsort(draws[members])[:count]]] = True
+    return chosen
+
+
+def _labelled(workspace: Workspace, dataset: DatasetFolder, where: str, *, curated: bool) -> Subset:
+    # What a person excluded is not trained on; it is evaluated on all the same, as it is scored.
+    filters = Filters(where=where, excluded=False if curated else None)
+    label = "curated_label" if curated else "label"
+    subset = read_subset(open_table(workspace, dataset.name), filters, label=label)
+    return subset.only(subset.labels >= 0)
+
+
+def _without(subset: Subset, ids: np.ndarray) -> Subset:
+    return subset.only(~np.isin(subset.ids, ids))

@@ -35,7 +35,7 @@ MODELS = (
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss", "cosine": "Cosine softmax"}
 
 _WHY = f"""
-Training here is for watching: after every epoch, and several times within the first, each held-out sample is looked at,
+Training here is for watching: after every epoch, and several times within the first, each held-out sample is evaluated,
 and its loss, confidence, margin, AVH and norm are kept. The curves then show what the paper
 ({PAPER}) says of training, on your data; the map shows which samples were learnt early, late or never.
 """
@@ -59,10 +59,10 @@ class Train(Command):
     )
     held_out: str = forms.option(
         st.selectbox,
-        label="Look at",
+        label="Evaluate on",
         width=180,
-        help="The held-out samples. The same as “Learn from” takes what is not of its split “train”, or else a tenth "
-        "of each class.",
+        help="The held-out samples. The same as “Learn from” holds out what is not of its split “train”, or else a "
+        "tenth of each class.",
     )
     learning_rate: float | None = forms.number(
         "The highest: 0.05 from scratch, 0.01 from published weights.", "chosen", 150, 0.0, format="%.4g"
@@ -81,7 +81,7 @@ class Train(Command):
         label="Learn only from",
     )
     held_out_where: str = forms.text(
-        "Such as `split = 'val'`. What is looked at is not learnt from.", "a SQL condition", 230, label="Look only at"
+        "Such as `split = 'val'`. None of these is learnt from.", "a SQL condition", 230, label="Evaluate only on"
     )
     pretrained: bool = forms.tick("Start from published weights", "Where the network has some.")
 
@@ -91,7 +91,7 @@ class Train(Command):
 
     @property
     def subject(self) -> str:
-        """The dataset that is looked at."""
+        """The dataset held out."""
         return self.held_out or self.dataset
 
 
@@ -125,10 +125,10 @@ def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder
 
 
 def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
-    """Names of the datasets to learn from and to look at, unless the user says otherwise.
+    """Names of the datasets to learn from and to hold out, unless the user says otherwise.
 
     Votes are worth most on samples that the network has not learnt from: a dataset with votes and without a split for
-    training is looked at, and the largest partner learnt from.
+    training is held out, and the largest partner learnt from.
     """
     dataset, splits = here.table.dataset, here.table.group_counts("split")["value"]
     split = any(isinstance(value, str) and value.lower() in ("train", "training") for value in splits)
@@ -160,8 +160,8 @@ def form(here: Opened, *, busy: bool) -> None:
             fields.submit("Start training", "model_training")
         if not others:
             st.caption(
-                "Learns from the split “train” and looks at the rest; without such a split a tenth of each class is "
-                "held out."
+                "Learns from the split “train” and evaluates on the rest; without such a split a tenth of each class "
+                "is held out."
             )
         with st.expander("More"):
             with forms.row():
@@ -175,7 +175,7 @@ def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:
 
 
 def _show(command: Command) -> None:
-    """Turns to the newest training, which is the one that now begins, and to the dataset that it is looked at with."""
+    """Turns to the newest training, which is the one that now begins, and to the dataset that it holds out."""
     forms.open_form("train", False)
     view = url_state.current()
     same = command.subject == command.argv[1]

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torchvision.transforms.v2 import functional as colours
 
-from avhcurate.training.images import Draws, LabelledImages, changed, draw, normalise
+from avhcurate.training.images import Augmentation, LabelledImages, augment, draw_augmentation, normalise
 from avhcurate.training.recipe import Recipe
 
 
 def augmented(images, recipe, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return changed(images, recipe, draw(len(images), recipe, generator))
+    return augment(images, recipe, draw_augmentation(len(images), recipe, generator))
 
 
 def test_crops_move_an_image_by_at_most_the_padding_and_mirrors_keep_its_pixels():
@@ -26,17 +26,17 @@ def test_crops_move_an_image_by_at_most_the_padding_and_mirrors_keep_its_pixels(
 def test_a_part_of_the_draws_gives_that_part_of_the_batch():
     images = torch.randint(0, 256, (9, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     recipe = Recipe(epochs=1, crop_padding=2, jitter=0.4)
-    draws = draw(9, recipe, torch.Generator().manual_seed(2))
+    draws = draw_augmentation(9, recipe, torch.Generator().manual_seed(2))
     own = slice(1, None, 3)
-    assert torch.equal(changed(images, recipe, draws)[own], changed(images[own], recipe, draws.part(own)))
+    assert torch.equal(augment(images, recipe, draws)[own], augment(images[own], recipe, draws.part(own)))
 
 
 def test_colours_are_torchvisions_sample_by_sample():
     images = torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     recipe = Recipe(epochs=1, crop_padding=0, flip=False, jitter=0.5)
-    draws = draw(6, recipe, torch.Generator().manual_seed(0))
+    draws = draw_augmentation(6, recipe, torch.Generator().manual_seed(0))
     assert ((draws.factors > 0.5) & (draws.factors < 1.5)).all()
-    for image, got, (b, c, s) in zip(images, changed(images, recipe, draws), draws.factors.tolist(), strict=True):
+    for image, got, (b, c, s) in zip(images, augment(images, recipe, draws), draws.factors.tolist(), strict=True):
         pixels = colours.adjust_brightness(image.float() / 255, b)
         expected = colours.adjust_saturation(colours.adjust_contrast(pixels, c), s) * 255
         assert (got - expected).abs().max() <= 0.51
@@ -44,7 +44,7 @@ def test_colours_are_torchvisions_sample_by_sample():
 
 def test_nothing_drawn_changes_nothing():
     images = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 2, 2)
-    assert torch.equal(changed(images, Recipe(epochs=1), Draws()), images)
+    assert torch.equal(augment(images, Recipe(epochs=1), Augmentation()), images)
 
 
 def test_normalised_pixels_are_in_units_of_the_deviation():

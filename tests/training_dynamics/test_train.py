@@ -31,9 +31,8 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.training.checkpoints import checkpoint_step
 from avhcurate.training.image_cache import ImageCache
 from avhcurate.training.recipe import Recipe
-from avhcurate.training_dynamics.held_out import stratified, train_and_held_out
 from avhcurate.training_dynamics.train import summary, train_model, train_seeds
-from avhcurate.training_dynamics.train_settings import TrainSettings
+from avhcurate.training_dynamics.train_settings import TrainSettings, stratified, train_and_held_out
 from tests.fakes.waiting import wait_until
 
 RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
