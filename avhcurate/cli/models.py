@@ -31,27 +31,29 @@ def models(
     table = options.open_run_table(workspace, name, None)
     names = options.comma_separated(runs) if runs else None
     keys = options.comma_separated(scores)
-    found = compare_service.side_by_side(table, names, keys=keys)
-    options.write_csv(compare_service.export_table(found), csv, force=force)
+    comparison = compare_service.side_by_side(table, names, keys=keys)
+    options.write_csv(compare_service.export_table(comparison), csv, force=force)
     if as_json:
         options.print_json(
             {
-                "rows": compare_service.export_table(found),
-                "agreement": found.agreement,
-                "pairs": found.pairs,
-                "avh_rank_agreement": found.avh.reset_index(names="model"),
-                "norm_rank_agreement": found.norm.reset_index(names="model"),
-                "discoveries": [_as_json(finding) for finding in found.findings],
+                "rows": compare_service.export_table(comparison),
+                "agreement": comparison.agreement,
+                "pairs": comparison.pairs,
+                "avh_rank_agreement": comparison.avh.reset_index(names="model"),
+                "norm_rank_agreement": comparison.norm.reset_index(names="model"),
+                "discoveries": [_as_json(finding) for finding in comparison.findings],
             }
         )
         return
-    votes = ", SIMULATED human votes" if found.simulated else ""
-    print(f"{name}: {len(found.samples):,} of {found.labelled:,} labelled samples, scored by every run{votes}")
-    _print_table(found, keys)
-    if found.samples.voted:
-        for finding in found.findings:
-            title, said = discovery_text.TITLES[finding.discovery], discovery_text.sentence(finding)
-            print(f"\n{finding.discovery}. {title}: {finding.verdict}. {said}")
+    votes = ", SIMULATED human votes" if comparison.simulated else ""
+    print(
+        f"{name}: {len(comparison.samples):,} of {comparison.labelled:,} labelled samples, scored by every run{votes}"
+    )
+    _print_table(comparison, keys)
+    if comparison.samples.voted:
+        for finding in comparison.findings:
+            title, text = discovery_text.TITLES[finding.discovery], discovery_text.sentence(finding)
+            print(f"\n{finding.discovery}. {title}: {finding.verdict}. {text}")
 
 
 def _as_json(finding: "Finding") -> dict[str, Any]:
@@ -70,14 +72,14 @@ def _as_json(finding: "Finding") -> dict[str, Any]:
     }
 
 
-def _print_table(found: "SideBySide", keys: list[str]) -> None:
-    table = found.table
+def _print_table(comparison: "SideBySide", keys: list[str]) -> None:
+    table = comparison.table
     shown: dict[str, Any] = {"run": table["run"], "n": table["n"]}
     for column, digits in (("accuracy", 3), ("ece_mass", 3), ("ece_width", 3)):
         ends = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
         shown[column] = [f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for value, low, high in ends]
     shown |= {name: table[name].round(4) for name in ("class_accuracy", "brier", "nll", "avh")}
-    for key in keys if found.samples.voted else []:
+    for key in keys if comparison.samples.voted else []:
         ends = zip(*(table[f"{key}_hsf{part}"] for part in ("", "_low", "_high")), strict=True)
         shown[f"{key} with HSF"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
     print(type(table)(shown).to_string(index=False))

@@ -115,24 +115,24 @@ def train(
     trainings = options.distributed_job(
         space, "train", name, lambda progress: train_seeds(space, name, settings, each, progress=progress)
     )
-    found = [summary(training) for training in trainings]
-    if found and as_json:
-        options.print_json({"trainings": found})
-    elif found:
-        _print(found)
+    summaries = [summary(training) for training in trainings]
+    if summaries and as_json:
+        options.print_json({"trainings": summaries})
+    elif summaries:
+        _print(summaries)
 
 
-def _print(found: list[dict[str, Any]]) -> None:
-    first = found[0]
+def _print(summaries: list[dict[str, Any]]) -> None:
+    first = summaries[0]
     print(
         f"{first['model']} trained on {first['trained_samples']} samples of {first['trained_on']}, "
         f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss\n"
     )
     print(f"{'training':<56} {'accuracy':>9} {'mean AVH':>9} {'loss':>8} {'seconds':>8}")
-    for row in found:
+    for row in summaries:
         print(
             f"{row['training']:<56} {row['accuracy']:>9.4f} {row['avh']:>9.4f} {row['loss']:>8.4f} "
             f"{row['seconds']:>8.1f}"
         )
-    print(f"\nweights {found[-1]['weights']}")
+    print(f"\nweights {summaries[-1]['weights']}")
     print(f"Now try:\n  avhcurate correlate {first['recorded_on']}\n  avhcurate serve")

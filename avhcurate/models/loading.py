@@ -137,18 +137,18 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         if pretrained and weights is None:
             weights = _published_weights(spec.name, architecture)
         architecture, module, head = _built(spec, architecture, num_classes)
-    own, weight = module.state_dict(), f"{head.name}.weight"
-    if len(own[weight]) != num_classes:
+    state, weight = module.state_dict(), f"{head.name}.weight"
+    if len(state[weight]) != num_classes:
         raise CurateError(
-            f"{spec.name} tells {len(own[weight])} classes apart and the dataset has {num_classes}: "
+            f"{spec.name} tells {len(state[weight])} classes apart and the dataset has {num_classes}: "
             "let its factory take num_classes"
         )
     if weights is None:
         return NewModel(module, architecture.preprocess, head.name, "", "chance", new_head=True)
-    tensors = architecture.adapt(without_prefixes(weights.tensors, own))
-    new_head = weight not in tensors or tensors[weight].shape != own[weight].shape
+    tensors = architecture.adapt(without_prefixes(weights.tensors, state))
+    new_head = weight not in tensors or tensors[weight].shape != state[weight].shape
     if new_head:
-        tensors = tensors | {name: own[name] for name in own if name.startswith(f"{head.name}.")}
+        tensors = tensors | {name: state[name] for name in state if name.startswith(f"{head.name}.")}
     load_weights(module, tensors, source=weights.source)
     return NewModel(module, architecture.preprocess, head.name, weights.sha256, weights.source, new_head)
 

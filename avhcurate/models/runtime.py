@@ -99,7 +99,7 @@ def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
 def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d, str]]:
     """Each convolution with the batch norm that takes its output, and that one's name."""
     outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}
-    found: list[tuple[nn.Conv2d, nn.BatchNorm2d, str]] = []
+    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d, str]] = []
 
     def keep(layer: nn.Conv2d, output: Tensor) -> None:
         # The tensor is kept, so that no later one has its identity.
@@ -107,7 +107,7 @@ def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.
 
     def pair(norm: nn.BatchNorm2d, name: str, taken: Tensor) -> None:
         if id(taken) in outputs and norm.running_mean is not None:
-            found.append((outputs[id(taken)][0], norm, name))
+            pairs.append((outputs[id(taken)][0], norm, name))
 
     hooks = []
     for name, layer in module.named_modules():
@@ -118,7 +118,7 @@ def _convolutions_with_norm(module: nn.Module, images: Tensor) -> list[tuple[nn.
     module(images)
     for hook in hooks:
         hook.remove()
-    return found
+    return pairs
 
 
 def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:

@@ -35,11 +35,11 @@ def architecture(name: str, *, sha256: str | None = None) -> Architecture:
     """A network with the transforms of its default weights, or of the published file that `sha256` is the hash of."""
     published = zoo.get_model_weights(name)
     entry = next((e for e in published if sha256 and sha256.startswith(_hash_prefix(e))), None)
-    known = entry or published["DEFAULT"]
+    weights = entry or published["DEFAULT"]
     return Architecture(
         _builder(name),
-        _preprocess(known),
-        Pretrained(lambda: _download(name, known), tuple(known.meta["categories"])),
+        _preprocess(weights),
+        Pretrained(lambda: _download(name, weights), tuple(weights.meta["categories"])),
         adapt=_adapted,
         recognised=entry is not None,
     )
@@ -86,16 +86,16 @@ def _download(name: str, weights: WeightsEnum) -> Weights:
                 f"the weights of torchvision:{name} could not be downloaded ({error}): fetch {weights.url} where there "
                 "is a connection and give it by --weights FILE, or take --weights random for timing"
             ) from None
-    found = read_weights(path)
-    if not found.sha256.startswith(_hash_prefix(weights)):
+    downloaded = read_weights(path)
+    if not downloaded.sha256.startswith(_hash_prefix(weights)):
         raise CurateError(f"the downloaded weights {path} are damaged: delete the file and run again")
-    return Weights(found.tensors, found.sha256, f"torchvision {weights}")
+    return Weights(downloaded.tensors, downloaded.sha256, f"torchvision {weights}")
 
 
 def _hash_prefix(weights: WeightsEnum) -> str:
-    found = re.search(r"-([0-9a-f]{8,})\.", weights.url)
-    assert found, weights.url
-    return found[1]
+    prefix = re.search(r"-([0-9a-f]{8,})\.", weights.url)
+    assert prefix, weights.url
+    return prefix[1]
 
 
 def _adapted(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

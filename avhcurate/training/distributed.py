@@ -54,9 +54,9 @@ def own_device(device: torch.device) -> torch.device:
     """The device of this process: on CUDA a GPU for each process of a machine."""
     if device.type != "cuda" or _size() == 1:
         return device
-    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    torch.cuda.set_device(own)
-    return own
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
 
 
 @contextmanager

@@ -47,9 +47,9 @@ def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> 
     for index, batch in images.batches(device, learner.class_weights.dtype):
         features, logits = learner(batch)
         labels = images.labels_of(index).to(device)
-        found = scores.per_sample(features, learner.class_weights, logits, labels, keys=KEYS)
-        correct = (found["predicted"] == labels).cpu().numpy()
-        parts.append({"correct": correct} | {key: found[key].float().cpu().numpy() for key in KEYS})
+        values = scores.per_sample(features, learner.class_weights, logits, labels, keys=KEYS)
+        correct = (values["predicted"] == labels).cpu().numpy()
+        parts.append({"correct": correct} | {key: values[key].float().cpu().numpy() for key in KEYS})
     return {key: np.concatenate([part[key] for part in parts]) for key in ("correct", *KEYS)} if parts else {}
 
 

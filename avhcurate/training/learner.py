@@ -56,17 +56,17 @@ def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, h
     """
     kind = next(parameter.dtype for parameter in module.parameters() if parameter.is_floating_point())
     probe = torch.randn(2, *images.shape, generator=torch.Generator().manual_seed(0), dtype=kind)
-    found = find_head(module.eval(), probe, name=head)
+    found_head = find_head(module.eval(), probe, name=head)
     loss = None
     if recipe.loss in _LOSSES:
         loss = _LOSSES[recipe.loss](scale=recipe.scale, learn_scale=recipe.learn_scale).to(kind)
     module.requires_grad_(not recipe.freeze)
-    layer = module.get_submodule(found.name).requires_grad_(True)
+    layer = module.get_submodule(found_head.name).requires_grad_(True)
     if loss is not None and isinstance(layer.bias, Tensor):
         with torch.no_grad():
             layer.bias.zero_()
         layer.bias.requires_grad_(False)
-    return Learner(module, found, loss)
+    return Learner(module, found_head, loss)
 
 
 def parameter_groups(learner: Learner, recipe: Recipe) -> list[dict[str, Any]]:

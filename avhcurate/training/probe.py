@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -225,4 +226,5 @@ def _read(module: ProbeModule, recipe: ProbeRecipe, scale: float) -> ProbeHead:
     values = {name: value.detach().numpy().copy() for name, value in module.named_parameters()}
     first = "last.weight" if recipe.hidden is None else "embed.0.weight"
     values[first] /= np.float32(scale)
-    return ProbeHead(**{name: values.get(parameter) for name, parameter in _PARAMETERS.items()}, relu=recipe.relu)
+    tensors: dict[str, Any] = {name: values.get(parameter) for name, parameter in _PARAMETERS.items()}
+    return ProbeHead(**tensors, relu=recipe.relu)

@@ -65,9 +65,9 @@ class Recipe:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "drops", tuple(float(epoch) for epoch in self.drops))
-        for name, known in (("schedule", SCHEDULES), ("loss", LOSSES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in known:
-                raise CurateError(f"{name} {getattr(self, name)!r}: choose from {', '.join(known)}")
+        for name, choices in (("schedule", SCHEDULES), ("loss", LOSSES), ("precision", PRECISIONS)):
+            if getattr(self, name) not in choices:
+                raise CurateError(f"{name} {getattr(self, name)!r}: choose from {', '.join(choices)}")
         for name, low, high in _LIMITS:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

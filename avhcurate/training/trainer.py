@@ -63,14 +63,14 @@ def train(
     Raises CurateError, naming epoch and step, when the loss is no longer finite, and for mistakes of the user's.
     """
     keep_freed_memory()
-    own = own_device(find_device(device) if isinstance(device, str) else device)
-    with joined() as group, seeded(recipe.seed + group.rank, own):
+    this_device = own_device(find_device(device) if isinstance(device, str) else device)
+    with joined() as group, seeded(recipe.seed + group.rank, this_device):
         training = _TrainingLoop(
             make_learner(module, data, recipe, head=head),
             data,
             recipe,
             held_out,
-            own,
+            this_device,
             group,
             schedule,
             on_eval,
@@ -78,7 +78,7 @@ def train(
             checkpoint,
             checkpoint_seconds,
         )
-        with _enough_memory(own):
+        with _enough_memory(this_device):
             training.prepare(sync_batchnorm=sync_batchnorm)
             training.run()
         return training.finished()

@@ -54,9 +54,9 @@ _Z = float(ndtri(0.975))
 
 
 class Figure(NamedTuple):
-    """One number behind a finding: `what` it is, of which training or model and HSF bin, and its 95 % interval."""
+    """One number behind a finding: its `quantity`, of which training or model and HSF bin, and its 95 % interval."""
 
-    what: str
+    quantity: str
     value: float
     low: float = float("nan")
     high: float = float("nan")
@@ -89,9 +89,9 @@ class Finding:
     not_judged: Sequence[NotJudged] = ()
     exception: tuple[str, str, str] | None = None
 
-    def figure(self, what: str, name: str = "") -> Figure:
+    def figure(self, quantity: str, name: str = "") -> Figure:
         """The first figure of that kind of a training or model."""
-        return next(one for one in self.figures if (one.what, one.name) == (what, name))
+        return next(one for one in self.figures if (one.quantity, one.name) == (quantity, name))
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def settled(epochs: np.ndarray, values: np.ndarray, *, falls: bool) -> float:
     >>> round(settled(np.array([0, 1, 2, 3, 4, 5]), np.array([1, 0.2, 0.1, 0, 0, 0]), falls=True), 6)
     2.5
     """
-    known = np.isfinite(values)
-    epochs, values = np.asarray(epochs, float)[known], np.where(falls, values, -values)[known]
+    finite = np.isfinite(values)
+    epochs, values = np.asarray(epochs, float)[finite], np.where(falls, values, -values)[finite]
     width = max(_LEAST_AT_END, round(_END_SHARE * len(values)))
     if len(values) < 2 * width:
         return float("nan")
@@ -188,12 +188,12 @@ def settles_early(trainings: Sequence[TrainingCurves]) -> Finding:
             reason = NotJudged("no evaluation before training", name=training.name)
         if not reason and not training.complete:
             reason = NotJudged("not finished", name=training.name)
-        found = None if reason else _settling(training)
-        if found is None:
+        settling = None if reason else _settling(training)
+        if settling is None:
             not_judged.append(reason or NotJudged("no clear change", name=training.name))
             continue
-        ratio = found[-1]
-        figures += found
+        ratio = settling[-1]
+        figures += settling
         holding[training.name] = ratio.value <= CLEARLY and ratio.high < 1
     return _over_trainings(1, holding, not_judged, figures)
 
@@ -268,8 +268,8 @@ def lower_where_better(models: Sequence[Model], bin_index: np.ndarray, bin_label
 
 def _mean_avh(model: Model, rows: np.ndarray, bin_label: str) -> Figure:
     values = model.avh[rows]
-    known = values[np.isfinite(values)]
-    mean = float(known.mean(dtype=np.float64)) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    mean = float(finite.mean(dtype=np.float64)) if len(finite) else float("nan")
     return Figure("mean avh", mean, name=model.name, bin=bin_label)
 
 

@@ -34,11 +34,11 @@ _FIGURES = {
 }
 
 
-def sentence(found: Finding, *, simulated: bool = False) -> str:
+def sentence(finding: Finding, *, simulated: bool = False) -> str:
     """What the data say; `simulated` votes are called so where HSF plays a part."""
-    said = _SENTENCES[found.discovery](found)
-    of_hsf = found.discovery in (2, 4, 5) and found.verdict != "too little data"
-    return f"{said} HSF comes from simulated votes." if simulated and of_hsf else said
+    text = _SENTENCES[finding.discovery](finding)
+    of_hsf = finding.discovery in (2, 4, 5) and finding.verdict != "too little data"
+    return f"{text} HSF comes from simulated votes." if simulated and of_hsf else text
 
 
 def figure_name(one: Figure) -> str:
@@ -47,66 +47,66 @@ def figure_name(one: Figure) -> str:
     >>> figure_name(Figure("norm rises", 0.9, name="seed 1"))
     'seed 1: share of samples whose norm rises'
     """
-    said = _FIGURES.get(one.what, one.what)
-    if one.what == "mean avh":
-        said = f"mean AVH in {one.bin}"
-    elif one.what == "spearman":
-        said = f"Spearman, n {one.n:,}"
-    return f"{one.name}: {said}" if one.name else said
+    text = _FIGURES.get(one.quantity, one.quantity)
+    if one.quantity == "mean avh":
+        text = f"mean AVH in {one.bin}"
+    elif one.quantity == "spearman":
+        text = f"Spearman, n {one.n:,}"
+    return f"{one.name}: {text}" if one.name else text
 
 
-def _trainings(found: Finding) -> str:
+def _trainings(finding: Finding) -> str:
     """Of discoveries 1 and 3: in how many trainings it holds, the evidence, and what was not judged."""
-    left = "; ".join(f"{one.name}: {_missing(one)}" for one in found.not_judged)
-    if not found.holding:
+    left = "; ".join(f"{one.name}: {_missing(one)}" for one in finding.not_judged)
+    if not finding.holding:
         return f"No training can be read: {left}." if left else "There is no training."
-    claim, denial = _CLAIMS[found.discovery]
-    evidence = {name: _evidence(found, name) for name in found.holding}
+    claim, denial = _CLAIMS[finding.discovery]
+    evidence = {name: _evidence(finding, name) for name in finding.holding}
     if len(evidence) == 1:
-        said = f"{claim if found.verdict == 'holds' else denial}: {next(iter(evidence.values()))}"
+        text = f"{claim if finding.verdict == 'holds' else denial}: {next(iter(evidence.values()))}"
     else:
-        said = f"{claim} in {sum(found.holding.values())} of {len(evidence)} trainings: "
-        said += "; ".join(f"{name}: {text}" for name, text in evidence.items())
-    return f"{said}.{f' Not read: {left}.' if left else ''}"
+        text = f"{claim} in {sum(finding.holding.values())} of {len(evidence)} trainings: "
+        text += "; ".join(f"{name}: {figures}" for name, figures in evidence.items())
+    return f"{text}.{f' Not read: {left}.' if left else ''}"
 
 
-def _evidence(found: Finding, name: str) -> str:
-    if found.discovery == 1:
-        avh, accuracy, loss = (found.figure(f"{key} settled", name).value for key in ("avh", "accuracy", "loss"))
+def _evidence(finding: Finding, name: str) -> str:
+    if finding.discovery == 1:
+        avh, accuracy, loss = (finding.figure(f"{key} settled", name).value for key in ("avh", "accuracy", "loss"))
         return f"AVH has settled by epoch {avh:.3g}, accuracy by {accuracy:.3g}, loss by {loss:.3g}"
-    rho, rising = found.figure("norm trend", name).value, found.figure("norm rises", name).value
+    rho, rising = finding.figure("norm trend", name).value, finding.figure("norm rises", name).value
     return f"Spearman {_signed(rho)} with the epoch, the norm of {100 * rising:.0f} % of the samples rises"
 
 
-def _lower_where_better(found: Finding) -> str:
-    if found.not_judged:
-        return _missing(found.not_judged[0])
-    count, lower, higher = (int(found.figure(what).value) for what in ("comparisons", "lower", "clearly higher"))
-    bins = len({one.bin for one in found.figures if one.bin})
-    said = f"In {lower} of {count} comparisons ({_number(count // bins, 'pair')} of models, {bins} HSF bins) "
-    said += "the more accurate model has the lower mean AVH."
-    if found.exception:
-        better, worse, where = found.exception
-        return f"{said} It is clearly higher in {higher}, such as {better} against {worse} in {where}."
-    return said if found.verdict == "holds" else f"{said} In none is it clearly higher."
+def _lower_where_better(finding: Finding) -> str:
+    if finding.not_judged:
+        return _missing(finding.not_judged[0])
+    count, lower, higher = (int(finding.figure(name).value) for name in ("comparisons", "lower", "clearly higher"))
+    bins = len({one.bin for one in finding.figures if one.bin})
+    text = f"In {lower} of {count} comparisons ({_number(count // bins, 'pair')} of models, {bins} HSF bins) "
+    text += "the more accurate model has the lower mean AVH."
+    if finding.exception:
+        better, worse, where = finding.exception
+        return f"{text} It is clearly higher in {higher}, such as {better} against {worse} in {where}."
+    return text if finding.verdict == "holds" else f"{text} In none is it clearly higher."
 
 
-def _avh_follows(found: Finding) -> str:
-    if found.not_judged:
-        return _missing(found.not_judged[0])
-    below, count = sum(one.high < 0 for one in found.figures), len(found.figures)
+def _avh_follows(finding: Finding) -> str:
+    if finding.not_judged:
+        return _missing(finding.not_judged[0])
+    below, count = sum(one.high < 0 for one in finding.figures), len(finding.figures)
     others = "" if below == count else "; in the others the interval reaches 0 or lies above"
-    return f"AVH falls as HSF rises in {below} of {count} models: {_range(found)}{others}."
+    return f"AVH falls as HSF rises in {below} of {count} models: {_range(finding)}{others}."
 
 
-def _norm_inconsistent(found: Finding) -> str:
-    if found.not_judged:
-        return _missing(found.not_judged[0])
-    above, below = sum(one.low > 0 for one in found.figures), sum(one.high < 0 for one in found.figures)
-    count = len(found.figures)
+def _norm_inconsistent(finding: Finding) -> str:
+    if finding.not_judged:
+        return _missing(finding.not_judged[0])
+    above, below = sum(one.low > 0 for one in finding.figures), sum(one.high < 0 for one in finding.figures)
+    count = len(finding.figures)
     return (
         f"The norm rises with HSF in {above} of {count} models, falls in {below}, and does neither clearly in "
-        f"{count - above - below}: {_range(found)}."
+        f"{count - above - below}: {_range(finding)}."
     )
 
 
@@ -119,8 +119,8 @@ _SENTENCES: dict[int, Callable[[Finding], str]] = {
 }
 
 
-def _range(found: Finding) -> str:
-    values = [one.value for one in found.figures]
+def _range(finding: Finding) -> str:
+    values = [one.value for one in finding.figures]
     return f"Spearman {_signed(min(values))} to {_signed(max(values))}"
 
 
@@ -142,8 +142,8 @@ def _missing(one: NotJudged) -> str:
     return texts[one.reason]
 
 
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _signed(value: float) -> str:

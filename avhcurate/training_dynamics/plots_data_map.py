@@ -91,8 +91,8 @@ def _by_number(figure: go.Figure, points: pd.DataFrame, color: str) -> None:
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
     """Ends of the colours, so that a few extreme values do not leave the rest in one colour."""
-    known = values[np.isfinite(values)]
-    low, high = np.quantile(known, [0.01, 0.99]) if len(known) else (0.0, 1.0)
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [0.01, 0.99]) if len(finite) else (0.0, 1.0)
     return float(low), float(high)
 
 
@@ -106,9 +106,9 @@ def _by_bin(figure: go.Figure, points: pd.DataFrame, bins: Sequence[str], simula
 
 
 def _points(
-    figure: go.Figure, rows: pd.DataFrame, what: str, values: np.ndarray, marker: dict[str, Any], *, name: str = ""
+    figure: go.Figure, rows: pd.DataFrame, measure: str, values: np.ndarray, marker: dict[str, Any], *, name: str = ""
 ) -> None:
-    form = ".0%" if what == COLORS["correctness"] else ".4g"
+    form = ".0%" if measure == COLORS["correctness"] else ".4g"
     figure.add_scattergl(
         x=rows["variability"].to_numpy(float).round(4),
         y=rows["confidence_mean"].to_numpy(float).round(4),
@@ -120,7 +120,7 @@ def _points(
         text=rows["label_name"].astype(str),
         marker={"size": 5 if len(rows) > 3000 else 6, "opacity": 0.55 if len(rows) > 3000 else 0.75} | marker,
         hovertemplate="image %{customdata[0]:.0f}, label %{text}<br>confidence %{y:.3f}, variability %{x:.3f}<br>"
-        f"{what} %{{customdata[1]:{form}}}<extra></extra>",
+        f"{measure} %{{customdata[1]:{form}}}<extra></extra>",
     )
 
 

@@ -59,9 +59,9 @@ def curves(
     return pd.DataFrame(rows, columns=["epoch", "step", "bin", "n", *names])
 
 
-def settled(found: pd.DataFrame) -> dict[str, float]:
+def settled(curves: pd.DataFrame) -> dict[str, float]:
     """From `curves`: the epoch by which mean AVH, accuracy and loss of all samples have made 95 % of their way."""
-    whole = found[found["bin"] == ALL]
+    whole = curves[curves["bin"] == ALL]
     epochs = whole["epoch"].to_numpy(float)
     at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
     return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
@@ -74,8 +74,8 @@ def data_map(table: DatasetTable, training: TrainingFolder, *, filters: Filters 
     """
     evaluations = training.evaluations()
     frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
-    found = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
-    joined = frame.merge(found, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
+    scores = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
+    joined = frame.merge(scores, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
 
@@ -146,12 +146,12 @@ def _labelled(table: DatasetTable, filters: Filters | None) -> pd.DataFrame:
 
 def _means(values: dict[str, np.ndarray]) -> list[float]:
     """Mean and standard error of each measure, over its finite values; NaN where there are too few."""
-    found = []
+    means: list[float] = []
     for column in values.values():
-        known = column[np.isfinite(column)].astype(np.float64)
-        n = len(known)
-        found += [known.mean() if n else np.nan, known.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan]
-    return found
+        finite = column[np.isfinite(column)].astype(np.float64)
+        n = len(finite)
+        means += [finite.mean() if n else np.nan, finite.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan]
+    return means
 
 
 def _scores(training: TrainingFolder) -> pd.DataFrame:
@@ -197,13 +197,13 @@ def _models(
     seen = {name: rows for name, rows in networks if 2 * rows.index.isin(frame.index).sum() > len(frame)}
     for rows in seen.values():
         frame = frame.loc[frame.index.intersection(rows.index)]
-    found = []
+    models = []
     for name, rows in seen.items():
         same = rows.loc[frame.index]
         correct = same["predicted"].to_numpy() == frame["label"].to_numpy()
-        found.append(Model(name, correct, *(same[key].to_numpy(np.float32) for key in ("avh", "norm"))))
+        models.append(Model(name, correct, *(same[key].to_numpy(np.float32) for key in ("avh", "norm"))))
     hsf = frame["hsf"].to_numpy(float)
-    return found, hsf, bins.bin_index(hsf, table.edges)
+    return models, hsf, bins.bin_index(hsf, table.edges)
 
 
 def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -48,9 +48,9 @@ def choice(names: Sequence[str]) -> Choice[list[str]]:
     return some_of("dynamics.trainings", names, names[:1], most=MOST)
 
 
-def choose(here: Opened, found: Sequence[TrainingFolder]) -> list[TrainingFolder]:
-    """Asks which of `found` are shown side by side."""
-    by_name = {training.name: training for training in found}
+def choose(here: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Asks which of `trainings` are shown side by side."""
+    by_name = {training.name: training for training in trainings}
     called = titles(here.table.dataset)
     which = choice(list(by_name))
     chosen = which.show(
@@ -105,8 +105,8 @@ def curves(here: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
 
 def _curves(here: Opened, names: list[str], live: bool) -> None:
     folder = here.table.dataset
-    found = service.trainings(here.workspace, folder.name)
-    by_name = {training.name: training for training in found}
+    trainings = service.trainings(here.workspace, folder.name)
+    by_name = {training.name: training for training in trainings}
     if live and choice(list(by_name)).of(url_state.current()) != names:
         st.rerun()  # the next seed of the job has begun
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
@@ -135,9 +135,9 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
 
 def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
     evaluations = training.evaluations()
-    found = _curves_of(here.table, training, filters=here.filters)
-    settled = service.settled(found) if training.complete else {}  # where its way ends is not known before
-    return Course(title, found, fitted=evaluations, drops=training.record.drops, settled=settled)
+    rows = _curves_of(here.table, training, filters=here.filters)
+    settled = service.settled(rows) if training.complete else {}  # where its way ends is not known before
+    return Course(title, rows, fitted=evaluations, drops=training.record.drops, settled=settled)
 
 
 # --- the data map's points -----------------------------------------------------------------------------------
@@ -219,23 +219,23 @@ _by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HAS
 def findings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The five discoveries, each tested on these trainings and on all models of the dataset."""
     with st.container(border=True, gap="small"):
-        for found in _findings(here.table, chosen, filters=here.filters):
-            _finding(found, simulated=here.table.simulated)
+        for finding in _findings(here.table, chosen, filters=here.filters):
+            _finding(finding, simulated=here.table.simulated)
     models = _by_model(here.table, chosen, filters=here.filters)
     if len(models):
         with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
             _models(models, simulated=here.table.simulated)
 
 
-def _finding(found: Finding, *, simulated: bool) -> None:
-    color, icon = _VERDICTS[found.verdict]
+def _finding(finding: Finding, *, simulated: bool) -> None:
+    color, icon = _VERDICTS[finding.verdict]
     verdict, told, figures = st.columns([2, 11, 1.4], vertical_alignment="center", gap="small")
-    verdict.badge(found.verdict, color=color, icon=f":material/{icon}:")
-    said = plain(sentence(found, simulated=simulated))
-    told.markdown(f"**{found.discovery} · {plain(TITLES[found.discovery])}**  \n{said}")
-    if found.figures:
-        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{found.discovery}"):
-            rows, key = figures_table(found.figures), f"dynamics.table.{found.discovery}"
+    verdict.badge(finding.verdict, color=color, icon=f":material/{icon}:")
+    text = plain(sentence(finding, simulated=simulated))
+    told.markdown(f"**{finding.discovery} · {plain(TITLES[finding.discovery])}**  \n{text}")
+    if finding.figures:
+        with figures.popover("Figures", type="tertiary", key=f"dynamics.figures.{finding.discovery}"):
+            rows, key = figures_table(finding.figures), f"dynamics.table.{finding.discovery}"
             st.dataframe(rows, hide_index=True, width=620, row_height=28, key=key)
 
 

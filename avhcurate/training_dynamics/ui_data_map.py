@@ -81,10 +81,10 @@ def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | No
         alt=f"Data map of {len(points):,} samples: mean confidence against variability, coloured by {COLORS[color]}",
     )
     hint = tool[1].replace("a box", "a box on the map or on a histogram")
-    said = f"{len(points):,} held-out samples"
+    note = f"{len(points):,} held-out samples"
     if len(drawn) < len(points):
-        said += f", {len(drawn):,} of them drawn: where the map is crowded, a random part. A selection takes all"
-    st.caption(f"{said}. {hint} The histograms count all samples.")
+        note += f", {len(drawn):,} of them drawn: where the map is crowded, a random part. A selection takes all"
+    st.caption(f"{note}. {hint} The histograms count all samples.")
     return clicked
 
 

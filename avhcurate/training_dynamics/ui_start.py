@@ -1,4 +1,4 @@
-"""The form that starts a training: `avhcurate train` as a job, with what can be found out filled in."""
+"""The form that starts a training: `avhcurate train` as a job, filled in where the dataset decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def first(here: Opened, *, busy: bool) -> None:
         forms.await_more(lambda: len(here.table.dataset.trainings()), known=0)
 
 
-# --- what can be found out -----------------------------------------------------------------------------------
+# --- what the dataset decides --------------------------------------------------------------------------------
 
 
 def usual_model(dataset: DatasetFolder) -> str:
