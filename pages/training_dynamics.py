@@ -20,13 +20,13 @@ subtitle(
 )
 job = job_panel(here.workspace)
 busy = job is not None and job.active
-found = training_dynamics_service.trainings(here.workspace, here.table.dataset.name)
-if not found:
+trainings = training_dynamics_service.trainings(here.workspace, here.table.dataset.name)
+if not trainings:
     training_dynamics_ui_start.first(here, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = training_dynamics_ui.choose(here, found)
+    chosen = training_dynamics_ui.choose(here, trainings)
     job_forms.another_button("train", "Train another")
 job_forms.another("train", lambda: training_dynamics_ui_start.form(here, busy=busy))
 training_dynamics_ui.need_samples(here, chosen)
@@ -36,8 +36,8 @@ st.subheader(f"The five discoveries of {PAPER}")
 training_dynamics_ui.findings(here, chosen)
 
 st.subheader("Data map")
-mapped = training_dynamics_ui.mapped(here, chosen)
-points = training_dynamics_ui.points(here, mapped)
+mapped = ui_data_map.mapped(here, chosen)
+points = ui_data_map.points(here, mapped)
 if points.empty:
     st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
     st.stop()

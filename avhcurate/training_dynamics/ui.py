@@ -1,4 +1,4 @@
-"""The Training dynamics page: trainings, curves, the five discoveries, the points of the data map, links."""
+"""The Training dynamics page: trainings, curves, the five discoveries, links."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -36,11 +36,17 @@ _OFTEN = 2.0
 #: Scores of the dynamics that the links lead to.
 _LINKED = ("forgetting", "aum", "variability", "learning_speed")
 
+_VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
+    "holds": ("green", "check_circle"),
+    "does not hold": ("orange", "cancel"),
+    "too little data": ("gray", "hourglass_empty"),
+}
 
 _curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
-_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
-    service.data_map
+_findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
+    service.findings
 )
+_by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(service.by_model)
 
 
 def choice(names: Sequence[str]) -> Choice[list[str]]:
@@ -140,26 +146,6 @@ def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
     return Course(title, rows, fitted=evaluations, drops=training.record.drops, settled=settled)
 
 
-# --- the data map's points -----------------------------------------------------------------------------------
-
-
-def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
-    """The training that the map is of, of several the one that the address names."""
-    if len(chosen) == 1:
-        return chosen[0]
-    by_name = {training.name: training for training in chosen}
-    called = titles(here.table.dataset)
-    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
-    wanted = here.view if here.view.chosen(which.name) in by_name else here.view.choosing(which.name, "")
-    names = {name: called[name] for name in by_name}
-    return by_name[which.show(st.segmented_control, "Map of", wanted, names, label_visibility="collapsed")]
-
-
-def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
-    """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
-    return _points_of(here.table, training, filters=here.filters)
-
-
 # --- where to go from here -----------------------------------------------------------------------------------
 
 
@@ -204,16 +190,7 @@ def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
     return runs[-1].root.name if runs else None
 
 
-_VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
-    "holds": ("green", "check_circle"),
-    "does not hold": ("orange", "cancel"),
-    "too little data": ("gray", "hourglass_empty"),
-}
-
-_findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
-    service.findings
-)
-_by_model = st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=HASH_FUNCS)(service.by_model)
+# --- the five discoveries ------------------------------------------------------------------------------------
 
 
 def findings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from avhcurate.data.trainings import TrainingFolder
 from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import titles
+from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
 from avhcurate.ui import regions
+from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
@@ -24,6 +28,10 @@ REGION = regions.region_choice("dynamics")
 #: Share of the samples in a region that a button selects.
 _TENTH = 0.1
 
+_points_of = st.cache_resource(max_entries=8, show_spinner="Reading every epoch …", hash_funcs=HASH_FUNCS)(
+    service.data_map
+)
+
 ABOUT = r"""
 Each point is a held-out sample. Over the evaluations at the end of each epoch, **confidence** is the mean of the
 probability that the network gave to the sample's label, **variability** its standard deviation, **correctness** the
@@ -33,6 +41,23 @@ ones).
 Low in the corner on the left lie samples that the network hardly ever believes: wrong labels and odd images are among
 them. Far to the right lie those on which it changes its mind.
 """
+
+
+def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
+    """The training that the map is of, of several the one that the address names."""
+    if len(chosen) == 1:
+        return chosen[0]
+    by_name = {training.name: training for training in chosen}
+    called = titles(here.table.dataset)
+    which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
+    wanted = here.view if here.view.chosen(which.name) in by_name else here.view.choosing(which.name, "")
+    names = {name: called[name] for name in by_name}
+    return by_name[which.show(st.segmented_control, "Map of", wanted, names, label_visibility="collapsed")]
+
+
+def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
+    """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
+    return _points_of(here.table, training, filters=here.filters)
 
 
 def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
