@@ -37,6 +37,7 @@ from avhcurate.images.decoding import decode
 from avhcurate.models.own import Cnn9
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import find_device
+from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.training.checkpoints import read_checkpoint
 from avhcurate.training.evaluation import EvalSchedule, evaluate
 from avhcurate.training.images import LabelledImages
@@ -130,9 +131,9 @@ def read_pacs(path: Path, size: int) -> Pacs:
             images.append(torch.from_numpy(preprocess.prepare(decode(encoded.as_py()))).permute(2, 0, 1))
         labels.append(batch["label"].to_numpy())
         domains.append(batch["domain"].to_numpy(zero_copy_only=False))
-    known = (file.schema_arrow.metadata or {}).get(b"classes", b"").decode()
+    names = (file.schema_arrow.metadata or {}).get(b"classes", b"").decode()
     label = torch.from_numpy(np.concatenate(labels).astype(np.int64))
-    classes = known.split(",") if known else [str(k) for k in range(int(label.max()) + 1)]
+    classes = names.split(",") if names else [str(k) for k in range(int(label.max()) + 1)]
     return Pacs(torch.stack(images).contiguous(), label, np.concatenate(domains).astype(str), classes)
 
 
@@ -179,12 +180,12 @@ def train_one(
     """
     parts = split(pacs.domains, target, seed=seed)
     mean, std = channel_statistics(pacs.images, parts.train)
-    pictures = LabelledImages(pacs.images, pacs.labels, mean, std)
-    inside, recipe, place = pictures.part(parts.inside), _recipe(settings, loss, seed), find_device(device)
+    images = LabelledImages(pacs.images, pacs.labels, mean, std)
+    inside, recipe, place = images.part(parts.inside), _recipe(settings, loss, seed), find_device(device)
     checkpoint = folder / "checkpoint.pt"
     module = train(
         _fresh(len(pacs.classes), settings.width, seed),
-        pictures.part(parts.train),
+        images.part(parts.train),
         recipe,
         held_out=inside,
         device=place,
@@ -196,12 +197,12 @@ def train_one(
         checkpoint=checkpoint,
         progress=progress,
     )
-    learner = make_learner(module, pictures, recipe).to(place)
+    learner = make_learner(module, images, recipe).to(place)
     result = Result(
         target=target,
         loss=loss,
         seed=seed,
-        target_accuracy=None if settings.blind else right(learner, pictures.part(parts.target), place),
+        target_accuracy=None if settings.blind else right(learner, images.part(parts.target), place),
         inside_accuracy=right(learner, inside, place),
         trained=len(parts.train),
         held_out=len(parts.inside),
@@ -238,27 +239,13 @@ def _recipe(settings: Settings, loss: str, seed: int) -> Recipe:
     )
 
 
-def right(learner: Learner, pictures: LabelledImages, device: torch.device) -> float:
-    """Share of the pictures whose largest logit, that of the loss, is their label's."""
-    return float(evaluate(learner, pictures, device)["correct"].mean())
+def right(learner: Learner, images: LabelledImages, device: torch.device) -> float:
+    """Share of the images whose largest logit, that of the loss, is their label's."""
+    return float(evaluate(learner, images, device)["correct"].mean())
 
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-def summary(values: ArrayLike) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, and the 95 % interval of the mean by Student's t; NaN where one value says nothing.
-
-    >>> [round(v, 2) for v in summary([1.0, 2.0, 3.0])]
-    [2.0, 1.0, -0.48, 4.48]
-    """
-    found = np.asarray(values, float)
-    if len(found) < 2:
-        return float(found.mean()) if len(found) else math.nan, math.nan, math.nan, math.nan
-    mean, deviation = float(found.mean()), float(found.std(ddof=1))
-    half = float(stats.t.ppf(0.975, len(found) - 1)) * deviation / math.sqrt(len(found))
-    return mean, deviation, mean - half, mean + half
 
 
 def accuracies(results: Sequence[Result], which: str = "target_accuracy") -> pd.DataFrame:
@@ -288,16 +275,16 @@ def table(results: Sequence[Result]) -> str:
 def _cells(ours: pd.DataFrame, loss: str) -> list[str]:
     if loss not in ours.index.get_level_values("loss"):
         return ["-"] * ours.shape[1]
-    own = ours.xs(loss, level="loss")
-    return [_cell(own[domain].dropna()) for domain in ours.columns.tolist()]
+    rows = ours.xs(loss, level="loss")
+    return [_cell(rows[domain].dropna()) for domain in ours.columns.tolist()]
 
 
 def _cell(values: ArrayLike, sign: str = "") -> str:
-    mean, deviation, low, high = summary(values)
-    if math.isnan(mean):
+    mean = mean_over_seeds(values)
+    if not mean.n:
         return "-"
-    spread = "" if math.isnan(deviation) else f" ± {deviation:.2f} ({low:{sign}.1f} to {high:{sign}.1f})"
-    return f"{mean:{sign}.2f}{spread}"
+    spread = f" ± {np.std(values, ddof=1):.2f} ({mean.low:{sign}.1f} to {mean.high:{sign}.1f})" if mean.n > 1 else ""
+    return f"{mean.value:{sign}.2f}{spread}"
 
 
 def _paired(ours: pd.DataFrame) -> pd.DataFrame:
@@ -315,7 +302,7 @@ def _differences(ours: pd.DataFrame) -> list[str]:
 
 
 def report(results: Sequence[Result], settings: Settings) -> str:
-    """The table, the tests, and what it was made with."""
+    """The table, the tests and the settings."""
     pairs = _paired(accuracies(results))[list(DOMAINS)].stack().dropna()
     inside = accuracies(results, "inside_accuracy")
     within = "; ".join(f"{name} {_cells(inside, loss)[-1]}" for loss, name in LOSSES.items())
@@ -352,30 +339,30 @@ def _made_with(results: Sequence[Result], settings: Settings) -> str:
 def _tests(pairs: np.ndarray) -> list[str]:
     if len(pairs) < 2:
         return ["- Too few pairs of trainings to compare the losses."]
-    mean, _, low, high = summary(pairs)
+    mean = mean_over_seeds(pairs)
     t = wilcoxon = math.nan
     if np.ptp(pairs):  # else neither test says anything
         t, wilcoxon = stats.ttest_1samp(pairs, 0).pvalue, stats.wilcoxon(pairs).pvalue
     return [
-        f"- AVH minus cross-entropy over {len(pairs)} pairs of the same domain and seed: {mean:+.2f} points "
-        f"({low:+.2f} to {high:+.2f}); AVH is better in {int((pairs > 0).sum())}; paired t-test p = {t:.3g}, Wilcoxon "
-        f"p = {wilcoxon:.3g}. Pairs that share a domain share its test images: read these as a description of these "
-        "four domains, not as a sample of domains."
+        f"- AVH minus cross-entropy over {len(pairs)} pairs of the same domain and seed: {mean.value:+.2f} points "
+        f"({mean.low:+.2f} to {mean.high:+.2f}); AVH is better in {int((pairs > 0).sum())}; paired t-test "
+        f"p = {t:.3g}, Wilcoxon p = {wilcoxon:.3g}. Pairs that share a domain share its test images: read these as a "
+        "description of these four domains, not as a sample of domains."
     ]
 
 
 def finished(out: Path) -> list[Result]:
     """The results in a folder, in order of seed, domain and loss."""
-    found = [Result.model_validate_json(path.read_bytes()) for path in out.glob(f"*/{RESULT}")]
-    return sorted(found, key=lambda r: (r.seed, list(DOMAINS).index(r.target), list(LOSSES).index(r.loss)))
+    results = [Result.model_validate_json(path.read_bytes()) for path in out.glob(f"*/{RESULT}")]
+    return sorted(results, key=lambda r: (r.seed, list(DOMAINS).index(r.target), list(LOSSES).index(r.loss)))
 
 
 def settle(out: Path, settings: Settings) -> None:
-    """Writes down what the folder's trainings are made with; CurateError when it holds others."""
+    """Stores the settings of the folder's trainings; CurateError when it holds others."""
     path = out / "settings.json"
     if path.exists():
-        known = Settings.model_validate_json(path.read_bytes())
-        other = [f"{name} {value}" for name, value in known if value != getattr(settings, name)]
+        earlier = Settings.model_validate_json(path.read_bytes())
+        other = [f"{name} {value}" for name, value in earlier if value != getattr(settings, name)]
         if other:
             raise CurateError(f"{out} holds trainings with {', '.join(other)}: give those, or another --out")
     else:

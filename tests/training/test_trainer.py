@@ -472,7 +472,7 @@ def test_two_processes_train_what_one_does(tmp_path):
         command = [sys.executable, "-c", textwrap.dedent(PARALLEL), str(tmp_path / name)]
         running.append(subprocess.Popen(command, env={**os.environ, **place, **numbers}))
     try:
-        assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+        assert [process.wait(timeout=300) for process in running] == [0, 0, 0]
     finally:
         for process in running:
             process.kill()
