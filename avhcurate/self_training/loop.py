@@ -125,10 +125,10 @@ def self_train(
     def tell(number: int) -> None:
         if loop.leads:
             progress.report(number * len(ids), (last + 1) * len(ids), f"round {number} of {last}")
-        if loop.told(loop.leads and progress.should_stop()):
+        if loop.broadcast(loop.leads and progress.should_stop()):
             raise Cancelled(f"cancelled before round {number} of {last}: the same command resumes")
 
-    done = loop.told(folder.rounds())
+    done = loop.broadcast(folder.rounds())
     if done:
         loop.resume(done[-1])
     else:
@@ -209,7 +209,7 @@ class _Loop:
     def leads(self) -> bool:
         return self.group is None or self.group.leads
 
-    def told(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The first process's value."""
         return value if self.group is None else self.group.broadcast(value)
 
