@@ -41,14 +41,17 @@ def chart(page, key):
     return settled(page).locator(f"[class*='st-key-{key}'] .js-plotly-plot")
 
 
-def centre(plot):
-    """Scrolls a chart to the middle of the window, where nothing that is pinned covers it."""
-    plot.evaluate("plot => plot.scrollIntoView({block: 'center', behavior: 'instant'})")
+def centre(element):
+    """Scrolls a chart or a widget to the middle of the window, where nothing that is pinned covers it."""
+    element.evaluate("element => element.scrollIntoView({block: 'center', behavior: 'instant'})")
 
 
 def choose(page, key, option):
-    """Chooses an option of the list of a key."""
-    settled(page).locator(f"[class*=st-key-{key}] [role=combobox], [class*=st-key-{key}] input").first.click()
+    """Chooses an option of the list of a key; one that scrolls as it opens would close again."""
+    box = settled(page).locator(f"[class*=st-key-{key}] [role=combobox], [class*=st-key-{key}] input").first
+    centre(box)
+    settled(page)
+    box.click()
     page.get_by_role("option", name=option, exact=True).click()
 
 
