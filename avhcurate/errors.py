@@ -1,4 +1,4 @@
-"""The one base class for mistakes that the user can mend."""
+"""The one base class for mistakes that a user can correct."""
 
 
 class CurateError(Exception):

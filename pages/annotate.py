@@ -6,18 +6,18 @@ from avhcurate.annotate import ui as annotate_ui
 from avhcurate.annotate import ui_session, ui_setup
 from avhcurate.ui import frame
 
-here = frame.with_data()
-settings = annotate_ui.settings_or_warning(here)
+page = frame.with_data()
+settings = annotate_ui.settings_or_warning(page)
 if settings is None:
     st.title("Annotate")
     st.caption("People look at images and say what they see. Their votes give human selection frequency at once.")
     with st.container(border=True):
         st.subheader("Set up the collection of votes", icon=":material/tune:")
-        ui_setup.collection_form(here, None, key="annotate.setup")
+        ui_setup.collection_form(page, None, key="annotate.setup")
     st.stop()
 
-annotator = ui_session.annotator(here.view)
-annotate_ui.title_row(here, annotator, settings)
-annotate_ui.current_task(here, annotator, settings)
+annotator = ui_session.annotator(page.view)
+annotate_ui.title_row(page, annotator, settings)
+annotate_ui.current_task(page, annotator, settings)
 with st.container(horizontal=True, horizontal_alignment="right"):
-    ui_session.answers_menu(here, annotator)
+    ui_session.answers_menu(page, annotator)

@@ -8,32 +8,32 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 
 st.title("Annotators")
-here = frame.with_data()
-settings = annotate_ui.settings_or_warning(here)
+page = frame.with_data()
+settings = annotate_ui.settings_or_warning(page)
 if settings is None:
     with st.container(border=True):
         st.subheader("No votes are collected yet", icon=":material/how_to_vote:")
         st.write("Set up what annotators are asked, then send them to the Annotate page.")
-        ui_setup.collection_form(here, None, key="annotators.setup")
+        ui_setup.collection_form(page, None, key="annotators.setup")
     st.stop()
 
 st.caption("Votes that people give in the app, on the whole dataset: the filters on the left do not apply.")
-progress = queue.progress(here.table)
+progress = queue.progress(page.table)
 ui_annotators.progress_facts(progress, settings)
-ui_setup.source_line(here, setup.source(here.table))
+ui_setup.source_line(page, setup.source(page.table))
 with st.expander("What annotators are asked", icon=":material/tune:"):
-    ui_setup.collection_form(here, settings, key="annotators.settings")
+    ui_setup.collection_form(page, settings, key="annotators.settings")
 if not progress.annotators:
     st.info("Nobody has answered yet. The Annotate page asks; every answer shows here at once.", icon=":material/info:")
     st.stop()
 
-quality = ui_vote_quality.vote_quality(here.table, settings.design)
+quality = ui_vote_quality.vote_quality(page.table, settings.design)
 ui_annotators.progress_charts(quality, settings)
-ui_annotators.annotators_table(here, quality)
-ui_vote_quality.exclusion_rule(here, quality)
-ui_annotators.status_history(here)
+ui_annotators.annotators_table(page, quality)
+ui_vote_quality.exclusion_rule(page, quality)
+ui_annotators.status_history(page)
 ui_vote_quality.agreement_facts(quality)
-ui_vote_quality.votes_needed(here)
-ids, opened = ui_vote_quality.disputed_labels(here, quality)
-ui_vote_quality.export_menu(here)
-show_details(here, ids, opened)
+ui_vote_quality.votes_needed(page)
+ids, opened = ui_vote_quality.disputed_labels(page, quality)
+ui_vote_quality.export_menu(page)
+show_details(page, ids, opened)

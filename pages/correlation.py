@@ -15,24 +15,24 @@ from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.score_help import explain_scores, score_name
 
 st.title("Correlation")
-here = frame.with_run() if frame.with_data().table.measures else frame.with_votes()
-what = "human selection frequency" + (" or a measure of the images" if here.table.measures else "")
-subtitle(here, f"Spearman correlation of every score with {what}, over all samples and within bins.")
-if not here.count:
+page = frame.with_run() if frame.with_data().table.measures else frame.with_votes()
+what = "human selection frequency" + (" or a measure of the images" if page.table.measures else "")
+subtitle(page, f"Spearman correlation of every score with {what}, over all samples and within bins.")
+if not page.count:
     nothing_matches()
 
-wanted, possible = BOOTSTRAP.of(here.view), here.count <= MOST_TO_BOOTSTRAP
-against = correlation_ui.choose_against(here)
-result = correlation_ui.correlate(here.table, filters=here.filters, bootstrap=wanted and possible, against=against)
+wanted, possible = BOOTSTRAP.of(page.view), page.count <= MOST_TO_BOOTSTRAP
+against = correlation_ui.choose_against(page)
+result = correlation_ui.correlate(page.table, filters=page.filters, bootstrap=wanted and possible, against=against)
 people = None if against == HSF else score_name(against).lower()
 st.markdown(correlation_ui.summary(result))
 
-name = f"{here.table.dataset.name}-correlation"
+name = f"{page.table.dataset.name}-correlation"
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     BOOTSTRAP.show(
         st.toggle,
         "Bootstrap intervals",
-        here.view,
+        page.view,
         value=wanted and possible,
         disabled=not possible,
         help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
@@ -61,7 +61,7 @@ with right:
     shown = SHOWN.show(
         st.multiselect,
         "Scores",
-        here.view,
+        page.view,
         list(dict.fromkeys(result.table["score"])),
         format_func=score_name,
         max_selections=5,
@@ -78,4 +78,4 @@ st.caption(
 )
 
 st.subheader("Two scores")
-correlation_ui.compare(result, here.view)
+correlation_ui.compare(result, page.view)

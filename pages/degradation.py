@@ -11,27 +11,27 @@ from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.user_errors import plain
 
 st.title("Degradation")
-here = frame.with_run()
-subtitle(here, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
-job = job_panel(here.workspace)
+page = frame.with_run()
+subtitle(page, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-folder = degradation_ui.chosen_degradation(here)
+folder = degradation_ui.chosen_degradation(page)
 if folder is None:
-    degradation_ui.empty(here, busy=busy)
+    degradation_ui.empty(page, busy=busy)
     st.stop()
 
-result = degradation_ui.result_of(here.table, folder, here.filters)
+result = degradation_ui.result_of(page.table, folder, page.filters)
 if not result.degraded.images:
     nothing_matches()
 
-kinds, measures, by_bin = degradation_ui.choose_curves(here, result)
+kinds, measures, by_bin = degradation_ui.choose_curves(page, result)
 st.markdown(degradation_ui.summary_text(result.summary, kinds))
-degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=here.table.simulated)
+degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=page.table.simulated)
 st.subheader("Image by image")
 degradation_ui.boxes(result, kinds)
-degradation_ui.table(result, kinds, name=here.table.dataset.name)
-ui_example.example(here, result, kinds)
-ui_example.unlike(here, result, kinds)
+degradation_ui.table(result, kinds, name=page.table.dataset.name)
+ui_example.example(page, result, kinds)
+ui_example.unlike(page, result, kinds)
 
 record = folder.record
 st.caption(
@@ -42,4 +42,4 @@ st.caption(
     )
 )
 with st.expander("Run again with other settings"):
-    degradation_ui.start_form(here, busy=busy)
+    degradation_ui.start_form(page, busy=busy)

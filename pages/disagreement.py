@@ -11,21 +11,21 @@ from avhcurate.ui.layout import halves
 from avhcurate.ui.page_header import subtitle
 
 st.title("Disagreement")
-here = frame.with_votes()
-subtitle(here, "What is hard for people and easy for the network, and the reverse.")
-if not here.count:
+page = frame.with_votes()
+subtitle(page, "What is hard for people and easy for the network, and the reverse.")
+if not page.count:
     nothing_matches()
 
-settings = disagreement_ui.settings_of(here)
-disagreement_ui.choose_cuts(here, settings)
-gap, drawn = disagreement_ui.compare(here.table, here.filters, settings)
+settings = disagreement_ui.settings_of(page)
+disagreement_ui.choose_cuts(page, settings)
+gap, drawn = disagreement_ui.compare(page.table, page.filters, settings)
 opened = [disagreement_ui.chart(settings, gap, drawn)]
 
 shown = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        ids, chosen = disagreement_ui.gallery(here, settings, gap, name)
+        ids, chosen = disagreement_ui.gallery(page, settings, gap, name)
         shown.append(ids)
         opened.append(chosen)
 
-show_details(here, list_holding(shown, here.view.sample), *opened)
+show_details(page, list_holding(shown, page.view.sample), *opened)

@@ -8,25 +8,25 @@ from avhcurate.ui.selection import selectable_grid, selection
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.url_state import TILE_SIZES
 
-here = frame.with_data()
-view, table = here.view, here.table
+page = frame.with_data()
+view, table = page.view, page.table
 
 st.title("Gallery")
-page = grid_actions.choose_order(here)
-if not here.count:
+number = grid_actions.choose_order(page)
+if not page.count:
     grid_actions.nothing_matches()
 
 rows = table.page(
     view.filters,
     sort=view.sort,
     descending=view.descending,
-    offset=(page - 1) * view.per_page,
+    offset=(number - 1) * view.per_page,
     limit=view.per_page,
     columns=tile_columns(view.sort),
 )
-tiles = make_tiles(rows, table.dataset.name, here.version, score=view.sort)
-kept = selection(f"{table.dataset.name} {here.version}", view.filters)
-chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
-grid_actions.action_bar(here, chosen, page)
+tiles = make_tiles(rows, table.dataset.name, page.version, score=view.sort)
+kept = selection(f"{table.dataset.name} {page.version}", view.filters)
+chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=number)
+grid_actions.action_bar(page, chosen, number)
 
-show_details(here, chosen.shown, opened, first=(page - 1) * view.per_page, of=here.count)
+show_details(page, chosen.shown, opened, first=(number - 1) * view.per_page, of=page.count)

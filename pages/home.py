@@ -10,30 +10,30 @@ from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.user_errors import plain
 
-here = frame.here()
-if here.table is None:
+page = frame.page()
+if page.table is None:
     st.title("Welcome")
     st.caption("See where people and an image classifier disagree, and leave with a label file.")
-    job = job_panel(here.workspace)
+    job = job_panel(page.workspace)
     if job is None or not job.active:
-        frame.empty_workspace(here)
+        frame.empty_workspace(page)
         st.markdown("**Import images**")
-        home_ui.import_form(here.workspace.root, busy=False)
+        home_ui.import_form(page.workspace.root, busy=False)
         st.markdown("**Or fetch a public dataset**")
-        home_ui.fetch_form(here.workspace.root, busy=False)
+        home_ui.fetch_form(page.workspace.root, busy=False)
     st.stop()
 
-here = frame.with_data()
-table, root = here.table, here.workspace.root
+page = frame.with_data()
+table, root = page.table, page.workspace.root
 record = table.dataset.record
 st.title(plain(record.name))
-subtitle(here, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
-job = job_panel(here.workspace)
+subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
+job = job_panel(page.workspace)
 
 home_ui.dataset_facts(table)
 home_ui.messages(table)
 st.space("small")
-home_ui.spread(here)
+home_ui.spread(page)
 st.space("small")
 home_ui.model_runs(table)
 

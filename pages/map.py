@@ -12,24 +12,24 @@ from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
 
 st.title("Map")
-here = frame.with_run()
-subtitle(here, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
+page = frame.with_run()
+subtitle(page, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
 map_ui_region.go_to_gallery()
-job = job_panel(here.workspace)
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-maps = map_ui_start.maps_of_run(here)
+maps = map_ui_start.maps_of_run(page)
 if not maps:
-    map_ui_start.first(here, busy=busy)
+    map_ui_start.first(page, busy=busy)
     st.stop()
 if busy:
-    map_ui_start.await_map(here, len(maps))
-if not here.count:
+    map_ui_start.await_map(page, len(maps))
+if not page.count:
     nothing_matches()
 
-shown = map_ui.map_in_view(here, maps)
-map_ui.choose_colours(here, maps, shown)
-map_ui.chart(here, shown)
-on_page, opened = map_ui_region.images(here, shown)
+shown = map_ui.map_in_view(page, maps)
+map_ui.choose_colours(page, maps, shown)
+map_ui.chart(page, shown)
+on_page, opened = map_ui_region.images(page, shown)
 with st.expander("Make another map"):
-    map_ui_start.form(here, busy=busy)
-show_details(here, on_page, opened)
+    map_ui_start.form(page, busy=busy)
+show_details(page, on_page, opened)

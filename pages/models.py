@@ -14,29 +14,29 @@ from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.page_header import subtitle
 
 st.title("Models")
-here = frame.with_run()
-subtitle(here, "Model runs on the same samples: how good, how sure, and what each finds hard.")
-if not here.count:
+page = frame.with_run()
+subtitle(page, "Model runs on the same samples: how good, how sure, and what each finds hard.")
+if not page.count:
     nothing_matches()
 
-compare_ui.filters_note(here)
-runs = comparable_runs(here.table)
+compare_ui.filters_note(page)
+runs = comparable_runs(page.table)
 if len(runs) < 2:
-    compare_ui.only_one_run(here, runs)
-part = compare_ui.part(here, runs)
+    compare_ui.only_one_run(page, runs)
+part = compare_ui.part(page, runs)
 if part == "transfer":
-    across(here)
+    across(page)
     st.stop()
 if part == "all":
-    names, keys = compare_ui.chosen_runs(here, runs), compare_ui.chosen_scores(here)
-    all_runs(here, compare_ui.side_by_side(here.table, names, keys=keys, filters=here.filters), keys)
+    names, keys = compare_ui.chosen_runs(page, runs), compare_ui.chosen_scores(page)
+    all_runs(page, compare_ui.side_by_side(page.table, names, keys=keys, filters=page.filters), keys)
     st.stop()
 
-if (chosen := compare_ui.chosen_pair(here, runs)) is None:
+if (chosen := compare_ui.chosen_pair(page, runs)) is None:
     st.stop()
-keys = compare_ui.chosen_scores(here) if part == "pair" else ["avh"]
-pair = compare_ui.compare_pair(here.table, *chosen, keys=keys, filters=here.filters)
+keys = compare_ui.chosen_scores(page) if part == "pair" else ["avh"]
+pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
 ui_pair.headline(pair)
-listing, clicked = ui_pair.listing(here, pair, part)
-shown, opened = images(here, pair, listing) if listing is not None else ([], None)
-show_details(here, shown, clicked, opened)
+listing, clicked = ui_pair.listing(page, pair, part)
+shown, opened = images(page, pair, listing) if listing is not None else ([], None)
+show_details(page, shown, clicked, opened)

@@ -11,17 +11,17 @@ from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.score_help import RULE_NAMES
 
 st.title("Pseudo-labels")
-here = frame.with_run()
-subtitle(here, "Class-balanced labels for self-training. Given labels are for evaluation only: none is used to select.")
-if not here.count:
+page = frame.with_run()
+subtitle(page, "Class-balanced labels for self-training. Given labels are for evaluation only: none is used to select.")
+if not page.count:
     nothing_matches()
 
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:
-    rule, portion = pseudo_labels_ui.choose_rule(here.view)
-result = pseudo_labels_ui.select(here.table, rule=rule, portion=portion, filters=here.filters)
+    rule, portion = pseudo_labels_ui.choose_rule(page.view)
+result = pseudo_labels_ui.select(page.table, rule=rule, portion=portion, filters=page.filters)
 with toolbar:
-    pseudo_labels_ui.export_menu(here.table, result)
+    pseudo_labels_ui.export_menu(page.table, result)
 pseudo_labels_ui.headline(result)
 
 left, right = halves()
@@ -34,20 +34,20 @@ with right:
 with st.expander("Thresholds and counts per class"):
     pseudo_labels_ui.class_table(result)
 
-by_avc, by_softmax, ids = pseudo_labels_ui.avc_and_softmax(here, portion)
+by_avc, by_softmax, ids = pseudo_labels_ui.avc_and_softmax(page, portion)
 st.subheader("Where the gates differ")
 st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
 left, right = halves()
 with left:
     title = "Selected by AVC and not by softmax"
-    one, first = pseudo_labels_ui.selected_by_one(here, title, by_avc, ids["first"], score="confidence", name="avc")
+    one, first = pseudo_labels_ui.selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
 with right:
     title = "Selected by softmax and not by AVC"
     other, second = pseudo_labels_ui.selected_by_one(
-        here, title, by_softmax, ids["second"], score="avc", name="softmax"
+        page, title, by_softmax, ids["second"], score="avc", name="softmax"
     )
 
-show_details(here, list_holding([one, other], here.view.sample), first, second)
+show_details(page, list_holding([one, other], page.view.sample), first, second)
 # Last, so that the rest of the page does not wait for it.
 with curve:
-    pseudo_labels_ui.portion_chart(here, rule, portion)
+    pseudo_labels_ui.portion_chart(page, rule, portion)

@@ -11,25 +11,25 @@ from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
 
 st.title("Quality")
-here = frame.with_data()
-subtitle(here, "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.", votes=False)
-job = job_panel(here.workspace)
+page = frame.with_data()
+subtitle(page, "Copies, leaks between splits, and images that are dark, blurred, tiny or broken.", votes=False)
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-if not here.table.measured:
-    quality_ui.empty(here, busy=busy)
+if not page.table.measured:
+    quality_ui.empty(page, busy=busy)
     st.stop()
-if not here.count:
+if not page.count:
     nothing_matches()
 
-record = quality_service.ready(here.table).record
-duplicates = quality_ui.find_duplicates(here.table, here.filters)
-quality_ui.counts(record, duplicates, len(quality_service.odd_files(here.table, here.filters)))
-view = quality_ui.choose_view(here)
+record = quality_service.ready(page.table).record
+duplicates = quality_ui.find_duplicates(page.table, page.filters)
+quality_ui.counts(record, duplicates, len(quality_service.odd_files(page.table, page.filters)))
+view = quality_ui.choose_view(page)
 if view == "images":
-    shown, opened = quality_ui.measures(here)
+    shown, opened = quality_ui.measures(page)
 elif view == "duplicates":
-    quality_ui.similarity(here, record, busy=busy)
-    shown, opened = quality_ui.groups_grid(here, duplicates)
+    quality_ui.similarity(page, record, busy=busy)
+    shown, opened = quality_ui.groups_grid(page, duplicates)
 else:
-    shown, opened = quality_ui.odd_files(here)
-show_details(here, shown, opened)
+    shown, opened = quality_ui.odd_files(page)
+show_details(page, shown, opened)

@@ -6,8 +6,8 @@ from avhcurate.saved.ui import choose_part, show_history, show_sets, show_views
 from avhcurate.saved.ui_split import show_split
 from avhcurate.ui import frame
 
-here = frame.with_data()
+page = frame.with_data()
 
 st.title("Saved")
 parts = {"sets": show_sets, "views": show_views, "history": show_history, "split": show_split}
-parts[choose_part(here.view)](here)
+parts[choose_part(page.view)](page)

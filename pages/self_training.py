@@ -10,32 +10,32 @@ from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 
 st.title("Self-training")
-here = frame.with_data()
+page = frame.with_data()
 st.caption(ui_start.STORY)
-job = job_panel(here.workspace)
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-folders = self_training_ui.current_trainings(here)
+folders = self_training_ui.current_trainings(page)
 if not folders:
-    ui_start.first_start(here, busy=busy)
+    ui_start.first_start(page, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    group = self_training_ui.choose_experiment(here, folders)
+    group = self_training_ui.choose_experiment(page, folders)
     job_forms.another_button("selftrain", "Start another")
-job_forms.another("selftrain", lambda: ui_start.form(here, busy=busy))
+job_forms.another("selftrain", lambda: ui_start.form(page, busy=busy))
 self_training_ui.about(group)
 if busy:
-    ui_start.await_round(here)
+    ui_start.await_round(page)
 variants = by_variant(group)
 if not variants:
     self_training_ui.no_round_yet(busy=busy)
     st.stop()
-self_training_ui.rounds_chart(here, variants)
+self_training_ui.rounds_chart(page, variants)
 self_training_ui.rules_table(variants)
 
 st.subheader("One round")
-if (chosen := ui_round.choose_round(here, variants)) is None:
+if (chosen := ui_round.choose_round(page, variants)) is None:
     st.stop()
 ui_round.classes(chosen)
-ids, opened = ui_round.gallery(here, chosen, variants)
-show_details(here, ids, opened)
+ids, opened = ui_round.gallery(page, chosen, variants)
+show_details(page, ids, opened)

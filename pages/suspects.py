@@ -11,26 +11,26 @@ from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
 
 st.title("Suspects")
-here = frame.with_run()
-subtitle(here, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
-job = job_panel(here.workspace)
+page = frame.with_run()
+subtitle(page, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-folder = suspects_ui.chosen_list(here)
+folder = suspects_ui.chosen_list(page)
 if folder is None:
-    suspects_ui.empty(here, busy=busy)
+    suspects_ui.empty(page, busy=busy)
     st.stop()
-if not here.count:
+if not page.count:
     nothing_matches()
 
-suspects = suspects_ui.suspects_in_view(here, folder)
-suspects_ui.choose_suspects(here, suspects)
-suspects_ui.summary(here, suspects)
-if suspects_ui.VIEW.of(here.view) == "one":
+suspects = suspects_ui.suspects_in_view(page, folder)
+suspects_ui.choose_suspects(page, suspects)
+suspects_ui.summary(page, suspects)
+if suspects_ui.VIEW.of(page.view) == "one":
     ui_review.one_by_one(
-        here, suspects.record, suspects.every, suspects.about, suspects.open["id"].astype(int).tolist()
+        page, suspects.record, suspects.every, suspects.about, suspects.open["id"].astype(int).tolist()
     )
 else:
-    shown, opened = suspects_ui.listing(here, suspects)
-    show_details(here, shown, opened)
+    shown, opened = suspects_ui.listing(page, suspects)
+    show_details(page, shown, opened)
 with st.expander("Run again with other settings"):
-    suspects_ui.start_form(here, busy=busy)
+    suspects_ui.start_form(page, busy=busy)

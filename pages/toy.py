@@ -7,10 +7,10 @@ from avhcurate.ui import frame
 from avhcurate.ui.text import PAPER
 
 st.title("Toy")
-here = frame.here()
+page = frame.page()
 st.caption(f"What the paper ({PAPER}) claims, where the truth is known: Gaussians, and a small network trained live.")
-asked = toy_ui.settings(here.view)
+asked = toy_ui.settings(page.view)
 toy_ui.choose_settings(asked)
-result = toy_ui.trained(here.workspace.root, asked)
+result = toy_ui.trained(page.workspace.root, asked)
 st.markdown(toy_ui.summary_text(result))
 toy_ui.explore(result)

@@ -13,36 +13,36 @@ from avhcurate.ui.page_header import subtitle
 from avhcurate.ui.text import PAPER
 
 st.title("Training dynamics")
-here = frame.with_data()
+page = frame.with_data()
 subtitle(
-    here,
+    page,
     "What a network learns, and when: the same held-out samples, evaluated again and again.",
 )
-job = job_panel(here.workspace)
+job = job_panel(page.workspace)
 busy = job is not None and job.active
-trainings = training_dynamics_service.trainings(here.workspace, here.table.dataset.name)
+trainings = training_dynamics_service.trainings(page.workspace, page.table.dataset.name)
 if not trainings:
-    training_dynamics_ui_start.first(here, busy=busy)
+    training_dynamics_ui_start.first(page, busy=busy)
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    chosen = training_dynamics_ui.choose(here, trainings)
+    chosen = training_dynamics_ui.choose(page, trainings)
     job_forms.another_button("train", "Train another")
-job_forms.another("train", lambda: training_dynamics_ui_start.form(here, busy=busy))
-training_dynamics_ui.need_samples(here, chosen)
-training_dynamics_ui.curves(here, chosen, live=busy and job.verb == "train")
+job_forms.another("train", lambda: training_dynamics_ui_start.form(page, busy=busy))
+training_dynamics_ui.need_samples(page, chosen)
+training_dynamics_ui.curves(page, chosen, live=busy and job.verb == "train")
 
 st.subheader(f"The five discoveries of {PAPER}")
-training_dynamics_ui.findings(here, chosen)
+training_dynamics_ui.findings(page, chosen)
 
 st.subheader("Data map")
-mapped = ui_data_map.mapped(here, chosen)
-points = ui_data_map.points(here, mapped)
+mapped = ui_data_map.mapped(page, chosen)
+points = ui_data_map.points(page, mapped)
 if points.empty:
     st.markdown(":material/hourglass_empty: The map begins with the first whole epoch.")
     st.stop()
-tool = ui_data_map.choose_region(here, points)
-clicked = ui_data_map.chart(here, points, tool)
-training_dynamics_ui.links(here, mapped)
-shown, opened = ui_data_map.images(here, points, about=f"{here.table.dataset.name} {here.version} {mapped.name}")
-show_details(here, shown, clicked, opened)
+tool = ui_data_map.choose_region(page, points)
+clicked = ui_data_map.chart(page, points, tool)
+training_dynamics_ui.links(page, mapped)
+shown, opened = ui_data_map.images(page, points, about=f"{page.table.dataset.name} {page.version} {mapped.name}")
+show_details(page, shown, clicked, opened)

@@ -30,24 +30,24 @@ RULE = (
 CLASS: Choice[str] = Choice("annotate.class", "", str)
 
 
-def title_row(here: Opened, annotator: str, settings: CollectionSettings) -> None:
+def title_row(page: Opened, annotator: str, settings: CollectionSettings) -> None:
     """Title, annotator, and what can be set while annotating, in one row."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Annotate", anchor=False)
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
             if settings.design == "select":
-                _class_choice(here, settings)
-                _size_choice(here.view)
+                _class_choice(page, settings)
+                _size_choice(page.view)
             st.markdown(f":material/person: **{plain(annotator)}**", width="content")
             if not who():
                 st.button("Change", type="tertiary", key="annotate.leave", on_click=leave, help="Annotate as another")
 
 
-def _class_choice(here: Opened, settings: CollectionSettings) -> None:
-    names = here.table.classes
+def _class_choice(page: Opened, settings: CollectionSettings) -> None:
+    names = page.table.classes
     possible = [names[label] for label in settings.classes or range(len(names))]
     options = {"": "Classes in turn"} | {name: name for name in possible}
-    CLASS.show(st.selectbox, "Class", here.view, options, label_visibility="collapsed", width=190)
+    CLASS.show(st.selectbox, "Class", page.view, options, label_visibility="collapsed", width=190)
 
 
 def _size_choice(view: View) -> None:
@@ -64,24 +64,24 @@ def _set_size() -> None:
 # --- the work ------------------------------------------------------------------------------------------------
 
 
-def current_task(here: Opened, annotator: str, settings: CollectionSettings) -> None:
+def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> None:
     """The current task; after each answer only this part of the page is drawn again."""
-    session = session_of(f"{here.table.dataset.name}|{here.version}|{settings.design}|{annotator}", annotator)
-    (_tick if settings.design == "select" else _classify)(here, settings, session)
+    session = session_of(f"{page.table.dataset.name}|{page.version}|{settings.design}|{annotator}", annotator)
+    (_tick if settings.design == "select" else _classify)(page, settings, session)
 
 
 @st.fragment
-def _classify(here: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
-    table = here.table
+def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
+    table = page.table
     session.hear(table, st.session_state.get("annotate.card"))
     questions = session.questions(table, ahead=_AHEAD)
     progress = session.progress(table, now=not questions)
     if not questions and not progress.answers:
-        _nothing_left(here, session)
+        _nothing_left(page, session)
         return
     name, definitions = table.dataset.name, dict(settings.definitions)
     classify_card(
-        [Item(one.id, one.task, image_url(name, one.id, version=here.version, full=True)) for one in questions],
+        [Item(one.id, one.task, image_url(name, one.id, version=page.version, full=True)) for one in questions],
         table.classes,
         key="annotate.card",
         scope=session.scope,
@@ -94,12 +94,12 @@ def _classify(here: Opened, settings: CollectionSettings, session: AnnotatorSess
         about=[definitions.get(name, "") for name in table.classes],
     )
     if not questions:
-        _nothing_left(here, session)
+        _nothing_left(page, session)
 
 
 @st.fragment
-def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
-    table, wanted = here.table, CLASS.of(here.view)
+def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
+    table, wanted = page.table, CLASS.of(page.view)
     session.hear(table, st.session_state.get("annotate.grid"))
     label = table.classes.index(wanted) if wanted in table.classes else None
     grid = queue.next_grid(table, session.annotator, label=label)
@@ -110,25 +110,25 @@ def _tick(here: Opened, settings: CollectionSettings, session: AnnotatorSession)
         st.info(f"Every image of {plain(wanted)} has your answer.", icon=":material/task_alt:")
         st.button("Go on with the other classes", key="annotate.in_turn", on_click=CLASS.put, args=("",))
     else:
-        _nothing_left(here, session)
+        _nothing_left(page, session)
     if grid is None and not session.submitted:
         return
     tick_grid(
-        _tiles(here, grid) if grid else [],
+        _tiles(page, grid) if grid else [],
         key="annotate.grid",
         scope=session.scope,
         task=grid.task if grid else "",
         name=grid.class_name if grid else "",
         ticked=grid.ticked if grid else (),
         receipt=session.receipt,
-        size=TILE_SIZES[here.view.tile],
+        size=TILE_SIZES[page.view.tile],
         can_go_back=session.submitted > 0,
         health=health_url(),
     )
 
 
-def _tiles(here: Opened, grid: GridTask) -> list[TickTile]:
-    name, version = here.table.dataset.name, here.version
+def _tiles(page: Opened, grid: GridTask) -> list[TickTile]:
+    name, version = page.table.dataset.name, page.version
     return [
         TickTile(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
         for id in grid.ids
@@ -145,9 +145,9 @@ def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: in
     st.caption(plain(settings.rule or RULE))
 
 
-def _nothing_left(here: Opened, session: AnnotatorSession) -> None:
+def _nothing_left(page: Opened, session: AnnotatorSession) -> None:
     """Thanks at the end of an annotator's tasks, and the progress of the collection."""
-    progress = queue.progress(here.table, session.annotator)
+    progress = queue.progress(page.table, session.annotator)
     with st.container(border=True):
         st.subheader("Nothing is left for you", icon=":material/celebration:")
         st.write(
@@ -162,10 +162,10 @@ def _nothing_left(here: Opened, session: AnnotatorSession) -> None:
         )
 
 
-def settings_or_warning(here: Opened) -> CollectionSettings | None:
+def settings_or_warning(page: Opened) -> CollectionSettings | None:
     """Settings of the dataset's collection; None without one, or with a warning where they are not valid any more."""
     try:
-        return setup.settings_of(here.table)
+        return setup.settings_of(page.table)
     except CurateError as error:
         st.warning(plain(str(error)))
         return None

@@ -47,7 +47,7 @@ def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
         show_chart(votes_of_samples(quality.each, target=settings.target), key="annotators.each")
 
 
-def annotators_table(here: Opened, quality: VoteQuality) -> None:
+def annotators_table(page: Opened, quality: VoteQuality) -> None:
     """A row an annotator; selected ones can be excluded or included, or their answers removed for good."""
     st.subheader("Annotators")
     rows = quality.table
@@ -62,12 +62,12 @@ def annotators_table(here: Opened, quality: VoteQuality) -> None:
     )
     names = rows["annotator"].tolist()
     chosen = [names[row] for row in event["selection"]["rows"] if row < len(names)]
-    _actions(here, rows, chosen)
+    _actions(page, rows, chosen)
 
 
-def status_history(here: Opened) -> None:
+def status_history(page: Opened) -> None:
     """Who was excluded and included, when, why and by whom."""
-    rows = annotators.status_changes(here.table)
+    rows = annotators.status_changes(page.table)
     if not len(rows):
         return
     with st.expander(f"Exclusions and inclusions ({len(rows):,})", icon=":material/history:"):
@@ -131,7 +131,7 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
+def _actions(page: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
     if not chosen:
         st.caption("Select rows to exclude somebody, to include them again, or to remove their answers for good.")
         return
@@ -145,7 +145,7 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             icon=":material/block:",
             disabled=set(chosen) <= excluded,
             on_click=_set_status,
-            args=(here, "exclude", [name for name in chosen if name not in excluded]),
+            args=(page, "exclude", [name for name in chosen if name not in excluded]),
         )
         st.button(
             "Include",
@@ -153,7 +153,7 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             icon=":material/undo:",
             disabled=not set(chosen) & excluded,
             on_click=_set_status,
-            args=(here, "include", [name for name in chosen if name in excluded]),
+            args=(page, "include", [name for name in chosen if name in excluded]),
         )
         st.button(
             "Withdraw …",
@@ -166,7 +166,7 @@ def _actions(here: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             args=(chosen[0],),
         )
     if st.session_state.get(_LEAVING) in chosen:
-        _confirm_withdrawal(here, rows, st.session_state[_LEAVING])
+        _confirm_withdrawal(page, rows, st.session_state[_LEAVING])
 
 
 def _ask(name: str | None = None) -> None:
@@ -174,7 +174,7 @@ def _ask(name: str | None = None) -> None:
 
 
 @st.dialog("Remove all answers of an annotator", icon=":material/delete_forever:", on_dismiss=_ask)
-def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
+def _confirm_withdrawal(page: Opened, rows: pd.DataFrame, name: str) -> None:
     answers = int(rows.loc[rows["annotator"] == name, "answers"].iloc[0])
     st.write(
         f"All {answers:,} answers of **{plain(name)}** on this dataset are deleted, and the name with them. "
@@ -184,14 +184,14 @@ def _confirm_withdrawal(here: Opened, rows: pd.DataFrame, name: str) -> None:
     if st.button(
         f"Delete {answers:,} answers", type="primary", key="annotators.really", disabled=typed.strip() != name
     ):
-        attempt(annotators.withdraw, here.table, name, done=f"The answers of {name} are gone")
+        attempt(annotators.withdraw, page.table, name, done=f"The answers of {name} are gone")
         _ask()
         st.rerun()
 
 
-def _set_status(here: Opened, action: Literal["exclude", "include"], names: Sequence[str]) -> None:
+def _set_status(page: Opened, action: Literal["exclude", "include"], names: Sequence[str]) -> None:
     why = st.session_state.get("annotators.why", "") if action == "exclude" else ""
     outcome = "is excluded" if action == "exclude" else "counts again"
     for name in names:
         done = f"{name} {outcome}"
-        attempt(annotators.set_status, here.table, name, action, why=why, who=who() or user(), done=done)
+        attempt(annotators.set_status, page.table, name, action, why=why, who=who() or user(), done=done)

@@ -159,7 +159,7 @@ def session_of(scope: str, annotator: str) -> AnnotatorSession:
     return kept
 
 
-def answers_menu(here: Opened, me: str) -> None:
+def answers_menu(page: Opened, me: str) -> None:
     """A menu in which annotators can remove their answers for good."""
     with st.popover("My answers", icon=":material/delete:", type="tertiary", key="annotate.mine"):
         st.write("You can have every answer of yours on this dataset removed for good. It cannot be undone.")
@@ -170,13 +170,13 @@ def answers_menu(here: Opened, me: str) -> None:
             icon=":material/delete_forever:",
             disabled=not sure,
             on_click=_remove_answers,
-            args=(here, me),
+            args=(page, me),
         )
 
 
-def _remove_answers(here: Opened, me: str) -> None:
+def _remove_answers(page: Opened, me: str) -> None:
     if not st.session_state.get("annotate.sure"):
         return
-    attempt(annotators.withdraw, here.table, me, done="Your answers are removed")
+    attempt(annotators.withdraw, page.table, me, done="Your answers are removed")
     st.session_state.pop(_SESSION, None)
     st.session_state["annotate.sure"] = False

@@ -35,7 +35,7 @@ _ABOUT = {
 _ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated votes"}
 
 
-def collection_form(here: Opened, before: CollectionSettings | None, *, key: str) -> None:
+def collection_form(page: Opened, before: CollectionSettings | None, *, key: str) -> None:
     """Every setting of a collection, with a button that writes it for all annotators."""
     start = before or CollectionSettings(design="classify", target=5)
     design = st.segmented_control(
@@ -49,7 +49,7 @@ def collection_form(here: Opened, before: CollectionSettings | None, *, key: str
     st.caption(_ABOUT[design])
     with st.form(f"{key}.form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _order(here, start, key)
+            _order(page, start, key)
             st.number_input(
                 "Votes an image",
                 1,
@@ -71,13 +71,13 @@ def collection_form(here: Opened, before: CollectionSettings | None, *, key: str
                     help="Share of images with a clear answer, mixed in to see whether an annotator looks.",
                 )
         if design == "select":
-            _grid_settings(here, start, key)
+            _grid_settings(page, start, key)
         label = "Start the collection" if before is None else "Save for everybody"
-        st.form_submit_button(label, type="primary", on_click=_save_collection, args=(here, start, key))
+        st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key))
 
 
-def _order(here: Opened, start: CollectionSettings, key: str) -> None:
-    scored = here.table.run is not None
+def _order(page: Opened, start: CollectionSettings, key: str) -> None:
+    scored = page.table.run is not None
     queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
     st.selectbox(
         "Which images first",
@@ -90,8 +90,8 @@ def _order(here: Opened, start: CollectionSettings, key: str) -> None:
     if scored:
         st.selectbox(
             "Hardest by",
-            here.table.scores,
-            index=here.table.scores.index(start.score) if start.score in here.table.scores else 0,
+            page.table.scores,
+            index=page.table.scores.index(start.score) if start.score in page.table.scores else 0,
             format_func=score_name,
             key=f"{key}.score",
             width=170,
@@ -99,7 +99,7 @@ def _order(here: Opened, start: CollectionSettings, key: str) -> None:
         )
 
 
-def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
+def _grid_settings(page: Opened, start: CollectionSettings, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for name, label, low, high, help in (
             ("candidates", "Candidates", 1, 200, "Images of the class in a grid, which the votes are about."),
@@ -107,7 +107,7 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
             ("negatives", "Known others", 0, 20, "Controls: images of the most similar other class, not to be ticked."),
         ):
             st.number_input(label, low, high, getattr(start, name), key=f"{key}.{name}", help=help, width=150)
-    names = here.table.classes
+    names = page.table.classes
     st.multiselect(
         "Classes",
         range(len(names)),
@@ -128,11 +128,11 @@ def _grid_settings(here: Opened, start: CollectionSettings, key: str) -> None:
         )
 
 
-def _save_collection(here: Opened, start: CollectionSettings, key: str) -> None:
+def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
     def entered(name: str, otherwise: Any) -> Any:
         return st.session_state.get(f"{key}.{name}", otherwise)
 
-    names, definitions = here.table.classes, dict(start.definitions)
+    names, definitions = page.table.classes, dict(start.definitions)
     for row, change in (entered("definitions", None) or {}).get("edited_rows", {}).items():
         definitions[names[int(row)]] = str(change.get("Definition") or "").strip()
     rule = str(entered("rule", start.rule)).strip()
@@ -144,19 +144,19 @@ def _save_collection(here: Opened, start: CollectionSettings, key: str) -> None:
         definitions=tuple((name, definitions[name]) for name in names if definitions.get(name)),
         rule="" if rule == RULE else rule,
     )
-    attempt(setup.configure, here.table, settings, who=who() or user(), done="The collection is set up")
+    attempt(setup.configure, page.table, settings, who=who() or user(), done="The collection is set up")
 
 
 # --- the source of HSF --------------------------------------------------------------------------------------------
 
 
-def source_line(here: Opened, source: HsfSource) -> None:
+def source_line(page: Opened, source: HsfSource) -> None:
     """Which votes HSF uses, and the form that chooses others."""
-    available = here.table.counter.sources()
+    available = page.table.counter.sources()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f":material/how_to_vote: {plain(source_text(source))}", width="stretch")
         with st.popover("Source of HSF", icon=":material/tune:", key="annotators.source"):
-            _source_form(here, source, available)
+            _source_form(page, source, available)
     unused = [f"{number:,} {_ORIGINS[key].lower()}" for key, number in available.items() if key != source.key]
     if unused:
         st.caption(f"Kept apart and not counted: {' and '.join(unused)}.")
@@ -182,7 +182,7 @@ def source_text(source: HsfSource) -> str:
     return f"HSF comes from {' and '.join(parts)}{out if source.left_out else ''}."
 
 
-def _source_form(here: Opened, source: HsfSource, available: dict[str, int]) -> None:
+def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> None:
     rows = [{"Votes": _ORIGINS.get(key, key), "Number": number} for key, number in available.items()]
     if rows:
         number = st.column_config.NumberColumn(format="localized")
@@ -206,14 +206,14 @@ def _source_form(here: Opened, source: HsfSource, available: dict[str, int]) -> 
             key="annotators.control_filter",
             help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
         )
-        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(here,))
+        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page,))
     st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
 
 
-def _save_source(here: Opened) -> None:
+def _save_source(page: Opened) -> None:
     attempt(
         setup.choose_source,
-        here.table,
+        page.table,
         chosen=st.session_state["annotators.chosen"],
         control_filter=st.session_state["annotators.control_filter"],
         who=who() or user(),

@@ -73,7 +73,7 @@ _disputed_labels = st.cache_data(max_entries=8, show_spinner="Weighing the votes
 # --- exclusion by a rule -----------------------------------------------------------------------------------------
 
 
-def exclusion_rule(here: Opened, quality: VoteQuality) -> None:
+def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
     """Limits that annotators must keep; who would be left out, what that does to HSF, and a button that does it."""
     with st.expander("Exclude by a rule", icon=":material/rule:"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -85,21 +85,21 @@ def exclusion_rule(here: Opened, quality: VoteQuality) -> None:
         if limits == ExclusionRule():
             st.caption("Enter a limit to see who would be excluded. Nobody is until you apply the rule.")
             return
-        excluded = annotators.excluded_by(here.table, quality.table, limits)
+        excluded = annotators.excluded_by(page.table, quality.table, limits)
         if excluded.empty:
             st.caption("Every annotator who counts keeps this rule.")
             return
         names = excluded["annotator"].tolist()
         reasons = zip(names, excluded["reason"], strict=True)
         st.markdown("\n".join(f"- **{plain(name)}**: {plain(why)}" for name, why in reasons))
-        effect = annotate_vote_quality.without(here.table, quality, names)
+        effect = annotate_vote_quality.without(page.table, quality, names)
         st.markdown(f":material/preview: {described(effect)}")
         st.button(
             f"Exclude {counted(len(names), 'annotator')}",
             key="annotators.apply",
             icon=":material/block:",
             on_click=_apply,
-            args=(here, limits),
+            args=(page, limits),
         )
 
 
@@ -135,8 +135,8 @@ def described(effect: ExclusionEffect) -> str:
     return " ".join(parts)
 
 
-def _apply(here: Opened, limits: ExclusionRule) -> None:
-    attempt(annotators.apply_rule, here.table, limits, who=who() or user(), done="The rule is applied")
+def _apply(page: Opened, limits: ExclusionRule) -> None:
+    attempt(annotators.apply_rule, page.table, limits, who=who() or user(), done="The rule is applied")
 
 
 # --- agreement and reliability -----------------------------------------------------------------------------------
@@ -174,15 +174,15 @@ def _value(value: float) -> str:
     return "–" if value != value else f"{value:.2f}"
 
 
-def votes_needed(here: Opened) -> None:
+def votes_needed(page: Opened) -> None:
     """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
     st.subheader("How many more votes?")
-    if here.table.run is None:
+    if page.table.run is None:
         st.caption("A correlation needs scores: score the dataset with a model first.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("Until the 95 % interval of", width="content")
-        scores = list(here.table.scores)
+        scores = list(page.table.scores)
         score = st.selectbox(
             "Score", scores, format_func=score_name, key="annotators.score", label_visibility="collapsed", width=170
         )
@@ -192,7 +192,7 @@ def votes_needed(here: Opened) -> None:
         )
         st.markdown("wide:", width="content")
     try:
-        st.markdown(plain(need_text(annotate_vote_quality.need(here.table, score=score, width=width))))
+        st.markdown(plain(need_text(annotate_vote_quality.need(page.table, score=score, width=width))))
     except CurateError as error:
         show_user_error(error)
 
@@ -215,7 +215,7 @@ def need_text(need: Need) -> str:
 # --- disputed labels ------------------------------------------------------------------------------------------------
 
 
-def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int | None]:
+def disputed_labels(page: Opened, quality: VoteQuality) -> tuple[list[int], int | None]:
     """Disputed labels as tiles, the surest first; returns the ids shown, and the id just opened."""
     st.subheader("Where people contradict the label")
     st.caption(
@@ -224,7 +224,7 @@ def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int 
     )
     if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
         return [], None
-    disputed = _disputed_labels(here.table, quality.design)
+    disputed = _disputed_labels(page.table, quality.design)
     if disputed.empty:
         st.caption("No label is contradicted so far.")
         return [], None
@@ -232,7 +232,7 @@ def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int 
     more = f" of {len(disputed):,}, the surest first" if len(disputed) > len(shown) else ""
     st.caption(f"{len(shown):,} images{more}; on each what people say, and how probable that is.")
     event = image_grid(
-        _tiles(here, shown),
+        _tiles(page, shown),
         key="annotators.contradicted",
         tile_size=110,
         selectable=False,
@@ -241,10 +241,10 @@ def disputed_labels(here: Opened, quality: VoteQuality) -> tuple[list[int], int 
     return shown["id"].tolist(), event.opened
 
 
-def _tiles(here: Opened, shown: pd.DataFrame) -> list[Tile]:
-    rows = rows_of(here.table, shown["id"].tolist(), columns=tile_columns("hsf"))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="hsf")
-    names = dict(enumerate(here.table.classes))
+def _tiles(page: Opened, shown: pd.DataFrame) -> list[Tile]:
+    rows = rows_of(page.table, shown["id"].tolist(), columns=tile_columns("hsf"))
+    tiles = make_tiles(rows, page.table.dataset.name, page.version, score="hsf")
+    names = dict(enumerate(page.table.classes))
     said = [f"people: {names.get(label, 'something else')}" for label in shown["said"]]
     return [
         replace(tile, score="", sub=what, note=f"{prob:.2f}", differs=True)
@@ -255,9 +255,9 @@ def _tiles(here: Opened, shown: pd.DataFrame) -> list[Tile]:
 # --- export ------------------------------------------------------------------------------------------------------
 
 
-def export_menu(here: Opened) -> None:
+def export_menu(page: Opened) -> None:
     """The answers behind HSF as a file of the format chosen."""
-    table = here.table
+    table = page.table
     if table.votes is None:
         return
     st.subheader("Export the votes")

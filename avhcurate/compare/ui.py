@@ -37,35 +37,35 @@ SCORES_SHOWN = some_of("models.scores", KEYS, ["avh", "confidence"], most=_MOST_
 # --- choices -------------------------------------------------------------------------------------------------
 
 
-def part(here: Opened, runs: Sequence[RunFolder]) -> str:
+def part(page: Opened, runs: Sequence[RunFolder]) -> str:
     """Which part of the page is open; with a single run only those that need no second."""
     possible = list(PARTS) if len(runs) > 1 else ["all", "transfer"]
     return PART.show(
         st.segmented_control,
         "Part",
-        here.view,
+        page.view,
         {name: PARTS[name] for name in possible},
         on_change=PART.restart,
         label_visibility="collapsed",
     )
 
 
-def filters_note(here: Opened) -> None:
+def filters_note(page: Opened) -> None:
     """Says by which run the filters go that are about predictions or scores."""
-    filters = here.filters
+    filters = page.filters
     if filters.mistakes or filters.predicted or filters.ranges or filters.where:
-        called = titles(here.table.dataset)
-        run = plain(called[here.table.run.root.name]) if here.table.run else "none"
+        called = titles(page.table.dataset)
+        run = plain(called[page.table.run.root.name]) if page.table.run else "none"
         st.caption(f"Filters on predictions and scores go by the run that is open on the left: {run}.")
 
 
-def chosen_runs(here: Opened, runs: Sequence[RunFolder]) -> list[str]:
+def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
     """The runs of the table, by name: the newest of each network unless the address says otherwise."""
-    called = titles(here.table.dataset)
+    called = titles(page.table.dataset)
     return _runs_choice(runs).show(
         st.multiselect,
         "Runs",
-        here.view,
+        page.view,
         {run.name: called[run.name] for run in runs},
         max_selections=MOST_RUNS,
         placeholder="The newest run of each network",
@@ -85,14 +85,14 @@ def _runs_choice(runs: Sequence[RunFolder]) -> Choice[list[str]]:
     return Choice("models.runs", default_runs(runs), read, ",".join)
 
 
-def chosen_scores(here: Opened) -> list[str]:
+def chosen_scores(page: Opened) -> list[str]:
     """The scores whose correlation with HSF is compared; AVH where the choice is empty."""
-    if here.table.votes is None:
-        return SCORES_SHOWN.of(here.view) or ["avh"]
+    if page.table.votes is None:
+        return SCORES_SHOWN.of(page.view) or ["avh"]
     chosen = SCORES_SHOWN.show(
         st.multiselect,
         "Scores against HSF",
-        here.view,
+        page.view,
         KEYS,
         format_func=score_name,
         max_selections=_MOST_SCORES,
@@ -101,16 +101,16 @@ def chosen_scores(here: Opened) -> list[str]:
     return chosen or ["avh"]
 
 
-def chosen_pair(here: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
+def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
     """Runs A and B: the open run and the newest other, unless the address says otherwise; None for one run twice."""
-    called = titles(here.table.dataset)
+    called = titles(page.table.dataset)
     names = {run.name: called[run.name] for run in runs}
-    opened = here.table.run.root.name if here.table.run else runs[0].name
+    opened = page.table.run.root.name if page.table.run else runs[0].name
     first = one_of("models.a", tuple(names), opened)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        a = first.show(st.selectbox, "A", here.view, names, width=300)
+        a = first.show(st.selectbox, "A", page.view, names, width=300)
         second = one_of("models.b", tuple(names), next(name for name in names if name != a))
-        b = second.show(st.selectbox, "B", here.view, names, width=300)
+        b = second.show(st.selectbox, "B", page.view, names, width=300)
         st.button("Swap", icon=":material/swap_horiz:", key="models.swap", on_click=_swap, args=(first, second, a, b))
     if a == b:
         st.caption("Choose two different runs.")
@@ -124,9 +124,9 @@ def _swap(first: Choice[str], second: Choice[str], a: str, b: str) -> None:
     url_state.write(url_state.current().choosing(second.name, a))
 
 
-def only_one_run(here: Opened, runs: Sequence[RunFolder]) -> None:
+def only_one_run(page: Opened, runs: Sequence[RunFolder]) -> None:
     """What to do where there is nothing to compare."""
-    name = here.table.dataset.name
+    name = page.table.dataset.name
     model = runs[0].record.model if runs else "torchvision:resnet50"
     other = f"{model} --weights OTHER.safetensors" if model.startswith("avhcurate:") else "ANOTHER_MODEL"
     empty_state(
@@ -141,13 +141,13 @@ def only_one_run(here: Opened, runs: Sequence[RunFolder]) -> None:
 # --- comparisons, cached --------------------------------------------------------------------------------------
 
 
-def stamp(table: DatasetTable) -> str:
+def runs_key(table: DatasetTable) -> str:
     """Changes with whatever a comparison depends on: what `cache.cache_key` says, and the dataset's runs."""
     runs = [f"{run.name} {run.scores_path.stat().st_mtime_ns}" for run in comparable_runs(table)]
     return "\n".join([cache.cache_key(table), *runs])
 
 
-HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: stamp}
+HASH_FUNCS = cache.HASH_FUNCS | {DatasetTable: runs_key}
 side_by_side = st.cache_resource(max_entries=6, show_spinner="Comparing the runs …", hash_funcs=HASH_FUNCS)(
     service.side_by_side
 )
@@ -156,10 +156,10 @@ compare_pair = st.cache_resource(max_entries=6, show_spinner="Comparing A and B 
 )
 
 
-def runs_shown(here: Opened) -> SideBySide:
+def runs_shown(page: Opened) -> SideBySide:
     """The table of the runs and scores that the address names, without asking for them."""
-    names = _runs_choice(comparable_runs(here.table)).of(here.view)
-    return side_by_side(here.table, names, keys=SCORES_SHOWN.of(here.view) or ["avh"], filters=here.filters)
+    names = _runs_choice(comparable_runs(page.table)).of(page.view)
+    return side_by_side(page.table, names, keys=SCORES_SHOWN.of(page.view) or ["avh"], filters=page.filters)
 
 
 # --- tables ------------------------------------------------------------------------------------------------------

@@ -28,16 +28,16 @@ BINNING = one_of("models.binning", tuple(BINNINGS), "mass")
 _MOST_LINES = 5
 
 
-def all_runs(here: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
+def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """The table, calibration, rank agreement and discoveries 4 and 5."""
     st.html(_runs_html(runs, keys))
     st.caption(_below_table(runs))
     download(
-        "CSV", service.export_table(runs).to_csv(index=False), f"{here.table.dataset.name}-models.csv", key="models.csv"
+        "CSV", service.export_table(runs).to_csv(index=False), f"{page.table.dataset.name}-models.csv", key="models.csv"
     )
     left, right = halves()
     with left:
-        _reliability(here, runs)
+        _reliability(page, runs)
     if len(runs.table) > 1:
         with right:
             st.subheader("Do they find the same samples hard?")
@@ -61,10 +61,10 @@ def _below_table(runs: SideBySide) -> str:
     )
 
 
-def _reliability(here: Opened, runs: SideBySide) -> None:
+def _reliability(page: Opened, runs: SideBySide) -> None:
     st.subheader("Is it as sure as it is right?")
     names = {key: name.capitalize() for key, name in BINNINGS.items()}
-    binning = BINNING.show(st.segmented_control, "Bins", here.view, names, label_visibility="collapsed")
+    binning = BINNING.show(st.segmented_control, "Bins", page.view, names, label_visibility="collapsed")
     rows = runs.table.head(_MOST_LINES)
     show_chart(
         reliability({row["model"]: runs.calibrations[row["run"], binning] for row in rows.to_dict("records")}),

@@ -24,14 +24,14 @@ class ImageList:
     ids: Sequence[int]
 
 
-def images(here: Opened, pair: RunPair, listing: ImageList) -> tuple[list[int], int | None]:
+def images(page: Opened, pair: RunPair, listing: ImageList) -> tuple[list[int], int | None]:
     """The samples of a listing as a grid, each with what A and B make of it; ids on show, and the one just opened."""
     st.markdown(f"**{plain(listing.title)}** · n {len(listing.ids):,}")
     if not listing.ids:
         st.markdown("No sample is like that here.")
         return [], None
-    classes, about = class_names(here, pair), f"{pair.names} {listing.title}"
-    return sample_grid(here, listing.ids, about=about, look=lambda tile: _look(tile, pair.points, classes))
+    classes, about = class_names(page, pair), f"{pair.names} {listing.title}"
+    return sample_grid(page, listing.ids, about=about, look=lambda tile: _look(tile, pair.points, classes))
 
 
 def _look(tile: Tile, points: pd.DataFrame, classes: Sequence[str]) -> Tile:
@@ -52,9 +52,9 @@ def _percent(rank: float) -> str:
     return "–" if rank != rank else f"{100 * rank:.0f}"
 
 
-def class_names(here: Opened, pair: RunPair) -> list[str]:
+def class_names(page: Opened, pair: RunPair) -> list[str]:
     """Names by class of whichever run tells more classes apart; the open one may know fewer."""
-    known = list(here.table.classes)
+    known = list(page.table.classes)
     return [*known, *map(str, range(len(known), pair.num_classes))]
 
 

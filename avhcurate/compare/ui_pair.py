@@ -38,15 +38,15 @@ def headline(pair: RunPair) -> None:
         st.caption(f"{pair.labelled - n:,} of {pair.labelled:,} labelled samples in view are left out: {reasons}.")
 
 
-def listing(here: Opened, pair: RunPair, part: str) -> tuple[ImageList | None, int | None]:
+def listing(page: Opened, pair: RunPair, part: str) -> tuple[ImageList | None, int | None]:
     """Draws a part of the page about two runs; the samples that it lists, and the id of a point just clicked."""
     if part == "scatter":
-        return scatter(here, pair)
+        return scatter(page, pair)
     if part == "pair":
         return who_is_right(pair), None
     if part == "confusion":
-        return confusions(here, pair), None
-    return hard_for(here, pair), None
+        return confusions(page, pair), None
+    return hard_for(page, pair), None
 
 
 def who_is_right(pair: RunPair) -> ImageList | None:
@@ -161,16 +161,16 @@ def _read_cuts(text: str) -> tuple[float, float]:
 CUTS = Choice("models.cuts", (0.5, 0.8), _read_cuts, lambda cuts: f"{cuts[0]:g}:{cuts[1]:g}")
 
 
-def hard_for(here: Opened, pair: RunPair) -> ImageList:
+def hard_for(page: Opened, pair: RunPair) -> ImageList:
     """The samples of one of `SETS`. "all" refers to the runs of the part "All runs"."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = SET.show(
-            st.segmented_control, "Set", here.view, SETS, on_change=SET.restart, label_visibility="collapsed"
+            st.segmented_control, "Set", page.view, SETS, on_change=SET.restart, label_visibility="collapsed"
         )
         easy, hard = CUTS.show(
             st.slider,
             "Percentiles of AVH: easy up to, hard from",
-            here.view,
+            page.view,
             _LEAST_CUT,
             _MOST_CUT,
             step=0.05,
@@ -178,7 +178,7 @@ def hard_for(here: Opened, pair: RunPair) -> ImageList:
             width=300,
         )
     if chosen == "all":
-        side_by_side = runs_shown(here)
+        side_by_side = runs_shown(page)
         ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.samples)
         what = f"at or above percentile {100 * hard:.0f} of AVH in each of {len(side_by_side.ranks)} runs"
         order = "highest mean percentile first"

@@ -27,19 +27,19 @@ COLOR = one_of("models.color", tuple(_COLORS), "agreement")
 REGION = regions.region_choice("models")
 
 
-def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
+def scatter(page: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
     """AVH of A against AVH of B; the samples of the region drawn on it, and the id of a point just clicked."""
     points = pair.points.dropna(subset=["a", "b"])
-    region = REGION.of(here.view)
-    color, dragmode, hint = _tools(here, voted=pair.voted, selected=region is not None)
+    region = REGION.of(page.view)
+    color, dragmode, hint = _tools(page, voted=pair.voted, selected=region is not None)
     measure = score_name(pair.measure)
     figure = plots.against(
         points,
         titles=pair.titles,
         measure=measure,
         color=color,
-        bins=bin_labels(here.table.edges) if color == "bin" else (),
-        classes=class_names(here, pair),
+        bins=bin_labels(page.table.edges) if color == "bin" else (),
+        classes=class_names(page, pair),
         outline=_outline(region, points) if region else None,
         dragmode=dragmode,
         simulated=pair.simulated,
@@ -66,12 +66,12 @@ def scatter(here: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
     return ImageList(title, wide["id"].astype(int).tolist()), clicked
 
 
-def _tools(here: Opened, *, voted: bool, selected: bool) -> tuple[str, str, str]:
+def _tools(page: Opened, *, voted: bool, selected: bool) -> tuple[str, str, str]:
     """The colour, and the tool as `regions.choose_tool` gives it."""
     color = COLOR.default
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         if voted:
-            color = COLOR.show(st.segmented_control, "Colour", here.view, _COLORS)
+            color = COLOR.show(st.segmented_control, "Colour", page.view, _COLORS)
         tool = regions.choose_tool("models")
         if selected:
             regions.clear_button(REGION)
@@ -106,10 +106,10 @@ CELL: Choice[tuple[str, int, int] | None] = Choice(
 )
 
 
-def confusions(here: Opened, pair: RunPair) -> ImageList | None:
+def confusions(page: Opened, pair: RunPair) -> ImageList | None:
     """Both confusion matrices and their difference, the pairs confused most, and the samples of the chosen cell."""
     a, b = run_pair.confusions(pair)
-    classes = class_names(here, pair)
+    classes = class_names(page, pair)
     pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
     chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
     for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
@@ -121,7 +121,7 @@ def confusions(here: Opened, pair: RunPair) -> ImageList | None:
         f"Row: given label. Column: predicted class.{few} In B − A orange is what B does worse, blue what it does "
         "better. Click a cell to see its images."
     )
-    cell = CELL.of(here.view)
+    cell = CELL.of(page.view)
     left, right = halves()
     with left:
         st.markdown(f"**Confused most** ({len(pairs)} pairs)")
@@ -139,7 +139,7 @@ def confusions(here: Opened, pair: RunPair) -> ImageList | None:
     side, label, predicted = cell
     with right:
         st.markdown(f"**Label {plain(classes[label])}, predicted {plain(classes[predicted])}**")
-        _gallery_links(here, pair, label, predicted)
+        _gallery_links(page, pair, label, predicted)
     who = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}[side]
     ids = run_pair.in_cell(pair, side, label, predicted).tolist()
     return ImageList(f"Label {classes[label]}, {who} {classes[predicted]}", ids)
@@ -173,11 +173,11 @@ def _pairs_table(pairs: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _gallery_links(here: Opened, pair: RunPair, label: int, predicted: int) -> None:
+def _gallery_links(page: Opened, pair: RunPair, label: int, predicted: int) -> None:
     """Links to the gallery with the run open and class and prediction as filters."""
     for side, run in zip("AB", pair.names, strict=True):
-        filters = here.filters.with_(classes=(label,), predicted=(predicted,))
-        gallery_link(f"In the gallery, as {side} predicts", here.view, run=run, filters=filters)
+        filters = page.filters.with_(classes=(label,), predicted=(predicted,))
+        gallery_link(f"In the gallery, as {side} predicts", page.view, run=run, filters=filters)
 
 
 def _clicked_cell(event: object) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.compare import plots, transfer
 from avhcurate.compare.transfer import LEAST_IN_BIN, Side, Transfer
-from avhcurate.compare.ui import stamp
+from avhcurate.compare.ui import runs_key
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
@@ -15,36 +15,36 @@ from avhcurate.ui.text import signed
 from avhcurate.votes.bins import bin_labels
 
 
-def across(here: Opened) -> None:
+def across(page: Opened) -> None:
     """Accuracy of every network on one side against that on another, as in a study of reproducibility."""
     st.caption(
         "Accuracy of every network on one dataset or split against another. Networks are the same when their weights "
         "are; a point is a network and HSF bin."
     )
-    sides = possible_sides(here)
+    sides = possible_sides(page)
     if len(sides) < 2:
-        _one_side(here)
+        _one_side(page)
         return
     x_choice = one_of("models.x", tuple(sides), next(iter(sides)))
     with st.container(horizontal=True):
-        x = x_choice.show(st.selectbox, "Across", here.view, sides, width=300)
+        x = x_choice.show(st.selectbox, "Across", page.view, sides, width=300)
         y_choice = one_of("models.y", tuple(sides), next(name for name in sides if name != x))
-        y = y_choice.show(st.selectbox, "Up", here.view, sides, width=300)
+        y = y_choice.show(st.selectbox, "Up", page.view, sides, width=300)
     if x == y:
         st.caption("Choose two different sides.")
         return
-    first, second = (_side(here, name) for name in (x, y))
+    first, second = (_side(page, name) for name in (x, y))
     simulated = first.table.simulated or second.table.simulated
-    _figure(here, _transfer(first, second), (sides[x], sides[y]), simulated=simulated)
+    _figure(page, _transfer(first, second), (sides[x], sides[y]), simulated=simulated)
 
 
-def possible_sides(here: Opened) -> dict[str, str]:
+def possible_sides(page: Opened) -> dict[str, str]:
     """Datasets with the classes of the open one and a run, whole and split by split, by key, with what they are called.
 
     The open one comes first.
     """
-    opened = here.table.dataset
-    rest = [here.workspace.dataset(name) for name in here.workspace.names() if name != opened.name]
+    opened = page.table.dataset
+    rest = [page.workspace.dataset(name) for name in page.workspace.names() if name != opened.name]
     fitting = [opened, *(one for one in rest if one.record.classes == opened.record.classes)]
     sides = {}
     for folder in fitting:
@@ -57,16 +57,16 @@ def possible_sides(here: Opened) -> dict[str, str]:
     return sides
 
 
-def _side(here: Opened, key: str) -> Side:
+def _side(page: Opened, key: str) -> Side:
     name, _, split = key.partition(":")
-    if name == here.table.dataset.name:
-        return Side(here.table, split or None, here.filters.with_(splits=()) if split else here.filters)
+    if name == page.table.dataset.name:
+        return Side(page.table, split or None, page.filters.with_(splits=()) if split else page.filters)
     # Of the filters, those that mean the same there: scores, tags, sets and conditions belong to the open dataset.
-    filters = Filters(hsf_bins=here.filters.hsf_bins, classes=here.filters.classes, excluded=here.filters.excluded)
-    return Side(cache.table(here.workspace, name, "", here.view.edges), split or None, filters)
+    filters = Filters(hsf_bins=page.filters.hsf_bins, classes=page.filters.classes, excluded=page.filters.excluded)
+    return Side(cache.table(page.workspace, name, "", page.view.edges), split or None, filters)
 
 
-def _figure(here: Opened, result: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
+def _figure(page: Opened, result: Transfer, names: tuple[str, str], *, simulated: bool) -> None:
     if result.points.empty:
         story = (
             f"Score both with the same weights; an HSF bin needs {LEAST_IN_BIN} samples on both sides. "
@@ -74,7 +74,7 @@ def _figure(here: Opened, result: Transfer, names: tuple[str, str], *, simulated
         )
         empty_state("No network has scored both sides", "balance", story)
         return
-    bins = bin_labels(here.table.edges) if result.by_bin else ("all",)
+    bins = bin_labels(page.table.edges) if result.by_bin else ("all",)
     show_chart(
         plots.transfer(result.points, result.line, sides=names, bins=bins, simulated=simulated), key="models.transfer"
     )
@@ -92,8 +92,8 @@ def _figure(here: Opened, result: Transfer, names: tuple[str, str], *, simulated
     )
 
 
-def _one_side(here: Opened) -> None:
-    model = here.table.run.record.model if here.table.run else "MODEL"
+def _one_side(page: Opened) -> None:
+    model = page.table.run.record.model if page.table.run else "MODEL"
     empty_state(
         "Nothing to compare this dataset with",
         "balance",
@@ -104,7 +104,7 @@ def _one_side(here: Opened) -> None:
 
 
 def _side_key(side: Side) -> tuple[str, str | None, dict[str, str]]:
-    return stamp(side.table), side.split, side.filters.to_query()
+    return runs_key(side.table), side.split, side.filters.to_query()
 
 
 _transfer = st.cache_resource(max_entries=12, show_spinner="Reading both sides …", hash_funcs={Side: _side_key})(

@@ -36,15 +36,15 @@ MOST_TO_BOOTSTRAP = 10_000
 correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", hash_funcs=HASH_FUNCS)(service.correlate)
 
 
-def choose_against(here: Opened) -> str:
+def choose_against(page: Opened) -> str:
     """What the scores are compared with: HSF, or a measure of the images once they are measured."""
-    possible = service.possible_targets(here.table)
+    possible = service.possible_targets(page.table)
     if len(possible) == 1:
         return possible[0]
     return AGAINST.show(
         st.segmented_control,
         "Against",
-        here.view,
+        page.view,
         possible,
         format_func=score_name,
         help="HSF, the judgement of people, or a measure of the images that replaces it where there are no votes.",

@@ -92,12 +92,12 @@ class Degrade(Command):
             raise CurateError("which degradations? Choose one or more")
 
 
-def start_form(here: Opened, *, busy: bool) -> None:
+def start_form(page: Opened, *, busy: bool) -> None:
     """The form that starts the job."""
-    assert here.table.run is not None
-    record = here.table.run.record
-    about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
-    with job_form(here.workspace.root, "degradation.start_", Degrade, busy=busy, **about) as form:
+    assert page.table.run is not None
+    record = page.table.run.record
+    about = {"dataset": page.table.dataset.name, "model": page.table.run.name}
+    with job_form(page.workspace.root, "degradation.start_", Degrade, busy=busy, **about) as form:
         with row():
             form.ask("kinds", default=list(KINDS))
             form.ask("limit", value=min(DEFAULT_LIMIT, record.samples))
@@ -115,9 +115,9 @@ def about() -> None:
             st.caption(kind.reference)
 
 
-def empty(here: Opened, *, busy: bool) -> None:
+def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what degradation measures, and the form."""
-    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(start_form, here, busy=busy))
+    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(start_form, page, busy=busy))
 
 
 # --- results -----------------------------------------------------------------------------------------------------
@@ -134,10 +134,10 @@ class DegradationResult:
     typical: int | None
 
 
-def chosen_degradation(here: Opened) -> DegradationFolder | None:
+def chosen_degradation(page: Opened) -> DegradationFolder | None:
     """The degradation that the address asks for, else the newest; None where there is none."""
-    assert here.table.run is not None
-    return chosen_result(_MADE, here.view, degradations(here.table.run))
+    assert page.table.run is not None
+    return chosen_result(_MADE, page.view, degradations(page.table.run))
 
 
 def _title_of(folder: DegradationFolder) -> str:
@@ -154,15 +154,15 @@ def result_of(table: DatasetTable, folder: DegradationFolder, filters: Filters) 
     return DegradationResult(folder, degraded, service.summarise(degraded), rhos, typical)
 
 
-def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], list[str], bool]:
+def choose_curves(page: Opened, result: DegradationResult) -> tuple[list[str], list[str], bool]:
     """Asks for kinds, curves, and whether to split by HSF bin."""
     every = result.degraded.kinds
-    kinds = [kind for kind in SHOWN_KINDS.of(here.view) if kind in every] or every
+    kinds = [kind for kind in SHOWN_KINDS.of(page.view) if kind in every] or every
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         SHOWN_KINDS.show(
             st.pills,
             "Degradations",
-            here.view,
+            page.view,
             {kind: KINDS[kind].name for kind in every},
             value=kinds,
             selection_mode="multi",
@@ -172,15 +172,15 @@ def choose_curves(here: Opened, result: DegradationResult) -> tuple[list[str], l
         measures = MEASURES.show(
             st.multiselect,
             "Curves",
-            here.view,
+            page.view,
             {key: measure_name(key) for key in (*KEYS, ACCURACY)},
             max_selections=6,
             width=420,
             placeholder="Choose scores",
         )
-        by_bin = bool(result.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", here.view)
-        assert here.table.run is not None
-        choose_result(_MADE, "Degradation", here.view, degradations(here.table.run), _title_of, width=330)
+        by_bin = bool(result.degraded.bins) and BY_BIN.show(st.toggle, "By HSF bin", page.view)
+        assert page.table.run is not None
+        choose_result(_MADE, "Degradation", page.view, degradations(page.table.run), _title_of, width=330)
         about()
     return kinds, measures, by_bin
 

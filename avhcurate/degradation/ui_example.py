@@ -27,10 +27,10 @@ from avhcurate.ui.user_errors import plain
 _UNLIKE = 8
 
 
-def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
+def example(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
     """One image at every level with the network's prediction: that of the address, or a typical one."""
-    wanted = here.view.sample
-    if wanted is not None and wanted >= here.table.size:
+    wanted = page.view.sample
+    if wanted is not None and wanted >= page.table.size:
         st.warning(f"The dataset has no sample {wanted}: a typical one is shown.", icon=":material/link_off:")
         wanted = None
     id = result.typical if wanted is None else wanted
@@ -39,7 +39,7 @@ def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
         st.number_input(
             "Sample",
             0,
-            here.table.size - 1,
+            page.table.size - 1,
             value=None,
             step=1,
             key=mirrored("degradation.sample", wanted),
@@ -54,17 +54,17 @@ def example(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
         st.caption("No image here has an AVH at every level: type the id of one.")
         return
     try:
-        images = _degraded_images(here.table, result.folder, id)
+        images = _degraded_images(page.table, result.folder, id)
     except CurateError as error:
         st.warning(plain(str(error)), icon=":material/broken_image:")
         return
     rows = result.degraded.rows[result.degraded.rows["id"] == id].set_index(["kind", "level"])
-    label = here.table.sample(id)["label_name"] or "no label"
+    label = page.table.sample(id)["label_name"] or "no label"
     chosen_by = ", a typical one, whose AVH stays closest to the mean" if wanted is None else ""
     absent = "" if len(rows) else " It is not among the images in view, so it has no scores here."
     caption = plain(f"Image {id}, {label}{chosen_by}.{absent}")
-    st.caption(f"{caption} Each picture with its relative AVH and the predicted class.")
-    st.html(_EXAMPLE_CSS + "".join(_strips(here, result, kinds, images, rows)))
+    st.caption(f"{caption} Each image with its relative AVH and the predicted class.")
+    st.html(_EXAMPLE_CSS + "".join(_strips(page, result, kinds, images, rows)))
 
 
 @st.cache_data(max_entries=24, show_spinner="Degrading the example …", hash_funcs=DEGRADATION_HASH_FUNCS)
@@ -73,7 +73,7 @@ def _degraded_images(table: DatasetTable, folder: DegradationFolder, id: int) ->
 
 
 def _strips(
-    here: Opened,
+    page: Opened,
     result: DegradationResult,
     kinds: Sequence[str],
     images: dict[tuple[str, int], bytes],
@@ -85,7 +85,7 @@ def _strips(
         figures = []
         for level, tick in enumerate(ticks):
             step = (kind, level) if level else (ORIGINAL, 0)
-            words = _caption(here, scored[step]) if step in scored else ""
+            words = _caption(page, scored[step]) if step in scored else ""
             text = "as it is" if level == 0 else f"{KINDS[kind].unit} {tick}"
             figures.append(
                 f"<figure><img src='{_data_url(images[step])}' alt='{escape(KINDS[kind].name)}, {escape(text)}' "
@@ -98,8 +98,8 @@ def _strips(
         )
 
 
-def _caption(here: Opened, row: Mapping[Any, Any]) -> str:
-    predicted = "" if pd.isna(row["predicted"]) else here.table.classes[int(row["predicted"])]
+def _caption(page: Opened, row: Mapping[Any, Any]) -> str:
+    predicted = "" if pd.isna(row["predicted"]) else page.table.classes[int(row["predicted"])]
     wrong = " class='wrong'" if row["correct"] == 0 else ""
     # Over many classes AVH itself is too small a number to tell steps apart.
     value, name = format_score("relative_avh", row["relative_avh"]), escape(predicted)
@@ -115,20 +115,20 @@ def _keep_sample() -> None:
     url_state.change(sample=st.session_state["degradation.sample"])
 
 
-def unlike(here: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
+def unlike(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> None:
     """The images whose AVH follows the level least; a click makes one the example."""
     rhos = result.rhos[result.rhos["kind"].isin(kinds)].dropna(subset=["avh"])
     mean = rhos.groupby("id")["avh"].mean().sort_values(kind="stable").head(_UNLIKE)
     if mean.empty:
         return
     st.markdown("**Images whose AVH follows the level least** · their mean Spearman over the kinds; click for one")
-    rows = rows_of(here.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
+    rows = rows_of(page.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
     rows = rows.loc[mean.index].assign(rho=mean.round(2))
-    tiles = make_tiles(rows, here.table.dataset.name, here.version, score="rho")
+    tiles = make_tiles(rows, page.table.dataset.name, page.version, score="rho")
     event = image_grid(
         tiles, key="degradation.unlike", tile_size=96, selectable=False, label="Images whose AVH follows least"
     )
-    if event.opened is not None and event.opened != here.view.sample:
+    if event.opened is not None and event.opened != page.view.sample:
         url_state.change(sample=event.opened)
         st.rerun()
 

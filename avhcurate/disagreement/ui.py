@@ -63,20 +63,20 @@ class GapSettings:
         return score_name(self.key)
 
 
-def settings_of(here: Opened) -> GapSettings:
+def settings_of(page: Opened) -> GapSettings:
     """Settings of the address; AVH where the run does not have the score."""
-    view, key = here.view, SCORE.of(here.view)
-    return GapSettings(key if key in here.table.scores else SCORE.default, BY_HSF.of(view), BY_SCORE.of(view))
+    view, key = page.view, SCORE.of(page.view)
+    return GapSettings(key if key in page.table.scores else SCORE.default, BY_HSF.of(view), BY_SCORE.of(view))
 
 
-def choose_cuts(here: Opened, settings: GapSettings) -> None:
+def choose_cuts(page: Opened, settings: GapSettings) -> None:
     """Score, and the cuts of both scales."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         SCORE.show(
             st.selectbox,
             "Score",
-            here.view,
-            here.table.scores,
+            page.view,
+            page.table.scores,
             value=settings.key,
             format_func=score_name,
             on_change=_choose_score,
@@ -97,19 +97,19 @@ def choose_cuts(here: Opened, settings: GapSettings) -> None:
             ["quantile", "value"],
             key=mirrored("gap.by", "quantile" if settings.score_cuts.quantile else "value"),
             on_change=_change_kind,
-            args=(here.table, settings),
+            args=(page.table, settings),
             required=True,
         )
-        _score_slider(here, settings)
+        _score_slider(page, settings)
         explain_scores([settings.key, "hsf"], label="About", key="gap.explain")
 
 
-def _score_slider(here: Opened, settings: GapSettings) -> None:
+def _score_slider(page: Opened, settings: GapSettings) -> None:
     cuts = settings.score_cuts
     if cuts.quantile:
         ends, step, form, label = (0.0, 1.0), 0.01, "%.2f", f"{settings.name} quantiles"
     else:
-        extent = here.table.histogram(settings.key, filters=here.filters, bins=1)
+        extent = page.table.histogram(settings.key, filters=page.filters, bins=1)
         if extent.empty or not extent["low"][0] < extent["high"][0]:
             st.caption(f"{settings.name} has one value or none here.")
             return
@@ -167,24 +167,24 @@ def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
     return clicked
 
 
-def gallery(here: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
+def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
     """One set of the gap as a grid with its n and actions; ids shown, id opened."""
     ids = gap.ids[name]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{SETS[name]}**", width="content")
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             if ids:
-                _actions(here, gap, name)
+                _actions(page, gap, name)
     st.caption(_sentence(settings, gap, name))
     if not ids:
         st.markdown("No sample lies beyond both cuts: move them inwards.")
         return [], None
-    about = (here.table.dataset.name, settings, here.filters)
-    return narrow_grid(ids, partial(_tiles, here, settings), key=f"gap.{name}", about=about, label=SETS[name])
+    about = (page.table.dataset.name, settings, page.filters)
+    return narrow_grid(ids, partial(_tiles, page, settings), key=f"gap.{name}", about=about, label=SETS[name])
 
 
-def _tiles(here: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
-    tiles = tiles_of(here, ids, score=settings.key)
+def _tiles(page: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
+    tiles = tiles_of(page, ids, score=settings.key)
     return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
 
 
@@ -199,19 +199,19 @@ def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
     return f"n {len(gap.ids[name]):,} of {sets.samples:,} ({100 * share:.1f} %) · {where} · widest gap first"
 
 
-def _actions(here: Opened, gap: Gap, name: str) -> None:
+def _actions(page: Opened, gap: Gap, name: str) -> None:
     n = len(gap.ids[name])
     with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}"):
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with st.container(horizontal=True):
             st.button(
-                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(here.table, gap, name)
+                f"Tag {n:,} samples", type="primary", key=f"gap.add.{name}", on_click=_tag, args=(page.table, gap, name)
             )
-            undo_button(here.table, key=f"gap.undo.{name}")
+            undo_button(page.table, key=f"gap.undo.{name}")
     with st.popover("Export", icon=":material/download:", key=f"gap.export.{name}"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
-        file = f"{here.table.dataset.name}-{_TAGS[name]}.{form}"
-        data = partial(export_set, here.table, gap, name, form)
+        file = f"{page.table.dataset.name}-{_TAGS[name]}.{form}"
+        data = partial(export_set, page.table, gap, name, form)
         download(f"Download {n:,} samples", data, file, key=f"gap.download.{name}", type="primary")
         if gap.simulated:
             st.caption("HSF comes from simulated votes; the file says so.")

@@ -42,9 +42,9 @@ def dataset_facts(table: DatasetTable) -> None:
         fact("Model runs", f"{len(runs):,}", plain(runs[-1].record.model) if runs else "not scored yet")
 
 
-def spread(here: Opened) -> None:
+def spread(page: Opened) -> None:
     """HSF and classes of the samples in view."""
-    table, filters = here.table, here.filters
+    table, filters = page.table, page.filters
     left, right = halves()
     with left:
         st.markdown("**Human selection frequency**" + (" · simulated votes" if table.simulated else ""))
@@ -53,16 +53,16 @@ def spread(here: Opened) -> None:
         else:
             bars = table.histogram("hsf", filters=filters, bins=_BARS, limits=(0.0, 1.0))
             show_chart(
-                hsf_histogram(bars, _bin_counts(here), edges=table.edges, simulated=table.simulated), key="home.hsf"
+                hsf_histogram(bars, _bin_counts(page), edges=table.edges, simulated=table.simulated), key="home.hsf"
             )
     with right:
         st.markdown("**Classes**")
         show_chart(class_balance(_class_counts(table, filters)), key="home.classes")
 
 
-def _bin_counts(here: Opened) -> list[int]:
-    counts = here.table.group_counts("hsf_bin", here.filters).set_index("value")["n"]
-    return [int(counts.get(label, 0)) for label in bin_labels(here.table.edges)]
+def _bin_counts(page: Opened) -> list[int]:
+    counts = page.table.group_counts("hsf_bin", page.filters).set_index("value")["n"]
+    return [int(counts.get(label, 0)) for label in bin_labels(page.table.edges)]
 
 
 def _class_counts(table: DatasetTable, filters: Filters) -> pd.DataFrame:

@@ -94,16 +94,16 @@ class MapInView:
         return f"{self.record.run} {self.folder.name} {self.record.finished}"
 
 
-def map_in_view(here: Opened, maps: Sequence[MapFolder]) -> MapInView:
+def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     """The map that the address asks for, else the newest."""
-    name = _layout(maps).of(here.view)
+    name = _layout(maps).of(page.view)
     folder = next(one for one in maps if one.name == name)
-    options = color_options(here.table)
+    options = color_options(page.table)
     if "hsf" in options:
-        options["hsf"] = of_hsf(here.table.simulated)
-    color = _color(options).of(here.view)
-    points = _points_in_view(here.table, folder, here.filters, color=color)
-    return MapInView(folder, folder.record, options, color, points, WINDOW.of(here.view), REGION.of(here.view))
+        options["hsf"] = of_hsf(page.table.simulated)
+    color = _color(options).of(page.view)
+    points = _points_in_view(page.table, folder, page.filters, color=color)
+    return MapInView(folder, folder.record, options, color, points, WINDOW.of(page.view), REGION.of(page.view))
 
 
 _points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
@@ -144,15 +144,15 @@ def describe(record: MapRecord) -> str:
 # --- controls ----------------------------------------------------------------------------------------------------
 
 
-def choose_colours(here: Opened, maps: Sequence[MapFolder], shown: MapInView) -> None:
+def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) -> None:
     """Asks for map, colour, points or density, and tool; with a button back to the whole map."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         titles = {folder.name: _short(folder.record) for folder in reversed(maps)}
-        _layout(maps).show(st.selectbox, "Map", here.view, titles, value=shown.folder.name, width=160)
+        _layout(maps).show(st.selectbox, "Map", page.view, titles, value=shown.folder.name, width=160)
         colors = {key: _color_name(shown.options, key) for key in shown.options}
-        _color(shown.options).show(st.selectbox, "Colour", here.view, colors, value=shown.color, width=165)
-        DRAWN.show(st.segmented_control, "Draw", here.view, _DRAWN)
-        TOOL.show(st.segmented_control, "Pointer", here.view, list(_TOOLS))
+        _color(shown.options).show(st.selectbox, "Colour", page.view, colors, value=shown.color, width=165)
+        DRAWN.show(st.segmented_control, "Draw", page.view, _DRAWN)
+        TOOL.show(st.segmented_control, "Pointer", page.view, list(_TOOLS))
         if shown.window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
         with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
@@ -188,23 +188,23 @@ class Drawing:
     counts: tuple[int, ...] = ()
 
 
-def chart(here: Opened, shown: MapInView) -> None:
+def chart(page: Opened, shown: MapInView) -> None:
     """Draws the map with a caption; regions, moves and clicks go to the address before the page runs again."""
-    density, tool = DRAWN.of(here.view) == "density", TOOL.of(here.view)
+    density, tool = DRAWN.of(page.view) == "density", TOOL.of(page.view)
     window, region = shown.window or _everything(shown.folder), shown.region
     area = _around(window) if shown.window else window
-    drawing = _drawing(here.table, shown.folder, here.filters, shown.color, area)
+    drawing = _drawing(page.table, shown.folder, page.filters, shown.color, area)
     colours = _colours(drawing, shown)
     value = shown.title if isinstance(colours, Scale) else ""
     figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours)
-    plots.add_class_weights(figure, shown.folder.class_weights(), here.table.classes)
+    plots.add_class_weights(figure, shown.folder.class_weights(), page.table.classes)
     plots.framed(
         figure,
         window,
         outline=region.outline(-FAR, FAR) if region else None,
         dragmode=_TOOLS[tool],
         axes=_axes(shown.record),
-        legend="" if value else of_hsf(here.table.simulated) if shown.color == "hsf_bin" else shown.title,
+        legend="" if value else of_hsf(page.table.simulated) if shown.color == "hsf_bin" else shown.title,
         revision=f"{shown.about} {REGION.write(region)} {window} {tool}",
     )
     st.plotly_chart(
@@ -216,13 +216,13 @@ def chart(here: Opened, shown: MapInView) -> None:
     listen(
         _CHART.replace(".", "-"),
         key=_LISTENER,
-        thumbnail_url=image_url(here.table.dataset.name, "{id}", version=here.version),
-        classes=here.table.classes,
+        thumbnail_url=image_url(page.table.dataset.name, "{id}", version=page.version),
+        classes=page.table.classes,
         groups=drawing.inside.names,
         value=value,
         on_event=_take_over,
     )
-    st.caption(f"{_counts(here, shown, drawing, density=density)}  \n{describe(shown.record)}")
+    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{describe(shown.record)}")
 
 
 def _around(window: Window) -> Window:
@@ -243,7 +243,7 @@ def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: st
     return Drawing(inside.take(downsample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
 
 
-def _counts(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
+def _counts(page: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
     """How many samples are drawn, of how many."""
     number, part, whole = len(drawing.inside), len(drawing.part), len(shown.points)
     where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
@@ -254,9 +254,9 @@ def _counts(here: Opened, shown: MapInView, drawing: Drawing, *, density: bool) 
         by = plain(shown.title) if drawing.counts else "class"
         drawn = f"{part:,} of {number:,} points{where}, stratified by {by[:1].lower()}{by[1:]}"
     sentences = [f"{drawn}; counts in the legend are of all." if drawing.counts else f"{drawn}."]
-    if whole < here.count:
-        sentences.append(f"{here.count - whole:,} samples in view have no place on this map.")
-    if shown.color == "excluded" and here.filters.excluded is False:
+    if whole < page.count:
+        sentences.append(f"{page.count - whole:,} samples in view have no place on this map.")
+    if shown.color == "excluded" and page.filters.excluded is False:
         sentences.append("Excluded samples are hidden: choose Show on the left.")
     return " ".join([*sentences, "A selection takes all samples inside it."])
 

@@ -25,23 +25,23 @@ _LAST = "last map selection"
 _GO = "map.go"
 
 
-def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
+def images(page: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
     """The images of the region in a grid with its actions; ids shown, id opened."""
     region = shown.region
     if region is None:
         return [], None
-    sort, descending = here.view.sort, here.view.descending
-    ids = _ordered(here.table, shown.folder, here.filters, region, sort, descending, shown.points)
+    sort, descending = page.view.sort, page.view.descending
+    ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**", width="content")
         if ids:
-            save_set_button(here, ids, key="map.save")
+            save_set_button(page, ids, key="map.save")
             st.button(
                 "Open in Gallery",
                 icon=":material/grid_view:",
                 key="map.gallery",
                 on_click=attempt,
-                args=(_keep_as_last, here, ids),
+                args=(_keep_as_last, page, ids),
                 help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
             )
         st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
@@ -49,8 +49,8 @@ def images(here: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
     if not ids:
         st.markdown("No sample lies there: draw another region.")
         return [], None
-    grid_actions.choose_order(here)
-    return sample_grid(here, ids, about=f"{shown.about} {write_region(region)}", score=here.view.sort)
+    grid_actions.choose_order(page)
+    return sample_grid(page, ids, about=f"{shown.about} {write_region(region)}", score=page.view.sort)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
@@ -83,8 +83,8 @@ def go_to_gallery() -> None:
         st.switch_page(grid_actions.PAGES / "gallery.py", query_params=query)
 
 
-def _keep_as_last(here: Opened, ids: Sequence[int]) -> None:
-    saved.save_set(here.workspace, here.table.dataset.name, _LAST, ids, who=who())
+def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
+    saved.save_set(page.workspace, page.table.dataset.name, _LAST, ids, who=who())
     st.session_state[_GO] = True
 
 

@@ -75,30 +75,30 @@ class Project(Command):
     limit: int | None = number("Spread evenly.", "all", 140, label="Samples")
 
 
-def maps_of_run(here: Opened) -> list[MapFolder]:
+def maps_of_run(page: Opened) -> list[MapFolder]:
     """The complete maps of the run that is open, oldest first."""
-    assert here.table.run is not None
-    return maps(here.table.run)
+    assert page.table.run is not None
+    return maps(page.table.run)
 
 
-def first(here: Opened, *, busy: bool) -> None:
+def first(page: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a map, and while the first one is made."""
-    command = f"avhcurate project {here.table.dataset.name}"
-    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(form, here, busy=busy), command=command)
+    command = f"avhcurate project {page.table.dataset.name}"
+    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(form, page, busy=busy), command=command)
     if busy:
-        await_map(here, 0)
+        await_map(page, 0)
 
 
-def await_map(here: Opened, number: int) -> None:
+def await_map(page: Opened, number: int) -> None:
     """Runs the page again as soon as the run has more or fewer maps than `number`."""
-    await_more(lambda: len(maps_of_run(here)), known=number)
+    await_more(lambda: len(maps_of_run(page)), known=number)
 
 
-def form(here: Opened, *, busy: bool) -> None:
+def form(page: Opened, *, busy: bool) -> None:
     """How the map is made, and the button that starts the job."""
-    assert here.table.run is not None
-    about = {"dataset": here.table.dataset.name, "model": here.table.run.name}
-    with job_form(here.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
+    assert page.table.run is not None
+    about = {"dataset": page.table.dataset.name, "model": page.table.run.name}
+    with job_form(page.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
         with row():
             fields.ask("metric", default="cosine")
             fields.ask("neighbors", "min_dist")

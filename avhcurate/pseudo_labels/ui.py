@@ -113,30 +113,30 @@ def class_chart(result: PseudoLabels) -> None:
         st.caption(f"The {MOST_CLASSES} of {len(result.classes):,} classes that give the smallest share.")
 
 
-def portion_chart(here: Opened, rule: Rule, portion: float) -> None:
+def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
     """Accuracy against portion for all gates; on request where that takes long."""
-    run = here.table.run
+    run = page.table.run
     assert run is not None
     record = run.record
-    if here.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
+    if page.count * (record.width + record.num_classes) > _CHEAP and not st.toggle(
         "Work it out", key="pseudo.curve", help="32 selections over all samples in view: this may take minutes."
     ):
         return
-    curve = portion_curve(here.table, here.filters)
+    curve = portion_curve(page.table, page.filters)
     if not curve["n"].any():
         st.caption("No sample in view has a label to compare with.")
         return
     names: dict[str, str] = {gate: RULE_NAMES[gate] for gate in GATES}
     figure = accuracy_by_portion(curve, rule=RULES[rule].gate, portion=portion, names=names)
     show_chart(figure, key="pseudo.by_portion")
-    if not here.filters.splits and "train" in set(here.table.group_counts("split", here.filters)["value"]):
+    if not page.filters.splits and "train" in set(page.table.group_counts("split", page.filters)["value"]):
         st.caption(
             "Samples of the split “train” may be those that the model learnt from: filter by split to evaluate it."
         )
 
 
 def selected_by_one(
-    here: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
+    page: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
 ) -> tuple[list[int], int | None]:
     """What one rule selects and the other does not, lowest `score` first; ids shown, id opened."""
     n, share, low, high = result.accuracy_interval(ids)
@@ -145,8 +145,8 @@ def selected_by_one(
     st.caption(f"n {len(ids):,}{accuracy}  \nLowest {score_name(score)} first: it is on the tiles.")
     if not len(ids):
         return [], None
-    tiles = partial(_tiles, here, result, score)
-    about = (result.selection.portion, here.filters)
+    tiles = partial(_tiles, page, result, score)
+    about = (result.selection.portion, page.filters)
     return narrow_grid(_by_doubt(result, ids, score), tiles, key=f"pseudo.{name}", about=about, label=title)
 
 
@@ -157,7 +157,7 @@ def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]
     return in_order
 
 
-def _tiles(here: Opened, result: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
+def _tiles(page: Opened, result: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
     """Tiles that name the pseudo-label beside the given one."""
     names = result.classes["label_name"].to_list()
 
@@ -166,7 +166,7 @@ def _tiles(here: Opened, result: PseudoLabels, score: str, ids: Sequence[int]) -
         return replace(tile, sub=f"as {names[label]}", differs=given >= 0 and label != given)
 
     rows = np.searchsorted(result.ids, np.asarray(ids))
-    return list(map(tile_of, tiles_of(here, ids, score=score), rows))
+    return list(map(tile_of, tiles_of(page, ids, score=score), rows))
 
 
 def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
@@ -198,8 +198,8 @@ def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool,
         return out.read_bytes()
 
 
-def avc_and_softmax(here: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
+def avc_and_softmax(page: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
     """The selections by AVC and by softmax at the same portion, and the ids that only one has."""
     rules: tuple[Rule, Rule] = ("avc", "confidence")
-    by_avc, by_softmax = (select(here.table, rule=rule, portion=portion, filters=here.filters) for rule in rules)
+    by_avc, by_softmax = (select(page.table, rule=rule, portion=portion, filters=page.filters) for rule in rules)
     return by_avc, by_softmax, overlap(by_avc, by_softmax)

@@ -77,16 +77,16 @@ class Quality(Command):
     )
 
 
-def _form(here: Opened, *, busy: bool) -> JobForm:
-    run = here.table.run.root.name if here.table.run else ""
-    return JobForm(here.workspace.root, "quality.", Quality, busy=busy, dataset=here.table.dataset.name, model=run)
+def _form(page: Opened, *, busy: bool) -> JobForm:
+    run = page.table.run.root.name if page.table.run else ""
+    return JobForm(page.workspace.root, "quality.", Quality, busy=busy, dataset=page.table.dataset.name, model=run)
 
 
-def empty(here: Opened, *, busy: bool) -> None:
+def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what is measured, and the button."""
-    about = _ABOUT if here.table.run else _ABOUT + _WITHOUT_RUN
-    button = partial(_form(here, busy=busy).submit, "Measure images", button=st.button, key="quality.start")
-    command = f"avhcurate quality {here.table.dataset.name}"
+    about = _ABOUT if page.table.run else _ABOUT + _WITHOUT_RUN
+    button = partial(_form(page, busy=busy).submit, "Measure images", button=st.button, key="quality.start")
+    command = f"avhcurate quality {page.table.dataset.name}"
     empty_state("The images are not measured yet", "filter_b_and_w", about, button, command=command)
 
 
@@ -105,9 +105,9 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: int) -> None:
         fact("Odd files", f"{odd:,}", "in view")
 
 
-def choose_view(here: Opened) -> str:
+def choose_view(page: Opened) -> str:
     """Asks which part of the page to show."""
-    return SHOWN.show(st.segmented_control, "View", here.view, VIEWS, label_visibility="collapsed")
+    return SHOWN.show(st.segmented_control, "View", page.view, VIEWS, label_visibility="collapsed")
 
 
 find_duplicates = st.cache_resource(max_entries=8, show_spinner="Grouping near duplicates …", hash_funcs=HASH_FUNCS)(
@@ -123,71 +123,76 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
 # --- measures ----------------------------------------------------------------------------------------------------
 
 
-def measures(here: Opened) -> tuple[Sequence[int], int | None]:
+def measures(page: Opened) -> tuple[Sequence[int], int | None]:
     """Every measure as a histogram, and the images at one end of one; ids shown, id opened."""
-    table = here.table
-    chosen = MEASURE.of(here.view)
+    table = page.table
+    chosen = MEASURE.of(page.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
-    bars = _histograms(table, here.filters)
+    bars = _histograms(table, page.filters)
     filled = {key: of_key for key, of_key in bars.items() if len(of_key)}
     if not filled:
         st.markdown("No image in view could be measured: see Odd files.")
         return [], None
     show_chart(measure_histograms(filled, chosen=chosen), key="quality.histograms")
-    end = END.of(here.view)
+    end = END.of(page.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         MEASURE.show(
-            st.selectbox, "Measure", here.view, table.measures, value=chosen, format_func=score_name, width=220
+            st.selectbox, "Measure", page.view, table.measures, value=chosen, format_func=score_name, width=220
         )
         names = {"low": MEASURES[chosen].low_end.capitalize(), "high": MEASURES[chosen].high_end.capitalize()}
-        END.show(st.segmented_control, "Which end", here.view, names, value=end)
+        END.show(st.segmented_control, "Which end", page.view, names, value=end)
         explain_scores([chosen], label=f"About {score_name(chosen).lower()}", key="quality.explain")
-        gallery_link("All of them in the gallery", here.view, sort=chosen, descending=end == "high")
+        gallery_link("All of them in the gallery", page.view, sort=chosen, descending=end == "high")
     if bars[chosen].empty:
         st.markdown(f"No image in view has a {score_name(chosen).lower()}.")
         return [], None
     rows = table.page(
-        here.filters, sort=chosen, descending=end == "high", limit=_TAIL, columns=tile_columns(chosen)
+        page.filters, sort=chosen, descending=end == "high", limit=_TAIL, columns=tile_columns(chosen)
     ).dropna(subset=chosen)
-    tiles = make_tiles(rows, table.dataset.name, here.version, score=chosen)
-    return _grid(here, tiles, about=f"measures {chosen} {end}")
+    tiles = make_tiles(rows, table.dataset.name, page.version, score=chosen)
+    return _grid(page, tiles, about=f"measures {chosen} {end}")
 
 
 def _grid(
-    here: Opened, tiles: list[Tile], *, about: str, page: int = 1, first: Callable[[Sequence[int]], None] | None = None
+    page: Opened,
+    tiles: list[Tile],
+    *,
+    about: str,
+    number: int = 1,
+    first: Callable[[Sequence[int]], None] | None = None,
 ) -> tuple[Sequence[int], int | None]:
     """A grid to select from, with actions on the selected below; `first` are actions of this list alone."""
-    kept = selection(f"{here.table.dataset.name} {here.version} quality {about}", here.filters)
-    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[here.view.tile], page=page)
+    kept = selection(f"{page.table.dataset.name} {page.version} quality {about}", page.filters)
+    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[page.view.tile], page=number)
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if first:
             first(chosen.ids)
-        _actions(here, list(chosen.ids))
+        _actions(page, list(chosen.ids))
     return chosen.shown, opened
 
 
-def _actions(here: Opened, ids: list[int]) -> None:
+def _actions(page: Opened, ids: list[int]) -> None:
     """Exclude, tag or save the selected images, and undo."""
     if ids:
         st.badge(f"{len(ids):,} selected", color="blue")
         with st.popover("Tag", icon=":material/label:", key="quality.tag"):
             st.text_input("Tag", key="quality.tag_name")
-            st.button("Add tag", type="primary", key="quality.add_tag", on_click=_tag, args=(here,))
-        st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(here,))
-        save_set_button(here, ids, key="quality.save")
+            st.button("Add tag", type="primary", key="quality.add_tag", on_click=_tag, args=(page,))
+        st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(page,))
+        save_set_button(page, ids, key="quality.save")
         st.button("Clear", key="quality.none", type="tertiary", on_click=select)
-    undo_button(here.table, key="quality.undo", type="tertiary")
+    undo_button(page.table, key="quality.undo", type="tertiary")
 
 
 # --- near duplicates ---------------------------------------------------------------------------------------------
 
 
-def groups_grid(here: Opened, duplicates: Duplicates) -> tuple[Sequence[int], int | None]:
+def groups_grid(page: Opened, duplicates: Duplicates) -> tuple[Sequence[int], int | None]:
     """Groups as rows of one grid, with their actions; ids shown, id opened."""
     groups = duplicates.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
-            st.pills, "Only groups", here.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
+            st.pills, "Only groups", page.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
         )
         for kind in only:
             groups = groups[groups[kind]]
@@ -195,7 +200,7 @@ def groups_grid(here: Opened, duplicates: Duplicates) -> tuple[Sequence[int], in
             members = duplicates.of(groups["group"].tolist())
             copies = int((~members["keep"] & ~members["excluded"]).sum())
             _keep_button(
-                here,
+                page,
                 f"Keep one of all {len(groups):,}",
                 members,
                 key="quality.keep_all",
@@ -206,25 +211,25 @@ def groups_grid(here: Opened, duplicates: Duplicates) -> tuple[Sequence[int], in
     if groups.empty:
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
         with st.bottom:
-            _actions(here, [])
+            _actions(page, [])
         return [], None
     pages = -(-len(groups) // _GROUPS)
-    page = min(int(PAGE.of(here.view)), pages)
-    shown = groups.iloc[(page - 1) * _GROUPS : page * _GROUPS]
+    number = min(int(PAGE.of(page.view)), pages)
+    shown = groups.iloc[(number - 1) * _GROUPS : number * _GROUPS]
     members = duplicates.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
-    about = f"duplicates {ONLY.of(here.view)} {page}"
-    tiles = _group_tiles(here, shown.set_index("group"), members)
-    opened = _grid(here, tiles, about=about, page=page, first=partial(_group_actions, here, duplicates))
+    about = f"duplicates {ONLY.of(page.view)} {number}"
+    tiles = _group_tiles(page, shown.set_index("group"), members)
+    opened = _grid(page, tiles, about=about, number=number, first=partial(_group_actions, page, duplicates))
     if pages > 1:
-        st.pagination(pages, key=PAGE.key(page), on_change=PAGE.keep)
+        st.pagination(pages, key=PAGE.key(number), on_change=PAGE.keep)
     return opened
 
 
-def _keep_button(here: Opened, label: str, members: pd.DataFrame, **look: Any) -> None:
-    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(here, members), **look)
+def _keep_button(page: Opened, label: str, members: pd.DataFrame, **look: Any) -> None:
+    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(page, members), **look)
 
 
-def _group_tiles(here: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> list[Tile]:
+def _group_tiles(page: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> list[Tile]:
     by_group = groups.to_dict("index")
     return [
         replace(
@@ -236,21 +241,21 @@ def _group_tiles(here: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> l
             differs=by_group[member["group"]]["leak"],
         )
         for tile, member in zip(
-            tiles_of(here, members["id"].tolist(), score="id"), members.to_dict("records"), strict=True
+            tiles_of(page, members["id"].tolist(), score="id"), members.to_dict("records"), strict=True
         )
     ]
 
 
-def _group_actions(here: Opened, duplicates: Duplicates, ids: Sequence[int]) -> None:
+def _group_actions(page: Opened, duplicates: Duplicates, ids: Sequence[int]) -> None:
     """Actions on the groups of the selected images."""
     groups = duplicates.members["group"][duplicates.members["id"].isin(ids)].unique().tolist()
     if not groups:
         return
     what = "this group" if len(groups) == 1 else f"these {len(groups):,} groups"
-    _keep_button(here, f"Keep one of {what}", duplicates.of(groups), key="quality.keep", type="primary")
+    _keep_button(page, f"Keep one of {what}", duplicates.of(groups), key="quality.keep", type="primary")
     if len(groups) == 1:
-        filters = here.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
-        gallery_link("In the gallery", here.view, filters=filters)
+        filters = page.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
+        gallery_link("In the gallery", page.view, filters=filters)
 
 
 def _caption(number: int, group: Mapping[Any, Any]) -> str:
@@ -268,15 +273,15 @@ def _pixels(pixels: float) -> str:
     return f"{pixels / 1e6:.1f} MP" if pixels >= 1e5 else f"{pixels:,.0f} px" if pixels else ""
 
 
-def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
+def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
     """The similarity at which embeddings count as copies, and a way to change it."""
-    if not CUT.show(st.toggle, "How near is near?", here.view):
+    if not CUT.show(st.toggle, "How near is near?", page.view):
         return
     with st.container(border=True):
         if record.run is None or record.similarity is None:
             st.markdown("No run was compared: score the dataset, then search again.")
         else:
-            nearest = here.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
+            nearest = page.table.frame(columns=["nearest_similarity"])["nearest_similarity"].to_numpy(float)
             show_chart(similarity_histogram(nearest, cut=record.similarity), key="quality.similarity")
             how = "as chosen" if record.near is not None else "derived from this distribution"
             hashes = "Hashes were not compared."
@@ -284,7 +289,7 @@ def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
                 hashes = f"Hashes may differ in {record.bits} of 64 bits; images below 32 pixels a side have none."
             st.caption(plain(f"Embeddings of run {record.run}; the cut is {how}. {hashes}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            form = _form(here, busy=busy)
+            form = _form(page, busy=busy)
             form.ask("near", value=record.near)
             form.submit("Search again", button=st.button, type="secondary", key="quality.start")
 
@@ -292,9 +297,9 @@ def similarity(here: Opened, record: QualityRecord, *, busy: bool) -> None:
 # --- odd files ---------------------------------------------------------------------------------------------------
 
 
-def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
+def odd_files(page: Opened) -> tuple[Sequence[int], int | None]:
     """Files that cannot be read or are of another format than their name; ids shown, id opened."""
-    odd = service.odd_files(here.table, here.filters)
+    odd = service.odd_files(page.table, page.filters)
     if odd.empty:
         st.markdown(":material/check_circle: Every file in view can be read and has the format of its name.")
         return [], None
@@ -307,24 +312,24 @@ def odd_files(here: Opened) -> tuple[Sequence[int], int | None]:
         column_config={"id": "Position", "path": "File", "odd": "What is odd"},
     )
     st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
-    tiles = tiles_of(here, odd["id"].head(_TAIL * 2).tolist(), score="id")
+    tiles = tiles_of(page, odd["id"].head(_TAIL * 2).tolist(), score="id")
     by_id = dict(zip(odd["id"], odd["odd"], strict=True))
-    return _grid(here, [replace(tile, sub=by_id[tile.id], differs=False) for tile in tiles], about="odd")
+    return _grid(page, [replace(tile, sub=by_id[tile.id], differs=False) for tile in tiles], about="odd")
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------
 
 
-def _keep_one(here: Opened, members: pd.DataFrame) -> None:
-    attempt(service.keep_one, here.table, members, who=who(), done="One of each group is kept")
+def _keep_one(page: Opened, members: pd.DataFrame) -> None:
+    attempt(service.keep_one, page.table, members, who=who(), done="One of each group is kept")
     select()
 
 
-def _exclude(here: Opened) -> None:
-    attempt(annotate, here.table, selected_now().ids, "exclude", who=who(), done="Excluded")
+def _exclude(page: Opened) -> None:
+    attempt(annotate, page.table, selected_now().ids, "exclude", who=who(), done="Excluded")
     select()
 
 
-def _tag(here: Opened) -> None:
+def _tag(page: Opened) -> None:
     tag = st.session_state["quality.tag_name"]
-    attempt(annotate, here.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")
+    attempt(annotate, page.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")

@@ -43,54 +43,54 @@ def choose_part(view: View) -> str:
     return PART.show(st.segmented_control, "Show", view, _PARTS, label_visibility="collapsed")
 
 
-def _rows(here: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
+def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
     """A page of a list, and the way to the others."""
     pages = max(1, math.ceil(len(entries) / _ROWS))
-    page = min(int(_PAGE.of(here.view)), pages)
+    number = min(int(_PAGE.of(page.view)), pages)
     with st.container(gap="xsmall"):
-        for one in entries[(page - 1) * _ROWS : page * _ROWS]:
-            show(here, one)
+        for one in entries[(number - 1) * _ROWS : number * _ROWS]:
+            show(page, one)
     if pages > 1:
-        st.pagination(pages, key=_PAGE.key(page), on_change=_PAGE.keep)
+        st.pagination(pages, key=_PAGE.key(number), on_change=_PAGE.keep)
 
 
-def show_sets(here: Opened) -> None:
-    entries = saved.sets(here.workspace, here.table.dataset.name)
-    _removal(here)
+def show_sets(page: Opened) -> None:
+    entries = saved.sets(page.workspace, page.table.dataset.name)
+    _removal(page)
     with st.container(horizontal=True):
-        _combine(here, [one.name for one in entries])
-        _import(here)
+        _combine(page, [one.name for one in entries])
+        _import(page)
     if not entries:
         empty_state(
             "No set yet", "bookmark", "Select samples in the gallery and choose “Set”, or import a list of them."
         )
-    _rows(here, entries, _set_row)
+    _rows(page, entries, _set_row)
 
 
-def show_views(here: Opened) -> None:
-    entries = saved.views(here.workspace, here.table.dataset.name)
-    _removal(here)
+def show_views(page: Opened) -> None:
+    entries = saved.views(page.workspace, page.table.dataset.name)
+    _removal(page)
     if not entries:
         empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
-    _rows(here, entries, _view_row)
+    _rows(page, entries, _view_row)
 
 
-def _set_row(here: Opened, one: SavedEntry) -> None:
+def _set_row(page: Opened, one: SavedEntry) -> None:
     filters = Filters(excluded=None, sets=(one.name,))
-    there = here.table.count(filters) if one.name in here.table.sets else 0
+    there = page.table.count(filters) if one.name in page.table.sets else 0
     with st.container(horizontal=True, vertical_alignment="center"):
-        query = replace(View(dataset=here.table.dataset.name, run=here.view.run), filters=filters).to_query()
+        query = replace(View(dataset=page.table.dataset.name, run=page.view.run), filters=filters).to_query()
         st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
         gone = f" ({one.n - there:,} not in the dataset any more)" if there < one.n else ""
         st.caption(f"**{one.n:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
         action = _more(one.name, "set")
     if action == "export":
-        _export_dialog(here.table, one.name, Filters(sets=(one.name,)))
+        _export_dialog(page.table, one.name, Filters(sets=(one.name,)))
     elif action is not None:
-        _do(here, "set", one.name, action)
+        _do(page, "set", one.name, action)
 
 
-def _view_row(here: Opened, one: SavedEntry) -> None:
+def _view_row(page: Opened, one: SavedEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         target = PAGES / f"{one.page}.py"
         if one.page.isidentifier() and target.exists():
@@ -103,9 +103,9 @@ def _view_row(here: Opened, one: SavedEntry) -> None:
         st.caption(f"{plain(one.page.replace('_', ' '))}, {filtered} · {_when(one.who, one.at)}", width="stretch")
         action = _more(one.name, "view")
     if action == "export":
-        _export_view(here, one.name, view)
+        _export_view(page, one.name, view)
     elif action is not None:
-        _do(here, "view", one.name, action)
+        _do(page, "view", one.name, action)
 
 
 def _more(name: str, kind: Kind) -> str | None:
@@ -115,53 +115,53 @@ def _more(name: str, kind: Kind) -> str | None:
     return chosen
 
 
-def _do(here: Opened, kind: Kind, name: str, action: str) -> None:
+def _do(page: Opened, kind: Kind, name: str, action: str) -> None:
     if action == "rename":
-        _rename_dialog(here, kind, name)
+        _rename_dialog(page, kind, name)
         return
     try:
-        entry = saved.remove(here.workspace, here.table.dataset.name, kind, name, who=who())
+        entry = saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
     except CurateError as error:
         show_user_error(error)
         return
-    st.session_state[_REMOVED] = (here.table.dataset.name, kind, name, entry)
-    if name in here.filters.sets:
-        url_state.change(filters=here.filters.with_(sets=tuple(one for one in here.filters.sets if one != name)))
+    st.session_state[_REMOVED] = (page.table.dataset.name, kind, name, entry)
+    if name in page.filters.sets:
+        url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
     st.rerun()
 
 
-def _removal(here: Opened) -> None:
+def _removal(page: Opened) -> None:
     """The last removal of this session, with Undo."""
     dataset, kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
-    if dataset != here.table.dataset.name:
+    if dataset != page.table.dataset.name:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Removed the {kind} “{plain(name)}”.", width="content")
-        st.button("Undo", icon=":material/undo:", key="saved.undo", on_click=_bring_back, args=(here, entry, name))
+        st.button("Undo", icon=":material/undo:", key="saved.undo", on_click=_bring_back, args=(page, entry, name))
 
 
-def _bring_back(here: Opened, entry: int, name: str) -> None:
+def _bring_back(page: Opened, entry: int, name: str) -> None:
     st.session_state.pop(_REMOVED, None)
-    attempt(here.table.saved.undo, here.table.dataset.name, entry, who=who() or saved.user(), done=f"“{name}” is back")
+    attempt(page.table.saved.undo, page.table.dataset.name, entry, who=who() or saved.user(), done=f"“{name}” is back")
 
 
 @st.dialog("Rename", icon=":material/edit:")
-def _rename_dialog(here: Opened, kind: Kind, name: str) -> None:
+def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
     new = st.text_input("New name", name, max_chars=LONGEST_NAME, key="saved.new_name")
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", name)):
         return
     try:
-        saved.rename(here.workspace, here.table.dataset.name, kind, name, new, who=who())
+        saved.rename(page.workspace, page.table.dataset.name, kind, name, new, who=who())
     except CurateError as error:
         show_user_error(error)
         return
     st.rerun()
 
 
-def _export_view(here: Opened, name: str, view: View) -> None:
+def _export_view(page: Opened, name: str, view: View) -> None:
     """The samples of a view with the run and the HSF bins that it was saved with."""
     try:
-        table = cache.table(here.workspace, here.table.dataset.name, view.run, view.edges)
+        table = cache.table(page.workspace, page.table.dataset.name, view.run, view.edges)
     except CurateError as error:
         show_user_error(error)
     else:
@@ -181,7 +181,7 @@ def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
     export_choice(table, filters, count, key="saved")
 
 
-def _combine(here: Opened, names: list[str]) -> None:
+def _combine(page: Opened, names: list[str]) -> None:
     with st.popover("Combine", icon=":material/join:", key="saved.combine", disabled=len(names) < 2):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
@@ -193,31 +193,31 @@ def _combine(here: Opened, names: list[str]) -> None:
             key="saved.how",
         )
         st.text_input("Name of the new set", key="saved.combined_name", max_chars=LONGEST_NAME)
-        st.button("Save", type="primary", key="saved.combine_now", on_click=_save_combined, args=(here,))
+        st.button("Save", type="primary", key="saved.combine_now", on_click=_save_combined, args=(page,))
 
 
-def _save_combined(here: Opened) -> None:
+def _save_combined(page: Opened) -> None:
     asked: Any = st.session_state
     name, names, how = asked["saved.combined_name"], asked["saved.combined"], asked["saved.how"]
     done = f"Saved as “{name}”"
-    attempt(saved.combine, here.workspace, here.table.dataset.name, name, names, how, who=who(), done=done)
+    attempt(saved.combine, page.workspace, page.table.dataset.name, name, names, how, who=who(), done=done)
 
 
-def _import(here: Opened) -> None:
+def _import(page: Opened) -> None:
     with st.popover("Import", icon=":material/upload:", key="saved.import"):
         st.file_uploader(
             "List of samples", ["csv", "txt"], key="saved.file", help="A path or id a line, or CSV with such a column."
         )
         st.text_input("Name of the new set", key="saved.import_name", max_chars=LONGEST_NAME)
-        st.button("Save", type="primary", key="saved.import_now", on_click=attempt, args=(_save_imported, here))
+        st.button("Save", type="primary", key="saved.import_now", on_click=attempt, args=(_save_imported, page))
 
 
-def _save_imported(here: Opened) -> None:
+def _save_imported(page: Opened) -> None:
     file = st.session_state["saved.file"]
     if file is None:
         raise CurateError("no file is chosen: choose a CSV or text file with a path or an id a line")
     name = st.session_state["saved.import_name"]
-    count, unknown = saved.import_set(here.workspace, here.table.dataset.name, name, file.getvalue(), who=who())
+    count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue(), who=who())
     lost = f"; {len(unknown):,} entries are not in the dataset, as {unknown[0]}" if unknown else ""
     st.toast(plain(f"{count:,} samples saved as “{name}”{lost}"), icon=":material/check_circle:")
 
@@ -234,16 +234,16 @@ _SAMPLE = number("saved.sample", -1, low=-1, high=10**12)
 _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 
-def show_history(here: Opened) -> None:
-    person, action, sample = _narrow(here)
-    page = int(_HISTORY_PAGE.of(here.view))
+def show_history(page: Opened) -> None:
+    person, action, sample = _narrow(page)
+    number = int(_HISTORY_PAGE.of(page.view))
     try:
         entries, count = history_entries(
-            here.table,
+            page.table,
             who=person or None,
             actions=[action] if action else (),
             sample=None if sample < 0 else sample,
-            offset=(page - 1) * _ROWS,
+            offset=(number - 1) * _ROWS,
             limit=_ROWS,
         )
     except CurateError as error:
@@ -252,28 +252,28 @@ def show_history(here: Opened) -> None:
     st.caption(f"**{count:,}** {'entry' if count == 1 else 'entries'}. {RULE}")
     with st.container(gap="xsmall"):
         for entry in entries:
-            _history_row(here, entry)
+            _history_row(page, entry)
     if not entries:
         with st.container(border=True):
             st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
     if count > _ROWS:
-        st.pagination(math.ceil(count / _ROWS), key=_HISTORY_PAGE.key(page), on_change=_HISTORY_PAGE.keep)
+        st.pagination(math.ceil(count / _ROWS), key=_HISTORY_PAGE.key(number), on_change=_HISTORY_PAGE.keep)
 
 
-def _narrow(here: Opened) -> tuple[str, str, int]:
-    person, action, sample = _WHO.of(here.view), _ACTION.of(here.view), int(_SAMPLE.of(here.view))
-    known = 0 <= sample < here.table.size
+def _narrow(page: Opened) -> tuple[str, str, int]:
+    person, action, sample = _WHO.of(page.view), _ACTION.of(page.view), int(_SAMPLE.of(page.view))
+    known = 0 <= sample < page.table.size
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for label, choice, chosen, options in (
-            ("Who", _WHO, person, filter_options(here.table, "who")),
-            ("Action", _ACTION, action, filter_options(here.table, "action")),
+            ("Who", _WHO, person, filter_options(page.table, "who")),
+            ("Action", _ACTION, action, filter_options(page.table, "action")),
         ):
             listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
-            choice.show(st.selectbox, label, here.view, listed, format_func=lambda text: text or "Any", width=220)
+            choice.show(st.selectbox, label, page.view, listed, format_func=lambda text: text or "Any", width=220)
         st.number_input(
             "Sample id",
             0,
-            here.table.size - 1,
+            page.table.size - 1,
             key=mirrored(_SAMPLE.name, sample if known else None),
             on_change=_keep_sample,
             placeholder="Any",
@@ -287,11 +287,11 @@ def _keep_sample() -> None:
     _SAMPLE.put(_SAMPLE.default if typed is None else typed)
 
 
-def _history_row(here: Opened, entry: HistoryEntry) -> None:
+def _history_row(page: Opened, entry: HistoryEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{entry.at:%Y-%m-%d %H:%M} UTC", width="content")
         about = f" · {entry.samples:,} sample{'s' if entry.samples > 1 else ''}" if entry.samples else ""
-        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, here.table.classes))}{about}", width="stretch")
+        st.markdown(f"**{plain(entry.who)}** {plain(describe(entry, page.table.classes))}{about}", width="stretch")
         if entry.undone_by is not None:
             st.caption(f"undone by {plain(entry.undone_by)}", width="content")
         else:
@@ -301,9 +301,9 @@ def _history_row(here: Opened, entry: HistoryEntry) -> None:
                 type="tertiary",
                 key=f"saved.undo.{entry.key}",
                 on_click=_undo,
-                args=(here, entry.key),
+                args=(page, entry.key),
             )
 
 
-def _undo(here: Opened, key: str) -> None:
-    attempt(undo_entry, here.table, key, who=who(), done="Taken back")
+def _undo(page: Opened, key: str) -> None:
+    attempt(undo_entry, page.table, key, who=who(), done="Taken back")

@@ -35,28 +35,28 @@ _SEED = number("saved.seed", 0, low=0, high=10**9)
 _GROUP: Choice[str] = Choice("saved.group", "", str)
 
 
-def show_split(here: Opened) -> None:
+def show_split(page: Opened) -> None:
     st.caption("Divides the samples that match the filters on the left.")
-    shares, by, seed, group = _settings(here)
-    if here.count > _MOST:
-        st.write(f"{here.count:,} samples are divided by the command line:")
-        words = ["avhcurate", "split", here.table.dataset.name, "--shares", shares, "--by", ",".join(by)]
+    shares, by, seed, group = _settings(page)
+    if page.count > _MOST:
+        st.write(f"{page.count:,} samples are divided by the command line:")
+        words = ["avhcurate", "split", page.table.dataset.name, "--shares", shares, "--by", ",".join(by)]
         words += [*(["--group", group] if group else []), *(["--seed", f"{seed}"] if seed else [])]
         st.code(shlex.join([*words, "--out", "split.parquet"]), language="bash")
-        if here.filters.active:
+        if page.filters.active:
             st.caption("It divides all samples: to divide those of the filters, save them as a set and give its --set.")
         return
     try:
         fractions = [float(part) for part in shares.split(",")]
-        split = make_split(here.table, fractions, by=by, seed=seed, group=group or None, filters=here.filters)
+        split = make_split(page.table, fractions, by=by, seed=seed, group=group or None, filters=page.filters)
     except CurateError as error:
         show_user_error(error)
         return
-    _result(here, split)
+    _result(page, split)
 
 
-def _settings(here: Opened) -> tuple[str, list[str], int, str]:
-    view, group = here.view, _GROUP.of(here.view)
+def _settings(page: Opened) -> tuple[str, list[str], int, str]:
+    view, group = page.view, _GROUP.of(page.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         shares = _SHARES.show(
             st.text_input,
@@ -69,7 +69,7 @@ def _settings(here: Opened) -> tuple[str, list[str], int, str]:
         by = _BY.show(st.pills, "Stratify by", view, {key: _BY_NAMES[key] for key in STRATA}, selection_mode="multi")
         seed = int(_SEED.of(view))
         _SEED.show(st.number_input, "Seed", view, 0, 10**9, value=seed, width=130)
-        if columns := _groupings(here.table):
+        if columns := _groupings(page.table):
             _GROUP.show(
                 st.selectbox,
                 "Keep together",
@@ -95,7 +95,7 @@ def _keep_shares() -> None:
         raise CurateError("shares are two or more numbers above 0 that sum to 1, as 0.8,0.1,0.1") from None
 
 
-def _result(here: Opened, split: Split) -> None:
+def _result(page: Opened, split: Split) -> None:
     with st.container(horizontal=True, gap="medium"):
         for name, count in split.counts.items():
             st.metric(
@@ -107,11 +107,11 @@ def _result(here: Opened, split: Split) -> None:
                 width="content",
             )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        data, file = partial(frame_text, split.rows, "csv"), f"{here.table.dataset.name}-split.csv"
+        data, file = partial(frame_text, split.rows, "csv"), f"{page.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
         with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
             st.text_input("Name before the part's", "split", key="saved.split_name")
-            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(here, split))
+            st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
     small = int((split.strata["note"] != "").sum())
     st.markdown(f"**{len(split.strata):,} {'stratum' if len(split.strata) == 1 else 'strata'}**")
     if small:
@@ -122,6 +122,6 @@ def _result(here: Opened, split: Split) -> None:
     st.dataframe(split.strata, hide_index=True, key="saved.strata")
 
 
-def _save(here: Opened, split: Split) -> None:
+def _save(page: Opened, split: Split) -> None:
     name = st.session_state["saved.split_name"]
-    attempt(save_parts, here.workspace, here.table, split, name, who=who(), done="Every part is a set now")
+    attempt(save_parts, page.workspace, page.table, split, name, who=who(), done="Every part is a set now")

@@ -45,10 +45,10 @@ _HEADS = (
 )
 
 
-def current_trainings(here: Opened) -> list[SelfTrainingFolder]:
+def current_trainings(page: Opened) -> list[SelfTrainingFolder]:
     """Self-trainings of the open dataset, oldest first; those of an older import are counted in a caption."""
-    every = results.trainings(here.workspace, here.table.dataset.name)
-    current = [one for one in every if one.record.target_fingerprint == here.table.dataset.record.fingerprint]
+    every = results.trainings(page.workspace, page.table.dataset.name)
+    current = [one for one in every if one.record.target_fingerprint == page.table.dataset.record.fingerprint]
     if len(current) < len(every):
         st.caption(
             f"{len(every) - len(current):,} of {len(every):,} self-trainings are left out: this dataset has been "
@@ -57,7 +57,7 @@ def current_trainings(here: Opened) -> list[SelfTrainingFolder]:
     return current
 
 
-def choose_experiment(here: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
+def choose_experiment(page: Opened, folders: Sequence[SelfTrainingFolder]) -> list[SelfTrainingFolder]:
     """Self-trainings that may be compared: those that the address names, else those with the newest run."""
     groups = {group[0].name: group for group in results.comparable(folders)}
     names = sorted(groups, key=lambda name: groups[name][-1].record.started, reverse=True)
@@ -66,7 +66,7 @@ def choose_experiment(here: Opened, folders: Sequence[SelfTrainingFolder]) -> li
     name = which.show(
         st.selectbox,
         "Experiment",
-        here.view,
+        page.view,
         {name: _title(groups[name]) for name in names},
         on_change=which.restart,
         args=("selftrain.run", "selftrain.round", "selftrain.against"),
@@ -122,14 +122,14 @@ def variant_name(variant: RuleVariant) -> str:
 # --- rounds as curves ----------------------------------------------------------------------------------------
 
 
-def rounds_chart(here: Opened, variants: Variants) -> None:
+def rounds_chart(page: Opened, variants: Variants) -> None:
     """The chosen quantities over the rounds, one line per rule."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Rounds", width="content")
         with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
             names = {key: PANELS[key][0] for key in PANELS}
             chosen = SHOWN.show(
-                st.pills, "Quantities", here.view, names, selection_mode="multi", label_visibility="collapsed"
+                st.pills, "Quantities", page.view, names, selection_mode="multi", label_visibility="collapsed"
             )
     keys = (chosen or SHOWN.default)[:_MOST_PANELS]
     values, reference = _courses(variants, keys), _source_only(variants, keys)

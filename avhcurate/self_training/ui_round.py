@@ -66,7 +66,7 @@ class SampleList:
 # --- which round ---------------------------------------------------------------------------------------------
 
 
-def choose_round(here: Opened, variants: Variants) -> ChosenRound | None:
+def choose_round(page: Opened, variants: Variants) -> ChosenRound | None:
     """The run and the round to show, with the export of its pseudo-labels; None before a round has selected."""
     runs = _named(variants)
     default = next((name for name, (_, folder) in runs.items() if folder.record.rule == "avc"), next(iter(runs)))
@@ -75,7 +75,7 @@ def choose_round(here: Opened, variants: Variants) -> ChosenRound | None:
         name = which.show(
             st.selectbox,
             "Run",
-            here.view,
+            page.view,
             {name: title for name, (title, _) in runs.items()},
             on_change=which.restart,
             args=("selftrain.round", "selftrain.against"),
@@ -87,9 +87,9 @@ def choose_round(here: Opened, variants: Variants) -> ChosenRound | None:
             st.markdown(":material/hourglass_empty: No round of this run has selected anything yet.")
             return None
         of_round = one_of("selftrain.round", numbers, numbers[-1])
-        number = of_round.show(st.selectbox, "Round", here.view, numbers, on_change=of_round.restart, width=100)
+        number = of_round.show(st.selectbox, "Round", page.view, numbers, on_change=of_round.restart, width=100)
         chosen = ChosenRound(folder, title, number)
-        _export_menu(here, chosen)
+        _export_menu(page, chosen)
     report = folder.report(number)
     left_out = folder.record.target_left_out + report.left_out
     st.caption(
@@ -184,12 +184,12 @@ def _ends(ends: np.ndarray) -> str:
 # --- selections compared ------------------------------------------------------------------------------------------
 
 
-def gallery(here: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list[int], int | None]:
+def gallery(page: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list[int], int | None]:
     """What one gate or run selects and another does not, as a grid; ids shown, id opened."""
     st.subheader("Selected by one and not by the other")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        mode = MODE.show(st.segmented_control, "Compare", here.view, _MODES, on_change=MODE.restart)
-        lists = _gates(here, chosen) if mode == "gates" else _runs(here, chosen, variants)
+        mode = MODE.show(st.segmented_control, "Compare", page.view, _MODES, on_change=MODE.restart)
+        lists = _gates(page, chosen) if mode == "gates" else _runs(page, chosen, variants)
     if not lists:
         return [], None
     st.caption(_explanation(chosen, mode))
@@ -202,8 +202,8 @@ def gallery(here: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list
                 accuracy_note(n, low, high) if len(listing.rows) else "none in view",
             )
     titles = {key: listing.title for key, listing in lists.items()}
-    name = SET.show(st.segmented_control, "Show", here.view, titles, on_change=SET.restart)
-    return _grid(here, chosen, mode, name, lists[name])
+    name = SET.show(st.segmented_control, "Show", page.view, titles, on_change=SET.restart)
+    return _grid(page, chosen, mode, name, lists[name])
 
 
 def _explanation(chosen: ChosenRound, mode: str) -> str:
@@ -215,15 +215,15 @@ def _explanation(chosen: ChosenRound, mode: str) -> str:
     return f"{text} The filters on the left apply. Right: the pseudo-label is the given label."
 
 
-def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
+def _gates(page: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
     gates = results.gates(chosen.folder, chosen.number)
     one, other = one_of("selftrain.one", gates, "avc"), one_of("selftrain.other", gates, "confidence")
-    first, second = one.of(here.view), other.of(here.view)
+    first, second = one.of(page.view), other.of(page.view)
     for label, which, gate, partner in (("Selected by", one, first, other), ("Beside", other, second, one)):
         which.show(
             st.selectbox,
             label,
-            here.view,
+            page.view,
             {gate: RULE_NAMES[gate] for gate in gates},
             value=gate,
             on_change=_set_gate,
@@ -234,7 +234,7 @@ def _gates(here: Opened, chosen: ChosenRound) -> dict[str, SampleList]:
         st.caption("Choose two different gates.")
         return {}
     ids = results.difference(chosen.folder, chosen.number, first, second)
-    rows = _rows(here, chosen.folder, chosen.number)
+    rows = _rows(page, chosen.folder, chosen.number)
     sides = {"first": (first, second), "second": (second, first)}
     lists = {
         side: _listing(rows, ids[side], f"{RULE_NAMES[ours]}, not {RULE_NAMES[theirs]}", _SCORE[theirs])
@@ -251,7 +251,7 @@ def _set_gate(which: Choice[str], before: str, partner: Choice[str]) -> None:
         partner.put(before)
 
 
-def _runs(here: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, SampleList]:
+def _runs(page: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, SampleList]:
     runs = {name: run for name, run in _named(variants).items() if name != chosen.folder.name}
     if not runs:
         st.caption("There is no other run to compare with: start one with another rule or seed.")
@@ -260,13 +260,13 @@ def _runs(here: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, Sa
     usual = (name for name, (_, folder) in runs.items() if (folder.record.rule, folder.record.seed) == wanted)
     which = one_of("selftrain.against", tuple(runs), next(usual, next(iter(runs))))
     names = {name: title for name, (title, _) in runs.items()}
-    name = which.show(st.selectbox, "With", here.view, names, on_change=which.restart, width=260)
+    name = which.show(st.selectbox, "With", page.view, names, on_change=which.restart, width=260)
     title, other = runs[name]
     if chosen.number not in other.rounds():
         st.caption(f"{title} has no round {chosen.number}: choose an earlier one.")
         return {}
     ids = results.difference_of_runs(chosen.folder, other, chosen.number)
-    ours, theirs = (_rows(here, folder, chosen.number) for folder in (chosen.folder, other))
+    ours, theirs = (_rows(page, folder, chosen.number) for folder in (chosen.folder, other))
     our_gate, their_gate = (results.gates(folder, chosen.number)[0] for folder in (chosen.folder, other))
     return {
         "first": _listing(ours, ids["first"], f"{chosen.title}, not {title}", _SCORE[their_gate]),
@@ -276,10 +276,10 @@ def _runs(here: Opened, chosen: ChosenRound, variants: Variants) -> dict[str, Sa
     }
 
 
-def _rows(here: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
+def _rows(page: Opened, folder: SelfTrainingFolder, number: int) -> pd.DataFrame:
     """The samples in view that a round selected from, by id, with the given `label`."""
     rows = _selection(str(folder.root), number)
-    labels = here.table.frame(here.filters, columns=["id", "label"]).set_index("id")["label"]
+    labels = page.table.frame(page.filters, columns=["id", "label"]).set_index("id")["label"]
     rows = rows[rows.index.isin(labels.index)]
     return rows.assign(label=labels.reindex(rows.index).fillna(-1).astype("int64"))
 
@@ -296,7 +296,7 @@ def _listing(rows: pd.DataFrame, ids: Sequence[int], title: str, by: str) -> Sam
     return SampleList(title, by, part.assign(score=part[by]).sort_values("score", kind="stable"))
 
 
-def _grid(here: Opened, chosen: ChosenRound, mode: str, name: str, listing: SampleList) -> tuple[list[int], int | None]:
+def _grid(page: Opened, chosen: ChosenRound, mode: str, name: str, listing: SampleList) -> tuple[list[int], int | None]:
     st.caption(f"Lowest {score_name(listing.by)} of the pseudo-label first: it is on the tiles.")
     if listing.rows.empty:
         st.markdown(":material/filter_alt_off: None of the samples in view.")
@@ -310,31 +310,31 @@ def _grid(here: Opened, chosen: ChosenRound, mode: str, name: str, listing: Samp
         return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
 
     about = f"{chosen.folder.name} {chosen.number} {mode} {name} {listing.title}"
-    return sample_grid(here, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
+    return sample_grid(page, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
 
 
 # --- export ----------------------------------------------------------------------------------------------
 
 
-def _export_menu(here: Opened, chosen: ChosenRound) -> None:
+def _export_menu(page: Opened, chosen: ChosenRound) -> None:
     """Download the pseudo-labels of the round and their manifest; of many images, the command that writes them."""
     with st.popover("Export", icon=":material/download:", key="selftrain.export"):
         forms = [form for form in FORMATS if form != "cleanlab" or chosen.folder.record.target_run]
         form = st.selectbox("Format", forms, format_func=ABOUT.__getitem__, key="selftrain.format")
         count = chosen.folder.report(chosen.number).selected
-        name = f"{here.table.dataset.name}-{chosen.folder.record.rule}-seed{chosen.folder.record.seed}"
+        name = f"{page.table.dataset.name}-{chosen.folder.record.rule}-seed{chosen.folder.record.seed}"
         name += f"-round{chosen.number}"
         if form not in FOLDERS:
-            _export_file(here, chosen, form, name, count)
+            _export_file(page, chosen, form, name, count)
         elif count <= LARGEST_ZIP:
-            _download(f"Download {count:,} samples", f"{name}.zip", here, chosen, form, disabled=not count)
+            _download(f"Download {count:,} samples", f"{name}.zip", page, chosen, form, disabled=not count)
             st.caption("A folder with its manifest, as ZIP: the whole selection of the round, whatever the filters.")
         else:
             st.caption(f"A folder of {count:,} images is written by the command line.")
-        st.code(_command(here, chosen, form), language="bash", wrap_lines=True)
+        st.code(_command(page, chosen, form), language="bash", wrap_lines=True)
 
 
-def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count: int) -> None:
+def _export_file(page: Opened, chosen: ChosenRound, form: str, name: str, count: int) -> None:
     every = st.toggle(
         "Also those not selected",
         key="selftrain.all",
@@ -342,7 +342,7 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
     )
     total = chosen.folder.record.target_samples if every else count
     with st.container(horizontal=True):
-        _download(f"Download {total:,} samples", f"{name}.{form}", here, chosen, form, every=every)
+        _download(f"Download {total:,} samples", f"{name}.{form}", page, chosen, form, every=every)
         download(
             "Manifest",
             lambda: manifest_text(round_export.describe(chosen.folder, chosen.number)),
@@ -354,13 +354,13 @@ def _export_file(here: Opened, chosen: ChosenRound, form: str, name: str, count:
 
 
 def _download(
-    label: str, name: str, here: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
+    label: str, name: str, page: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
 ) -> None:
-    data = partial(round_export.export_bytes, here.workspace, chosen.folder, chosen.number, form, all=every)
+    data = partial(round_export.export_bytes, page.workspace, chosen.folder, chosen.number, form, all=every)
     download(label, data, name, key="selftrain.download", type="primary", **look)
 
 
-def _command(here: Opened, chosen: ChosenRound, form: str) -> str:
-    dataset = shlex.quote(here.table.dataset.name)
+def _command(page: Opened, chosen: ChosenRound, form: str) -> str:
+    dataset = shlex.quote(page.table.dataset.name)
     run, out = shlex.quote(chosen.folder.name), "FOLDER" if form in FOLDERS else f"FILE.{form}"
     return f"avhcurate select {dataset} --self-training {run} --round {chosen.number} --format {form} --out {out}"

@@ -104,24 +104,24 @@ class SelfTrain(Command):
         return self.target
 
 
-def first_start(here: Opened, *, busy: bool) -> None:
+def first_start(page: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a run, and while the first one starts."""
-    sources = _sources(here)
-    source = shlex.quote(sources[0] if sources else here.table.dataset.name)
-    command = f"avhcurate self-train --source {source} --target {shlex.quote(here.table.dataset.name)}"
+    sources = _sources(page)
+    source = shlex.quote(sources[0] if sources else page.table.dataset.name)
+    command = f"avhcurate self-train --source {source} --target {shlex.quote(page.table.dataset.name)}"
     part = "" if sources else " --source-where \"split = 'train'\""
     command += f"{part} --rule confidence,avc --seeds 0,1,2"
-    title = f"No model has been adapted to {plain(here.table.dataset.name)} yet"
-    empty_state(title, "autorenew", _WHY, partial(form, here, busy=busy), command=command)
+    title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
+    empty_state(title, "autorenew", _WHY, partial(form, page, busy=busy), command=command)
     if busy:
-        await_round(here)
+        await_round(page)
 
 
-def await_round(here: Opened) -> None:
+def await_round(page: Opened) -> None:
     """Runs the page again as soon as there is another round to show."""
 
     def rounds() -> int:
-        folders = results.trainings(here.workspace, here.table.dataset.name)
+        folders = results.trainings(page.workspace, page.table.dataset.name)
         return sum(1 + len(folder.rounds()) for folder in folders)
 
     forms.await_more(rounds, every=2.0)
@@ -130,10 +130,10 @@ def await_round(here: Opened) -> None:
 # --- defaults -----------------------------------------------------------------------------------
 
 
-def _sources(here: Opened) -> list[str]:
+def _sources(page: Opened) -> list[str]:
     """Other datasets of the workspace whose classes are the target's, in its order."""
-    target = here.table.dataset.record
-    others = [other.record for other in forms.other_datasets(here.workspace, target.name)]
+    target = page.table.dataset.record
+    others = [other.record for other in forms.other_datasets(page.workspace, target.name)]
     return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
 
 
@@ -150,9 +150,9 @@ def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
 # --- the form ------------------------------------------------------------------------------------------------
 
 
-def form(here: Opened, *, busy: bool) -> None:
+def form(page: Opened, *, busy: bool) -> None:
     """Source, rules and network of a self-training; the button that starts the job."""
-    target, others = here.table.dataset, _sources(here)
+    target, others = page.table.dataset, _sources(page)
     if not others:
         st.caption(
             "No other dataset here has these classes in this order, so this one is split by two conditions: one for "
@@ -176,7 +176,7 @@ def form(here: Opened, *, busy: bool) -> None:
             format_func=TRAINERS.__getitem__,
             help="The whole network takes a GPU, or hours.",
         )
-    source_folder = here.workspace.dataset(source)
+    source_folder = page.workspace.dataset(source)
     scored_both = _networks(source_folder, target)
 
     def command(*, model: str | None, weights: str, **options: Any) -> SelfTrain:
@@ -188,13 +188,13 @@ def form(here: Opened, *, busy: bool) -> None:
     def close(_: Command) -> None:
         forms.open_form("selftrain", False)
 
-    root = here.workspace.root
+    root = page.workspace.root
     with forms.job_form(root, "selftrain.start_", SelfTrain, busy=busy, make=command, then=close) as fields:
         _main_fields(fields, source_folder, target, scored_both)
         if trainer == "probe" and not scored_both:
             st.caption("No network has scored both datasets yet: the one named here does so first.")
         if source == target.name:
-            _part_fields(fields, here)
+            _part_fields(fields, page)
         with st.expander("More"):
             _more(fields, full=trainer == "full", apart=source != target.name)
         fields.submit("Start self-training", "autorenew")
@@ -216,8 +216,8 @@ def _main_fields(
         form.ask("seeds", "portion", "rounds")
 
 
-def _part_fields(form: forms.JobForm, here: Opened) -> None:
-    splits = here.table.group_counts("split")["value"]
+def _part_fields(form: forms.JobForm, page: Opened) -> None:
+    splits = page.table.group_counts("split")["value"]
     usual = "split = 'train'" if "train" in set(splits) else ""
     with forms.row():
         form.ask("source_where", value=usual, width=300, help="Such as `split = 'train'` or `domain = 'photo'`.")

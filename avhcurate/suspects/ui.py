@@ -98,16 +98,16 @@ class Suspects(Command):
     folds: int = count(width=110, low=2, max_value=50, default=5)
 
 
-def empty(here: Opened, *, busy: bool) -> None:
+def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what suspects are, and the form."""
-    empty_state("No suspects of this run yet", "flag", _ABOUT, partial(start_form, here, busy=busy))
+    empty_state("No suspects of this run yet", "flag", _ABOUT, partial(start_form, page, busy=busy))
 
 
-def start_form(here: Opened, *, busy: bool) -> None:
+def start_form(page: Opened, *, busy: bool) -> None:
     """The form that starts the job."""
-    assert here.table.run is not None
-    about = {"dataset": here.table.dataset.name, "model": here.table.run.name, "limit": 0}
-    with job_form(here.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
+    assert page.table.run is not None
+    about = {"dataset": page.table.dataset.name, "model": page.table.run.name, "limit": 0}
+    with job_form(page.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
         form.ask("sources", "out_of_fold", "folds")
         form.submit("Look for suspects")
 
@@ -133,26 +133,26 @@ class SuspectsInView:
     about: str
 
 
-def chosen_list(here: Opened) -> SuspectsFolder | None:
+def chosen_list(page: Opened) -> SuspectsFolder | None:
     """The list that the address asks for, else the newest; None where there is none."""
-    assert here.table.run is not None
-    return chosen_result(_MADE, here.view, suspects_of(here.table.run))
+    assert page.table.run is not None
+    return chosen_result(_MADE, page.view, suspects_of(page.table.run))
 
 
-def suspects_in_view(here: Opened, folder: SuspectsFolder) -> SuspectsInView:
+def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """The suspects that the filters and the page's choices leave."""
     record, every = folder.record, _read(folder)
-    sources, verdicts, agree = SOURCE.of(here.view), VERDICT.of(here.view), AGREE.of(here.view)
-    frame_ids = here.table.frame(here.filters, columns=["id"])["id"]
+    sources, verdicts, agree = SOURCE.of(page.view), VERDICT.of(page.view), AGREE.of(page.view)
+    frame_ids = page.table.frame(page.filters, columns=["id"])["id"]
     keep = every["id"].isin(frame_ids) & (every["agreement"] >= agree)
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         keep &= every[f"{source}_doubts"] if source in record.sources else False
     shown = every[keep]
-    decided = decisions.decided(here.table, shown["id"].tolist())
+    decided = decisions.decided(page.table, shown["id"].tolist())
     shown = shown.assign(decided=shown["id"].map(decided).astype(object))
-    choices = (here.filters.to_query(), sources, verdicts, agree)
-    about = repr((here.table.dataset.name, here.version, folder.name, choices))
+    choices = (page.filters.to_query(), sources, verdicts, agree)
+    about = repr((page.table.dataset.name, page.version, folder.name, choices))
     return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
 
 
@@ -161,21 +161,21 @@ _read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …"
 )
 
 
-def choose_suspects(here: Opened, suspects: SuspectsInView) -> None:
+def choose_suspects(page: Opened, suspects: SuspectsInView) -> None:
     """Card or list, and filters by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        VIEW.show(st.segmented_control, "Show", here.view, _VIEWS)
+        VIEW.show(st.segmented_control, "Show", page.view, _VIEWS)
         verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
-        VERDICT.show(st.pills, "Verdict", here.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
+        VERDICT.show(st.pills, "Verdict", page.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
         sources = {name: NAMES[name] for name in suspects.record.sources}
-        SOURCE.show(st.pills, "Doubted by all of", here.view, sources, selection_mode="multi", on_change=SOURCE.restart)
+        SOURCE.show(st.pills, "Doubted by all of", page.view, sources, selection_mode="multi", on_change=SOURCE.restart)
         most = len(sources)
         AGREE.show(
             st.selectbox,
             "Sources that agree",
-            here.view,
+            page.view,
             {n: f"{n} or more" if n else "any number" for n in range(most + 1)},
-            value=min(int(AGREE.of(here.view)), most),
+            value=min(int(AGREE.of(page.view)), most),
             on_change=AGREE.restart,
             width=140,
             help="How many sources doubt the label and name the suggested one. With any number, ambiguous images "
@@ -191,13 +191,13 @@ def title_of(folder: SuspectsFolder) -> str:
     return f"{by}{sources}, {record.finished:%d %b %H:%M}"
 
 
-def summary(here: Opened, suspects: SuspectsInView) -> None:
+def summary(page: Opened, suspects: SuspectsInView) -> None:
     """Counts by verdict, source and decision, with the explanation and the export beside them."""
     record, in_view = suspects.record, suspects.in_view
     counts = in_view["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
     text = f"**{len(in_view):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
-    if VIEW.of(here.view) == "list":  # the card counts by itself
+    if VIEW.of(page.view) == "list":  # the card counts by itself
         done = in_view["decided"].value_counts()
         text += (
             f" {done.get('accepted', 0):,} relabelled, {done.get('kept', 0):,} kept, {len(suspects.open):,} to decide."
@@ -207,10 +207,10 @@ def summary(here: Opened, suspects: SuspectsInView) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
             with st.popover("About", icon=":material/help:", type="tertiary", key="suspects.about"):
                 st.markdown(_ABOUT)
-            _export_menu(here, suspects)
-    assert here.table.run is not None
-    lists, hidden = suspects_of(here.table.run), "collapsed"
-    choose_result(_MADE, "List", here.view, lists, title_of, width=420, label_visibility=hidden)
+            _export_menu(page, suspects)
+    assert page.table.run is not None
+    lists, hidden = suspects_of(page.table.run), "collapsed"
+    choose_result(_MADE, "List", page.view, lists, title_of, width=420, label_visibility=hidden)
     doubting = ", ".join(f"{NAMES[key].lower()} {n:,}" for key, n in record.doubting.items())
     lines = [f"In all {record.samples:,} labels, doubted by {doubting}."]
     if record.folds:
@@ -218,25 +218,25 @@ def summary(here: Opened, suspects: SuspectsInView) -> None:
             f"Judged out of {record.folds} folds, seed {record.seed}: the heads predict "
             f"{100 * (record.accuracy or 0):.1f} % of the given labels."
         )
-    elif here.table.training or "train" in set(here.table.group_counts("split", here.filters)["value"]):
+    elif page.table.training or "train" in set(page.table.group_counts("split", page.filters)["value"]):
         lines.append(
             "The model may have been trained on some of these labels: choose Out of fold for a fair judgement."
         )
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
-    votes = here.table.votes
+    votes = page.table.votes
     if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
         lines.append("The votes have changed since: run again to include them.")
     st.caption(plain(" ".join(lines)))
 
 
-def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
+def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
         undecided = st.toggle("Only those to decide", key="suspects.export_open")
         rows = suspects.open if undecided else suspects.in_view
         download(
             f"Download {len(rows):,} suspects",
-            lambda: csv_text(service.export_table(here.table, rows, suspects.record)).encode(),
-            f"{here.table.dataset.name}-suspects.csv",
+            lambda: csv_text(service.export_table(page.table, rows, suspects.record)).encode(),
+            f"{page.table.dataset.name}-suspects.csv",
             key="suspects.download",
             type="primary",
             disabled=rows.empty,
@@ -248,23 +248,23 @@ def _export_menu(here: Opened, suspects: SuspectsInView) -> None:
 # --- the list ----------------------------------------------------------------------------------------------------
 
 
-def listing(here: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
+def listing(page: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
     """The undecided suspects as a grid by rank, with actions on the selected; ids shown, id opened."""
-    view, rows = here.view, suspects.open
+    view, rows = page.view, suspects.open
     pages = max(1, -(-len(rows) // view.per_page))
-    page = min(view.page, pages)
-    ids = rows["id"].iloc[(page - 1) * view.per_page : page * view.per_page].astype(int).tolist()
+    number = min(view.page, pages)
+    ids = rows["id"].iloc[(number - 1) * view.per_page : number * view.per_page].astype(int).tolist()
     if not ids:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
     kept = selection(f"suspects {suspects.about}", Filters(excluded=None))
-    after, opened = selectable_grid(_tiles(here, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=page)
-    _actions(here, rows, after.ids, pages, page)
+    after, opened = selectable_grid(_tiles(page, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=number)
+    _actions(page, rows, after.ids, pages, number)
     return ids, opened
 
 
-def _tiles(here: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
-    tiles = tiles_of(here, ids, score="avh") if ids else []
-    by_id, names, result = rows.set_index("id").to_dict("index"), here.table.classes, []
+def _tiles(page: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
+    tiles = tiles_of(page, ids, score="avh") if ids else []
+    by_id, names, result = rows.set_index("id").to_dict("index"), page.table.classes, []
     for tile in tiles:
         row = by_id[tile.id]
         other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
@@ -283,7 +283,7 @@ def _tiles(here: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
     return result
 
 
-def _actions(here: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, page: int) -> None:
+def _actions(page: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, number: int) -> None:
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
@@ -295,20 +295,20 @@ def _actions(here: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, p
                     disabled=not ids,
                     type="primary" if action == "accept" else "secondary",
                     on_click=attempt,
-                    args=(partial(_decide, here.table, rows, action),),
+                    args=(partial(_decide, page.table, rows, action),),
                 )
-            save_set_button(here, ids, key="suspects.set", disabled=not ids)
+            save_set_button(page, ids, key="suspects.set", disabled=not ids)
             st.button(
                 "Undo",
                 icon=":material/undo:",
                 type="tertiary",
                 key="suspects.undo",
                 on_click=_undo,
-                args=(here,),
-                disabled=not st.session_state.get(_last(here.table)),
+                args=(page,),
+                disabled=not st.session_state.get(_last(page.table)),
                 help="Takes back what was last decided in this list.",
             )
-        pagination(pages, page, key="suspects.page", max_visible_pages=7)
+        pagination(pages, number, key="suspects.page", max_visible_pages=7)
 
 
 def _last(table: DatasetTable) -> str:
@@ -330,7 +330,7 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
     st.toast(done, icon=":material/check_circle:")
 
 
-def _undo(here: Opened) -> None:
-    for _ in range(st.session_state.pop(_last(here.table), 0)):
-        undo(here.table, who=who())
+def _undo(page: Opened) -> None:
+    for _ in range(st.session_state.pop(_last(page.table), 0)):
+        undo(page.table, who=who())
     st.toast("Taken back", icon=":material/undo:")

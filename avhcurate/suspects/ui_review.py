@@ -100,14 +100,14 @@ def task_of(suggested: int) -> str:
 
 
 @st.fragment
-def one_by_one(here: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
+def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
     """The card, which redraws itself after each decision, without the rest of the page.
 
     `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn.
     """
-    session = _session(f"{here.table.dataset.name}|{here.version}|{record.run}|{record.name}|{who()}")
+    session = _session(f"{page.table.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}")
     sent: Any = st.session_state.get(_CARD) or {}
-    session.record(here.table, every, sent)
+    session.record(page.table, every, sent)
     session.set_queue(about, ids)
     request = read_place(sent.get("at"), session.queue)
     if request and request[1] != session.turn:
@@ -117,7 +117,7 @@ def one_by_one(here: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
         return
     first = max(0, session.place - _BEHIND)
     review_card(
-        suspects(here, record, every, session.ids[first : session.place + _AHEAD], first),
+        suspects(page, record, every, session.ids[first : session.place + _AHEAD], first),
         key=_CARD,
         scope=session.scope,
         queue=session.queue,
@@ -140,23 +140,23 @@ def _session(scope: str) -> ReviewSession:
 
 
 def suspects(
-    here: Opened, record: SuspectsRecord, every: pd.DataFrame, ids: Sequence[int], first: int
+    page: Opened, record: SuspectsRecord, every: pd.DataFrame, ids: Sequence[int], first: int
 ) -> list[Suspect]:
     """Some suspects for the card; `first` is the place of the first of them in the queue."""
-    here.table.refresh()
+    page.table.refresh()
     rows = every.set_index("id").loc[list(ids)].reset_index()
-    states = decisions.decided(here.table, ids)
-    names = here.table.classes
+    states = decisions.decided(page.table, ids)
+    names = page.table.classes
     return [
-        _suspect(here, record, row, first + number, str(states[row["id"]]), names)
+        _suspect(page, record, row, first + number, str(states[row["id"]]), names)
         for number, row in enumerate(rows.to_dict("records"))
     ]
 
 
 def _suspect(
-    here: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, state: str, names: Sequence[str]
+    page: Opened, record: SuspectsRecord, row: dict[Any, Any], place: int, state: str, names: Sequence[str]
 ) -> Suspect:
-    dataset, version, id, suggested = here.table.dataset.name, here.version, int(row["id"]), int(row["suggested"])
+    dataset, version, id, suggested = page.table.dataset.name, page.version, int(row["id"]), int(row["suggested"])
 
     def strip(title: str, near: Sequence[int]) -> Strip:
         return Strip(title, tuple(image_url(dataset, int(other), version=version) for other in near))

@@ -54,15 +54,15 @@ def choice(names: Sequence[str]) -> Choice[list[str]]:
     return some_of("dynamics.trainings", names, names[:1], most=MOST)
 
 
-def choose(here: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+def choose(page: Opened, trainings: Sequence[TrainingFolder]) -> list[TrainingFolder]:
     """Asks which of `trainings` are shown side by side."""
     by_name = {training.name: training for training in trainings}
-    called = titles(here.table.dataset)
+    called = titles(page.table.dataset)
     which = choice(list(by_name))
     chosen = which.show(
         st.multiselect,
         "Trainings",
-        here.view,
+        page.view,
         list(by_name),
         format_func=called.__getitem__,
         max_selections=MOST,
@@ -93,9 +93,9 @@ def describe(training: TrainingFolder) -> str:
     return plain(" · ".join(filter(None, parts)))
 
 
-def need_samples(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
+def need_samples(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """Ends the page where the filters leave none of the samples that the trainings were evaluated on."""
-    ids = here.table.frame(here.filters, columns=["id"])["id"].to_numpy()
+    ids = page.table.frame(page.filters, columns=["id"])["id"].to_numpy()
     if not any(np.isin(training.ids(), ids).any() for training in chosen):
         nothing_matches("No training was evaluated on the samples in view", "  \n".join(map(describe, chosen)))
 
@@ -103,15 +103,15 @@ def need_samples(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
 # --- curves --------------------------------------------------------------------------------------------------
 
 
-def curves(here: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
+def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> None:
     """The curves of the trainings; while one is under way (`live`) they grow."""
     watch = st.fragment(_curves, run_every=_OFTEN if live else None)
-    watch(here, [training.name for training in chosen], live)
+    watch(page, [training.name for training in chosen], live)
 
 
-def _curves(here: Opened, names: list[str], live: bool) -> None:
-    folder = here.table.dataset
-    trainings = service.trainings(here.workspace, folder.name)
+def _curves(page: Opened, names: list[str], live: bool) -> None:
+    folder = page.table.dataset
+    trainings = service.trainings(page.workspace, folder.name)
     by_name = {training.name: training for training in trainings}
     if live and choice(list(by_name)).of(url_state.current()) != names:
         st.rerun()  # the next seed of the job has begun
@@ -120,16 +120,16 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
         axis = AXIS.show(st.segmented_control, "Epoch axis", url_state.current(), _AXES, label_visibility="collapsed")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)
-    drawn = [_course(here, by_name[name], called[name]) for name in names]
+    drawn = [_course(page, by_name[name], called[name]) for name in names]
     if not any(len(course.curves) for course in drawn):
         st.markdown(":material/hourglass_empty: The first evaluation of the held-out samples is still to come.")
         return
-    voted = here.table.votes is not None
+    voted = page.table.votes is not None
     figure = courses(
         drawn,
-        bin_labels(here.table.edges) if voted else (),
+        bin_labels(page.table.edges) if voted else (),
         stretched=axis == "start",
-        simulated=here.table.simulated,
+        simulated=page.table.simulated,
     )
     show_chart(figure, key="dynamics.curves")
     st.caption(
@@ -139,9 +139,9 @@ def _curves(here: Opened, names: list[str], live: bool) -> None:
     )
 
 
-def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
+def _course(page: Opened, training: TrainingFolder, title: str) -> Course:
     evaluations = training.evaluations()
-    rows = _curves_of(here.table, training, filters=here.filters)
+    rows = _curves_of(page.table, training, filters=page.filters)
     settled = service.settled(rows) if training.complete else {}  # where its way ends is not known before
     return Course(title, rows, fitted=evaluations, drops=training.record.drops, settled=settled)
 
@@ -149,14 +149,14 @@ def _course(here: Opened, training: TrainingFolder, title: str) -> Course:
 # --- where to go from here -----------------------------------------------------------------------------------
 
 
-def links(here: Opened, training: TrainingFolder) -> None:
+def links(page: Opened, training: TrainingFolder) -> None:
     """Links to the gallery by a score of the dynamics and to Correlation, with the run of this training open."""
-    run = run_of(here.table, training)
+    run = run_of(page.table, training)
     if run is None:
         st.caption("Its scores join the sample table when the training is finished and its network has scored them.")
         return
-    view = replace(here.view, run=run, choices=())
-    if here.table.run is None or here.table.run.root.name != run:
+    view = replace(page.view, run=run, choices=())
+    if page.table.run is None or page.table.run.root.name != run:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("Predictions and scores of another run are open on the left.", width="content")
             st.button(
@@ -193,15 +193,15 @@ def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
 # --- the five discoveries ------------------------------------------------------------------------------------
 
 
-def findings(here: Opened, chosen: Sequence[TrainingFolder]) -> None:
+def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The five discoveries, each tested on these trainings and on all models of the dataset."""
     with st.container(border=True, gap="small"):
-        for finding in _findings(here.table, chosen, filters=here.filters):
-            _finding(finding, simulated=here.table.simulated)
-    models = _by_model(here.table, chosen, filters=here.filters)
+        for finding in _findings(page.table, chosen, filters=page.filters):
+            _finding(finding, simulated=page.table.simulated)
+    models = _by_model(page.table, chosen, filters=page.filters)
     if len(models):
         with st.expander(f"The models compared ({len(models)})", icon=":material/compare:"):
-            _models(models, simulated=here.table.simulated)
+            _models(models, simulated=page.table.simulated)
 
 
 def _finding(finding: Finding, *, simulated: bool) -> None:

@@ -43,33 +43,33 @@ them. Far to the right lie those on which it changes its mind.
 """
 
 
-def mapped(here: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
+def mapped(page: Opened, chosen: Sequence[TrainingFolder]) -> TrainingFolder:
     """The training that the map is of, of several the one that the address names."""
     if len(chosen) == 1:
         return chosen[0]
     by_name = {training.name: training for training in chosen}
-    called = titles(here.table.dataset)
+    called = titles(page.table.dataset)
     which = one_of("dynamics.map", tuple(by_name), chosen[0].name)
-    wanted = here.view if here.view.chosen(which.name) in by_name else here.view.choosing(which.name, "")
+    wanted = page.view if page.view.chosen(which.name) in by_name else page.view.choosing(which.name, "")
     names = {name: called[name] for name in by_name}
     return by_name[which.show(st.segmented_control, "Map of", wanted, names, label_visibility="collapsed")]
 
 
-def points(here: Opened, training: TrainingFolder) -> pd.DataFrame:
+def points(page: Opened, training: TrainingFolder) -> pd.DataFrame:
     """A row a held-out sample in view: its place on the data map, and what it can be coloured and ordered by."""
-    return _points_of(here.table, training, filters=here.filters)
+    return _points_of(page.table, training, filters=page.filters)
 
 
-def choose_region(here: Opened, points: pd.DataFrame) -> tuple[str, str]:
+def choose_region(page: Opened, points: pd.DataFrame) -> tuple[str, str]:
     """Colour and tool, and the regions that a button selects; returns the tool, as `regions.choose_tool`."""
-    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or here.table.votes is not None}
+    colors = {key: name for key, name in COLORS.items() if key != "hsf_bin" or page.table.votes is not None}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        COLOR.show(st.segmented_control, "Colour", here.view, colors)
+        COLOR.show(st.segmented_control, "Colour", page.view, colors)
         tool = regions.choose_tool("dynamics")
         with st.container(horizontal=True, vertical_alignment="bottom", width="content", gap="xsmall"):
             for label, region in corners(points).items():
                 st.button(label, key=f"dynamics.corner.{label}", on_click=regions.answer, args=(REGION, region))
-            if REGION.of(here.view) is not None:
+            if REGION.of(page.view) is not None:
                 regions.clear_button(REGION)
         with st.popover("About the map", icon=":material/help:", type="tertiary", key="dynamics.about_map"):
             st.markdown(ABOUT)
@@ -86,18 +86,18 @@ def corners(points: pd.DataFrame) -> dict[str, Region]:
     }
 
 
-def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | None:
+def chart(page: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | None:
     """Draws the map and takes over a region drawn on it; returns the id of a point just clicked."""
-    color, region = COLOR.of(here.view), REGION.of(here.view)
+    color, region = COLOR.of(page.view), REGION.of(page.view)
     drawn = downsampled(points, most=MOST_POINTS)
     figure = data_map(
         drawn,
         points,
         color=color,
-        bins=bin_labels(here.table.edges) if color == "hsf_bin" else (),
+        bins=bin_labels(page.table.edges) if color == "hsf_bin" else (),
         outline=region.outline(-0.02, 1.02) if region else None,
         dragmode=tool[0],
-        simulated=here.table.simulated,
+        simulated=page.table.simulated,
     )
     clicked = regions.chart(
         figure,
@@ -113,12 +113,12 @@ def chart(here: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | No
     return clicked
 
 
-def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
+def images(page: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
     """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened.
 
     `about` names what the map is of: a selection of images made on another is void.
     """
-    region = REGION.of(here.view)
+    region = REGION.of(page.view)
     if region is None:
         return [], None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
@@ -126,14 +126,14 @@ def images(here: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
         st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
         options = [key for key in SORTS if key in points and points[key].notna().any()]
         orders = {key: f"Hardest first by {score_name(key)}" for key in options}
-        sort = SORT.show(st.selectbox, "Order", here.view, orders, label_visibility="collapsed", width=290)
+        sort = SORT.show(st.selectbox, "Order", page.view, orders, label_visibility="collapsed", width=290)
     if inside.empty:
         st.markdown("No sample lies there: draw another region.")
         return [], None
     ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
     ids = ordered["id"].astype(int).tolist()
     values = pd.Series(ordered[sort].to_numpy(), ids)
-    return sample_grid(here, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
+    return sample_grid(page, ids, about=f"{about} {write_region(region)}", score=sort, values=values)
 
 
 def _harder(key: str) -> str:

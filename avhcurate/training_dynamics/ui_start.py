@@ -95,14 +95,14 @@ class Train(Command):
         return self.held_out or self.dataset
 
 
-def first(here: Opened, *, busy: bool) -> None:
+def first(page: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a training, and while the first one begins."""
-    dataset = here.table.dataset
+    dataset = page.table.dataset
     title = f"No training has evaluated {plain(dataset.name)} yet"
     command = f"avhcurate train {dataset.name} --model {usual_model(dataset)}"
-    empty_state(title, "timeline", _WHY, partial(form, here, busy=busy), command=command)
+    empty_state(title, "timeline", _WHY, partial(form, page, busy=busy), command=command)
     if busy:
-        forms.await_more(lambda: len(here.table.dataset.trainings()), known=0)
+        forms.await_more(lambda: len(page.table.dataset.trainings()), known=0)
 
 
 # --- what the dataset decides --------------------------------------------------------------------------------
@@ -124,17 +124,17 @@ def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder
     ]
 
 
-def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
+def usual_parts(page: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
     """Names of the datasets to learn from and to hold out, unless the user says otherwise.
 
     Votes are worth most on samples that the network has not learnt from: a dataset with votes and without a split for
     training is held out, and the largest partner learnt from.
     """
-    dataset, splits = here.table.dataset, here.table.group_counts("split")["value"]
+    dataset, splits = page.table.dataset, page.table.group_counts("split")["value"]
     split = any(isinstance(value, str) and value.lower() in ("train", "training") for value in splits)
     if others and not split:
         other = max(others, key=lambda folder: folder.record.samples)
-        voted, votes = here.table.votes is not None, other.record.votes is not None
+        voted, votes = page.table.votes is not None, other.record.votes is not None
         larger = other.record.samples > dataset.record.samples
         return (
             (other.name, dataset.name) if voted > votes or (voted == votes and larger) else (dataset.name, other.name)
@@ -145,17 +145,17 @@ def usual_parts(here: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str
 # --- the form ------------------------------------------------------------------------------------------------
 
 
-def form(here: Opened, *, busy: bool) -> None:
+def form(page: Opened, *, busy: bool) -> None:
     """What to train, and on what; the button that starts the job."""
-    name, others = here.table.dataset.name, partners(here.workspace, here.table.dataset)
-    names, usual = [name, *(other.name for other in others)], usual_model(here.table.dataset)
+    name, others = page.table.dataset.name, partners(page.workspace, page.table.dataset)
+    names, usual = [name, *(other.name for other in others)], usual_model(page.table.dataset)
     known = {} if others else {"dataset": name}
-    with forms.job_form(here.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
+    with forms.job_form(page.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
         with forms.row():
             fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
             fields.ask("loss", "epochs", "seeds")
             if others:
-                for name_of, chosen in zip(("dataset", "held_out"), usual_parts(here, others), strict=True):
+                for name_of, chosen in zip(("dataset", "held_out"), usual_parts(page, others), strict=True):
                     fields.ask(name_of, options=names, index=names.index(chosen))
             fields.submit("Start training", "model_training")
         if not others:

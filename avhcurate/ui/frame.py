@@ -17,7 +17,7 @@ from avhcurate.ui.layout import empty_state
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
-_HERE = "frame.here"
+_FRAME = "frame.here"
 _ERROR = "frame.error"
 #: Marks simulated votes wherever they show.
 SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
@@ -49,22 +49,22 @@ class Opened(Frame):
     table: DatasetTable
 
 
-def here() -> Frame:
+def page() -> Frame:
     """The frame of this script run."""
-    frame: Frame = st.session_state[_HERE]
+    frame: Frame = st.session_state[_FRAME]
     return frame
 
 
 def enter(frame: Frame) -> None:
     """Makes `frame` that of this script run, and shows the error of the callback before it, if any."""
-    st.session_state[_HERE] = frame
+    st.session_state[_FRAME] = frame
     if error := st.session_state.pop(_ERROR, None):
         st.error(plain(error))
 
 
 def with_data() -> Opened:
     """The frame with a dataset; without one, says how to get one and ends the page."""
-    frame = here()
+    frame = page()
     if frame.table is None:
         empty_workspace(frame)
         st.stop()

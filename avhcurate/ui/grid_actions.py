@@ -30,10 +30,10 @@ PAGES = Path(__file__).parents[2] / "pages"
 _UNDO = "Undoes your last tag, relabel or exclusion."
 
 
-def choose_order(here: Opened) -> int:
+def choose_order(page: Opened) -> int:
     """Sort, direction, sizes; returns the page to show, which exists."""
-    view = here.view
-    options = sort_columns(here.table)
+    view = page.view
+    options = sort_columns(page.table)
     options = options if view.sort in options else [view.sort, *options]
     with st.container(horizontal=True, vertical_alignment="center"):
         order_text = {True: "High first", False: "Low first"}.__getitem__
@@ -49,9 +49,9 @@ def choose_order(here: Opened) -> int:
         _choice(st.segmented_control, view, "descending", "Order", [True, False], format_func=order_text, required=True)
         _choice(st.segmented_control, view, "tile", "Tile size", list(TILE_SIZES), required=True)
         _choice(st.selectbox, view, "per_page", "Images a page", PAGE_SIZES, format_func="{} a page".format, width=140)
-        if view.sort in (*here.table.scores, *here.table.measures, "hsf"):
+        if view.sort in (*page.table.scores, *page.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
-    return min(view.page, pages(here))
+    return min(view.page, pages(page))
 
 
 def _choice(widget: Any, view: View, field: str, label: str, options: Sequence[Any], **more: Any) -> None:
@@ -60,9 +60,9 @@ def _choice(widget: Any, view: View, field: str, label: str, options: Sequence[A
     widget(label, options, key=key, on_change=_set, args=(field, key), label_visibility="collapsed", **more)
 
 
-def pages(here: Opened) -> int:
+def pages(page: Opened) -> int:
     """Number of pages that the filtered samples fill, at least one."""
-    return max(1, math.ceil(here.count / here.view.per_page))
+    return max(1, math.ceil(page.count / page.view.per_page))
 
 
 def sort_columns(table: DatasetTable) -> list[str]:
@@ -86,29 +86,29 @@ def nothing_matches(
     st.stop()
 
 
-def action_bar(here: Opened, chosen: GridSelection, page: int, *, pinned: bool = True) -> None:
+def action_bar(page: Opened, chosen: GridSelection, number: int, *, pinned: bool = True) -> None:
     """The bar below the grid: actions on the selection, undo, export and pages; `pinned` to the window's bottom."""
-    count = chosen.count(here.count)
+    count = chosen.count(page.count)
     place = st.bottom if pinned else st.container()
     with place, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
             if count:
-                _selection_actions(here, chosen, count)
+                _selection_actions(page, chosen, count)
             else:
-                _selection_starters(here, chosen)
-            _undo_button(here)
-            _export_menu(here, chosen, count)
-        pagination(pages(here), page, key="gallery.page_number")
+                _selection_starters(page, chosen)
+            _undo_button(page)
+            _export_menu(page, chosen, count)
+        pagination(pages(page), number, key="gallery.page_number")
 
 
-def _selection_starters(here: Opened, chosen: GridSelection) -> None:
+def _selection_starters(page: Opened, chosen: GridSelection) -> None:
     st.button("Select page", key="gallery.page", icon=":material/select_all:", on_click=select, args=(chosen.shown,))
-    _select_everything(here)
+    _select_everything(page)
 
 
-def _select_everything(here: Opened) -> None:
+def _select_everything(page: Opened) -> None:
     st.button(
-        f"Select all {here.count:,} that match",
+        f"Select all {page.count:,} that match",
         key="gallery.everything",
         type="tertiary",
         on_click=select,
@@ -116,19 +116,19 @@ def _select_everything(here: Opened) -> None:
     )
 
 
-def _selection_actions(here: Opened, chosen: GridSelection, count: int) -> None:
-    table = here.table
+def _selection_actions(page: Opened, chosen: GridSelection, count: int) -> None:
+    table = page.table
     st.badge(f"{count:,} selected", color="blue")
     with st.popover("Tag", icon=":material/label:", key="gallery.tag"):
         _tag_form(table)
     with st.popover("Relabel", icon=":material/edit:", key="gallery.relabel"):
         _relabel_form(table)
     st.button("Exclude", icon=":material/block:", key="gallery.exclude", on_click=_exclude, args=(table, "exclude"))
-    save_set_button(here, partial(_chosen_ids, table), key="gallery.save", label="Set")
-    if here.filters.excluded is not False:
+    save_set_button(page, partial(_chosen_ids, table), key="gallery.save", label="Set")
+    if page.filters.excluded is not False:
         st.button("Include", icon=":material/undo:", key="gallery.include", on_click=_exclude, args=(table, "include"))
-    if not chosen.everything and count >= len(chosen.shown) and count < here.count:
-        _select_everything(here)
+    if not chosen.everything and count >= len(chosen.shown) and count < page.count:
+        _select_everything(page)
     st.button("Clear", key="gallery.none", type="tertiary", on_click=select)
 
 
@@ -150,12 +150,12 @@ def _relabel_form(table: DatasetTable) -> None:
         st.button("Restore label", key="gallery.old_label", on_click=_relabel, args=(table, True))
 
 
-def _undo_button(here: Opened) -> None:
-    mine, _ = history_entries(here.table, who=who() or user(), actions=ACTIONS, limit=100)
+def _undo_button(page: Opened) -> None:
+    mine, _ = history_entries(page.table, who=who() or user(), actions=ACTIONS, limit=100)
     last = next((entry for entry in mine if entry.undone_by is None), None)
     what = f"{last.action}{f' {last.value}' if last.value else ''} on {last.samples:,} samples" if last else None
     about = f"Undoes: {plain(what)}" if what else None
-    undo_button(here.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)
+    undo_button(page.table, key="gallery.undo", type="tertiary", disabled=last is None, help=about)
 
 
 def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
@@ -163,15 +163,15 @@ def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **lo
     st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
 
 
-def _export_menu(here: Opened, chosen: GridSelection, count: int) -> None:
+def _export_menu(page: Opened, chosen: GridSelection, count: int) -> None:
     with st.popover("Export", icon=":material/download:", key="gallery.export"):
         sources = ["Filtered view", "Selection"] if count else ["Filtered view"]
         source = st.segmented_control(
             "What", sources, default=sources[-1], required=True, key=f"gallery.export_what.{bool(count)}"
         )
         selected = source == "Selection" and not chosen.everything
-        number = count if source == "Selection" else here.count
-        export_choice(here.table, here.filters, number, only=chosen.ids if selected else None, key="gallery")
+        number = count if source == "Selection" else page.count
+        export_choice(page.table, page.filters, number, only=chosen.ids if selected else None, key="gallery")
 
 
 def pagination(number: int, page: int, *, key: str, **look: Any) -> None:

@@ -5,14 +5,14 @@ import streamlit as st
 from avhcurate.ui.frame import SIMULATED, Opened
 
 
-def subtitle(here: Opened, story: str, *, votes: bool = True) -> None:
+def subtitle(page: Opened, story: str, *, votes: bool = True) -> None:
     """The lines under a title: `story`, the samples in view, and the mark of simulated votes."""
-    st.caption("  \n".join([story, f"{in_view(here)}{f' {SIMULATED}' if votes and here.table.simulated else ''}"]))
+    st.caption("  \n".join([story, f"{in_view(page)}{f' {SIMULATED}' if votes and page.table.simulated else ''}"]))
 
 
-def in_view(here: Opened) -> str:
+def in_view(page: Opened) -> str:
     """The samples in view, in words."""
-    size = here.table.size
-    if here.count == size:
+    size = page.table.size
+    if page.count == size:
         return f"All {size:,} samples."
-    return f"**{here.count:,}** of {size:,} samples: the filters on the left apply."
+    return f"**{page.count:,}** of {size:,} samples: the filters on the left apply."

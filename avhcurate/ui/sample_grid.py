@@ -37,7 +37,7 @@ def narrow_grid(
 
 
 def sample_grid(
-    here: Opened,
+    page: Opened,
     ids: Sequence[int],
     *,
     about: str,
@@ -51,15 +51,15 @@ def sample_grid(
     `about` names the list: a selection made in another is void. `values` by id are those of `score` where the sample
     table has no such column; `look` changes a tile. Actions are pinned to the window, or else follow the grid.
     """
-    view = here.view
-    part = replace(here, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
-    page = min(view.page, grid_actions.pages(part))
-    shown = list(ids[(page - 1) * view.per_page : page * view.per_page])
-    rows = rows_of(here.table, shown, columns=tile_columns("id" if values is not None else score))
+    view = page.view
+    part = replace(page, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
+    number = min(view.page, grid_actions.pages(part))
+    shown = list(ids[(number - 1) * view.per_page : number * view.per_page])
+    rows = rows_of(page.table, shown, columns=tile_columns("id" if values is not None else score))
     if values is not None:
         rows = rows.assign(**{score: values.loc[shown].to_numpy()})
-    tiles = [look(tile) for tile in make_tiles(rows, here.table.dataset.name, here.version, score=score)]
-    kept = selection(f"{here.table.dataset.name} {here.version} {about}", part.filters)
-    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=page)
-    grid_actions.action_bar(part, chosen, page, pinned=pinned)
+    tiles = [look(tile) for tile in make_tiles(rows, page.table.dataset.name, page.version, score=score)]
+    kept = selection(f"{page.table.dataset.name} {page.version} {about}", part.filters)
+    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=number)
+    grid_actions.action_bar(part, chosen, number, pinned=pinned)
     return shown, opened

@@ -24,10 +24,10 @@ def tile_columns(score: str) -> list[str]:
     return list(dict.fromkeys([*TILE_COLUMNS, score]))
 
 
-def tiles_of(here: Opened, ids: Sequence[int], *, score: str) -> list[Tile]:
+def tiles_of(page: Opened, ids: Sequence[int], *, score: str) -> list[Tile]:
     """A tile for each of `ids`, in their order."""
-    rows = rows_of(here.table, ids, columns=tile_columns(score))
-    return make_tiles(rows, here.table.dataset.name, here.version, score=score)
+    rows = rows_of(page.table, ids, columns=tile_columns(score))
+    return make_tiles(rows, page.table.dataset.name, page.version, score=score)
 
 
 def make_tiles(rows: pd.DataFrame, dataset: str, version: str, *, score: str) -> list[Tile]:

@@ -26,7 +26,7 @@ _NAN = float("nan")
 class Fastest:
     """Answers below so many milliseconds cannot have been thought about: of one image, and of one tile of a grid.
 
-    Naming a picture takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters:
+    Naming an image takes people about half a second; a grid's time is shared among its tiles (ImageNetV2's toasters:
     a median of 52 s for 48 tiles, 1100 ms each).
     """
 

@@ -17,7 +17,6 @@ from avhcurate.annotate import annotators, queue, setup
 from avhcurate.correlation.service import noise_ceiling
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.table import dataset_table
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample import inspect
@@ -129,12 +128,6 @@ def test_a_workspace_that_was_removed_and_made_anew_starts_without_votes(workspa
         collect(table, control_share=0.0)
         answer_all(table, "ann", truth(table), 3)
         shutil.rmtree(workspace.root)
-
-
-def test_a_plain_address_of_postgresql_means_the_driver_of_the_extra(workspace, monkeypatch):
-    for scheme in ("postgres", "postgresql"):
-        monkeypatch.setenv("AVHCURATE_DATABASE_URL", f"{scheme}://ann@host/name")
-        assert dataset_table._address(workspace) == "postgresql+psycopg://ann@host/name"
 
 
 PATHS = ["a", "b", "c", "d"]
