@@ -432,7 +432,9 @@ def test_other_forms_than_parquet_are_left_to_the_hubs_library(
     with pytest.raises(CurateError, match="does not keep to AVHCURATE_REMOTE_HOSTS"):
         import_dataset(workspace, "e", "hf:org/zips:/train")
     monkeypatch.delenv("AVHCURATE_REMOTE_HOSTS")
-    monkeypatch.setattr(datasets, "load_dataset", lambda *arguments, **options: load("nothing-of-the-kind"))
+    monkeypatch.setattr(
+        datasets, "load_dataset", lambda *arguments, **options: load("imagefolder", data_dir=str(tmp_path / "no"))
+    )
     with pytest.raises(CurateError, match=r"has no Parquet files.*could not be fetched otherwise"):
         import_dataset(workspace, "e", "hf:org/zips:/train")
 

@@ -254,7 +254,7 @@ def test_a_training_under_way_in_another_process_is_refused(fresh, trained):
 
 @pytest.mark.slow
 def test_a_job_is_cancelled_while_it_trains_and_resumed(fresh):
-    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--batch-size", "16"]
+    argv = ["train", "digits", "--model", "avhcurate:digits", "--epochs", "12", "--batch-size", "16"]
     job = background.start(fresh.root, argv, verb="train", dataset="digits")
 
     def wait(until):
