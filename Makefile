@@ -4,7 +4,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check check-browser clean
+.PHONY: app demo install test lint types browser check clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -14,17 +14,15 @@ demo: install
 
 install: $(VENV)/installed
 
-# Side by side, since each leaves a core idle now and then; what each says is printed when it ends.
+# The types are checked beside the tests, which leave a core idle now and then.
 test: $(VENV)/tested browser lint
-	$(MAKE) --no-print-directory -j 3 --output-sync=target types check check-browser
+	$(MAKE) --no-print-directory -j 2 types check
 
-# Two processes that share what they prepare and take tests from each other at the end.
+# Two processes that share what they prepare and take tests from each other at the end. The browser tests run apart:
+# their driver keeps an event loop.
 check:
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
-
-# In a process of their own, where the browser's driver keeps an event loop.
-check-browser:
-	$(BIN)/python -m pytest -q -n 1 tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 lint:
 	$(BIN)/ruff check .
