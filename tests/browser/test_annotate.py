@@ -60,12 +60,21 @@ def look(page):
 
 
 def press(page, *keys):
-    """Presses keys as somebody who looks at each picture first; returns the pictures that were on screen."""
+    """Presses keys as somebody who looks at each image first; returns the images that were on screen.
+
+    A busy machine may draw an image again just before the key, which the card then refuses as too quick: it is pressed
+    again, as the card asks.
+    """
     seen = []
     for key in keys:
-        look(page)
-        seen.append(current(page))
-        page.keyboard.press(key)
+        before = page.locator(".card").get_attribute("data-answered")
+        while True:
+            look(page)
+            at = current(page)
+            page.keyboard.press(key)
+            if page.locator(".card").get_attribute("data-answered") != before:
+                break
+        seen.append(at)
     return seen
 
 
