@@ -1,6 +1,5 @@
-"""The sidebar: navigation, dataset, model run and filters; it leaves the frame for the page."""
+"""The sidebar: dataset, model run and filters; it leaves the frame for the page."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
-from avhcurate.ui import cache, url_state
+from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
@@ -23,23 +22,22 @@ from avhcurate.ui.user_errors import plain, show_user_error
 _PAGE = "frame.page"
 
 
-def draw(workspace: Workspace, pages: Sequence[Any], *, page: str = "home", blind: bool = False) -> None:
-    """Draws the sidebar, opens what the view asks for and leaves the frame for the page.
+def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bool = False) -> None:
+    """Draws the navigation and the sidebar of `page`, opens what the view asks for and leaves the frame for the page.
 
     `blind`: shows nothing of a model or of other people's votes, for a page on which people judge images; the filters
     stay in the address for the next pages.
     """
     view, notices = url_state.read()
-    st.session_state[_PAGE] = page
-    frame = Frame(workspace, view)
-    with st.sidebar:
-        links = st.container(gap="xsmall")
-        try:
+    st.session_state[_PAGE] = page.url_path or "home"
+    frame, links = Frame(workspace, view), navigation.place()
+    try:
+        with st.sidebar:
             frame = _open(workspace, view, notices, blind)
-        finally:
-            # Drawn last, so that they carry the view as fitted; also beside a dataset that cannot be opened.
-            for page in pages:
-                links.page_link(page, query_params=frame.view.elsewhere)
+    finally:
+        # Drawn last, so that they carry the view as fitted; also beside a dataset that cannot be opened.
+        with links:
+            navigation.show(groups, page, frame.view.elsewhere)
     enter(frame)
     if notices:
         st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")

@@ -165,6 +165,23 @@ def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gall
     expect(page.get_by_text("1,797 of 1,797 samples match")).to_be_visible()
 
 
+def test_the_filters_are_in_sight_without_scrolling_and_every_page_is_two_clicks_away(gallery):
+    page = gallery("bin=0")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    for label in ("HSF bin", "Class", "Score range"):
+        expect(page.get_by_test_id("stSidebar").get_by_text(label).first).to_be_in_viewport()
+    page.get_by_role("button", name="Learn").click()
+    page.get_by_role("link", name="Degradation").click()
+    expect(page.get_by_role("heading", name="Degradation")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/degradation\?bin=0"))
+    expect(page.get_by_role("link", name="Toy")).to_be_in_viewport()
+    settled(page)
+    page.set_viewport_size({"width": 640, "height": 450})  # 1280 x 900 at 200 % zoom
+    for name in ("Look", "Judge", "Fix"):
+        expect(page.get_by_role("button", name=name)).to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_link_to_a_sample_opens_its_details(gallery):
     page = gallery("sample=42")
     expect(page.get_by_role("dialog").get_by_label(re.compile("Image 42,"))).to_be_visible()

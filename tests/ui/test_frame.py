@@ -6,6 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.data.workspace import Workspace
+from avhcurate.ui.navigation import GROUPS, PAGES
 
 MAIN = Path(__file__).parents[2] / "avhcurate" / "ui" / "main.py"
 
@@ -28,6 +29,19 @@ def test_an_empty_workspace_says_what_to_do(open_app, workspace):
     app = open_app(workspace)
     assert any("demo" in button.label.lower() for button in app.button)
     assert any("avhcurate import" in code.value for code in app.code)
+
+
+def test_every_page_is_linked_in_its_group_and_links_keep_the_filters(open_app, demo):
+    app = open_app(demo, **{"class": "3"})
+    links = {link.proto.label: link.proto for link in app.main.get("page_link")}
+    assert list(links) == [title for entries in GROUPS.values() for _, title, *_ in entries]
+    assert {link.query_string for link in links.values()} == {"class=3"}
+    assert [popover.proto.popover.label for popover in app.main.get("popover")][:3] == ["Judge", "Fix", "Learn"]
+
+
+def test_every_page_file_has_a_place_in_the_navigation():
+    files = sorted(file for entries in GROUPS.values() for file, *_ in entries)
+    assert files == sorted(path.stem for path in PAGES.glob("*.py"))
 
 
 def test_a_filter_goes_into_the_address_and_changes_the_count(open_app, demo):
