@@ -45,10 +45,10 @@ def select(
 
     if self_training is not None:
         given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
-        _check_alone("--self-training", given)
+        options.check_alone("--self-training", given)
         _select_round(options.open_workspace(workspace), name, self_training, number, format, out, all, force, as_json)
         return
-    _check_alone("--rule", {"--round": number, "--format": format})
+    options.check_alone("--rule", {"--round": number, "--format": format})
     if rule is None or portion is None:
         raise CurateError("give --rule and --portion, or --self-training for a round of one")
     table = options.open_run_table(workspace, name, model)
@@ -65,12 +65,6 @@ def select(
 
 def _note_left_out(count: int) -> None:
     options.print_messages([f"{count} samples have no finite embedding and are left out"] if count else [])
-
-
-def _check_alone(option: str, given: dict[str, Any]) -> None:
-    """Refuses options that do not go with one."""
-    if others := [other for other, value in given.items() if value]:
-        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")
 
 
 def _select_round(

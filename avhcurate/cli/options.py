@@ -104,6 +104,12 @@ def arguments() -> list[str]:
     return kept
 
 
+def check_alone(option: str, given: dict[str, Any]) -> None:
+    """Refuses options that do not go with one."""
+    if others := [other for other, value in given.items() if value]:
+        raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")
+
+
 def comma_separated(text: str) -> list[str]:
     """Parts of a list such as avh,confidence.
 

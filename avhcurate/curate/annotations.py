@@ -4,6 +4,8 @@ import getpass
 from collections.abc import Sequence
 from typing import Any
 
+from avhcurate.data.annotation_log import ACTIONS
+from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -27,11 +29,20 @@ def annotate(
     return len(paths)
 
 
-def undo(table: DatasetTable, *, who: str = "") -> Any | None:
-    """Undoes the newest entry of `who` that is not undone, and returns its row; None when there is none."""
-    entry = table.log.undo(table.dataset.name, who=who or user())
+def undo(table: DatasetTable, *, who: str = "", actions: Sequence[str] = ACTIONS) -> Any | None:
+    """Undoes the newest entry of `who` (by one of `actions`) that is not undone; its row, None when there is none."""
+    entry = table.log.undo(table.dataset.name, who=who or user(), actions=actions)
     table.refresh()
     return entry
+
+
+def class_index(table: DatasetTable, label: str | int) -> int:
+    """The class index of a name, or of an index; a name goes before an index that is written as text."""
+    if label in table.classes:
+        return table.classes.index(str(label))
+    if str(label).isdecimal() and int(label) < len(table.classes):
+        return int(label)
+    raise CurateError(f"there is no class {label}: choose from {listed(table.classes)}")
 
 
 def user() -> str:

@@ -17,6 +17,7 @@ RULE = (
 _WORDS = {
     "tag": "tagged",
     "untag": "took off the tag",
+    "import labels": "took labels from",
     "exclude": "excluded",
     "include": "included again",
     "save set": "saved the set",

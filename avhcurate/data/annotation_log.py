@@ -9,7 +9,9 @@ import sqlalchemy as sa
 from avhcurate.disk.database import AppendOnlyLog, log_table
 from avhcurate.errors import CurateError
 
-ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
+#: The action of labels that came in a file: each sample has its own, and `value` names the file.
+IMPORT_LABELS = "import labels"
+ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include")
 
 _METADATA = sa.MetaData()
 EVENTS = log_table(
@@ -25,6 +27,14 @@ EVENT_SAMPLES = sa.Table(
     sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
     sa.Column("path", sa.String, primary_key=True),
 )
+#: The class index of each sample of an entry `IMPORT_LABELS`.
+EVENT_LABELS = sa.Table(
+    "event_labels",
+    _METADATA,
+    sa.Column("event", sa.Integer, sa.ForeignKey("events.id"), primary_key=True),
+    sa.Column("path", sa.String, primary_key=True),
+    sa.Column("label", sa.Integer, nullable=False),
+)
 
 
 class AnnotationLog(AppendOnlyLog):
@@ -33,20 +43,40 @@ class AnnotationLog(AppendOnlyLog):
     def __init__(self, url: str) -> None:
         super().__init__(url, EVENTS, ("samples",))
 
-    def append(self, dataset: str, action: str, value: str | None, paths: Sequence[str], *, who: str) -> int:
-        """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk."""
+    def append(
+        self,
+        dataset: str,
+        action: str,
+        value: str | None,
+        paths: Sequence[str],
+        *,
+        who: str,
+        labels: Sequence[int] | None = None,
+    ) -> int:
+        """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk.
+
+        `labels`, a class index for each path, go with `IMPORT_LABELS` alone.
+        """
         if action not in ACTIONS:
             raise CurateError(f"no action is called {action}: choose from {', '.join(ACTIONS)}")
         if not len(paths):
             raise CurateError("no samples are chosen: select some first")
+        if (labels is None) == (action == IMPORT_LABELS):
+            raise ValueError(f"labels go with the action {IMPORT_LABELS!r}, not with {action!r}")
         with self.engine.begin() as connection:
             event = self._insert(connection, dataset, who, action, value=value, samples=len(paths))
             connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
+            if labels is not None:
+                rows = zip(paths, labels, strict=True)
+                connection.execute(
+                    EVENT_LABELS.insert(), [{"event": event, "path": path, "label": int(label)} for path, label in rows]
+                )
         return event
 
-    def undo(self, dataset: str, *, who: str) -> sa.Row[Any] | None:
-        """Reverts the newest entry of `who` that is not undone, and returns its row; None when there is none."""
-        newest = self._standing(dataset).where(EVENTS.c.who == who).order_by(EVENTS.c.id.desc()).limit(1)
+    def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> sa.Row[Any] | None:
+        """Reverts the newest entry of `who`, by one of `actions`, that is not undone; its row, None without any."""
+        mine = self._standing(dataset).where(EVENTS.c.who == who, EVENTS.c.action.in_(actions))
+        newest = mine.order_by(EVENTS.c.id.desc()).limit(1)
         try:
             return self._revert(newest, who)
         except sa.exc.IntegrityError:  # another window undid the same entry in the same moment
@@ -62,9 +92,16 @@ class AnnotationLog(AppendOnlyLog):
     def state(self, dataset: str) -> pd.DataFrame:
         """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
         standing = self._standing(dataset).subquery()
+        own = sa.and_(EVENT_LABELS.c.event == standing.c.id, EVENT_LABELS.c.path == EVENT_SAMPLES.c.path)
+        label = sa.cast(EVENT_LABELS.c.label, sa.String)
         query = (
-            sa.select(standing.c.action, standing.c.value, EVENT_SAMPLES.c.path)
+            sa.select(
+                sa.case((label.is_not(None), "relabel"), else_=standing.c.action),
+                sa.func.coalesce(label, standing.c.value),
+                EVENT_SAMPLES.c.path,
+            )
             .join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == standing.c.id)
+            .outerjoin(EVENT_LABELS, own)
             .order_by(standing.c.id)
         )
         with self.engine.connect() as connection:

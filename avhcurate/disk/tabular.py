@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
@@ -36,6 +37,17 @@ def _refuse_repeated(path: Path, columns: list[str]) -> None:
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
         raise CurateError(f"{path} has several columns called {listed(repeated)}: give each its own name")
+
+
+def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
+    """A DataFrame without its index; `CurateError` for columns whose values are of no one type."""
+    named = frame.rename(columns=str)
+    _refuse_repeated(Path(title), list(named.columns))
+    try:
+        return pa.Table.from_pandas(named, preserve_index=False)
+    except pa.ArrowException as problem:
+        reason = str(problem.args[0] if problem.args else problem)
+        raise CurateError(f"{title} cannot be read ({reason}): give each column values of one type") from problem
 
 
 def read_table(path: Path, *, text_column: str | None = None) -> pa.Table:

@@ -131,3 +131,16 @@ def test_several_processes_may_open_a_new_log_at_once(tmp_path):
     urls = [f"sqlite:///{tmp_path / str(number)}.db" for number in range(12)]
     started = [subprocess.Popen([sys.executable, "-c", code, *urls]) for _ in range(3)]
     assert [process.wait() for process in started] == [0, 0, 0]
+
+
+def test_labels_of_a_file_are_one_entry_on_every_database(database):
+    log = AnnotationLog(database)
+    log.append("d", "tag", "odd", ["a"], who="ann")
+    log.append("d", "import labels", "labels.csv", ["a", "b"], labels=[2, 0], who="ann")
+    assert state(log)["a"] == {"tags": ["odd"], "curated_label": 2, "excluded": False}
+    assert state(log)["b"]["curated_label"] == 0
+    assert log.undo("d", who="ann", actions=("tag",)).value == "odd"
+    assert log.undo("d", who="ann").action == "import labels"
+    assert state(log) == {}
+    with pytest.raises(ValueError, match="import labels"):
+        log.append("d", "tag", "odd", ["a"], labels=[1], who="ann")

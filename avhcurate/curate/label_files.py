@@ -1,0 +1,206 @@
+"""Labels corrected elsewhere, taken from a table or a COCO file as one entry of the history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from avhcurate.curate.annotations import user
+from avhcurate.data.annotation_log import IMPORT_LABELS
+from avhcurate.disk.columns import find_label_column, is_text, listed
+from avhcurate.disk.tabular import read_table, table_of_frame
+from avhcurate.errors import CurateError
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.votes.files import VoteSheet
+from avhcurate.votes.files.label_studio import read_json
+from avhcurate.votes.files.sheet import SAMPLE_COLUMNS
+from avhcurate.votes.row_matching import match_samples
+
+#: Columns of labels, the first pair of which the table has any: class names, and class indices.
+_PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
+_NONE, _UNKNOWN = -1, -2
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """What became of the rows of a file of labels; one count a row, or an image of a COCO file.
+
+    applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
+    no sample; unknown_class, labels that are no class of the dataset; no_label, rows without a label; several_classes,
+    images of a COCO file with annotations of several classes.
+    """
+
+    applied: int
+    same: int
+    unknown_path: int
+    unknown_class: int
+    no_label: int = 0
+    several_classes: int = 0
+
+    def __str__(self) -> str:
+        """
+        >>> str(LabelCounts(12, 3, 1, 0))
+        '12 applied, 3 the same already, 1 with an unknown path, 0 of an unknown class'
+        """
+        parts = [
+            f"{self.applied} applied",
+            f"{self.same} the same already",
+            f"{self.unknown_path} with an unknown path",
+            f"{self.unknown_class} of an unknown class",
+            *([f"{self.no_label} without a label"] if self.no_label else []),
+            *([f"{self.several_classes} of several classes"] if self.several_classes else []),
+        ]
+        return ", ".join(parts)
+
+
+def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
+    """Relabels samples as a file or DataFrame says: one entry of the history, so that one undo takes it back.
+
+    A row names its sample by path, unique file name or id, and its class by `label_name` or by `label` (a name, or an
+    index from 0); `curated_label_name` and `curated_label`, as our own exports have them, go before these. A COCO file
+    (.json) gives an image the category of its annotations. Everything is checked before anything is written; rows that
+    name no sample or no class are left out and counted. Raises CurateError where no row names a sample, where two rows
+    give one sample different labels, and where no label can be used.
+    """
+    if isinstance(labels, pd.DataFrame):
+        rows, title, several = table_of_frame(labels, "the table"), "the table", 0
+    else:
+        rows, several = _read(labels)
+        title = labels.name
+    if not len(rows):
+        raise CurateError(f"{title} gives no label: each row should name a sample and its class")
+    codes = _codes(rows, table.classes, title)
+    paths = pq.read_table(table.dataset.samples_path, columns=["path"])["path"]
+    samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
+    if not samples:
+        raise CurateError(f"{title} names no samples: its columns are {listed(rows.column_names)}; call one path or id")
+    ids, _ = match_samples(VoteSheet(samples), paths)
+    usable = (ids >= 0) & (codes >= 0)
+    _refuse_contradictions(ids[usable], codes[usable], paths, title)
+    chosen, first = np.unique(ids[usable], return_index=True)
+    new = codes[usable][first]
+    curated = table.frame(columns=["id", "curated_label"])["curated_label"].fillna(_NONE).to_numpy(np.int64)
+    changed = curated[chosen] != new
+    counts = LabelCounts(
+        applied=int(changed.sum()),
+        same=int((~changed).sum()),
+        unknown_path=int((ids < 0).sum()),
+        unknown_class=int(((codes == _UNKNOWN) & (ids >= 0)).sum()),
+        no_label=int(((codes == _NONE) & (ids >= 0)).sum()),
+        several_classes=several,
+    )
+    if not len(chosen):
+        raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}")
+    if changed.any():
+        changed_paths = paths.take(pa.array(chosen[changed])).to_pylist()
+        table.log.append(
+            table.dataset.name, IMPORT_LABELS, title, changed_paths, labels=new[changed].tolist(), who=who or user()
+        )
+        table.refresh()
+    return counts
+
+
+def _refuse_contradictions(ids: np.ndarray, codes: np.ndarray, paths: pa.ChunkedArray, title: str) -> None:
+    """Raises CurateError where rows give one sample different labels."""
+    pairs = np.unique(np.stack([ids, codes], axis=1), axis=0)
+    repeated = pairs[1:, 0][pairs[1:, 0] == pairs[:-1, 0]]
+    if len(repeated):
+        name = paths[int(repeated[0])].as_py()
+        raise CurateError(
+            f"{title} gives {len(np.unique(repeated))} samples different labels in different rows, first {name!r}: "
+            "keep one row a sample"
+        )
+
+
+# --- tables ------------------------------------------------------------------------------------------------------
+
+
+def _read(file: Path) -> tuple[pa.Table, int]:
+    """The rows of a file, and how many images were left out because they have annotations of several classes."""
+    if not file.is_file():
+        raise CurateError(f"{file} is not a file: give a CSV or Parquet table of labels, or COCO JSON")
+    if file.suffix.casefold() == ".json":
+        return _rows_of_coco(read_json(file), file.name)
+    return read_table(file, text_column="path"), 0
+
+
+def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
+    """Class index of each row, _NONE without a label, _UNKNOWN where it is none of the classes."""
+    pair = next((pair for pair in _PAIRS if set(pair) & set(rows.column_names)), None)
+    if pair is None:
+        others = pa.schema([field for field in rows.schema if field.name not in SAMPLE_COLUMNS])
+        column = find_label_column(others)
+        if column is None:
+            raise CurateError(
+                f"{title} gives no labels: its columns are {listed(rows.column_names)}; call one label or label_name"
+            )
+        return _codes_of(rows[column], classes, column)
+    by_name, by_number = (
+        _codes_of(rows[name].cast(pa.string()) if name == pair[0] else rows[name], classes, name)
+        if name in rows.column_names
+        else None
+        for name in pair
+    )
+    if by_name is None or by_number is None:
+        return by_number if by_name is None else by_name  # type: ignore[return-value]  # the pair has one of them
+    differ = np.flatnonzero((by_name != by_number) & (by_name != _NONE) & (by_number != _NONE))
+    if len(differ):
+        said = " and ".join(f"{name} {rows[name][int(differ[0])].as_py()!r}" for name in pair)
+        raise CurateError(f"row {differ[0] + 1} of {title} says {said}, which are two classes: keep one of the columns")
+    return np.where(by_name == _NONE, by_number, by_name)
+
+
+def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...], name: str) -> np.ndarray:
+    """Class indices of names, or of numbers."""
+    if is_text(column.type):
+        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        number = {text: code for code, text in enumerate(classes)}
+        return np.array([_code(text, number) for text in texts.to_pylist()], np.int64)
+    try:
+        numbers = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
+    except pa.ArrowException as problem:
+        raise CurateError(f"column {name!r} holds neither class names nor whole numbers ({problem})") from problem
+    return np.where(numbers >= len(classes), _UNKNOWN, np.where(numbers < 0, _NONE, numbers))
+
+
+def _code(text: str | None, number: dict[str, int]) -> int:
+    """The class of a name, or of an index that is written as text."""
+    if not text:
+        return _NONE
+    if text not in number and text.isdecimal() and len(text) < 9 and int(text) < len(number):
+        return int(text)
+    return number.get(text, _UNKNOWN)
+
+
+# --- COCO --------------------------------------------------------------------------------------------------------
+
+
+def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
+    """`path, file_name, label_name` of the images that have annotations of one category; how many have several."""
+    try:
+        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        said: dict[Any, set[str]] = {}
+        for annotation in content["annotations"]:
+            said.setdefault(annotation["image_id"], set()).add(names[annotation["category_id"]])
+        images = [image for image in content["images"] if len(said.get(image["id"], ())) == 1]
+        rows = [(_own_path(image), str(image["file_name"]), *said[image["id"]]) for image in images]
+    except (KeyError, TypeError) as problem:
+        raise CurateError(
+            f"{title} is no COCO file ({problem!r} is missing or no list): it has images, annotations and categories"
+        ) from problem
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    kinds = dict(zip(("path", "file_name", "label_name"), columns, strict=True))
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in kinds.items()})
+    return table, sum(len(categories) > 1 for categories in said.values())
+
+
+def _own_path(image: Mapping[str, Any]) -> str | None:
+    """The sample's path where the file is an export of ours, which names images otherwise."""
+    attributes = image.get("attributes")
+    return attributes.get("path") if isinstance(attributes, dict) else None

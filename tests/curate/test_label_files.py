@@ -1,0 +1,120 @@
+"""Labels corrected elsewhere: matched, checked before anything is written, and one entry of the history."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from avhcurate.curate.annotations import annotate, undo
+from avhcurate.curate.history import describe, history_entries
+from avhcurate.curate.label_files import LabelCounts, relabel_from
+from avhcurate.errors import CurateError
+from avhcurate.export import export
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from tests.fakes.datasets import bare_dataset
+
+
+@pytest.fixture
+def pets(workspace):
+    """Four samples of two classes, one without a label."""
+    bare_dataset(workspace, ["cat/a.png", "cat/b.png", "dog/c.png", "d.png"], [0, 0, 1, None], ["cat", "dog"], "pets")
+    return open_table(workspace, "pets")
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+def curated(table):
+    return table.frame()["curated_label_name"].tolist()
+
+
+def test_a_table_relabels_what_differs_and_counts_the_rest(pets, tmp_path):
+    file = write(
+        tmp_path / "labels.csv",
+        "path,label_name\ncat/a.png,dog\nb.png,cat\nd.png,cat\nelse.png,cat\ndog/c.png,horse\n",
+    )
+    assert relabel_from(pets, file) == LabelCounts(applied=2, same=1, unknown_path=1, unknown_class=1)
+    assert curated(pets) == ["dog", "cat", "dog", "cat"]
+    assert pets.frame()["label"].fillna(-1).tolist() == [0, 0, 1, -1]
+
+
+def test_one_undo_takes_the_whole_file_back_and_history_names_it(pets, tmp_path):
+    annotate(pets, [1], "relabel", 1)
+    relabel_from(pets, write(tmp_path / "labels.csv", "id,label\n0,1\n1,0\n2,0\n"), who="ann")
+    assert curated(pets)[:3] == ["dog", "cat", "cat"]
+    (entry, _), count = history_entries(pets)
+    assert (describe(entry, pets.classes), entry.samples, count) == ("took labels from labels.csv", 3, 2)
+    assert undo(pets, who="ann").samples == 3
+    assert curated(pets)[:3] == ["cat", "dog", "dog"]
+
+
+def test_a_later_decision_stands_over_a_file(pets):
+    relabel_from(pets, pd.DataFrame({"path": ["cat/a.png", "cat/b.png"], "label": ["dog", "dog"]}))
+    annotate(pets, [0], "relabel", None)
+    assert curated(pets)[:2] == ["cat", "dog"]
+
+
+def test_the_same_labels_write_nothing(pets):
+    counts = relabel_from(pets, pd.DataFrame({"id": [0, 2], "label": [0, 1], "mood": ["good", None]}))
+    assert (counts.applied, counts.same) == (0, 2)
+    assert history_entries(pets)[1] == 0
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_an_export_of_ours_brings_its_curated_labels_into_another_workspace(pets, tmp_path, format):
+    annotate(pets, [0], "relabel", 1)
+    export(pets, Filters(), format, tmp_path / f"labels.{format}")
+    undo(pets)
+    assert relabel_from(pets, tmp_path / f"labels.{format}").applied == 1
+    assert curated(pets)[0] == "dog"
+
+
+def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
+    content = {
+        "images": [
+            {"id": 7, "file_name": "images/a.png"},
+            {"id": 8, "file_name": "c.png"},
+            {"id": 9, "file_name": "z"},
+            {"id": 10, "file_name": "renamed-1.png", "attributes": {"path": "cat/b.png"}},
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [
+            {"image_id": 8, "category_id": 1},
+            *({"image_id": image, "category_id": 2} for image in (7, 7, 8, 9, 10)),
+        ],
+    }
+    file = write(tmp_path / "coco.json", json.dumps(content))
+    assert relabel_from(pets, file) == LabelCounts(
+        applied=2, same=0, unknown_path=1, unknown_class=0, several_classes=1
+    )
+    assert curated(pets)[:3] == ["dog", "dog", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("path,label\nx.png,cat\n", "no row names a sample"),
+        ("path,label\na.png,cat\ncat/a.png,dog\n", "different labels in different rows, first 'cat/a.png'"),
+        ("path,label,label_name\na.png,1,cat\n", "row 1 of labels.csv says label_name 'cat' and label 1"),
+        ("path,label\na.png,horse\n", "changes nothing: 0 applied"),
+        ("path,label\na.png,2\n", "1 of an unknown class"),
+        ("path,label\na.png,0.5\n", "neither class names nor whole numbers"),
+        ("path,mood\na.png,good\n", "gives no labels"),
+        ("name,label\na.png,cat\n", "names no samples"),
+        ("path,label\n", "gives no label"),
+    ],
+)
+def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp_path, content, message):
+    with pytest.raises(CurateError, match=re.escape(message)):
+        relabel_from(pets, write(tmp_path / "labels.csv", content))
+    assert history_entries(pets)[1] == 0
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", '{"images": [], "annotations": [{}], "categories": []}'])
+def test_json_that_is_no_coco_is_refused(pets, tmp_path, content):
+    with pytest.raises(CurateError, match="no COCO file"):
+        relabel_from(pets, write(tmp_path / "coco.json", content))

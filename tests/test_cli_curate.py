@@ -1,0 +1,90 @@
+"""The verbs tag, relabel and exclude: what they print, what they decide, and how they are undone."""
+
+import json
+
+import pytest
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from tests.fakes.datasets import bare_dataset
+
+
+@pytest.fixture
+def space(workspace):
+    bare_dataset(workspace, ["a.png", "b.png", "c.png"], [0, 1, None], ["cat", "dog"], "pets")
+    return workspace
+
+
+@pytest.fixture
+def call(cli, space):
+    """Calls a verb on the three pets and gives what it prints as JSON."""
+
+    def run(verb, *arguments):
+        code, out, err = cli(verb, "pets", *arguments, "--workspace", space.root, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+def pets(space):
+    return open_table(Workspace(space.root), "pets")
+
+
+def test_a_tag_by_ids_and_by_condition_is_put_on_taken_off_and_undone(call, space):
+    assert call("tag", "odd", "--ids", "0,2") == {"action": "tag", "value": "odd", "samples": 2}
+    assert call("tag", "odd", "--where", "label = 0", "--remove")["samples"] == 1
+    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [2]
+    assert call("tag", "--undo")["undone"] == {"action": "untag", "value": "odd", "samples": 1}
+    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
+
+
+def test_a_relabel_takes_a_name_or_an_index_and_is_restored(call, space):
+    call("relabel", "dog", "--ids", "0")
+    call("relabel", "0", "--where", "label = 1")
+    assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["dog", "cat"]
+    call("relabel", "--restore", "--ids", "0")
+    assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
+
+
+def test_undo_takes_back_the_newest_of_its_own_verb(call, space):
+    call("relabel", "dog", "--ids", "0")
+    call("exclude", "--ids", "1", "--reason", "blurred")
+    assert call("relabel", "--undo")["undone"]["action"] == "relabel"
+    assert call("relabel", "--undo") == {"undone": None}
+    assert pets(space).frame(Filters(excluded=True))["tags"].tolist() == [["blurred"]]
+    assert call("exclude", "--include", "--where", "id >= 0")["samples"] == 1
+    assert pets(space).count(Filters()) == 3
+
+
+def test_labels_from_a_file_are_counted_in_a_line_and_undone_as_one(cli, call, space, tmp_path):
+    (tmp_path / "labels.csv").write_text("path,label_name\na.png,dog\nc.png,cat\nz.png,cat\nb.png,cow\n")
+    counts = call("relabel", "--from", tmp_path / "labels.csv")
+    assert (counts["applied"], counts["same"], counts["unknown_path"], counts["unknown_class"]) == (2, 0, 1, 1)
+    again = cli("relabel", "pets", "--from", tmp_path / "labels.csv", "--workspace", space.root).out
+    assert again == "labels.csv: 0 applied, 2 the same already, 1 with an unknown path, 1 of an unknown class\n"
+    assert call("relabel", "--undo")["undone"]["samples"] == 2
+    assert pets(space).frame()["curated_label"].fillna(-1).tolist() == [0, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tag", "pets", "odd"], "either --ids"),
+        (["tag", "pets", "--ids", "1"], "give a TAG"),
+        (["tag", "pets", "odd", "--ids", "7"], "not in the dataset"),
+        (["tag", "pets", "odd", "--ids", "one"], "whole numbers"),
+        (["tag", "pets", "odd", "--undo"], "TAG cannot be given with --undo"),
+        (["tag", "pets", "odd", "--where", "label = 5"], "no samples are chosen"),
+        (["relabel", "pets", "horse", "--ids", "1"], "choose from cat, dog"),
+        (["relabel", "pets", "dog", "--restore", "--ids", "1"], "give a LABEL, --restore or --from"),
+        (["relabel", "pets", "dog", "--from", "labels.csv"], "LABEL cannot be given with --from"),
+        (["relabel", "pets", "--from", "labels.csv"], "labels.csv is not a file"),
+        (["exclude", "pets", "--include", "--reason", "dark", "--ids", "1"], "--reason"),
+    ],
+)
+def test_a_choice_that_cannot_be_meant_is_refused(cli, space, arguments, message):
+    code, _, err = cli(*arguments, "--workspace", space.root)
+    assert code == 2
+    assert message in err
