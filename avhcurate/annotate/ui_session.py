@@ -72,7 +72,7 @@ class AnnotatorSession(Settling):
     annotator: str = ""
     #: Tasks handed out again, by the name that the browser may still know them by.
     renamed: dict[str, str] = field(default_factory=dict)
-    #: The task of each answer, by its nonce, for the case that it is retracted.
+    #: The task of each answer as the log knows it, by its nonce, for the case that it is retracted.
     tasks: dict[str, str] = field(default_factory=dict)
     #: Tasks whose image could not be drawn: they are not shown again in this session.
     broken: set[str] = field(default_factory=set)
@@ -108,8 +108,8 @@ class AnnotatorSession(Settling):
                 return ""
 
     def _answer(self, table: DatasetTable, entry: Answer | GridAnswer) -> str:
-        self.tasks[entry.nonce] = entry.task
         task, nonce, ms = self._known_as(entry.task), entry.nonce, entry.ms
+        self.tasks[nonce] = task
         if isinstance(entry, Answer):
             reply = annotate_answers.answer(
                 table, self.annotator, task, entry.id, entry.choice, nonce=nonce, reaction_ms=ms
