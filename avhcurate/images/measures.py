@@ -7,7 +7,7 @@ import numpy as np
 from scipy.fft import dct
 from scipy.ndimage import laplace
 
-from avhcurate.scores import SCORES, Score
+from avhcurate.scores import SCORES, Needs, Score
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -26,6 +26,7 @@ class Measure(Score):
     """
 
     harder: Literal["high", "low"] = "low"
+    needs: Needs = "images"
     reference: str = ""
     needs_label: bool = False
     low_end: str

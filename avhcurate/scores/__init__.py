@@ -8,16 +8,20 @@ array([0.25])
 
 from avhcurate.scores.angular import angles, avc, norm, prototype_distance
 from avhcurate.scores.blocks import angular_gap, avh, per_sample, prototypes, relative_avh, target_angle
+from avhcurate.scores.prototypes import ClassSums, class_sums, prototype_angles
 from avhcurate.scores.softmax import confidence, el2n, entropy, loss, margin, max_confidence
-from avhcurate.scores.table import SCORES, Score
+from avhcurate.scores.table import SCORES, Needs, Score
 
 __all__ = [
     "SCORES",
+    "ClassSums",
+    "Needs",
     "Score",
     "angles",
     "angular_gap",
     "avc",
     "avh",
+    "class_sums",
     "confidence",
     "el2n",
     "entropy",
@@ -26,6 +30,7 @@ __all__ = [
     "max_confidence",
     "norm",
     "per_sample",
+    "prototype_angles",
     "prototype_distance",
     "prototypes",
     "relative_avh",

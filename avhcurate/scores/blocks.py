@@ -6,6 +6,7 @@ from types import ModuleType
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import unit
 from avhcurate.scores.inputs import Array, label_indices, matrix, namespace, pair
+from avhcurate.scores.prototypes import ClassSums, class_sums
 from avhcurate.scores.table import SCORES, Batch
 
 #: Elements of one (block, K) matrix: 16 MB in float32, measured to sit well in cache and to feed the matrix product.
@@ -13,50 +14,82 @@ _BLOCK_ELEMENTS = 1 << 22
 
 
 def per_sample(
-    features: Array,
-    class_weights: Array,
+    features: Array | None,
+    class_weights: Array | None = None,
     logits: Array | None = None,
     labels: Array | None = None,
     *,
+    prototypes: ClassSums | None = None,
     keys: Iterable[str] | None = None,
     block_size: int | None = None,
 ) -> dict[str, Array]:
     """Scores of every sample in one pass: {"predicted": (N,) int64, key: (N,) float, ...}.
 
-    `features` (N, D), `class_weights` (K, D), `logits` (N, K); `labels` (N,) of class indices, -1 for none, whose
-    label scores are NaN. Without `logits` they are features @ class_weights.T, without a bias. `keys` defaults to
-    every score of the table that needs no second pass. `block_size` is in samples.
+    `features` (N, D), `class_weights` (K, D), `logits` (N, K), each None where it is not at hand; `labels` (N,) of
+    class indices, -1 for none, whose label scores are NaN. Without `logits` they are features @ class_weights.T,
+    without a bias. `prototypes`, the embeddings of all samples summed by class, stand in for class weights in the
+    scores that have "prototype" in their name; without logits `predicted` is the nearest of them, and -1 without
+    either. `keys` defaults to every score that can be computed from these and needs no second pass. `block_size` is in
+    samples.
     """
-    xp, features, class_weights = pair(features, class_weights)
-    num_samples, num_classes = features.shape[0], class_weights.shape[0]
-    wanted = _known(keys)
+    given = [array for array in (features, logits) if array is not None]
+    if not given:
+        raise CurateError("scores need features, logits or both: give one of them")
+    xp, num_samples = namespace(*given), given[0].shape[0]
+    unit_class_weights = None
+    if class_weights is not None:
+        if features is None:
+            raise CurateError("class weights score embeddings: give features too")
+        xp, features, class_weights = pair(features, class_weights)
+        unit_class_weights = unit(xp, class_weights)
+    elif features is not None:
+        features = matrix(xp, features, "features")
+    width = _num_classes(class_weights, logits, prototypes)
     if logits is not None:
         logits = matrix(xp, logits, "logits")
-        if tuple(logits.shape) != (num_samples, num_classes):
-            raise CurateError(f"logits must have shape {(num_samples, num_classes)}, got {tuple(logits.shape)}")
-    labels = _labels_or_none(xp, labels, like=features, num_classes=num_classes)
-    unit_class_weights = unit(xp, class_weights)
-    step = block_size or max(1, _BLOCK_ELEMENTS // num_classes)
+        if tuple(logits.shape) != (num_samples, width):
+            raise CurateError(f"logits must have shape {(num_samples, width)}, got {tuple(logits.shape)}")
+    wanted = _known(keys, _at_hand(features, class_weights, logits, prototypes))
+    labels = _labels_or_none(xp, labels, like=given[0], num_classes=width)
+    step = block_size or max(1, _BLOCK_ELEMENTS // max(1, width))
     parts: list[dict[str, Array]] = []
     for start in range(0, max(num_samples, 1), step):
         block = slice(start, start + step)
-        x = features[block, :]
-        f = x @ class_weights.T if logits is None else logits[block, :]
-        batch = Batch(xp, x, unit_class_weights, f, labels[block])
-        parts.append(_scores_of(batch, wanted))
+        x = None if features is None else features[block, :]
+        f = x @ class_weights.T if logits is None and class_weights is not None else None
+        f = f if logits is None else logits[block, :]
+        parts.append(_scores_of(Batch(xp, x, unit_class_weights, f, labels[block], prototypes), wanted))
     return {key: xp.concat([part[key] for part in parts]) for key in parts[0]}
 
 
+def _num_classes(class_weights: Array | None, logits: Array | None, prototypes: ClassSums | None) -> int:
+    if class_weights is not None:
+        return int(class_weights.shape[0])
+    if logits is not None:
+        return int(logits.shape[-1])
+    return 0 if prototypes is None else int(prototypes.sums.shape[0])
+
+
+def _at_hand(
+    features: Array | None, class_weights: Array | None, logits: Array | None, prototypes: ClassSums | None
+) -> set[str]:
+    """What scores may need, as far as it is given."""
+    given = {"features": features, "class_weights": class_weights, "logits": logits, "prototypes": prototypes}
+    found = {name for name, value in given.items() if value is not None}
+    return found | ({"logits"} if class_weights is not None else set())
+
+
 def _scores_of(batch: Batch, keys: list[str]) -> dict[str, Array]:
-    if batch.features.shape[0] == 0:
-        empty = batch.features[:, 0] if batch.features.shape[1] else batch.features.reshape((0,))
+    if batch.labels.shape[0] == 0:
+        like = batch.logits if batch.features is None else batch.features
+        empty = like[:, 0] if like.shape[1] else like.reshape((0,))
         return {"predicted": batch.labels, **dict.fromkeys(keys, empty)}
     functions = {key: SCORES[key].function for key in keys}
     return {"predicted": batch.predicted, **{key: f(batch) for key, f in functions.items() if f is not None}}
 
 
-def _known(keys: Iterable[str] | None) -> list[str]:
-    offered = [key for key, score in SCORES.items() if score.function is not None]
+def _known(keys: Iterable[str] | None, at_hand: set[str]) -> list[str]:
+    offered = [key for key, score in SCORES.items() if score.function is not None and score.needs in at_hand]
     wanted = offered if keys is None else list(keys)
     unknown = [key for key in wanted if key not in offered]
     if unknown:
@@ -67,7 +100,8 @@ def _known(keys: Iterable[str] | None) -> list[str]:
 def _labels_or_none(xp: ModuleType, labels: Array | None, *, like: Array, num_classes: int) -> Array:
     if labels is None:
         return xp.zeros_like(like[:, 0], dtype=xp.int64) - 1
-    return label_indices(xp, labels, like=like, num_classes=num_classes)
+    # Without classes, as of embeddings alone, a label is only told apart from none.
+    return label_indices(xp, labels, like=like, num_classes=num_classes or 1 << 31)
 
 
 def avh(features: Array, class_weights: Array, labels: Array) -> Array:
@@ -113,12 +147,6 @@ def prototypes(features: Array, labels: Array, num_classes: int) -> Array:
     array([[2., 0.],
            [0., 5.]])
     """
-    xp = namespace(features)
-    features = matrix(xp, features, "features")
-    labels = label_indices(xp, labels, like=features, num_classes=num_classes)
-    means = []
-    for label in range(num_classes):
-        members = features[xp.nonzero(labels == label)[0], :]
-        members = members[xp.nonzero(xp.all(xp.isfinite(members), axis=1))[0], :]
-        means.append(xp.sum(members, axis=0) / max(1, members.shape[0]))
-    return xp.stack(means)
+    means = class_sums(features, labels, num_classes).means
+    xp = namespace(means)
+    return means if features.dtype == xp.float64 else xp.astype(means, xp.float32)

@@ -6,23 +6,38 @@ from functools import cached_property
 from types import ModuleType
 from typing import Literal
 
-from avhcurate.scores import angular, softmax
+from avhcurate.scores import angular, prototypes, softmax
 from avhcurate.scores.inputs import Array
+from avhcurate.scores.prototypes import ClassSums
+
+#: What a score is computed from. "class_weights": with the embeddings; "prototypes": embeddings and labels, without a
+#: classifier; "training": the epochs of a recorded training; "images": the images alone.
+Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images"]
 
 
 @dataclass
 class Batch:
-    """A block of samples as the scores take it; angles and log-probabilities are computed once."""
+    """A block of samples as the scores take it; angles and log-probabilities are computed once.
+
+    What is not at hand is None: `per_sample` asks only for scores that need none of it.
+    """
 
     xp: ModuleType
     features: Array  # (n, D)
     unit_class_weights: Array  # (K, D)
     logits: Array  # (n, K)
     labels: Array  # (n,) int64, -1 for none
+    class_sums: ClassSums | None = None
 
     @cached_property
     def angles(self) -> Array:
         return angular.unit_angles(self.xp, angular.unit(self.xp, self.features), self.unit_class_weights)
+
+    @cached_property
+    def prototype_angles(self) -> Array:
+        """Angles (n, K) to the class prototypes, each sample left out of its own."""
+        assert self.class_sums is not None
+        return prototypes.left_out_angles(self.xp, self.features, self.labels, self.class_sums)
 
     @cached_property
     def log_probs(self) -> Array:
@@ -30,7 +45,12 @@ class Batch:
 
     @cached_property
     def predicted(self) -> Array:
-        return self.xp.argmax(self.logits, axis=1)
+        """Class of the largest logit; without logits the nearest prototype; -1 without either."""
+        if self.logits is not None:
+            return self.xp.argmax(self.logits, axis=1)
+        if self.class_sums is not None:
+            return prototypes.nearest_of(self.xp, self.prototype_angles)
+        return self.xp.full_like(self.labels, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +58,8 @@ class Score:
     """One score: its name, formula, function, range and reference.
 
     `harder` says which end means a harder sample; `low` and `high` are its bounds as text, since some depend on K.
-    `function` is None for a score that needs more than one pass over the data: a second one, or the epochs of a
-    training (`training`), in which case a table has it only where its run comes from a recorded training.
+    `needs` is what it is computed from: a table has the scores whose needs its run can meet. `function` is None for a
+    score that needs more than one pass over the data: a second one, or the epochs of a training.
     """
 
     key: str
@@ -47,13 +67,18 @@ class Score:
     formula: str
     sentence: str
     harder: Literal["high", "low"]
+    needs: Needs
     reference: str
     low: str = "0"
     high: str = "1"
     unit: str = ""
     needs_label: bool = True
     function: Callable[[Batch], Array] | None = None
-    training: bool = False
+
+    @property
+    def training(self) -> bool:
+        """Whether it comes from the epochs of a recorded training."""
+        return self.needs == "training"
 
     @property
     def sign(self) -> int:
@@ -70,6 +95,7 @@ _ALL = (
         formula=r"\mathcal{A}(x, w_y) \,/\, \sum_k \mathcal{A}(x, w_k)",
         sentence="Share of the angle to the label's class weights in the sum over all classes.",
         harder="high",
+        needs="class_weights",
         reference=_CHEN,
         function=lambda b: angular.avh_of(b.xp, b.angles, b.labels),
     ),
@@ -81,6 +107,7 @@ _ALL = (
         "class counts.",
         high="K",
         harder="high",
+        needs="class_weights",
         reference=_CHEN,
         function=lambda b: angular.avh_of(b.xp, b.angles, b.labels) * b.angles.shape[1],
     ),
@@ -92,6 +119,7 @@ _ALL = (
         high="π",
         unit="rad",
         harder="high",
+        needs="class_weights",
         reference=_CHEN,
         function=lambda b: angular.target_angle_of(b.xp, b.angles, b.labels),
     ),
@@ -105,6 +133,7 @@ _ALL = (
         high="π",
         unit="rad",
         harder="high",
+        needs="class_weights",
         reference="Angular Gap, after AVH",
         function=lambda b: angular.angular_gap_of(b.xp, b.angles, b.labels),
     ),
@@ -114,6 +143,7 @@ _ALL = (
         formula=r"(\pi - \mathcal{A}(x, w_c)) \,/\, \sum_k (\pi - \mathcal{A}(x, w_k)),\; c = \arg\max f",
         sentence="Angular confidence of the predicted class; flat by nature, so compare ranks, not values.",
         harder="low",
+        needs="class_weights",
         needs_label=False,
         reference=_CHEN,
         function=lambda b: b.xp.take_along_axis(angular.avc_of(b.xp, b.angles), b.predicted[:, None], axis=1)[:, 0],
@@ -124,6 +154,7 @@ _ALL = (
         formula=r"p_y = \mathrm{softmax}(f)_y",
         sentence="Softmax probability of the given label.",
         harder="low",
+        needs="logits",
         reference="model confidence of " + _CHEN,
         function=lambda b: softmax.confidence_of(b.xp, b.log_probs, b.labels),
     ),
@@ -134,6 +165,7 @@ _ALL = (
         sentence="Softmax probability of the predicted class.",
         low="1/K",
         harder="low",
+        needs="logits",
         needs_label=False,
         reference="Hendrycks and Gimpel 2017",
         function=lambda b: softmax.max_confidence_of(b.xp, b.log_probs),
@@ -146,6 +178,7 @@ _ALL = (
         low="-∞",
         high="∞",
         harder="low",
+        needs="logits",
         reference="Pleiss et al. 2020 (AUM, one epoch)",
         function=lambda b: softmax.margin_of(b.xp, b.logits, b.labels),
     ),
@@ -157,6 +190,7 @@ _ALL = (
         high="ln K",
         unit="nat",
         harder="high",
+        needs="logits",
         needs_label=False,
         reference="Shannon 1948",
         function=lambda b: softmax.entropy_of(b.xp, b.log_probs),
@@ -169,6 +203,7 @@ _ALL = (
         high="∞",
         unit="nat",
         harder="high",
+        needs="logits",
         reference="cross-entropy",
         function=lambda b: softmax.loss_of(b.xp, b.log_probs, b.labels),
     ),
@@ -179,6 +214,7 @@ _ALL = (
         sentence="Distance of the softmax output from the one-hot label.",
         high="√2",
         harder="high",
+        needs="logits",
         reference="Paul et al. 2021",
         function=lambda b: softmax.el2n_of(b.xp, b.log_probs, b.labels),
     ),
@@ -189,6 +225,7 @@ _ALL = (
         sentence="Length of the embedding; Chen et al. find it no sign of human hardness.",
         high="∞",
         harder="low",
+        needs="features",
         needs_label=False,
         reference=_CHEN,
         function=lambda b: b.xp.linalg.vector_norm(b.features, axis=1),
@@ -200,7 +237,58 @@ _ALL = (
         sentence="Cosine distance to the mean embedding of the label's class.",
         high="2",
         harder="high",
+        needs="features",
         reference="nearest class mean",
+    ),
+    Score(
+        key="prototype_hardness",
+        name="Prototype hardness",
+        formula=r"\mathcal{A}(x, \bar{x}_y^{-x}) \,/\, \sum_k \mathcal{A}(x, \bar{x}_k)",
+        sentence="Share of the angle to the prototype of the label's class in the sum over all prototypes, the sample "
+        "left out of its own: the form of AVH, but of class means, not of a classifier.",
+        harder="high",
+        needs="prototypes",
+        reference="after " + _CHEN,
+        function=lambda b: prototypes.share_of(b.xp, b.prototype_angles, b.labels),
+    ),
+    Score(
+        key="prototype_angle",
+        name="Prototype angle",
+        formula=r"\mathcal{A}(x, \bar{x}_y^{-x})",
+        sentence="Angle between the embedding and the mean embedding of the label's class without the sample.",
+        high="π",
+        unit="rad",
+        harder="high",
+        needs="prototypes",
+        reference="nearest class mean, leave-one-out",
+        function=lambda b: angular.target_angle_of(b.xp, b.prototype_angles, b.labels),
+    ),
+    Score(
+        key="prototype_gap",
+        name="Prototype gap",
+        formula=r"\mathcal{A}(x, \bar{x}_y^{-x}) - \min_{k \neq y} \mathcal{A}(x, \bar{x}_k)",
+        sentence="Angle to the label's prototype, the sample left out, minus the angle to the nearest other one; "
+        "positive when another class is closer.",
+        low="-π",
+        high="π",
+        unit="rad",
+        harder="high",
+        needs="prototypes",
+        reference="nearest class mean, leave-one-out",
+        function=lambda b: prototypes.gap_of(b.xp, b.prototype_angles, b.labels),
+    ),
+    Score(
+        key="prototype_confidence",
+        name="Prototype confidence",
+        formula=r"(\pi - \mathcal{A}(x, \bar{x}_c)) \,/\, \sum_k (\pi - \mathcal{A}(x, \bar{x}_k)),\; "
+        r"c = \arg\min_k \mathcal{A}(x, \bar{x}_k)",
+        sentence="Angular confidence of the nearest prototype's class: the form of AVC, but of class means, not of a "
+        "classifier.",
+        harder="low",
+        needs="prototypes",
+        needs_label=False,
+        reference="after " + _CHEN,
+        function=lambda b: prototypes.closeness_of(b.xp, b.prototype_angles),
     ),
     Score(
         key="aum",
@@ -210,8 +298,8 @@ _ALL = (
         low="-∞",
         high="∞",
         harder="low",
+        needs="training",
         reference="Pleiss et al. 2020",
-        training=True,
     ),
     Score(
         key="confidence_mean",
@@ -219,8 +307,8 @@ _ALL = (
         formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
         sentence="Probability of the given label, mean over the epochs: one axis of the data map.",
         harder="low",
+        needs="training",
         reference="Swayamdipta et al. 2020",
-        training=True,
     ),
     Score(
         key="variability",
@@ -230,8 +318,8 @@ _ALL = (
         "ambiguous.",
         high="1/2",
         harder="high",
+        needs="training",
         reference="Swayamdipta et al. 2020",
-        training=True,
     ),
     Score(
         key="correctness",
@@ -239,8 +327,8 @@ _ALL = (
         formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
         sentence="Share of the epochs in which the label was predicted.",
         harder="low",
+        needs="training",
         reference="Swayamdipta et al. 2020",
-        training=True,
     ),
     Score(
         key="forgetting",
@@ -250,8 +338,8 @@ _ALL = (
         "ever right.",
         high="T/2",
         harder="high",
+        needs="training",
         reference="Toneva et al. 2019",
-        training=True,
     ),
     Score(
         key="el2n_mean",
@@ -260,8 +348,8 @@ _ALL = (
         sentence="EL2N, mean over the epochs.",
         high="√2",
         harder="high",
+        needs="training",
         reference="Paul et al. 2021",
-        training=True,
     ),
     Score(
         key="learning_speed",
@@ -270,8 +358,8 @@ _ALL = (
         sentence="Share of the epochs, counted back from the last, through which the label was predicted without "
         "a break.",
         harder="low",
+        needs="training",
         reference="iteration learned of Baldock et al. 2021",
-        training=True,
     ),
 )
 

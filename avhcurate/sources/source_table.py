@@ -21,10 +21,10 @@ from avhcurate.disk.columns import (
 )
 from avhcurate.errors import CurateError
 from avhcurate.sources.labels import Labels, encode_labels, unlabelled, with_names
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA, PROTOTYPES
 
 #: Column names of the table and of exports.
-_TAKEN = frozenset((*COLUMNS, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
+_TAKEN = frozenset((*COLUMNS, *PROTOTYPES, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,14 @@ COLUMNS = (
     *("hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label", "curated_label_name"),
 )
 
+#: Scores by class prototypes, which follow the other scores where the run has no class weights.
+PROTOTYPES = tuple(key for key, score in SCORES.items() if score.needs == "prototypes")
+
 #: The scores of a training's epochs, which follow the other scores where the run comes from a training.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
+
+#: Scores that tell how hard a sample is, the best first.
+_HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 
 #: Columns of image quality, and their types.
 _QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
@@ -72,20 +78,21 @@ class SampleTable:
         quality: Path | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        trained = DYNAMICS if dynamics else ()
-        #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
-        self.scores = tuple(key for key in SCORES if scores and (key in trained or key not in DYNAMICS))
-        behind = COLUMNS.index("prototype_distance") + 1
-        #: The columns of an export in their order, with the scores of a training where there are any.
-        self.standard = (*COLUMNS[:behind], *trained, *COLUMNS[behind:])
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
+        scored = _types(self._connection, scores) if scores else {}
+        more = (*(key for key in PROTOTYPES if key in scored), *(DYNAMICS if dynamics else ()))
+        #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
+        self.scores = tuple(key for key in SCORES if key in scored or key in more)
+        behind = COLUMNS.index("prototype_distance") + 1
+        #: The columns of an export in their order, with scores by prototypes and of a training where there are any.
+        self.standard = (*COLUMNS[:behind], *more, *COLUMNS[behind:])
         #: What was measured of the images, after them; a column of the user's with the same name goes before it.
         self.measured = self._names_of_measured(samples) if quality else ()
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
-        self._create(samples, scores, votes, dynamics, quality)
+        self._create(samples, scores, scored, votes, dynamics, quality)
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
@@ -106,13 +113,13 @@ class SampleTable:
         self,
         samples: Path,
         scores: Path | None,
+        scored: Container[str],
         votes: pd.DataFrame | None,
         dynamics: Path | None,
         quality: Path | None,
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
         columns = _types(connection, samples)
-        scored = _types(connection, scores) if scores else {}
         problem = "r.problem" if "problem" in scored else "NULL"
         connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
@@ -135,6 +142,11 @@ class SampleTable:
             given | {"classes": list(self.classes), "samples": str(samples)},
         )
         connection.unregister("incoming_votes")
+
+    @property
+    def hardness(self) -> str:
+        """Key of the score that stands for how hard a sample is: AVH, else the best that the run has."""
+        return next((key for key in _HARDNESS if key in self.scores), _HARDNESS[0])
 
     def annotate(self, state: pd.DataFrame) -> None:
         """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.
@@ -355,7 +367,9 @@ def _score_columns(scored: Container[str]) -> list[str]:
     predicted = "r.predicted" if "predicted" in scored else "NULL"
     name = _NAME.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
     numbers = {
-        key: _NUMBER.format(f"r.{key}") if key in scored else "NULL::DOUBLE" for key in SCORES if key not in DYNAMICS
+        key: _NUMBER.format(f"r.{key}") if key in scored else "NULL::DOUBLE"
+        for key in SCORES
+        if key in scored or key in COLUMNS
     }
     return [
         f"{predicted}::INTEGER AS predicted",

@@ -58,7 +58,8 @@ def test_huge_logits_stay_finite():
 def test_the_table_names_every_score_once():
     plain = "confidence max_confidence avh relative_avh target_angle angular_gap avc margin entropy loss el2n norm"
     training = "aum confidence_mean variability correctness forgetting el2n_mean learning_speed"
-    assert set(scores.SCORES) == {*plain.split(), "prototype_distance", *training.split()}
+    prototypes = "prototype_distance prototype_hardness prototype_angle prototype_gap prototype_confidence"
+    assert set(scores.SCORES) == {*plain.split(), *prototypes.split(), *training.split()}
     for key, score in scores.SCORES.items():
         assert score.key == key
         assert all((score.name, score.formula, score.sentence, score.low, score.high, score.reference))
@@ -71,7 +72,8 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
     steps = np.linspace(0, 1, 21)[:, None]
     features = 4 * ((1 - steps) * np.eye(5)[0] + steps * np.eye(5)[1])
     labels = np.zeros(21, dtype=int)
-    got = scores.per_sample(features, class_weights, features @ class_weights.T, labels)
+    many = scores.ClassSums(1000 * np.eye(5), np.full(5, 1000))
+    got = scores.per_sample(features, class_weights, features @ class_weights.T, labels, prototypes=many)
     got["prototype_distance"] = scores.prototype_distance(features, np.eye(5), labels)
     bounds = {"π": math.pi, "-π": -math.pi, "K": 5, "1/K": 0.2, "ln K": math.log(5), "√2": math.sqrt(2)}
     bounds |= {"∞": math.inf, "-∞": -math.inf, "0": 0, "1": 1, "2": 2}

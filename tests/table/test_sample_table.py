@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.filters import NONE, Filters
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS, SampleTable
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, PROTOTYPES, SampleTable
 
 #: The scores of a run that comes from no training.
-PLAIN = [key for key in SCORES if key not in DYNAMICS]
+PLAIN = [key for key in SCORES if key not in (*DYNAMICS, *PROTOTYPES)]
 N, CLASSES = 400, ("cat", "dog", "eel")
 
 
@@ -179,7 +179,7 @@ def test_the_scores_of_a_training_join_by_id_behind_the_others_and_win_over_a_us
     pd.DataFrame({"id": ids, **values}).assign(forgetting=np.nan).to_parquet(tmp_path / "dynamics.parquet")
     files = (tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
     with_training = SampleTable(*files, dynamics=tmp_path / "dynamics.parquet")
-    assert with_training.scores == tuple(SCORES)
+    assert with_training.scores == (*PLAIN, *DYNAMICS)
     assert with_training.user_columns == ("Taken On",)
     assert [name for name in with_training.standard if name not in DYNAMICS] == list(COLUMNS)
     frame = with_training.frame().set_index("id")
@@ -200,3 +200,18 @@ def test_before_any_model_the_scores_are_null(tmp_path):
     assert table.scores == ()
     assert table.frame()[["avh", "predicted", "hsf"]].isna().all(axis=None)
     assert table.count(Filters(ranges=(("avh", 0.0, 1.0),))) == 0
+
+
+def test_a_run_without_class_weights_has_the_scores_that_its_file_holds_and_its_own_hardness(tmp_path):
+    make_table(tmp_path)
+    kept = pd.read_parquet(tmp_path / "scores.parquet")[["id", "predicted", "loss", "norm", "prototype_distance"]]
+    own = {"prototype_hardness": np.linspace(0, 1, len(kept)), "prototype_angle": np.linspace(1, 0, len(kept))}
+    kept.assign(**own).to_parquet(tmp_path / "scores.parquet")
+    table = SampleTable(tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
+    assert table.scores == ("loss", "norm", "prototype_distance", "prototype_hardness", "prototype_angle")
+    assert table.hardness == "prototype_hardness"
+    assert [name for name in table.standard if name not in PROTOTYPES] == list(COLUMNS)
+    frame = table.frame()
+    assert frame["avh"].isna().all()
+    assert frame["prototype_angle"].notna().all()
+    assert SampleTable(tmp_path / "samples.parquet", None, None, CLASSES).hardness == "avh"

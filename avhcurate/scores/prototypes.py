@@ -1,0 +1,106 @@
+"""Class prototypes, the mean embeddings of classes, and scores by the angles to them: no classifier is needed."""
+
+import math
+from dataclasses import dataclass
+from types import ModuleType
+
+import array_api_compat
+
+from avhcurate.errors import CurateError
+from avhcurate.scores.angular import chord_angle, unit, unit_angles
+from avhcurate.scores.inputs import Array, at_label, label_indices, matrix, namespace
+from avhcurate.scores.softmax import double
+
+
+@dataclass(frozen=True)
+class ClassSums:
+    """Embeddings summed by class: `sums` (K, D) in float64, zeros for a class without members, and `counts` (K,)."""
+
+    sums: Array
+    counts: Array
+
+    @property
+    def means(self) -> Array:
+        """The prototypes (K, D); zeros for a class without members."""
+        xp = namespace(self.sums)
+        return self.sums / xp.where(self.counts > 0, self.counts, xp.ones_like(self.counts))[:, None]
+
+
+def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
+    """Sums by class of (N, D) embeddings with labels (N,), -1 for none; embeddings that are not finite are left out."""
+    xp = namespace(features)
+    features = matrix(xp, features, "features")
+    labels = label_indices(xp, labels, like=features, num_classes=num_classes)
+    sums, counts = [], []
+    for label in range(num_classes):
+        members = features[xp.nonzero(labels == label)[0], :]
+        members = double(xp, members[xp.nonzero(xp.all(xp.isfinite(members), axis=1))[0], :])
+        sums.append(xp.sum(members, axis=0))
+        counts.append(members.shape[0])
+    return ClassSums(xp.stack(sums), xp.asarray(counts, device=array_api_compat.device(features)))
+
+
+def prototype_angles(features: Array, labels: Array, num_classes: int) -> Array:
+    """Angles to the class prototypes, each sample left out of its own: (N, D), (N,) -> (N, K), radians.
+
+    NaN for a class without members, and at the label of a sample that is its class's only member. Labels of -1 are
+    left out of no prototype.
+
+    >>> import numpy as np
+    >>> features = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+    >>> np.degrees(prototype_angles(features, np.array([0, 0, 1]), 2)).round(6)
+    array([[90., 90.],
+           [90.,  0.],
+           [45., nan]])
+    """
+    xp = namespace(features)
+    features = matrix(xp, features, "features")
+    labels = label_indices(xp, labels, like=features, num_classes=num_classes)
+    return left_out_angles(xp, features, labels, class_sums(features, labels, num_classes))
+
+
+def left_out_angles(xp: ModuleType, features: Array, labels: Array, totals: ClassSums) -> Array:
+    """As `prototype_angles`, for some of the samples that were summed."""
+    if features.shape[1] != totals.sums.shape[1]:
+        raise CurateError(f"features are {features.shape[1]} wide and the prototypes {totals.sums.shape[1]}")
+    x = double(xp, features)
+    u = unit(xp, x)
+    theta = unit_angles(xp, u, unit(xp, totals.sums))
+    rows = xp.nonzero(labels >= 0)[0]
+    own = labels[rows]
+    others = xp.where((totals.counts[own] > 1)[:, None], totals.sums[own, :] - x[rows, :], xp.zeros_like(x[rows, :]))
+    theta[rows, own] = chord_angle(xp, u[rows, :], unit(xp, others))
+    return theta
+
+
+def share_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
+    """Share of the angle to the label's prototype in the sum over the classes that have one."""
+    total = xp.sum(_or(xp, theta, 0.0), axis=1)
+    return at_label(xp, theta, labels) / xp.where(total > 0, total, xp.full_like(total, math.nan))
+
+
+def gap_of(xp: ModuleType, theta: Array, labels: Array) -> Array:
+    """Angle to the label's prototype minus the smallest to any other; NaN where there is no other."""
+    classes = xp.arange(theta.shape[1], device=array_api_compat.device(theta))
+    others = xp.where(classes[None, :] == labels[:, None], xp.full_like(theta, math.inf), _or(xp, theta, math.inf))
+    nearest = xp.min(others, axis=1)
+    return at_label(xp, theta, labels) - xp.where(xp.isfinite(nearest), nearest, xp.full_like(nearest, math.nan))
+
+
+def closeness_of(xp: ModuleType, theta: Array) -> Array:
+    """(pi - angle) of the nearest prototype over the sum of (pi - angle) of all; NaN without a prototype."""
+    closeness = math.pi - _or(xp, theta, math.pi)
+    total = xp.sum(closeness, axis=1)
+    return xp.max(closeness, axis=1) / xp.where(total > 0, total, xp.full_like(total, math.nan))
+
+
+def nearest_of(xp: ModuleType, theta: Array) -> Array:
+    """Class of the nearest prototype (N,) int64, -1 where there is none."""
+    known = _or(xp, theta, math.inf)
+    nearest = xp.astype(xp.argmin(known, axis=1), xp.int64)
+    return xp.where(xp.isfinite(xp.min(known, axis=1)), nearest, xp.full_like(nearest, -1))
+
+
+def _or(xp: ModuleType, theta: Array, value: float) -> Array:
+    """`value` in place of NaN."""
+    return xp.where(xp.isnan(theta), xp.full_like(theta, value), theta)
