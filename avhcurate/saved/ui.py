@@ -18,7 +18,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of
@@ -219,7 +219,7 @@ def _save_imported(page: Opened) -> None:
     name = st.session_state["saved.import_name"]
     count, unknown = saved.import_set(page.workspace, page.table.dataset.name, name, file.getvalue(), who=who())
     lost = f"; {len(unknown):,} entries are not in the dataset, as {unknown[0]}" if unknown else ""
-    st.toast(plain(f"{count:,} samples saved as “{name}”{lost}"), icon=":material/check_circle:")
+    announce(f"{count:,} samples saved as “{name}”{lost}")
 
 
 def _when(name: str, at: datetime) -> str:

@@ -20,7 +20,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS, file_key
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.frame import Opened, announce, attempt
 from avhcurate.ui.grid_actions import pagination
 from avhcurate.ui.job_forms import job_form, option, row
 from avhcurate.ui.job_forms import number as count
@@ -327,10 +327,10 @@ def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
         done = f"Kept {len(chosen_rows):,} labels"
     st.session_state[_last(table)] = entries
     select()
-    st.toast(done, icon=":material/check_circle:")
+    announce(done)
 
 
 def _undo(page: Opened) -> None:
     for _ in range(st.session_state.pop(_last(page.table), 0)):
         undo(page.table, who=who())
-    st.toast("Taken back", icon=":material/undo:")
+    announce("Taken back", "undo")

@@ -15,7 +15,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.detail_plot import class_bars
-from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.signin import who
@@ -61,6 +61,7 @@ def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
     view = url_state.current()
     if view.sample is None or view.page != frame.view.page:
         st.rerun()
+    show_messages()
     id = view.sample
     try:
         frame.table.refresh()

@@ -19,6 +19,8 @@ from avhcurate.ui.user_errors import plain
 
 _FRAME = "frame.here"
 _ERROR = "frame.error"
+#: Messages of success that the next run shows: (text, icon).
+_MESSAGES = "frame.messages"
 #: Marks simulated votes wherever they show.
 SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 
@@ -56,8 +58,32 @@ def page() -> Frame:
 
 
 def enter(frame: Frame) -> None:
-    """Makes `frame` that of this script run, and shows the error of the callback before it, if any."""
+    """Makes `frame` that of this script run, and shows the error and the messages of the callback before it."""
     st.session_state[_FRAME] = frame
+    show_messages()
+
+
+def announce(text: str, icon: str = "check_circle") -> None:
+    """Keeps a message of success until `show_messages`, which shows it as a toast.
+
+    Callbacks never call `st.toast` themselves: in the callback of a dialog it would take the dialog's own place among
+    the page's elements, and the browser would lose the page.
+    """
+    st.session_state[_MESSAGES] = (*st.session_state.get(_MESSAGES, ()), (text, icon))
+
+
+def show_messages() -> None:
+    """Shows the error and the messages of the callback before this run.
+
+    The page does so for its own run, and a dialog at its start.
+    """
+    show_error()
+    for text, icon in st.session_state.pop(_MESSAGES, ()):
+        st.toast(plain(text), icon=f":material/{icon}:")
+
+
+def show_error() -> None:
+    """Shows the error of the callback before this run; all that a fragment may show, as a dialog may be open beside."""
     if error := st.session_state.pop(_ERROR, None):
         st.error(plain(error))
 
@@ -121,14 +147,14 @@ def empty_workspace(frame: Frame) -> None:
 
 
 def attempt(action: Callable[..., Any], *args: Any, done: str = "", **keywords: Any) -> None:
-    """Calls `action` from a widget's callback; a user's error is shown above the page, success as a toast."""
+    """Calls `action` from a widget's callback; a user's error is shown with the next run, `done` as a toast."""
     try:
         action(*args, **keywords)
     except CurateError as error:
         st.session_state[_ERROR] = str(error)
     else:
         if done:
-            st.toast(plain(done), icon=":material/check_circle:")
+            announce(done)
 
 
 def mirrored(key: str, value: Any) -> str:

@@ -17,7 +17,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened, attempt, mirrored
+from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
@@ -216,4 +216,4 @@ def _exclude(table: DatasetTable, action: str) -> None:
 def _undo(table: DatasetTable) -> None:
     event = undo(table, who=who())
     if event:
-        st.toast(f"Undid {event.action} on {event.samples:,} samples", icon=":material/undo:")
+        announce(f"Undid {event.action} on {event.samples:,} samples", "undo")

@@ -9,14 +9,14 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
-from avhcurate.ui.frame import attempt
+from avhcurate.ui.frame import announce, attempt, show_error
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
 #: Seconds between two updates, while a job runs and while none does.
 _OFTEN, _SELDOM = 1.0, 5.0
-#: Session state: the job last seen running, jobs dismissed, jobs asked to stop, the next message.
-_SEEN, _HIDDEN, _ASKED, _SAY = "jobs.seen", "jobs.hidden", "jobs.asked", "jobs.say"
+#: Session state: the job last seen running, jobs dismissed, jobs asked to stop.
+_SEEN, _HIDDEN, _ASKED = "jobs.seen", "jobs.hidden", "jobs.asked"
 
 _DOING = {
     "score": "Scoring {}",
@@ -100,6 +100,7 @@ def _watch(root: Path, drawn: str) -> None:
     job = Jobs(root).newest()
     if _phase(job) != drawn:
         st.rerun()
+    show_error()
     if job is None or job.id in st.session_state.get(_HIDDEN, ()):
         return
     if job.active:
@@ -161,12 +162,10 @@ def _hide(job: str) -> None:
 
 def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
     """Announces the end of a job that this session saw running, and opens the dataset that it made."""
-    if message := st.session_state.pop(_SAY, None):
-        st.toast(plain(message), icon=":material/check_circle:")
     if job is not None and job.active:
         st.session_state[_SEEN] = job.id
     elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":
-        st.session_state[_SAY] = f"{describe(job)}: done in {duration(job.updated - job.started)}"
+        announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
         if job.dataset in workspace.names() and url_state.current().dataset != job.dataset:
             url_state.write(View(dataset=job.dataset))
         st.rerun()

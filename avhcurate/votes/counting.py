@@ -108,7 +108,11 @@ class VoteCounter:
             return None
         if not self.source.collected:
             return self.dataset.votes(id)
-        ids = np.flatnonzero(self.counts.votes) if id is None else np.array([id][: int(self.counts.votes[id] > 0)])
+        ids = (
+            np.flatnonzero(self.counts.votes)
+            if id is None
+            else np.array([id][: int(self.counts.votes[id] > 0)], np.int64)
+        )
         if key == "tick":
             return pd.DataFrame({"id": ids, "selected": self.counts.hits[ids], "shown": self.counts.asked[ids]})
         counts = self._by_class(ids)

@@ -160,3 +160,10 @@ def test_with_sign_in_configured_nothing_is_shown_before_it(monkeypatch, demo, s
     assert [button.label for button in app.button if "Sign " in button.label] == [
         "Sign out" if signed_in else "Sign in"
     ]
+
+
+def test_toasts_are_shown_by_the_frame_alone():
+    # In a callback of a dialog a toast takes the dialog's own place, and the browser shows a white page.
+    package = MAIN.parents[1]
+    found = {file.relative_to(package) for file in package.rglob("*.py") if "st.toast(" in file.read_text("utf-8")}
+    assert found == {Path("ui/frame.py")}
