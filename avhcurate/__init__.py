@@ -1,23 +1,95 @@
 """AVH Curate: see where humans and an image classifier disagree, and leave with a label file."""
 
+from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.notebook.dataset import Dataset
 
 __version__ = "0.1.0"
 
 
-def open(workspace: str | PathLike[str], name: str, model: str | None = None) -> "DatasetTable":
+def dataset(
+    name: str,
+    source: Any,
+    labels: Any = None,
+    *,
+    classes: Sequence[str] | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    root: str | PathLike[str] | None = None,
+    workspace: str | PathLike[str] | None = None,
+    force: bool = False,
+) -> "Dataset":
+    """A dataset of your own images, imported under `name`.
+
+    `source`: a folder with a sub-folder a class, or what else `avhcurate import` reads; a pandas DataFrame, a row an
+    image, with a column of paths (from `root`, else from here) or of bytes, PIL images or arrays; uint8 images
+    (N, H, W) or (N, H, W, 3), or a list of images of any size, with `labels` (N,), class indices or names, -1 or None
+    for none; a Hugging Face Dataset or DatasetDict. Columns are found, or named. `classes`: names by class index.
+
+    Images in memory are copied to the workspace (`workspace`, else AVHCURATE_WORKSPACE, else ./workspace); files stay
+    where they are and are never changed. The same call again changes nothing; another content under the same name is
+    refused unless `force`, which keeps votes and decisions, by path, and drops runs. Raises CurateError for sources
+    that cannot be read, with what to change.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     dataset("pets", images, ["cat", "dog", "cat", "dog", "cat", "dog"], workspace=folder)
+    Dataset pets: 6 samples of 2 classes, no votes, not scored yet
+    """
+    from pathlib import Path
+
+    from avhcurate.data.workspace import find_workspace
+    from avhcurate.notebook.dataset import Dataset
+    from avhcurate.notebook.given import import_given
+
+    space = find_workspace(None if workspace is None else Path(workspace))
+    import_given(
+        space,
+        name,
+        source,
+        labels,
+        classes=classes,
+        image_column=image_column,
+        label_column=label_column,
+        split_column=split_column,
+        root=root,
+        force=force,
+    )
+    return Dataset(space, name)
+
+
+def open(workspace: str | PathLike[str], name: str, model: str | None = None) -> "Dataset":
     """The dataset `name` of a workspace folder, with the scores of `model` (default: its newest finished run).
 
-    Its `table` is a pandas DataFrame with the columns of an export; `frame(filters)`, `page`, `histogram` read parts.
-    Raises CurateError, naming what exists, for an unknown dataset or model.
+    Its `table` is a pandas DataFrame with the columns of an export; see `avhcurate.notebook.dataset.Dataset`. Raises
+    CurateError, naming what exists, for an unknown dataset or model.
+
+    >>> digits = example()
+    >>> len(open(digits.workspace.root, "digits", "avhcurate:digits").table)
+    120
     """
     from pathlib import Path
 
     from avhcurate.data.workspace import Workspace
-    from avhcurate.table.dataset_table import open_table
+    from avhcurate.notebook.dataset import Dataset
 
-    return open_table(Workspace(Path(workspace)), name, model)
+    return Dataset(Workspace(Path(workspace)), name, model)
+
+
+def example(*, fresh: bool = False) -> "Dataset":
+    """120 handwritten digits with simulated votes, scored, in a temporary folder that goes with this process.
+
+    Made by the first call; `fresh` makes them again.
+
+    >>> len(example())
+    120
+    """
+    from avhcurate.notebook.example import example_dataset
+
+    return example_dataset(fresh=fresh)

@@ -22,7 +22,7 @@ FEATURES = (
     *("self_training", "training_dynamics", "degradation", "saved", "toy", "home"),
 )
 #: Whatever starts the rest: each may import everything but those after it.
-ENTRANCES = ("cli", "__main__", "pages", "app")
+ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
 ARROWS = {
     ("annotate", "correlation"),  # the noise ceiling of HSF

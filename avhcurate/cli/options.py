@@ -54,8 +54,8 @@ def open_run_table(workspace: Path | None, name: str, model: str | None) -> "Dat
 @contextmanager
 def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
     """Runs the block as the workspace's job, with progress on the terminal and on the pages."""
-    from avhcurate.cli.terminal import terminal_reports
     from avhcurate.data import background
+    from avhcurate.data.terminal import terminal_reports
 
     with terminal_reports() as show, background.run(space.root, verb, dataset, arguments(), on_report=show) as progress:
         yield progress

@@ -83,6 +83,16 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         if self.record.fingerprint != fingerprint:
             raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
 
+    def stamp(self) -> str:
+        """Changes when it is imported again, gets votes or measures, or a run or a training is finished."""
+        patterns = ("runs/*/run.json", "training/*/training.json")
+        files = [
+            self.root / "dataset.json",
+            self.root / "quality" / "columns.parquet",
+            *(file for pattern in patterns for file in sorted(self.root.glob(pattern))),
+        ]
+        return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
+
     def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
         """One row a sample in order of id (N rows): id, path, split, label, the user's columns, _file, _row.
 

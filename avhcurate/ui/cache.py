@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import DatasetTable, open_table
@@ -16,7 +17,7 @@ from avhcurate.table.filters import Filters
 
 def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]) -> DatasetTable:
     """The sample table, shared by all sessions and opened again when its files change; annotations are up to date."""
-    opened = _table(str(workspace.root), dataset, run, edges, _stamp(workspace, dataset))
+    opened = _table(str(workspace.root), dataset, run, edges, DatasetFolder(workspace.datasets / dataset).stamp())
     opened.refresh()
     return opened
 
@@ -24,18 +25,6 @@ def table(workspace: Workspace, dataset: str, run: str, edges: tuple[float, ...]
 @st.cache_resource(max_entries=6, show_spinner="Opening the dataset …")
 def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: str) -> DatasetTable:
     return open_table(Workspace(root), dataset, run or None, edges=edges)
-
-
-def _stamp(workspace: Workspace, dataset: str) -> str:
-    """Changes when the dataset is imported again, gets votes or measures, or a run or a training is finished."""
-    folder = workspace.datasets / dataset
-    patterns = ("runs/*/run.json", "training/*/training.json")
-    files = [
-        folder / "dataset.json",
-        folder / "quality" / "columns.parquet",
-        *(file for pattern in patterns for file in sorted(folder.glob(pattern))),
-    ]
-    return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
 
 
 def cache_key(table: DatasetTable) -> str:

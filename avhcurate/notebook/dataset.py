@@ -1,0 +1,419 @@
+"""A dataset as one object: import, score, votes, statistics, decisions, exports and the app, from Python."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from avhcurate.curate import annotations
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.columns import listed
+from avhcurate.errors import CurateError
+from avhcurate.notebook.jobs import running_job
+from avhcurate.notebook.samples import Samples, chosen, chosen_ids
+from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.table.filters import Filters
+
+if TYPE_CHECKING:
+    from avhcurate.curate.label_files import LabelCounts
+
+
+class Dataset:
+    """One dataset of a workspace, with the scores of one model run: what the pages and the command line do, as methods.
+
+    Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
+    dataset; those that decide about samples return how many samples it was. What they are given as `samples` is ids, a
+    boolean mask (N,), a DataFrame with a column `id`, or a SQL condition. What others decide, in the app or in another
+    process, shows at once. Mistakes raise CurateError with the next step.
+
+    >>> import avhcurate
+    >>> digits = avhcurate.example()
+    >>> digits
+    Dataset digits: 120 samples of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
+    """
+
+    def __init__(self, workspace: Workspace, name: str, model: str | None = None) -> None:
+        self.workspace, self.name = workspace, name
+        self._model = model
+        self._opened: tuple[str, DatasetTable] | None = None
+        _ = self.sample_table  # an unknown name or model is refused here
+
+    def __repr__(self) -> str:
+        table = self.sample_table
+        record, votes, run = table.dataset.record, table.votes, table.run
+        answers = f", {votes.total:,} {'simulated' if votes.simulated else 'human'} votes" if votes else ", no votes"
+        scored = f", scored by {run.record.model}" if run else ", not scored yet"
+        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes{answers}{scored}"
+
+    def __len__(self) -> int:
+        return self.sample_table.size
+
+    # --- its table ---------------------------------------------------------------------------------------------------
+
+    @property
+    def sample_table(self) -> DatasetTable:
+        """The table that the pages read: opened again when a run, votes or another import came, else kept."""
+        stamp = self.workspace.dataset(self.name).stamp()
+        if self._opened is None or self._opened[0] != stamp:
+            self._opened = stamp, open_table(self.workspace, self.name, self._model)
+        else:
+            self._opened[1].refresh()
+        return self._opened[1]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every sample by id, excluded ones too: N rows, the columns of an export.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.table[["id", "path", "label_name", "predicted_name"]].head(2)
+           id     path label_name predicted_name
+        0   0  000.png          0              0
+        1   1  001.png          1              1
+        """
+        return self.sample_table.table
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by label, K of them.
+
+        >>> import avhcurate
+        >>> avhcurate.example().classes[:3]
+        ['0', '1', '2']
+        """
+        return list(self.sample_table.classes)
+
+    def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The samples that satisfy a condition and are not excluded, by id; None: every sample.
+
+        Raises CurateError for a condition that is none, and for unknown columns.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.frame("label = 3 AND hsf < 0.5", columns=["id", "hsf"])
+            id   hsf
+        0  103  0.38
+        """
+        return self.sample_table.frame(_filters(where) if isinstance(where, str) else where, columns=columns)
+
+    # --- what is added to it -----------------------------------------------------------------------------------------
+
+    def score(
+        self,
+        model: str,
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        head: str | None = None,
+        resize: int | None = None,
+        crop: int | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        limit: int | None = None,
+    ) -> "Dataset":
+        """Runs a model over the images and opens the dataset on this run; what was scored already is not run again.
+
+        `model` and the options are those of `avhcurate score`; `weights` is a file, or "random". It is the workspace's
+        job, which the app shows; an interrupt (Ctrl-C, or the kernel's) stops it, and the same call resumes. Raises
+        CurateError for an unknown model, for weights that do not fit, and while another job runs.
+
+        >>> import avhcurate
+        >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
+        [0.032, 0.031, 0.037]
+        """
+        from avhcurate.models.loading import ModelSpec
+        from avhcurate.scoring.service import score_dataset
+
+        mean, std = _numbers(mean), _numbers(std)
+        shape = {"head": head, "resize": resize, "crop": crop, "mean": mean, "std": std}
+        work = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
+        place = weights if weights is None or weights == "random" else Path(weights)
+        spec = ModelSpec(name=model, weights=place, **shape)
+        given = {"model": model, "weights": weights} | shape | work
+        with running_job(self.workspace, self.name, "score", given) as progress:
+            run = score_dataset(self.workspace, self.name, spec, **work, progress=progress)
+        self._model, self._opened = run.name, None
+        return self
+
+    def votes(
+        self,
+        votes: str | os.PathLike[str] | pd.DataFrame | np.ndarray,
+        *,
+        simulated: bool = False,
+        force: bool = False,
+    ) -> "Dataset":
+        """Attaches human votes, from which HSF follows, in place of those attached before.
+
+        `votes`: counts (N, K) in order of id, a DataFrame of answers (`sample`, `annotator`, `label`, or with `class`
+        and `selected`), or a file as for `avhcurate votes`. `simulated` marks them wherever they show. Raises
+        CurateError for counts of another shape, for answers of which none names a sample, and, unless `force`, for
+        votes of another kind than those attached.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> counts = np.full((len(digits), 10), 5)
+        >>> digits.votes(counts, simulated=True).table["hsf"].unique().tolist()
+        [0.1]
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.disk.tabular import table_of_frame
+        from avhcurate.votes.attach import attach_sheet
+        from avhcurate.votes.files import VoteSheet, read_votes, sheet_of_table
+        from avhcurate.votes.hsf import whole_counts
+
+        if isinstance(votes, str | os.PathLike):
+            sheet, source = read_votes(Path(votes)), str(Path(votes).absolute())
+        elif isinstance(votes, pd.DataFrame):
+            sheet, source = sheet_of_table(table_of_frame(votes, "the table of votes"), "the table of votes"), "a table"
+        else:
+            counts = whole_counts(votes, "the array of votes")
+            if counts.ndim != 2:
+                raise CurateError(f"the votes have shape {counts.shape}: give a row a sample and a column a class")
+            sheet, source = VoteSheet({}, counts=counts), "an array"
+        with self.workspace.lock(self.name):
+            attach_sheet(self.workspace.dataset(self.name), sheet, source, simulated=simulated, force=force)
+        self._opened = None
+        return self
+
+    # --- what follows from it ----------------------------------------------------------------------------------------
+
+    def correlate(
+        self,
+        scores: Sequence[str] | None = None,
+        *,
+        against: str = "hsf",
+        bins: str | Sequence[float] | None = None,
+        bootstrap: bool = False,
+        where: str | Filters | None = None,
+    ) -> pd.DataFrame:
+        """Spearman of scores with HSF: a row a score and bin, columns `score, bin, n, spearman, ci_low, ci_high, ...`.
+
+        `scores` None takes all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
+        "q5" for five of equally many samples. Raises CurateError without votes, without a run, and for unknown scores.
+
+        >>> import avhcurate
+        >>> table = avhcurate.example().correlate(["avh", "confidence"])
+        >>> table.loc[table["bin"] == "all", ["score", "n", "spearman"]].round(2)
+                score    n  spearman
+        0         avh  120     -0.17
+        6  confidence  120      0.21
+        """
+        from avhcurate.correlation import service
+        from avhcurate.votes.bins import check_edges, edges_of
+
+        table = self.sample_table
+        edges = None
+        if bins is not None:
+            hsf = table.frame(columns=["hsf"])["hsf"].to_numpy(float)
+            edges = edges_of(bins, hsf) if isinstance(bins, str) else check_edges(bins)
+        keys = [scores] if isinstance(scores, str) else scores
+        filters = _filters(where)
+        result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
+        return service.export_table(result)
+
+    def disagree(self, score: str = "avh", *, where: str | Filters | None = None) -> pd.DataFrame:
+        """Samples that are hard for people and easy for the network, and the reverse, widest gap first.
+
+        A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. Raises
+        CurateError without votes, without a run, and for an unknown score.
+
+        >>> import avhcurate
+        >>> gap = avhcurate.example().disagree()
+        >>> gap[["set", "id", "label_name", "hsf"]].head(1)
+                        set  id label_name   hsf
+        0  hard_for_network  86          7  0.98
+        """
+        from avhcurate.disagreement import service
+
+        table = self.sample_table
+        return service.gap_table(table, service.disagree(table, key=score, filters=_filters(where)))
+
+    def suspects(
+        self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row a suspect.
+
+        `out_of_fold` judges by heads that were not trained on the sample, for a model that has seen these labels;
+        `sources`: some of angular, neighbours, cleanlab, votes. A job, like `score`. Raises CurateError without a run,
+        and for a source that is not available.
+
+        >>> import avhcurate
+        >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"])
+        >>> suspects[["id", "label", "suggested", "verdict"]].head(1)
+           id  label  suggested verdict
+        0  69      9          8    open
+        """
+        from avhcurate.suspects import service
+
+        table, given = self.sample_table, {"folds": folds, "seed": seed, "sources": sources, "out_of_fold": out_of_fold}
+        with running_job(self.workspace, self.name, "suspects", given) as progress:
+            folder = service.find_suspects(
+                table, sources=sources, honest=out_of_fold, folds=folds, seed=seed, progress=progress
+            )
+        return service.export_table(table, folder.suspects(), folder.record)
+
+    def select(
+        self,
+        rule: Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"] = "avc",
+        portion: float = 0.2,
+        *,
+        where: str | Filters | None = None,
+        soft: bool = False,
+        out: str | os.PathLike[str] | None = None,
+        force: bool = False,
+    ) -> pd.DataFrame:
+        """Class-balanced pseudo-labels of the run: a row a selected sample, `id, path, pseudo_label, ...`.
+
+        `portion` in (0, 1] is the share of each class to trust; `soft` adds lists of K probabilities; `out` also writes
+        them (.csv, .jsonl, .parquet) with a manifest. Raises CurateError without a run, for a portion out of range, and
+        for a file that exists unless `force`.
+
+        >>> import avhcurate
+        >>> avhcurate.example().select("avc", 0.1)[["id", "pseudo_label_name", "rank_in_class"]].head(2)
+           id pseudo_label_name  rank_in_class
+        0   3                 3              1
+        1  15                 5              1
+        """
+        from avhcurate.pseudo_labels import service
+
+        table = self.sample_table
+        result = service.select(table, rule=rule, portion=portion, filters=_filters(where))
+        if out is not None:
+            service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
+        return service.pseudo_label_table(table, result, soft=soft)
+
+    # --- what people decide ------------------------------------------------------------------------------------------
+
+    def tag(self, samples: Samples, tag: str) -> int:
+        """Tags samples and returns how many; see the class for what `samples` may be.
+
+        Raises CurateError where there is no sample, and for a tag that is empty, long or not printable.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag("hsf < 0.4", "odd"), digits.untag([69], "odd")
+        (5, 1)
+        >>> digits.undo(), digits.undo()
+        ('untag odd', 'tag odd')
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "tag", tag)
+
+    def untag(self, samples: Samples, tag: str) -> int:
+        """Takes a tag off samples; the reverse of `tag`.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag(3, "odd"), digits.untag(3, "odd"), len(digits.frame("list_contains(tags, 'odd')"))
+        (1, 1, 0)
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "untag", tag)
+
+    def relabel(self, samples: Samples, label: str | int | None) -> int:
+        """Corrects the label of samples, by the class's name or index; None restores the given one.
+
+        The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
+        unknown class.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.relabel(digits.frame("id IN (5, 7)"), "3")
+        2
+        >>> digits.undo()
+        'relabel 3'
+        """
+        table = self.sample_table
+        value = None if label is None else annotations.class_index(table, label)
+        return annotations.annotate(table, chosen(self.sample_table, samples), "relabel", value)
+
+    def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
+        """Corrects labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
+
+        A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
+        same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> print(digits.relabel_from(pd.DataFrame({"path": ["000.png", "gone.png"], "label_name": ["7", "7"]})))
+        1 applied, 0 the same already, 1 with an unknown path, 0 of an unknown class
+        >>> digits.undo()
+        'import labels the table'
+        """
+        from avhcurate.curate.label_files import relabel_from
+
+        return relabel_from(self.sample_table, labels if isinstance(labels, pd.DataFrame) else Path(labels))
+
+    def exclude(self, samples: Samples, reason: str | None = None) -> int:
+        """Leaves samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.exclude("avh > 0.06", reason="too hard"), len(digits.frame("TRUE"))
+        (2, 118)
+        >>> digits.undo()
+        'exclude too hard'
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "exclude", reason)
+
+    def include(self, samples: Samples) -> int:
+        """Takes excluded samples back in.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.exclude([1, 2]), digits.include("TRUE"), len(digits.frame("TRUE"))
+        (2, 2, 120)
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples, excluded=True), "include")
+
+    def undo(self) -> str | None:
+        """Undoes your newest tag, relabel or exclusion and says what it was; None where there is nothing.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag([1, 2], "blurred"), digits.undo()
+        (2, 'tag blurred')
+        """
+        entry = annotations.undo(self.sample_table)
+        return None if entry is None else " ".join(filter(None, (entry.action, entry.value)))
+
+    # --- what leaves it ----------------------------------------------------------------------------------------------
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        where: str | Filters | None = None,
+        samples: Samples | None = None,
+        force: bool = False,
+    ) -> int:
+        """Writes curated labels with a manifest, and returns how many samples were written.
+
+        `format`: csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco; by default what the ending
+        of `out` says. Raises CurateError where no sample is left, and for a place that is taken unless `force`.
+
+        >>> import avhcurate, tempfile
+        >>> digits = avhcurate.example()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     digits.export(f"{folder}/hard.csv", where="avh > 0.04 AND hsf < 0.5")
+        5
+        """
+        from avhcurate import export
+
+        format = format or Path(out).suffix[1:].casefold()
+        if not format:
+            raise CurateError(f"{out} has no ending: give a format, one of {listed(export.FORMATS)}")
+        only = None if samples is None else chosen_ids(self.sample_table, samples)
+        return export.export(self.sample_table, _filters(where), format, Path(out), only=only, force=force)
+
+
+def _filters(where: str | Filters | None) -> Filters:
+    return where if isinstance(where, Filters) else Filters(where=where or "")
+
+
+def _numbers(values: Sequence[float] | float | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(float(value) for value in np.atleast_1d(values))

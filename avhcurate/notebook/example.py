@@ -1,0 +1,34 @@
+"""A small dataset to try things on, which every example of the documentation uses."""
+
+import atexit
+import shutil
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import avhcurate
+from avhcurate.notebook.dataset import Dataset
+
+#: Images of the example: enough for every statistic, few enough to be scored in no time.
+_IMAGES = 120
+
+
+def example_dataset(*, fresh: bool = False) -> Dataset:
+    """See `avhcurate.example`."""
+    if fresh:
+        _made.cache_clear()
+    return Dataset(_made().workspace, "digits")
+
+
+@lru_cache(maxsize=1)
+def _made() -> Dataset:
+    from avhcurate.sources.simulated_annotators import answer_counts, simulate_answers
+    from avhcurate.training.digits import read_digits
+
+    folder = Path(tempfile.mkdtemp(prefix="avhcurate-example-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    images, labels = (part[:_IMAGES] for part in read_digits()[:2])
+    classes = [str(digit) for digit in range(10)]
+    digits = avhcurate.dataset("digits", images, labels, classes=classes, workspace=folder)
+    counts = answer_counts(simulate_answers(images / 255, labels), 10)
+    return digits.votes(counts, simulated=True).score("avhcurate:digits")

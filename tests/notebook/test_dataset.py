@@ -1,0 +1,101 @@
+"""The object of a notebook: it follows what others do, takes samples in every form, and leaves jobs behind."""
+
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import avhcurate
+from avhcurate.disk.jobs import Jobs
+from avhcurate.errors import CurateError
+
+NET = """
+import torch
+def tiny(num_classes=2):
+    torch.manual_seed(0)
+    layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    return torch.nn.Sequential(*layers, torch.nn.Linear(4, num_classes))
+"""
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Twelve images of two classes, unscored, without votes."""
+    images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)
+    return avhcurate.dataset("pets", images, ["cat", "dog"] * 6, workspace=tmp_path / "space")
+
+
+def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
+    (tmp_path / "tiny_nets.py").write_text(NET)
+    monkeypatch.syspath_prepend(tmp_path)
+    pets.score("tiny_nets:tiny", weights="random", crop=16)
+    rows = [(f"{id:02d}.png", f"a{turn}", "cat" if turn <= id % 4 else "dog") for id in range(12) for turn in range(4)]
+    pets.votes(pd.DataFrame(rows, columns=["sample", "annotator", "label"]))
+    assert re.match("Dataset pets: 12 samples of 2 classes, 48 human votes, scored by tiny_nets:tiny", repr(pets))
+    table = pets.correlate("avh", bins="q2")
+    assert table[["score", "n"]].values.tolist()[0] == ["avh", 12]
+    assert set(pets.disagree("confidence")["set"]) <= {"hard_for_humans", "hard_for_network"}
+    assert pets.select("confidence", 0.5, out=tmp_path / "pseudo.csv")["selected"].all()
+    assert (tmp_path / "pseudo.csv.manifest.json").exists()
+    hard = pets.frame("hsf < 0.5")
+    assert pets.export(tmp_path / "few.jsonl", samples=hard) == len(hard) > 0
+    job = Jobs(pets.workspace.root).newest()
+    assert job.argv[:4] == ["score", "pets", "--model=tiny_nets:tiny", "--weights=random"]
+    assert set(job.argv[4:]) == {"--crop=16", "--device=auto", "--precision=auto"}
+    sys.modules.pop("tiny_nets", None)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [1, 3],
+        np.array([1, 3]),
+        pd.Series([1, 3]),
+        pd.DataFrame({"id": [3, 1]}),
+        "id IN (1, 3)",
+        np.isin(np.arange(12), [1, 3]),
+        pd.Series(np.isin(np.arange(12), [1, 3])),
+    ],
+    ids=["list", "array", "column", "frame", "condition", "mask", "mask column"],
+)
+def test_samples_are_taken_in_every_form(pets, samples):
+    assert pets.tag(samples, "odd") == 2
+    assert avhcurate.open(pets.workspace.root, "pets").frame("list_contains(tags, 'odd')")["id"].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([0.5], "whole numbers"),
+        (np.array([True, False]), "mask has shape (2,)"),
+        (pd.DataFrame({"path": ["a"]}), "no column id"),
+        ([99], "not in the dataset"),
+        ("colour = 3", "colour"),
+        ([], "no samples are chosen"),
+    ],
+)
+def test_samples_that_are_none_are_refused(pets, samples, message):
+    with pytest.raises(CurateError, match=re.escape(message)):
+        pets.exclude(samples)
+
+
+def test_it_follows_what_another_object_or_the_app_does(pets):
+    other = avhcurate.open(pets.workspace.root, "pets")
+    other.relabel(0, "dog")
+    other.votes(np.ones((12, 2), int))
+    assert pets.table.loc[0, ["curated_label_name", "hsf"]].tolist() == ["dog", 0.5]
+    assert other.undo() == "relabel 1"
+    assert pets.table.loc[0, "curated_label_name"] == "cat"
+
+
+def test_what_is_missing_is_said_with_the_next_step(pets, tmp_path):
+    with pytest.raises(CurateError, match="no model has scored pets yet"):
+        pets.correlate()
+    with pytest.raises(CurateError, match="row a sample"):
+        pets.votes(np.ones(12, int))
+    with pytest.raises(CurateError, match="no ending"):
+        pets.export(tmp_path / "labels")
+    with pytest.raises(CurateError, match="no run 'resnet'"):
+        avhcurate.open(pets.workspace.root, "pets", "resnet")
