@@ -14,13 +14,20 @@ def score(
     model: Annotated[
         str,
         typer.Option(
-            help="torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, avhcurate:NAME or PACKAGE.MODULE:FACTORY."
+            help="torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, avhcurate:NAME, transformers:FOLDER-or-HUB, "
+            "clip:FOLDER-or-HUB (zero-shot, by class names), onnx:FILE or PACKAGE.MODULE:FACTORY."
         ),
     ],
     weights: Annotated[
         Path | None, typer.Option(help="Safetensors or checkpoint; 'random' for untrained weights.")
     ] = None,
     head: Annotated[str | None, typer.Option(help="Name of the last linear layer [found].")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="For clip: a prompt, as 'a photo of a {}'; repeated, their mean.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="For clip: names in order, as cat,dog or a file [the dataset's].")
+    ] = None,
     resize: Annotated[int | None, typer.Option(help="Shorter side in pixels [the model's].")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the centre crop in pixels [the model's].")] = None,
     mean: Annotated[str | None, typer.Option(help="One or three numbers, as 0.5 or 0.5,0.5,0.5 [the model's].")] = None,
@@ -35,6 +42,7 @@ def score(
     """Run a model over a dataset and store every score; the same call again resumes."""
     from avhcurate.models.loading import ModelSpec
     from avhcurate.scoring.service import score_dataset
+    from avhcurate.sources.manifest import class_list
 
     spec = ModelSpec(
         name=model,
@@ -44,6 +52,8 @@ def score(
         crop=crop,
         mean=options.numbers("--mean", mean),
         std=options.numbers("--std", std),
+        prompts=tuple(prompt or ()),
+        class_names=tuple(class_list(classes) or ()),
     )
     space = options.open_workspace(workspace)
     with options.job(space, "score", name) as progress:

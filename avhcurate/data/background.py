@@ -21,7 +21,8 @@ _JOB_VARIABLE = "AVHCURATE_JOB"
 class Command:
     """A verb of the command line: fields without a default are its arguments, the others its options.
 
-    A field's metadata may hold `write`, which turns its value into the text of the option.
+    A field's metadata may hold `write`, which turns its value into the text of the option, or into a list of texts for
+    one that may be repeated.
     """
 
     verb: ClassVar[str] = ""
@@ -51,8 +52,9 @@ class Command:
             if field.default is MISSING:
                 arguments.append(_argument(field.name, value))
             elif value != field.default:
-                value = field.metadata.get("write", _text)(value)
-                options += [name] if value is True else [f"{name}={value}"] if value not in (None, "") else []
+                written = field.metadata.get("write", _text)(value)
+                values = written if isinstance(written, list) else [written]
+                options += [name if each is True else f"{name}={each}" for each in values if each not in (None, "")]
         return [self.verb, *arguments, *options]
 
 

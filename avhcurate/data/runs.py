@@ -28,12 +28,19 @@ class RankAgreement(BaseModel):
     predicted: float
 
 
+class PromptsRecord(BaseModel):
+    """What a zero-shot model was told: prompts of class k are the templates with `names[k]` in place of {}."""
+
+    templates: tuple[str, ...]
+    names: tuple[str, ...]
+
+
 class RunRecord(Provenance):
     """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
-    the parts before a resume included; `rate` is in samples a second.
+    the parts before a resume included; `rate` is in samples a second. `prompts`: of a zero-shot model.
     """
 
     name: str
@@ -54,6 +61,7 @@ class RunRecord(Provenance):
     rate: float | None = None
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
+    prompts: PromptsRecord | None = None
 
 
 class RunFolder(ShardedFolder[RunRecord]):

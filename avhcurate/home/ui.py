@@ -144,6 +144,8 @@ class ScoreCommand(Command):
 
     >>> ScoreCommand("pets", "torchvision:resnet50", weights="--force", limit=100).argv
     ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
+    >>> ScoreCommand("pets", "clip:models/clip", prompt="a photo of a {}\\na drawing of a {}").argv[3:]
+    ['--prompt=a photo of a {}', '--prompt=a drawing of a {}']
     """
 
     verb = "score"
@@ -161,6 +163,10 @@ class ScoreCommand(Command):
     batch_size: int | None = forms.number("Images a forward pass.", "chosen", 150)
     limit: int | None = forms.number("Score only so many samples, spread evenly.", "all", 150)
     head: str = forms.text("Name of its linear head.", "found", label="Last layer")
+    prompt: str = forms.lines(
+        "For `clip:`. A prompt a line, with {} for the class name; of several the mean is taken.", "a photo of a {}"
+    )
+    classes: str = forms.text("For `clip:`. Names in order: `cat,dog`, or a file of names.", "the dataset's", 200)
 
     def __post_init__(self) -> None:
         if not (self.model or "").strip():
@@ -176,7 +182,7 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
             form.ask("weights")
             form.submit("Start scoring", "model_training")
         with st.expander("More"), st.container(horizontal=True):
-            form.ask("device", "precision", "batch_size", "limit", "head")
+            form.ask("device", "precision", "batch_size", "limit", "head", "prompt", "classes")
 
 
 _SOURCE = """

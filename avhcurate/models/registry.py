@@ -17,18 +17,27 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models import extras, torchvision_zoo
 from avhcurate.models.architecture import Architecture
+from avhcurate.models.hub import hub_classifier
+from avhcurate.models.onnx_file import onnx_classifier
 from avhcurate.models.own import OWN
 from avhcurate.models.preprocess import Preprocess
+from avhcurate.models.zero_shot import ClassPrompts, zero_shot
 
 #: The forms that a model's name takes.
-FORMS = "torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME or PACKAGE.MODULE:FACTORY"
+FORMS = (
+    "torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME, transformers:FOLDER-or-HUB, clip:FOLDER-or-HUB, "
+    "onnx:FILE or PACKAGE.MODULE:FACTORY"
+)
+
+#: How the names of zero-shot models begin.
+ZERO_SHOT = "clip:"
 
 
-def find_architecture(name: str, *, sha256: str | None = None) -> Architecture:
+def find_architecture(name: str, *, sha256: str | None = None, prompts: ClassPrompts | None = None) -> Architecture:
     """The network called `name`; `sha256` is that of the weights file, by which published weights are recognised.
 
-    Names: torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME, or PACKAGE.MODULE:FACTORY. Raises
-    CurateError with near matches for any other.
+    `prompts` tell a zero-shot network its classes. Names are those of `FORMS`. Raises CurateError with near matches
+    for any other.
     """
     family, colon, rest = name.partition(":")
     if name in extras.EFFICIENTNET_LITE:
@@ -37,6 +46,12 @@ def find_architecture(name: str, *, sha256: str | None = None) -> Architecture:
         return torchvision_zoo.architecture(rest, sha256=sha256)
     if family == "timm":
         return extras.timm_architecture(rest)
+    if family == "transformers":
+        return hub_classifier(rest)
+    if family == "onnx":
+        return onnx_classifier(Path(rest))
+    if colon and name.startswith(ZERO_SHOT):
+        return zero_shot(rest, prompts or ClassPrompts())
     if family == "avhcurate" and rest in OWN:
         return OWN[rest]()
     near = near_matches(name, model_names())

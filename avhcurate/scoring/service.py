@@ -12,7 +12,7 @@ from scipy import stats
 
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.runs import SHARD, RankAgreement, RunFolder, RunRecord
+from avhcurate.data.runs import SHARD, PromptsRecord, RankAgreement, RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
@@ -107,6 +107,8 @@ def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -
         mean=preprocess.mean,
         std=preprocess.std,
         seed=record.seed,
+        prompts=record.prompts.templates if record.prompts else (),
+        class_names=record.prompts.names if record.prompts else (),
     )
     try:
         loaded = load_model(spec, num_classes=record.num_classes)
@@ -159,6 +161,9 @@ class _Scoring:
         features[~usable] = 0
         weights, logits = self.model.class_weights, outputs.logits[usable]
         values = scores.per_sample(features[usable], weights, logits, self.labels[ids[usable]])
+        if self.model.prompts:
+            # All features have one length: what is left of its order is rounding.
+            values["norm"] = np.full(len(values["norm"]), np.nan, np.float32)
         if outputs.thumbnails is not None:
             dataset.thumbnails.write_shard(outputs.shard, outputs.thumbnails)
         self.run.write_features(ids, features)
@@ -236,6 +241,8 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
     """The model, whose classes must be the dataset's, or hold all its labels where their number is not declared."""
     record = dataset.record
     declared = len(record.classes) if record.classes_declared and record.classes else None
+    if spec.zero_shot and not spec.class_names:
+        spec = spec.model_copy(update={"class_names": tuple(_class_names(dataset))})
     model = load_model(spec, num_classes=declared)
     num_classes = len(model.class_weights)
     if labels.max() >= num_classes:
@@ -250,6 +257,18 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
             f"({names[0]}, ... and {record.classes[0]}, ...): import the dataset with labels in the model's order"
         )
     return model
+
+
+def _class_names(dataset: DatasetFolder) -> list[str]:
+    """The names by which a zero-shot model tells the dataset's classes apart."""
+    record = dataset.record
+    if not record.classes_declared or len(record.classes) < 2:
+        what = "labels that are bare numbers" if record.classes else "no class names"
+        raise CurateError(
+            f"dataset {dataset.name!r} has {what}, and a zero-shot model tells classes apart by their names: give them "
+            "in order by --classes cat,dog or a file with a name a line"
+        )
+    return record.classes
 
 
 def _record(
@@ -275,6 +294,7 @@ def _record(
         device=network.device_name,
         batch_size=network.batch_size,
         classes=names if len(names) == num_classes else list(model.classes or ()),
+        prompts=PromptsRecord(**asdict(model.prompts)) if model.prompts else None,
         num_classes=num_classes,
         width=width,
         dataset_fingerprint=dataset.record.fingerprint,

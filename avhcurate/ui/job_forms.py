@@ -24,12 +24,16 @@ MODELS = (
     "efficientnet-lite0",
     "avhcurate:digits",
     "avhcurate:resnet20",
+    "clip:openai/clip-vit-base-patch32",
+    "clip:google/siglip-base-patch16-224",
+    "transformers:google/vit-base-patch16-224",
 )
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _ANY_MODEL = """
-Choose one, or type `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2`, `avhcurate:NAME` or
+Choose one, or type `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2`, `avhcurate:NAME`,
+`transformers:FOLDER-or-HUB`, `clip:FOLDER-or-HUB` (zero-shot: class names are enough), `onnx:FILE` or
 `PACKAGE.MODULE:FACTORY`.
 """
 _BUSY = "A job is running: wait for it or cancel it."
@@ -52,6 +56,12 @@ def text(help: str | None = None, usual: str = "", width: int = 150, default: An
     value = "" if default is MISSING else default
     look |= {"value": value, "placeholder": usual, "help": help, "width": width}
     return option(st.text_input, default=default, **look)
+
+
+def lines(help: str | None = None, usual: str = "", width: int = 300, **look: Any) -> Any:
+    """A text of several lines, each one an option of its own; `usual` tells what an empty one means."""
+    look |= {"placeholder": usual, "help": help, "width": width, "height": "content"}
+    return option(st.text_area, write=lambda text: [line.strip() for line in text.splitlines()], **look)
 
 
 def number(help: str | None = None, usual: str | None = None, width: int = 130, low: Any = 1, **look: Any) -> Any:
