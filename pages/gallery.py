@@ -22,9 +22,9 @@ rows = table.page(
     descending=view.descending,
     offset=(number - 1) * view.per_page,
     limit=view.per_page,
-    columns=tile_columns(view.sort),
+    columns=tile_columns(view.sort, view.caption),
 )
-tiles = make_tiles(rows, table.dataset.name, page.version, score=view.sort)
+tiles = make_tiles(rows, table.dataset.name, page.version, score=view.sort, caption=view.caption)
 kept = selection(f"{table.dataset.name} {page.version}", view.filters)
 chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=number)
 grid_actions.action_bar(page, chosen, number)

@@ -1,4 +1,4 @@
-"""Verbs that bring data in: demo, import, votes."""
+"""Verbs that bring data in and describe it: demo, import, votes, columns."""
 
 from pathlib import Path
 from typing import Annotated
@@ -109,3 +109,40 @@ def _log_votes(name: str, file: Path, simulated: bool, workspace: Path | None, a
         return
     print(f"{logged.answers} answers by {logged.annotators} annotators about {name} added to the log")
     options.print_messages([*([f"{logged.known} were already in it"] if logged.known else []), *logged.messages])
+
+
+@options.app.command()
+def columns(
+    name: options.NameArgument,
+    harder: Annotated[
+        list[str] | None,
+        typer.Option(help="COLUMN=high, low or none: which end of a column means a harder sample; may be repeated."),
+    ] = None,
+    workspace: options.WorkspaceOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """List your own columns of a dataset, and say which end of them is harder; it is kept with the dataset."""
+    from avhcurate.curate.columns import describe_columns, set_harder
+    from avhcurate.table.dataset_table import open_table
+
+    space = options.open_workspace(workspace)
+    table = open_table(space, name)
+    if harder:
+        set_harder(space, table, dict(map(_column_and_end, harder)))
+        table = open_table(space, name)
+    described = describe_columns(table)
+    if as_json:
+        options.print_json({"columns": described})
+    elif described.empty:
+        print(f"{name} has no columns of your own: import a CSV or Parquet table that has some")
+    else:
+        print(described.to_string(index=False, na_rep=""))
+
+
+def _column_and_end(text: str) -> tuple[str, str]:
+    from avhcurate.errors import CurateError
+
+    column, equals, end = text.rpartition("=")
+    if not equals:
+        raise CurateError(f"--harder takes COLUMN=high or COLUMN=low, not {text!r}")
+    return column, end

@@ -22,6 +22,9 @@ from avhcurate.errors import CurateError
 from avhcurate.images.source import ImageSource
 from avhcurate.images.thumbnails import ThumbnailStore
 
+#: Which end of a column means a harder sample.
+Harder = Literal["high", "low"]
+
 
 class VotesRecord(BaseModel):
     """The record of a dataset's human votes."""
@@ -57,6 +60,8 @@ class DatasetRecord(BaseModel):
     #: notices about reading the source
     messages: list[str] = Field(default_factory=list)
     votes: VotesRecord | None = None
+    #: which end of a column of the user's means harder, as a person has said
+    harder: dict[str, Harder] = Field(default_factory=dict)
     created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 

@@ -25,7 +25,7 @@ class Measure(Score):
     `high_end` name the odd images at both ends; `whole`: values are whole numbers.
     """
 
-    harder: Literal["high", "low"] = "low"
+    harder: Literal["high", "low", ""] = "low"
     needs: Needs = "images"
     reference: str = ""
     needs_label: bool = False

@@ -11,8 +11,9 @@ from avhcurate.scores.inputs import Array
 from avhcurate.scores.prototypes import ClassSums
 
 #: What a score is computed from. "class_weights": with the embeddings; "prototypes": embeddings and labels, without a
-#: classifier; "training": the epochs of a recorded training; "images": the images alone.
-Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images"]
+#: classifier; "training": the epochs of a recorded training; "images": the images alone; "table": it is a column of the
+#: user's.
+Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images", "table"]
 
 
 @dataclass
@@ -57,7 +58,8 @@ class Batch:
 class Score:
     """One score: its name, formula, function, range and reference.
 
-    `harder` says which end means a harder sample; `low` and `high` are its bounds as text, since some depend on K.
+    `harder` says which end means a harder sample, "" where that is not known; `low` and `high` are its bounds as text,
+    since some depend on K.
     `needs` is what it is computed from: a table has the scores whose needs its run can meet. `function` is None for a
     score that needs more than one pass over the data: a second one, or the epochs of a training.
     """
@@ -66,7 +68,7 @@ class Score:
     name: str
     formula: str
     sentence: str
-    harder: Literal["high", "low"]
+    harder: Literal["high", "low", ""]
     needs: Needs
     reference: str
     low: str = "0"
@@ -82,8 +84,8 @@ class Score:
 
     @property
     def sign(self) -> int:
-        """+1 when a larger value means a harder sample, -1 when a smaller one does."""
-        return 1 if self.harder == "high" else -1
+        """+1 when a larger value means a harder sample, -1 when a smaller one does, 0 where that is not known."""
+        return {"high": 1, "low": -1, "": 0}[self.harder]
 
 
 _CHEN = "Chen et al., Angular Visual Hardness, ICML 2020"

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from avhcurate.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.data.datasets import DatasetFolder, DatasetRecord, Harder
 from avhcurate.data.workspace import Workspace, check_name
 from avhcurate.disk.columns import listed
 from avhcurate.disk.files import write_parquet
@@ -129,7 +129,14 @@ def _record(
         image_column=table.image_column,
         skipped=table.skipped,
         messages=messages,
+        harder=_still_there(before, table),
     )
+
+
+def _still_there(before: DatasetFolder | None, table: SourceTable) -> dict[str, Harder]:
+    """What was said of the user's columns that the new version has too."""
+    said = {} if before is None else before.record.harder
+    return {column: end for column, end in said.items() if column in table.samples.column_names}
 
 
 def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | None, *, asked: bool) -> None:

@@ -50,6 +50,7 @@ class DatasetTable(SampleTable):
             class_names(record, run.record if run else None),
             dynamics=self.training.dynamics_path if self.training else None,
             quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
+            harder=record.harder,
         )
         #: Number of the newest annotation that this table holds.
         self.annotated = -1

@@ -1,11 +1,13 @@
 """Filters: the samples of a view, an export or a bulk action as conditions that fit in a URL."""
 
+import datetime
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, TypeVar
 
 from avhcurate.errors import CurateError
+from avhcurate.table.own_columns import Kind
 
 _T = TypeVar("_T")
 
@@ -35,6 +37,8 @@ class Offered(Protocol):
     edges: tuple[float, ...]
     sets: tuple[str, ...]
 
+    def own(self, *kinds: Kind) -> tuple[str, ...]: ...
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -57,7 +61,7 @@ def _filter(default: Any, **entry: Any) -> Any:
 
 def _chosen(kind: Callable[[str], Any], **entry: Any) -> Any:
     """A filter with some values of one kind."""
-    return _filter((), write=_join, read=lambda text: _split(text, kind), **entry)
+    return _filter((), write=join_values, read=lambda text: _split(text, kind), **entry)
 
 
 # --- SQL -----------------------------------------------------------------------------------------------------
@@ -106,39 +110,69 @@ def _within(ranges: Sequence[tuple[str, float, float]], table: Queried) -> Sql:
     return " AND ".join(tests), bounds
 
 
+def _with_values(chosen: Sequence[tuple[str, ...]], table: Queried) -> Sql:
+    """Each column has one of the values that follow its name; "" chooses the samples without a value."""
+    parts = [_among(f"nullif({table.column(column)}::VARCHAR, '')")(values, table) for column, *values in chosen]
+    return " AND ".join(condition for condition, _ in parts if condition), [
+        value for _, some in parts for value in some
+    ]
+
+
+def _on_days(ranges: Sequence[tuple[str, str, str]], table: Queried) -> Sql:
+    """Each column lies between two days, both included; "" leaves an end open."""
+    tests, days = [], []
+    for name, first, last in ranges:
+        column = f"{table.column(name)}::DATE"
+        for operator, day in ((">=", first), ("<=", last)):
+            if day:
+                tests.append(f"{column} {operator} ?::DATE")
+                days.append(day)
+    return " AND ".join(tests), days
+
+
 def _by_id(ids: Sequence[int] | None, _: Queried) -> Sql:
     return ("", []) if ids is None else ("id IN (SELECT unnest(?::BIGINT[]))", [list(ids)])
 
 
 # --- values in an address ------------------------------------------------------------------------------------
 
-#: The separator inside a parameter, and what replaces it (and the escape itself) within a value.
-_ESCAPES = (("~", "~0"), (",", "~1"))
+#: The escape and the separators inside a parameter, and what replaces each within a value.
+_ESCAPE, _COMMA, _COLON = ("~", "~0"), (",", "~1"), (":", "~3")
 _EMPTY = "~2"
 
 
-def _join(values: Sequence[Any]) -> str:
+def join_values(values: Sequence[Any], separator: tuple[str, str] = _COMMA) -> str:
+    """Values as one text with commas between them, whatever they hold.
+
+    >>> join_values(["a,b", ""]), split_values("a~1b,~2")
+    ('a~1b,~2', ('a,b', ''))
+    """
     texts = []
     for value in values:
         text = str(value)
-        for raw, escaped in _ESCAPES:
+        for raw, escaped in (_ESCAPE, separator):
             text = text.replace(raw, escaped)
         texts.append(text or _EMPTY)
-    return ",".join(texts)
+    return separator[0].join(texts)
 
 
-def _split(text: str, parse: Callable[[str], _T]) -> tuple[_T, ...]:
+def split_values(text: str, separator: tuple[str, str] = _COMMA) -> tuple[str, ...]:
+    """The inverse of `join_values`."""
     values = []
-    for part in text.split(","):
+    for part in text.split(separator[0]):
         value = "" if part == _EMPTY else part
-        for raw, escaped in reversed(_ESCAPES):
+        for raw, escaped in (separator, _ESCAPE):
             value = value.replace(escaped, raw)
-        values.append(parse(value))
+        values.append(value)
     return tuple(values)
 
 
+def _split(text: str, parse: Callable[[str], _T]) -> tuple[_T, ...]:
+    return tuple(map(parse, split_values(text)))
+
+
 def _write_ranges(ranges: Sequence[tuple[str, float, float]]) -> str:
-    return _join([f"{key}:{low!r}:{high!r}" for key, low, high in ranges])
+    return join_values([f"{key}:{low!r}:{high!r}" for key, low, high in ranges])
 
 
 def _range(text: str) -> tuple[str, float, float]:
@@ -147,6 +181,23 @@ def _range(text: str) -> tuple[str, float, float]:
     if any(math.isnan(bound) for bound in bounds):
         raise ValueError(text)
     return key, *bounds
+
+
+def _write_values(chosen: Sequence[tuple[str, ...]]) -> str:
+    return join_values([join_values(column, _COLON) for column in chosen])
+
+
+def _read_values(text: str) -> tuple[tuple[str, ...], ...]:
+    return _split(text, lambda part: split_values(part, _COLON))
+
+
+def _write_days(ranges: Sequence[tuple[str, str, str]]) -> str:
+    return join_values([":".join(one) for one in ranges])
+
+
+def _days(text: str) -> tuple[str, str, str]:
+    name, first, last = text.rsplit(":", 2)
+    return name, *(day and datetime.date.fromisoformat(day).isoformat() for day in (first, last))
 
 
 # --- the table -----------------------------------------------------------------------------------------------
@@ -164,6 +215,9 @@ class Filters:
     included; `tags` must all be present, and a sample be in all of the stored `sets`; `excluded` False leaves excluded
     samples out, True shows only them, None takes both; `where` is a SQL predicate, which the table checks. `ids` names
     samples chosen by hand (None: any) and is the one condition that a URL does not carry.
+
+    Of the user's own columns `ranges` takes numbers, `values` are (column, value, ...), "" for samples without a value,
+    and `dates` are (column, first day, last day), "" for an open end.
     """
 
     hsf_bins: tuple[int, ...] = _chosen(
@@ -184,8 +238,26 @@ class Filters:
         sql=_within,
         write=_write_ranges,
         read=lambda text: _split(text, _range),
-        offered=lambda table: {*table.scores, "hsf", "votes", *table.measures},
+        offered=lambda table: {*table.scores, "hsf", "votes", *table.measures, *table.own("number")},
         noun="score",
+    )
+    values: tuple[tuple[str, ...], ...] = _filter(
+        (),
+        key="value",
+        sql=_with_values,
+        write=_write_values,
+        read=_read_values,
+        offered=lambda table: table.own("text", "yes or no"),
+        noun="column of values",
+    )
+    dates: tuple[tuple[str, str, str], ...] = _filter(
+        (),
+        key="date",
+        sql=_on_days,
+        write=_write_days,
+        read=lambda text: _split(text, _days),
+        offered=lambda table: table.own("date"),
+        noun="column of dates",
     )
     mistakes: bool = _filter(
         False,

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pyarrow as pa
 
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES
-from avhcurate.scores import SCORES
+from avhcurate.scores import SCORES, Score
 from avhcurate.table.filters import Filters, quote
+from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summaries_of, summary_query
 from avhcurate.table.predicates import check_predicate
 
 #: The columns of every export in their order; the user's own follow.
@@ -64,7 +66,7 @@ class SampleTable:
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
     HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`, `quality` one of `id`,
-    `MEASURES` and what else was found of the images.
+    `MEASURES` and what else was found of the images, `harder` which end of a column of the user's means harder.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class SampleTable:
         *,
         dynamics: Path | None = None,
         quality: Path | None = None,
+        harder: Mapping[str, Harder] | None = None,
     ) -> None:
         self.classes = tuple(classes)
         self._connection = duckdb.connect(config={"threads": 2})
@@ -102,7 +105,32 @@ class SampleTable:
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
         self.columns = tuple(self.types)
         self.user_columns = tuple(name for name in self.columns if name not in self.standard + EXTRA)
+        self.kinds: dict[str, Kind] = {name: kind_of(self.types[name]) for name in self.user_columns}
+        #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
+        self.ranked: dict[str, Score] = (
+            {key: SCORES[key] for key in self.scores}
+            | {key: MEASURES[key] for key in self.measures}
+            | {name: own_score(name, (harder or {}).get(name, "")) for name in self.own("number")}
+        )
+        self._values: dict[str, list[str]] = {}
         self.size = self.count()
+
+    def own(self, *kinds: Kind) -> tuple[str, ...]:
+        """The user's columns of some kinds, in their order."""
+        return tuple(name for name, kind in self.kinds.items() if kind in kinds)
+
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """What the user's columns hold, by name; read in one query when first asked for, since they never change."""
+        if not self.kinds:
+            return {}
+        (row,) = self._rows(summary_query(self.kinds, {name: quote(name) for name in self.kinds}), None)
+        return summaries_of(self.kinds, row)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The user's columns of few values, by which samples can be grouped and filtered."""
+        return tuple(name for name, summary in self.summaries.items() if summary.groups)
 
     def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
         # Two of them the program itself asks for.
@@ -283,11 +311,23 @@ class SampleTable:
         edges = [low + i * width for i in range(bins + 1)]
         return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": [counts.get(i, 0) for i in range(bins)]})
 
-    def group_counts(self, column: str, filters: Filters | None = None) -> pd.DataFrame:
-        """How many samples have each value of a column: `value, n`, most first; tags count one by one."""
+    def group_counts(self, column: str, filters: Filters | None = None, *, limit: int | None = None) -> pd.DataFrame:
+        """How many samples have each value of a column: `value, n`, most first; tags count one by one.
+
+        `limit` gives so many values at most: the caller of a column that may have a million of them says so.
+        """
         name = f"unnest({self.column(column)})" if column == "tags" else self.column(column)
         query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
-        return _to_pandas(self._read(query, filters, ") GROUP BY value ORDER BY n DESC, value"))
+        most = "" if limit is None else f" LIMIT {int(limit)}"
+        return _to_pandas(self._read(query, filters, f") GROUP BY value ORDER BY n DESC, value{most}"))
+
+    def values_of(self, column: str) -> list[str]:
+        """The most frequent values of a column of the user's as text, at most `FEW`; "" for samples without one."""
+        if column not in self._values:
+            query = f"SELECT coalesce({self.column(column)}::VARCHAR, '') AS value FROM samples"
+            rows = self._rows(query, None, f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {FEW}")
+            self._values[column] = [row[0] for row in rows]
+        return self._values[column]
 
     def _rows(
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
@@ -379,8 +419,10 @@ def _score_columns(scored: Container[str]) -> list[str]:
 
 
 def _user_column(name: str, kind: str) -> str:
-    """SQL of a column of the user's; NaN becomes null, as in every score."""
+    """SQL of a column of the user's; NaN becomes null, as in every score, and a decimal a number as all others."""
     column = f"s.{quote(name)}"
+    if kind.startswith("DECIMAL"):
+        return f"{column}::DOUBLE AS {quote(name)}"
     return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
 
 

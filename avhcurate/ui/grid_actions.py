@@ -16,6 +16,7 @@ from avhcurate.data.annotation_log import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
+from avhcurate.ui.column_filters import filterable
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.layout import empty_state
@@ -23,6 +24,7 @@ from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection, select, selected_now
 from avhcurate.ui.signin import who
+from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 
@@ -37,18 +39,30 @@ def choose_order(page: Opened) -> int:
     options = options if view.sort in options else [view.sort, *options]
     with st.container(horizontal=True, vertical_alignment="center"):
         order_text = {True: "High first", False: "Low first"}.__getitem__
-        _choice(
-            st.selectbox,
-            view,
-            "sort",
+        st.selectbox(
             "Sort by",
             options,
-            format_func=lambda key: f"Sort by {score_name(key)}",
+            format_func=lambda key: f"Sort by {_title(key)}",
             width=240,
+            key=mirrored("gallery.sort", view.sort),
+            on_change=_set_sort,
+            args=(page.table,),
+            label_visibility="collapsed",
         )
         _choice(st.segmented_control, view, "descending", "Order", [True, False], format_func=order_text, required=True)
         _choice(st.segmented_control, view, "tile", "Tile size", list(TILE_SIZES), required=True)
         _choice(st.selectbox, view, "per_page", "Images a page", PAGE_SIZES, format_func="{} a page".format, width=140)
+        captions = caption_columns(page.table)
+        usual = "HSF below" if page.table.votes else "Nothing more below"
+        _choice(
+            st.selectbox,
+            view,
+            "caption",
+            "Below each image",
+            captions if view.caption in captions else [*captions, view.caption],
+            format_func=lambda key: f"{_title(key)} below" if key else usual,
+            width=200,
+        )
         if view.sort in (*page.table.scores, *page.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
     return min(view.page, pages(page))
@@ -66,9 +80,30 @@ def pages(page: Opened) -> int:
 
 
 def sort_columns(table: DatasetTable) -> list[str]:
-    """Columns to sort by: scores when a model was run, HSF when there are votes, measures, the position."""
+    """Columns to sort by: scores when a model was run, HSF when there are votes, measures, the user's, the position."""
     voted = ["hsf", "votes"] if table.votes else []
-    return [*table.scores, *voted, *table.measures, "id"]
+    return [*table.scores, *voted, *table.measures, *filterable(table), "id"]
+
+
+def caption_columns(table: DatasetTable) -> list[str]:
+    """Columns that can stand below an image, "" for the usual: the user's, scores, votes, measures, path and split."""
+    voted = ["votes"] if table.votes else []
+    return ["", *table.user_columns, *table.scores, *voted, *table.measures, "path", "split"]
+
+
+def hardest_first(table: DatasetTable, column: str) -> bool:
+    """Whether a column's hard samples come first in descending order.
+
+    Where no hard end is known, large numbers and late dates come first; texts, truths and positions begin at their
+    first.
+    """
+    if column in table.ranked:
+        return table.ranked[column].harder != "low"
+    return column not in ("hsf", "id") and table.kinds.get(column, "number") in ("number", "date")
+
+
+def _title(column: str) -> str:
+    return shortened(score_name(column), 40)
 
 
 def gallery_link(label: str, view: View, **changes: Any) -> None:
@@ -185,6 +220,12 @@ def pagination(number: int, page: int, *, key: str, **look: Any) -> None:
 
 def _set(field: str, key: str) -> None:
     url_state.change(**{field: st.session_state[key]})
+
+
+def _set_sort(table: DatasetTable) -> None:
+    """Sorts by the column chosen, the hardest first."""
+    column = st.session_state["gallery.sort"]
+    url_state.change(sort=column, descending=hardest_first(table, column))
 
 
 def _chosen_ids(table: DatasetTable) -> np.ndarray:

@@ -55,10 +55,11 @@ def sample_grid(
     part = replace(page, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
     number = min(view.page, grid_actions.pages(part))
     shown = list(ids[(number - 1) * view.per_page : number * view.per_page])
-    rows = rows_of(page.table, shown, columns=tile_columns("id" if values is not None else score))
+    rows = rows_of(page.table, shown, columns=tile_columns("id" if values is not None else score, view.caption))
     if values is not None:
         rows = rows.assign(**{score: values.loc[shown].to_numpy()})
-    tiles = [look(tile) for tile in make_tiles(rows, page.table.dataset.name, page.version, score=score)]
+    made = make_tiles(rows, page.table.dataset.name, page.version, score=score, caption=view.caption)
+    tiles = list(map(look, made))
     kept = selection(f"{page.table.dataset.name} {page.version} {about}", part.filters)
     chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=number)
     grid_actions.action_bar(part, chosen, number, pinned=pinned)

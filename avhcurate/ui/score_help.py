@@ -1,5 +1,7 @@
 """Help on scores: name, format, direction, and a popover with formula, range and source."""
 
+from numbers import Integral
+
 import streamlit as st
 
 from avhcurate.images.measures import MEASURES, RANKED
@@ -31,18 +33,39 @@ def format_score(key: str, value: float | None) -> str:
 
     >>> format_score("avh", 0.08), format_score("hsf", 0.5), format_score("votes", 50.0), format_score("loss", 1e-9)
     ('0.0800', '0.50', '50', '1e-09')
+    >>> format_score("age", 7)
+    '7'
     """
     if value is None or value != value:
         return "–"
-    if key in MEASURES and MEASURES[key].whole:
+    if key in MEASURES and MEASURES[key].whole and value == round(value):
         return f"{value:,.0f}"
     if key in ("votes", "id", "forgetting"):
         return f"{value:.0f}"
+    if isinstance(value, Integral):
+        return f"{value:,d}"
     if key == "hsf":
         return f"{value:.2f}"
     if value and not 1e-4 <= abs(value) < 1000:
         return f"{value:.3g}"
     return f"{value:.4f}"
+
+
+def value_text(kind: str, value: object) -> str:
+    """A value of a column of the user's, by the kind of the column, as a page shows it.
+
+    >>> value_text("number", 0.5), value_text("number", 12), value_text("yes or no", True), value_text("text", "")
+    ('0.5', '12', 'yes', 'none')
+    """
+    if value is None or value != value or value == "":
+        return "none"
+    if kind == "yes or no":
+        return {"true": "yes", "false": "no"}[str(value).lower()]
+    if kind == "number":
+        return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if kind == "date":
+        return str(value).removesuffix(" 00:00:00")
+    return str(value)
 
 
 def direction(key: str) -> str:

@@ -10,6 +10,7 @@ import streamlit as st
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import NONE, Filters
 from avhcurate.ui import url_state
+from avhcurate.ui.column_filters import choose_columns, choose_days, show_range
 from avhcurate.ui.frame import attempt, mirrored
 from avhcurate.ui.score_help import score_name
 from avhcurate.votes.bins import bin_labels, edges_of
@@ -97,45 +98,20 @@ def _ranges(table: DatasetTable, filters: Filters) -> None:
     options = [*table.scores, *(["hsf"] if table.votes else []), *table.measures]
     if not options:
         return
+    ranges = [item for item in filters.ranges if item[0] not in table.kinds]
     st.multiselect(
         "Score range",
         options,
         format_func=score_name,
         placeholder="Any",
-        key=mirrored("filter.scores", [key for key, _, _ in filters.ranges]),
+        key=mirrored("filter.scores", [key for key, _, _ in ranges]),
         on_change=_set_ranges,
+        args=(table,),
     )
-    for key, low, high in filters.ranges:
-        _range(table, key, low, high)
-
-
-def _range(table: DatasetTable, key: str, low: float, high: float) -> None:
-    ends = _ends(table, key)
-    if ends is None:
-        st.caption(f"{score_name(key)} has one value or none")
-        return
-    least, most, step = ends
-    st.slider(
-        score_name(key),
-        least,
-        most,
-        step=step,
-        format="%.4g",
-        key=mirrored(f"filter.range.{key}", (min(max(low, least), most), max(min(high, most), least))),
-        on_change=_set_range,
-        args=(key, least, most),
-    )
-
-
-def _ends(table: DatasetTable, key: str) -> tuple[float, float, float] | None:
-    """Ends and step of a slider, round numbers that enclose all values; None where there is nothing to choose."""
-    whole = table.histogram(key, filters=Filters(excluded=None), bins=1)
-    if whole.empty or not whole["low"][0] < whole["high"][0]:
-        return None
-    low, high = float(whole["low"][0]), float(whole["high"][0])
-    digits = 2 - math.floor(math.log10(high - low))
-    step = 10.0**-digits
-    return round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits), step
+    for key, low, high in ranges:
+        whole = table.histogram(key, filters=Filters(excluded=None), bins=1)
+        ends = (float(whole["low"][0]), float(whole["high"][0])) if len(whole) else (None, None)
+        show_range(key, low, high, *ends, name=score_name(key))
 
 
 def _edges(table: DatasetTable) -> None:
@@ -159,6 +135,8 @@ SHOWN: dict[str, Widget] = {
     "tags": partial(_occurring, "Tags", "tags", "tags", 1),
     "sets": _sets,
     "ranges": _ranges,
+    "values": choose_columns,
+    "dates": choose_days,
     "excluded": _excluded,
 }
 FOLDED: dict[str, Widget] = {
@@ -187,17 +165,10 @@ def _set(field: str, read: Callable[[Any], Any]) -> None:
     _change(**{field: read(st.session_state[f"filter.{field}"])})
 
 
-def _set_ranges() -> None:
+def _set_ranges(table: DatasetTable) -> None:
     ranges = {item[0]: item for item in url_state.current().filters.ranges}
-    keys: Sequence[str] = st.session_state["filter.scores"]
+    keys: Sequence[str] = [*st.session_state["filter.scores"], *(key for key in ranges if key in table.kinds)]
     _change(ranges=tuple(ranges.get(key, (key, -math.inf, math.inf)) for key in keys))
-
-
-def _set_range(key: str, least: float, most: float) -> None:
-    """An end of the slider means no bound, so that rounding never loses the extreme samples."""
-    low, high = st.session_state[f"filter.range.{key}"]
-    new = (key, -math.inf if low <= least else low, math.inf if high >= most else high)
-    _change(ranges=tuple(new if item[0] == key else item for item in url_state.current().filters.ranges))
 
 
 def _set_edges(table: DatasetTable) -> None:

@@ -57,3 +57,13 @@ def accuracy_note(n: int, low: float, high: float) -> str:
     '95 % interval 95.0–98.1 %, n 200'
     """
     return f"95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,}" if n else "no selected sample has a label"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most `most` characters, on one line.
+
+    >>> shortened("portrait\\nof a dog", 10)
+    'portrait …'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

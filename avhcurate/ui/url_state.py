@@ -23,7 +23,8 @@ class View:
     """What the user sees: names, ids and choices, never data.
 
     An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
-    as (PAGE.CHOICE, value) pairs. `sample` is the image whose details are open.
+    as (PAGE.CHOICE, value) pairs. `caption` is a further column on every tile, "" for none. `sample` is the image whose
+    details are open.
     """
 
     dataset: str = ""
@@ -35,6 +36,7 @@ class View:
     page: int = 1
     per_page: int = PAGE_SIZES[0]
     tile: str = "M"
+    caption: str = ""
     sample: int | None = None
     choices: tuple[tuple[str, str], ...] = ()
 
@@ -55,6 +57,7 @@ class View:
             "page": str(self.page) if self.page > 1 else "",
             "per": str(self.per_page) if self.per_page != default.per_page else "",
             "tile": self.tile if self.tile != default.tile else "",
+            "caption": self.caption,
             "sample": "" if self.sample is None else str(self.sample),
             **dict(self.choices),
         }
@@ -97,6 +100,9 @@ def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
     if view.sort not in table.columns:
         notices.append(f"There is no column {view.sort} to sort by.")
         view = replace(view, sort=View().sort)
+    if view.caption and view.caption not in table.columns:
+        notices.append(f"There is no column {view.caption} to show on the images.")
+        view = replace(view, caption="")
     return view, notices
 
 
@@ -150,5 +156,6 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "page": ("page", lambda text: _whole(text, 1)),
     "per": ("per_page", {str(size): size for size in PAGE_SIZES}.__getitem__),
     "tile": ("tile", {name: name for name in TILE_SIZES}.__getitem__),
+    "caption": ("caption", str),
     "sample": ("sample", lambda text: _whole(text, 0)),
 }

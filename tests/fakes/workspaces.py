@@ -85,6 +85,39 @@ def own_digits(own_demo_root: Path) -> "DatasetTable":
     return open_table(Workspace(own_demo_root), "digits")
 
 
+#: A column name that breaks whatever puts names together carelessly: Markdown, HTML, SQL, an address, an emoji.
+HOSTILE_COLUMN = """**b** <i onclick=alert(1)> `c`, "d": it's ~0 [x](y) $z$ 🐕"""
+
+
+@pytest.fixture(scope="session")
+def columns_root(demo_root: Path, once: Once) -> Path:
+    """The digits with columns of the user's own: numbers, one of a hostile name, texts, truths and days; to read only.
+
+    `my_score` falls as HSF rises, so that its high end is the harder one, which nobody has said yet.
+    """
+
+    def make(root: Path) -> None:
+        shutil.copytree(demo_root, root / "workspace")
+        folder = Workspace(root / "workspace").dataset("digits")
+        table, rng = pq.read_table(folder.samples_path), np.random.default_rng(0)
+        size, ids = len(table), np.arange(len(table))
+        counts = np.stack(folder.votes()["counts"].to_numpy())
+        hsf = counts[ids, folder.labels()] / counts.sum(axis=1)
+        own = {
+            "my_score": pa.array(1 - hsf + rng.normal(0, 0.1, size), mask=ids % 50 == 0),
+            HOSTILE_COLUMN: pa.array(rng.integers(0, 9, size)),
+            "place": pa.array(np.array(["zoo", "park, old", None], object)[ids % 3]),
+            "camera": pa.array([f"camera {i}" for i in ids]),
+            "seen": pa.array(ids % 4 == 0, mask=ids % 5 == 0),
+            "taken": pa.array(np.datetime64("2024-01-01") + ids % 366),
+        }
+        for name, column in own.items():
+            table = table.append_column(name, column)
+        pq.write_table(table, folder.samples_path)
+
+    return once("columns", make) / "workspace"
+
+
 # --- what has been computed on them ----------------------------------------------------------------------------------
 
 

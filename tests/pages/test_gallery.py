@@ -1,13 +1,17 @@
 """The gallery page without a browser: what it shows, and that its actions reach the annotations and can be undone."""
 
+import datetime
 import json
+import shutil
 
 import pytest
 
 from avhcurate.curate.annotations import annotate
+from avhcurate.curate.columns import set_harder
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
 @pytest.fixture
@@ -130,3 +134,62 @@ def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace
     app = open_gallery(workspace, sample="0")
     tile = grid(app)["tiles"][0]
     assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def columns(columns_root):
+    return Workspace(columns_root)
+
+
+@pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
+def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open_gallery, columns, asked, name):
+    app = open_gallery(columns)
+    assert name in app.selectbox(key="gallery.sort").options or name[:30] in str(
+        app.selectbox(key="gallery.sort").options
+    )
+    app.selectbox(key="gallery.sort").set_value(name).run()
+    assert (asked(app, "sort"), asked(app, "order")) == (name, "")
+    app.selectbox(key="gallery.caption").set_value("avh").run()
+    app.multiselect(key="filter.columns").set_value([name]).run()
+    app.slider(key=f"filter.range.{name}").set_value((0.25, 0.75) if name == "my_score" else (2.0, 5.0)).run()
+    low, high = (0.25, 0.75) if name == "my_score" else (2, 5)
+    frame = open_table(columns, "digits").frame(Filters())
+    wanted = frame[frame[name].between(low, high)].sort_values([name, "id"], ascending=[False, True])
+    tiles = grid(app)["tiles"]
+    assert [tile["id"] for tile in tiles] == wanted["id"].tolist()[: len(tiles)]
+    assert tiles[0]["note"] == f"{wanted['avh'].iloc[0]:.4f}"
+    assert not app.exception
+    again = open_gallery(columns, **{key: asked(app, key) for key in ("sort", "range", "caption")})
+    assert grid(again)["tiles"] == tiles
+
+
+def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked):
+    app = open_gallery(columns, caption="place")
+    chooser = app.multiselect(key="filter.columns")
+    assert {"place", "seen", "taken", "my_score"} < set(chooser.options)
+    assert "camera" not in chooser.options
+    chooser.set_value(["place", "seen", "taken"]).run()
+    assert app.multiselect(key="filter.value.place").options == ["none", "park, old", "zoo"]
+    app.multiselect(key="filter.value.place").set_value(["park, old", ""]).run()
+    app.multiselect(key="filter.value.seen").set_value(["true"]).run()
+    app.date_input(key="filter.date.from.taken").set_value(datetime.date(2024, 2, 1)).run()
+    app.date_input(key="filter.date.to.taken").set_value(datetime.date(2024, 2, 20)).run()
+    ids = [i for i in range(1797) if i % 3 and i % 4 == 0 and i % 5 and 31 <= i % 366 <= 50]
+    tiles = grid(app)["tiles"]
+    assert sorted(tile["id"] for tile in tiles) == ids
+    assert {tile["note"] for tile in tiles} == {"park, old", "–"}
+    assert asked(app, "date") == "taken:2024-02-01:2024-02-20"
+    app.multiselect(key="filter.columns").set_value(["place"]).run()
+    assert (asked(app, "date"), asked(app, "value")) == ("", "place:park~1 old:~02")
+
+
+def test_a_choice_of_order_begins_at_the_hard_end_that_was_said(open_gallery, columns_root, tmp_path, asked):
+    space = Workspace(shutil.copytree(columns_root, tmp_path / "own"))
+    set_harder(space, open_table(space, "digits"), {"my_score": "low"})
+    app = open_gallery(space)
+    for column, order in (("my_score", "asc"), ("avh", ""), ("confidence", "asc"), ("hsf", "asc"), ("taken", "")):
+        app.selectbox(key="gallery.sort").set_value(column).run()
+        assert asked(app, "order") == order, column

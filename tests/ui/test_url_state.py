@@ -46,6 +46,7 @@ TABLE = SimpleNamespace(
     classes=("cat", "dog"),
     edges=(0.0, 0.5, 1.0),
     sets=("hard",),
+    own=lambda *kinds: (),
 )
 
 
@@ -74,7 +75,8 @@ def test_a_page_number_is_a_plain_positive_number(text):
 
 
 def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
-    everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), True, True, "TRUE")
+    own = ((("place", "a"),), (("taken", "2024-01-01", ""),))
+    everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), *own, True, True, "TRUE")
     assert list(everything.to_query()) == list(FILTER_KEYS)
     assert {*SHOWN, *FOLDED} == set(FILTERS) - {"ids"}
 
