@@ -14,7 +14,7 @@ import pyarrow as pa
 from avhcurate.annotate.annotators import responses
 from avhcurate.disk.files import write_atomic, write_parquet
 from avhcurate.errors import CurateError
-from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.output import atomic_output
 from avhcurate.export.text import csv_text, json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files.imagenetv2 import hits_of
@@ -41,9 +41,9 @@ def write_votes(table: DatasetTable, format: str, out: Path, *, force: bool = Fa
         raise CurateError(f"no format of votes is called {format}: choose from {', '.join(FORMATS)}")
     if table.votes is None:
         raise CurateError(f"dataset {table.dataset.name!r} has no votes to export: import or collect some first")
-    with atomic_output(out, folder=False, force=force) as (temporary, manifest):
-        number, more = FORMATS[format](table, temporary, out.suffix.casefold())
-        write_manifest(manifest, describe_votes(table, format, number) | more)
+    with atomic_output(out, folder=False, force=force) as output:
+        number, more = FORMATS[format](table, output.path, out.suffix.casefold())
+        output.manifest |= describe_votes(table, format, number) | more
     return number
 
 

@@ -5,12 +5,13 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.disk import files
 from avhcurate.errors import CurateError
 
 _PATIENCE_S = 60
@@ -48,6 +49,7 @@ class Workspace:
 
     def names(self) -> list[str]:
         """Names of the datasets, sorted; a half-imported one is not among them."""
+        self._put_back()
         records = self.datasets.glob("*/dataset.json")
         return sorted(record.parent.name for record in records if _NAME.fullmatch(record.parent.name))
 
@@ -69,21 +71,40 @@ class Workspace:
     def create(self, name: str) -> DatasetFolder:
         """An empty staging folder for a new version of dataset `name`, which `adopt` puts in its place."""
         check_name(name)
-        for leftover in self.datasets.glob(f".{name}.*.staged"):
-            shutil.rmtree(leftover, ignore_errors=True)
         folder = self.datasets / f".{name}.{uuid.uuid4().hex[:8]}.staged"
         folder.mkdir(parents=True)
         return DatasetFolder(folder)
 
     def adopt(self, name: str, staged: DatasetFolder) -> DatasetFolder:
-        """Puts a complete staged folder in place of dataset `name`; what stood there is removed."""
+        """Puts a complete staged folder in place of dataset `name` in one step; what stood there is removed.
+
+        Where the system cannot exchange two folders, the old one is set aside for the moment between two renames; it
+        is never removed while its dataset is absent. The dataset's lock is held meanwhile.
+        """
         target = self.datasets / check_name(name)
-        old = self.datasets / f".{name}.{uuid.uuid4().hex[:8]}.staged"
-        if target.exists():
-            os.rename(target, old)
-        os.rename(staged.root, target)
-        shutil.rmtree(old, ignore_errors=True)
+        if target.exists() and not files.exchange(staged.root, target):
+            os.rename(target, self.datasets / f".{name}.aside")
+        if not target.exists():
+            os.rename(staged.root, target)
+        files.flush_folder(self.datasets)
+        shutil.rmtree(staged.root, ignore_errors=True)
+        shutil.rmtree(self.datasets / f".{name}.aside", ignore_errors=True)
         return DatasetFolder(target)
+
+    def _put_back(self) -> None:
+        """Puts back every dataset that a killed `adopt` had set aside; one that another process adopts is let be."""
+        for aside in self.datasets.glob(".*.aside"):
+            name = aside.name[1 : -len(".aside")]
+            with suppress(Timeout), FileLock(self.datasets / f".{name}.lock", timeout=0):
+                self._put_back_one(name)
+
+    def _put_back_one(self, name: str) -> None:
+        """The same for one dataset, whose lock is held."""
+        aside = self.datasets / f".{name}.aside"
+        if (self.datasets / name).exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        elif aside.exists():
+            os.rename(aside, self.datasets / name)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -95,6 +116,10 @@ class Workspace:
         except Timeout:
             raise CurateError(f"another process is changing dataset {name!r}: try again when it is done") from None
         try:
+            self._put_back_one(name)
+            for leftover in self.datasets.glob(f".{name}.????????.staged"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            files.remove_leftovers(self.datasets / name)
             yield
         finally:
             lock.release()

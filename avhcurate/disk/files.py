@@ -1,14 +1,20 @@
 """Files that are whole or absent: written under a temporary name, flushed, renamed into place."""
 
+import ctypes
+import errno
 import hashlib
 import io
 import itertools
 import os
+import platform
+import re
+import shutil
+import sys
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -17,6 +23,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from avhcurate.errors import CurateError
+
+#: This machine in temporary names: a process number means something on its own machine only.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+_TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+#: Folders whose files are the system's own.
+_SYSTEM = ("/dev", "/proc", "/sys")
+_AT_FDCWD = -100
 
 
 @contextmanager
@@ -29,6 +42,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield stream
             flush(stream)
         os.replace(temporary, path)
+        flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -74,18 +88,54 @@ def write_tables(stream: BinaryIO, tables: Iterable[pa.Table], *, compression: s
 
 
 def check_free(path: Path, *, force: bool) -> None:
-    """Refuses a place for a result where a link or a folder is, or without `force` a file."""
+    """Refuses a place for a result: a link, a folder, a device or a file of the system's, without `force` any file."""
     if path.is_symlink():
         raise CurateError(f"{path} is a link: give a name of its own")
     if path.is_dir():
         raise CurateError(f"{path} is a folder: give the name of a file")
+    folder = path.parent.resolve()
+    own = not folder.is_relative_to("/dev/shm") and any(folder.is_relative_to(system) for system in _SYSTEM)
+    if own or (path.exists() and not path.is_file()):
+        raise CurateError(f"{path} is a device or belongs to the system, and is never replaced: choose another name")
     if path.exists() and not force:
         raise CurateError(f"{path} exists: choose another name or give --force to replace it")
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside `path` that no other writer takes and no reader looks for."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    """A name beside `path` that no other writer takes and no reader looks for; it tells its process.
+
+    `remove_leftovers` knows by it what a process left that was killed.
+    """
+    return path.with_name(f".{path.name}.{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes of this machine left in a folder under temporary names."""
+    for path in list(folder.glob(".*.tmp")):
+        if (made := _TEMPORARY.search(path.name)) and made["host"] == _HOST and not _is_alive(int(made["pid"])):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, or a folder with all in it; nothing where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchanges two files or folders of one file system in one step; False where the system has no such step."""
+    if not (call := _exchange_call()):
+        return False
+    function, before, between, flag = call
+    sys.audit("avhcurate.exchange", str(one), str(other))
+    if function(*before, os.fsencode(one), *between, os.fsencode(other), flag) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
 
 
 def flush(stream: BinaryIO) -> None:
@@ -94,7 +144,42 @@ def flush(stream: BinaryIO) -> None:
     os.fsync(stream.fileno())
 
 
+def flush_folder(folder: Path) -> None:
+    """Forces the names in a folder to the disk, so that a rename outlives a power cut; Windows has no such call."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in blocks."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _exchange_call() -> tuple[Any, tuple[int, ...], tuple[int, ...], int] | None:
+    """The system's exchange: function, arguments before the first and the second path, and flag."""
+    if os.name == "nt":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    if hasattr(library, "renameat2"):  # Linux: RENAME_EXCHANGE, from the folder of the process
+        return library.renameat2, (_AT_FDCWD,), (_AT_FDCWD,), 2
+    if hasattr(library, "renamex_np"):  # macOS: RENAME_SWAP
+        return library.renamex_np, (), (), 2
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":  # there a signal would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

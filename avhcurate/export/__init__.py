@@ -2,7 +2,7 @@
 
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from avhcurate.export.fiftyone import write_fiftyone
 from avhcurate.export.hub import write_hf
 from avhcurate.export.images import write_folder
 from avhcurate.export.label_studio import write_label_studio
-from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.output import atomic_output
 from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.export.text import safe_name
 from avhcurate.table.dataset_table import DatasetTable
@@ -48,11 +48,13 @@ def export(
     force: bool = False,
     only: Sequence[int] | None = None,
     image_prefix: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> int:
     """Writes the samples that satisfy `filters` (or those of `only`, by id) and returns how many were written.
 
     What a format cannot hold is left out and counted in the manifest: images that cannot be read, and for cleanlab
     samples without label or prediction. `image_prefix`, for label-studio, comes before each image's path.
+    `about`: more for the manifest.
 
     The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is refused unless
     `force`, and replaced when the new one is complete. A folder that is not an export is never replaced.
@@ -66,11 +68,11 @@ def export(
     count = table.count(filters)
     if not count:
         raise CurateError("no sample satisfies the filters, so there is nothing to export: widen them")
-    with atomic_output(out, folder=format in FOLDERS, force=force) as (temporary, manifest):
+    with atomic_output(out, folder=format in FOLDERS, force=force) as output:
         write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
-        left_out = write(table, filters, temporary) or 0
-        record = describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
-        write_manifest(manifest, record)
+        left_out = write(table, filters, output.path) or 0
+        output.manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
+        output.manifest |= about or {}
     return count - left_out
 
 

@@ -2,37 +2,47 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from avhcurate.disk.files import check_free, temporary_name, write_atomic
+from avhcurate.disk import files
 from avhcurate.errors import CurateError
 
 #: The manifest within a folder; a folder without it is not an export.
 _MANIFEST = "manifest.json"
 
 
-@contextmanager
-def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[tuple[Path, Path]]:
-    """Temporary path of an export that becomes `out` when the block ends without an error, and path of its manifest.
+@dataclass
+class Output:
+    """An export in the making: its data go to `path`, and what its manifest says to `manifest`."""
 
-    The manifest is `manifest.json` within a folder and `OUT.manifest.json` beside a file.
+    path: Path
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
+    """An export that becomes `out` when the block ends without an error.
+
+    The manifest is `manifest.json` within a folder and `OUT.manifest.json` beside a file, where it holds the file's
+    SHA-256: a file and a manifest of two exports, after a kill between the two, are told apart by it.
     """
     beside = out.with_name(f"{out.name}.manifest.json")
-    temporary = _claim(out, beside, folder=folder, force=force)
+    output = Output(_claim(out, beside, folder=folder, force=force))
     try:
-        yield temporary, temporary / _MANIFEST if folder else beside
-        _replace(temporary, out)
+        yield output
+        if folder:
+            files.write_atomic(output.path / _MANIFEST, manifest_text(output.manifest))
+            _replace_folder(output.path, out)
+        else:
+            text = manifest_text(output.manifest | {"file": out.name, "file_sha256": files.sha256(output.path)})
+            os.replace(output.path, out)
+            files.write_atomic(beside, text)
     finally:
-        _remove(temporary)
-
-
-def write_manifest(path: Path, record: Mapping[str, Any]) -> None:
-    """Writes the manifest of an export."""
-    write_atomic(path, manifest_text(record))
+        files.remove(output.path)
 
 
 def manifest_text(record: Mapping[str, Any]) -> str:
@@ -42,30 +52,41 @@ def manifest_text(record: Mapping[str, Any]) -> str:
 
 def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
     """A temporary path for the export; `CurateError` when a file of the user's is in its place."""
+    _put_back(out)
     if not folder:
-        check_free(out, force=force)
-        check_free(beside, force=force)
+        files.check_free(out, force=force)
+        files.check_free(beside, force=force)
     elif out.is_symlink() or (out.exists() and not (out / _MANIFEST).is_file()):
         raise CurateError(f"{out} exists and is not an export, so it is not replaced: choose another name")
     elif out.exists() and not force:
         raise CurateError(f"{out} exists: choose another name or give --force to replace it")
     out.parent.mkdir(parents=True, exist_ok=True)
-    return temporary_name(out)
+    files.remove_leftovers(out.parent)
+    return files.temporary_name(out)
 
 
-def _replace(temporary: Path, out: Path) -> None:
-    """Moves the finished export to `out`; a folder that is there is set aside first and then removed."""
-    if out.is_dir():
-        aside = temporary_name(out)
+def _replace_folder(temporary: Path, out: Path) -> None:
+    """Puts the finished folder in place of `out` in one step; where the system has none, `out` is set aside first."""
+    if out.is_dir() and not files.exchange(temporary, out):
+        aside = _aside(out)
         os.replace(out, aside)
         os.replace(temporary, out)
-        shutil.rmtree(aside)
-    else:
+        files.remove(aside)
+    elif not out.exists():
         os.replace(temporary, out)
+    files.flush_folder(out.parent)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+def _aside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.aside")
+
+
+def _put_back(out: Path) -> None:
+    """Puts back what a killed export had set aside; removes it where the new one is in place."""
+    aside = _aside(out)
+    if not (aside / _MANIFEST).is_file():
+        return
+    if out.exists():
+        files.remove(aside)
     else:
-        path.unlink(missing_ok=True)
+        os.replace(aside, out)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from avhcurate.disk import files
 from avhcurate.errors import CurateError
 from avhcurate.export.columns import batches, frames, rows
-from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.output import atomic_output
 from avhcurate.export.text import csv_text, json_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -50,12 +50,12 @@ def write_frame(
     Existing files are refused unless `force`.
     """
     format = format or format_of(out)
-    with atomic_output(out, folder=False, force=force) as (temporary, manifest):
+    with atomic_output(out, folder=False, force=force) as output:
         if format == "parquet":
-            files.write_parquet(temporary, frame)
+            files.write_parquet(output.path, frame)
         else:
-            files.write_atomic(temporary, frame_text(frame, format))
-        write_manifest(manifest, record)
+            files.write_atomic(output.path, frame_text(frame, format))
+        output.manifest |= record
 
 
 def write_csv_file(frame: pd.DataFrame, out: Path, *, force: bool = False) -> None:

@@ -13,7 +13,7 @@ from avhcurate.curate.saved import check_name, save_set
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.export import FOLDERS, FORMATS, describe_export, export, safe_name
-from avhcurate.export.output import atomic_output, write_manifest
+from avhcurate.export.output import atomic_output
 from avhcurate.export.tabular import write_frame
 from avhcurate.saved.split_rules import check_shares, split
 from avhcurate.table.dataset_table import DatasetTable
@@ -117,13 +117,13 @@ def _write_exports(table: DatasetTable, split: Split, out: Path, format: str, *,
     if format not in FORMATS:
         raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
     ending = "" if format in FOLDERS else f".{format}"
-    with atomic_output(out, folder=True, force=force) as (temporary, manifest):
-        temporary.mkdir()
+    with atomic_output(out, folder=True, force=force) as output:
+        output.path.mkdir()
         for part in split.names:
             ids = split.rows.loc[split.rows["part"] == part, "id"].tolist()
             if ids:
-                export(table, Filters(), format, temporary / f"{safe_name(part)}{ending}", only=ids)
-        write_manifest(manifest, describe_split(table, split, format))
+                export(table, Filters(), format, output.path / f"{safe_name(part)}{ending}", only=ids)
+        output.manifest |= describe_split(table, split, format)
 
 
 def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:

@@ -1,6 +1,5 @@
 """Pseudo-labels of one round of a self-training as files, each with its manifest."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ import pandas as pd
 from avhcurate import export as avhcurate_export
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export.output import write_manifest
 from avhcurate.export.tabular import write_frame
 from avhcurate.pseudo_labels.service import export_columns, manifest
 from avhcurate.self_training.store import SelfTrainingFolder
@@ -101,7 +99,5 @@ def _export_folder(
     run = dataset.run(name) if name else None  # a whole network has none, and another network's scores are not its own
     table = DatasetTable(workspace, dataset, run)
     table.annotate(annotations)
-    count = avhcurate_export.export(table, Filters(), format, out, force=force, only=chosen["id"].tolist())
-    about = out / "manifest.json"
-    write_manifest(about, json.loads(about.read_bytes()) | {"pseudo_labels": describe(folder, number)})
-    return count
+    about = {"pseudo_labels": describe(folder, number)}
+    return avhcurate_export.export(table, Filters(), format, out, force=force, only=chosen["id"].tolist(), about=about)

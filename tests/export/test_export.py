@@ -1,8 +1,11 @@
 """Exports read back by the tools that people use, and what an export must never do."""
 
+import hashlib
 import io
 import json
 import os
+import socket
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -223,3 +226,22 @@ def test_the_manifest_says_what_its_hsf_bins_and_versions_are(digits, tmp_path):
     assert manifest["hsf_edges"] == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert manifest["run"] == digits.run.name
     assert manifest["versions"]["avhcurate"]
+
+
+def test_a_file_and_its_manifest_are_told_apart_by_the_digest(digits, tmp_path):
+    export(digits, VIEW, "csv", tmp_path / "a.csv")
+    manifest = json.loads((tmp_path / "a.csv.manifest.json").read_text())
+    assert manifest["file"] == "a.csv"
+    assert manifest["file_sha256"] == hashlib.sha256((tmp_path / "a.csv").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/proc/self/comm", "pipe", "socket"])
+def test_only_regular_files_are_replaced(digits, tmp_path, place):
+    if place == "pipe":
+        os.mkfifo(tmp_path / place)
+    elif place == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(tmp_path / place))
+    with pytest.raises(CurateError, match="device or belongs to the system"):
+        export(digits, VIEW, "csv", tmp_path / place, force=True)
+    assert Path("/dev/null").is_char_device()

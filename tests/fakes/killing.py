@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 
 def die() -> None:
@@ -23,3 +25,26 @@ def die_at_rename(number: int, before: bool) -> None:
             die()
 
     os.replace = killing
+
+
+#: Events of Python's auditing that change a disk, and what `disk.files` tells of its own.
+_CHANGES = {f"os.{change}" for change in ("rename", "remove", "mkdir", "rmdir", "link", "symlink", "truncate")}
+_CHANGES.add("avhcurate.exchange")
+
+
+def die_at_change(number: int, folder: Path) -> None:
+    """Kills this process just before its change of that number (from 1) to what lies in a folder, locks apart."""
+    count = 0
+
+    def count_change(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal count
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if not writes and event not in _CHANGES:
+            return
+        path = arguments[0]
+        if isinstance(path, str | Path) and str(path).startswith(str(folder)) and not str(path).endswith(".lock"):
+            count += 1
+            if count == number:
+                die()
+
+    sys.addaudithook(count_change)

@@ -1,0 +1,121 @@
+"""A kill at every change of the disk: a dataset, its votes and an export are the old ones or the new, never gone."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from PIL import Image
+
+#: Starts from one import, then a child for each moment and one that looks at what is left and tries again.
+KILLED = """
+    import json, os, shutil, signal, sys
+    from pathlib import Path
+    import numpy as np
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.disk import files
+    from avhcurate.export import export
+    from avhcurate.sources.service import import_dataset
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+    from avhcurate.votes.attach import attach_votes
+    from tests.fakes.killing import die_at_change
+
+    root, exchanges = Path(sys.argv[1]), sys.argv[2] == "exchange"
+    if not exchanges:
+        files.exchange = lambda one, other: False
+
+    def import_again(place):
+        import_dataset(Workspace(place / "ws"), "pets", root / "more", force=True)
+
+    def vote_again(place):
+        attach_votes(Workspace(place / "ws"), "pets", root / "other.npy", force=True)
+
+    def write(format, where="1=1"):
+        def go(place):
+            table = open_table(Workspace(place / "ws"), "pets")
+            export(table, Filters(where=where), format, place / "out", force=True)
+        return go
+
+    def seen(place):
+        workspace = Workspace(place / "ws")
+        names = workspace.names()
+        folder = workspace.dataset("pets")
+        votes = folder.votes()
+        out = place / "out"
+        out = out if out.exists() else place / ".out.aside"  # between two renames; the next export puts it back
+        rows = out.read_text().count(chr(10)) - 1 if out.is_file() else len(list(out.rglob("*.png")))
+        return [names, len(folder.samples()), int(np.stack(votes["counts"].to_list()).sum()), rows]
+
+    def child(work, place):
+        kept, given = os.pipe()
+        if (pid := os.fork()) == 0:
+            try:
+                result = json.dumps(work(place))
+                os.write(given, result.encode())
+                os._exit(0)
+            except BaseException as error:
+                os.write(given, json.dumps(repr(error)).encode())
+                os._exit(1)
+        os.close(given)
+        with os.fdopen(kept) as stream:
+            text = stream.read()
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), json.loads(text) if text else None
+
+    def killed(work, number):
+        def go(place):
+            die_at_change(number, place)
+            work(place)
+        return go
+
+    def prepare(place):
+        import_dataset(Workspace(place / "ws"), "pets", root / "pets", votes=root / "votes.npy")
+
+    VERBS = {"import": import_again, "votes": vote_again, "csv": write("csv"), "folder": write("folder")}
+    report = {}
+    for verb, work in VERBS.items():
+        if not exchanges and verb in ("votes", "csv"):
+            continue  # they replace files alone
+        base = root / verb / "base"
+        base.mkdir(parents=True)
+        steps = [prepare] + ([write(verb, "id < 2")] if verb in ("csv", "folder") else [])
+        for step in steps:
+            assert child(step, base)[0] == 0, child(step, base)
+        old, kills = child(seen, base)[1], []
+        for number in range(1, 200):
+            place = root / verb / str(number)
+            shutil.copytree(base, place, symlinks=True)
+            code, said = child(killed(work, number), place)
+            left, after = child(lambda place: [seen(place), work(place), seen(place)][::2], place)[1]
+            litter = [str(path) for path in place.rglob("*") if path.name.endswith((".tmp", ".staged", ".aside"))]
+            if code == 0:
+                break
+            kills.append([code, left, after, litter])
+            shutil.rmtree(place)
+        report[verb] = {"old": old, "new": after, "kills": kills}
+    print(json.dumps(report))
+"""
+
+
+@pytest.mark.parametrize("way", ["exchange", "two renames"])
+def test_what_a_kill_leaves_is_the_old_or_the_new_and_another_try_makes_the_new(tmp_path, way):
+    for name, count in (("pets", 4), ("more", 6)):
+        for number in range(count):
+            path = tmp_path / name / "ab"[number % 2] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(path)
+    np.save(tmp_path / "votes.npy", np.full((4, 2), 3))
+    np.save(tmp_path / "other.npy", np.full((4, 2), 5))
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path), way]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    for verb, found in json.loads(ended.stdout).items():
+        assert found["old"] != found["new"]
+        assert len(found["kills"]) >= 3, verb
+        for code, left, after, litter in found["kills"]:
+            assert code == -9
+            assert left in (found["old"], found["new"]), verb
+            assert after == found["new"]
+            assert litter == []
