@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -36,6 +36,12 @@ _FUNCTIONS = frozenset(
 
 _LONGEST = 4000
 
+#: Functions whose result may be longer than what they get: nested, each would multiply what the one before made.
+_TEXT_MAKERS = {"replace", "concat", "||"}
+_MOST_TEXT_MAKERS = 16
+#: By how many characters `replace` may lengthen each place.
+_LONGER = 16
+
 
 def check_predicate(text: str, columns: Iterable[str]) -> None:
     """Passes when `text` is one condition over `columns`; refuses anything else with a CurateError that says why.
@@ -57,6 +63,7 @@ def _check_condition(text: str, columns: Iterable[str]) -> None:
     if bare.get("type") != "SELECT_NODE" or extras or bare.get("from_table", {}).get("type") != "BASE_TABLE":
         raise CurateError(f"not a condition: {text!r}. Write one that is true or false of a sample, e.g. avh > 0.1")
     _check(bare["where_clause"], {column.lower(): column for column in columns if not column.startswith("_")})
+    _check_texts(bare["where_clause"])
 
 
 @lru_cache(maxsize=256)
@@ -90,6 +97,39 @@ def _check(node: Any, columns: dict[str, str]) -> None:
         raise CurateError(f"the function {node['function_name']} is not allowed in a predicate")
     for child in node.values():
         _check(child, columns)
+
+
+def _check_texts(condition: Any) -> None:
+    """Refuses what could make text of any length from a short condition."""
+    makers = [node for node in _nodes(condition) if node.get("function_name", "").lower() in _TEXT_MAKERS]
+    replaces = [node for node in makers if node["function_name"].lower() == "replace"]
+    within = [inner for node in replaces for inner in _nodes(node["arguments"])]
+    around = [node for node in makers if any(inner in replaces for inner in _nodes(node["arguments"]))]
+    if len(makers) > _MOST_TEXT_MAKERS or around or any(inner in makers for inner in within):
+        raise CurateError(
+            f"a predicate may use replace on a column alone, and concat and || up to {_MOST_TEXT_MAKERS} times"
+        )
+    for node in replaces:
+        sought, new = (_constant_text(argument["expression"]) for argument in node["arguments"][1:3])
+        if not sought or new is None or len(new) > len(sought) + _LONGER:
+            raise CurateError(
+                f"replace needs a text to look for and one at most {_LONGER} characters longer, both in quotes"
+            )
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """A node of the parsed condition and all below it."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    for child in node if isinstance(node, list) else ():
+        yield from _nodes(child)
+
+
+def _constant_text(node: dict[str, Any]) -> str | None:
+    literal = node.get("literal") or {}
+    text: str | None = literal.get("text") if literal.get("kind") == "STRING" else None
+    return text
 
 
 def _check_column(name: str, columns: dict[str, str]) -> None:

@@ -44,6 +44,9 @@ _QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure 
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
 
+#: Seconds and bytes that a query with a condition of somebody's own may take: an address can bring one.
+_LONGEST_S, _QUERY_BYTES = 10.0, 1 << 30
+
 _INTEGERS = {
     pa.int8(): pd.Int8Dtype(),
     pa.int16(): pd.Int16Dtype(),
@@ -100,6 +103,7 @@ class SampleTable:
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
         self.sets: tuple[str, ...] = ()
+        self._bound_memory()
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         described = self._connection.execute("DESCRIBE samples").fetchall()
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
@@ -136,6 +140,12 @@ class SampleTable:
         # Two of them the program itself asks for.
         taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
         return tuple(name for name in _QUALITY_TYPES if name not in taken)
+
+    def _bound_memory(self) -> None:
+        """Keeps queries to `_QUERY_BYTES` beyond the table and what annotations and votes add to it."""
+        (used,) = self._connection.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()[0]
+        limit = int(used or 0) * 2 + _QUERY_BYTES
+        self._connection.execute(f"SET memory_limit = '{limit}B'; SET temp_directory = ''")
 
     def _create(
         self,
@@ -259,6 +269,8 @@ class SampleTable:
     ) -> Iterator[pa.RecordBatch]:
         """The same rows as Arrow batches, for exports that must not hold the whole table."""
         query = f"SELECT {self._list(columns)} FROM samples"
+        if filters is not None and filters.where:
+            self.count(filters)  # a condition that takes too long is refused before the first row
         with _as_user_errors():
             yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
 
@@ -332,19 +344,45 @@ class SampleTable:
     def _rows(
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
     ) -> list[tuple[Any, ...]]:
-        with _as_user_errors():
-            return self._relation(query, filters, tail, condition).fetchall()
+        with self._relation_in_time(query, filters, tail, condition) as relation:
+            return relation.fetchall()
 
     def _read(self, query: str, filters: Filters | None, tail: str = "") -> pa.Table:
+        with self._relation_in_time(query, filters, tail) as relation:
+            return relation.to_arrow_table()
+
+    @contextmanager
+    def _relation_in_time(
+        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+    ) -> Iterator[duckdb.DuckDBPyRelation]:
+        """A relation to be read within the block; with a condition of somebody's own for `_LONGEST_S` at most."""
         with _as_user_errors():
-            return self._relation(query, filters, tail).to_arrow_table()
+            cursor = self._connection.cursor()
+            relation = self._relation(query, filters, tail, condition, cursor=cursor)
+            if filters is None or not filters.where:
+                yield relation
+                return
+            timer = threading.Timer(_LONGEST_S, cursor.interrupt)
+            timer.daemon = True
+            timer.start()
+            try:
+                yield relation
+            finally:
+                timer.cancel()
 
     def _relation(
-        self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
+        self,
+        query: str,
+        filters: Filters | None,
+        tail: str = "",
+        condition: str = "TRUE",
+        *,
+        cursor: duckdb.DuckDBPyConnection | None = None,
     ) -> duckdb.DuckDBPyRelation:
         filters = Filters(excluded=None) if filters is None else filters
         predicate, parameters = filters.to_sql(self)
-        return self._connection.cursor().sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
+        cursor = cursor or self._connection.cursor()
+        return cursor.sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
 
     def column(self, name: str) -> str:
         """A column's name as SQL; an unknown one is refused."""
@@ -366,6 +404,10 @@ def _as_user_errors() -> Iterator[None]:
     """Raises `CurateError` for a condition that does not fit the columns."""
     try:
         yield
+    except duckdb.InterruptException:
+        raise CurateError(f"the condition took longer than {_LONGEST_S:.0f} s and was stopped: simplify it") from None
+    except duckdb.OutOfMemoryException:
+        raise CurateError("the condition needs more memory than a query may use: simplify it") from None
     except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
         raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
 

@@ -29,6 +29,7 @@ COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On"
         "CASE WHEN hsf < 0.5 THEN avh ELSE 0 END > 0.1",
         "label::INTEGER % 2 = 1",
         "'a;b' = path",
+        "replace(lower(path), '.jpeg', '.jpg') LIKE 'a/' || label_name || '/%'",
     ],
 )
 def test_conditions_pass(text):
@@ -38,6 +39,13 @@ def test_conditions_pass(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "length(replace(replace(path, 'a', 'aaaaaaaaaaaa'), 'a', 'aaaaaaaaaaaa')) > 1",
+        "length(concat(replace(path, 'a', 'b'), path)) > 1",
+        "length(replace(concat(path, path), 'a', 'b')) > 1",
+        "length(replace(path, 'a', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa')) > 1",
+        "length(replace(path, '', 'a')) > 1",
+        "length(replace(path, 'a', path)) > 1",
+        "length(path" + " || path" * 17 + ") > 1",
         "",
         "1; DROP TABLE samples",
         "1) OR (1",
