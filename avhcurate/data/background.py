@@ -10,11 +10,8 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from avhcurate.disk.jobs import SILENT, JobRecord, Jobs, Progress
+from avhcurate.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
-
-#: Tells the process which job it is.
-_JOB_VARIABLE = "AVHCURATE_JOB"
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
         process = launch(
             [*argv, "--workspace", str(workspace.absolute())],
-            environment={_JOB_VARIABLE: record.id},
+            environment={JOB_VARIABLE: record.id},
             cwd=record.cwd if Path(record.cwd).is_dir() else None,
             stdout=log,
             stderr=log,
@@ -144,7 +141,7 @@ def run_started(workspace: Path) -> Iterator[Progress]:
 
 def _started_job(jobs: Jobs) -> JobRecord | None:
     """The job that `start` created this process for."""
-    job = os.environ.get(_JOB_VARIABLE)
+    job = os.environ.get(JOB_VARIABLE)
     return jobs.read(job) if job else None
 
 

@@ -17,6 +17,9 @@ from avhcurate.errors import CurateError
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
 
+#: Tells a process that the app started which job it is.
+JOB_VARIABLE = "AVHCURATE_JOB"
+
 #: Seconds between two writes of progress.json.
 _INTERVAL = 0.3
 #: Seconds within which a started process must have taken the lock.

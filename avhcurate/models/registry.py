@@ -17,6 +17,7 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models import extras, torchvision_zoo
 from avhcurate.models.architecture import Architecture
+from avhcurate.models.factories import FAMILIES, check_factory, check_name
 from avhcurate.models.hub import hub_classifier
 from avhcurate.models.onnx_file import onnx_classifier
 from avhcurate.models.own import OWN
@@ -55,7 +56,7 @@ def find_architecture(name: str, *, sha256: str | None = None, prompts: ClassPro
     if family == "avhcurate" and rest in OWN:
         return OWN[rest]()
     near = near_matches(name, model_names())
-    theirs = colon and family not in ("torchvision", "avhcurate")
+    theirs = colon and family not in FAMILIES
     if theirs and ("." in family or not near or _importable(family)):
         return _factory(name)
     hint = f"did you mean {' or '.join(near)}?" if near else f"give one of {FORMS}"
@@ -83,12 +84,15 @@ def near_matches(name: str, known: list[str]) -> list[str]:
 def _factory(name: str) -> Architecture:
     """The network that FACTORY of `PACKAGE.MODULE:FACTORY` returns; the module may lie in the current directory.
 
-    FACTORY is a function, a class of nn.Module, or a module already made, which is copied.
+    FACTORY is a function, a class of nn.Module, or a module already made, which is copied; nothing of the standard
+    library is imported, and in a job that a page started nothing that the server's owner has not listed.
 
     A factory that takes `num_classes` is given the class count. Unless the user says otherwise its images are
     prepared as ImageNet networks want them. Raises CurateError when it cannot be imported or called.
     """
+    check_name(name)
     make = _imported(name)
+    check_factory(name, make, nn.Module)
 
     def build(num_classes: int | None, side: int) -> nn.Module:
         with _current_directory():
@@ -132,8 +136,6 @@ def _imported(name: str) -> Any:
 def _called(name: str, make: Any, num_classes: int | None) -> Any:
     if isinstance(make, nn.Module):
         return copy.deepcopy(make)
-    if not callable(make):
-        raise CurateError(f"{name} is a {type(make).__name__}: give a function that returns a torch.nn.Module")
     try:
         return make(num_classes=num_classes) if num_classes is not None and _takes_num_classes(make) else make()
     except Exception as error:

@@ -13,6 +13,7 @@ from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt
 
 #: Model names to choose from; any other name that the command line takes may be typed.
@@ -33,8 +34,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _ANY_MODEL = """
 Choose one, or type `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2`, `avhcurate:NAME`,
-`transformers:FOLDER-or-HUB`, `clip:FOLDER-or-HUB` (zero-shot: class names are enough), `onnx:FILE` or
-`PACKAGE.MODULE:FACTORY`.
+`transformers:FOLDER-or-HUB`, `clip:FOLDER-or-HUB` (zero-shot: class names are enough), `onnx:FILE`, or a
+`PACKAGE.MODULE:FACTORY` that the server's owner lists in `AVHCURATE_FACTORIES`.
 """
 _BUSY = "A job is running: wait for it or cancel it."
 
@@ -132,6 +133,7 @@ class JobForm:
     def _start(self) -> None:
         asked = {name: st.session_state[key] for name, key in self._keys.items()}
         command = self._make(**self._known, **asked)
+        refuse_unlisted(getattr(command, "model", None) or "")
         background.start(self._root, command.argv, verb=command.verb, dataset=command.subject)
         if self._then:
             self._then(command)

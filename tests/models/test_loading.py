@@ -376,7 +376,7 @@ def test_a_wrong_factory_is_refused_saying_why(here, factory, named):
     [
         ("faulty:make", "no module 'a_package_that_is_not_there'"),
         ("nowhere.net:make", "no module 'nowhere'"),
-        ("json.nothing:make", "no module 'json.nothing'"),
+        ("torch.nothing:make", "no module 'torch.nothing'"),
     ],
 )
 def test_a_module_that_cannot_be_imported_is_named(here, name, named):

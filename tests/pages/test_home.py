@@ -18,6 +18,7 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.home.ui import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
 from avhcurate.table.filters import Filters
+from avhcurate.ui import job_forms
 
 
 def metrics(app):
@@ -116,6 +117,37 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
     options = ["--model=avhcurate:digits", "--weights=/w.safetensors", "--precision=bfloat16", "--limit=100"]
     assert argv == ["score", "digits", *options]
     assert (verb, dataset) == ("score", "digits")
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Names of models that may be typed: what AppTest chooses must be among the options."""
+    names = ("clip:models/clip", "http.server:test", "lab.nets:make")
+    monkeypatch.setattr(job_forms, "MODELS", names)
+
+
+@pytest.mark.usefixtures("typed")
+def test_zero_shot_scoring_takes_a_prompt_a_line(open_page, demo_root, no_process):
+    app = open_page("home", demo_root)
+    app.selectbox(key="home.score_model").set_value("clip:models/clip")
+    app.text_area(key="home.score_prompt").set_value("a photo of a {}\n\n a drawing of a {} ")
+    app.text_input(key="home.score_classes").set_value("cat,dog")
+    submit(app, "Start scoring").click().run()
+    options = ["--model=clip:models/clip", "--prompt=a photo of a {}", "--prompt=a drawing of a {}"]
+    assert no_process[0][0] == ["score", "digits", *options, "--classes=cat,dog"]
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_models_name_on_the_page_imports_only_what_the_owner_lists(open_page, demo_root, no_process, monkeypatch):
+    app = open_page("home", demo_root)
+    for name in ("http.server:test", "lab.nets:make"):
+        app.selectbox(key="home.score_model").set_value(name)
+        submit(app, "Start scoring").click().run()
+        assert "lists it in AVHCURATE\\_FACTORIES" in app.error[0].value
+    assert no_process == []
+    monkeypatch.setenv("AVHCURATE_FACTORIES", "lab.nets:make")
+    submit(app, "Start scoring").click().run()
+    assert no_process[0][0] == ["score", "digits", "--model=lab.nets:make"]
 
 
 def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_process):
