@@ -14,9 +14,11 @@ import pyarrow as pa
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES
 from avhcurate.scores import SCORES, Score
+from avhcurate.table.arrow import or_empty, state_table, to_pandas
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summaries_of, summary_query
 from avhcurate.table.predicates import check_predicate
+from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
 
 #: The columns of every export in their order; the user's own follow.
 COLUMNS = (
@@ -43,16 +45,6 @@ _QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure 
 
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
-
-#: Seconds and bytes that a query with a condition of somebody's own may take: an address can bring one.
-_LONGEST_S, _QUERY_BYTES = 10.0, 1 << 30
-
-_INTEGERS = {
-    pa.int8(): pd.Int8Dtype(),
-    pa.int16(): pd.Int16Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.int64(): pd.Int64Dtype(),
-}
 
 _HSF_COLUMNS = {
     "hsf": "DOUBLE",
@@ -103,7 +95,7 @@ class SampleTable:
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
         self.sets: tuple[str, ...] = ()
-        self._bound_memory()
+        bound_memory(self._connection)
         self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         described = self._connection.execute("DESCRIBE samples").fetchall()
         self.types: dict[str, str] = {name: kind for name, kind, *_ in described if not name.startswith("_")}
@@ -141,12 +133,6 @@ class SampleTable:
         taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
         return tuple(name for name in _QUALITY_TYPES if name not in taken)
 
-    def _bound_memory(self) -> None:
-        """Keeps queries to `_QUERY_BYTES` beyond the table and what annotations and votes add to it."""
-        (used,) = self._connection.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()[0]
-        limit = int(used or 0) * 2 + _QUERY_BYTES
-        self._connection.execute(f"SET memory_limit = '{limit}B'; SET temp_directory = ''")
-
     def _create(
         self,
         samples: Path,
@@ -159,7 +145,7 @@ class SampleTable:
         connection, taken = self._connection, self.standard + EXTRA
         columns = _types(connection, samples)
         problem = "r.problem" if "problem" in scored else "NULL"
-        connection.register("incoming_votes", _or_empty(votes, ("id", *_HSF_COLUMNS)))
+        connection.register("incoming_votes", or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
             *("s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name"),
             *_score_columns(scored),
@@ -195,7 +181,7 @@ class SampleTable:
         undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
         with self._lock:
             cursor = self._connection.cursor()
-            cursor.register("incoming", _state_table(state))
+            cursor.register("incoming", state_table(state))
             names = {"classes": list(self.classes)}
             cursor.execute("BEGIN")
             cursor.execute(f"UPDATE samples SET {undone} WHERE path IN (SELECT path FROM decided)", names)
@@ -257,12 +243,12 @@ class SampleTable:
         # First which rows, reading the columns of the conditions alone; then the few rows whole.
         ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
         chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
-        return _to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+        return to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
 
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
         query = f"SELECT {self._list(columns)} FROM samples"
-        return _to_pandas(self._read(query, filters, "ORDER BY id"))
+        return to_pandas(self._read(query, filters, "ORDER BY id"))
 
     def batches(
         self, filters: Filters | None = None, *, columns: Sequence[str] | None = None, rows: int = 50_000
@@ -271,7 +257,7 @@ class SampleTable:
         query = f"SELECT {self._list(columns)} FROM samples"
         if filters is not None and filters.where:
             self.count(filters)  # a condition that takes too long is refused before the first row
-        with _as_user_errors():
+        with as_user_errors():
             yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
@@ -331,7 +317,7 @@ class SampleTable:
         name = f"unnest({self.column(column)})" if column == "tags" else self.column(column)
         query = f"SELECT value, count(*) AS n FROM (SELECT {name} AS value FROM samples"
         most = "" if limit is None else f" LIMIT {int(limit)}"
-        return _to_pandas(self._read(query, filters, f") GROUP BY value ORDER BY n DESC, value{most}"))
+        return to_pandas(self._read(query, filters, f") GROUP BY value ORDER BY n DESC, value{most}"))
 
     def values_of(self, column: str) -> list[str]:
         """The most frequent values of a column of the user's as text, at most `FEW`; "" for samples without one."""
@@ -355,20 +341,15 @@ class SampleTable:
     def _relation_in_time(
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
     ) -> Iterator[duckdb.DuckDBPyRelation]:
-        """A relation to be read within the block; with a condition of somebody's own for `_LONGEST_S` at most."""
-        with _as_user_errors():
+        """A relation to be read within the block; with a condition of somebody's own for a limited time."""
+        with as_user_errors():
             cursor = self._connection.cursor()
             relation = self._relation(query, filters, tail, condition, cursor=cursor)
             if filters is None or not filters.where:
                 yield relation
                 return
-            timer = threading.Timer(_LONGEST_S, cursor.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
+            with in_time(cursor):
                 yield relation
-            finally:
-                timer.cancel()
 
     def _relation(
         self,
@@ -399,19 +380,6 @@ class SampleTable:
         return ", ".join(self.column(name) for name in columns or self.columns)
 
 
-@contextmanager
-def _as_user_errors() -> Iterator[None]:
-    """Raises `CurateError` for a condition that does not fit the columns."""
-    try:
-        yield
-    except duckdb.InterruptException:
-        raise CurateError(f"the condition took longer than {_LONGEST_S:.0f} s and was stopped: simplify it") from None
-    except duckdb.OutOfMemoryException:
-        raise CurateError("the condition needs more memory than a query may use: simplify it") from None
-    except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
-        raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
-
-
 _FLOATS = ("FLOAT", "DOUBLE")
 
 _NAME = "list_extract($classes, {} + 1)"
@@ -433,10 +401,6 @@ UPDATE samples SET
     excluded = coalesce(i.excluded, FALSE)
 FROM incoming i WHERE i.path = samples.path
 """
-
-_STATE = pa.schema(
-    {"path": pa.string(), "tags": pa.list_(pa.string()), "curated_label": pa.int64(), "excluded": pa.bool_()}
-)
 
 
 def _types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
@@ -466,17 +430,3 @@ def _user_column(name: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return f"{column}::DOUBLE AS {quote(name)}"
     return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column
-
-
-def _state_table(state: pd.DataFrame) -> pa.Table:
-    """Column by column, since an empty column of lists has no type that Arrow could take over."""
-    columns = [pa.array(state[field.name].to_list(), field.type, from_pandas=True) for field in _STATE]
-    return pa.table(columns, schema=_STATE)
-
-
-def _or_empty(frame: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame({name: [] for name in columns}) if frame is None else frame[list(columns)]
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    return table.to_pandas(types_mapper=_INTEGERS.get)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.table import sample_table
+from avhcurate.table import query_limits
 from avhcurate.table.filters import NONE, Filters
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, PROTOTYPES, SampleTable
 
@@ -219,7 +219,7 @@ def test_a_run_without_class_weights_has_the_scores_that_its_file_holds_and_its_
 
 
 def test_a_condition_that_takes_too_long_is_stopped_and_the_table_answers_on(monkeypatch, table):
-    monkeypatch.setattr(sample_table, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(query_limits, "LONGEST_S", 0.2)
     hours = "SELECT count(*) FROM range(100_000_000) a, range(100_000) b, samples"
     with pytest.raises(CurateError, match="took longer than"):
         table._rows(hours, Filters(where="id >= 0"))

@@ -30,9 +30,7 @@ def test_the_names_of_this_machine_are_answered(client, host):
     assert client.get("/", headers={"host": host}).text == "secret"
 
 
-@pytest.mark.parametrize(
-    "host", ["evil.example:8501", "localhost.evil.example", "", "[::1", "192.0.2.1"]
-)
+@pytest.mark.parametrize("host", ["evil.example:8501", "localhost.evil.example", "", "[::1", "192.0.2.1"])
 def test_a_foreign_name_gets_400_and_no_page(client, host):
     answer = client.get("/", headers={"host": host})
     assert (answer.status_code, "secret" in answer.text) == (400, False)
