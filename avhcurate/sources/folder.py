@@ -25,7 +25,7 @@ SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 class FolderScan:
     """Files below a folder, as relative paths with "/"; links are followed, hidden names are not read.
 
-    `images` have their sizes in bytes and times in ns.
+    `images` have their sizes in bytes and times in ns; `loops` are links that were not followed.
     """
 
     images: list[tuple[str, int, int]] = field(default_factory=list)
@@ -33,34 +33,53 @@ class FolderScan:
     others: list[str] = field(default_factory=list)
     hidden: int = 0
     unreadable: list[str] = field(default_factory=list)
+    loops: list[str] = field(default_factory=list)
 
 
 def scan_folder(root: Path) -> FolderScan:
     """Every file below `root`, sorted. Links may lead out of it: links to images are a common way to make a subset."""
     scan = FolderScan()
-    _walk(str(root), "", [], scan)
-    for names in (scan.images, scan.parquet, scan.others):
+    _walk(root, scan)
+    for names in (scan.images, scan.parquet, scan.others, scan.loops):
         names.sort()
     return scan
 
 
-def _walk(folder: str, prefix: str, above: list[tuple[int, int]], scan: FolderScan) -> None:
-    try:
-        status = os.stat(folder)
-        entries = list(os.scandir(folder))
-    except OSError:
-        scan.unreadable.append(prefix or folder)
-        return
-    identity = (status.st_dev, status.st_ino)
-    if identity in above:  # a link to a folder that holds it
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            scan.hidden += 1
-        elif _is_folder(entry):
-            _walk(entry.path, f"{prefix}{entry.name}/", [*above, identity], scan)
-        else:
-            _add_file(entry, prefix + entry.name, scan)
+def _walk(root: Path, scan: FolderScan) -> None:
+    """Adds every file below `root` to the scan.
+
+    A link to a folder that holds it, or holds `root`, is not followed. Within a linked folder another link is followed
+    only where nothing has led there before: folders full of links to each other are walked once, not in every order.
+    """
+    above = frozenset(_identity(folder) for folder in (root.resolve(), *root.resolve().parents[:-1], Path("/")))
+    waiting = [(str(root), "", above - {_identity(root)}, False)]
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        folder, prefix, above, linked = waiting.pop()
+        try:
+            identity, entries = _identity(folder), list(os.scandir(folder))
+        except OSError:
+            scan.unreadable.append(prefix or folder)
+            continue
+        seen.add(identity)
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.name.startswith("."):
+                scan.hidden += 1
+            elif not _is_folder(entry):
+                _add_file(entry, name, scan)
+            elif not entry.is_symlink():
+                waiting.append((entry.path, f"{name}/", above | {identity}, linked))
+            elif (target := _identity(entry.path)) in above | {identity} or (linked and target in seen):
+                scan.loops.append(name)
+            else:
+                seen.add(target)
+                waiting.append((entry.path, f"{name}/", above | {identity}, True))
+
+
+def _identity(folder: Path | str) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -127,6 +146,9 @@ def _messages(scan: FolderScan, classes: list[str | None]) -> list[str]:
         messages.append(
             f"{len(scan.unreadable)} names could not be read and were skipped, first {scan.unreadable[0]!r}"
         )
+    if scan.loops:
+        loops = f"{len(scan.loops)} links lead to folders that hold them or were read already"
+        messages.append(f"{loops}, and were not followed, first {scan.loops[0]!r}")
     without = classes.count(None)
     if without:
         messages.append(f"{without} images lie in no class folder and are unlabelled")

@@ -18,6 +18,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
+from avhcurate.sources.folder import scan_folder
 from avhcurate.sources.service import import_dataset
 
 
@@ -91,6 +92,34 @@ def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, 
     assert "1 files are no images" in record.messages[0]
     assert "2 hidden" in record.messages[1]
     assert "2 names could not be read" in record.messages[2]
+
+
+def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:
+    write_images(tmp_path / "d", "a/1.png")
+    for one in range(45):
+        (tmp_path / "elsewhere" / str(one)).mkdir(parents=True)
+        (tmp_path / "d" / f"c{one}").symlink_to(tmp_path / "elsewhere" / str(one))
+        for other in range(45):
+            (tmp_path / "elsewhere" / str(one) / f"to{other}").symlink_to(tmp_path / "elsewhere" / str(other))
+    (tmp_path / "d" / "everything").symlink_to("/")
+    folder = import_dataset(workspace, "d", tmp_path / "d")
+    assert rows(folder) == [("a/1.png", None, "a")]
+    assert "were not followed, first 'c0/to0'" in said(folder)
+    assert "everything" in scan_folder(tmp_path / "d").loops
+
+
+def test_a_folder_deeper_than_python_recurses_is_read(workspace: Workspace, tmp_path: Path) -> None:
+    name = "a/" * 1500 + "1.png"
+    here = os.getcwd()
+    (tmp_path / "d").mkdir()
+    os.chdir(tmp_path / "d")  # the whole path is longer than one call may name, a step at a time it is not
+    try:
+        for part in name.split("/")[:-1]:
+            os.mkdir(part)
+            os.chdir(part)
+    finally:
+        os.chdir(here)
+    assert scan_folder(tmp_path / "d").images == []
 
 
 def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Workspace, tmp_path: Path) -> None:
