@@ -42,6 +42,18 @@ class VotesRecord(BaseModel):
     messages: list[str] = Field(default_factory=list)
 
 
+class ListColumn(BaseModel):
+    """A column of lists of numbers of one length, kept at import: embeddings, probabilities or logits, say.
+
+    `file` holds it by id, (N, width), NaN in the rows of `missing` samples. role: what it seems to be.
+    """
+
+    file: str
+    width: int
+    role: Literal["features", "logits", "probs"]
+    missing: int = 0
+
+
 class DatasetRecord(BaseModel):
     """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
 
@@ -62,6 +74,9 @@ class DatasetRecord(BaseModel):
     votes: VotesRecord | None = None
     #: which end of a column of the user's means harder, as a person has said
     harder: dict[str, Harder] = Field(default_factory=dict)
+    #: columns of lists by name, and the hash of where they came from
+    lists: dict[str, ListColumn] = Field(default_factory=dict)
+    lists_fingerprint: str = ""
     created: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     versions: dict[str, str] = Field(default_factory=lambda: versions("pyarrow", "pillow"))
 
@@ -69,8 +84,8 @@ class DatasetRecord(BaseModel):
 class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
-    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `thumbnails/`, `runs/`,
-    `training/`, `quality/`.
+    Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
+    `runs/`, `training/`, `quality/`.
     """
 
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
@@ -82,6 +97,15 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     def votes_path(self, votes: VotesRecord) -> Path:
         """Named by its content: until the record is written, the votes before stay in force."""
         return self.root / f"votes-{votes.fingerprint[:16]}.parquet"
+
+    @property
+    def lists(self) -> dict[str, ListColumn]:
+        """The columns of lists of numbers that the import kept, by name."""
+        return self.record.lists
+
+    def list_path(self, name: str) -> Path:
+        """The .npy of such a column, by id."""
+        return self.root / "lists" / self.record.lists[name].file
 
     def refuse_another_import(self, fingerprint: str, *, again: str = "score it again") -> None:
         """Raises CurateError when this is not the import of that fingerprint: ids then mean other samples."""

@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import flush, replacing, write_array
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
+from avhcurate.errors import CurateError
 from avhcurate.stats.downsample import evenly_spread
+
+_FEATURES: Literal["features.npy"] = "features.npy"
+_LOGITS: Literal["logits.npy"] = "logits.npy"
+_WEIGHTS, _BIAS = "class_weights.npy", "bias.npy"
 
 #: Samples a shard: what a killed run loses at most.
 SHARD = 1024
@@ -35,12 +41,36 @@ class PromptsRecord(BaseModel):
     names: tuple[str, ...]
 
 
+class AttachedFile(BaseModel):
+    """A file, or a kept column of the dataset, that outputs of a network were taken from."""
+
+    role: Literal["features", "class_weights", "bias", "logits", "probs", "rows"]
+    source: str
+    sha256: str
+    shape: list[int]
+    dtype: str
+
+
+class Attached(BaseModel):
+    """Where a run comes from whose outputs were computed elsewhere.
+
+    by: what told which sample a row is: "order", "path", or a column. predicted: what `predicted` means. notes: what
+    the user should know.
+    """
+
+    by: str
+    files: list[AttachedFile]
+    predicted: Literal["logits", "prototypes", "nothing"]
+    notes: list[str] = []
+
+
 class RunRecord(Provenance):
     """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
-    the parts before a resume included; `rate` is in samples a second. `prompts`: of a zero-shot model.
+    the parts before a resume included; `rate` is in samples a second. `prompts`: of a zero-shot model. `attached` is
+    set where no network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
     """
 
     name: str
@@ -62,6 +92,7 @@ class RunRecord(Provenance):
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
     prompts: PromptsRecord | None = None
+    attached: Attached | None = None
 
 
 class RunFolder(ShardedFolder[RunRecord]):
@@ -69,7 +100,8 @@ class RunFolder(ShardedFolder[RunRecord]):
 
     Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
     then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
-    disk: where the file is, the shard is whole.
+    disk: where the file is, the shard is whole. `logits.npy` where the logits are not those of class weights and bias.
+    A run that was attached may lack features, class weights, or both.
 
     A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
     nulls; a score that is not defined is null.
@@ -84,9 +116,22 @@ class RunFolder(ShardedFolder[RunRecord]):
         ids = np.sort(table["id"].to_numpy()[table["problem"].is_null().to_numpy()])
         return ids[evenly_spread(len(ids), limit)]
 
+    @property
+    def has_features(self) -> bool:
+        return (self.root / _FEATURES).exists()
+
+    @property
+    def has_class_weights(self) -> bool:
+        return (self.root / _WEIGHTS).exists()
+
+    @property
+    def has_logits(self) -> bool:
+        """Whether there is a softmax output: logits of its own, or those of its class weights."""
+        return self.has_class_weights or (self.root / _LOGITS).exists()
+
     def features(self) -> np.memmap:
         """(N, D) float32, mapped from disk, by id; zeros for samples that were not scored."""
-        return np.load(self.root / "features.npy", mmap_mode="r")
+        return self._array(_FEATURES, "features", "--features")
 
     def features_of(self, ids: np.ndarray) -> np.ndarray:
         """(n, D) float32 of some ids, in memory; nothing stays mapped."""
@@ -94,26 +139,57 @@ class RunFolder(ShardedFolder[RunRecord]):
 
     def class_weights(self) -> np.ndarray:
         """(K, D) float32."""
-        return np.load(self.root / "class_weights.npy")
+        return np.array(self._array(_WEIGHTS, "class weights", "--class-weights"))
 
     def bias(self) -> np.ndarray:
         """(K,) float32."""
-        return np.load(self.root / "bias.npy")
+        return np.array(self._array(_BIAS, "class weights", "--class-weights"))
+
+    def logits_of(self, ids: np.ndarray) -> np.ndarray:
+        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias."""
+        if (self.root / _LOGITS).exists():
+            return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
+        if not self.has_class_weights:
+            raise CurateError(f"run {self.name} has no logits: it was attached without. Attach --logits or --probs too")
+        weights = self.class_weights().astype(np.float64)
+        return self.features_of(ids).astype(np.float64) @ weights.T + self.bias()
+
+    def _array(self, file: str, what: str, option: str) -> np.memmap:
+        try:
+            return read_npy(self.root / file)
+        except CurateError:
+            if (self.root / file).exists():
+                raise
+            raise CurateError(
+                f"run {self.name} has no {what}: it was attached without. Attach it again with {option}"
+            ) from None
 
     def create(self, record: RunRecord, class_weights: np.ndarray, bias: np.ndarray, *, rows: int) -> None:
         """Begins the run, with room for the features of `rows` samples; the record is written last."""
-        write_array(self.root / "class_weights.npy", class_weights)
-        write_array(self.root / "bias.npy", bias)
-        _reserve(self.root / "features.npy", (rows, record.width))
+        self.write_head(class_weights, bias)
+        self.reserve(_FEATURES, (rows, record.width))
         self.write_record(record)
+
+    def write_head(self, class_weights: np.ndarray, bias: np.ndarray) -> None:
+        """The last layer: (K, D) and (K,)."""
+        write_array(self.root / _WEIGHTS, class_weights)
+        write_array(self.root / _BIAS, bias)
+
+    def reserve(self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int]) -> None:
+        """Room for the rows of all samples, zeros until they are written."""
+        _reserve(self.root / file, shape)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
         """Puts features (n, D) into the rows `ids`, ascending, and on disk."""
-        with open(self.root / "features.npy", "r+b") as stream:
+        self.write_rows(_FEATURES, ids, features)
+
+    def write_rows(self, file: Literal["features.npy", "logits.npy"], ids: np.ndarray, rows: np.ndarray) -> None:
+        """Puts rows (n, D) into their places `ids` of a file that was reserved, and on disk."""
+        with open(self.root / file, "r+b") as stream:
             start = _data_offset(stream)
-            for first, rows in _stretches(ids, np.ascontiguousarray(features, dtype=np.float32)):
-                stream.seek(start + first * rows.strides[0])
-                stream.write(rows.data)
+            for first, part in _stretches(ids, np.ascontiguousarray(rows, dtype=np.float32)):
+                stream.seek(start + first * part.strides[0])
+                stream.write(part.data)
             flush(stream)
 
     def _check_rows(self, rows: int, record: RunRecord) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import Field, model_validator
 
+from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord, now
@@ -138,7 +139,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     def ids(self) -> np.ndarray:
         """Ids of the held-out samples, (n,) int64, in the order of an evaluation's rows."""
-        return np.load(self.root / "ids.npy")
+        return np.array(read_npy(self.root / "ids.npy"))
 
     def append(self, evaluation: EpochEval) -> None:
         """Writes an evaluation, whole or not at all; a second one at the same step is ignored.

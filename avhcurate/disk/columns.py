@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from avhcurate.errors import CurateError
 
 _BYTES_NAMES = ("image", "img", "picture", "photo", "bytes", "image_bytes", "data", "jpg", "jpeg", "png", "webp")
-_PATH_NAMES = (
+PATH_NAMES = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file"),
     *("image_filename", "img", "img_path", "url", "image_url", "uri", "src"),
 )
@@ -57,7 +57,7 @@ def find_path_column(table: pa.Table, wanted: str | None = None) -> str:
     if wanted is not None:
         return check_column(wanted, table.column_names, "--image-column")
     texts = [field.name for field in table.schema if is_text(field.type) or pa.types.is_null(field.type)]
-    named = [name for name in texts if name.casefold() in _PATH_NAMES]
+    named = [name for name in texts if name.casefold() in PATH_NAMES]
     looks = [name for name in texts if _looks_like_images(table[name])]
     both = [name for name in named if name in looks]
     best = next((names for names in (both, looks, named) if names), [])

@@ -1,6 +1,7 @@
 """CSV and Parquet files as tables; columns of image bytes are never read."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,12 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 
 def is_parquet(path: Path) -> bool:
     return path.suffix.casefold() in PARQUET_SUFFIXES
+
+
+def has_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    with open(path, "rb") as stream:
+        return stream.read(4) == b"PAR1"
 
 
 def is_csv(path: Path) -> bool:
@@ -50,13 +57,16 @@ def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
         raise CurateError(f"{title} cannot be read ({reason}): give each column values of one type") from problem
 
 
-def read_table(path: Path, *, text_column: str | None = None) -> pa.Table:
-    """A Parquet file by its first bytes, else CSV; `text_column` of a CSV is text whatever it looks like."""
-    with open(path, "rb") as stream:
-        if stream.read(4) != b"PAR1":
-            return _read_csv(path, text_column)
+def read_table(path: Path, *, text_column: str | None = None, without: Sequence[str] = ()) -> pa.Table:
+    """A Parquet file by its first bytes, else CSV; `text_column` of a CSV is text whatever it looks like.
+
+    Columns `without` are left out.
+    """
+    if not has_parquet(path):
+        return _read_csv(path, text_column)
     schema = parquet_schema(path)
-    return pq.ParquetFile(path).read(columns=[field.name for field in schema if bytes_leaf(field) is None])
+    columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
+    return pq.ParquetFile(path).read(columns=columns)
 
 
 def _read_csv(path: Path, text_column: str | None) -> pa.Table:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.data.runs import RunFolder
+from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import write_array, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import Provenance
@@ -68,7 +69,7 @@ class MapFolder(ResultFolder[MapRecord]):
 
     def class_weights(self) -> np.ndarray:
         """(K, 2) float32; NaN for a class weight without direction."""
-        return np.load(self.root / "class_weights.npy")
+        return np.array(read_npy(self.root / "class_weights.npy"))
 
     def finish(self, record: MapRecord, ids: np.ndarray, places: np.ndarray, class_weights: np.ndarray) -> None:
         """Completes it: coordinates first, the record last."""

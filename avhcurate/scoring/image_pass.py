@@ -168,8 +168,10 @@ def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
 
 
 def score_columns(values: Mapping[str, np.ndarray], usable: np.ndarray) -> dict[str, pa.Array]:
-    """Prediction and scores of the `usable` rows as columns; a score that is not defined is null."""
-    columns = {"predicted": spread(values["predicted"], usable, pa.int32())}
+    """Prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1)."""
+    known = usable.copy()
+    known[usable] = values["predicted"] >= 0
+    columns = {"predicted": spread(values["predicted"][values["predicted"] >= 0], known, pa.int32())}
     for key in SCORES:
         if key in values:
             columns[key] = spread(values[key], usable, pa.float64() if key in _DOUBLE else pa.float32())

@@ -21,6 +21,7 @@ from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
+from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
 from avhcurate.stats.downsample import evenly_spread
 
@@ -98,6 +99,11 @@ def run_name(model: LoadedModel, dataset_fingerprint: str, precision: str, limit
 
 def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -> LoadedModel:
     """The network of a run; refused unless weights, head and preprocessing are the run's."""
+    if record.attached is not None:
+        raise CurateError(
+            f"run {record.name} was attached from outputs computed elsewhere, so there is no network to run: score the "
+            "dataset with a model first"
+        )
     preprocess = Preprocess.from_record(record.preprocess)
     spec = ModelSpec(
         name=record.model,
@@ -199,17 +205,8 @@ class _Scoring:
 
     def _prototypes(self) -> np.ndarray:
         """Mean features of each class (K, D), summed in float64; zeros for a class without samples."""
-        sums = np.zeros(self.model.class_weights.shape)
-        counts = np.zeros(len(sums), np.int64)
-        for shard in self.images.shards:
-            ids = _scored_ids(self.run.shard(shard))
-            ids = ids[self.labels[ids] >= 0]
-            ids = ids[np.argsort(self.labels[ids], kind="stable")]
-            labels, starts, members = np.unique(self.labels[ids], return_index=True, return_counts=True)
-            if len(ids):
-                sums[labels] += np.add.reduceat(self.run.features_of(ids), starts, axis=0, dtype=np.float64)
-                counts[labels] += members
-        return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+        scored = (_scored_ids(self.run.shard(shard)) for shard in self.images.shards)
+        return sum_by_class(self.run, scored, self.labels, len(self.model.class_weights)).means.astype(np.float32)
 
     def _with_distance(self, shard: int, prototypes: np.ndarray) -> pa.Table:
         table = self.run.shard(shard)

@@ -1,6 +1,7 @@
 """Manifests: a CSV or Parquet table with a path or URL for each image, or a list of lines `path label_index`."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,10 @@ import pyarrow.compute as pc
 from avhcurate.disk.columns import find_path_column, is_text
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.remote import URL_PATTERN, is_url
-from avhcurate.disk.tabular import read_table
+from avhcurate.disk.tabular import has_parquet, parquet_schema, read_table
 from avhcurate.errors import CurateError
 from avhcurate.sources.labels import MAX_CLASSES
+from avhcurate.sources.list_columns import ListSource, number_lists
 from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 #: Class orders that `--classes` takes by name.
@@ -33,7 +35,8 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
 
     A row without a path is skipped, and so is one that repeats another; two rows that differ for one path are refused.
     """
-    table = read_table(path, text_column=options.image_column)
+    lists = number_lists(parquet_schema(path)) if has_parquet(path) else []
+    table = read_table(path, text_column=options.image_column, without=lists)
     if not len(table):
         raise CurateError(f"{path} has no rows: a manifest has a row for each image")
     column = find_path_column(table, options.image_column)
@@ -41,14 +44,20 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
         raise CurateError(
             f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
         )
-    return _read_paths(_trimmed(table, column), column, path, options, kind="manifest")
+    return _read_paths(_trimmed(table, column), column, path, options, kind="manifest", lists=lists)
 
 
 def _read_paths(
-    table: pa.Table, column: str, source: Path, options: ImportOptions, *, kind: Literal["manifest", "list"]
+    table: pa.Table,
+    column: str,
+    source: Path,
+    options: ImportOptions,
+    *,
+    kind: Literal["manifest", "list"],
+    lists: Sequence[str] = (),
 ) -> SourceTable:
     """The samples of a table with a column of paths, which are relative to `options.root`, else to its own folder."""
-    table, messages, skipped = _drop_repeated_paths(table, column)
+    table, rows, messages, skipped = _drop_repeated_paths(table, column)
     if not len(table):
         raise CurateError(f"column {column!r} of {source} is empty in every row: it should name the images")
     paths = table[column].cast(pa.string())
@@ -65,6 +74,7 @@ def _read_paths(
         evidence=[fingerprint_table(stats)],
         skipped=skipped,
         messages=[*messages, *missing],
+        lists=ListSource([source.absolute()], list(lists), rows) if lists else None,
     )
 
 
@@ -100,9 +110,12 @@ def _trimmed(table: pa.Table, column: str) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, texts)
 
 
-def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, list[str], int]:
-    """The table without rows that name no image or repeat another; what was left out; how many rows."""
+def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, np.ndarray, list[str], int]:
+    """The table without rows that name no image or repeat another, and which rows those are, ascending; what was left
+    out; how many rows.
+    """
     messages = []
+    rows_kept = np.flatnonzero(table[column].is_valid().to_numpy())
     named = table.filter(pc.is_valid(table[column]))
     unnamed = len(table) - len(named)
     if unnamed:
@@ -112,9 +125,9 @@ def _drop_repeated_paths(table: pa.Table, column: str) -> tuple[pa.Table, list[s
     repeated = len(named) - len(first)
     if repeated:
         _refuse_other_rows(named, column)
-        named = named.take(np.sort(first))
+        named, rows_kept = named.take(np.sort(first)), rows_kept[np.sort(first)]
         messages.append(f"{repeated} rows repeat another and were skipped")
-    return named, messages, unnamed + repeated
+    return named, rows_kept, messages, unnamed + repeated
 
 
 def _refuse_other_rows(table: pa.Table, column: str) -> None:

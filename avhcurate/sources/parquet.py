@@ -13,6 +13,7 @@ from avhcurate.disk.fingerprints import fingerprint_file
 from avhcurate.disk.tabular import parquet_schema
 from avhcurate.errors import CurateError
 from avhcurate.sources.folder import SPLITS
+from avhcurate.sources.list_columns import ListSource, number_lists
 from avhcurate.sources.source_table import ImportOptions, SourceTable, interpret
 
 _SHARD = re.compile(r"(?P<split>\w+?)-\d{5}-of-\d{5}")
@@ -51,7 +52,14 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         image_column=column,
         evidence=[fingerprint_file(file) for file in files],
         messages=messages,
+        lists=_lists(files, schemas),
     )
+
+
+def _lists(files: list[Path], schemas: list[pa.Schema]) -> ListSource | None:
+    """The columns of lists of numbers that every file has."""
+    columns = [name for name in number_lists(schemas[0]) if all(name in number_lists(schema) for schema in schemas)]
+    return ListSource([file.absolute() for file in files], columns) if columns else None
 
 
 #: Column of the paths inside the image column; a name that no user column has.
@@ -60,7 +68,8 @@ _PATH = "\0path"
 
 def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     """All columns but those of bytes, and the path inside the image column under the name `_PATH`."""
-    wanted = [field.name for field in schema if bytes_leaf(field) is None]
+    lists = number_lists(schema)
+    wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
     has_path = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
     table = pq.ParquetFile(file).read(columns=wanted + ([f"{column}.path"] if has_path else []))

@@ -14,6 +14,7 @@ from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.sources import ImportOptions, SourceTable, read_source
+from avhcurate.sources.list_columns import keep_lists
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -57,6 +58,7 @@ def import_dataset(
             raise CurateError(_what_changed(before, table))
         if before is not None and same:
             _refresh(before, table, str(source))
+            keep_lists(before, table.lists)
             if votes_column is not None and table.votes is not None:
                 attach_column(before, table.votes, votes_column, force=force)
             if sheet is not None:
@@ -64,6 +66,7 @@ def import_dataset(
             return before
         staged = workspace.create(name)
         staged.write(_record(name, table, str(source), fingerprint, before), _with_ids(table.samples))
+        keep_lists(staged, table.lists)
         _attach(staged, table, before, asked=votes_column is not None)
         if sheet is not None:
             attach_sheet(staged, sheet, str(votes), force=force)

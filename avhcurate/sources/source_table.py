@@ -21,6 +21,7 @@ from avhcurate.disk.columns import (
 )
 from avhcurate.errors import CurateError
 from avhcurate.sources.labels import Labels, encode_labels, unlabelled, with_names
+from avhcurate.sources.list_columns import ListSource
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA, PROTOTYPES
 
 #: Column names of the table and of exports.
@@ -55,7 +56,7 @@ class SourceTable:
     """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
 
     `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files.
-    `votes` holds K counts a sample where the source has such a column.
+    `votes` holds K counts a sample where the source has such a column; `lists` are columns of lists of numbers.
     """
 
     kind: SourceKind
@@ -68,6 +69,7 @@ class SourceTable:
     votes_column: str | None = None
     skipped: int = 0
     messages: list[str] = field(default_factory=list)
+    lists: ListSource | None = None
 
 
 def interpret(
@@ -83,6 +85,7 @@ def interpret(
     evidence: list[str],
     skipped: int = 0,
     messages: list[str],
+    lists: ListSource | None = None,
 ) -> SourceTable:
     """Labels, splits, votes and the user's columns of a table that no longer holds its images.
 
@@ -125,6 +128,7 @@ def interpret(
         votes_column=votes_column,
         skipped=skipped,
         messages=[*messages, *labels.messages, *renamed],
+        lists=lists,
     )
 
 

@@ -10,6 +10,7 @@ import torch
 from filelock import FileLock
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import settings_digest
 from avhcurate.errors import CurateError
@@ -82,7 +83,7 @@ class ImageCache:
 
     def images(self) -> np.ndarray:
         """All squares as (N, C, S, S) uint8, mapped from the file; zeros where none is decoded."""
-        return np.load(self.path, mmap_mode="r").transpose(0, 3, 1, 2)
+        return read_npy(self.path).transpose(0, 3, 1, 2)
 
     def _state(self, mode: str) -> np.memmap:
         return np.memmap(self._state_path, np.uint8, mode, shape=(self.shape[0],))  # type: ignore[call-overload]

@@ -39,7 +39,7 @@ def _best_match(columns: dict[str, pa.ChunkedArray], paths: pa.ChunkedArray) -> 
     Paths go before numbers, since a column `id` may well number the answers. A row whose first column of text names
     no sample may name one in the next.
     """
-    names = _Names.of(paths)
+    names = SampleNames.of(paths)
     best, most = next(iter(columns)), 0
     ids = np.full(len(columns[best]), -1, np.int64)
     for title, column in columns.items():
@@ -69,7 +69,7 @@ def _match_numbers(column: pa.ChunkedArray, samples: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Names:
+class SampleNames:
     """What samples are called: their paths, and the file names, with and without ending, that one sample alone has."""
 
     paths: pa.Array
@@ -79,7 +79,7 @@ class _Names:
     ids_of_stems: np.ndarray
 
     @classmethod
-    def of(cls, paths: pa.ChunkedArray) -> "_Names":
+    def of(cls, paths: pa.ChunkedArray) -> "SampleNames":
         names = _file_name(paths)
         stems = pc.replace_substring_regex(names, r"\.[^.]*$", "")
         return cls(paths.combine_chunks(), *_single(names), *_single(stems))

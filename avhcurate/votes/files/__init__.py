@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
 from avhcurate.votes.files.imagenetv2 import is_imagenetv2, sheet_of_hits
@@ -47,12 +46,7 @@ def read_votes(path: Path) -> VoteSheet:
 
 
 def _read_matrix(path: Path) -> VoteSheet:
-    try:
-        matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as problem:
-        raise CurateError(
-            f"{path.name} cannot be read as an array of numbers ({problem}): save the counts again"
-        ) from problem
+    matrix = read_npy(path)
     if matrix.ndim != 2:
         raise CurateError(
             f"{path.name} has shape {matrix.shape}: a count matrix has a row a sample and a column a class"
