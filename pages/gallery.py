@@ -17,7 +17,7 @@ if not page.count:
     grid_actions.nothing_matches()
 
 rows = table.page(
-    view.filters,
+    page.filters,
     sort=view.sort,
     descending=view.descending,
     offset=(number - 1) * view.per_page,
@@ -25,7 +25,7 @@ rows = table.page(
     columns=tile_columns(view.sort, view.caption),
 )
 tiles = make_tiles(rows, table.dataset.name, page.version, score=view.sort, caption=view.caption)
-kept = selection(f"{table.dataset.name} {page.version}", view.filters)
+kept = selection(f"{table.dataset.name} {page.version}", page.filters)
 chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[view.tile], page=number)
 grid_actions.action_bar(page, chosen, number)
 

@@ -1,14 +1,18 @@
 """Checks SQL predicates: only conditions over known columns pass, no statements, no files."""
 
+import copy
 import difflib
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import duckdb
 
 from avhcurate.errors import CurateError
+from avhcurate.table.filters import quote
 
 #: Kinds of expression that compare and combine values; subqueries, windows, lambdas and stars are not among them.
 _EXPRESSIONS = {
@@ -35,6 +39,9 @@ _FUNCTIONS = frozenset(
 )
 
 _LONGEST = 4000
+#: Columns of class indices, which text beside them means by name, and functions of text that keep what it means.
+_NAMES = {"label": "label_name", "predicted": "predicted_name", "curated_label": "curated_label_name"}
+_CASES = ("lower", "upper", "trim")
 
 #: Functions whose result may be longer than what they get: nested, each would multiply what the one before made.
 _TEXT_MAKERS = {"replace", "concat", "||"}
@@ -48,10 +55,65 @@ def check_predicate(text: str, columns: Iterable[str]) -> None:
 
     >>> check_predicate("avh > 0.1 AND label_name = 'cat'", ["avh", "label_name"])
     """
+    with _readable(text):
+        _check_condition(text, columns)
+
+
+def by_name(text: str) -> str:
+    """The same condition with classes that are compared with text read as their names.
+
+    >>> print(by_name("label = 'dog' AND predicted IN ('cat', 'cow')"))
+    ((label_name = 'dog') AND (predicted_name IN ('cat', 'cow')))
+    >>> by_name("label = 3")
+    'label = 3'
+    """
+    with _readable(text):
+        node = copy.deepcopy(_parse(text))
+        return _text_of(node) if _name_classes(node["where_clause"]) else text
+
+
+def columns_in(text: str) -> list[str]:
+    """The columns that a condition names, each once, in their order."""
+    columns = [node for node in _nodes(_parse(text)["where_clause"]) if node.get("class") == "COLUMN_REF"]
+    return list(dict.fromkeys(".".join(node["column_names"]) for node in columns))
+
+
+def describe_column(name: str, kind: str, value: Any) -> str:
+    """What a column of a DuckDB type holds, with a condition on it; `value` is one that occurs, None for none.
+
+    >>> describe_column("avh", "DOUBLE", 0.03125)
+    'avh is a number (DOUBLE), as in avh > 0.0312'
+    >>> print(describe_column("odd name", "VARCHAR", "it's"))
+    odd name is text (VARCHAR), as in "odd name" = 'it''s'
+    """
+    column = name if name.isidentifier() else quote(name)
+    what, example = next(
+        (what, example) for pattern, what, example in _KINDS if re.fullmatch(pattern, kind, re.IGNORECASE)
+    )
+    return f"{name} is {what} ({kind}), as in {example(column, value)}"
+
+
+def _quoted(value: Any) -> str:
+    return "'" + str("text" if value is None else value).replace("'", "''") + "'"
+
+
+#: Types of DuckDB by pattern: what a column of it holds, and a condition on it.
+_KINDS: tuple[tuple[str, str, Callable[[str, Any], str]], ...] = (
+    (r".*\[\d*\]", "a list", lambda column, value: f"list_contains({column}, {_quoted((value or ['blurred'])[0])})"),
+    (r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?", "a whole number", lambda column, value: f"{column} = {value or 0}"),
+    (r"FLOAT|DOUBLE|DECIMAL.*", "a number", lambda column, value: f"{column} > {value or 0:.3g}"),
+    (r"BOOLEAN", "true or false", lambda column, _: f"NOT {column}"),
+    (r"DATE|TIME.*", "a date", lambda column, value: f"{column} > {_quoted(value)}"),
+    (r".*", "text", lambda column, value: f"{column} = {_quoted(value)}"),
+)
+
+
+@contextmanager
+def _readable(text: str) -> Iterator[None]:
     if len(text) > _LONGEST:
         raise CurateError(f"the predicate is {len(text)} characters long: {_LONGEST} is the most")
     try:
-        _check_condition(text, columns)
+        yield
     except RecursionError:
         raise CurateError("the predicate is nested too deeply: write it with fewer brackets or NOTs") from None
 
@@ -69,15 +131,56 @@ def _check_condition(text: str, columns: Iterable[str]) -> None:
 @lru_cache(maxsize=256)
 def _parse(condition: str) -> dict[str, Any]:
     query = "SELECT json_serialize_sql(?)"
-    with duckdb.connect() as connection:
-        (serialised,) = connection.execute(query, [f"SELECT 1 FROM samples WHERE {condition}"]).fetchall()[0]
+    try:
+        with duckdb.connect() as connection:
+            (serialised,) = connection.execute(query, [f"SELECT 1 FROM samples WHERE {condition}"]).fetchall()[0]
+    except duckdb.InvalidInputException as error:  # half a surrogate pair, say
+        raise CurateError(f"cannot read the condition: {str(error).splitlines()[0]}") from error
     parsed: dict[str, Any] = json.loads(serialised)
     if parsed["error"]:
-        raise CurateError(f"cannot read the predicate: {parsed.get('error_message', 'not SQL')}")
+        why = parsed.get("error_message", "not SQL")
+        raise CurateError(f"cannot read the condition: {why}. Write one such as avh > 0.1 AND label = 'cat'")
     if len(parsed["statements"]) != 1:
         raise CurateError("give one predicate, not several statements")
     node: dict[str, Any] = parsed["statements"][0]["node"]
     return node
+
+
+def _text_of(node: dict[str, Any]) -> str:
+    """The condition of a parsed query as SQL."""
+    statement = json.dumps({"error": False, "statements": [{"node": node}]})
+    with duckdb.connect() as connection:
+        (query,) = connection.execute("SELECT json_deserialize_sql(?)", [statement]).fetchall()[0]
+    return str(query).partition(" WHERE ")[2]
+
+
+def _name_classes(node: Any) -> bool:
+    """Turns columns of class indices that stand beside text into columns of names; whether there were any."""
+    changed = False
+    for child in _children(node):
+        changed |= _name_classes(child)
+    operands = _children(node)
+    if any(_constant_text(operand) is not None for operand in operands):
+        for column in [column for operand in operands for column in _compared(operand)]:
+            if (name := column["column_names"][-1].lower()) in _NAMES:
+                column["column_names"], changed = [_NAMES[name]], True
+    return changed
+
+
+def _compared(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The columns whose values an operand compares, as they are or as changed by functions of text."""
+    if node["class"] == "FUNCTION" and node["function_name"].lower() in _CASES:
+        return [column for child in _children(node) for column in _compared(child)]
+    return [node] if node["class"] == "COLUMN_REF" else []
+
+
+def _children(node: Any) -> list[dict[str, Any]]:
+    """The expressions directly below a node."""
+    values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    found = []
+    for value in values:
+        found += [value] if isinstance(value, dict) and value.get("class") not in (None, "TYPE") else _children(value)
+    return found
 
 
 def _check(node: Any, columns: dict[str, str]) -> None:

@@ -1,12 +1,13 @@
 """Limits of a query with a condition of somebody's own: an address can bring one."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import duckdb
 
 from avhcurate.errors import CurateError
+from avhcurate.table.predicates import columns_in
 
 #: Seconds that such a query may take, and bytes beyond the table.
 LONGEST_S, MOST_BYTES = 10.0, 1 << 30
@@ -19,8 +20,8 @@ def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def as_user_errors() -> Iterator[None]:
-    """Raises `CurateError` for a condition that does not fit the columns or takes too much."""
+def as_user_errors(condition: str, example: Callable[[str], str]) -> Iterator[None]:
+    """Raises `CurateError` for a condition that takes too much or does not fit its columns; `example` describes one."""
     try:
         yield
     except duckdb.InterruptException:
@@ -28,7 +29,9 @@ def as_user_errors() -> Iterator[None]:
     except duckdb.OutOfMemoryException:
         raise CurateError("the condition needs more memory than a query may use: simplify it") from None
     except (duckdb.DataError, duckdb.NotSupportedError, duckdb.ProgrammingError) as error:
-        raise CurateError(f"the condition does not fit the columns: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        about = [example(name) for name in columns_in(condition)] if condition else []
+        raise CurateError(f"the condition does not fit the columns: {'; '.join([reason, *about])}") from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from avhcurate.scores import SCORES, Score
 from avhcurate.table.arrow import or_empty, state_table, to_pandas
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summaries_of, summary_query
-from avhcurate.table.predicates import check_predicate
+from avhcurate.table.predicates import by_name, check_predicate, describe_column
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
 
 #: The columns of every export in their order; the user's own follow.
@@ -257,7 +257,7 @@ class SampleTable:
         query = f"SELECT {self._list(columns)} FROM samples"
         if filters is not None and filters.where:
             self.count(filters)  # a condition that takes too long is refused before the first row
-        with as_user_errors():
+        with as_user_errors(filters.where if filters else "", self._example):
             yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
@@ -342,7 +342,7 @@ class SampleTable:
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"
     ) -> Iterator[duckdb.DuckDBPyRelation]:
         """A relation to be read within the block; with a condition of somebody's own for a limited time."""
-        with as_user_errors():
+        with as_user_errors(filters.where if filters else "", self._example):
             cursor = self._connection.cursor()
             relation = self._relation(query, filters, tail, condition, cursor=cursor)
             if filters is None or not filters.where:
@@ -374,7 +374,13 @@ class SampleTable:
     def condition(self, text: str) -> str:
         """A condition over the columns as SQL; anything else is refused."""
         check_predicate(text, self.columns)
-        return f"({text}\n)"
+        return f"({by_name(text)}\n)"
+
+    def _example(self, name: str) -> str:
+        """What a column holds, and a condition on it with a value that occurs."""
+        query = f"SELECT any_value({quote(name)}) FROM samples"
+        ((value,),) = self._connection.cursor().execute(query).fetchall()
+        return describe_column(name, self.types[name], value)
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)

@@ -110,7 +110,7 @@ def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> Non
         return
     view = frame.view
     order: dict[str, Any] = {"sort": view.sort, "descending": view.descending}
-    row = frame.table.page(view.filters, **order, offset=place, limit=1, columns=["id"])
+    row = frame.table.page(frame.filters, **order, offset=place, limit=1, columns=["id"])
     url_state.change(page=place // view.per_page + 1, sample=int(row["id"][0]))
 
 

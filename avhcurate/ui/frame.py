@@ -27,16 +27,21 @@ SIMULATED = ":orange-badge[:material/smart_toy: Simulated votes]"
 
 @dataclass(frozen=True)
 class Frame:
-    """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters."""
+    """The view, fitted to the data, and the open table (None without a dataset); `count` samples match the filters.
+
+    `problem` says what is wrong with the view's condition: then no sample matches.
+    """
 
     workspace: Workspace
     view: View
     table: DatasetTable | None = None
     count: int = 0
+    problem: str = ""
 
     @property
     def filters(self) -> Filters:
-        return self.view.filters
+        """The view's filters; such that leave nothing where its condition is wrong."""
+        return self.view.filters.with_(where="FALSE") if self.problem else self.view.filters
 
     @property
     def version(self) -> str:
@@ -61,6 +66,8 @@ def enter(frame: Frame) -> None:
     """Makes `frame` that of this script run, and shows the error and the messages of the callback before it."""
     st.session_state[_FRAME] = frame
     show_messages()
+    if frame.problem:
+        st.error(plain(f"No sample is shown until the SQL condition on the left is right: {frame.problem}"))
 
 
 def announce(text: str, icon: str = "check_circle") -> None:
@@ -94,7 +101,7 @@ def with_data() -> Opened:
     if frame.table is None:
         empty_workspace(frame)
         st.stop()
-    return Opened(frame.workspace, frame.view, frame.table, frame.count)
+    return Opened(frame.workspace, frame.view, frame.table, frame.count, frame.problem)
 
 
 def with_run() -> Opened:

@@ -52,7 +52,7 @@ def sample_grid(
     table has no such column; `look` changes a tile. Actions are pinned to the window, or else follow the grid.
     """
     view = page.view
-    part = replace(page, view=replace(view, filters=view.filters.with_(ids=tuple(ids))), count=len(ids))
+    part = replace(page, view=replace(view, filters=page.filters.with_(ids=tuple(ids))), count=len(ids))
     number = min(view.page, grid_actions.pages(part))
     shown = list(ids[(number - 1) * view.per_page : number * view.per_page])
     rows = rows_of(page.table, shown, columns=tile_columns("id" if values is not None else score, view.caption))

@@ -16,7 +16,7 @@ from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
-from avhcurate.ui.user_errors import plain, show_user_error
+from avhcurate.ui.user_errors import plain
 
 #: Name of the page that is open, which a saved view comes back to.
 _PAGE = "frame.page"
@@ -54,8 +54,8 @@ def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> 
     notices += lost
     if table.run is None and view.sort in SCORES:
         view = replace(view, sort="id", descending=False)
-    view, count = _filter(workspace, view, table)
-    return Frame(workspace, view, table, count)
+    count, problem = _filter(workspace, view, table)
+    return Frame(workspace, view, table, count, problem)
 
 
 def _choose_data(
@@ -103,8 +103,11 @@ def _describe(table: DatasetTable) -> None:
         st.markdown(" ".join(badges), help=note)
 
 
-def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View, int]:
-    """Draws the filters; returns the view without an invalid condition, and the number of matching samples."""
+def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:
+    """Draws the filters; returns the number of matching samples, and what is wrong with their condition, if anything.
+
+    A condition that is wrong matches nothing: shown or exported, all samples would pass for those it was meant for.
+    """
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Filters**")
         st.button(
@@ -118,14 +121,12 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[View
         _save_view(workspace, table)
     matching = st.empty()
     try:
-        count = table.count(view.filters)
+        count, problem = table.count(view.filters), ""
     except CurateError as error:
-        show_user_error(error)
-        view = replace(view, filters=view.filters.with_(where=""))
-        count = table.count(view.filters)
+        count, problem = 0, str(error)
     matching.caption(f"**{count:,}** of {table.size:,} samples match")
-    show_filters(table, view.filters)
-    return view, count
+    show_filters(table, view.filters, unfolded=bool(problem))
+    return count, problem
 
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:

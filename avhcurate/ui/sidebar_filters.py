@@ -21,12 +21,12 @@ Widget = Callable[[DatasetTable, Filters], None]
 _EXCLUDED = {"Hide": False, "Show": None, "Only": True}
 
 
-def show_filters(table: DatasetTable, filters: Filters) -> None:
-    """The widget of each filter that applies to the table, the rarer ones in an expander."""
+def show_filters(table: DatasetTable, filters: Filters, *, unfolded: bool = False) -> None:
+    """The widget of each filter that applies to the table, the rarer ones in an expander, which may be `unfolded`."""
     for widget in SHOWN.values():
         widget(table, filters)
     set_below = sum(bool(getattr(filters, field)) for field in FOLDED)
-    with st.expander(f"More filters ({set_below})" if set_below else "More filters"):
+    with st.expander(f"More filters ({set_below})" if set_below else "More filters", expanded=unfolded):
         for widget in FOLDED.values():
             widget(table, filters)
         _edges(table)
@@ -90,7 +90,8 @@ def _where(_: DatasetTable, filters: Filters) -> None:
         "where",
         filters.where,
         placeholder="avh > 0.1 AND norm < 12",
-        help="Any condition over the columns of an export, your own columns among them.",
+        help="Any condition over the columns of an export, your own columns among them. A class compared with text is "
+        "meant by its name: label = 'dog' AND predicted <> 'dog'.",
     )
 
 

@@ -13,6 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.predicates import check_predicate
 from avhcurate.table.sample_table import SampleTable
+from tests.fakes.datasets import add_dataset
 
 COLUMNS = ["id", "path", "avh", "hsf", "label", "label_name", "tags", "Taken On", "_file"]
 
@@ -116,6 +117,42 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
 def test_a_condition_that_fails_only_when_it_runs_is_a_mistake_of_the_users(digits, text):
     with pytest.raises(CurateError):
         digits.count(Filters(where=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("label = '3'", "label = 3"),
+        ("'3' <> label AND avh > 0.1", "label <> 3 AND avh > 0.1"),
+        ("predicted IN ('1', '8')", "predicted IN (1, 8)"),
+        ("lower(label) LIKE '3%'", "label = 3"),
+        ("NOT (curated_label BETWEEN '0' AND '2')", "curated_label > 2"),
+        ("label = 3 AND path LIKE 'digits%'", "label = 3 AND path LIKE 'digits%'"),
+    ],
+)
+def test_a_class_compared_with_text_is_meant_by_its_name(digits, text, same):
+    assert digits.count(Filters(where=text)) == digits.count(Filters(where=same))
+
+
+def test_names_are_compared_and_not_indices(workspace, tmp_path):
+    table = add_dataset(workspace, tmp_path, {"10/a.png": b"", "2/a.png": b"", "2/b.png": b""})
+    assert table.classes == ("10", "2")
+    assert table.frame(Filters(where="label = '2'"))["path"].to_list() == ["2/a.png", "2/b.png"]
+    assert table.count(Filters(where="label = 'cat'")) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("avh > 'high'", r"avh is a number \(FLOAT\), as in avh > 0\.\d+"),
+        ("tags = 5", r"tags is a list \(VARCHAR\[\]\), as in list_contains\(tags, 'blurred'\)"),
+        ("excluded > 'b'", r"excluded is true or false \(BOOLEAN\), as in NOT excluded"),
+    ],
+)
+def test_a_condition_that_does_not_fit_is_told_the_type_and_an_example(digits, text, said):
+    with pytest.raises(CurateError, match=said) as error:
+        digits.count(Filters(where=text))
+    assert digits.count(Filters(where=str(error.value).rpartition("as in ")[2])) >= 0
 
 
 # --- random conditions, DuckDB against pandas ----------------------------------------------------------------

@@ -99,11 +99,20 @@ def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, q
     assert "**1,797** of 1,797" in matching(app)
 
 
-@pytest.mark.parametrize("where", ["avh >", "nothing = 1", "id IN (SELECT 1)", "1; DROP TABLE samples"])
-def test_a_condition_that_is_none_is_an_error_message_and_does_not_hide_the_samples(open_app, demo, where):
-    app = open_app(demo, where=where)
-    assert app.error
-    assert "**1,797** of 1,797" in matching(app)
+@pytest.mark.parametrize("where", ["avh >", "nothing = 1", "id IN (SELECT 1)", "avh > 'high'"])
+def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_page, demo, where):
+    app = open_page("gallery", demo.root, where=where)
+    assert "No sample is shown until the SQL condition" in app.error[0].value
+    assert "**0** of 1,797" in matching(app)
+    assert app.text_input(key="filter.where").value == where
+    more = next(expander for expander in app.sidebar.expander if "More filters" in expander.label)
+    assert more.proto.expanded
+    assert not [button for button in app.get("download_button") if not button.proto.disabled]
+    assert [link.proto.query_string for link in app.get("page_link") if "where=" not in link.proto.query_string] == []
+
+
+def test_a_class_is_meant_by_its_name_in_the_box_too(open_app, demo):
+    assert "**183** of 1,797" in matching(open_app(demo, where="label = '3'"))
 
 
 def test_edited_bin_edges_are_the_bins_of_the_filter(open_app, demo):
