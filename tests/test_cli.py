@@ -1,6 +1,7 @@
 """The command line end to end: what it prints, what it writes, and how it ends."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from tests.fakes.waiting import wait_until
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_r
         (["correlate", "digits", "--bins", "1,0"], "rise"),
         (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
         (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
-        (["export", "digits", "--format", "csv", "--out", "x.csv", "--where", "1; DROP TABLE samples"], "predicate"),
+        (["export", "digits", "--format", "csv", "--out", "x.csv", "--where", "1; DROP TABLE samples"], "condition"),
         (["select", "digits", "--rule", "avc", "--portion", "2", "--out", "x.csv"], "portion"),
         (["import", "digits2", "/no/such/folder"], "/no/such/folder"),
         (["score", "digits", "--model", "torchvision:resnet5000"], "resnet"),
@@ -133,3 +136,20 @@ def test_without_a_verb_there_is_the_help(cli):
     code, out, err = cli()
     assert code == 2
     assert "correlate" in out + err
+
+
+def test_killing_serve_ends_the_server(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def answers():
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", port)) == 0
+
+    command = [sys.executable, "-m", "avhcurate", "serve", "--workspace", tmp_path, "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: answers() or process.poll() is not None)
+    process.kill()
+    process.wait()
+    assert not answers()
