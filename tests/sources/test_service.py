@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,7 @@ def test_a_folder_deeper_than_python_recurses_is_read(workspace: Workspace, tmp_
     finally:
         os.chdir(here)
     assert scan_folder(tmp_path / "d").images == []
+    subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)  # Python's own way recurses
 
 
 def test_links_are_followed_out_of_the_folder_but_not_in_circles(workspace: Workspace, tmp_path: Path) -> None:
