@@ -112,8 +112,9 @@ def export(
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
     from avhcurate import export as avhcurate_export
-    from avhcurate.table.dataset_table import open_saved, open_table
+    from avhcurate.table.dataset_table import open_table
     from avhcurate.table.filters import Filters
+    from avhcurate.table.logs import open_saved
     from avhcurate.votes.bins import parse_edges
 
     folder = options.open_workspace(workspace)

@@ -12,7 +12,7 @@ from avhcurate.curate.annotations import user
 from avhcurate.data.saved_log import Kind, SavedEntry
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.table.dataset_table import open_saved
+from avhcurate.table.logs import open_saved
 
 #: A name is short and printable, so that it fits a list, an address and a file.
 LONGEST_NAME = 60

@@ -77,9 +77,8 @@ def launch(
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-m", module, *argv],
-        stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
-        **streams,
+        **{"stdin": subprocess.DEVNULL} | streams,
     )
 
 

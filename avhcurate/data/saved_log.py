@@ -28,7 +28,7 @@ ENTRIES = log_table(
     sa.Column("address", sa.String),
 )
 #: The members of a set as one Parquet file of paths: a million of them are written and read in one go.
-_MEMBERS = sa.Table(
+MEMBERS = sa.Table(
     "saved_members",
     _METADATA,
     sa.Column("entry", sa.Integer, sa.ForeignKey("saved.id"), primary_key=True),
@@ -62,7 +62,7 @@ class SavedLog(AppendOnlyLog):
         members = sorted(set(paths))
         with self.engine.begin() as connection:
             entry = self._insert(connection, dataset, who, "save", kind="set", name=name, n=len(members))
-            connection.execute(_MEMBERS.insert().values(entry=entry, paths=_packed(members)))
+            connection.execute(MEMBERS.insert().values(entry=entry, paths=_packed(members)))
         return entry
 
     def save_view(self, dataset: str, name: str, page: str, query: Mapping[str, str], *, who: str) -> int:
@@ -81,10 +81,10 @@ class SavedLog(AppendOnlyLog):
         """The same under a new name, and the old name removed: two entries, both or none."""
         old = self.find(dataset, kind, name)
         address = json.dumps([old.page, old.query]) if kind == "view" else None
-        copied = sa.select(sa.bindparam("new", type_=sa.Integer), _MEMBERS.c.paths).where(_MEMBERS.c.entry == old.id)
+        copied = sa.select(sa.bindparam("new", type_=sa.Integer), MEMBERS.c.paths).where(MEMBERS.c.entry == old.id)
         with self.engine.begin() as connection:
             entry = self._insert(connection, dataset, who, "save", kind=kind, name=new, n=old.n, address=address)
-            connection.execute(_MEMBERS.insert().from_select(["entry", "paths"], copied), {"new": entry})
+            connection.execute(MEMBERS.insert().from_select(["entry", "paths"], copied), {"new": entry})
             self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=old.n)
 
     def undo(self, dataset: str, entry: int, *, who: str) -> SavedEntry:
@@ -101,7 +101,7 @@ class SavedLog(AppendOnlyLog):
     def members(self, entry: int) -> pa.Array:
         """Paths of the set that an entry saved, sorted."""
         with self.engine.connect() as connection:
-            packed = connection.execute(sa.select(_MEMBERS.c.paths).where(_MEMBERS.c.entry == entry)).scalar_one()
+            packed = connection.execute(sa.select(MEMBERS.c.paths).where(MEMBERS.c.entry == entry)).scalar_one()
         return pq.read_table(io.BytesIO(packed))["path"].combine_chunks()
 
     def find(self, dataset: str, kind: Kind, name: str) -> SavedEntry:

@@ -126,7 +126,7 @@ class Jobs:
         return record
 
     def newest(self) -> JobRecord | None:
-        return next(self._all(), None)
+        return next(self.all(), None)
 
     def request_cancel(self, job: str) -> None:
         """Asks a job to stop at its next opportunity."""
@@ -139,8 +139,7 @@ class Jobs:
         try:
             self._lock.acquire(timeout=_PATIENCE)
         except Timeout:
-            other = next((job for job in self._all() if job.active and job.id != record.id), None)
-            name = f"`{other.verb} {other.dataset}`" if other else "another job"
+            name = self._running_name(but=record.id)
             self.write(record.model_copy(update={"state": "failed", "message": f"{name} is running"}))
             raise CurateError(f"{name} is running in this workspace: wait for it or cancel it first") from None
         running = _RunningJob(self, record, on_report)
@@ -156,7 +155,29 @@ class Jobs:
         finally:
             self._lock.release()
 
-    def _all(self) -> Iterator[JobRecord]:
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Keeps jobs from running while the block works; refused while one runs or is about to."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if (newest := self.newest()) and newest.active:
+            raise CurateError(f"`{newest.verb} {newest.dataset}` is running: wait for it or cancel it first")
+        try:
+            self._lock.acquire(timeout=_PATIENCE)
+        except Timeout:
+            raise CurateError(
+                f"{self._running_name()} is running in this workspace: wait for it or cancel it first"
+            ) from None
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _running_name(self, *, but: str = "") -> str:
+        """The job that runs, in words; `but` is another one."""
+        running = next((job for job in self.all() if job.active and job.id != but), None)
+        return f"`{running.verb} {running.dataset}`" if running else "another job"
+
+    def all(self) -> Iterator[JobRecord]:
         """Readable records, the newest first."""
         names = sorted((path.name for path in self.root.glob("*-*") if path.is_dir()), reverse=True)
         yield from filter(None, map(self.read, names))

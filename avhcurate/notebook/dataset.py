@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -409,6 +409,23 @@ class Dataset:
             raise CurateError(f"{out} has no ending: give a format, one of {listed(export.FORMATS)}")
         only = None if samples is None else chosen_ids(self.sample_table, samples)
         return export.export(self.sample_table, _filters(where), format, Path(out), only=only, force=force)
+
+    def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> Any:
+        """Opens the app on this dataset and run: in Jupyter as a frame, elsewhere the address to open.
+
+        `page`: home, gallery, map, disagreement, correlation, suspects, ...; `where` filters it. The first call starts
+        a server for the workspace on a free port of this machine, which ends with this process. Raises CurateError for
+        an unknown page, and where the app cannot start.
+
+        >>> import avhcurate
+        >>> avhcurate.example().show()  # doctest: +SKIP
+        'http://127.0.0.1:40123/gallery?dataset=digits&run=avhcurate-digits-6e9d7d43'
+        """
+        from avhcurate.notebook.server import app_address, in_frame
+
+        run = self.sample_table.run
+        query = {"dataset": self.name} | ({"run": run.name} if run else {}) | _filters(where).to_query()
+        return in_frame(app_address(self.workspace, page, query), height)
 
 
 def _filters(where: str | Filters | None) -> Filters:

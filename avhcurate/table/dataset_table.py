@@ -1,12 +1,8 @@
 """Opens a dataset with one model run as a single table, and keeps its annotations and votes up to date."""
 
-import os
-import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,17 +10,15 @@ import pandas as pd
 from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
 from avhcurate.data.runs import RunFolder, RunRecord
-from avhcurate.data.saved_log import SavedLog
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
+from avhcurate.table.logs import database_url, open_response_log, open_saved
+from avhcurate.table.renaming import finish_renaming
 from avhcurate.table.sample_table import SampleTable
 from avhcurate.votes import bins
 from avhcurate.votes.counting import VoteCounter
-from avhcurate.votes.log import ResponseLog
-
-_Log = TypeVar("_Log")
 
 
 class DatasetTable(SampleTable):
@@ -34,7 +28,7 @@ class DatasetTable(SampleTable):
         self, workspace: Workspace, dataset: DatasetFolder, run: RunFolder | None, edges: Sequence[float] | None = None
     ) -> None:
         self.dataset, self.run = dataset, run
-        self.log, self.saved = AnnotationLog(_database_url(workspace)), open_saved(workspace)
+        self.log, self.saved = AnnotationLog(database_url(workspace)), open_saved(workspace)
         self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
@@ -106,6 +100,7 @@ def open_table(
 
     Without any run the score columns are null; asking for a model that was not run is refused.
     """
+    finish_renaming(workspace)
     dataset = workspace.dataset(name)
     run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
     if run and not run.complete:
@@ -180,37 +175,3 @@ def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
     if missing or not keys:
         names = ", ".join(missing) or "(none given)"
         raise CurateError(f"no score is called {names}: choose from {', '.join(table.scores)}")
-
-
-def open_saved(workspace: Workspace) -> SavedLog:
-    """The stored sets and views of a workspace, in the database of its annotations."""
-    return _shared(SavedLog, *_url_and_file(workspace))
-
-
-def open_response_log(workspace: Workspace) -> ResponseLog:
-    """The response log, in the same database; one for the whole process, since it keeps the responses in memory."""
-    return _shared(ResponseLog, *_url_and_file(workspace))
-
-
-@lru_cache(maxsize=16)
-def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
-    return log(url)
-
-
-def _url_and_file(workspace: Workspace) -> tuple[str, int]:
-    """The database and the inode of its file, which differs once a workspace was removed and made again."""
-    url, path = _database_url(workspace), workspace.annotations_path
-    if not url.endswith(str(path)):
-        return url, 0
-    path.touch()
-    return url, path.stat().st_ino
-
-
-def _database_url(workspace: Workspace) -> str:
-    """AVHCURATE_DATABASE_URL, else annotations.db in the workspace."""
-    url = os.environ.get("AVHCURATE_DATABASE_URL")
-    if url:
-        # By its plain names SQLAlchemy means another driver than the one that comes with the extra.
-        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{workspace.annotations_path}"

@@ -89,11 +89,15 @@ class ResponseLog:
         """Removes everything under an annotator's name, from the disk too; returns how many answers went."""
         with self.transaction(dataset) as log:
             answers = log.withdraw(annotator, at=at)
+        self.wipe()
+        return answers
+
+    def wipe(self) -> None:
+        """Overwrites on the disk what was deleted."""
         if self._sqlite:
             connection = self._engine.raw_connection()
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # older pages linger in the log file
             connection.close()
-        return answers
 
     @contextmanager
     def reading(self, dataset: str) -> Iterator["LogTransaction"]:
@@ -120,6 +124,11 @@ class LogTransaction:
     def __init__(self, connection: sa.Connection, dataset: str) -> None:
         self._connection = connection
         self._dataset = dataset
+
+    @property
+    def connection(self) -> sa.Connection:
+        """The connection, for tables of the other logs in the same database."""
+        return self._connection
 
     def leases(self, design: Design, annotator: str) -> list[Lease]:
         """Images that an annotator holds, expired or not, in order."""

@@ -1,0 +1,116 @@
+"""The app beside a notebook: a server as a child process, on a free port of this machine, that ends with its parent."""
+
+import atexit
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+
+#: Variable of the server with the origins whose pages may frame it (see `ui.own_hosts`).
+_FRAMES = "AVHCURATE_FRAMES"
+#: Where notebooks of this machine are served, whose pages may frame the app.
+_NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*")
+_PAGES = Path(__file__).parents[2] / "pages"
+#: Seconds within which a server must answer.
+_START_LIMIT = 120.0
+
+#: The server of each workspace that this process has started.
+_servers: dict[Path, "AppServer"] = {}
+
+
+class AppServer:
+    """A running server: its address, as http://127.0.0.1:PORT, and its process."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        port = _free_port()
+        self.address = f"http://127.0.0.1:{port}"
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed by stop)
+        # Its input is a pipe of ours: however this process ends, the server reads the end of it and stops.
+        self._process = background.launch(
+            ["serve", "--port", str(port), "--workspace", str(workspace.root.absolute()), "--until-input-ends"],
+            environment={_FRAMES: " ".join(filter(None, [os.environ.get(_FRAMES), *_NOTEBOOKS]))},
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # an interrupt of the kernel is not the server's
+        )
+        atexit.register(self.stop)
+        self._wait()
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ends the server and waits until it is gone; a second call does nothing."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait(timeout=_START_LIMIT)
+        self._log.close()
+        atexit.unregister(self.stop)
+
+    def _wait(self) -> None:
+        """Until it answers."""
+        until = time.monotonic() + _START_LIMIT
+        while time.monotonic() < until and self.running:
+            try:
+                with urllib.request.urlopen(f"{self.address}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        self._log.seek(0)
+        output = self._log.read()
+        self.stop()
+        why = background.reason(output, self._process.returncode)
+        raise CurateError(f"the app did not start ({why}): run `avhcurate serve` in a shell to see more")
+
+
+def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
+    """The address of a page of the app, whose server is started unless this process has started it before."""
+    pages = sorted(path.stem for path in _PAGES.glob("*.py"))
+    if page not in pages:
+        raise CurateError(f"no page is called {page}: choose from {', '.join(pages)}")
+    root = workspace.root.absolute()
+    server = _servers.get(root)
+    if server is None or not server.running:
+        server = _servers[root] = AppServer(workspace)
+    return f"{server.address}/{'' if page == 'home' else page}?{urlencode(query)}"
+
+
+def stop_servers() -> None:
+    """Stops the servers that this process has started."""
+    while _servers:
+        _servers.popitem()[1].stop()
+
+
+def in_frame(address: str, height: int) -> Any:
+    """The page in a frame of the notebook; in another Python its address, as text."""
+    if not _in_jupyter():
+        return address
+    from IPython.display import IFrame
+
+    return IFrame(address, width="100%", height=height)
+
+
+def _in_jupyter() -> bool:
+    """Whether a kernel of Jupyter runs this."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

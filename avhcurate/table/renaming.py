@@ -1,0 +1,142 @@
+"""Renames a dataset with all that is kept under its name; what a crash cuts short is finished later."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.workspace import Workspace, check_name
+from avhcurate.disk.files import write_atomic, write_json
+from avhcurate.disk.jobs import Jobs
+from avhcurate.errors import CurateError
+from avhcurate.table.logs import open_logs
+from avhcurate.votes.named_rows import has_rows, rename_rows
+
+#: Fields by which records of results name a dataset.
+_FIELDS = {"training.json": ("dataset", "held_out", "recorded"), "self-training.json": ("source", "target")}
+
+
+class Renaming(BaseModel):
+    """A renaming under way, in `datasets/.renaming.json` from before its first step to after its last."""
+
+    old: str
+    new: str
+
+
+def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
+    """Gives a dataset another name, under which its votes, decisions, sets, runs, trainings and jobs stay.
+
+    The name must be free, also in the database. Refused while a job runs. A process that is killed on the way leaves a
+    note, by which the next one that opens a dataset finishes.
+    """
+    check_name(new)
+    with _alone(workspace, old, new):
+        _finish(workspace)
+        workspace.dataset(old)
+        if new in workspace.names() or (workspace.datasets / new).exists():
+            raise CurateError(f"there is a dataset {new!r} already: choose another name")
+        if has_rows(open_logs(workspace), new):
+            raise CurateError(
+                f"the database holds votes or decisions about an earlier dataset {new!r}: choose another name"
+            )
+        write_json(_note(workspace), Renaming(old=old, new=new))
+        _finish(workspace)
+    return workspace.dataset(new)
+
+
+def finish_renaming(workspace: Workspace) -> None:
+    """Finishes a renaming that was cut short, if there is one; left for later while a job runs."""
+    if (unfinished := _unfinished(workspace)) is None:
+        return
+    try:
+        with _alone(workspace, unfinished.old, unfinished.new):
+            _finish(workspace)
+    except CurateError:  # a job has its hands on the dataset: nothing is wrong but the name
+        return
+
+
+@contextmanager
+def _alone(workspace: Workspace, *names: str) -> Iterator[None]:
+    """No job runs, and nobody else changes these datasets."""
+    first, second = sorted(names)
+    with Jobs(workspace.root).idle(), workspace.lock(first):
+        if first == second:
+            raise CurateError(f"the dataset is called {first!r} already: choose another name")
+        with workspace.lock(second):
+            yield
+
+
+def _note(workspace: Workspace) -> Path:
+    return workspace.datasets / ".renaming.json"
+
+
+def _unfinished(workspace: Workspace) -> Renaming | None:
+    try:
+        return Renaming.model_validate_json(_note(workspace).read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _finish(workspace: Workspace) -> None:
+    """All steps of the renaming that is noted. Until the folder moves, each can be done twice and changes nothing more.
+
+    While the old folder stands, no other dataset can take the old name.
+    """
+    if (renaming := _unfinished(workspace)) is None:
+        return
+    old, new = renaming.old, renaming.new
+    source, target = workspace.datasets / old, workspace.datasets / new
+    if not target.exists():
+        _rename_in_records(workspace, old, new)
+        _rename_in_jobs(workspace, old, new)
+        _rename_in_cache(workspace, old, new)
+        rename_rows(open_logs(workspace), old, new)
+        os.rename(source, target)
+    folder = DatasetFolder(target)
+    folder.write_record(folder.record.model_copy(update={"name": new}))
+    _note(workspace).unlink()
+
+
+def _rename_in_records(workspace: Workspace, old: str, new: str) -> None:
+    """Trainings and self-trainings name the datasets that they learnt from, also those of other datasets."""
+    for file, names in _FIELDS.items():
+        for path in workspace.datasets.glob(f"*/*/*/{file}"):
+            record = json.loads(path.read_bytes())
+            changes = {name: new for name in names if record.get(name) == old}
+            if changes:
+                write_atomic(path, json.dumps(record | changes, indent=2) + "\n")
+
+
+def _rename_in_jobs(workspace: Workspace, old: str, new: str) -> None:
+    """Jobs resume by their arguments, in which the name is an argument or the value of an option."""
+    jobs = Jobs(workspace.root)
+    for job in jobs.all():
+        argv = _renamed_arguments(job.argv, old, new)
+        if argv != job.argv or job.dataset == old:
+            jobs.write(job.model_copy(update={"argv": argv, "dataset": new if job.dataset == old else job.dataset}))
+
+
+def _renamed_arguments(argv: list[str], old: str, new: str) -> list[str]:
+    """
+    >>> _renamed_arguments(["train", "a", "--held-out", "a", "--weights=a"], "a", "b")
+    ['train', 'b', '--held-out', 'b', '--weights=a']
+    >>> _renamed_arguments(["self-train", "--source=a", "--target=c"], "a", "b")
+    ['self-train', '--source=b', '--target=c']
+    """
+    options = ("--held-out", "--source", "--target")
+    whole = {f"{option}={old}": f"{option}={new}" for option in options}
+    return [
+        new if text == old and (place == 1 or argv[place - 1] in options) else whole.get(text, text)
+        for place, text in enumerate(argv)
+    ]
+
+
+def _rename_in_cache(workspace: Workspace, old: str, new: str) -> None:
+    for path in (workspace.root / "cache").glob("*"):
+        if re.fullmatch(rf"{re.escape(old)}-\d+-[0-9a-f]{{12}}\.\w+", path.name):
+            path.rename(path.with_name(new + path.name[len(old) :]))

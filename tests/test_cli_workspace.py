@@ -1,0 +1,92 @@
+"""The verbs list, remove, rename and jobs: what they print and what they ask."""
+
+import json
+
+import numpy as np
+import pytest
+
+import avhcurate
+from avhcurate.disk.jobs import Jobs
+from tests.fakes.datasets import bare_dataset
+
+
+@pytest.fixture
+def call(cli, workspace):
+    def run(*arguments):
+        code, out, err = cli(*arguments, "--workspace", workspace.root)
+        assert code == 0, err
+        return json.loads(out) if "--json" in arguments else out
+
+    return run
+
+
+def test_list_tells_samples_accuracy_and_size_of_everything(cli, trained_root, self_trained_root):
+    (digits,) = json.loads(cli("list", "--json", "--workspace", trained_root).out)["datasets"]
+    assert (digits["name"], digits["samples"], digits["labelled"], digits["classes"]) == ("digits", 1797, 1797, 10)
+    kinds = [(one["kind"], one["complete"]) for one in digits["results"]]
+    assert kinds.count(("training", True)) == 2
+    assert kinds.count(("training", False)) == 1
+    own = next(one for one in digits["results"] if one["model"] == "avhcurate:digits" and one["n"] == 1797)
+    table = avhcurate.open(trained_root, "digits", own["name"]).table
+    assert own["accuracy"] == pytest.approx((table["predicted"] == table["label"]).mean())
+    assert own["size"] > 1797 * 64 * 4
+    assert digits["size"] > sum(one["size"] for one in digits["results"])
+    assert "unfinished" in cli("list", "--workspace", trained_root).out
+
+
+def test_a_damaged_dataset_is_listed_and_can_be_removed(call, workspace):
+    folder = bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
+    (folder.root / "dataset.json").write_text("{")
+    assert "pets" in call("list")
+    assert "damaged" in call("list")
+    call("remove", "pets", "--yes")
+    assert "holds no dataset" in call("list")
+
+
+def test_remove_says_what_goes_and_asks(cli, call, workspace):
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
+    call("tag", "pets", "odd", "--ids", "0")
+    code, _, err = cli("remove", "pets", "--workspace", workspace.root)
+    assert code == 2
+    assert "1 tags, relabels and exclusions" in err
+    assert "--yes" in err
+    assert workspace.names() == ["pets"]
+    assert call("remove", "pets", "--yes", "--json")["with"]["decisions"] == 1
+    assert workspace.names() == []
+
+
+def test_images_given_in_memory_go_with_the_last_dataset_made_of_them(call, workspace):
+    images = np.zeros((2, 4, 4), np.uint8)
+    avhcurate.dataset("pets", images, workspace=workspace.root)
+    given = workspace.downloads / "given"
+    assert list(given.iterdir())
+    call("rename", "pets", "animals")
+    avhcurate.dataset("pets", next(given.glob("*/images.parquet")), workspace=workspace.root)
+    call("remove", "animals", "--yes")
+    assert list(given.iterdir())
+    call("remove", "pets", "--yes")
+    assert not list(given.iterdir())
+
+
+def test_rename_keeps_decisions(call, workspace):
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
+    call("tag", "pets", "odd", "--ids", "0")
+    assert call("rename", "pets", "animals", "--json") == {"name": "animals", "was": "pets"}
+    assert call("history", "animals", "--json")["count"] == 1
+
+
+def test_jobs_are_listed_newest_first_and_cancelled(cli, call, workspace):
+    assert call("jobs") == "no job has run here\n"
+    jobs = Jobs(workspace.root)
+    with jobs.running(jobs.create("score", "pets", ["score", "pets"])) as progress:
+        progress.report(3, 8, "")
+    with jobs.running(jobs.create("project", "pets", ["project", "pets"])) as progress:
+        progress.report(1, 4, "")
+        newest, oldest = call("jobs", "--json")["jobs"]
+        assert (newest["verb"], newest["state"], newest["total"]) == ("project", "running", 4)
+        assert oldest["state"] == "done"
+        assert "1 of 4" in call("jobs", "--limit", "1")
+        assert call("jobs", "--cancel", "running", "--json")["cancelled"] == newest["id"]
+        assert progress.should_stop()
+    for which, message in ((newest["id"], "has ended"), ("running", "no job is running"), ("x", "no job is called x")):
+        assert message in cli("jobs", "--cancel", which, "--workspace", workspace.root).err
