@@ -1,43 +1,44 @@
-"""Decodes untrusted bytes into RGB pixels, and encodes thumbnails."""
+"""Decodes untrusted bytes into RGB pixels in bounded memory, and encodes thumbnails."""
 
 import io
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
-#: Pixels of the largest image decoded: where Pillow itself refuses.
-MAX_PIXELS = 178_956_970
-
-Image.init()
-#: Formats that Pillow may try: none that runs a program or reads other files.
-_FORMATS = tuple(
-    name for name in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000") if name in Image.OPEN
+from avhcurate.images.bounds import (
+    FULL_PIXELS,
+    MEMORY,
+    BrokenImage,
+    decoding_cost,
+    image_memory,
+    open_image,
+    refuse_beyond,
+    shrink_factor,
 )
 
-
-class BrokenImage(Exception):
-    """An image that cannot be read or decoded; `reason` is short enough for a table cell."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+#: Pixels that are converted at once.
+_BAND_PIXELS = 1 << 19
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def decode(data: bytes, *, memory: int | None = None) -> np.ndarray:
     """Pixels of an encoded image, uint8 (H, W, 3), upright by its EXIF orientation.
 
     The content decides, not a name. Transparency is laid on white, 16-bit grey is scaled to 8 bits, an animation
-    gives its first frame, CMYK becomes RGB. Size is read from the header: more than `max_pixels` is never decoded.
+    gives its first frame, CMYK becomes RGB. An image of more than 50 megapixels is shrunk by a whole number, so that no
+    more come out. What the header says bounds the memory that is taken, the encoded bytes included: more than `memory`
+    bytes (`AVHCURATE_IMAGE_MEMORY` megabytes, or 1000) are refused, and all threads of the process share that much.
     Raises `BrokenImage`, and nothing else, for anything that is not such an image.
     """
     if not data:
         raise BrokenImage("empty file")
     try:
-        pixels = _decode_plain_jpeg(data, max_pixels)
-        return _decode_any(data, max_pixels) if pixels is None else pixels
+        memory = image_memory() if memory is None else memory
+        pixels = _decode_plain_jpeg(data, memory)
+        return _decode_any(data, memory) if pixels is None else pixels
     except BrokenImage:
         raise
     # A damaged file makes a decoder raise almost anything; one image must never end a run of a million.
@@ -45,14 +46,23 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise BrokenImage(_reason(data, problem)) from problem
 
 
-def container(data: bytes) -> tuple[str, bool]:
-    """Format of an encoded image, as Pillow calls it, and whether it has several frames or pages; nothing is decoded.
+class ImageHeader(NamedTuple):
+    """Format of an encoded image, as Pillow calls it; its upright size; whether it has several frames or pages."""
 
-    Raises `BrokenImage` for what is no image.
-    """
+    format: str
+    width: int
+    height: int
+    animated: bool
+
+
+def read_header(data: bytes) -> ImageHeader:
+    """What the header of an encoded image says; nothing is decoded. Raises `BrokenImage` for what is no image."""
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return image.format or "", bool(getattr(image, "is_animated", False))
+        with open_image(data) as image:
+            width, height = image.size[::-1] if _orientation(image) > 4 else image.size
+            return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
+    except BrokenImage:
+        raise
     except Exception as problem:  # as in `decode`
         raise BrokenImage(_reason(data, problem)) from problem
 
@@ -69,7 +79,7 @@ def format_of_suffix(suffix: str) -> str | None:
 def stored_size(path: Path) -> tuple[int, int]:
     """Width and height of an image file as its header says, not turned by EXIF; `BrokenImage` for anything else."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with open(path, "rb") as stream, open_image(stream) as image:
             return image.size
     except Exception as problem:  # as above
         raise BrokenImage("no image that can be read") from problem
@@ -139,78 +149,122 @@ def square_luma(rgb: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.LANCZOS))
 
 
-def _decode_plain_jpeg(data: bytes, max_pixels: int) -> np.ndarray | None:
+def _decode_plain_jpeg(data: bytes, memory: int) -> np.ndarray | None:
     """The fast path: 8-bit grey or three-component JPEG by torchvision, the same pixels as Pillow's; else None.
 
     Only where the process has torch already: a page that shows one image must not wait seconds for its import.
     """
     if not data.startswith(b"\xff\xd8\xff") or "torch" not in sys.modules:
         return None
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as header:
-        if header.mode not in ("L", "RGB"):
+    with open_image(data, memory=memory) as header:
+        if header.mode not in ("L", "RGB") or header.width * header.height > FULL_PIXELS:
             return None
-        _check_size(header.width, header.height, max_pixels)
+        # It turns the image into another, as Pillow does not.
+        cost = decoding_cost(header, data, header.size) + 3 * header.width * header.height + len(data)
+    refuse_beyond(cost, header.size, memory)
     import torch
     from torchvision.io import ImageReadMode, decode_jpeg
 
+    with MEMORY.room(cost, memory):
+        try:
+            encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+            image = decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
+        except RuntimeError:
+            return None  # Pillow is more patient, and its reason is readable
+        return image.permute(1, 2, 0).contiguous().numpy()
+
+
+def _decode_any(data: bytes, memory: int) -> np.ndarray:
+    with open_image(data, memory=memory) as image:
+        size = image.size
+        factor = shrink_factor(size)
+        # A JPEG is decoded at half, a quarter or an eighth of its size; other formats take no notice.
+        image.draft(None, (size[0] // factor or 1, size[1] // factor or 1))
+        cost = decoding_cost(image, data, size)
+        refuse_beyond(cost, size, memory)
+        with MEMORY.room(cost, memory):
+            image.load()
+            return _to_rgb(image, shrink_factor(image.size))
+
+
+def _to_rgb(image: Image.Image, factor: int) -> np.ndarray:
+    """Pixels of a loaded image, upright, shrunk by `factor`; converted band by band, so that only one band is twice."""
+    width, height = (-(-side // factor) for side in image.size)
+    turned = _orientation(image)
+    upright = np.empty((width, height, 3) if turned > 4 else (height, width, 3), np.uint8)
+    stored = _STORED[turned](upright)
+    convert = _stretched(image) if image.mode in ("I", "F") or image.mode.startswith("I;16") else _flattened
+    for top, band in _bands(image, factor):
+        rgb = convert(band)
+        rgb = rgb.reduce(factor) if factor > 1 else rgb
+        stored[top // factor : top // factor + rgb.height] = np.asarray(rgb)
+    return upright
+
+
+#: An upright array as it is stored, by EXIF orientation: a view, so that writing to it turns the image.
+_STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+def _orientation(image: Image.Image) -> int:
     try:
-        encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        image = decode_jpeg(encoded, mode=ImageReadMode.RGB, apply_exif_orientation=True)
-    except RuntimeError:
-        return None  # Pillow is more patient, and its reason is readable
-    return image.permute(1, 2, 0).contiguous().numpy()
-
-
-def _decode_any(data: bytes, max_pixels: int) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-        _check_size(image.width, image.height, max_pixels)
-        image.load()
-        return np.array(_to_rgb(_upright(image)))
-
-
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise BrokenImage(f"too large: {width} x {height} pixels, at most {max_pixels} are decoded")
-    if not width * height:
-        raise BrokenImage("no pixels")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
-        return image
+        return 1
+    return turned if turned in _STORED else 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layer = image.convert("RGBA")
+def _bands(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
+    """The image from top to bottom in whole rows of what it is shrunk to."""
+    rows = max(factor, _BAND_PIXELS // image.width // factor * factor)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _flattened(band: Image.Image) -> Image.Image:
+    if band.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in band.info:
+        layer = band.convert("RGBA")
         ground = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(ground, layer).convert("RGB")
-    return image.convert("RGB")
+    return band.convert("RGB")
 
 
-def _to_8_bits(grey: np.ndarray) -> np.ndarray:
-    """Grey of a deeper kind as uint8: 16-bit by its full range, anything wider stretched from its least to its most.
+def _stretched(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Grey of a deeper kind to RGB: 16-bit by its full range, anything wider from its least to its most."""
+    ends = [(grey.min(), grey.max()) for grey in (_finite(band) for _, band in _bands(image, 1))]
+    low, high = float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+    if image.mode != "F" and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    return lambda band: Image.fromarray(_to_8_bits(_finite(band), low, high)).convert("RGB")
 
-    >>> _to_8_bits(np.array([[0, 257, 65535]], np.uint16)).tolist()
+
+def _finite(band: Image.Image) -> np.ndarray:
+    return np.nan_to_num(np.asarray(band), posinf=0, neginf=0)
+
+
+def _to_8_bits(grey: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey from `low` to `high` as uint8.
+
+    >>> _to_8_bits(np.array([[0, 257, 65535]], np.uint16), 0, 65535).tolist()
     [[0, 1, 255]]
-    >>> _to_8_bits(np.array([[-1.0, 0.0, 1.0]], np.float32)).tolist()
+    >>> _to_8_bits(np.array([[-1.0, 0.0, 1.0]], np.float32), -1, 1).tolist()
     [[0, 128, 255]]
     """
-    grey = np.nan_to_num(grey, posinf=0, neginf=0)
-    low, high = float(grey.min()), float(grey.max())
-    if grey.dtype.kind in "iu" and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
     return np.rint((grey.astype(np.float64) - low) * (255 / (high - low or 1))).astype(np.uint8)
 
 
 def _reason(data: bytes, problem: Exception) -> str:
     """Why Pillow could not: what the bytes are when they are no image, else its own words, short."""
-    if isinstance(problem, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return "too large: the header claims more pixels than are decoded"
+    if isinstance(problem, Image.DecompressionBombError | MemoryError):
+        return "too large: a frame or part of it claims more pixels than are decoded"
     if isinstance(problem, Image.UnidentifiedImageError):
         return _describe_content(data)
     words = " ".join(str(problem).split()) or type(problem).__name__

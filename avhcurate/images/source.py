@@ -17,16 +17,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.disk.columns import find_bytes_column
+from avhcurate.disk.parquet_pages import read_pages
 from avhcurate.disk.remote import RemoteError, is_url, read_url, words_of
 from avhcurate.disk.tars import is_tar, open_tar, read_member, read_remote_member
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import BrokenImage
+from avhcurate.images.bounds import MEMORY_VARIABLE, BrokenImage, image_memory
 
 #: Encoded images above this size are not read at all.
 MAX_BYTES = 512 << 20
 
 #: Rows read from Parquet at once hold about this much, unless one row alone is larger.
 _CHUNK_BYTES = 32 << 20
+#: Shares of the memory of images for a page of a Parquet column, which is decompressed whole and copied where it holds
+#: one image alone, and for an image in it, which is copied once more.
+_PAGE_SHARE, _VALUE_SHARE = 0.25, 0.125
 #: Cache of `read_one`: bytes of images and open Parquet files.
 _KEPT_BYTES = 128 << 20
 _KEPT_FILES = 8
@@ -161,10 +165,14 @@ class _Chunk(NamedTuple):
         return isinstance(row, int) and self.start <= row < self.start + len(self.images)
 
     def get(self, row: int) -> bytes:
-        data = self.images[row - self.start].as_py()
+        data = self.images[row - self.start].as_buffer()
         if data is None:
             raise BrokenImage("no bytes in the row")
-        return data
+        if data.size > (most := int(_VALUE_SHARE * image_memory())):
+            raise BrokenImage(
+                f"an image of {data.size >> 20} MiB, in Parquet at most {most >> 20} are read: raise {MEMORY_VARIABLE}"
+            )
+        return data.to_pybytes()
 
 
 class _ParquetImages:
@@ -200,20 +208,30 @@ class _ParquetImages:
                 images = images if self._leaf == self._column else images.field("bytes")
                 yield _Chunk(start, images)
                 start += len(images)
-        except (pa.ArrowException, OSError) as problem:
+        except (pa.ArrowException, OSError, ValueError) as problem:
             # Remembered, so that later rows of a damaged group do not read up to the damage again.
             self._broken[group] = f"{Path(self.path).name} is damaged: {words_of(problem)}"
             raise BrokenImage(self._broken[group]) from problem
         raise BrokenImage(f"{Path(self.path).name} holds fewer rows than it says")
 
     def _rows_at_once(self, group: int) -> int:
+        """As many rows as hold about 32 MiB on average, fewer where some could hold much more."""
         metadata = self._parquet.metadata.row_group(group)
-        size = sum(
-            metadata.column(index).total_uncompressed_size
-            for index in range(metadata.num_columns)
-            if metadata.column(index).path_in_schema == self._leaf
+        columns = [metadata.column(index) for index in range(metadata.num_columns)]
+        column = next(column for column in columns if column.path_in_schema == self._leaf)
+        start = min(filter(None, (column.dictionary_page_offset, column.data_page_offset)))
+        with open(self.path, "rb") as stream:
+            pages = read_pages(stream, start, column.total_compressed_size)
+        most = int(_PAGE_SHARE * image_memory())
+        if pages.largest > most:
+            raise ValueError(
+                f"a page of {pages.largest >> 20} MiB, at most {most >> 20} are read. Write it with smaller pages or "
+                f"row groups, or raise {MEMORY_VARIABLE}"
+            )
+        size = max(1, int(pages.sizes.sum()))
+        return pages.rows_at_once(
+            max(1, min(metadata.num_rows, metadata.num_rows * _CHUNK_BYTES // size)), _CHUNK_BYTES
         )
-        return max(1, min(metadata.num_rows, metadata.num_rows * _CHUNK_BYTES // max(size, 1)))
 
 
 class _Cursor:

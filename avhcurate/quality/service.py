@@ -21,7 +21,15 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import BrokenImage, container, decode, fitted, format_of_suffix, square_luma
+from avhcurate.images.decoding import (
+    BrokenImage,
+    ImageHeader,
+    decode,
+    fitted,
+    format_of_suffix,
+    read_header,
+    square_luma,
+)
 from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
@@ -109,15 +117,16 @@ def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> 
     row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
     try:
         rgb = decode(encoded)
-        row["oddity"] = _oddity(encoded, path)
+        header = read_header(encoded)
     except BrokenImage as broken:
         return row | {"problem": broken.reason}
     # Out of memory, say: one image must never end a pass over a million.
     except Exception as error:
         return row | {"problem": f"cannot be measured: {type(error).__name__}"}
-    height, width = rgb.shape[:2]
+    width, height = header.width, header.height
     small = fitted(rgb, SIDE)
     row |= measure_pixels(small) | {"width": width, "height": height, "aspect": width / height}
+    row["oddity"] = _oddity(header, path)
     if hashed:
         row["phash"] = perceptual_hash(square_luma(small, HASH_SIDE))
     return row
@@ -128,12 +137,11 @@ def _large(measured: pd.DataFrame) -> pd.Series:
     return measured[["width", "height"]].min(axis=1) >= HASH_SIDE
 
 
-def _oddity(encoded: bytes, path: str) -> str | None:
-    kind, animated = container(encoded)
+def _oddity(header: ImageHeader, path: str) -> str | None:
     suffix = PurePosixPath(path).suffix
     claimed = format_of_suffix(suffix)
-    odd = [f"{kind} named {suffix}"] if claimed and claimed != kind else []
-    return "; ".join([*odd, *(["several frames"] if animated else [])]) or None
+    odd = [f"{header.format} named {suffix}"] if claimed and claimed != header.format else []
+    return "; ".join([*odd, *(["several frames"] if header.animated else [])]) or None
 
 
 # --- the pass over the images, then the search -------------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""How many rows of a Parquet column may be read at once, told by its page headers before anything is decompressed.
+
+What the footer says of a column may be far from what a reader will allocate: a dictionary, or a shared prefix, makes
+many large values of few bytes. But a page is decompressed whole, and no value is larger than the page that holds it.
+"""
+
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+#: Kinds of fields in thrift's compact protocol.
+_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
+_DEEPEST = 8
+
+#: Fields of a PageHeader, by the way to them.
+_KIND, _UNCOMPRESSED, _COMPRESSED = (1,), (2,), (3,)
+_VALUES, _ENCODING, _VALUES_2, _ENCODING_2 = (5, 1), (5, 2), (8, 1), (8, 4)
+_DICTIONARY_PAGE = 2
+
+#: Encodings whose values together take no more than their page: plain, and with lengths apart.
+_PLAIN = (0, 6)
+
+_MOST_PAGES = 1_000_000
+
+
+class Pages(NamedTuple):
+    """The data pages of a column chunk: `values` in each, its bytes, and the largest that one value may be (0: plain).
+
+    `largest` counts the dictionary's page too.
+    """
+
+    values: np.ndarray
+    sizes: np.ndarray
+    each: np.ndarray
+    largest: int
+
+    def bytes_of(self, rows: int) -> int:
+        """The most that so many consecutive rows may take."""
+        taken = np.where(self.each > 0, np.minimum(self.values, rows) * self.each, self.sizes)
+        before = np.concatenate([[0], np.cumsum(taken)])
+        ends = np.cumsum(self.values)
+        # From the last row of each page: that is where rows lie in the most pages.
+        last = np.searchsorted(ends, np.minimum(ends - 1 + rows, ends[-1:]), side="left")
+        return int((before[last + 1] - before[:-1]).max(initial=0))
+
+    def rows_at_once(self, wanted: int, most: int) -> int:
+        """At most `wanted` rows, so few that they take no more than `most` bytes, or than two pages."""
+        most = max(most, 2 * self.largest)
+        while wanted > 1 and self.bytes_of(wanted) > most:
+            wanted //= 2
+        return wanted
+
+
+def read_pages(stream: BinaryIO, start: int, length: int) -> Pages:
+    """The pages of the column chunk at `start`, `length` bytes long. Raises ValueError where these are none."""
+    pages: list[tuple[int, int, int]] = []
+    dictionary = largest = 0
+    end = start + length
+    while start < end:
+        stream.seek(start)
+        header = _fields(stream)
+        size, compressed = header.get(_UNCOMPRESSED, -1), header.get(_COMPRESSED, -1)
+        if size < 0 or compressed < 0 or len(pages) == _MOST_PAGES:
+            raise ValueError("its pages are damaged")
+        largest = max(largest, size, compressed)
+        if header.get(_KIND) == _DICTIONARY_PAGE:
+            dictionary = max(dictionary, size)
+        else:
+            values = header.get(_VALUES, header.get(_VALUES_2, 0))
+            plain = header.get(_ENCODING, header.get(_ENCODING_2)) in _PLAIN
+            pages.append((max(values, 0), max(size, compressed), 0 if plain else max(dictionary, size)))
+        start = stream.tell() + compressed
+    columns = np.array(pages, np.int64).reshape(-1, 3).T
+    return Pages(*columns, largest)
+
+
+def _fields(stream: BinaryIO, depth: int = 0) -> dict[tuple[int, ...], int]:
+    """The whole numbers of a thrift struct in the compact protocol, by the fields that lead to them."""
+    found: dict[tuple[int, ...], int] = {}
+    field = 0
+    while byte := _byte(stream):
+        delta, kind = byte >> 4, byte & 0x0F
+        field = field + delta if delta else _signed(_varint(stream))
+        if kind in (_I16, _I32, _I64):
+            found[field,] = _signed(_varint(stream))
+        elif kind == _STRUCT and depth < _DEEPEST:
+            found |= {(field, *way): number for way, number in _fields(stream, depth + 1).items()}
+        elif kind not in (_TRUE, _FALSE):
+            _pass_over(stream, kind)
+    return found
+
+
+def _pass_over(stream: BinaryIO, kind: int) -> None:
+    """Skips a number or text; a page header holds no lists."""
+    if kind == _BINARY:
+        length = _varint(stream)
+        stream.seek(length, 1)
+    elif kind in (_BYTE, _DOUBLE):
+        stream.seek(1 if kind == _BYTE else 8, 1)
+    else:
+        raise ValueError("its pages are damaged")
+
+
+def _byte(stream: BinaryIO) -> int:
+    read = stream.read(1)
+    if not read:
+        raise ValueError("its pages are damaged")
+    return read[0]
+
+
+def _varint(stream: BinaryIO) -> int:
+    value = 0
+    for shift in range(0, 63, 7):
+        byte = _byte(stream)
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value
+    raise ValueError("its pages are damaged")
+
+
+def _signed(number: int) -> int:
+    """Zigzag: 0, -1, 1, -2, ... as 0, 1, 2, 3, ..."""
+    return number >> 1 ^ -(number & 1)
