@@ -32,7 +32,8 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.map.store import MapFolder, MapRecord
 from avhcurate.scores import SCORES
 from avhcurate.sources.service import import_dataset
-from avhcurate.table.dataset_table import open_table
+from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.table.facets import Facet, count_facets, ends_of, round_edges
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import DYNAMICS
 from avhcurate.votes import bins
@@ -194,6 +195,7 @@ def queries(root: Path) -> None:
     print(f"{table.size:,} samples, opened in {time.perf_counter() - start:.1f} s")
     frame = table.frame(columns=["id", "label", "hsf", "path", *TWELVE])
     frame["_hsf_bin"] = bins.bin_index(frame["hsf"])
+    facets = _facets(table)
     rows: dict[str, tuple[float, float | None]] = {
         f"filter by bin and class, sort, next page of {PAGE}": (
             median_of(lambda: table.page(VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE)),
@@ -207,6 +209,14 @@ def queries(root: Path) -> None:
             median_of(lambda: table.histogram("hsf", filters=Filters(classes=(3, 4)), limits=(0, 1))),
             median_of(lambda: np.histogram(frame.loc[frame["label"].isin((3, 4)), "hsf"].dropna(), 20, (0, 1))),
         ),
+        f"counts of {len(facets)} facets, nothing filtered": (
+            median_of(lambda: count_facets(table, Filters(), facets)),
+            median_of(lambda: _facets_by_pandas(frame, facets)),
+        ),
+        f"counts of {len(facets)} facets, filtered by bin, class and AVH": (
+            median_of(lambda: count_facets(table, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets)),
+            None,
+        ),
         f"correlation table, {len(TWELVE)} scores, 5 bins": (
             median_of(lambda: correlate(table, keys=TWELVE), repeats=3),
             median_of(lambda: _correlation_by_pandas(frame), repeats=3),
@@ -217,6 +227,21 @@ def queries(root: Path) -> None:
     for name, (ours, theirs) in rows.items():
         print(f"| {name} | {ours * 1e3:.1f} ms | {'-' if theirs is None else f'{theirs * 1e3:.1f} ms'} |")
     print(f"peak memory of this process, pandas frame included: {_peak_gb():.2f} GB")
+
+
+def _facets(table: DatasetTable) -> list[Facet]:
+    """Those of the gallery sorted by AVH, with two more scores."""
+    ranges = [
+        Facet("ranges", key, edges=round_edges(*ends)) for key, ends in ends_of(table, ["avh", "norm", "loss"]).items()
+    ]
+    bins_facet = Facet("hsf_bins", "_hsf_bin", names=tuple(bins.bin_labels(table.edges)))
+    return [bins_facet, *ranges, Facet("classes", "label", names=table.classes), Facet("tags", "tags")]
+
+
+def _facets_by_pandas(frame: pd.DataFrame, facets: list[Facet]) -> list[object]:
+    """The counts of all samples alone; tags, of which there are none, are left out."""
+    scores = [np.histogram(frame[facet.column].dropna(), facet.edges) for facet in facets if facet.edges]
+    return [*scores, frame["_hsf_bin"].value_counts(), frame["label"].value_counts()]
 
 
 def _page_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:

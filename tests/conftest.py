@@ -94,3 +94,15 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
         return app
 
     return run
+
+
+@pytest.fixture
+def facets() -> Callable[..., dict[str, dict]]:
+    """The facets of a page's sidebar by their key: what the browser would be sent."""
+    import json
+
+    def read(app: object) -> dict[str, dict]:
+        sent = [json.loads(node.proto.json) for node in app.sidebar.get("bidi_component")]
+        return {panel["key"]: panel for data in sent for panel in data["panels"]}
+
+    return read

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Container, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -326,6 +326,13 @@ class SampleTable:
             rows = self._rows(query, None, f"GROUP BY value ORDER BY count(*) DESC, value LIMIT {FEW}")
             self._values[column] = [row[0] for row in rows]
         return self._values[column]
+
+    def query(self, query: str, parameters: Sequence[Any] = (), *, where: str = "") -> list[tuple[Any, ...]]:
+        """Rows of a query of the program's own over `samples`; with a condition `where` in it for a limited time."""
+        with as_user_errors(where, self._example):
+            cursor = self._connection.cursor()
+            with in_time(cursor) if where else nullcontext():
+                return cursor.execute(query, list(parameters)).fetchall()
 
     def _rows(
         self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE"

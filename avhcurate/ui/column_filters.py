@@ -1,4 +1,4 @@
-"""Filters by the user's own columns: which of them are in use, and for each a slider, days or values by its kind."""
+"""Filters by the user's own columns: which of them are in use, and the days of dates; the others have a facet each."""
 
 import datetime
 import math
@@ -10,7 +10,6 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
-from avhcurate.ui.score_help import value_text
 from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
 
@@ -19,7 +18,7 @@ _FIELDS = {"number": "ranges", "date": "dates", "text": "values", "yes or no": "
 
 
 def choose_columns(table: DatasetTable, filters: Filters) -> None:
-    """The columns to filter by; then values of those that have few, and sliders of numbers."""
+    """The columns to filter by, each of which gets a facet, or days."""
     used = [item[0] for item in own_items(table, filters)]
     options = list(dict.fromkeys([*filterable(table), *used]))
     if not options:
@@ -34,12 +33,6 @@ def choose_columns(table: DatasetTable, filters: Filters) -> None:
         args=(table,),
         help="Columns of your table: numbers, dates, and texts of few values.",
     )
-    for name, *values in filters.values:
-        _choose_values(table, name, values)
-    for name, low, high in filters.ranges:
-        if name in table.kinds:
-            held = table.summaries[name]
-            show_range(name, low, high, held.low, held.high)  # type: ignore[arg-type]
 
 
 def choose_days(table: DatasetTable, filters: Filters) -> None:
@@ -77,49 +70,6 @@ def own_items(table: DatasetTable, filters: Filters) -> list[tuple[Any, ...]]:
     ]
 
 
-def show_range(key: str, low: float, high: float, least: float | None, most: float | None, *, name: str = "") -> None:
-    """A slider for a range of a column with values from `least` to `most`; `name` is its title, if not `key`."""
-    title = plain(name or shortened(key, 60))
-    if least is None or most is None or not least < most:
-        st.caption(f"{title} has one value or none")
-        return
-    least, most, step = _round_ends(least, most)
-    st.slider(
-        title,
-        least,
-        most,
-        step=step,
-        format="%.4g",
-        key=mirrored(f"filter.range.{key}", (min(max(low, least), most), max(min(high, most), least))),
-        on_change=_set_range,
-        args=(key, least, most),
-    )
-
-
-def _round_ends(low: float, high: float) -> tuple[float, float, float]:
-    """Ends and step of a slider: round numbers that enclose all values.
-
-    >>> _round_ends(0.0123, 7.9)
-    (0.01, 7.9, 0.01)
-    """
-    digits = 2 - math.floor(math.log10(high - low))
-    step = 10.0**-digits
-    return round(math.floor(low / step) * step, digits), round(math.ceil(high / step) * step, digits), step
-
-
-def _choose_values(table: DatasetTable, name: str, chosen: list[str]) -> None:
-    key = f"filter.value.{name}"
-    st.multiselect(
-        plain(shortened(name, 60)),
-        list(dict.fromkeys([*table.values_of(name), *chosen])),
-        format_func=lambda value: shortened(value_text(table.kinds[name], value), 80),
-        placeholder="Any",
-        key=mirrored(key, chosen),
-        on_change=_set_values,
-        args=(name, key),
-    )
-
-
 def _within(day: str, low: datetime.date, high: datetime.date) -> datetime.date | None:
     return min(max(datetime.date.fromisoformat(day), low), high) if day else None
 
@@ -140,21 +90,11 @@ def _set_columns(table: DatasetTable) -> None:
     url_state.change(filters=filters.with_(**changes))
 
 
-def _set_values(name: str, key: str) -> None:
-    _replace("values", (name, *st.session_state[key]))
-
-
 def _set_day(name: str, last: bool, key: str) -> None:
     day: datetime.date | None = st.session_state[key]
     _, *ends = next(item for item in url_state.current().filters.dates if item[0] == name)
     ends[last] = day.isoformat() if day else ""
     _replace("dates", (name, *ends))
-
-
-def _set_range(key: str, least: float, most: float) -> None:
-    """An end of the slider means no bound, so that rounding never loses the extreme samples."""
-    low, high = st.session_state[f"filter.range.{key}"]
-    _replace("ranges", (key, -math.inf if low <= least else low, math.inf if high >= most else high))
 
 
 def _replace(field: str, new: tuple[Any, ...]) -> None:

@@ -125,7 +125,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
     except CurateError as error:
         count, problem = 0, str(error)
     matching.caption(f"**{count:,}** of {table.size:,} samples match")
-    show_filters(table, view.filters, unfolded=bool(problem))
+    show_filters(table, view, unfolded=bool(problem))
     return count, problem
 
 

@@ -1,19 +1,20 @@
-"""The widgets of the filters in the sidebar: one entry per filter, by its field of `Filters`."""
+"""The filters in the sidebar: facets, and a widget for each filter that has none, by its field of `Filters`."""
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import NONE, Filters
+from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
-from avhcurate.ui.column_filters import choose_columns, choose_days, show_range
+from avhcurate.ui.column_filters import choose_columns, choose_days
+from avhcurate.ui.facets import panels_of, show_facets
 from avhcurate.ui.frame import attempt, mirrored
 from avhcurate.ui.score_help import score_name
-from avhcurate.votes.bins import bin_labels, edges_of
+from avhcurate.ui.url_state import View
+from avhcurate.votes.bins import edges_of
 
 Widget = Callable[[DatasetTable, Filters], None]
 
@@ -21,49 +22,19 @@ Widget = Callable[[DatasetTable, Filters], None]
 _EXCLUDED = {"Hide": False, "Show": None, "Only": True}
 
 
-def show_filters(table: DatasetTable, filters: Filters, *, unfolded: bool = False) -> None:
-    """The widget of each filter that applies to the table, the rarer ones in an expander, which may be `unfolded`."""
+def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> None:
+    """The facets, and a widget for each filter without one, the rarer ones in an expander, which may be `unfolded`."""
+    panels, filters = panels_of(table, view), view.filters
+    rare = {key: panels.pop(key) for key in FOLDED_FACETS if key in panels}
+    show_facets(panels)
     for widget in SHOWN.values():
         widget(table, filters)
-    set_below = sum(bool(getattr(filters, field)) for field in FOLDED)
+    set_below = sum(bool(getattr(filters, field)) for field in (*FOLDED, *FOLDED_FACETS))
     with st.expander(f"More filters ({set_below})" if set_below else "More filters", expanded=unfolded):
+        show_facets(rare, key="facets.more", label="More filters")
         for widget in FOLDED.values():
             widget(table, filters)
         _edges(table)
-
-
-def _hsf_bins(table: DatasetTable, filters: Filters) -> None:
-    if table.votes is None:
-        return
-    labels = bin_labels(table.edges)
-    _show(
-        st.pills,
-        tuple,
-        "HSF bin (simulated)" if table.simulated else "HSF bin",
-        "hsf_bins",
-        [index for index in filters.hsf_bins if index != NONE],
-        options=range(len(labels)),
-        selection_mode="multi",
-        format_func=lambda index: labels[index].strip("[])").replace(", ", "–"),
-        help=f"Human selection frequency: share of votes for the given label. Bins {', '.join(labels)}.",
-    )
-
-
-def _class(label: str, field: str, table: DatasetTable, filters: Filters) -> None:
-    if field == "predicted" and table.run is None:
-        return
-    options = [*range(len(table.classes)), NONE]
-    names = (*table.classes, "no label")
-    _multiselect(label, field, filters, options, lambda index: names[index])
-
-
-def _occurring(label: str, field: str, column: str, least: int, table: DatasetTable, filters: Filters) -> None:
-    """A choice among the values that occur; left out where there are fewer than `least`."""
-    values = table.group_counts(column, Filters(excluded=None))["value"]
-    chosen = getattr(filters, field)
-    options = list(dict.fromkeys([*(value if isinstance(value, str) else "" for value in values), *chosen]))
-    if len(options) >= least or chosen:
-        _multiselect(label, field, filters, options, lambda value: value or "no split")
 
 
 def _sets(table: DatasetTable, filters: Filters) -> None:
@@ -99,20 +70,15 @@ def _ranges(table: DatasetTable, filters: Filters) -> None:
     options = [*table.scores, *(["hsf"] if table.votes else []), *table.measures]
     if not options:
         return
-    ranges = [item for item in filters.ranges if item[0] not in table.kinds]
     st.multiselect(
         "Score range",
         options,
         format_func=score_name,
         placeholder="Any",
-        key=mirrored("filter.scores", [key for key, _, _ in ranges]),
+        key=mirrored("filter.scores", [key for key, _, _ in filters.ranges if key not in table.kinds]),
         on_change=_set_ranges,
         args=(table,),
     )
-    for key, low, high in ranges:
-        whole = table.histogram(key, filters=Filters(excluded=None), bins=1)
-        ends = (float(whole["low"][0]), float(whole["high"][0])) if len(whole) else (None, None)
-        show_range(key, low, high, *ends, name=score_name(key))
 
 
 def _edges(table: DatasetTable) -> None:
@@ -128,23 +94,16 @@ def _edges(table: DatasetTable) -> None:
         )
 
 
-#: The filters that are always in view, in their order, and those under "More filters".
+#: The filters that are in view below the facets, in their order, and those under "More filters".
 SHOWN: dict[str, Widget] = {
-    "hsf_bins": _hsf_bins,
-    "classes": partial(_class, "Class", "classes"),
-    "splits": partial(_occurring, "Split", "splits", "split", 2),
-    "tags": partial(_occurring, "Tags", "tags", "tags", 1),
     "sets": _sets,
     "ranges": _ranges,
     "values": choose_columns,
     "dates": choose_days,
     "excluded": _excluded,
 }
-FOLDED: dict[str, Widget] = {
-    "mistakes": _mistakes,
-    "predicted": partial(_class, "Predicted class", "predicted"),
-    "where": _where,
-}
+FOLDED: dict[str, Widget] = {"mistakes": _mistakes, "where": _where}
+FOLDED_FACETS = ("predicted",)
 
 
 # --- showing and reading a widget ----------------------------------------------------------------------------

@@ -9,6 +9,12 @@ import pytest
 from tests.browser.pages import TILES, expect, ids, open_at, settled, with_parameter
 
 SELECTED = ".tile[aria-selected=true]"
+#: The label of what has the focus, inside components too.
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at.ariaLabel ?? "";
+}"""
 
 
 @pytest.fixture
@@ -113,6 +119,31 @@ def test_filtering_by_an_hsf_bin_narrows_the_grid_and_the_address(gallery):
     expect(page.get_by_text("1,797 of 1,797")).to_be_visible()
 
 
+def test_facets_filter_by_drag_keyboard_and_number(gallery):
+    page = gallery()
+    bars = page.get_by_role("group", name="AVH").locator(".bar")
+    first, last = (bars.nth(place).bounding_box() for place in (2, 4))
+    page.mouse.move(first["x"] + 4, first["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 4, last["y"] + 20, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(with_parameter("range"))
+    pressed = settled(page).locator(".range [aria-pressed=true]").evaluate_all("all => all.map(bar => bar.ariaLabel)")
+    counted = [int(re.search(r": (\d+)", label).group(1)) for label in pressed]
+    assert len(counted) == 3
+    expect(page.get_by_text(f"{sum(counted):,} of 1,797 samples match")).to_be_visible()
+    page.get_by_role("group", name="Class", exact=True).get_by_role("button", name="0: ").focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(with_parameter("class", "3"))
+    assert settled(page).evaluate(FOCUSED).startswith("3: ")
+    page.get_by_label("AVH to").fill("0.05")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(with_parameter("range", r"avh%3A[\d.]+%3A0\.05(&|$)"))
+    settled(page).get_by_role("button", name="Any AVH").click()
+    expect(page).not_to_have_url(with_parameter("range"))
+
+
 def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, serve_fresh):
     query = "dataset=digits&bin=3,4&class=7&sort=loss&order=asc&tile=S&nonsense=1"
     page = gallery(query, serve_fresh(demo_root))
@@ -168,8 +199,8 @@ def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gall
 def test_the_filters_are_in_sight_without_scrolling_and_every_page_is_two_clicks_away(gallery):
     page = gallery("bin=0")
     page.set_viewport_size({"width": 1440, "height": 900})
-    for label in ("HSF bin", "Class", "Score range"):
-        expect(page.get_by_test_id("stSidebar").get_by_text(label).first).to_be_in_viewport()
+    for facet in ("HSF bin (simulated)", "AVH", "Class", "Split"):
+        expect(page.get_by_role("group", name=facet, exact=True)).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Learn").click()
     page.get_by_role("link", name="Degradation").click()
     expect(page.get_by_role("heading", name="Degradation")).to_be_visible()

@@ -11,6 +11,8 @@ from avhcurate.curate.columns import set_harder
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.ui.components.facets import FacetEvent
+from avhcurate.ui.facets import changed_filters
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
@@ -108,7 +110,8 @@ def test_a_selection_is_void_under_other_filters(open_gallery, demo):
     app = open_gallery(demo)
     choose(app, 3)
     assert app.button(key="gallery.none")
-    app.multiselect(key="filter.classes").set_value([1]).run()
+    app.query_params["class"] = "1"
+    app.run()
     assert grid(app)["selected"] == []
     with pytest.raises(KeyError):
         app.button(key="gallery.none")
@@ -145,7 +148,7 @@ def columns(columns_root):
 
 
 @pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
-def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open_gallery, columns, asked, name):
+def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open_gallery, columns, asked, facets, name):
     app = open_gallery(columns)
     assert name in app.selectbox(key="gallery.sort").options or name[:30] in str(
         app.selectbox(key="gallery.sort").options
@@ -154,8 +157,12 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     assert (asked(app, "sort"), asked(app, "order")) == (name, "")
     app.selectbox(key="gallery.caption").set_value("avh").run()
     app.multiselect(key="filter.columns").set_value([name]).run()
-    app.slider(key=f"filter.range.{name}").set_value((0.25, 0.75) if name == "my_score" else (2.0, 5.0)).run()
     low, high = (0.25, 0.75) if name == "my_score" else (2, 5)
+    panel = facets(app)[f"ranges:{name}"]
+    assert sum(bar["matching"] for bar in panel["bars"]) == int(open_table(columns, "digits").frame()[name].count())
+    event = FacetEvent(panel["key"], "range", low=low, high=high)
+    app.query_params["range"] = changed_filters(Filters(), event, sort=name).to_query()["range"]
+    app.run()
     frame = open_table(columns, "digits").frame(Filters())
     wanted = frame[frame[name].between(low, high)].sort_values([name, "id"], ascending=[False, True])
     tiles = grid(app)["tiles"]
@@ -166,15 +173,19 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     assert grid(again)["tiles"] == tiles
 
 
-def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked):
+def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked, facets):
     app = open_gallery(columns, caption="place")
     chooser = app.multiselect(key="filter.columns")
     assert {"place", "seen", "taken", "my_score"} < set(chooser.options)
     assert "camera" not in chooser.options
     chooser.set_value(["place", "seen", "taken"]).run()
-    assert app.multiselect(key="filter.value.place").options == ["none", "park, old", "zoo"]
-    app.multiselect(key="filter.value.place").set_value(["park, old", ""]).run()
-    app.multiselect(key="filter.value.seen").set_value(["true"]).run()
+    place, seen = facets(app)["values:place"], facets(app)["values:seen"]
+    assert sorted(bar["text"] for bar in place["bars"]) == ["none", "park, old", "zoo"]
+    filters = Filters(values=(("place",), ("seen",)))
+    for panel, value in ((place, "park, old"), (place, ""), (seen, "true")):
+        filters = changed_filters(filters, FacetEvent(panel["key"], "value", value=value, on=True), sort="avh")
+    app.query_params["value"] = filters.to_query()["value"]
+    app.run()
     app.date_input(key="filter.date.from.taken").set_value(datetime.date(2024, 2, 1)).run()
     app.date_input(key="filter.date.to.taken").set_value(datetime.date(2024, 2, 20)).run()
     ids = [i for i in range(1797) if i % 3 and i % 4 == 0 and i % 5 and 31 <= i % 366 <= 50]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avhcurate.table.filters import FILTER_KEYS, FILTERS, NONE, Filters
+from avhcurate.ui.facets import FIELDS
 from avhcurate.ui.sidebar_filters import FOLDED, SHOWN
 from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View, fit, parse
 
@@ -78,7 +79,7 @@ def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
     own = ((("place", "a"),), (("taken", "2024-01-01", ""),))
     everything = Filters((0,), (0,), (0,), ("a",), ("a",), ("a",), (("avh", 0.0, 1.0),), *own, True, True, "TRUE")
     assert list(everything.to_query()) == list(FILTER_KEYS)
-    assert {*SHOWN, *FOLDED} == set(FILTERS) - {"ids"}
+    assert {*SHOWN, *FOLDED, *FIELDS} == set(FILTERS) - {"ids"}
 
 
 def test_a_view_is_fitted_to_the_table_and_says_what_it_lost():

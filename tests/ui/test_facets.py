@@ -1,0 +1,59 @@
+"""What an event of the facets makes of the filters, and what the facets show of many values."""
+
+import math
+
+import pytest
+
+from avhcurate.table.filters import NONE, Filters
+from avhcurate.ui.components.facets import FacetEvent, decode
+from avhcurate.ui.facets import changed_filters
+
+BEFORE = Filters(classes=(3,), tags=("odd",), ranges=(("norm", 1.0, 2.0),), values=(("place", "zoo"),))
+
+
+@pytest.mark.parametrize(
+    ("event", "after"),
+    [
+        (FacetEvent("classes", "value", value=8, on=True), {"classes": (3, 8)}),
+        (FacetEvent("classes", "value", value=3), {"classes": ()}),
+        (FacetEvent("classes", "value", value=NONE, on=True), {"classes": (3, NONE)}),
+        (FacetEvent("tags", "value", value="odd"), {"tags": ()}),
+        (FacetEvent("splits", "value", value="", on=True), {"splits": ("",)}),
+        (FacetEvent("values:place", "value", value="park", on=True), {"values": (("place", "zoo", "park"),)}),
+        (FacetEvent("values:place", "value", value="zoo"), {"values": (("place",),)}),
+        (FacetEvent("values:place", "remove"), {"values": ()}),
+        (FacetEvent("ranges:avh", "range", low=0.1), {"ranges": (("norm", 1.0, 2.0), ("avh", 0.1, math.inf))}),
+        (FacetEvent("ranges:norm", "range", low=5.0, high=6.0), {"ranges": (("norm", 5.0, 6.0),)}),
+        (FacetEvent("ranges:norm", "range"), {"ranges": (("norm", -math.inf, math.inf),)}),
+        (FacetEvent("ranges:norm", "remove"), {"ranges": ()}),
+        (FacetEvent("ranges:avh", "range"), {}),
+        # What makes no sense changes nothing.
+        (FacetEvent("classes", "value", value="3", on=True), {}),
+        (FacetEvent("where", "value", value="TRUE", on=True), {}),
+        (FacetEvent("excluded", "value", value=1, on=True), {}),
+        (FacetEvent("classes", "range", low=1.0), {}),
+    ],
+)
+def test_an_event_changes_its_own_filter_alone(event, after):
+    assert changed_filters(BEFORE, event, sort="avh") == BEFORE.with_(**after)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"event": 7},
+        {"event": {"kind": "value", "value": 3}},
+        {"event": {"key": "classes", "kind": "value", "value": True}},
+        {"event": {"key": "classes", "kind": "value", "value": [3]}},
+        {"event": {"key": "ranges:avh", "kind": "range", "low": 2, "high": 1}},
+        {"event": {"key": "classes", "kind": "drop"}},
+    ],
+)
+def test_an_event_that_is_none_does_not_count(sent):
+    assert decode(sent) is None
+
+
+def test_an_end_that_is_no_number_is_open():
+    event = decode({"event": {"key": "ranges:avh", "kind": "range", "low": "x", "high": 1e400}})
+    assert event == FacetEvent("ranges:avh", "range")
