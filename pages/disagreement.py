@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.disagreement import ui as disagreement_ui
 from avhcurate.disagreement.service import SETS
 from avhcurate.ui import frame
-from avhcurate.ui.detail import list_holding, show_details
+from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_header import subtitle
@@ -19,13 +19,11 @@ if not page.count:
 settings = disagreement_ui.settings_of(page)
 disagreement_ui.choose_cuts(page, settings)
 gap, drawn = disagreement_ui.compare(page.table, page.filters, settings)
-opened = [disagreement_ui.chart(settings, gap, drawn)]
+clicked = disagreement_ui.chart(settings, gap, drawn)
 
-shown = []
+views = []
 for column, name in zip(halves(), SETS, strict=True):
     with column:
-        ids, chosen = disagreement_ui.gallery(page, settings, gap, name)
-        shown.append(ids)
-        opened.append(chosen)
+        views.append(disagreement_ui.gallery(page, settings, gap, name))
 
-show_details(page, list_holding(shown, page.view.sample), *opened)
+show_details(page, view_holding(views, page.view.sample), clicked)

@@ -29,7 +29,7 @@ if not page.count:
 shown = map_ui.map_in_view(page, maps)
 map_ui.choose_colours(page, maps, shown)
 map_ui.chart(page, shown)
-on_page, opened = map_ui_region.images(page, shown)
+listed = map_ui_region.images(page, shown)
 with st.expander("Make another map"):
     map_ui_start.form(page, busy=busy)
-show_details(page, on_page, opened)
+show_details(page, listed)

@@ -38,5 +38,5 @@ keys = compare_ui.chosen_scores(page) if part == "pair" else ["avh"]
 pair = compare_ui.compare_pair(page.table, *chosen, keys=keys, filters=page.filters)
 ui_pair.headline(pair)
 listing, clicked = ui_pair.listing(page, pair, part)
-shown, opened = images(page, pair, listing) if listing is not None else ([], None)
-show_details(page, shown, clicked, opened)
+listed = images(page, pair, listing) if listing is not None else None
+show_details(page, listed, clicked)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from avhcurate.pseudo_labels import ui as pseudo_labels_ui
 from avhcurate.ui import frame
-from avhcurate.ui.detail import list_holding, show_details
+from avhcurate.ui.detail import show_details, view_holding
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_header import subtitle
@@ -40,14 +40,12 @@ st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are
 left, right = halves()
 with left:
     title = "Selected by AVC and not by softmax"
-    one, first = pseudo_labels_ui.selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
+    one = pseudo_labels_ui.selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
 with right:
     title = "Selected by softmax and not by AVC"
-    other, second = pseudo_labels_ui.selected_by_one(
-        page, title, by_softmax, ids["second"], score="avc", name="softmax"
-    )
+    other = pseudo_labels_ui.selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
 
-show_details(page, list_holding([one, other], page.view.sample), first, second)
+show_details(page, view_holding([one, other], page.view.sample))
 # Last, so that the rest of the page does not wait for it.
 with curve:
     pseudo_labels_ui.portion_chart(page, rule, portion)

@@ -26,10 +26,10 @@ duplicates = quality_ui.find_duplicates(page.table, page.filters)
 quality_ui.counts(record, duplicates, len(quality_service.odd_files(page.table, page.filters)))
 view = quality_ui.choose_view(page)
 if view == "images":
-    shown, opened = quality_ui.measures(page)
+    listed = quality_ui.measures(page)
 elif view == "duplicates":
     quality_ui.similarity(page, record, busy=busy)
-    shown, opened = quality_ui.groups_grid(page, duplicates)
+    listed = quality_ui.groups_grid(page, duplicates)
 else:
-    shown, opened = quality_ui.odd_files(page)
-show_details(page, shown, opened)
+    listed = quality_ui.odd_files(page)
+show_details(page, listed)

@@ -37,5 +37,5 @@ st.subheader("One round")
 if (chosen := ui_round.choose_round(page, variants)) is None:
     st.stop()
 ui_round.classes(chosen)
-ids, opened = ui_round.gallery(page, chosen, variants)
-show_details(page, ids, opened)
+listed = ui_round.gallery(page, chosen, variants)
+show_details(page, listed)

@@ -30,7 +30,6 @@ if suspects_ui.VIEW.of(page.view) == "one":
         page, suspects.record, suspects.every, suspects.about, suspects.open["id"].astype(int).tolist()
     )
 else:
-    shown, opened = suspects_ui.listing(page, suspects)
-    show_details(page, shown, opened)
+    show_details(page, suspects_ui.listing(page, suspects))
 with st.expander("Run again with other settings"):
     suspects_ui.start_form(page, busy=busy)

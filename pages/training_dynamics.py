@@ -44,5 +44,5 @@ if points.empty:
 tool = ui_data_map.choose_region(page, points)
 clicked = ui_data_map.chart(page, points, tool)
 training_dynamics_ui.links(page, mapped)
-shown, opened = ui_data_map.images(page, points, about=f"{page.table.dataset.name} {page.version} {mapped.name}")
-show_details(page, shown, clicked, opened)
+listed = ui_data_map.images(page, points, about=f"{page.table.dataset.name} {page.version} {mapped.name}")
+show_details(page, listed, clicked)

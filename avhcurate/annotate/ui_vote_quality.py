@@ -20,11 +20,13 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
 from avhcurate.ui import cache
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.components.grid import Tile, image_grid
+from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.score_help import score_name
+from avhcurate.ui.selection import browsing_grid
 from avhcurate.ui.signin import who
 from avhcurate.ui.text import counted
 from avhcurate.ui.tiles import make_tiles, tile_columns
@@ -215,30 +217,25 @@ def need_text(need: Need) -> str:
 # --- disputed labels ------------------------------------------------------------------------------------------------
 
 
-def disputed_labels(page: Opened, quality: VoteQuality) -> tuple[list[int], int | None]:
-    """Disputed labels as tiles, the surest first; returns the ids shown, and the id just opened."""
+def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
+    """Disputed labels as tiles, the surest first; returns the view of them."""
     st.subheader("Where people contradict the label")
     st.caption(
         "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
         "plain share of votes, which measures how hard an image is."
     )
     if len(quality.votes) > _CHEAP and not st.toggle("Find disputed labels", key="annotators.opinions"):
-        return [], None
+        return None
     disputed = _disputed_labels(page.table, quality.design)
     if disputed.empty:
         st.caption("No label is contradicted so far.")
-        return [], None
+        return None
     shown = disputed.head(_MOST)
     more = f" of {len(disputed):,}, the surest first" if len(disputed) > len(shown) else ""
     st.caption(f"{len(shown):,} images{more}; on each what people say, and how probable that is.")
-    event = image_grid(
-        _tiles(page, shown),
-        key="annotators.contradicted",
-        tile_size=110,
-        selectable=False,
-        label="Where people contradict the label",
-    )
-    return shown["id"].tolist(), event.opened
+    view = tiles_view(_tiles(page, shown), about=f"disputed {page.table.dataset.name}")
+    browsing_grid(view, key="annotators.contradicted", tile_size=110, label="Where people contradict the label")
+    return view
 
 
 def _tiles(page: Opened, shown: pd.DataFrame) -> list[Tile]:

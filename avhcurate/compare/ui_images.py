@@ -10,6 +10,7 @@ import streamlit as st
 from avhcurate.compare.run_pair import RunPair
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.regions import turned
 from avhcurate.ui.sample_grid import sample_grid
@@ -24,12 +25,12 @@ class ImageList:
     ids: Sequence[int]
 
 
-def images(page: Opened, pair: RunPair, listing: ImageList) -> tuple[list[int], int | None]:
-    """The samples of a listing as a grid, each with what A and B make of it; ids on show, and the one just opened."""
+def images(page: Opened, pair: RunPair, listing: ImageList) -> GridView | None:
+    """The samples of a listing as a grid, each with what A and B make of it."""
     st.markdown(f"**{plain(listing.title)}** · n {len(listing.ids):,}")
     if not listing.ids:
         st.markdown("No sample is like that here.")
-        return [], None
+        return None
     classes, about = class_names(page, pair), f"{pair.names} {listing.title}"
     return sample_grid(page, listing.ids, about=about, look=lambda tile: _look(tile, pair.points, classes))
 

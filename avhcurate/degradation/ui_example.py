@@ -125,12 +125,10 @@ def unlike(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> Non
     rows = rows_of(page.table, mean.index.tolist(), columns=tile_columns("avh")).set_index("id", drop=False)
     rows = rows.loc[mean.index].assign(rho=mean.round(2))
     tiles = make_tiles(rows, page.table.dataset.name, page.version, score="rho")
-    event = image_grid(
-        tiles, key="degradation.unlike", tile_size=96, selectable=False, label="Images whose AVH follows least"
+    label = "Images whose AVH follows least"
+    image_grid(
+        tiles, key="degradation.unlike", tile_size=96, label=label, on_open=lambda id: url_state.change(sample=id)
     )
-    if event.opened is not None and event.opened != page.view.sample:
-        url_state.change(sample=event.opened)
-        st.rerun()
 
 
 _EXAMPLE_CSS = """

@@ -1,6 +1,5 @@
 """The Disagreement page: score and cuts, the scatter chart, both sets with their actions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,11 +22,11 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.grid_actions import undo_button
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import who
-from avhcurate.ui.tiles import tiles_of
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 
@@ -167,8 +166,8 @@ def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
     return clicked
 
 
-def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[list[int], int | None]:
-    """One set of the gap as a grid with its n and actions; ids shown, id opened."""
+def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> GridView | None:
+    """One set of the gap as a grid with its n and actions."""
     ids = gap.ids[name]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{SETS[name]}**", width="content")
@@ -178,14 +177,12 @@ def gallery(page: Opened, settings: GapSettings, gap: Gap, name: str) -> tuple[l
     st.caption(_sentence(settings, gap, name))
     if not ids:
         st.markdown("No sample lies beyond both cuts: move them inwards.")
-        return [], None
-    about = (page.table.dataset.name, settings, page.filters)
-    return narrow_grid(ids, partial(_tiles, page, settings), key=f"gap.{name}", about=about, label=SETS[name])
+        return None
+    return narrow_grid(page, ids, key=f"gap.{name}", label=SETS[name], score=settings.key, look=_look)
 
 
-def _tiles(page: Opened, settings: GapSettings, ids: Sequence[int]) -> list[Tile]:
-    tiles = tiles_of(page, ids, score=settings.key)
-    return [replace(tile, sub=tile.sub.replace("predicted", "pred.")) for tile in tiles]  # these tiles are narrow
+def _look(tile: Tile) -> Tile:
+    return replace(tile, sub=tile.sub.replace("predicted", "pred."))  # these tiles are narrow
 
 
 def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:

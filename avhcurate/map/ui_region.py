@@ -14,6 +14,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions, regions, url_state
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.save_set import save_set_button
@@ -25,11 +26,11 @@ _LAST = "last map selection"
 _GO = "map.go"
 
 
-def images(page: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
-    """The images of the region in a grid with its actions; ids shown, id opened."""
+def images(page: Opened, shown: MapInView) -> GridView | None:
+    """The images of the region in a grid with its actions."""
     region = shown.region
     if region is None:
-        return [], None
+        return None
     sort, descending = page.view.sort, page.view.descending
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -48,7 +49,7 @@ def images(page: Opened, shown: MapInView) -> tuple[Sequence[int], int | None]:
         regions.clear_button(REGION)
     if not ids:
         st.markdown("No sample lies there: draw another region.")
-        return [], None
+        return None
     grid_actions.choose_order(page)
     return sample_grid(page, ids, about=f"{shown.about} {write_region(region)}", score=page.view.sort)
 

@@ -21,12 +21,12 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import RULE_NAMES, score_name
 from avhcurate.ui.text import PAPER, accuracy_note
-from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.url_state import View
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
@@ -137,17 +137,16 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
 
 def selected_by_one(
     page: Opened, title: str, result: PseudoLabels, ids: Sequence[int], *, score: str, name: str
-) -> tuple[list[int], int | None]:
-    """What one rule selects and the other does not, lowest `score` first; ids shown, id opened."""
+) -> GridView | None:
+    """What one rule selects and the other does not, lowest `score` first."""
     n, share, low, high = result.accuracy_interval(ids)
     st.markdown(f"**{title}**")
     accuracy = f" · accuracy {100 * share:.1f} %, {accuracy_note(n, low, high)}" if n else ""
     st.caption(f"n {len(ids):,}{accuracy}  \nLowest {score_name(score)} first: it is on the tiles.")
     if not len(ids):
-        return [], None
-    tiles = partial(_tiles, page, result, score)
-    about = (result.selection.portion, page.filters)
-    return narrow_grid(_by_doubt(result, ids, score), tiles, key=f"pseudo.{name}", about=about, label=title)
+        return None
+    look = partial(_look, result)
+    return narrow_grid(page, _by_doubt(result, ids, score), key=f"pseudo.{name}", label=title, score=score, look=look)
 
 
 def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]:
@@ -157,16 +156,12 @@ def _by_doubt(result: PseudoLabels, ids: Sequence[int], score: str) -> list[int]
     return in_order
 
 
-def _tiles(page: Opened, result: PseudoLabels, score: str, ids: Sequence[int]) -> list[Tile]:
-    """Tiles that name the pseudo-label beside the given one."""
-    names = result.classes["label_name"].to_list()
-
-    def tile_of(tile: Tile, row: int) -> Tile:
-        label, given = int(result.selection.candidate[row]), int(result.labels[row])
-        return replace(tile, sub=f"as {names[label]}", differs=given >= 0 and label != given)
-
-    rows = np.searchsorted(result.ids, np.asarray(ids))
-    return list(map(tile_of, tiles_of(page, ids, score=score), rows))
+def _look(result: PseudoLabels, tile: Tile) -> Tile:
+    """A tile that names the pseudo-label beside the given one."""
+    row = int(np.searchsorted(result.ids, tile.id))
+    label, given = int(result.selection.candidate[row]), int(result.labels[row])
+    name = str(result.classes["label_name"].iloc[label])
+    return replace(tile, sub=f"as {name}", differs=given >= 0 and label != given)
 
 
 def export_menu(table: DatasetTable, result: PseudoLabels) -> None:

@@ -22,13 +22,14 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_actions import gallery_link, undo_button
+from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.job_forms import JobForm
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.page_choices import number, one_of, some_of, switch
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
-from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.selection import select, selectable_grid, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 from avhcurate.ui.url_state import TILE_SIZES
@@ -123,8 +124,8 @@ def _histograms(table: DatasetTable, filters: Filters) -> dict[str, pd.DataFrame
 # --- measures ----------------------------------------------------------------------------------------------------
 
 
-def measures(page: Opened) -> tuple[Sequence[int], int | None]:
-    """Every measure as a histogram, and the images at one end of one; ids shown, id opened."""
+def measures(page: Opened) -> GridView | None:
+    """Every measure as a histogram, and the images at one end of one."""
     table = page.table
     chosen = MEASURE.of(page.view)
     chosen = chosen if chosen in table.measures else table.measures[0]
@@ -132,7 +133,7 @@ def measures(page: Opened) -> tuple[Sequence[int], int | None]:
     filled = {key: of_key for key, of_key in bars.items() if len(of_key)}
     if not filled:
         st.markdown("No image in view could be measured: see Odd files.")
-        return [], None
+        return None
     show_chart(measure_histograms(filled, chosen=chosen), key="quality.histograms")
     end = END.of(page.view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -145,7 +146,7 @@ def measures(page: Opened) -> tuple[Sequence[int], int | None]:
         gallery_link("All of them in the gallery", page.view, sort=chosen, descending=end == "high")
     if bars[chosen].empty:
         st.markdown(f"No image in view has a {score_name(chosen).lower()}.")
-        return [], None
+        return None
     rows = table.page(
         page.filters, sort=chosen, descending=end == "high", limit=_TAIL, columns=tile_columns(chosen)
     ).dropna(subset=chosen)
@@ -158,17 +159,17 @@ def _grid(
     tiles: list[Tile],
     *,
     about: str,
-    number: int = 1,
     first: Callable[[Sequence[int]], None] | None = None,
-) -> tuple[Sequence[int], int | None]:
+) -> GridView:
     """A grid to select from, with actions on the selected below; `first` are actions of this list alone."""
-    kept = selection(f"{page.table.dataset.name} {page.version} quality {about}", page.filters)
-    chosen, opened = selectable_grid(tiles, kept, tile_size=TILE_SIZES[page.view.tile], page=number)
+    about = f"{page.table.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
+    view = tiles_view(tiles, about=about)
+    chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile], part=True)
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if first:
             first(chosen.ids)
-        _actions(page, list(chosen.ids))
-    return chosen.shown, opened
+        _actions(page, chosen.ids)
+    return view
 
 
 def _actions(page: Opened, ids: list[int]) -> None:
@@ -187,8 +188,8 @@ def _actions(page: Opened, ids: list[int]) -> None:
 # --- near duplicates ---------------------------------------------------------------------------------------------
 
 
-def groups_grid(page: Opened, duplicates: Duplicates) -> tuple[Sequence[int], int | None]:
-    """Groups as rows of one grid, with their actions; ids shown, id opened."""
+def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
+    """Groups as rows of one grid, with their actions."""
     groups = duplicates.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
@@ -212,17 +213,17 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> tuple[Sequence[int], in
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
         with st.bottom:
             _actions(page, [])
-        return [], None
+        return None
     pages = -(-len(groups) // _GROUPS)
     number = min(int(PAGE.of(page.view)), pages)
     shown = groups.iloc[(number - 1) * _GROUPS : number * _GROUPS]
     members = duplicates.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
     about = f"duplicates {ONLY.of(page.view)} {number}"
     tiles = _group_tiles(page, shown.set_index("group"), members)
-    opened = _grid(page, tiles, about=about, number=number, first=partial(_group_actions, page, duplicates))
+    view = _grid(page, tiles, about=about, first=partial(_group_actions, page, duplicates))
     if pages > 1:
         st.pagination(pages, key=PAGE.key(number), on_change=PAGE.keep)
-    return opened
+    return view
 
 
 def _keep_button(page: Opened, label: str, members: pd.DataFrame, **look: Any) -> None:
@@ -297,12 +298,12 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
 # --- odd files ---------------------------------------------------------------------------------------------------
 
 
-def odd_files(page: Opened) -> tuple[Sequence[int], int | None]:
-    """Files that cannot be read or are of another format than their name; ids shown, id opened."""
+def odd_files(page: Opened) -> GridView | None:
+    """Files that cannot be read or are of another format than their name."""
     odd = service.odd_files(page.table, page.filters)
     if odd.empty:
         st.markdown(":material/check_circle: Every file in view can be read and has the format of its name.")
-        return [], None
+        return None
     counts = odd["odd"].value_counts()
     st.dataframe(
         odd[["id", "path", "odd"]],

@@ -23,6 +23,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.sample_grid import sample_grid
@@ -184,14 +185,14 @@ def _ends(ends: np.ndarray) -> str:
 # --- selections compared ------------------------------------------------------------------------------------------
 
 
-def gallery(page: Opened, chosen: ChosenRound, variants: Variants) -> tuple[list[int], int | None]:
-    """What one gate or run selects and another does not, as a grid; ids shown, id opened."""
+def gallery(page: Opened, chosen: ChosenRound, variants: Variants) -> GridView | None:
+    """What one gate or run selects and another does not, as a grid."""
     st.subheader("Selected by one and not by the other")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = MODE.show(st.segmented_control, "Compare", page.view, _MODES, on_change=MODE.restart)
         lists = _gates(page, chosen) if mode == "gates" else _runs(page, chosen, variants)
     if not lists:
-        return [], None
+        return None
     st.caption(_explanation(chosen, mode))
     with st.container(horizontal=True, gap="medium"):
         for listing in lists.values():
@@ -296,11 +297,11 @@ def _listing(rows: pd.DataFrame, ids: Sequence[int], title: str, by: str) -> Sam
     return SampleList(title, by, part.assign(score=part[by]).sort_values("score", kind="stable"))
 
 
-def _grid(page: Opened, chosen: ChosenRound, mode: str, name: str, listing: SampleList) -> tuple[list[int], int | None]:
+def _grid(page: Opened, chosen: ChosenRound, mode: str, name: str, listing: SampleList) -> GridView | None:
     st.caption(f"Lowest {score_name(listing.by)} of the pseudo-label first: it is on the tiles.")
     if listing.rows.empty:
         st.markdown(":material/filter_alt_off: None of the samples in view.")
-        return [], None
+        return None
     names, labels = chosen.folder.record.classes, listing.rows[["candidate", "label"]].astype("int64")
 
     def look(tile: Tile) -> Tile:

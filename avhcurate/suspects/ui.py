@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -15,21 +16,19 @@ from avhcurate.suspects.rules import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
 from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.suspects.ui_review import NAMES, VERDICT_NAMES
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS, file_key
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, announce, attempt
-from avhcurate.ui.grid_actions import pagination
+from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import job_form, option, row
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.save_set import save_set_button
-from avhcurate.ui.selection import select, selectable_grid, selected_now, selection
+from avhcurate.ui.selection import select, selectable_grid, selected_now
 from avhcurate.ui.signin import who
-from avhcurate.ui.tiles import tiles_of
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
 
@@ -248,67 +247,58 @@ def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
 # --- the list ----------------------------------------------------------------------------------------------------
 
 
-def listing(page: Opened, suspects: SuspectsInView) -> tuple[list[int], int | None]:
-    """The undecided suspects as a grid by rank, with actions on the selected; ids shown, id opened."""
-    view, rows = page.view, suspects.open
-    pages = max(1, -(-len(rows) // view.per_page))
-    number = min(view.page, pages)
-    ids = rows["id"].iloc[(number - 1) * view.per_page : number * view.per_page].astype(int).tolist()
-    if not ids:
+def listing(page: Opened, suspects: SuspectsInView) -> GridView:
+    """The undecided suspects as a grid by rank, with actions on the selected."""
+    rows = suspects.open
+    if rows.empty:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
-    kept = selection(f"suspects {suspects.about}", Filters(excluded=None))
-    after, opened = selectable_grid(_tiles(page, rows, ids), kept, tile_size=TILE_SIZES[view.tile], page=number)
-    _actions(page, rows, after.ids, pages, number)
-    return ids, opened
+    look = partial(_look, rows.set_index("id"), page.table.classes)
+    ids = rows["id"].to_numpy(np.int64)
+    view = list_view(page, ids, about=f"suspects {suspects.about}", look=look)
+    chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile], part=True)
+    _actions(page, rows, chosen.ids)
+    return view
 
 
-def _tiles(page: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> list[Tile]:
-    tiles = tiles_of(page, ids, score="avh") if ids else []
-    by_id, names, result = rows.set_index("id").to_dict("index"), page.table.classes, []
-    for tile in tiles:
-        row = by_id[tile.id]
-        other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
-        agree = f"{row['agreement']} of {row['spoke']} agree"
-        result.append(
-            replace(
-                tile,
-                title=f"{tile.title} → {other}",
-                score=f"#{row['rank']}",
-                sub=agree,
-                note="",
-                badges=(VERDICT_NAMES[row["verdict"]].lower(), *tile.badges),
-                alt=f"{tile.alt}, suggested {other}, {agree}",
-            )
-        )
-    return result
+def _look(rows: pd.DataFrame, names: Sequence[str], tile: Tile) -> Tile:
+    row = rows.loc[tile.id].to_dict()
+    other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
+    agree = f"{row['agreement']} of {row['spoke']} agree"
+    return replace(
+        tile,
+        title=f"{tile.title} → {other}",
+        score=f"#{row['rank']}",
+        sub=agree,
+        note="",
+        badges=(VERDICT_NAMES[row["verdict"]].lower(), *tile.badges),
+        alt=f"{tile.alt}, suggested {other}, {agree}",
+    )
 
 
-def _actions(page: Opened, rows: pd.DataFrame, ids: Sequence[int], pages: int, number: int) -> None:
-    with st.bottom, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
-            st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
-            for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
-                st.button(
-                    label,
-                    icon=f":material/{icon}:",
-                    key=f"suspects.{action}",
-                    disabled=not ids,
-                    type="primary" if action == "accept" else "secondary",
-                    on_click=attempt,
-                    args=(partial(_decide, page.table, rows, action),),
-                )
-            save_set_button(page, ids, key="suspects.set", disabled=not ids)
+def _actions(page: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> None:
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
+        for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
             st.button(
-                "Undo",
-                icon=":material/undo:",
-                type="tertiary",
-                key="suspects.undo",
-                on_click=_undo,
-                args=(page,),
-                disabled=not st.session_state.get(_last(page.table)),
-                help="Takes back what was last decided in this list.",
+                label,
+                icon=f":material/{icon}:",
+                key=f"suspects.{action}",
+                disabled=not ids,
+                type="primary" if action == "accept" else "secondary",
+                on_click=attempt,
+                args=(partial(_decide, page.table, rows, action),),
             )
-        pagination(pages, number, key="suspects.page", max_visible_pages=7)
+        save_set_button(page, ids, key="suspects.set", disabled=not ids)
+        st.button(
+            "Undo",
+            icon=":material/undo:",
+            type="tertiary",
+            key="suspects.undo",
+            on_click=_undo,
+            args=(page,),
+            disabled=not st.session_state.get(_last(page.table)),
+            help="Takes back what was last decided in this list.",
+        )
 
 
 def _last(table: DatasetTable) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -239,11 +240,22 @@ class SampleTable:
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
-        order = f"ORDER BY {self.column(sort)} {'DESC' if descending else 'ASC'} NULLS LAST, id"
+        order = f"ORDER BY {_ordering(self.column(sort), descending)}"
         # First which rows, reading the columns of the conditions alone; then the few rows whole.
         ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
         chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
         return to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
+
+    def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
+        """Ids of all samples that satisfy the filters, (n,) int64, in the order that `page` gives them."""
+        tail = f"ORDER BY {_ordering(self.column(sort), descending)}"
+        with self._relation_in_time("SELECT id FROM samples", filters, tail) as relation:
+            return relation.fetchnumpy()["id"]
+
+    def place(self, value: float, filters: Filters | None = None, *, sort: str, descending: bool = False) -> int:
+        """Number of samples in that order before the first that is at `value` or beyond; for a numeric column."""
+        before = f"{self.column(sort)} {'>' if descending else '<'} {float(value)!r}::DOUBLE"
+        return int(self._rows("SELECT count(*) FROM samples", filters, condition=before)[0][0])
 
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
@@ -391,6 +403,10 @@ class SampleTable:
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)
+
+
+def _ordering(column: str, descending: bool) -> str:
+    return f"{column} {'DESC' if descending else 'ASC'} NULLS LAST, id"
 
 
 _FLOATS = ("FLOAT", "DOUBLE")

@@ -14,6 +14,7 @@ from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data
 from avhcurate.ui import regions
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
@@ -113,14 +114,14 @@ def chart(page: Opened, points: pd.DataFrame, tool: tuple[str, str]) -> int | No
     return clicked
 
 
-def images(page: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[int], int | None]:
-    """The images of the region in a grid, with what can be done to them; the ids on show, and the one just opened.
+def images(page: Opened, points: pd.DataFrame, *, about: str) -> GridView | None:
+    """The images of the region in a grid, with what can be done to them; the view of them, None where none are chosen.
 
     `about` names what the map is of: a selection of images made on another is void.
     """
     region = REGION.of(page.view)
     if region is None:
-        return [], None
+        return None
     inside = points[region.holds(points["variability"], points["confidence_mean"])]
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{len(inside):,} of {len(points):,} samples in the region**", width="content")
@@ -129,7 +130,7 @@ def images(page: Opened, points: pd.DataFrame, *, about: str) -> tuple[Sequence[
         sort = SORT.show(st.selectbox, "Order", page.view, orders, label_visibility="collapsed", width=290)
     if inside.empty:
         st.markdown("No sample lies there: draw another region.")
-        return [], None
+        return None
     ordered = inside.sort_values(sort, ascending=_harder(sort) == "low", na_position="last", kind="stable")
     ids = ordered["id"].astype(int).tolist()
     values = pd.Series(ordered[sort].to_numpy(), ids)

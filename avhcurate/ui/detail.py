@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -16,6 +17,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
+from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.signin import who
@@ -27,23 +29,21 @@ _NEIGHBOURS = 8
 _ENTRIES = 20
 
 
-def show_details(frame: Opened, ids: Sequence[int], *opened: int | None, first: int = 0, of: int | None = None) -> None:
-    """Opens the details of the view's sample, at the end of a page; previous and next step through `ids`.
+def show_details(frame: Opened, listed: GridView | None, *opened: int | None) -> None:
+    """Opens the details of the view's sample, at the end of a page; previous and next step through `listed`.
 
-    `opened` are the samples clicked in this run, by grid or chart: the first that is not None goes into the view.
-    Where `ids` are one page of the view's samples in its order, `first` is the place of the first and `of` the number
-    of all: stepping then turns the page.
+    `opened` are the samples clicked in this run on a chart: the first that is not None goes into the view.
     """
     if (clicked := next((id for id in opened if id is not None), None)) is not None:
         open_sample(clicked)
         st.rerun()
     if frame.view.sample is not None:
-        _dialog(frame, tuple(ids), first, len(ids) if of is None else of)
+        _dialog(frame, listed.ids if listed else np.empty(0, np.int64))
 
 
-def list_holding(lists: Sequence[Sequence[int]], sample: int | None) -> list[int]:
-    """The list of ids that holds the sample, for the details to step through; empty where none does."""
-    return next((list(ids) for ids in lists if sample in ids), [])
+def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
+    """The view that holds the sample, for the details to step through; None where none does."""
+    return next((view for view in views if view and sample is not None and sample in view.ids), None)
 
 
 def open_sample(id: int | None) -> None:
@@ -56,20 +56,19 @@ def _close() -> None:
 
 
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
-def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
-    # Read again: stepping changes the address and runs this function alone, unless it turned the page.
-    view = url_state.current()
-    if view.sample is None or view.page != frame.view.page:
+def _dialog(frame: Opened, ids: np.ndarray) -> None:
+    # Read again: stepping changes the address and runs this function alone.
+    id = url_state.current().sample
+    if id is None:
         st.rerun()
     show_messages()
-    id = view.sample
     try:
         frame.table.refresh()
         inspection = inspect(frame.table, id)
     except CurateError as error:
         show_user_error(error)
         return
-    _header(frame, inspection.row, ids, first, of)
+    _header(inspection.row, ids)
     left, right = st.columns([2, 3], gap="medium")
     with left:
         _image(frame, inspection.row)
@@ -82,15 +81,15 @@ def _dialog(frame: Opened, ids: tuple[int, ...], first: int, of: int) -> None:
         _scores(inspection)
 
 
-def _header(frame: Opened, row: dict[str, Any], ids: tuple[int, ...], first: int, of: int) -> None:
-    place = first + ids.index(row["id"]) if row["id"] in ids else None
+def _header(row: dict[str, Any], ids: np.ndarray) -> None:
+    place = next(iter(np.flatnonzero(ids == row["id"]).tolist()), None)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"`{row['path'].replace('`', '')}`")
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             if place is not None:
-                st.caption(f"{place + 1:,} of {of:,}")
+                st.caption(f"{place + 1:,} of {len(ids):,}")
             for label, shortcut, step in (("Previous", "Left", -1), ("Next", "Right", 1)):
-                possible = place is not None and 0 <= place + step < of
+                possible = place is not None and 0 <= place + step < len(ids)
                 st.button(
                     label,
                     icon=f":material/{'chevron_left' if step < 0 else 'chevron_right'}:",
@@ -98,20 +97,9 @@ def _header(frame: Opened, row: dict[str, Any], ids: tuple[int, ...], first: int
                     shortcut=shortcut,
                     key=f"detail.{label}",
                     disabled=not possible,
-                    on_click=_step_to,
-                    args=(frame, ids, first, place + step if place is not None and possible else first),
+                    on_click=open_sample,
+                    args=(int(ids[place + step]) if place is not None and possible else row["id"],),
                 )
-
-
-def _step_to(frame: Opened, ids: tuple[int, ...], first: int, place: int) -> None:
-    """Opens the sample at a place of the view's order, on its page."""
-    if 0 <= place - first < len(ids):
-        open_sample(ids[place - first])
-        return
-    view = frame.view
-    order: dict[str, Any] = {"sort": view.sort, "descending": view.descending}
-    row = frame.table.page(frame.filters, **order, offset=place, limit=1, columns=["id"])
-    url_state.change(page=place // view.per_page + 1, sample=int(row["id"][0]))
 
 
 def _image(frame: Opened, row: dict[str, Any]) -> None:
@@ -120,7 +108,6 @@ def _image(frame: Opened, row: dict[str, Any]) -> None:
         [Tile(row["id"], source, "", alt=f"Image {row['id']}, label {row['label_name'] or 'none'}")],
         key="detail.picture",
         tile_size=360,
-        selectable=False,
         label="Image",
     )
     if row["problem"]:
@@ -239,7 +226,4 @@ def _neighbours(frame: Opened, id: int) -> None:
         return
     rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns("avh")).assign(angle=near.angles)
     tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
-    event = image_grid(tiles, key="detail.near", tile_size=88, selectable=False, label="Nearest neighbours by angle")
-    if event.opened is not None and event.opened != id:
-        open_sample(event.opened)
-        st.rerun(scope="fragment")
+    image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -1,13 +1,11 @@
 """Controls of a sample grid: order and sizes above it, actions on the selection below."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import streamlit as st
 
 from avhcurate.curate.annotations import annotate, undo, user
@@ -25,15 +23,15 @@ from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection, select, selected_now
 from avhcurate.ui.signin import who
 from avhcurate.ui.text import shortened
-from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View
+from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 
 PAGES = Path(__file__).parents[2] / "pages"
 _UNDO = "Undoes your last tag, relabel or exclusion."
 
 
-def choose_order(page: Opened) -> int:
-    """Sort, direction, sizes; returns the page to show, which exists."""
+def choose_order(page: Opened) -> None:
+    """Sort, direction and size of the tiles."""
     view = page.view
     options = sort_columns(page.table)
     options = options if view.sort in options else [view.sort, *options]
@@ -51,7 +49,6 @@ def choose_order(page: Opened) -> int:
         )
         _choice(st.segmented_control, view, "descending", "Order", [True, False], format_func=order_text, required=True)
         _choice(st.segmented_control, view, "tile", "Tile size", list(TILE_SIZES), required=True)
-        _choice(st.selectbox, view, "per_page", "Images a page", PAGE_SIZES, format_func="{} a page".format, width=140)
         captions = caption_columns(page.table)
         usual = "HSF below" if page.table.votes else "Nothing more below"
         _choice(
@@ -65,18 +62,12 @@ def choose_order(page: Opened) -> int:
         )
         if view.sort in (*page.table.scores, *page.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
-    return min(view.page, pages(page))
 
 
 def _choice(widget: Any, view: View, field: str, label: str, options: Sequence[Any], **more: Any) -> None:
     """A widget that mirrors one field of the view."""
     key = mirrored(f"gallery.{field}", getattr(view, field))
     widget(label, options, key=key, on_change=_set, args=(field, key), label_visibility="collapsed", **more)
-
-
-def pages(page: Opened) -> int:
-    """Number of pages that the filtered samples fill, at least one."""
-    return max(1, math.ceil(page.count / page.view.per_page))
 
 
 def sort_columns(table: DatasetTable) -> list[str]:
@@ -121,49 +112,42 @@ def nothing_matches(
     st.stop()
 
 
-def action_bar(page: Opened, chosen: GridSelection, number: int, *, pinned: bool = True) -> None:
-    """The bar below the grid: actions on the selection, undo, export and pages; `pinned` to the window's bottom."""
-    count = chosen.count(page.count)
+def action_bar(page: Opened, chosen: GridSelection, *, pinned: bool = True) -> None:
+    """The bar below the grid: actions on the selection, undo and export; `pinned` to the window's bottom."""
     place = st.bottom if pinned else st.container()
-    with place, st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
-            if count:
-                _selection_actions(page, chosen, count)
-            else:
-                _selection_starters(page, chosen)
-            _undo_button(page)
-            _export_menu(page, chosen, count)
-        pagination(pages(page), number, key="gallery.page_number")
+    with place, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if chosen.count:
+            _selection_actions(page, chosen)
+        else:
+            _select_everything(chosen)
+        _undo_button(page)
+        _export_menu(page, chosen)
 
 
-def _selection_starters(page: Opened, chosen: GridSelection) -> None:
-    st.button("Select page", key="gallery.page", icon=":material/select_all:", on_click=select, args=(chosen.shown,))
-    _select_everything(page)
-
-
-def _select_everything(page: Opened) -> None:
+def _select_everything(chosen: GridSelection) -> None:
+    count = chosen.view.count
     st.button(
-        f"Select all {page.count:,} that match",
+        f"Select all {count:,} that match",
         key="gallery.everything",
         type="tertiary",
         on_click=select,
-        kwargs={"everything": True},
+        args=(((0, count),),),
     )
 
 
-def _selection_actions(page: Opened, chosen: GridSelection, count: int) -> None:
-    table = page.table
+def _selection_actions(page: Opened, chosen: GridSelection) -> None:
+    table, count = page.table, chosen.count
     st.badge(f"{count:,} selected", color="blue")
     with st.popover("Tag", icon=":material/label:", key="gallery.tag"):
         _tag_form(table)
     with st.popover("Relabel", icon=":material/edit:", key="gallery.relabel"):
         _relabel_form(table)
     st.button("Exclude", icon=":material/block:", key="gallery.exclude", on_click=_exclude, args=(table, "exclude"))
-    save_set_button(page, partial(_chosen_ids, table), key="gallery.save", label="Set")
+    save_set_button(page, lambda: selected_now().ids, key="gallery.save", label="Set")
     if page.filters.excluded is not False:
         st.button("Include", icon=":material/undo:", key="gallery.include", on_click=_exclude, args=(table, "include"))
-    if not chosen.everything and count >= len(chosen.shown) and count < page.count:
-        _select_everything(page)
+    if not chosen.everything:
+        _select_everything(chosen)
     st.button("Clear", key="gallery.none", type="tertiary", on_click=select)
 
 
@@ -198,7 +182,8 @@ def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **lo
     st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
 
 
-def _export_menu(page: Opened, chosen: GridSelection, count: int) -> None:
+def _export_menu(page: Opened, chosen: GridSelection) -> None:
+    count = chosen.count
     with st.popover("Export", icon=":material/download:", key="gallery.export"):
         sources = ["Filtered view", "Selection"] if count else ["Filtered view"]
         source = st.segmented_control(
@@ -207,12 +192,6 @@ def _export_menu(page: Opened, chosen: GridSelection, count: int) -> None:
         selected = source == "Selection" and not chosen.everything
         number = count if source == "Selection" else page.count
         export_choice(page.table, page.filters, number, only=chosen.ids if selected else None, key="gallery")
-
-
-def pagination(number: int, page: int, *, key: str, **look: Any) -> None:
-    """Links to the pages of the view, where there are several."""
-    if number > 1:
-        st.pagination(number, key=mirrored(key, page), on_change=_set, args=("page", key), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------
@@ -226,12 +205,6 @@ def _set_sort(table: DatasetTable) -> None:
     """Sorts by the column chosen, the hardest first."""
     column = st.session_state["gallery.sort"]
     url_state.change(sort=column, descending=hardest_first(table, column))
-
-
-def _chosen_ids(table: DatasetTable) -> np.ndarray:
-    chosen = selected_now().chosen
-    filters = chosen if isinstance(chosen, Filters) else Filters(excluded=None, ids=tuple(chosen))
-    return table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
 
 
 def _tag(table: DatasetTable, action: str) -> None:

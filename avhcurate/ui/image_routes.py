@@ -24,7 +24,8 @@ _GUARDS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
+#: Headers of an answer that no cache keeps.
+NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
 #: Longer side in pixels of a full-size image and of a thumbnail.
 _FULL_SIDE, _THUMBNAIL_SIDE = 1600, 256
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
@@ -49,26 +50,33 @@ def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) 
     '/images/digits/7?v=ab12'
     """
     query = {"v": version} | ({"size": "full"} if full else {})
-    return f"{_prefix()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
+    return f"{base_path()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
 def health_url() -> str:
     """Address of the health check."""
-    return f"{_prefix()}/health"
+    return f"{base_path()}/health"
+
+
+def refusal(request: Request) -> Response | None:
+    """The answer to a request that no route of a workspace's data may serve; None where it may."""
+    if sign_in_configured() and not signed_in(request.cookies):
+        return PlainTextResponse("sign in first", status_code=401, headers=NEVER_KEPT)
+    return None
 
 
 def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
-    if sign_in_configured() and not signed_in(request.cookies):
-        return PlainTextResponse("sign in first", status_code=401, headers=_NEVER_KEPT)
+    if (refused := refusal(request)) is not None:
+        return refused
     place = request.path_params["dataset"], request.path_params["id"]
     try:
         data = read_image(find_workspace(), *place, full=request.query_params.get("size") == "full")
     except NoSuchImage as error:
-        return PlainTextResponse(str(error), status_code=404, headers=_NEVER_KEPT)
+        return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
     except BrokenImage:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
-        return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=_NEVER_KEPT)
+        return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
     tag = f'"{blake2b(data, digest_size=12).hexdigest()}"'
     keep = f"private, max-age={_YEAR_S}, immutable" if "v" in request.query_params else "private, no-cache"
     headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
@@ -116,9 +124,10 @@ def health(_: Request) -> Response:
 
 def routes() -> list[Route]:
     """The routes, below `server.baseUrlPath` like Streamlit's own."""
-    return [Route(f"{_prefix()}/images/{{dataset}}/{{id:int}}", image), Route(health_url(), health)]
+    return [Route(f"{base_path()}/images/{{dataset}}/{{id:int}}", image), Route(health_url(), health)]
 
 
-def _prefix() -> str:
+def base_path() -> str:
+    """The path below which the app is served, "" for none."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}" if base else ""

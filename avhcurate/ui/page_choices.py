@@ -84,8 +84,8 @@ class Choice(Generic[_T]):
         self.put(st.session_state[self.name])
 
     def restart(self, *dropped: str) -> None:
-        """As `keep`, and goes to page 1 with no sample open; the choices `dropped` are reset."""
-        view = replace(url_state.current(), page=1, sample=None)
+        """As `keep`, and goes to row 1 with no sample open; the choices `dropped` are reset."""
+        view = replace(url_state.current(), row=1, sample=None)
         for name in dropped:
             view = view.choosing(name, "")
         url_state.write(view)

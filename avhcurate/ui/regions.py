@@ -160,9 +160,9 @@ def chart(figure: Any, choice: Choice[Region | None], *, key: str, alt: str) -> 
 
 
 def answer(choice: Choice[Any], value: object) -> None:
-    """Puts a selection in a chart or table into the address, and goes to the first page of its images."""
+    """Puts a selection in a chart or table into the address, and goes to the first row of its images."""
     _turn(choice)
-    url_state.write(replace(url_state.current(), page=1, sample=None).choosing(choice.name, choice.write(value)))
+    url_state.write(replace(url_state.current(), row=1, sample=None).choosing(choice.name, choice.write(value)))
 
 
 def turned(choice: Choice[Any], key: str) -> str:

@@ -1,93 +1,132 @@
-"""The selection in a sample grid: some ids, or all samples that match the filters."""
+"""The selection in a sample grid: ranges of places in a view of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import streamlit as st
 
 from avhcurate.table.filters import Filters
-from avhcurate.ui.components.grid import GridEvent, Tile, decode, image_grid
+from avhcurate.ui import url_state
+from avhcurate.ui.components.grid import Ranges, decode_selection, image_grid
+from avhcurate.ui.grid_routes import view_url
+from avhcurate.ui.grid_views import GridView, registered
 
 _KEY, _GRID = "selection", "samples"
 
 
 @dataclass(frozen=True)
 class GridSelection:
-    """All samples that match `filters` when an action runs, if `everything`; else `ids`.
+    """Places in a view. `turn` grows whenever Python changes it, so that the grid takes it over.
 
-    `about` names the dataset and filters that it was made in: under others it is void. `turn` grows whenever Python
-    changes the selection, so that the grid takes it over. `shown` are the ids on the page.
+    `heard` is what the browser sent last, which counts once; of the view `earlier` it may still send something.
     """
 
-    about: str
-    filters: Filters
-    ids: tuple[int, ...] = ()
-    everything: bool = False
+    view: GridView
+    ranges: Ranges = ()
     turn: int = 0
-    page: int = 1
-    shown: tuple[int, ...] = ()
+    heard: Any = None
+    earlier: GridView | None = None
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """The selected ids in the order of the view."""
+        return self.view.chosen(self.ranges).tolist()
 
     @property
-    def scope(self) -> str:
-        return f"{self.turn}/{self.page if self.everything else ''}"
+    def count(self) -> int:
+        return sum(stop - start for start, stop in self.ranges)
 
     @property
-    def highlighted(self) -> tuple[int, ...]:
-        return self.shown if self.everything else self.ids
+    def everything(self) -> bool:
+        return 0 < self.count == self.view.count
 
     @property
     def chosen(self) -> Sequence[int] | Filters:
-        """The filters or ids that an action applies to."""
-        return self.filters if self.everything else self.ids
+        """The ids that an action applies to, or the filters where all that match are selected."""
+        return self.view.filters if self.everything and self.view.filters else self.ids
 
-    def count(self, matching: int) -> int:
-        return matching if self.everything else len(self.ids)
-
-    def after(self, event: GridEvent) -> "GridSelection":
-        """The selection after an event of the grid; a click while everything is selected leaves the grid's ids."""
-        if self.everything and set(event.selected) == set(self.shown):
+    def after(self, sent: Any) -> "GridSelection":
+        """The selection after what the browser sent, which may be of an earlier view of the same samples."""
+        if sent == self.heard or (decoded := decode_selection(sent)) is None:
             return self
-        return replace(self, ids=event.selected, everything=False, turn=self.turn + self.everything)
+        key, ranges = decoded
+        view = self.view if key == self.view.key else registered(key)
+        if view is None or view.about != self.view.about:
+            return replace(self, heard=sent)
+        of_view = tuple((start, min(stop, view.count)) for start, stop in ranges if start < view.count)
+        return replace(self, ranges=_carried(view, of_view, self.view), heard=sent)
+
+    def to(self, view: GridView) -> "GridSelection":
+        """The same samples in another view, none where that is of others."""
+        if view.key == self.view.key:
+            return self
+        if view.about != self.view.about:
+            return GridSelection(view, turn=self.turn + 1, heard=self.heard)
+        return replace(self, view=view, earlier=self.view, ranges=_carried(self.view, self.ranges, view))
 
 
-def selection(about: str, filters: Filters) -> GridSelection:
-    """The selection of this session, empty when it was made elsewhere."""
-    kept: GridSelection | None = st.session_state.get(_KEY)
-    about = f"{about} {filters.to_query()}"
-    if kept is None or kept.about != about:
-        kept = GridSelection(about, filters, turn=kept.turn + 1 if kept else 0)
-        st.session_state[_KEY] = kept
-    return kept
+def _carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
+    if old.key == new.key or not ranges:
+        return ranges
+    if ranges == ((0, old.count),):
+        return ((0, new.count),) if new.count else ()
+    return new.ranges_of(old.chosen(ranges))
 
 
-def select(ids: Sequence[int] = (), *, everything: bool = False) -> None:
+def select(ranges: Ranges = ()) -> None:
     """Replaces the selection; to be called in a widget's callback."""
-    kept: GridSelection = st.session_state[_KEY]
-    st.session_state[_KEY] = replace(kept, ids=tuple(ids), everything=everything, turn=kept.turn + 1)
+    now = selected_now()
+    st.session_state[_KEY] = replace(now, ranges=ranges, turn=now.turn + 1)
 
 
 def selected_now() -> GridSelection:
     """The browser's latest selection, for a widget's callback, which runs before the grid is drawn."""
     kept: GridSelection = st.session_state[_KEY]
-    return kept.after(decode(st.session_state.get(_GRID) or {}, scope=kept.scope, selected=kept.highlighted))
+    return kept.after(_sent())
 
 
-def selectable_grid(
-    tiles: Sequence[Tile], kept: GridSelection, *, tile_size: int, page: int
-) -> tuple[GridSelection, int | None]:
-    """The grid with the session's selection in it; returns the selection and the id that was opened."""
-    kept = replace(kept, page=page, shown=tuple(tile.id for tile in tiles))
-    event = image_grid(
-        tiles,
+def selectable_grid(view: GridView, *, tile_size: int, label: str = "Samples", part: bool = False) -> GridSelection:
+    """The grid with the session's selection in it, which it returns; `part` of a page that has more below it."""
+    kept = st.session_state.get(_KEY) or GridSelection(view, heard=_sent())
+    # First what the browser says of the view before, then what becomes of it in this one.
+    kept = kept.after(_sent()).to(view)
+    st.session_state[_KEY] = kept
+    image_grid(
+        view.first,
         key=_GRID,
+        **shown(view),
         tile_size=tile_size,
-        scope=kept.scope,
-        selected=kept.highlighted,
-        view=str(page),
-        label="Samples",
+        selected=kept.ranges,
+        turn=kept.turn,
+        selectable=True,
+        hint=True,
+        label=label,
+        height="part" if part else "window",
     )
-    after = kept.after(event)
-    st.session_state[_KEY] = after
-    if after.scope != kept.scope:
-        st.rerun()
-    return after, event.opened
+    return kept
+
+
+def browsing_grid(view: GridView, *, key: str, tile_size: int, label: str) -> None:
+    """A grid to look at: a click opens an image's details."""
+    st.session_state[f"{key}.view"] = view  # held, and with it readable
+    image_grid(view.first, key=key, **shown(view), tile_size=tile_size, label=label, height="part")
+
+
+def shown(view: GridView) -> dict[str, Any]:
+    """The arguments of `image_grid` that show a view, and open its samples."""
+    return {
+        "count": view.count,
+        "source": view_url(view) if view.count > len(view.first) else "",
+        "view": view.key,
+        "about": view.about,
+        "order": view.order_name,
+        "value": view.value,
+        "open": url_state.current().sample is not None,
+        "on_open": lambda id: url_state.change(sample=id),
+    }
+
+
+def _sent() -> Any:
+    return (st.session_state.get(_GRID) or {}).get("selection")

@@ -147,7 +147,7 @@ def _save_view(workspace: Workspace, table: DatasetTable) -> None:
 
 def _switch_dataset() -> None:
     kept = url_state.current()
-    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile, per_page=kept.per_page))
+    url_state.write(View(dataset=st.session_state["frame.dataset"], tile=kept.tile))
 
 
 def _switch_run() -> None:

@@ -12,7 +12,6 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import FILTER_KEYS, Filters
 from avhcurate.votes.bins import DEFAULT_EDGES, parse_edges
 
-PAGE_SIZES = (60, 120, 240, 400)
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()
 _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
@@ -24,7 +23,7 @@ class View:
 
     An empty `dataset` or `run` means the first dataset and the newest run. `choices` are those of single pages,
     as (PAGE.CHOICE, value) pairs. `caption` is a further column on every tile, "" for none. `sample` is the image whose
-    details are open.
+    details are open, `row` the place, from 1, at which the grid begins.
     """
 
     dataset: str = ""
@@ -33,8 +32,7 @@ class View:
     filters: Filters = NO_FILTERS
     sort: str = "avh"
     descending: bool = True
-    page: int = 1
-    per_page: int = PAGE_SIZES[0]
+    row: int = 1
     tile: str = "M"
     caption: str = ""
     sample: int | None = None
@@ -54,8 +52,7 @@ class View:
             **self.filters.to_query(),
             "sort": self.sort if self.sort != default.sort else "",
             "order": "" if self.descending else "asc",
-            "page": str(self.page) if self.page > 1 else "",
-            "per": str(self.per_page) if self.per_page != default.per_page else "",
+            "row": str(self.row) if self.row > 1 else "",
             "tile": self.tile if self.tile != default.tile else "",
             "caption": self.caption,
             "sample": "" if self.sample is None else str(self.sample),
@@ -75,22 +72,36 @@ class View:
     @property
     def elsewhere(self) -> dict[str, str]:
         """URL parameters for a link to another page: the same data and filters, from the start."""
-        return replace(self, page=1, sample=None).to_query()
+        return replace(self, row=1, sample=None).to_query()
 
 
 def parse(query: Mapping[str, str]) -> tuple[View, list[str]]:
     """The view of URL parameters, and a notice for each that could not be read; those are left out.
 
-    >>> parse({"page": "2", "tile": "huge"})[1]
+    >>> parse({"row": "2", "tile": "huge"})[1]
     ['The address has tile=huge, which is not understood: it was ignored.']
     """
     view, notices = View(), []
-    for key, text in query.items():
+    for key, text in _in_rows(query).items():
         try:
             view = _with_parameter(view, key, text)
         except (ValueError, KeyError, CurateError):
             notices.append(f"The address has {key[:20]}={text[:40]}, which is not understood: it was ignored.")
     return view, notices
+
+
+def _in_rows(query: Mapping[str, str]) -> dict[str, str]:
+    """The parameters, with the row that an address of an earlier version names by a page of `per` samples.
+
+    >>> _in_rows({"page": "3", "per": "120"})
+    {'row': '241'}
+    """
+    rest = {key: text for key, text in query.items() if key not in ("page", "per")}
+    try:
+        page, per = _whole(query.get("page", "1"), 1), _whole(query.get("per", "60"), 1)
+    except ValueError:
+        return dict(query)
+    return ({"row": str((page - 1) * per + 1)} if page > 1 else {}) | rest
 
 
 def fit(view: View, table: DatasetTable) -> tuple[View, list[str]]:
@@ -123,9 +134,9 @@ def write(view: View) -> None:
 
 
 def change(**changes: Any) -> None:
-    """Changes fields of the view; a change of what is listed goes back to its first page."""
-    if {"dataset", "run", "edges", "filters", "sort", "descending", "per_page"} & set(changes):
-        changes = {"page": 1, "sample": None} | changes
+    """Changes fields of the view; a change of what is listed goes back to its first row."""
+    if {"dataset", "run", "edges", "filters", "sort", "descending"} & set(changes):
+        changes = {"row": 1, "sample": None} | changes
     write(replace(current(), **changes))
 
 
@@ -153,8 +164,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "edges": ("edges", parse_edges),
     "sort": ("sort", str),
     "order": ("descending", {"asc": False, "desc": True}.__getitem__),
-    "page": ("page", lambda text: _whole(text, 1)),
-    "per": ("per_page", {str(size): size for size in PAGE_SIZES}.__getitem__),
+    "row": ("row", lambda text: _whole(text, 1)),
     "tile": ("tile", {name: name for name in TILE_SIZES}.__getitem__),
     "caption": ("caption", str),
     "sample": ("sample", lambda text: _whole(text, 0)),

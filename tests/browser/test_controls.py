@@ -26,7 +26,7 @@ CONTROLS = r"""all => all
   .map(one => [one.dataset.testid, one.closest('[class*=st-key-]')?.className.match(/st-key-(\S+)/)[1] ?? ''])"""
 #: The pages of the demo that have dialogs or popovers with controls: their parameters, and what opens each dialog.
 PAGES = {
-    "gallery": ("", [lambda page: page.locator(TILES).nth(3).dblclick()]),
+    "gallery": ("", [lambda page: page.locator(TILES).nth(3).click()]),
     "saved": ("", [lambda page: from_menu(page, "Export"), lambda page: from_menu(page, "Rename")]),
     "annotators": ("", [lambda page: withdraw(page)]),
     "annotate": ("?annotate.name=ann", []),
@@ -141,6 +141,6 @@ def test_every_control_in_dialogs_and_popovers_leaves_an_app_that_answers(page, 
         for opener in openers:
             walk.dialog(opener)
         if name == "gallery":
-            page.locator(TILES).nth(2).click()
+            page.locator(TILES).nth(2).click(modifiers=["Control"])
             expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
         walk.popovers()

@@ -39,22 +39,25 @@ def chosen(page):
 
 def says_selected(page, number):
     if number:
-        expect(page.get_by_text(f"{number} selected", exact=True)).to_be_visible()
+        expect(page.get_by_text(f"{number:,} selected", exact=True)).to_be_visible()
     else:
-        expect(page.get_by_role("button", name="Select page")).to_be_visible()
-    expect(page.locator(f"[aria-label=Samples] {SELECTED}")).to_have_count(number)
+        expect(page.get_by_text(re.compile(r"^[\d,]+ selected$"))).to_have_count(0)
     settled(page)
 
 
-def test_clicks_select_one_a_range_and_single_tiles(gallery):
+def focused(page):
+    """The place of the tile that has the focus."""
+    return int(page.evaluate("document.activeElement.shadowRoot.activeElement.dataset.place"))
+
+
+def test_ctrl_shift_and_the_corner_select_and_a_box_takes_what_it_touches(gallery):
     page = gallery()
     tile = tiles(page)
-    tile.nth(2).click()
+    tile.nth(2).click(modifiers=["Control"])
     says_selected(page, 1)
     tile.nth(6).click(modifiers=["Shift"])
     says_selected(page, 5)
     tile.nth(9).click(modifiers=["Control"])
-    says_selected(page, 6)
     tile.nth(4).click(modifiers=["Control"])
     says_selected(page, 5)
     order = ids(page)
@@ -62,48 +65,95 @@ def test_clicks_select_one_a_range_and_single_tiles(gallery):
     tile.nth(12).hover()
     tile.nth(12).locator(".check").click()
     says_selected(page, 6)
-    tile.nth(0).click()
-    says_selected(page, 1)
+    tile.nth(0).scroll_into_view_if_needed()
+    first, last = tile.nth(0).bounding_box(), tile.nth(7).bounding_box()
+    page.mouse.move(first["x"] + 40, first["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(last["x"] + 40, last["y"] + 40, steps=4)
+    page.mouse.up()
+    columns = int(page.locator("[aria-label=Samples]").get_attribute("aria-colcount"))
+    assert columns < 7, "the second row is to begin before the eighth tile"
+    says_selected(page, 2 * (8 - columns))
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_keyboard_moves_extends_toggles_and_clears(gallery):
     page = gallery()
-    tiles(page).nth(1).click()
-    says_selected(page, 1)
+    tiles(page).nth(1).focus()
     page.keyboard.press("ArrowRight")
-    says_selected(page, 1)
-    assert page.evaluate(
-        "document.activeElement.shadowRoot?.activeElement?.dataset.id ?? document.activeElement.dataset.id"
-    ) == str(ids(page)[2])
+    assert focused(page) == 2
     page.keyboard.press("Space")
-    says_selected(page, 2)
+    says_selected(page, 1)
     page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("Shift+ArrowRight")
     says_selected(page, 3)
     page.keyboard.press("Control+a")
-    says_selected(page, 60)
+    says_selected(page, 1797)
     page.keyboard.press("Escape")
     says_selected(page, 0)
+    page.keyboard.press("End")
+    assert focused(page) == 1796
+    page.keyboard.press("Home")
+    assert focused(page) == 0
 
 
-def test_only_one_tile_is_in_the_tab_order_and_each_says_what_it_is(gallery):
+def test_only_one_tile_is_in_the_tab_order_and_each_says_what_and_where_it_is(gallery):
     page = gallery()
     assert page.locator("[aria-label=Samples] .tile[tabindex='0']").count() == 1
     assert re.fullmatch(
         r"image \d+, label \d, predicted \d, AVH [\d.]+, HSF [\d.]+", tiles(page).first.get_attribute("aria-label")
     )
-    assert page.locator("[role=grid] > [role=row] > [role=gridcell]").count() == 60
+    cells = page.locator("[role=grid] > [role=row] > [role=gridcell]")
+    board = page.locator("[aria-label=Samples]")
+    columns, rows = (int(board.get_attribute(f"aria-{name}count")) for name in ("col", "row"))
+    assert (rows - 1) * columns < 1797 <= rows * columns
+    assert cells.nth(columns).evaluate("cell => cell.parentNode.ariaRowIndex + ' ' + cell.ariaColIndex") == "2 1"
+    assert cells.count() < 120, "only what is in sight and a little ahead is drawn"
 
 
-def test_a_selection_outlives_a_page_turn(gallery):
+def test_scrolling_shows_every_row_without_a_run_of_the_page(page, gallery):
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    gallery("sort=id&order=asc")
+    assert sent, "what the page sends is counted"
+    sent.clear()
+    page.get_by_label("Row or value").fill("1,200")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"{TILES}[data-id='1199']")).to_be_visible()
+    assert focused(page) == 1199
+    assert page.locator(TILES).first.get_attribute("data-id") != "0"
+    page.keyboard.press("PageDown")
+    page.keyboard.press("End")
+    expect(page.locator(f"{TILES}[data-id='1796'] img")).to_be_visible()
+    scroller = page.locator("[class*=st-key-samples] .scroller")
+    scroller.evaluate("node => { node.scrollTop = node.scrollHeight / 2; }")
+    expect(page.locator(TILES).first).to_have_attribute("data-place", re.compile(r"^[89]\d\d$"))
+    assert not sent
+
+
+def test_a_value_of_the_score_is_a_place_too(gallery):
+    page = gallery("sort=hsf")
+    page.get_by_label("Go to a row or a value").select_option("HSF")
+    page.get_by_label("Row or value").fill("0.5")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place > 100")
+    here = page.locator(f"{TILES}[data-place='{focused(page)}'] .score")
+    assert float(here.text_content()) <= 0.5
+
+
+def test_a_selection_outlives_another_order_and_what_is_out_of_sight(gallery):
     page = gallery()
-    tiles(page).nth(0).click()
+    tiles(page).nth(0).click(modifiers=["Control"])
     says_selected(page, 1)
     first = ids(page)[0]
-    page.get_by_role("button", name="Page 2", exact=True).click()
-    expect(page).to_have_url(with_parameter("page", "2"))
-    expect(page.locator(f".tile[data-id='{first}']")).to_have_count(0)
-    expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_count(0)
+    page.get_by_role("radio", name="Low first").click()
+    says_selected(page, 1)
+    settled(page)
+    tiles(page).first.focus()
+    page.keyboard.press("End")
+    expect(page.locator(f"{TILES}[data-id='{first}']")).to_have_attribute("aria-selected", "true")
 
 
 def test_filtering_by_an_hsf_bin_narrows_the_grid_and_the_address(gallery):
@@ -154,10 +204,10 @@ def test_a_deep_link_on_a_fresh_server_restores_the_view(gallery, demo_root, ser
     assert set(page.locator("[aria-label=Samples] .title").all_text_contents()) == {"7"}
 
 
-def test_the_detail_view_opens_steps_and_closes(gallery):
+def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile(gallery):
     page = gallery()
     order = ids(page)
-    tiles(page).nth(3).dblclick()
+    tiles(page).nth(3).click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("4 of 1,797")).to_be_visible()
     expect(page).to_have_url(with_parameter("sample", order[3]))
@@ -169,16 +219,8 @@ def test_the_detail_view_opens_steps_and_closes(gallery):
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(with_parameter("sample"))
-
-
-def test_stepping_beyond_the_page_turns_it(gallery):
-    page = gallery("page=2")
-    tiles(page).first.dblclick()
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("61 of 1,797")).to_be_visible()
-    dialog.get_by_role("button", name="Previous").click()
-    expect(dialog.get_by_text("60 of 1,797", exact=True)).to_be_visible()
-    expect(page).not_to_have_url(with_parameter("page", "2"))
+    says_selected(page, 0)
+    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place === '3'")
 
 
 def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gallery):
@@ -220,7 +262,7 @@ def test_a_link_to_a_sample_opens_its_details(gallery):
 
 def test_tagging_and_undo(page, own_demo_root, serve, gallery):
     gallery("", serve(own_demo_root))
-    tiles(page).nth(0).click()
+    tiles(page).nth(0).click(modifiers=["Control"])
     tiles(page).nth(1).click(modifiers=["Shift"])
     says_selected(page, 2)
     page.get_by_role("button", name="Tag", exact=True).click()
@@ -235,7 +277,7 @@ def test_tagging_and_undo(page, own_demo_root, serve, gallery):
 
 def test_the_selection_and_the_filtered_view_download(gallery):
     page = gallery("class=3")
-    tiles(page).nth(0).click()
+    tiles(page).nth(0).click(modifiers=["Control"])
     tiles(page).nth(2).click(modifiers=["Shift"])
     says_selected(page, 3)
     selected = chosen(page)
@@ -259,10 +301,13 @@ def test_select_all_that_match_acts_on_the_predicate(page, own_demo_root, serve,
     expect(page.get_by_text("No sample matches")).to_be_visible()
 
 
-def test_pictures_come_from_the_route_and_are_lazy(gallery):
-    page = gallery("per=400")
-    expect(tiles(page)).to_have_count(400)
+def test_pictures_come_from_the_route_and_go_when_they_are_passed(gallery):
+    page = gallery()
     image = tiles(page).first.locator("img")
     assert image.get_attribute("src").startswith("/images/digits/")
     assert image.evaluate("i => i.complete && i.naturalWidth > 0")
-    assert not tiles(page).nth(399).locator("img").evaluate("i => i.complete")
+    tiles(page).first.focus()
+    for _ in range(8):
+        page.keyboard.press("PageDown")
+        page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.querySelector('img').complete")
+    assert tiles(page).count() < 120

@@ -20,7 +20,7 @@ def test_a_group_is_chosen_by_a_click_kept_to_one_and_brought_back(page, serve, 
     first = heads.first.evaluate("row => getComputedStyle(row, '::before').content")
     assert "across splits · different labels" in first
 
-    tiles.nth(3).click()
+    tiles.nth(3).click(modifiers=["Control"])
     expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
     settled(page).get_by_role("button", name="Keep one of this group").click()
     expect(tiles).to_have_count(4)

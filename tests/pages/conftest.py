@@ -21,6 +21,19 @@ def grids():
 
 
 @pytest.fixture
+def select_rows(grids):
+    """Does what the browser does when the tiles at some places are selected; returns their ids."""
+
+    def select(app, start, stop):
+        data = grids(app)["Samples"]
+        app.session_state["samples"] = {"selection": {"view": data["view"], "ranges": [[start, stop]]}}
+        app.run()
+        return [tile["id"] for tile in data["tiles"][start:stop]]
+
+    return select
+
+
+@pytest.fixture
 def words():
     """Everything that a page says in text."""
 

@@ -179,11 +179,11 @@ def test_a_window_beyond_any_map_is_ignored(open_page, root, window):
 
 @pytest.mark.parametrize("sort", ["tags", "split"])
 def test_the_images_are_ordered_by_whatever_the_address_asks(open_page, root, grids, sort):
-    tiles = grids(open_page("map", root, map__region=THREES, sort=sort, order="asc", per="400"))["Samples"]["tiles"]
+    tiles = grids(open_page("map", root, map__region=THREES, sort=sort, order="asc"))["Samples"]["tiles"]
     rows = open_table(Workspace(root), "digits").frame(columns=["id", "label", "split"])
     rows = rows[rows["label"] == 3]
     expected = rows.sort_values("split", kind="stable") if sort == "split" else rows
-    assert [tile["id"] for tile in tiles] == expected["id"].tolist()
+    assert [tile["id"] for tile in tiles] == expected["id"].head(60).tolist()
 
 
 def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, root):

@@ -57,7 +57,7 @@ def test_galleries_hold_what_only_one_rule_selects(open_page, demo_root, digits,
     for title, only in ((BY_AVC, ids["first"]), (BY_SOFTMAX, ids["second"])):
         tiles = [tile["id"] for tile in shown[title]["tiles"]]
         assert set(tiles) <= set(only)
-        assert len(tiles) == min(24, len(only))
+        assert len(tiles) == min(60, len(only))
         assert f"n {len(only):,} · accuracy" in words(app)
     scores = [float(tile["score"]) for tile in shown[BY_AVC]["tiles"]]
     assert scores == sorted(scores), "what softmax doubts most comes first"

@@ -296,7 +296,7 @@ def test_a_click_on_a_point_opens_its_sample_once(opened, asked):
     assert app.session_state["dynamics.turn"] == 1
 
 
-def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids):
+def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, select_rows):
     root, folder = own_trained
     table = table_of(root)
     annotate(table, [1700], "tag", "odd")
@@ -308,8 +308,7 @@ def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grid
     assert not app.exception
     table.refresh()
     assert set(table.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
-    app.session_state["samples"] = {"selection": {"scope": grids(app)["Samples"]["scope"], "ids": before[:2]}}
-    app.run()
+    select_rows(app, 0, 2)
     app.button(key="gallery.exclude").click().run()
     assert not app.exception
     assert not set(before[:2]) & set(tiles(grids, app))

@@ -86,7 +86,7 @@ def test_simulated_votes_are_called_simulated(open_app, demo, facets):
         ({"run": "gone"}, "has no finished run gone"),
         ({"bin": "77"}, "no HSF bin 77"),
         ({"class": "eleven"}, "not understood"),
-        ({"page": "1e9"}, "not understood"),
+        ({"row": "1e9"}, "not understood"),
         ({"edges": "1,0"}, "not understood"),
     ],
 )

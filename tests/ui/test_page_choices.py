@@ -25,7 +25,7 @@ def page():
 @pytest.fixture
 def app():
     test = AppTest.from_function(page)
-    test.query_params["page"] = "3"
+    test.query_params["row"] = "3"
     test.query_params["sample"] = "7"
     test.query_params["test.portion"] = "0.25"
     return test
@@ -56,4 +56,4 @@ def test_a_restart_lists_from_page_one_without_what_means_nothing_any_more(app):
     app.run()
     app.button_group[0].set_value("down").run()
     assert app.query_params["test.order"] == "down"
-    assert not {"page", "sample", "test.portion"} & set(app.query_params)
+    assert not {"row", "sample", "test.portion"} & set(app.query_params)

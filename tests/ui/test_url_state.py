@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from avhcurate.table.filters import FILTER_KEYS, FILTERS, NONE, Filters
 from avhcurate.ui.facets import FIELDS
 from avhcurate.ui.sidebar_filters import FOLDED, SHOWN
-from avhcurate.ui.url_state import PAGE_SIZES, TILE_SIZES, View, fit, parse
+from avhcurate.ui.url_state import TILE_SIZES, View, fit, parse
 
 TEXT = st.text(min_size=1, max_size=8)
 SOME_FILTERS = st.builds(
@@ -34,8 +34,7 @@ VIEWS = st.builds(
     edges=st.sampled_from([(0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (0.0, 0.25, 1.0)]),
     sort=st.sampled_from(["avh", "loss", "id"]),
     descending=st.booleans(),
-    page=st.integers(1, 10**6),
-    per_page=st.sampled_from(PAGE_SIZES),
+    row=st.integers(1, 10**6),
     tile=st.sampled_from(list(TILE_SIZES)),
     sample=st.none() | st.integers(0, 10**9),
     choices=st.sampled_from([(), (("correlation.score", "avh"), ("pseudo.portion", "0.2"))]),
@@ -56,7 +55,9 @@ def test_an_address_restores_the_view_it_was_made_from(view):
     assert parse(view.to_query()) == (view, [])
 
 
-@given(st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *FILTER_KEYS, "page", "sample", "x"]), TEXT))
+@given(
+    st.dictionaries(st.sampled_from([*View(dataset="d").to_query(), *FILTER_KEYS, "row", "page", "sample", "x"]), TEXT)
+)
 def test_no_address_raises_and_what_is_ignored_is_named(query):
     view, notices = parse(query)
     again, _ = parse(view.to_query())
@@ -65,14 +66,14 @@ def test_no_address_raises_and_what_is_ignored_is_named(query):
 
 
 def test_one_bad_parameter_does_not_cost_the_others():
-    view, notices = parse({"bin": "0,2", "class": "three", "page": "-4", "sort": "loss", "utm_source": "mail"})
-    assert (view.filters, view.sort, view.page) == (Filters(hsf_bins=(0, 2)), "loss", 1)
-    assert [notice.split()[3].split("=")[0] for notice in notices] == ["class", "page", "utm_source"]
+    view, notices = parse({"bin": "0,2", "class": "three", "row": "-4", "sort": "loss", "utm_source": "mail"})
+    assert (view.filters, view.sort, view.row) == (Filters(hsf_bins=(0, 2)), "loss", 1)
+    assert [notice.split()[3].split("=")[0] for notice in notices] == ["class", "row", "utm_source"]
 
 
 @pytest.mark.parametrize("text", ["0", "1.5", "٣", "9" * 40, "", "1e3"])
 def test_a_page_number_is_a_plain_positive_number(text):
-    assert parse({"page": text})[0].page == 1
+    assert parse({"row": text})[0].row == 1
 
 
 def test_every_filter_but_a_choice_by_hand_has_a_parameter_and_a_widget():
@@ -98,7 +99,7 @@ def test_a_view_that_fits_is_left_alone():
 
 
 def test_links_to_other_pages_keep_data_and_filters_but_not_page_and_sample():
-    view = View(dataset="d", filters=Filters(classes=(1,)), page=3, sample=7).choosing("pseudo.rule", "avc")
+    view = View(dataset="d", filters=Filters(classes=(1,)), row=3, sample=7).choosing("pseudo.rule", "avc")
     assert view.elsewhere == {"dataset": "d", "class": "1", "pseudo.rule": "avc"}
 
 
@@ -106,3 +107,9 @@ def test_a_pages_own_choice_is_kept_until_it_is_emptied():
     view = View().choosing("pseudo.rule", "avc").choosing("a.b", "1")
     assert view.chosen("pseudo.rule") == "avc"
     assert view.choosing("pseudo.rule", "").choices == (("a.b", "1"),)
+
+
+def test_an_address_of_an_earlier_version_names_its_row_by_a_page():
+    view, notices = parse({"page": "3", "per": "120", "class": "1"})
+    assert (view.row, view.filters.classes, notices) == (241, (1,), [])
+    assert parse({"page": "x"})[1]

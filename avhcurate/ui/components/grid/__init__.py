@@ -1,20 +1,48 @@
-"""The image grid: one Streamlit element for a whole page of thumbnails, with selection and keyboard."""
+"""The image grid: one Streamlit element that shows any number of thumbnails, with selection and keyboard.
+
+It draws the rows in sight and asks a route of the app for them (`grid_routes`), so that looking runs no script.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import streamlit as st
 
 from avhcurate.ui.components.mount import mount, nothing
 
+#: Rows that come with the page itself; the browser asks for the others in windows of as many.
+FIRST = 60
+
+#: Sorted, disjoint ranges of places: (first, one behind the last).
+Ranges = tuple[tuple[int, int], ...]
+
 _HTML = """
-<div class="board" role="grid"></div>
-<p class="hint"><kbd>click</kbd> select · <kbd>shift</kbd> range · <kbd>ctrl</kbd> add · <kbd>arrows</kbd> move ·
-<kbd>space</kbd> toggle · <kbd>enter</kbd> or double-click open · <kbd>ctrl A</kbd> page · <kbd>esc</kbd> clear</p>
+<div class="image-grid">
+  <div class="head" hidden>
+    <span class="place"></span>
+    <form class="jump" autocomplete="off">
+      <label>Go to <select name="by" aria-label="Go to a row or a value">
+        <option value="row">row</option><option value="value"></option></select></label>
+      <input name="to" inputmode="decimal" aria-label="Row or value" size="9">
+    </form>
+  </div>
+  <div class="pane">
+    <div class="scroller"><div class="sizer"></div><div class="board" role="grid"></div></div>
+    <div class="box" hidden></div>
+  </div>
+  <p class="hint" hidden><kbd>click</kbd> open · <kbd>ctrl</kbd> or corner select · <kbd>shift</kbd> range ·
+  <kbd>drag</kbd> box · <kbd>arrows</kbd> move · <kbd>space</kbd> toggle · <kbd>enter</kbd> open ·
+  <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear</p>
+</div>
 """
+_SCRIPT = "\n".join(
+    (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
+    for name in ("ranges", "layout", "rows", "tile", "scroller", "box")
+)
 
 
 @dataclass(frozen=True)
@@ -37,79 +65,107 @@ class Tile:
     group: str = ""
 
 
-@dataclass(frozen=True)
-class GridEvent:
-    """What the user did in the grid: the selected ids in the order chosen, and the id just opened."""
-
-    selected: tuple[int, ...] = ()
-    opened: int | None = None
-
-
 def image_grid(
     tiles: Sequence[Tile],
     *,
     key: str,
-    tile_size: int = 140,
-    selected: Iterable[int] = (),
-    scope: str = "",
+    count: int | None = None,
+    source: str = "",
     view: str = "",
-    selectable: bool = True,
-    hint: bool = True,
+    about: str = "",
+    order: str = "",
+    value: str = "",
+    tile_size: int = 140,
+    selected: Ranges = (),
+    turn: int = 0,
+    selectable: bool = False,
+    hint: bool = False,
+    open: bool = False,
     label: str = "Images",
-) -> GridEvent:
-    """Draw the tiles and return the selection.
+    height: Literal["all", "part", "window"] = "all",
+    on_open: Callable[[int], None] | None = None,
+) -> int | None:
+    """Draw tiles; returns the id just opened, where `on_open`, which is called before the page runs, is not given.
 
-    The browser owns the selection while `scope` stays the same, over pages too; a new `scope` replaces it by
-    `selected`. A new `view` (the page's number, say) scrolls back to the grid's top. With `selectable=False` a
-    click opens.
+    All of them, or the first of `count`, of which the browser asks for the rest below the address `source`. While
+    `view` stays the same so do rows and their places; while `about` does, the selection and the tiles drawn; with
+    another `order` the grid starts at its top. The browser owns the selection (see `decode_selection`) until `view` or
+    `turn` changes. `value` names the number that the rows are sorted by. `open`: details are shown, and focus returns
+    when they are closed. The grid is as high as its rows, at most a part of the window or what is left of it.
     """
-    before = _decode_selection(st.session_state.get(f"{key}:last"), scope, tuple(selected))
     result = mount(
         __file__,
         _HTML,
+        script=_SCRIPT,
         key=key,
         data={
-            "tiles": [_payload(tile) for tile in tiles],
+            "tiles": [payload(tile) for tile in tiles],
+            "count": len(tiles) if count is None else count,
+            "source": source,
+            "view": view or ",".join(str(tile.id) for tile in tiles),
+            "about": about,
+            "order": order,
+            "value": value,
             "size": tile_size,
-            "scope": scope,
-            "selected": list(before),
-            "view": view,
+            "selected": [list(span) for span in selected],
+            "turn": turn,
             "selectable": selectable,
             "hint": hint and selectable,
+            "open": open,
             "label": label,
+            "height": height,
         },
         on_selection_change=nothing,
-        on_opened_change=nothing,
+        on_lost_change=nothing,
+        on_opened_change=nothing if on_open is None else lambda: _open(key, on_open),
     )
-    event = decode(result, scope=scope, selected=before)
-    st.session_state[f"{key}:last"] = {"scope": scope, "ids": list(event.selected)}
-    return event
-
-
-def decode(result: Mapping[str, Any], *, scope: str = "", selected: Sequence[int] = ()) -> GridEvent:
-    """Read what the browser sent, which may be anything; a selection made in another scope does not count.
-
-    >>> decode({"selection": {"scope": "a", "ids": [3, 1, 3, "x"]}, "opened": 7}, scope="a")
-    GridEvent(selected=(3, 1), opened=7)
-    >>> decode({"selection": {"scope": "a", "ids": [3]}}, scope="b", selected=[5])
-    GridEvent(selected=(5,), opened=None)
-    """
     opened = result.get("opened")
-    return GridEvent(
-        selected=_decode_selection(result.get("selection"), scope, tuple(selected)),
-        opened=opened if _is_id(opened) else None,
-    )
+    return opened if on_open is None and _is_place(opened) else None
 
 
-def _decode_selection(sent: Any, scope: str, otherwise: tuple[int, ...]) -> tuple[int, ...]:
-    if not isinstance(sent, Mapping) or sent.get("scope") != scope or not isinstance(sent.get("ids"), Sequence):
-        return otherwise
-    return tuple(dict.fromkeys(value for value in sent["ids"] if _is_id(value)))
+def _open(key: str, on_open: Callable[[int], None]) -> None:
+    opened = (st.session_state.get(key) or {}).get("opened")
+    if _is_place(opened):
+        on_open(opened)
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def decode_selection(sent: Any) -> tuple[str, Ranges] | None:
+    """The view and the ranges of places in what the browser sent, which may be anything; None for anything else.
+
+    >>> decode_selection({"view": "a", "ranges": [[5, 7], [0, 2], [6, 9], ["x", 1]]})
+    ('a', ((0, 2), (5, 9)))
+    """
+    if not isinstance(sent, Mapping) or not isinstance(sent.get("view"), str):
+        return None
+    ranges = sent.get("ranges")
+    if not isinstance(ranges, Sequence) or isinstance(ranges, str):
+        return None
+    return sent["view"], joined(span for span in ranges if _is_span(span))
 
 
-def _payload(tile: Tile) -> dict[str, Any]:
+def joined(spans: Any) -> Ranges:
+    """Spans of places as sorted, disjoint ranges.
+
+    >>> joined([(3, 5), (0, 1), (4, 6), (6, 7)])
+    ((0, 1), (3, 7))
+    """
+    ranges: list[tuple[int, int]] = []
+    for start, stop in sorted(map(tuple, spans)):
+        if ranges and start <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], max(stop, ranges[-1][1])
+        else:
+            ranges.append((start, stop))
+    return tuple(ranges)
+
+
+def payload(tile: Tile) -> dict[str, Any]:
+    """A tile as the browser reads it."""
     return asdict(tile) | {"alt": tile.alt or f"{tile.title}, image {tile.id}"}
+
+
+def _is_span(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_place, value)) and value[0] < value[1]
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53

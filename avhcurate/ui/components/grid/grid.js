@@ -1,7 +1,11 @@
-// The image grid: draws tiles, owns selection and keyboard focus, and tells Python only what changed.
+// The image grid: draws the rows in sight, owns selection and keyboard focus, and tells Python only what it needs.
 
-const GAP = 10;
+const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
+const BEHIND = 0.5;
+const REST_AFTER_FLIGHT_MS = 60;
 const ECHO_DELAY_MS = 80;
+const LEAST_HEIGHT = 320;
+const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
 const grids = new WeakMap();
 
 export default function (component) {
@@ -18,293 +22,382 @@ export default function (component) {
   };
 }
 
-function element(tag, className, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
-function createTile() {
-  const root = element("div", "tile");
-  root.setAttribute("role", "gridcell");
-  const frame = element("div", "frame", root);
-  const image = element("img", "", frame);
-  image.loading = "lazy";
-  image.decoding = "async";
-  image.draggable = false;
-  image.onload = () => {
-    frame.classList.remove("broken");
-    image.classList.toggle("pixels", image.naturalWidth <= 64 && image.naturalHeight <= 64);
-  };
-  image.onerror = () => frame.classList.add("broken");
-  const check = element("span", "check", frame);
-  check.setAttribute("aria-hidden", "true");
-  const badges = element("span", "badges", frame);
-  const caption = element("div", "caption", root);
-  const top = element("div", "line", caption);
-  const title = element("span", "title", top);
-  const score = element("span", "score", top);
-  const bottom = element("div", "line second", caption);
-  const sub = element("span", "sub", bottom);
-  const note = element("span", "note", bottom);
-  return { root, image, badges, title, score, sub, note, bottom, drawn: "" };
-}
-
-function drawTile(tile, data) {
-  const fingerprint = JSON.stringify(data);
-  if (tile.drawn === fingerprint) return;
-  tile.drawn = fingerprint;
-  tile.id = data.id;
-  tile.root.dataset.id = data.id;
-  if (tile.image.getAttribute("src") !== data.src) tile.image.src = data.src;
-  tile.image.alt = data.alt;
-  tile.root.setAttribute("aria-label", data.alt);
-  tile.root.classList.toggle("muted", data.muted);
-  tile.root.classList.toggle("differs", data.differs);
-  tile.title.textContent = data.title;
-  tile.title.title = data.title;
-  tile.score.textContent = data.score;
-  tile.root.classList.toggle("bare", !data.title && !data.score && !data.sub && !data.note);
-  tile.sub.textContent = data.sub;
-  tile.sub.title = data.sub;
-  tile.note.textContent = data.note;
-  tile.bottom.hidden = !data.sub && !data.note;
-  tile.badges.replaceChildren();
-  for (const text of data.badges) element("span", "badge", tile.badges).textContent = text;
-}
-
 function createGrid(parent) {
-  const board = parent.querySelector(".board");
-  const hint = parent.querySelector(".hint");
-  const tiles = new Map(); // id -> tile, in page order
-  let order = [];
-  let rows = []; // the ids of order, row by row
-  let selected = new Set();
-  let scope = null;
-  let view = null;
-  let anchor = null;
-  let focused = null;
-  let columns = 0;
-  let options = { size: 140, selectable: true };
+  const part = (name) => parent.querySelector(`.${name}`);
+  const [root, head, placeText, jump, pane, node, board, hint] =
+    ["image-grid", "head", "place", "jump", "pane", "scroller", "board", "hint"].map(part);
+  const lines = new Map(); // row -> { node, tiles }
+  const spare = []; // tiles out of sight, to be drawn into again
+  const rows = createRows(() => draw(), () => send.setTriggerValue("lost", data.view));
+  const scroller = createScroller(node, part("sizer"), board, moved);
+  const box = createBox(node, part("box"), scroller, {
+    wanted: () => data.selectable,
+    begins: (keep) => (before = keep ? selected : []),
+    covered: (from, to) => select(rangesUnion(before, covered(from, to))),
+  });
+  let data = null;
   let send = null;
-  let timer = null;
+  let layout = flatLayout(0, 1, 1);
+  let columns = 1;
+  let columnWidth = 1;
+  let laidOut = ""; // the sizes that the layout was made for
+  let travel = 1;
+  let selected = []; // ranges of places
+  let before = [];
+  let turn = null;
+  let anchor = null;
+  let focused = 0; // a place
+  let opened = null;
+  let echoing = null;
+  let landing = null;
 
   // --- what Python hears -------------------------------------------------------------------
 
   function echo() {
-    clearTimeout(timer);
-    timer = setTimeout(flush, ECHO_DELAY_MS);
+    clearTimeout(echoing);
+    echoing = setTimeout(flush, ECHO_DELAY_MS);
   }
 
   function flush() {
-    if (timer === null) return;
-    clearTimeout(timer);
-    timer = null;
-    send.setStateValue("selection", { scope, ids: [...selected] });
+    if (echoing === null) return;
+    clearTimeout(echoing);
+    echoing = null;
+    send.setStateValue("selection", { view: data.view, ranges: selected, at: Date.now() });
   }
 
-  function open(id) {
+  function open(place) {
+    const row = rows.at(place);
+    if (!row) return;
     flush();
-    send.setTriggerValue("opened", id);
+    opened = place;
+    send.setTriggerValue("opened", row.id);
   }
 
   // --- selection ---------------------------------------------------------------------------
 
   function paintSelection() {
-    for (const [id, tile] of tiles) tile.root.setAttribute("aria-selected", String(selected.has(id)));
-    board.classList.toggle("choosing", selected.size > 0);
+    for (const { tiles } of lines.values()) {
+      for (const tile of tiles) tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
+    }
+    root.classList.toggle("choosing", selected.length > 0);
   }
 
-  function select(ids) {
-    selected = new Set(ids);
+  function select(ranges) {
+    if (JSON.stringify(ranges) === JSON.stringify(selected)) return;
+    selected = ranges;
     paintSelection();
     echo();
   }
 
-  function toggle(id) {
-    const next = new Set(selected);
-    if (!next.delete(id)) next.add(id);
-    anchor = id;
-    select(next);
+  function toggle(place) {
+    anchor = place;
+    const had = rangesHas(selected, place);
+    select(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
   }
 
-  function selectRange(id, keep) {
-    const from = Math.max(0, order.indexOf(anchor ?? id));
-    const to = order.indexOf(id);
-    const span = order.slice(Math.min(from, to), Math.max(from, to) + 1);
-    select(keep ? [...selected, ...span] : span);
+  function selectTo(place, keep) {
+    const from = anchor ?? focused;
+    const span = [[Math.min(from, place), Math.max(from, place) + 1]];
+    select(keep ? rangesUnion(selected, span) : span);
+  }
+
+  // The places of the tiles that a box touches.
+  function covered(from, to) {
+    const spans = [];
+    const [first, last] = [from, to].map(({ x }) => Math.max(0, Math.min(columns - 1, Math.floor(x / (columnWidth + GAP)))));
+    for (let row = layout.rowAt(from.y); row <= layout.rowAt(to.y) && layout.rows; row++) {
+      if (layout.bottom(row) < from.y) continue;
+      spans.push([layout.first(row) + first, Math.min(layout.end(row), layout.first(row) + last + 1)]);
+    }
+    return spans.filter(([a, b]) => a < b);
   }
 
   // --- focus: one tile is in the tab order, arrows move it -----------------------------------
 
-  function setFocused(id) {
-    tiles.get(focused)?.root.setAttribute("tabindex", "-1");
-    focused = id;
-    tiles.get(focused)?.root.setAttribute("tabindex", "0");
+  function tileAt(place) {
+    return layout.rows ? lines.get(layout.rowOf(place))?.tiles.find((tile) => tile.place === place) : undefined;
   }
 
-  function moveFocus(index, extend) {
-    const id = order[Math.min(order.length - 1, Math.max(0, index))];
-    if (id === undefined) return;
+  function setFocused(place) {
+    tileAt(focused)?.root.setAttribute("tabindex", "-1");
+    focused = place;
+    const tile = tileAt(focused);
+    tile?.root.setAttribute("tabindex", "0");
+    node.tabIndex = tile ? -1 : 0; // the grid itself while its tile is out of sight
+  }
+
+  function show(place) {
+    const row = layout.rowOf(place);
+    const [top, bottom] = [layout.top(row), layout.bottom(row)];
+    if (top < scroller.offset()) scroller.to(top);
+    else if (bottom > scroller.offset() + scroller.window()) scroller.to(bottom - scroller.window());
+  }
+
+  function moveFocus(place, extend) {
+    if (!data.count) return;
+    const to = Math.max(0, Math.min(data.count - 1, place));
     if (extend) {
       anchor ??= focused;
-      selectRange(id, false);
+      selectTo(to, false);
     }
-    setFocused(id);
-    const root = tiles.get(id).root;
-    root.focus({ preventScroll: true });
-    root.scrollIntoView({ block: "nearest" });
+    show(to);
+    setFocused(to);
+    const tile = tileAt(to)?.root;
+    tile?.focus({ preventScroll: true });
+    if (!scroller.most()) tile?.scrollIntoView({ block: "nearest" });
+  }
+
+  function hasFocus() {
+    return root.contains(parent.activeElement ?? document.activeElement);
+  }
+
+  // The place of the tile some rows further, in the same column or the row's last.
+  function below(place, steps) {
+    const row = Math.max(0, Math.min(layout.rows - 1, layout.rowOf(place) + steps));
+    return Math.min(layout.first(row) + place - layout.first(layout.rowOf(place)), layout.end(row) - 1);
   }
 
   // --- layout: rows of as many columns as fit ------------------------------------------------
 
   function layOut() {
+    if (!data || !root.clientWidth) return;
+    const bare = !data.source && data.tiles.every((row) => !row.title && !row.score && !row.sub && !row.note);
+    root.classList.toggle("bare", bare);
+    const kept = layout.rows ? layout.first(layout.rowAt(scroller.offset())) : 0;
     const width = board.clientWidth;
-    if (!width) return;
-    const fitting = Math.max(1, Math.floor((width + GAP) / (options.size + GAP)));
-    const hadFocus = board.contains(parent.activeElement ?? document.activeElement);
-    if (fitting !== columns) {
-      columns = fitting;
+    columns = Math.max(1, Math.floor((width + GAP) / (data.size + GAP)));
+    columnWidth = (width - GAP * (columns - 1)) / columns;
+    const rowHeight = Math.ceil(columnWidth + captionHeight(bare) + GAP + 2);
+    const sizes = JSON.stringify([data.view, data.count, columns, width, rowHeight]);
+    if (sizes !== laidOut) {
+      const again = laidOut !== "";
+      laidOut = sizes;
+      clear();
       board.style.setProperty("--columns", columns);
+      board.style.setProperty("--row", `${rowHeight - GAP}px`);
+      layout = gridLayout(data.count, columns, rowHeight, data.source ? [] : data.tiles.map((row) => row.group));
       board.setAttribute("aria-colcount", columns);
-    }
-    rows = [];
-    for (const id of order) {
-      const last = rows.at(-1);
-      const fits = last && last.length < columns && tiles.get(last[0]).group === tiles.get(id).group;
-      if (fits) last.push(id);
-      else rows.push([id]);
-    }
-    while (board.children.length > rows.length) board.lastChild.remove();
-    while (board.children.length < rows.length) element("div", "row", board).setAttribute("role", "row");
-    board.setAttribute("aria-rowcount", rows.length);
-    for (let row = 0; row < rows.length; row++) {
-      const wanted = rows[row].map((id) => tiles.get(id).root);
-      const now = board.children[row].children;
-      if (now.length !== wanted.length || wanted.some((node, i) => node !== now[i])) {
-        board.children[row].replaceChildren(...wanted);
-      }
-      const { group } = tiles.get(rows[row][0]);
-      const begins = group && (row === 0 || group !== tiles.get(rows[row - 1][0]).group);
-      board.children[row].classList.toggle("begins", Boolean(begins));
-      board.children[row].dataset.group = begins ? group : "";
-    }
-    if (hadFocus && tiles.has(focused)) tiles.get(focused).root.focus({ preventScroll: true });
+      board.setAttribute("aria-rowcount", layout.rows);
+      fit();
+      if (again && layout.rows) scroller.to(layout.top(layout.rowOf(Math.min(kept, data.count - 1))));
+    } else fit();
+    draw();
   }
 
-  function draw(list) {
-    const next = new Map();
-    for (const data of list) {
-      const tile = tiles.get(data.id) ?? createTile();
-      drawTile(tile, data);
-      tile.group = data.group;
-      next.set(data.id, tile);
+  function captionHeight(bare) {
+    if (bare) return 0;
+    const probe = createTile();
+    drawTile(probe, { ...EMPTY, title: "x", score: "x", sub: "x", note: "x" }, false);
+    board.appendChild(probe.root);
+    const { offsetHeight } = probe.caption;
+    probe.root.remove();
+    return offsetHeight;
+  }
+
+  // As high as its rows, or as the window leaves room for.
+  function fit() {
+    const main = document.querySelector("[data-testid=stMain]");
+    let most = Math.max(LEAST_HEIGHT, SHARE * innerHeight);
+    if (data.height === "all") most = Infinity;
+    else if (data.height === "window" && main) {
+      const above = pane.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop;
+      const bar = document.querySelector("[data-testid=stBottomBlockContainer]")?.offsetHeight ?? 0;
+      const below = root.getBoundingClientRect().bottom - pane.getBoundingClientRect().bottom;
+      most = Math.max(LEAST_HEIGHT, main.clientHeight - above - below - bar - GAP);
     }
-    tiles.clear();
-    for (const [id, tile] of next) tiles.set(id, tile);
-    order = list.map((data) => data.id);
-    for (const tile of tiles.values()) tile.root.setAttribute("tabindex", "-1");
-    setFocused(tiles.has(focused) ? focused : order[0]);
-    if (!tiles.has(anchor)) anchor = null;
-    layOut();
+    node.style.height = `${Math.ceil(Math.min(layout.height + 6, most))}px`;
+    scroller.resize(layout.height + 6);
+    head.hidden = !scroller.most() || data.height === "all";
   }
 
-  // The place in order of the tile a number of rows further, in the same column or the row's last; -1 beyond the ends.
-  function below(at, steps) {
-    const row = rows.findIndex((ids) => ids.includes(order[at]));
-    const wanted = rows[row + steps];
-    if (!wanted) return -1;
-    return order.indexOf(wanted[Math.min(rows[row].indexOf(order[at]), wanted.length - 1)]);
+  // --- drawing --------------------------------------------------------------------------------
+
+  function moved(by, flying) {
+    if (by) travel = Math.sign(by);
+    clearTimeout(landing);
+    if (flying) landing = setTimeout(draw, REST_AFTER_FLIGHT_MS);
+    draw(flying);
   }
 
-  function scrollToTop() {
-    if (board.getBoundingClientRect().top < 0) parent.host?.scrollIntoView({ block: "start" });
+  function draw(flying = false) {
+    if (!data || !layout.rows) return clear();
+    const [top, seen] = [scroller.offset(), scroller.window()];
+    if (top <= 0) travel = 1;
+    else if (top >= scroller.most()) travel = -1;
+    const [less, more] = flying ? [0, 0] : travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
+    const [from, to] = [layout.rowAt(top - less * seen), layout.rowAt(top + seen + more * seen)];
+    const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
+    const drawn = [layout.first(from), layout.end(to)];
+    if (!flying) rows.want(travel < 0 ? [insight, drawn] : [insight, drawn, [drawn[1], drawn[1] + 1]]);
+    const hadFocus = hasFocus();
+    for (const row of [...lines.keys()]) if (row < from || row > to) drop(row);
+    for (let row = to; row >= from; row--) drawLine(row, !flying);
+    if (hadFocus && !hasFocus()) node.focus({ preventScroll: true });
+    setFocused(Math.min(focused, data.count - 1));
+    paintSelection();
+    placeText.textContent = `${(insight[0] + 1).toLocaleString("en")}–${insight[1].toLocaleString("en")} of ${data.count.toLocaleString("en")}`;
+  }
+
+  function drawLine(row, pictures) {
+    const line = lines.get(row) ?? newLine(row);
+    const next = lines.get(row + 1)?.node ?? null;
+    if (line.node.parentNode !== board || line.node.nextSibling !== next) board.insertBefore(line.node, next);
+    line.node.style.transform = `translateY(${layout.top(row) - scroller.base()}px)`;
+    for (const tile of line.tiles) drawTile(tile, rows.at(tile.place), pictures);
+  }
+
+  function newLine(row) {
+    const line = { node: element("div", "row"), tiles: [] };
+    line.node.setAttribute("role", "row");
+    line.node.setAttribute("aria-rowindex", row + 1);
+    line.node.classList.toggle("begins", Boolean(layout.heading(row)));
+    line.node.dataset.group = layout.heading(row);
+    for (let place = layout.first(row); place < layout.end(row); place++) {
+      const tile = spare.pop() ?? createTile();
+      tile.place = place;
+      tile.data = undefined;
+      tile.root.dataset.place = place;
+      tile.root.setAttribute("tabindex", "-1");
+      tile.root.setAttribute("aria-colindex", place - layout.first(row) + 1);
+      line.node.appendChild(tile.root);
+      line.tiles.push(tile);
+    }
+    lines.set(row, line);
+    return line;
+  }
+
+  function drop(row) {
+    const { node: gone, tiles } = lines.get(row);
+    lines.delete(row);
+    gone.remove();
+    for (const tile of tiles) drawPicture(tile, "");
+    spare.push(...tiles);
+  }
+
+  function clear() {
+    for (const row of [...lines.keys()]) drop(row);
   }
 
   // --- events --------------------------------------------------------------------------------
 
-  function tileOf(event) {
-    const root = event.target.closest?.(".tile");
-    return root ? Number(root.dataset.id) : null;
+  function placeOf(event) {
+    const tile = event.target.closest?.(".tile");
+    return tile ? Number(tile.dataset.place) : null;
   }
 
   board.onclick = (event) => {
-    const id = tileOf(event);
-    if (id === null) return;
-    setFocused(id);
-    tiles.get(id).root.focus({ preventScroll: true });
-    if (!options.selectable) open(id);
-    else if (event.shiftKey) selectRange(id, event.ctrlKey || event.metaKey);
-    else if (event.ctrlKey || event.metaKey || event.target.classList.contains("check")) toggle(id);
-    else {
-      anchor = id;
-      select([id]);
-    }
-  };
-
-  board.ondblclick = (event) => {
-    const id = tileOf(event);
-    if (id !== null && options.selectable && !event.target.classList.contains("check")) open(id);
-  };
-
-  board.onkeydown = (event) => {
-    const at = order.indexOf(focused);
-    const page = Math.max(1, Math.floor(window.innerHeight / (tiles.get(focused)?.root.offsetHeight || 200))) * columns;
-    const targets = {
-      ArrowRight: at + 1, ArrowLeft: at - 1, ArrowDown: below(at, 1), ArrowUp: below(at, -1),
-      Home: event.ctrlKey ? 0 : at - (at % columns),
-      End: event.ctrlKey ? order.length - 1 : at - (at % columns) + columns - 1,
-      PageDown: at + page, PageUp: at - page,
-    };
+    const place = placeOf(event);
+    if (place === null || box.ended()) return;
     const command = event.ctrlKey || event.metaKey;
-    if (event.key in targets) {
-      const to = targets[event.key];
-      const leaves = (event.key === "ArrowDown" || event.key === "ArrowUp") && to < 0;
-      if (!leaves) moveFocus(to, event.shiftKey && options.selectable);
+    const extends_ = data.selectable && event.shiftKey;
+    const from = focused;
+    setFocused(place);
+    tileAt(place)?.root.focus({ preventScroll: true });
+    if (extends_) {
+      anchor ??= from;
+      selectTo(place, command);
+    } else if (data.selectable && (command || event.target.classList.contains("check"))) toggle(place);
+    else open(place);
+  };
+
+  node.onkeydown = (event) => {
+    const command = event.ctrlKey || event.metaKey;
+    const [row, lastRow] = [layout.rows ? layout.rowOf(focused) : 0, layout.rows - 1];
+    const windowful = Math.max(1, layout.rowAt(scroller.offset() + scroller.window()) - layout.rowAt(scroller.offset()));
+    const targets = {
+      ArrowRight: focused + 1, ArrowLeft: focused - 1,
+      ArrowDown: row < lastRow ? below(focused, 1) : focused, ArrowUp: row > 0 ? below(focused, -1) : focused,
+      Home: 0, End: data.count - 1,
+      PageDown: below(focused, windowful), PageUp: below(focused, -windowful),
+    };
+    if (event.key in targets && !event.altKey) {
+      if (event.key.startsWith("Page")) {
+        const down = event.key === "PageDown" ? windowful : -windowful;
+        const to = Math.max(0, Math.min(lastRow, layout.rowAt(scroller.offset()) + down));
+        scroller.to(layout.top(to));
+      }
+      moveFocus(targets[event.key], event.shiftKey && data.selectable);
     } else if (event.key === "Enter") open(focused);
-    else if (event.key === " " && options.selectable) toggle(focused);
+    else if (event.key === " " && data.selectable) toggle(focused);
     else if (event.key === " ") open(focused);
-    else if (command && event.key.toLowerCase() === "a" && options.selectable) select([...selected, ...order]);
-    else if (event.key === "Escape" && selected.size) select([]);
+    else if (command && event.key.toLowerCase() === "a" && data.selectable) select(data.count ? [[0, data.count]] : []);
+    else if (event.key === "Escape" && selected.length) select([]);
     else return;
     event.preventDefault();
     event.stopPropagation();
   };
 
-  // A press elsewhere (a button that acts on the selection) must find Python up to date.
-  board.onpointerleave = flush;
-  board.onfocusout = flush;
+  jump.onsubmit = async (event) => {
+    event.preventDefault();
+    const [by, text] = [jump.elements.by.value, jump.elements.to.value.replaceAll(",", "").trim()];
+    const number = Number(text);
+    if (!text || Number.isNaN(number)) return;
+    const place = by === "value" ? await rows.placeOf(number) : number - 1;
+    if (place === null) return;
+    const to = Math.max(0, Math.min(data.count - 1, Math.round(place)));
+    scroller.to(layout.top(layout.rowOf(to)));
+    moveFocus(to, false);
+  };
 
-  const resize = new ResizeObserver(layOut);
-  resize.observe(board);
+  // A press elsewhere (a button that acts on the selection) must find Python up to date.
+  root.onpointerleave = flush;
+  root.onfocusout = flush;
+
+  // The details were closed: the keys go on from where they were opened.
+  function returnFocus() {
+    if (opened === null) return;
+    const [place, until] = [opened, performance.now() + 3000];
+    opened = null;
+    const look = () => {
+      if (document.querySelector("[role=dialog]") && performance.now() < until) requestAnimationFrame(look);
+      else if (!hasFocus()) moveFocus(place, false);
+    };
+    requestAnimationFrame(look);
+  }
+
+  const resize = new ResizeObserver(() => root.clientWidth && layOut());
+  resize.observe(root);
+  addEventListener("resize", layOut);
 
   return {
-    update(data, component) {
+    update(next, component) {
       send = component;
-      options = { size: data.size, selectable: data.selectable };
-      board.style.setProperty("--gap", `${GAP}px`);
-      board.classList.toggle("choosable", data.selectable);
-      board.classList.toggle("small", data.size < 110);
-      board.setAttribute("aria-label", data.label);
-      board.setAttribute("aria-multiselectable", String(data.selectable));
-      hint.hidden = !data.hint || data.tiles.length === 0;
-      if (data.scope !== scope) {
-        clearTimeout(timer);
-        timer = null;
-        scope = data.scope;
-        selected = new Set(data.selected);
+      const old = data;
+      const other = old?.view !== next.view || old?.count !== next.count;
+      if (old && other && echoing !== null) flush(); // of the view that it was made in
+      data = next;
+      root.classList.toggle("choosable", next.selectable);
+      root.classList.toggle("small", next.size < 110);
+      board.setAttribute("aria-label", next.label);
+      board.setAttribute("aria-multiselectable", String(next.selectable));
+      hint.hidden = !next.hint || next.count === 0;
+      const [byRow, byValue] = jump.elements.by.options;
+      byValue.hidden = !next.value;
+      byValue.textContent = next.value;
+      if (!next.value) byRow.selected = true;
+      const same = old?.about === next.about;
+      if (other || !next.source) rows.set(next.source, next.count, next.tiles, same);
+      if (next.turn !== turn || other) {
+        clearTimeout(echoing);
+        echoing = null;
+        turn = next.turn;
+        selected = next.selected;
         anchor = null;
       }
-      const turned = view !== null && data.view !== view;
-      view = data.view;
-      draw(data.tiles);
-      paintSelection();
-      if (turned) scrollToTop();
+      if (old && !(same && old.order === next.order)) {
+        scroller.to(0);
+        focused = 0;
+      }
+      if (old?.open && !next.open) returnFocus();
+      layOut();
     },
     destroy() {
       resize.disconnect();
-      clearTimeout(timer);
+      removeEventListener("resize", layOut);
+      for (const timer of [echoing, landing]) clearTimeout(timer);
+      scroller.destroy();
+      box.destroy();
+      rows.destroy();
     },
   };
 }

@@ -1,0 +1,87 @@
+// The rows that a grid knows: asked for in windows, kept while they are near, stale ones until new ones arrive.
+
+const CHUNK = 60; // rows a window; as many come with the page itself
+const KEPT_CHUNKS = 60;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 8000;
+
+function createRows(changed, lost) {
+  let source = "";
+  let count = 0;
+  let known = new Map(); // chunk -> tiles, the one asked for last at the end
+  let stale = new Map();
+  let loading = new Map(); // chunk -> its request
+  let pause = FIRST_PAUSE_MS;
+  let retry = null;
+
+  // Another view; of one with other decisions about the same samples the old tiles stand in.
+  function set(address, total, first, standIn) {
+    for (const request of loading.values()) request.abort();
+    clearTimeout(retry);
+    stale = standIn ? new Map([...stale, ...known]) : new Map();
+    [source, count, known, loading, pause] = [address, total, new Map(), new Map(), FIRST_PAUSE_MS];
+    for (let chunk = 0; chunk * CHUNK < first.length; chunk++) {
+      known.set(chunk, first.slice(chunk * CHUNK, (chunk + 1) * CHUNK));
+    }
+  }
+
+  function at(place) {
+    const chunk = Math.floor(place / CHUNK);
+    return (known.get(chunk) ?? stale.get(chunk))?.[place % CHUNK] ?? null;
+  }
+
+  // Asks for what is missing of some spans of places, the most urgent first, and for nothing else.
+  function want(spans) {
+    const wanted = new Set();
+    for (const [from, to] of spans) {
+      for (let chunk = Math.floor(from / CHUNK); chunk * CHUNK < Math.min(to, count); chunk++) wanted.add(chunk);
+    }
+    for (const [chunk, request] of loading) if (!wanted.has(chunk)) request.abort();
+    for (const chunk of wanted) {
+      if (known.has(chunk)) {
+        const tiles = known.get(chunk);
+        known.delete(chunk);
+        known.set(chunk, tiles);
+      } else if (source && !loading.has(chunk)) load(chunk);
+    }
+    if (source) for (const chunk of [...known.keys()].slice(0, -KEPT_CHUNKS)) known.delete(chunk);
+  }
+
+  async function load(chunk) {
+    const request = new AbortController();
+    const mine = loading;
+    mine.set(chunk, request);
+    try {
+      const [start, stop] = [chunk * CHUNK, Math.min(count, (chunk + 1) * CHUNK)];
+      const answer = await fetch(`${source}/rows?start=${start}&stop=${stop}`, { signal: request.signal });
+      if (answer.status === 404 || answer.status === 401) lost();
+      else if (!answer.ok) throw new Error(answer.status);
+      else {
+        const { tiles } = await answer.json();
+        if (loading !== mine) return;
+        known.set(chunk, tiles);
+        stale.delete(chunk);
+        pause = FIRST_PAUSE_MS;
+        changed();
+      }
+    } catch (error) {
+      if (error.name !== "AbortError" && loading === mine) again();
+    } finally {
+      mine.delete(chunk);
+    }
+  }
+
+  // The server does not answer: another try after a pause that grows.
+  function again() {
+    clearTimeout(retry);
+    retry = setTimeout(changed, pause);
+    pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
+  }
+
+  async function placeOf(value) {
+    const answer = await fetch(`${source}/place?value=${encodeURIComponent(value)}`);
+    return answer.ok ? (await answer.json()).place : null;
+  }
+
+  return { set, at, want, placeOf, destroy: () => set("", 0, [], false) };
+}

@@ -1,0 +1,63 @@
+// One tile of the image grid: its nodes, and how a row is drawn into them.
+
+function element(tag, className, parent) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (parent) parent.appendChild(node);
+  return node;
+}
+
+function createTile() {
+  const root = element("div", "tile");
+  root.setAttribute("role", "gridcell");
+  root.setAttribute("tabindex", "-1");
+  const frame = element("div", "frame", root);
+  const image = element("img", "", frame);
+  image.decoding = "async";
+  image.draggable = false;
+  image.onload = () => {
+    frame.classList.remove("broken");
+    image.classList.toggle("pixels", image.naturalWidth <= 64 && image.naturalHeight <= 64);
+  };
+  image.onerror = () => frame.classList.add("broken");
+  const check = element("span", "check", frame);
+  check.setAttribute("aria-hidden", "true");
+  const badges = element("span", "badges", frame);
+  const caption = element("div", "caption", root);
+  const top = element("div", "line", caption);
+  const title = element("span", "title", top);
+  const score = element("span", "score", top);
+  const bottom = element("div", "line second", caption);
+  const sub = element("span", "sub", bottom);
+  const note = element("span", "note", bottom);
+  return { root, frame, image, badges, caption, title, score, sub, note, data: undefined, place: -1 };
+}
+
+const EMPTY = { src: "", title: "", score: "", sub: "", note: "", badges: [], alt: "", muted: false, differs: false };
+
+// Draws a row, or an empty tile while it is not known; without pictures where they pass too fast to be seen.
+function drawTile(tile, row, pictures) {
+  const data = row ?? EMPTY;
+  if (pictures || tile.data !== row) drawPicture(tile, pictures ? data.src : "");
+  if (tile.data === row) return;
+  tile.data = row;
+  if (row) tile.root.dataset.id = row.id;
+  else delete tile.root.dataset.id;
+  tile.image.alt = data.alt;
+  tile.root.setAttribute("aria-label", data.alt || "loading");
+  tile.root.classList.toggle("waiting", !row);
+  tile.root.classList.toggle("muted", data.muted);
+  tile.root.classList.toggle("differs", data.differs);
+  for (const name of ["title", "score", "sub", "note"]) tile[name].textContent = data[name];
+  tile.title.title = data.title;
+  tile.sub.title = data.sub;
+  tile.badges.replaceChildren();
+  for (const text of data.badges) element("span", "badge", tile.badges).textContent = text;
+}
+
+function drawPicture(tile, src) {
+  if ((tile.image.getAttribute("src") ?? "") === src) return;
+  tile.frame.classList.remove("broken");
+  if (src) tile.image.src = src;
+  else tile.image.removeAttribute("src"); // also drops a request under way
+}

@@ -1,0 +1,70 @@
+"""HTTP routes of the image grid: windows of a view's rows, and the place of a value."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from avhcurate.errors import CurateError
+from avhcurate.ui.components.grid import payload
+from avhcurate.ui.grid_views import GridView, registered
+from avhcurate.ui.image_routes import NEVER_KEPT, base_path, refusal
+
+#: Rows that one request may ask for.
+_MOST = 600
+
+
+def rows(request: Request) -> Response:
+    """Tiles of the places from `start` to before `stop`, at most 600."""
+
+    def read(view: GridView) -> dict[str, Any]:
+        start, stop = (int(request.query_params[name]) for name in ("start", "stop"))
+        if not 0 <= start <= stop <= start + _MOST:
+            raise ValueError(request.url.query)
+        return {"tiles": [payload(tile) for tile in view.window(start, min(stop, view.count))]}
+
+    return _answer(request, read)
+
+
+def place(request: Request) -> Response:
+    """The first place whose value is `value` or beyond it in the view's order."""
+
+    def read(view: GridView) -> dict[str, Any]:
+        value = float(request.query_params["value"])
+        if view.place_of is None or math.isnan(value):
+            raise ValueError(value)
+        return {"place": view.place_of(value)}
+
+    return _answer(request, read)
+
+
+def _answer(request: Request, read: Callable[[GridView], dict[str, Any]]) -> Response:
+    if (refused := refusal(request)) is not None:
+        return refused
+    view = registered(request.path_params["key"])
+    if view is None:
+        return _error("this view is not open any more", 404)
+    try:
+        return JSONResponse(read(view), headers=NEVER_KEPT)
+    except (KeyError, ValueError):
+        return _error("no such rows", 400)
+    except CurateError as error:
+        return _error(str(error), 409)
+
+
+def _error(text: str, status: int) -> Response:
+    return JSONResponse({"error": text}, status_code=status, headers=NEVER_KEPT)
+
+
+def view_url(view: GridView) -> str:
+    """Address of a view, below which its rows lie."""
+    return f"{base_path()}/grid/{view.key}"
+
+
+def routes() -> list[Route]:
+    """The routes, below `server.baseUrlPath` like Streamlit's own."""
+    below = f"{base_path()}/grid/{{key}}"
+    return [Route(f"{below}/rows", rows), Route(f"{below}/place", place)]

@@ -1,0 +1,94 @@
+"""Rows of the grid over HTTP: by the key of a view that a session holds, in its order, behind the sign-in."""
+
+import gc
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.runtime.secrets import secrets_singleton
+
+from avhcurate.curate.annotations import annotate
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+from avhcurate.ui import grid_routes
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_routes import view_url
+from avhcurate.ui.grid_views import list_view, table_view
+from avhcurate.ui.url_state import View
+
+client = TestClient(Starlette(routes=grid_routes.routes()))
+
+
+def opened(root, **choices):
+    table = open_table(Workspace(root), "digits")
+    view = View("digits", **choices)
+    return Opened(Workspace(root), view, table, table.count(view.filters))
+
+
+def ids(view, start, stop):
+    answer = client.get(f"{view_url(view)}/rows", params={"start": start, "stop": stop})
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
+    return [tile["id"] for tile in answer.json()["tiles"]]
+
+
+def test_windows_are_those_of_the_pages_that_the_table_gives(demo_root):
+    page = opened(demo_root, filters=Filters(classes=(3, 4)), sort="loss", descending=False)
+    view = table_view(page)
+    rows = page.table.page(page.filters, sort="loss", limit=400)["id"].tolist()
+    assert ids(view, 0, 60) == rows[:60]
+    assert ids(view, 300, 900) == rows[300:]
+    assert page.count == len(rows)
+
+
+def test_a_list_keeps_its_order_and_its_look(demo_root):
+    view = list_view(opened(demo_root), range(200, 0, -1), about="mine", score="id")
+    assert ids(view, 100, 103) == [100, 99, 98]
+    answer = client.get(f"{view_url(view)}/rows?start=199&stop=260").json()["tiles"]
+    assert answer[0]["src"].startswith("/images/digits/1?v=")
+
+
+def test_a_value_has_a_place_in_the_order(demo_root):
+    page = opened(demo_root, sort="hsf", descending=True)
+    view = table_view(page)
+    place = client.get(f"{view_url(view)}/place?value=0.5").json()["place"]
+    values = page.table.page(sort="hsf", descending=True, limit=page.count)["hsf"]
+    assert values[place - 1] > 0.5 >= values[place]
+
+
+def test_a_key_changes_with_the_decisions_and_ends_with_its_session(own_demo_root):
+    page = opened(own_demo_root)
+    view, address = table_view(page), view_url(table_view(page))
+    assert view_url(table_view(page)) == address
+    annotate(page.table, [0], "tag", "odd")
+    other = table_view(page)
+    assert view_url(other) != address
+    assert client.get(f"{address}/rows?start=0&stop=1").status_code == 200
+    del view
+    gc.collect()
+    assert client.get(f"{address}/rows?start=0&stop=1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["", "start=0", "start=5&stop=1", "start=-1&stop=1", "start=0&stop=601", "start=x&stop=2"]
+)
+def test_rows_that_there_cannot_be_are_refused(demo_root, query):
+    view = table_view(opened(demo_root))
+    assert client.get(f"{view_url(view)}/rows?{query}").status_code == 400
+
+
+def test_only_a_number_has_a_place(demo_root):
+    view = table_view(opened(demo_root))
+    for value in ("nan", "x", ""):
+        assert client.get(f"{view_url(view)}/place?value={value}").status_code == 400
+    unordered = list_view(opened(demo_root), [1, 2])
+    assert client.get(f"{view_url(unordered)}/place?value=1").status_code == 400
+
+
+def test_rows_need_the_sign_in_that_images_need(demo_root, monkeypatch):
+    view = table_view(opened(demo_root))
+    monkeypatch.setattr(
+        secrets_singleton, "_secrets", {"auth": {"cookie_secret": "x" * 32, "redirect_uri": "http://a"}}
+    )
+    for what in ("rows?start=0&stop=1", "place?value=1"):
+        assert client.get(f"{view_url(view)}/{what}").status_code == 401
