@@ -16,15 +16,15 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 
 
 @contextmanager
-def served(root: Path) -> Iterator[tuple[str, int]]:
-    """Address and process id of a server of its own on the workspace."""
+def served(root: Path, checkout: Path = Path(__file__).parents[1]) -> Iterator[tuple[str, int]]:
+    """Address and process id of a server of its own on the workspace, with the code of a checkout."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute())},
+        cwd=checkout,
+        env={**os.environ, "AVHCURATE_WORKSPACE": str(root.absolute()), "PYTHONPATH": str(checkout.absolute())},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

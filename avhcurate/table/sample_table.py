@@ -252,11 +252,6 @@ class SampleTable:
         with self._relation_in_time("SELECT id FROM samples", filters, tail) as relation:
             return relation.fetchnumpy()["id"]
 
-    def place(self, value: float, filters: Filters | None = None, *, sort: str, descending: bool = False) -> int:
-        """Number of samples in that order before the first that is at `value` or beyond; for a numeric column."""
-        before = f"{self.column(sort)} {'>' if descending else '<'} {float(value)!r}::DOUBLE"
-        return int(self._rows("SELECT count(*) FROM samples", filters, condition=before)[0][0])
-
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
         query = f"SELECT {self._list(columns)} FROM samples"

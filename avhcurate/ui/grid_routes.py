@@ -34,7 +34,7 @@ def place(request: Request) -> Response:
 
     def read(view: GridView) -> dict[str, Any]:
         value = float(request.query_params["value"])
-        if view.place_of is None or math.isnan(value):
+        if view.place_of is None or not math.isfinite(value):
             raise ValueError(value)
         return {"place": view.place_of(value)}
 

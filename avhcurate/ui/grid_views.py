@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from collections.abc import Callable, Sequence
@@ -114,7 +115,7 @@ def table_view(page: Opened) -> GridView:
             version=_version(page),
             filters=page.filters,
             value=score_name(view.sort) if numeric else "",
-            place_of=lambda value: table.place(value, page.filters, **order),  # type: ignore[arg-type]
+            place_of=lambda value: _before(page, value),
         )
     )
 
@@ -153,6 +154,14 @@ def tiles_view(tiles: Sequence[Tile], *, about: str) -> GridView:
     return register(GridView(about, len(tiles), tiles, order=lambda: ids, tiles=lambda _: []))
 
 
+def _before(page: Opened, value: float) -> int:
+    """Number of samples before the first at `value` or beyond it in the page's order."""
+    beyond = (math.nextafter(value, math.inf), math.inf)
+    short = (-math.inf, math.nextafter(value, -math.inf))
+    span = (page.view.sort, *(beyond if page.view.descending else short))
+    return page.table.count(page.filters.with_(ranges=(*page.filters.ranges, span)))
+
+
 def _about(page: Opened) -> str:
     return f"{page.table.dataset.name} {page.version} {page.filters.to_query()}"
 
@@ -172,7 +181,7 @@ def _tiles(
             return []
         rows = rows_of(table, ids, columns=tile_columns("id" if values is not None else score, caption))
         if values is not None:
-            rows = rows.assign(**{score: values.loc[ids].to_numpy()})
+            rows = rows.assign(**{score: values.loc[list(ids)].to_numpy()})
         return list(map(look, make_tiles(rows, table.dataset.name, version, score=score, caption=caption)))
 
     return tiles

@@ -79,7 +79,7 @@ def test_rows_that_there_cannot_be_are_refused(demo_root, query):
 
 def test_only_a_number_has_a_place(demo_root):
     view = table_view(opened(demo_root))
-    for value in ("nan", "x", ""):
+    for value in ("nan", "inf", "x", ""):
         assert client.get(f"{view_url(view)}/place?value={value}").status_code == 400
     unordered = list_view(opened(demo_root), [1, 2])
     assert client.get(f"{view_url(unordered)}/place?value=1").status_code == 400

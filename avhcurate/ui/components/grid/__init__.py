@@ -25,9 +25,7 @@ _HTML = """
   <div class="head" hidden>
     <span class="place"></span>
     <form class="jump" autocomplete="off">
-      <label>Go to <select name="by" aria-label="Go to a row or a value">
-        <option value="row">row</option><option value="value"></option></select></label>
-      <input name="to" inputmode="decimal" aria-label="Row or value" size="9">
+      <label>Go to <input name="to" size="12"></label>
     </form>
   </div>
   <div class="pane">

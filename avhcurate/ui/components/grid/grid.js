@@ -329,15 +329,21 @@ function createGrid(parent) {
 
   jump.onsubmit = async (event) => {
     event.preventDefault();
-    const [by, text] = [jump.elements.by.value, jump.elements.to.value.replaceAll(",", "").trim()];
-    const number = Number(text);
+    const text = jump.elements.to.value.replaceAll(",", "").trim();
+    const number = Number(text.replace("=", ""));
     if (!text || Number.isNaN(number)) return;
-    const place = by === "value" ? await rows.placeOf(number) : number - 1;
+    const place = data.value && /[=.]/.test(text) ? await rows.placeOf(number) : number - 1;
     if (place === null) return;
     const to = Math.max(0, Math.min(data.count - 1, Math.round(place)));
     scroller.to(layout.top(layout.rowOf(to)));
     moveFocus(to, false);
   };
+
+  // A screen reader moves the focus without keys.
+  board.addEventListener("focusin", (event) => {
+    const place = placeOf(event);
+    if (place !== null && place !== focused) setFocused(place);
+  });
 
   // A press elsewhere (a button that acts on the selection) must find Python up to date.
   root.onpointerleave = flush;
@@ -371,10 +377,8 @@ function createGrid(parent) {
       board.setAttribute("aria-label", next.label);
       board.setAttribute("aria-multiselectable", String(next.selectable));
       hint.hidden = !next.hint || next.count === 0;
-      const [byRow, byValue] = jump.elements.by.options;
-      byValue.hidden = !next.value;
-      byValue.textContent = next.value;
-      if (!next.value) byRow.selected = true;
+      jump.elements.to.placeholder = next.value ? `row or =${next.value}` : "row";
+      jump.elements.to.title = next.value ? `A row, or = and a value of ${next.value}` : "A row";
       const same = old?.about === next.about;
       if (other || !next.source) rows.set(next.source, next.count, next.tiles, same);
       if (next.turn !== turn || other) {

@@ -1,0 +1,203 @@
+"""The gallery's grid in Chromium, beside pages: `python -m benchmarks.grid FOLDER [--beside CHECKOUT]`.
+
+FOLDER is a workspace, of `benchmarks.million` or the demo's, CHECKOUT the program before its grid had rows of its own
+(for one, commit e317b6c). Both apps serve it in one run, the times alternate: from the key (or, with pages, from the
+click) to the frame in which the last picture of the next screenful is drawn, and from the request for a row to its
+screenful. Then the memory of the tab while a fair number of rows passes, and a random walk over the grid, counting
+JavaScript errors.
+"""
+
+import argparse
+import random
+import statistics
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.served import browser_page, served
+
+#: Finds the grid, and resolves with milliseconds from `act` to the frame in which every picture in sight is drawn.
+HELPERS = """() => {
+  const roots = (root) => [...root.querySelectorAll('*')].flatMap(
+    node => node.shadowRoot ? [node.shadowRoot, ...roots(node.shadowRoot)] : []);
+  const grid = () => roots(document).find(root => root.querySelector('.tile img'));
+  window.gridRoot = grid();
+  window.tilesInSight = () => {
+    const root = window.gridRoot, scroller = root.querySelector('.scroller');
+    const box = scroller ? scroller.getBoundingClientRect() : {top: 0, bottom: innerHeight};
+    return [...root.querySelectorAll('.tile')].filter(tile => {
+      const {top, bottom} = tile.getBoundingClientRect();
+      return bottom > box.top + 2 && top < box.bottom - 2;
+    });
+  };
+  window.timed = (act, differs) => new Promise(done => {
+    const start = performance.now();
+    act();
+    const look = () => {
+      const tiles = window.tilesInSight();
+      const whole = tiles.length && tiles.every(tile => {
+        const image = tile.querySelector('img');
+        return tile.dataset.id !== undefined && image.complete && image.naturalWidth;
+      });
+      if (!whole || !differs(tiles)) return requestAnimationFrame(look);
+      requestAnimationFrame(() => done(performance.now() - start));
+    };
+    requestAnimationFrame(look);
+  });
+  window.press = (key) => {
+    const target = window.gridRoot.activeElement ?? window.gridRoot.querySelector('.scroller');
+    target.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true, composed: true}));
+  };
+}"""
+NEXT = """() => {
+  const last = window.tilesInSight().at(-1).dataset.place;
+  return window.timed(() => window.press('PageDown'), tiles => Number(tiles.at(-1).dataset.place) > Number(last));
+}"""
+JUMP = """row => {
+  const form = window.gridRoot.querySelector('.jump');
+  form.elements.to.value = String(row);
+  return window.timed(() => form.requestSubmit(), tiles => tiles.some(tile => tile.dataset.place === String(row - 1)));
+}"""
+TURN = """() => {
+  const first = window.tilesInSight()[0].dataset.id, button = document.querySelector('[aria-label="Next page"]');
+  return window.timed(() => button.click(), tiles => tiles[0].dataset.id !== first);
+}"""
+
+
+def opened(page: Any, address: str) -> None:
+    """The gallery by position, with its first pictures drawn."""
+    page.goto(f"{address}/gallery?sort=id&order=asc")
+    page.locator(".tile img").first.wait_for()
+    page.wait_for_timeout(2000)
+    page.evaluate(HELPERS)
+
+
+def heap_mb(page: Any) -> float:
+    """Megabytes of the tab's JavaScript and of its nodes, after a collection of garbage."""
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    return float(session.send("Runtime.getHeapUsage")["usedSize"] / 1e6)
+
+
+def nodes(page: Any) -> int:
+    session = page.context.new_cdp_session(page)
+    return int(session.send("Memory.getDOMCounters")["nodes"])
+
+
+def screenfuls(page: Any, old: Any | None, repeats: int) -> None:
+    """The next screenful, ours and an earlier checkout's turn by turn."""
+    ours, theirs = [], []
+    for _ in range(repeats):
+        page.bring_to_front()
+        page.wait_for_timeout(600)
+        ours.append(page.evaluate(NEXT))
+        if old:
+            old.bring_to_front()
+            old.wait_for_timeout(600)
+            theirs.append(old.evaluate(TURN))
+    show("next screenful to its last picture", ours)
+    if theirs:
+        show("the same in the earlier checkout, its next page", theirs)
+
+
+def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, repeats: int) -> None:
+    """The screenful at a row that was not seen before, and the page of the earlier checkout at the same row."""
+    ours, theirs = [], []
+    for number in range(repeats):
+        page.bring_to_front()
+        page.evaluate("window.press('Home')")
+        page.wait_for_timeout(600)
+        ours.append(page.evaluate(JUMP, min(row + 997 * number, count)))
+        if old:
+            old.bring_to_front()
+            start = time.perf_counter()
+            old.goto(f"{old_address}/gallery?sort=id&order=asc&page={(row + 997 * number) // 60}")
+            old.locator(".tile img").first.wait_for()
+            old.evaluate(HELPERS)
+            old.evaluate("window.timed(() => null, () => true)")
+            theirs.append((time.perf_counter() - start) * 1000)
+    show(f"jump to row {row:,}", ours)
+    if theirs:
+        show("the same in the earlier checkout, by its address", theirs)
+
+
+def memory(page: Any, rows: int, count: int) -> None:
+    """Memory of the tab as rows pass: after the first thousand, and after all."""
+    page.evaluate("window.press('Home')")
+    passed, said = 0, []
+    while passed < rows:
+        place, last = page.evaluate("[0, -1].map(at => +window.tilesInSight().at(at).dataset.place)")
+        if last + 1 >= count:
+            page.evaluate("window.press('Home')")
+            page.wait_for_timeout(100)
+            continue
+        page.evaluate(NEXT)
+        passed += int(page.evaluate("+window.tilesInSight()[0].dataset.place")) - place
+        if len(said) <= passed * 5 // rows:
+            said.append((passed, heap_mb(page), nodes(page)))
+    for place, megabytes, number in said:
+        print(f"| after {place:,} rows | {megabytes:.1f} MB of JavaScript, {number:,} nodes |", flush=True)
+
+
+def walk(page: Any, seconds: float, count: int) -> None:
+    """Keys, wheels, jumps, drags of the bar and selections at random."""
+    rng, errors, acts = random.Random(0), [], 0
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    keys = ["PageDown", "PageUp", "Home", "End", "ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", " ", "Escape"]
+    box = page.locator(".scroller").first.bounding_box()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        acts += 1
+        match rng.randrange(5):
+            case 0 | 1:
+                page.evaluate("key => window.press(key)", rng.choice(keys))
+            case 2:
+                page.mouse.move(box["x"] + 200, box["y"] + 200)
+                page.mouse.wheel(0, rng.randint(-3000, 3000))
+            case 3:
+                share = rng.random()
+                scroller = page.locator(".scroller").first
+                scroller.evaluate("(node, at) => { node.scrollTop = at * node.scrollHeight }", share)
+            case 4:
+                page.evaluate(f"row => ({JUMP})(row)", rng.randint(1, count))
+    page.evaluate("window.timed(() => null, () => true)")
+    print(f"| random walk | {acts:,} acts in {seconds:.0f} s, {len(errors)} errors {errors[:3]} |", flush=True)
+
+
+def show(name: str, milliseconds: list[float]) -> None:
+    ordered = sorted(milliseconds)
+    p95 = ordered[int(0.95 * (len(ordered) - 1))]
+    print(f"| {name} | median {statistics.median(ordered):.0f} ms | p95 {p95:.0f} ms | n {len(ordered)} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="an earlier checkout whose gallery has pages")
+    parser.add_argument("--row", type=int, default=900_000)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--rows", type=int, default=50_000, help="rows to pass while the memory is read")
+    parser.add_argument("--walk", type=float, default=60, metavar="SECONDS")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        address, _ = stack.enter_context(served(arguments.workspace))
+        old_address, old = "", None
+        page = stack.enter_context(browser_page())
+        if arguments.beside:
+            old_address, _ = stack.enter_context(served(arguments.workspace, arguments.beside))
+            old = page.context.new_page()
+            opened(old, old_address)
+        opened(page, address)
+        count = int(page.locator(".place").first.inner_text().rpartition(" of ")[2].replace(",", ""))
+        print(f"{count:,} rows, {page.evaluate('window.tilesInSight().length')} pictures in sight")
+        screenfuls(page, old, arguments.repeats)
+        jumps(page, old, old_address, min(arguments.row, count * 9 // 10), count, max(3, arguments.repeats // 2))
+        if old:
+            old.close()
+        memory(page, arguments.rows, count)
+        walk(page, arguments.walk, count)
+
+
+if __name__ == "__main__":
+    main()
