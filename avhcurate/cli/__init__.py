@@ -16,6 +16,7 @@ from avhcurate.errors import CurateError
 def main() -> NoReturn:
     """Runs the command line; exits with 0 on success, 2 on a user error (one line), 1 on a bug."""
     from avhcurate.disk.jobs import Cancelled
+    from avhcurate.disk.room import full_disk
 
     # Idle threads sleep instead of spinning: on a busy machine a small network trains more than twice as fast.
     # Torch reads this when it is imported.
@@ -36,4 +37,9 @@ def main() -> NoReturn:
     except (Cancelled, KeyboardInterrupt):
         print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:
+        if not (line := full_disk(error)):
+            raise
+        print(f"avhcurate: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
     raise SystemExit(0)

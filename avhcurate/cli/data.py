@@ -12,10 +12,12 @@ from avhcurate.cli import options
 def demo(workspace: options.WorkspaceOption = None) -> None:
     """Import, score and attach simulated votes to the embedded handwritten digits."""
     from avhcurate.sources.demo import prepare_demo
+    from avhcurate.table.logs import open_logs
 
     space = options.open_workspace(workspace)
     with options.job(space, "demo", "digits") as progress:
         folder = prepare_demo(space, progress=progress)
+    open_logs(space)
     options.print_dataset(folder)
     print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
 
@@ -50,6 +52,7 @@ def import_(
     from avhcurate.data import background
     from avhcurate.sources import class_list
     from avhcurate.sources.service import import_dataset
+    from avhcurate.table.logs import open_logs
 
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = options.open_workspace(workspace)
@@ -59,6 +62,7 @@ def import_(
         folder = import_dataset(
             space, name, source, **columns, votes=votes, root=root, classes=names, force=force, progress=progress
         )
+    open_logs(space)
     options.print_dataset(folder, as_json=as_json)
 
 

@@ -12,6 +12,7 @@ from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import flush, replacing, write_array
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.stats.downsample import evenly_spread
 
@@ -165,7 +166,11 @@ class RunFolder(ShardedFolder[RunRecord]):
             ) from None
 
     def create(self, record: RunRecord, class_weights: np.ndarray, bias: np.ndarray, *, rows: int) -> None:
-        """Begins the run, with room for the features of `rows` samples; the record is written last."""
+        """Begins the run, with places for the features of `rows` samples; the record is written last.
+
+        Refused where the disk has no room for the features of the samples to score.
+        """
+        check_room(self.root, 4 * record.samples * record.width, f"a run on {record.samples} samples")
         self.write_head(class_weights, bias)
         self.reserve(_FEATURES, (rows, record.width))
         self.write_record(record)
@@ -176,7 +181,7 @@ class RunFolder(ShardedFolder[RunRecord]):
         write_array(self.root / _BIAS, bias)
 
     def reserve(self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int]) -> None:
-        """Room for the rows of all samples, zeros until they are written."""
+        """Places for the rows of all samples, zeros until they are written, which take no room until then."""
         _reserve(self.root / file, shape)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:

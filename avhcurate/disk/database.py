@@ -1,10 +1,13 @@
 """The database of what people write, SQLite or PostgreSQL, and append-only logs in it."""
 
+import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from avhcurate.disk.room import is_full
 from avhcurate.errors import CurateError
 
 
@@ -18,6 +21,9 @@ def open_engine(url: str) -> sa.Engine:
         raise CurateError(
             "AVHCURATE_DATABASE_URL is no address of a database, as postgresql://user@host/name"
         ) from problem
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "do_connect", _connect_sqlite)
+        sa.event.listen(engine, "checkout", _connect_again)
     try:
         engine.connect().close()
         engine.dispose()  # the caller may have settings to make on each connection
@@ -108,6 +114,8 @@ def open_log(url: str, metadata: sa.MetaData) -> sa.Engine:
 
 def create_missing(engine: sa.Engine, metadata: sa.MetaData) -> None:
     """Makes the tables and indices that the database lacks; several processes may do so at once."""
+    if not _missing(engine, metadata):
+        return  # a full disk can still be read
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(_ONE_AT_A_TIME)  # "if not exists" alone does not keep two apart there
@@ -117,10 +125,51 @@ def create_missing(engine: sa.Engine, metadata: sa.MetaData) -> None:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
 
 
+def _missing(engine: sa.Engine, metadata: sa.MetaData) -> bool:
+    inspector = sa.inspect(engine)
+    there = {(table, index["name"]) for table in inspector.get_table_names() for index in inspector.get_indexes(table)}
+    there |= {(table, None) for table in inspector.get_table_names()}
+    needed = {(table.name, index.name) for table in metadata.sorted_tables for index in table.indexes}
+    return not there.issuperset(needed | {(table.name, None) for table in metadata.sorted_tables})
+
+
+def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:
+    """A connection; on a full disk, where not even a reader finds room for its index of the log, one to read only."""
+    connection = sqlite3.connect(*arguments, **options)
+    path = Path(str(arguments[0]))
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.OperationalError:  # "disk is full" or, from its shared memory, "disk I/O error"
+        connection.close()
+        log = path.with_name(f"{path.name}-wal")
+        if not is_full(path.parent) or (log.exists() and log.stat().st_size):
+            raise
+        # Nothing is in the log and nobody can write: the file alone is the whole truth.
+        record.info["read_only"] = 0
+        return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", **{**options, "uri": True})
+    return connection
+
+
+def can_only_read(record: Any) -> bool:
+    """Whether a connection's record in the pool is of one that a full disk lets read only."""
+    return "read_only" in record.info
+
+
+def _connect_again(_: Any, record: Any, __: Any) -> None:
+    """Lets each use of a connection that can only read try first whether there is room again."""
+    if can_only_read(record):
+        record.info["read_only"] += 1
+        if record.info["read_only"] > 1:
+            del record.info["read_only"]
+            raise sa.exc.DisconnectionError
+
+
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('avhcurate.create', 0))")
 
 
-def _configure_sqlite(connection: Any, _: Any) -> None:
+def _configure_sqlite(connection: Any, record: Any) -> None:
+    if can_only_read(record):
+        return
     # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 from avhcurate.disk.files import flush, write_atomic
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.remote import RemoteError, RemoteFile, is_http, is_url, open_http, patiently, words_of
+from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 
 _PIECE = 1 << 20
@@ -135,7 +135,7 @@ class _Download:
         with ExitStack() as opened:
             start, total, version, pieces = _open(place, have, version, self.secret, opened)
             total = total or self.wanted.size or 0
-            _check_room(self.part, total - start)
+            check_room(self.part.parent, total - start, f"the rest of {self.wanted.name}")
             write_atomic(self.tag, f"{place}\n{version}")
             with open(self.part, "r+b" if self.part.exists() else "wb") as stream:
                 stream.seek(start)
@@ -233,9 +233,3 @@ def _pieces_of(answer: Any) -> Iterator[bytes]:
             yield piece
     except Exception as problem:  # whatever a socket or a half answer raises
         raise RemoteError(words_of(problem), passing=True) from problem
-
-
-def _check_room(part: Path, more: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if more > free:
-        raise CurateError(f"{more >> 20} MiB are to come and {part.parent} has room for {free >> 20}: make room")

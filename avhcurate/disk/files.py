@@ -43,6 +43,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             flush(stream)
         os.replace(temporary, path)
         flush_folder(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk is told by its file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from avhcurate.disk.files import write_json
+from avhcurate.disk.room import full_disk
 from avhcurate.errors import CurateError
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -150,7 +151,7 @@ class Jobs:
             running.finish("cancelled")
             raise
         except BaseException as error:
-            running.finish("failed", str(error) or type(error).__name__)
+            running.finish("failed", full_disk(error) or str(error) or type(error).__name__)
             raise
         finally:
             self._lock.release()
@@ -225,7 +226,8 @@ class _RunningJob:
     def finish(self, state: State, message: str | None = None) -> None:
         changes = {"state": state, "eta_s": None, "updated": time.time()}
         self.record = self.record.model_copy(update=changes | ({} if message is None else {"message": message}))
-        self._write()
+        with suppress(OSError):  # a full disk: the reader finds the job's process gone
+            self._write()
 
     def _write(self) -> None:
         self._jobs.write(self.record)

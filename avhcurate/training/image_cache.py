@@ -1,6 +1,5 @@
 """Images of a dataset, decoded once to the squares that a network wants, mapped from one file."""
 
-import shutil
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import settings_digest
+from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode
 from avhcurate.images.source import batches
@@ -90,12 +90,8 @@ class ImageCache:
 
     def _check_room(self, count: int) -> None:
         needed = count * int(np.prod(self.shape[1:])) + _SPARE
-        free = shutil.disk_usage(self.path.parent).free
-        if needed > free:
-            raise CurateError(
-                f"the decoded images of {self.dataset.name!r} take {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
-                f"free at {self.path.parent}: make room, or train at a smaller --crop"
-            )
+        what = f"a copy of the decoded images of {self.dataset.name!r}"
+        check_room(self.path.parent, needed, what, instead="train at a smaller --crop")
 
     def _prepare(self, item: tuple[np.ndarray, list[bytes | BrokenImage]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Squares (n, S, S, C), black for a broken image, and which are whole."""

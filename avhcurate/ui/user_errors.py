@@ -4,6 +4,7 @@ import re
 
 import streamlit as st
 
+from avhcurate.disk.room import full_disk
 from avhcurate.errors import CurateError
 
 _MARKUP = re.compile(r"([\\\[\]$:<>*_~#|])")
@@ -26,8 +27,9 @@ def plain(text: str) -> str:
 
 
 def show_user_error(error: Exception) -> bool:
-    """Shows a `CurateError` as a message and returns True; False for any other error, which needs its traceback."""
-    if not isinstance(error, CurateError):
+    """Shows a `CurateError` or a full disk as a message and returns True; False where an error needs its traceback."""
+    line = str(error) if isinstance(error, CurateError) else full_disk(error)
+    if not line:
         return False
-    st.error(plain(str(error)))
+    st.error(plain(line))
     return True

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from avhcurate.disk.database import create_missing, open_engine
+from avhcurate.disk.database import can_only_read, create_missing, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.votes.responses import Design
@@ -372,8 +372,10 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
     return columns
 
 
-def _configure_sqlite(connection: Any, _: Any) -> None:
+def _configure_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions by its own rules; `_begin_sqlite` does
+    if can_only_read(record):
+        return
     # WAL lets pages read while somebody writes; FULL makes an acknowledged answer outlive a power cut; what is
     # withdrawn is overwritten on the disk.
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):

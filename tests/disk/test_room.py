@@ -1,0 +1,79 @@
+"""A full disk is told in one line, what is there can still be read, and nothing is lost."""
+
+import gc
+import shutil
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.room import check_room
+from avhcurate.errors import CurateError
+from avhcurate.table import logs
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+
+
+@pytest.fixture
+def full_disk(own_demo_root, tmp_path):
+    """A workspace with the digits on a disk of its own, and a function that fills it up or makes room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    shutil.copytree(own_demo_root, place / "workspace")
+    logs.open_logs(Workspace(place / "workspace"))
+    logs._shared.cache_clear()  # as a process that starts now
+    gc.collect()
+
+    def fill(full=True):
+        filler = place / "filler"
+        filler.unlink(missing_ok=True)
+        if full:
+            with suppress(OSError), open(filler, "wb", buffering=0) as stream:
+                while True:
+                    stream.write(bytes(4096))
+
+    yield place / "workspace", fill
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "digits", "--format", "csv", "--out", "{}/a.csv"],
+        ["export", "digits", "--format", "folder", "--out", "{}/out"],
+        ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", "{}/p.csv"],
+        ["quality", "digits"],
+        ["tag", "digits", "odd", "--ids", "1,2"],
+        ["toy", "--seed", "3"],
+    ],
+)
+def test_every_verb_that_writes_says_so_in_one_line(cli, full_disk, arguments):
+    root, fill = full_disk
+    fill()
+    ended = cli(*(part.format(root.parent) for part in arguments), "--workspace", root)
+    assert ended.code == 2
+    assert len(ended.err.strip().splitlines()) == 1
+    assert "disk is full" in ended.err or "room" in ended.err
+
+
+def test_reading_works_on_a_full_disk_and_writing_once_there_is_room(cli, full_disk):
+    root, fill = full_disk
+    fill()
+    assert cli("correlate", "digits", "--workspace", root).code == 0
+    assert cli("history", "digits", "--workspace", root).code == 0
+    table = open_table(Workspace(root), "digits")
+    assert table.count() == 1797
+    fill(full=False)
+    assert cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root).code == 0
+    table.refresh()
+    assert table.count(Filters(tags=("odd",))) == 2
+
+
+def test_work_without_room_is_refused_before_it_begins(tmp_path):
+    with pytest.raises(CurateError, match=r"takes 1000000\.0 GB and .* are free"):
+        check_room(tmp_path / "new" / "folder", 10**15, "a run")
+    check_room(tmp_path, 1, "a run")
