@@ -20,6 +20,7 @@ from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summaries_of, summary_query
 from avhcurate.table.predicates import by_name, check_predicate, describe_column
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
+from avhcurate.table.sample_sql import DECIDE, NAME_SQL, NUMBER_SQL, UNDECIDED, ordering, parquet_types, user_column
 
 #: The columns of every export in their order; the user's own follow.
 COLUMNS = (
@@ -79,7 +80,7 @@ class SampleTable:
         self.classes = tuple(classes)
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
-        scored = _types(self._connection, scores) if scores else {}
+        scored = parquet_types(self._connection, scores) if scores else {}
         more = (*(key for key in PROTOTYPES if key in scored), *(DYNAMICS if dynamics else ()))
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
@@ -131,7 +132,7 @@ class SampleTable:
 
     def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
         # Two of them the program itself asks for.
-        taken = {name.lower() for name in _types(self._connection, samples)} - {"oddity", "duplicate_group"}
+        taken = {name.lower() for name in parquet_types(self._connection, samples)} - {"oddity", "duplicate_group"}
         return tuple(name for name in _QUALITY_TYPES if name not in taken)
 
     def _create(
@@ -144,19 +145,19 @@ class SampleTable:
         quality: Path | None,
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
-        columns = _types(connection, samples)
+        columns = parquet_types(connection, samples)
         problem = "r.problem" if "problem" in scored else "NULL"
         connection.register("incoming_votes", or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
-            *("s.id", "s.path", "s.split", "s.label", f"{_NAME.format('s.label')} AS label_name"),
+            *("s.id", "s.path", "s.split", "s.label", f"{NAME_SQL.format('s.label')} AS label_name"),
             *_score_columns(scored),
             # A file that no model tried to read may be unreadable all the same.
             f"coalesce({problem}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
-            *(f"{_NUMBER.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
+            *(f"{NUMBER_SQL.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
             *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),
-            *(_user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
-            *(f"{default} AS {name}" for name, default in _UNDECIDED.items()),
+            *(user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
+            *(f"{default} AS {name}" for name, default in UNDECIDED.items()),
         ]
         files = {"r": scores, "d": dynamics, "q": quality}
         given = {alias: str(file) for alias, file in files.items() if file is not None}
@@ -178,7 +179,7 @@ class SampleTable:
 
         Only rows whose state may have changed are written: a join at every read costs more the more samples there are.
         """
-        defaults = {name: default.replace("s.", "samples.") for name, default in _UNDECIDED.items()}
+        defaults = {name: default.replace("s.", "samples.") for name, default in UNDECIDED.items()}
         undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
         with self._lock:
             cursor = self._connection.cursor()
@@ -186,7 +187,7 @@ class SampleTable:
             names = {"classes": list(self.classes)}
             cursor.execute("BEGIN")
             cursor.execute(f"UPDATE samples SET {undone} WHERE path IN (SELECT path FROM decided)", names)
-            cursor.execute(_DECIDE, names)
+            cursor.execute(DECIDE, names)
             cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
@@ -240,7 +241,7 @@ class SampleTable:
         columns: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Rows `offset` to `offset + limit` in the order of column `sort`; missing values last, ties by id."""
-        order = f"ORDER BY {_ordering(self.column(sort), descending)}"
+        order = f"ORDER BY {ordering(self.column(sort), descending)}"
         # First which rows, reading the columns of the conditions alone; then the few rows whole.
         ids = self._rows("SELECT id FROM samples", filters, f"{order} LIMIT {int(limit)} OFFSET {int(offset)}")
         chosen = Filters(excluded=None, ids=tuple(row[0] for row in ids))
@@ -248,7 +249,7 @@ class SampleTable:
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
         """Ids of all samples that satisfy the filters, (n,) int64, in the order that `page` gives them."""
-        tail = f"ORDER BY {_ordering(self.column(sort), descending)}"
+        tail = f"ORDER BY {ordering(self.column(sort), descending)}"
         with self._relation_in_time("SELECT id FROM samples", filters, tail) as relation:
             return relation.fetchnumpy()["id"]
 
@@ -400,44 +401,12 @@ class SampleTable:
         return ", ".join(self.column(name) for name in columns or self.columns)
 
 
-def _ordering(column: str, descending: bool) -> str:
-    return f"{column} {'DESC' if descending else 'ASC'} NULLS LAST, id"
-
-
-_FLOATS = ("FLOAT", "DOUBLE")
-
-_NAME = "list_extract($classes, {} + 1)"
-_NUMBER = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
-
-#: The annotation columns of a sample about which nobody has decided anything.
-_UNDECIDED = {
-    "tags": "[]::VARCHAR[]",
-    "curated_label": "s.label::INTEGER",
-    "curated_label_name": _NAME.format("s.label"),
-    "excluded": "FALSE",
-}
-
-_DECIDE = f"""
-UPDATE samples SET
-    tags = coalesce(i.tags, []),
-    curated_label = coalesce(i.curated_label, label)::INTEGER,
-    curated_label_name = {_NAME.format("coalesce(i.curated_label, label)::INTEGER")},
-    excluded = coalesce(i.excluded, FALSE)
-FROM incoming i WHERE i.path = samples.path
-"""
-
-
-def _types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
-    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
-    return {name: kind for name, kind, *_ in described}
-
-
 def _score_columns(scored: Container[str]) -> list[str]:
     """SQL of the model's columns, of which the file has `scored`: NaN becomes null, and so is what it lacks."""
     predicted = "r.predicted" if "predicted" in scored else "NULL"
-    name = _NAME.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
+    name = NAME_SQL.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
     numbers = {
-        key: _NUMBER.format(f"r.{key}") if key in scored else "NULL::DOUBLE"
+        key: NUMBER_SQL.format(f"r.{key}") if key in scored else "NULL::DOUBLE"
         for key in SCORES
         if key in scored or key in COLUMNS
     }
@@ -446,11 +415,3 @@ def _score_columns(scored: Container[str]) -> list[str]:
         f"{name} AS predicted_name",
         *(f"{number} AS {key}" for key, number in numbers.items()),
     ]
-
-
-def _user_column(name: str, kind: str) -> str:
-    """SQL of a column of the user's; NaN becomes null, as in every score, and a decimal a number as all others."""
-    column = f"s.{quote(name)}"
-    if kind.startswith("DECIMAL"):
-        return f"{column}::DOUBLE AS {quote(name)}"
-    return f"{_NUMBER.format(column)} AS {quote(name)}" if kind in _FLOATS else column

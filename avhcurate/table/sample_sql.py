@@ -1,0 +1,50 @@
+"""SQL of the sample table: its columns as they are read from files, its order, its annotations."""
+
+from pathlib import Path
+
+import duckdb
+
+from avhcurate.table.filters import quote
+
+_FLOATS = ("FLOAT", "DOUBLE")
+
+#: The class name of a label, and a number whose NaN is null.
+NAME_SQL = "list_extract($classes, {} + 1)"
+NUMBER_SQL = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"
+
+#: The annotation columns of a sample about which nobody has decided anything.
+UNDECIDED = {
+    "tags": "[]::VARCHAR[]",
+    "curated_label": "s.label::INTEGER",
+    "curated_label_name": NAME_SQL.format("s.label"),
+    "excluded": "FALSE",
+}
+
+#: Writes the annotations of the table `incoming` into the samples.
+DECIDE = f"""
+UPDATE samples SET
+    tags = coalesce(i.tags, []),
+    curated_label = coalesce(i.curated_label, label)::INTEGER,
+    curated_label_name = {NAME_SQL.format("coalesce(i.curated_label, label)::INTEGER")},
+    excluded = coalesce(i.excluded, FALSE)
+FROM incoming i WHERE i.path = samples.path
+"""
+
+
+def ordering(column: str, descending: bool) -> str:
+    """SQL of an order: missing values last, ties by id."""
+    return f"{column} {'DESC' if descending else 'ASC'} NULLS LAST, id"
+
+
+def parquet_types(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
+    """SQL types of a Parquet file's columns by name."""
+    described = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(file)]).fetchall()
+    return {name: kind for name, kind, *_ in described}
+
+
+def user_column(name: str, kind: str) -> str:
+    """SQL of a column of the user's; NaN becomes null, as in every score, and a decimal a number as all others."""
+    column = f"s.{quote(name)}"
+    if kind.startswith("DECIMAL"):
+        return f"{column}::DOUBLE AS {quote(name)}"
+    return f"{NUMBER_SQL.format(column)} AS {quote(name)}" if kind in _FLOATS else column
