@@ -80,6 +80,24 @@ class _SharedMemory:
 
 MEMORY = _SharedMemory()
 
+_PILLOWS_PIXELS = Image.MAX_IMAGE_PIXELS
+_LARGE = threading.Lock()
+
+
+@contextmanager
+def without_pillows_bound(image: Image.Image) -> Iterator[None]:
+    """Lifts Pillow's own bound of pixels, which knows no modes, while an image beyond it is decoded: one at a time."""
+    # Not what it is now: another thread may have lifted it.
+    if _PILLOWS_PIXELS is None or image.width * image.height <= _PILLOWS_PIXELS:
+        yield
+        return
+    with _LARGE:
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+
 
 def image_memory() -> int:
     """Bytes that decoding may take. Raises CurateError where the variable holds no number."""

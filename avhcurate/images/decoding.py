@@ -18,6 +18,7 @@ from avhcurate.images.bounds import (
     open_image,
     refuse_beyond,
     shrink_factor,
+    without_pillows_bound,
 )
 
 #: Pixels that are converted at once.
@@ -183,7 +184,8 @@ def _decode_any(data: bytes, memory: int) -> np.ndarray:
         cost = decoding_cost(image, data, size)
         refuse_beyond(cost, size, memory)
         with MEMORY.room(cost, memory):
-            image.load()
+            with without_pillows_bound(image):
+                image.load()
             return _to_rgb(image, shrink_factor(image.size))
 
 

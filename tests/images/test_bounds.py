@@ -112,6 +112,15 @@ def test_a_large_scan_of_16_bits_keeps_its_range(monkeypatch):
     assert np.abs(np.diff(pixels[0, :, 0].astype(int)) - 255 / 99).max() < 1.5
 
 
+def test_a_tiff_of_more_pixels_than_pillow_allows_is_judged_by_its_own_cost(monkeypatch):
+    stream = io.BytesIO()
+    Image.new("I;16", (40, 30)).save(stream, "TIFF", compression="tiff_lzw")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(bounds, "_PILLOWS_PIXELS", 100)
+    assert decode(stream.getvalue()).shape == (30, 40, 3)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
 def test_threads_share_the_memory():
     most, now, lock = 0, 0, threading.Lock()
 
