@@ -22,7 +22,7 @@ with toolbar:
 result = pseudo_labels_ui.select(page.table, rule=rule, portion=portion, filters=page.filters)
 with toolbar:
     pseudo_labels_ui.export_menu(page.table, result)
-pseudo_labels_ui.headline(result)
+pseudo_labels_ui.headline(page.table, result)
 
 left, right = halves()
 with left:

@@ -1,11 +1,15 @@
 """The verb that runs a model over a dataset."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avhcurate.cli import options
+from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from avhcurate.scoring.fitted_heads import FitSettings
 
 
 @options.app.command()
@@ -21,13 +25,27 @@ def score(
     weights: Annotated[
         Path | None, typer.Option(help="Safetensors or checkpoint; 'random' for untrained weights.")
     ] = None,
-    head: Annotated[str | None, typer.Option(help="Name of the last linear layer [found].")] = None,
     prompt: Annotated[
         list[str] | None, typer.Option(help="For clip: a prompt, as 'a photo of a {}'; repeated, their mean.")
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="For clip: names in order, as cat,dog or a file [the dataset's].")
     ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the last linear layer [found]; 'fit' fits linear heads on the input of that layer, "
+            "'fit:LAYER' on the input of LAYER."
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="With --head fit: a column whose values no fold may tell apart.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="With --head fit: folds [5].", min=2, max=50)] = None,
+    seed: Annotated[int | None, typer.Option(help="With --head fit: of the folds [0].")] = None,
+    classes_from_model: Annotated[
+        bool, typer.Option(help="Take the rows of the model's head that are the dataset's classes by name.")
+    ] = False,
     resize: Annotated[int | None, typer.Option(help="Shorter side in pixels [the model's].")] = None,
     crop: Annotated[int | None, typer.Option(help="Side of the centre crop in pixels [the model's].")] = None,
     mean: Annotated[str | None, typer.Option(help="One or three numbers, as 0.5 or 0.5,0.5,0.5 [the model's].")] = None,
@@ -44,10 +62,11 @@ def score(
     from avhcurate.scoring.service import score_dataset
     from avhcurate.sources.manifest import class_list
 
+    fit, layer = _fitting(head, groups=groups, folds=folds, seed=seed, classes_from_model=classes_from_model)
     spec = ModelSpec(
         name=model,
         weights="random" if weights == Path("random") else weights,
-        head=head,
+        head=layer,
         resize=resize,
         crop=crop,
         mean=options.numbers("--mean", mean),
@@ -65,6 +84,8 @@ def score(
             precision=precision,
             batch_size=batch_size,
             limit=limit,
+            fit=fit,
+            classes_from_model=classes_from_model,
             progress=progress,
         )
     record = run.record
@@ -72,4 +93,31 @@ def score(
         print(record.model_dump_json())
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    if record.rows is not None:
+        print(f"{len(record.rows)} rows of the model's head were taken, by the names of the dataset's classes")
+    if (fitted := record.fitted) and fitted.accuracy is not None:
+        print(
+            f"heads fitted on {fitted.samples} labels in {fitted.folds} folds: out of fold "
+            f"{100 * fitted.accuracy:.2f} % right, loss {fitted.loss:.4f}; AVH by two folds' heads correlates at "
+            f"{fitted.agreement:.4f}"
+        )
     print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")
+
+
+def _fitting(
+    head: str | None, *, groups: str | None, folds: int | None, seed: int | None, classes_from_model: bool
+) -> "tuple[FitSettings | None, str | None]":
+    """The settings of fitted heads, if any are, and the layer that --head names."""
+    from avhcurate.scoring.fitted_heads import FitSettings
+
+    word, colon, layer = (head or "").partition(":")
+    if word != "fit":
+        if groups is not None or folds is not None or seed is not None:
+            raise CurateError("--groups, --folds and --seed are of fitted heads: add --head fit")
+        return None, head
+    if classes_from_model:
+        raise CurateError("--classes-from-model takes rows of the model's own head: leave out --head fit, or it")
+    if colon and not layer:
+        raise CurateError("--head fit: names no layer: give --head fit, or --head fit:LAYER")
+    given = {"folds": folds, "seed": seed, "groups": groups}
+    return FitSettings(**{name: value for name, value in given.items() if value is not None}), layer or None

@@ -65,6 +65,31 @@ class Attached(BaseModel):
     notes: list[str] = []
 
 
+class FittedHeads(BaseModel):
+    """Linear heads that a run fitted on frozen features, cross-fitted over the labelled samples.
+
+    groups: the column whose values share a fold. `recipe`: how a penalty was chosen; `chosen`: the penalty of each
+    fold's head and last that of the head of all. `samples` have a label; `duplicates`: how many of them each way of
+    finding copies joins to another one. `alone`: classes with samples in fewer groups than folds, which a fold's head
+    may never have seen. `accuracy`, `loss` (nats): out of fold. `agreement`: on some samples, mean Spearman correlation
+    of AVH by two folds' heads; `angle`: mean angle in degrees of a class's weights in two folds.
+    """
+
+    folds: int
+    seed: int
+    groups: str | None
+    recipe: dict[str, Any]
+    chosen: list[dict[str, Any]] = []
+    samples: int = 0
+    duplicates: dict[str, int] = {}
+    alone: int = 0
+    accuracy: float | None = None
+    loss: float | None = None
+    agreement: float | None = None
+    angle: float | None = None
+    seconds: float | None = None
+
+
 class RunRecord(Provenance):
     """The record of a run, `run.json`; `finished` and what follows are set when it is complete.
 
@@ -72,6 +97,9 @@ class RunRecord(Provenance):
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
     the parts before a resume included; `rate` is in samples a second. `prompts`: of a zero-shot model. `attached` is
     set where no network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
+    `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
+    what the network returns. `rows`: those of the model's head that are the dataset's classes, where only these were
+    taken.
     """
 
     name: str
@@ -94,6 +122,8 @@ class RunRecord(Provenance):
     rank_agreement: RankAgreement | None = None
     prompts: PromptsRecord | None = None
     attached: Attached | None = None
+    fitted: FittedHeads | None = None
+    rows: list[int] | None = None
 
 
 class RunFolder(ShardedFolder[RunRecord]):
@@ -102,7 +132,8 @@ class RunFolder(ShardedFolder[RunRecord]):
     Files: `run.json`, `class_weights.npy`, `bias.npy`, `features.npy`; `scores.parquet` once it is complete, and until
     then `scores/shard-XXXXX.parquet`. A shard's file is renamed into place after its rows of `features.npy` are on
     disk: where the file is, the shard is whole. `logits.npy` where the logits are not those of class weights and bias.
-    A run that was attached may lack features, class weights, or both.
+    A run that was attached may lack features, class weights, or both. One that fits heads has `folds.npy` and `heads/`
+    of each fold too, and `class_weights.npy` and `bias.npy` are those of the head of all.
 
     A row of scores: id, predicted, a column a score, problem. A sample that could not be scored has a `problem` and
     nulls; a score that is not defined is null.
@@ -138,22 +169,58 @@ class RunFolder(ShardedFolder[RunRecord]):
         """(n, D) float32 of some ids, in memory; nothing stays mapped."""
         return np.asarray(self.features()[ids])
 
+    def folds(self) -> np.ndarray | None:
+        """The fold whose head has scored each sample, (N,) by id, -1 for the head of all; None without fitted heads."""
+        path = self.root / "folds.npy"
+        return np.load(path) if path.exists() else None
+
+    def heads_of(self, ids: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Places in `ids`, class weights (K, D) and bias (K,) of each head that has scored some of them."""
+        folds = self.folds()
+        of_id = np.full(len(ids), -1) if folds is None else folds[ids]
+        for fold in np.unique(of_id).tolist():
+            yield np.flatnonzero(of_id == fold), *self.head(fold)
+
+    def head(self, fold: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """Class weights (K, D) and bias (K,) of the head of a fold; of the head of all, -1."""
+        if fold < 0:
+            return self.class_weights(), self.bias()
+        return np.load(self._head_path(_WEIGHTS, fold)), np.load(self._head_path(_BIAS, fold))
+
+    def has_head(self, fold: int = -1) -> bool:
+        """Whether it is written."""
+        return self._head_path(_WEIGHTS, fold).exists()
+
+    def write_head(self, class_weights: np.ndarray, bias: np.ndarray, fold: int = -1) -> None:
+        """Writes (K, D) and (K,) of the last layer, or of the head of a fold; class weights last."""
+        write_array(self._head_path(_BIAS, fold), bias)
+        write_array(self._head_path(_WEIGHTS, fold), class_weights)
+
+    def write_folds(self, folds: np.ndarray) -> None:
+        """Writes what `folds` reads."""
+        write_array(self.root / "folds.npy", folds)
+
+    def _head_path(self, file: str, fold: int) -> Path:
+        return self.root / file if fold < 0 else self.root / "heads" / str(fold) / file
+
     def class_weights(self) -> np.ndarray:
-        """(K, D) float32."""
+        """(K, D) float32; of the head of all where heads were fitted."""
         return np.array(self._array(_WEIGHTS, "class weights", "--class-weights"))
 
     def bias(self) -> np.ndarray:
-        """(K,) float32."""
+        """(K,) float32; of the head of all where heads were fitted."""
         return np.array(self._array(_BIAS, "class weights", "--class-weights"))
 
     def logits_of(self, ids: np.ndarray) -> np.ndarray:
-        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias."""
+        """(n, K) float64 of some ids: those stored, else features @ class_weights.T + bias of the head of each."""
         if (self.root / _LOGITS).exists():
             return np.asarray(read_npy(self.root / _LOGITS)[ids], np.float64)
         if not self.has_class_weights:
             raise CurateError(f"run {self.name} has no logits: it was attached without. Attach --logits or --probs too")
-        weights = self.class_weights().astype(np.float64)
-        return self.features_of(ids).astype(np.float64) @ weights.T + self.bias()
+        features, logits = self.features_of(ids).astype(np.float64), np.empty((len(ids), self.record.num_classes))
+        for places, class_weights, bias in self.heads_of(ids):
+            logits[places] = features[places] @ class_weights.T.astype(np.float64) + bias
+        return logits
 
     def _array(self, file: str, what: str, option: str) -> np.memmap:
         try:
@@ -165,20 +232,19 @@ class RunFolder(ShardedFolder[RunRecord]):
                 f"run {self.name} has no {what}: it was attached without. Attach it again with {option}"
             ) from None
 
-    def create(self, record: RunRecord, class_weights: np.ndarray, bias: np.ndarray, *, rows: int) -> None:
+    def create(
+        self, record: RunRecord, class_weights: np.ndarray | None = None, bias: np.ndarray | None = None, *, rows: int
+    ) -> None:
         """Begins the run, with places for the features of `rows` samples; the record is written last.
 
-        Refused where the disk has no room for the features of the samples to score.
+        A run that fits its heads has no class weights yet. Refused where the disk has too little room for the features
+        of the samples to be scored.
         """
         check_room(self.root, 4 * record.samples * record.width, f"a run on {record.samples} samples")
-        self.write_head(class_weights, bias)
+        if class_weights is not None and bias is not None:
+            self.write_head(class_weights, bias)
         self.reserve(_FEATURES, (rows, record.width))
         self.write_record(record)
-
-    def write_head(self, class_weights: np.ndarray, bias: np.ndarray) -> None:
-        """The last layer: (K, D) and (K,)."""
-        write_array(self.root / _WEIGHTS, class_weights)
-        write_array(self.root / _BIAS, bias)
 
     def reserve(self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int]) -> None:
         """Places for the rows of all samples, zeros until they are written, which take no room until then."""

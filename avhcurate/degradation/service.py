@@ -74,7 +74,7 @@ def degrade_dataset(
     if weights is None and (training := training_of(dataset, run)):
         weights = training.weights_path
     record = run.record
-    loaded = rebuild_model(record, weights)
+    loaded = rebuild_model(run, weights)
     levels = corruptions.strengths(chosen, loaded.preprocess.crop)
     ids = run.scored_ids(limit)
     if not len(ids):
@@ -105,7 +105,7 @@ def degrade_dataset(
         images = ImagePass(
             dataset, folder, ids, SHARD, degraded, loaded.preprocess, images_per_sample=len(steps), progress=progress
         )
-        work = _Degrading(folder, loaded, images, dataset.labels(), steps, record.dataset_fingerprint)
+        work = _Degrading(run, folder, loaded, images, dataset.labels(), steps, record.dataset_fingerprint)
         images.run(network, work.commit)
         work.finish()
     return folder
@@ -221,6 +221,7 @@ def _record(folder: DegradationFolder, run: RunFolder, network: "Network", **set
 class _Degrading:
     """One degradation under way: `images` is its pass, `labels` are those of the whole dataset."""
 
+    run: RunFolder
     folder: DegradationFolder
     model: "LoadedModel"
     images: "ImagePass"
@@ -230,6 +231,7 @@ class _Degrading:
 
     def commit(self, outputs: "ShardOutputs") -> None:
         """Writes the scores of a shard."""
+        from avhcurate.scoring.fitted_heads import scores_by_head
         from avhcurate.scoring.image_pass import score_columns
 
         self.images.dataset.refuse_another_import(self.fingerprint)
@@ -239,8 +241,11 @@ class _Degrading:
         for row in np.flatnonzero(~np.isfinite(outputs.features).all(axis=1)):
             why[row] = why[row] or "the network's features are not finite"
         usable = np.array([text is None for text in why])
-        features, logits, labels = outputs.features[usable], outputs.logits[usable], self.labels[of_row[usable]]
-        scored = scores.per_sample(features, self.model.class_weights, logits, labels, keys=KEYS)
+        features, labels = outputs.features[usable], self.labels[of_row[usable]]
+        if self.run.record.fitted is None:
+            scored = scores.per_sample(features, self.model.class_weights, outputs.logits[usable], labels, keys=KEYS)
+        else:
+            scored = scores_by_head(self.run, of_row[usable], features, labels, keys=KEYS)
         columns = {
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),

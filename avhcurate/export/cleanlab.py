@@ -50,22 +50,23 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Path, n: int) -> None:
-    features, class_weights, bias = run.features(), run.class_weights().astype(np.float64), run.bias()
+    features = run.features()
 
     def array(name: str, kind: type, *width: int) -> np.memmap:
         return np.lib.format.open_memmap(path / f"{name}.npy", "w+", kind, (n, *width))
 
     labels, embedded = array("labels", np.int64), array("features", np.float32, features.shape[1])
-    probs = array("pred_probs", np.float32, len(class_weights))
+    probs = array("pred_probs", np.float32, run.record.num_classes)
     start = 0
     with text_file(path / "samples.csv") as stream:
         for frame in frames(table, filters):
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
             rows = slice(start, start + len(frame))
-            block = features[frame["id"].to_numpy(np.int64)]
+            ids = frame["id"].to_numpy(np.int64)
+            block = features[ids]
             labels[rows] = frame["curated_label"].astype(np.int64)
             embedded[rows] = block
-            probs[rows] = softmax(block.astype(np.float64) @ class_weights.T + bias, axis=1)
+            probs[rows] = softmax(run.logits_of(ids), axis=1)
             frame["tags"] = frame["tags"].map(";".join)
             stream.write(csv_text(frame, header=start == 0))
             start = rows.stop

@@ -17,6 +17,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
@@ -95,9 +96,18 @@ def model_runs(table: DatasetTable) -> None:
             "As float32": st.column_config.NumberColumn(
                 format="%.4f", help="Spearman of AVH with float32 on a sample of the run: 1 is the same order."
             ),
+            "Right": st.column_config.NumberColumn(
+                format="percent", help="Labels that the fitted heads predict, each by a head that has not seen it."
+            ),
+            "Folds agree": st.column_config.NumberColumn(
+                format="%.3f", help="Spearman of AVH by two folds' heads: 1 is the same order."
+            ),
             "Finished": st.column_config.DatetimeColumn(format="distance"),
         },
     )
+    for run in runs:
+        if text := head_note(run.record):
+            st.caption(plain(f"{title[run.name]}: {text}"))
 
 
 def _run_row(run: RunFolder, title: str) -> dict[str, object]:
@@ -112,6 +122,8 @@ def _run_row(run: RunFolder, title: str) -> dict[str, object]:
         "Precision": record.precision,
         "As float32": agreement.spearman.get("avh") if agreement else None,
         "Images/s": record.rate,
+        "Right": record.fitted.accuracy if record.fitted else None,
+        "Folds agree": record.fitted.agreement if record.fitted else None,
         "Width": record.width,
         "Weights": record.weights_sha256[:12],
         "Finished": record.finished,
@@ -146,6 +158,8 @@ class ScoreCommand(Command):
     ['score', 'pets', '--model=torchvision:resnet50', '--weights=--force', '--limit=100']
     >>> ScoreCommand("pets", "clip:models/clip", prompt="a photo of a {}\\na drawing of a {}").argv[3:]
     ['--prompt=a photo of a {}', '--prompt=a drawing of a {}']
+    >>> ScoreCommand("pets", "efficientnet-lite0", head="fit", groups="patient").argv[3:]
+    ['--head=fit', '--groups=patient']
     """
 
     verb = "score"
@@ -156,13 +170,33 @@ class ScoreCommand(Command):
         "the model's own",
         300,
     )
+    head: str = forms.option(
+        st.selectbox,
+        label="Last layer",
+        options=["", "fit"],
+        format_func=lambda name: {"": "The model's own", "fit": "Fit one for these classes"}.get(name, name),
+        accept_new_options=True,
+        width=220,
+        help="Fitted: linear heads on the model's features, each image scored by one that has not seen it; for a model "
+        "of other classes. Or type the name of the model's linear layer.",
+    )
+    folds: int | None = forms.number("For a fitted head.", "5", 100, 2, max_value=50)
+    groups: str = forms.option(
+        st.selectbox,
+        options=[""],
+        width=150,
+        format_func=lambda name: name or "none",
+        help="For a fitted head: images with the same value are never split between fitting and scoring.",
+    )
+    classes_from_model: bool = forms.tick(
+        "Classes from the model", "Take those of the model's classes that are the dataset's, by their names."
+    )
     device: str = forms.choice(forms.DEVICES)
     precision: str = forms.choice(
         forms.PRECISIONS, "A reduced precision is faster; the run then records how far its ranking agrees with float32."
     )
     batch_size: int | None = forms.number("Images a forward pass.", "chosen", 150)
     limit: int | None = forms.number("Score only so many samples, spread evenly.", "all", 150)
-    head: str = forms.text("Name of its linear head.", "found", label="Last layer")
     prompt: str = forms.lines(
         "For `clip:`. A prompt a line, with {} for the class name; of several the mean is taken.", "a photo of a {}"
     )
@@ -171,6 +205,8 @@ class ScoreCommand(Command):
     def __post_init__(self) -> None:
         if not (self.model or "").strip():
             raise CurateError("which model? Choose one or type its name, such as torchvision:resnet50")
+        if (self.folds or self.groups) and not self.head.startswith("fit"):
+            raise CurateError("folds and groups are of a fitted head: choose to fit one, or leave them empty")
 
 
 def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
@@ -179,10 +215,12 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     with forms.job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
         with forms.row():
             form.ask("model", options=list(dict.fromkeys([*runs[-1:], *forms.MODELS])))
-            form.ask("weights")
+            form.ask("weights", "head")
             form.submit("Start scoring", "model_training")
-        with st.expander("More"), st.container(horizontal=True):
-            form.ask("device", "precision", "batch_size", "limit", "head", "prompt", "classes")
+        with st.expander("More"), forms.row():
+            form.ask("device", "precision", "batch_size", "limit", "folds")
+            form.ask("groups", options=["", *table.user_columns])
+            form.ask("classes_from_model", "prompt", "classes")
 
 
 _SOURCE = """

@@ -22,6 +22,7 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import GREY, faded, of_hsf
 from avhcurate.ui.components.listener import heard, listen
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.head_notes import HEAD_OF_ALL
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.regions import Region
@@ -222,7 +223,9 @@ def chart(page: Opened, shown: MapInView) -> None:
         value=value,
         on_event=_take_over,
     )
-    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{describe(shown.record)}")
+    fitted = page.table.run is not None and page.table.run.record.fitted is not None
+    more = f"  \n{HEAD_OF_ALL}" if fitted else ""
+    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{describe(shown.record)}{more}")
 
 
 def _around(window: Window) -> Window:

@@ -57,12 +57,29 @@ class HeadOutput(nn.Module):
         self._logits = output.clone()
 
 
+class _OneTensor(nn.Module):
+    """A network that returns its features alone, where it may return them inside of something else."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = _logits_of(self.module(images))
+        assert features is not None
+        return features
+
+
 @dataclass(frozen=True)
 class Head:
-    """Where the head is. `direct` when its output, or a view of it, is what the network returns."""
+    """Where the head is. `direct` when its output, or a view of it, is what the network returns.
+
+    Without a name it is none of the network's layers: what the network returns, (N, `width`), are the features.
+    """
 
     name: str
     direct: bool
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,11 +114,34 @@ def find_head(module: nn.Module, images: Tensor, *, name: str | None = None) -> 
     return Head(last_call.name, direct=logits is output)
 
 
+def find_features(module: nn.Module, images: Tensor) -> Head:
+    """The layer whose input are the features of any network: its head or, where it has none, an empty name.
+
+    A layer that gives the logits of which the network returns something else, as their softmax, is the head too. Raises
+    CurateError for a network that returns no tensor (N, D).
+    """
+    try:
+        return find_head(module, images)
+    except CurateError:
+        output, calls, _ = _traced(module, images)
+        returned = _logits_of(output)
+        if returned is None or returned.ndim != 2:
+            raise
+    if calls and calls[-1].output.shape == returned.shape:
+        return Head(calls[-1].name, direct=False)
+    return Head("", direct=True, width=returned.shape[1])
+
+
 def expose_head(module: nn.Module, head: Head) -> tuple[nn.Module, nn.Linear]:
     """A module that returns logits alone, and the nn.Linear inside it that gives them.
 
-    A 1 x 1 convolution is replaced, in `module`, by the linear layer that computes the same.
+    A 1 x 1 convolution is replaced, in `module`, by the linear layer that computes the same. A network without a head
+    is followed by a layer that changes nothing.
     """
+    if not head.name:
+        unchanged = nn.Linear(head.width, head.width, bias=False).requires_grad_(False)
+        unchanged.weight.copy_(torch.eye(head.width))
+        return nn.Sequential(_OneTensor(module), unchanged).train(module.training), unchanged
     layer = module.get_submodule(head.name)
     if isinstance(layer, nn.Conv2d):
         linear = _linear_from(layer)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture
-from avhcurate.models.head import Head, check_head, expose_head, find_head
+from avhcurate.models.head import Head, check_head, expose_head, find_features, find_head
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import ZERO_SHOT, find_architecture
 from avhcurate.models.runtime import one_thread
@@ -19,11 +19,16 @@ from avhcurate.models.weights import Weights, load_weights, own_weights, read_we
 from avhcurate.models.zero_shot import TEMPLATES, ClassPrompts
 
 
+class OtherClasses(CurateError):
+    """A model whose classes are not the dataset's."""
+
+
 class ModelSpec(BaseModel):
     """What the user says about a model: `--model NAME` and its options; None means the model's own.
 
     weights: a safetensors file or PyTorch checkpoint, or "random" for untrained weights drawn from `seed`.
     head: the linear layer whose input is the features and whose output the logits.
+    features_only: any classes will do, and none: what its last layer takes, or it returns, are the features.
     resize, crop: pixels; mean, std: one number or three, in units of [0, 1] pixel values.
     prompts, class_names: of a zero-shot model alone: templates with {} for the class name, and the names in order.
     """
@@ -33,6 +38,7 @@ class ModelSpec(BaseModel):
     name: str
     weights: Literal["random"] | Path | None = None
     head: str | None = None
+    features_only: bool = False
     resize: int | None = None
     crop: int | None = None
     mean: tuple[float, ...] | None = None
@@ -59,7 +65,8 @@ class LoadedModel:
 
     `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
     the features (N, D). `classes` are the names that its weights were published with, if any. `prompts` are those of
-    a zero-shot model, whose features all have the length of its logit scale.
+    a zero-shot model, whose features all have the length of its logit scale. `other_head`: class weights and bias of
+    another head on the same features.
     """
 
     name: str
@@ -71,15 +78,20 @@ class LoadedModel:
     weights_source: str
     classes: tuple[str, ...] | None
     prompts: ClassPrompts | None = None
+    other_head: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def class_weights(self) -> np.ndarray:
         """(K, D) float32."""
+        if self.other_head is not None:
+            return self.other_head[0]
         return self.head.weight.detach().float().cpu().numpy()
 
     @property
     def bias(self) -> np.ndarray:
         """(K,) float32; zeros when the head has none."""
+        if self.other_head is not None:
+            return self.other_head[1]
         if self.head.bias is None:
             return np.zeros(self.head.out_features, np.float32)
         return self.head.bias.detach().float().cpu().numpy()
@@ -116,7 +128,7 @@ def load_model(spec: ModelSpec, *, num_classes: int | None = None) -> LoadedMode
     except CurateError as error:
         if spec.name in str(error):
             raise
-        raise CurateError(f"{spec.name}: {error}") from error.__cause__
+        raise type(error)(f"{spec.name}: {error}") from error.__cause__
 
 
 def _loaded(
@@ -189,7 +201,10 @@ def _built(
     channels = next((layer.in_channels for layer in module.modules() if isinstance(layer, nn.Conv2d)), None)
     if architecture.any_channels and channels == 1:
         preprocess = preprocess.greyscale()
-    head = find_head(module, preprocess.random_images(), name=spec.head)
+    images = preprocess.random_images()
+    if spec.features_only and spec.head is None:
+        return replace(architecture, preprocess=preprocess), module, find_features(module, images)
+    head = find_head(module, images, name=spec.head)
     return replace(architecture, preprocess=preprocess), module, head
 
 
@@ -217,7 +232,7 @@ def _fitting(
 
 def _refuse_other_classes(rows: int, num_classes: int | None) -> None:
     if num_classes is not None and rows != num_classes:
-        raise CurateError(
-            f"the model tells {rows} classes apart and the dataset has {num_classes}: "
-            f"give weights that were trained for these {num_classes} by --weights FILE"
+        raise OtherClasses(
+            f"the model tells {rows} classes apart and the dataset has {num_classes}: fit a head for these "
+            f"{num_classes} by --head fit, or give weights that were trained for them by --weights FILE"
         )

@@ -145,6 +145,7 @@ def describe_selection(table: DatasetTable, result: PseudoLabels) -> dict[str, A
         "model": run.model,
         "run": table.run.root.name,
         "weights_sha256": run.weights_sha256,
+        "head": "fitted on all labels of the run" if run.fitted else "the run's own",
         "precision": run.precision,
         "dataset": record.name,
         "dataset_fingerprint": record.fingerprint,

@@ -22,6 +22,7 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.head_notes import HEAD_OF_ALL
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
@@ -66,7 +67,7 @@ def choose_rule(view: View) -> tuple[Rule, float]:
     return rule, portion
 
 
-def headline(result: PseudoLabels) -> None:
+def headline(table: DatasetTable, result: PseudoLabels) -> None:
     """How many are selected and how accurate they are."""
     n, share, low, high = result.accuracy_interval()
     samples, selected = len(result.ids), len(result.selected)
@@ -78,6 +79,10 @@ def headline(result: PseudoLabels) -> None:
         fact("Classes that give none", f"{len(empty):,}", notes)
     if result.left_out:
         st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
+    if table.run is not None and table.run.record.fitted is not None:
+        st.caption(
+            f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than it would be on new ones."
+        )
 
 
 def class_table(result: PseudoLabels) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ MakeImages = Callable[[int, np.ndarray], np.ndarray]
 class ShardOutputs:
     """Outputs of the network for a shard's samples, `images_per_sample` rows each.
 
-    Problems and thumbnails are by id; `thumbnails` is None where they were not wanted.
+    Problems, thumbnails and digests of the image files are by id; `thumbnails` is None where they were not wanted.
     """
 
     shard: int
@@ -40,25 +41,27 @@ class ShardOutputs:
     problems: dict[int, str]
     thumbnails: dict[int, bytes] | None
     seconds: float
+    digests: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class _Samples:
-    """A batch of one shard in order of id; decoding its images fills problems and thumbnails."""
+    """A batch of one shard in order of id; decoding its images fills problems, thumbnails and digests."""
 
     shard: int
     ids: np.ndarray
     encoded: list[bytes | BrokenImage]
     thumbnails: dict[int, bytes] | None
     problems: dict[int, str] = field(default_factory=dict)
+    digests: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ImagePass:
     """The pass over samples `ids` of a dataset, `shard_size` of them a shard of `folder`.
 
-    `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted. Batches do not cross
-    shards, so that a pass resumed has the batches of one undisturbed.
+    `make` gives the images of a sample; `thumbnails` tells whether those of a shard are wanted, `digests` whether the
+    digest of each file is. Batches do not cross shards, so that a pass resumed has the batches of one undisturbed.
     """
 
     dataset: DatasetFolder
@@ -69,6 +72,7 @@ class ImagePass:
     preprocess: Preprocess
     images_per_sample: int = 1
     thumbnails: Callable[[int], bool] = lambda shard: False
+    digests: bool = False
     progress: Progress = SILENT
 
     @property
@@ -139,6 +143,8 @@ class ImagePass:
             try:
                 if isinstance(encoded, BrokenImage):
                     raise encoded
+                if self.digests:
+                    batch.digests[id] = blake2b(encoded, digest_size=16).digest()
                 rgb = decode(encoded)
                 images[position] = self.make(id, rgb)
                 if batch.thumbnails is not None:
@@ -164,6 +170,7 @@ def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
         if batches[0].thumbnails is None
         else {id: data for batch in batches for id, data in (batch.thumbnails or {}).items()},
         seconds,
+        {id: digest for batch in batches for id, digest in batch.digests.items()},
     )
 
 

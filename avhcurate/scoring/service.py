@@ -3,25 +3,29 @@
 import re
 import shutil
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import stats
 
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.runs import SHARD, PromptsRecord, RankAgreement, RunFolder, RunRecord
+from avhcurate.data.runs import SHARD, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
+from avhcurate.models.class_names import published_classes, rows_of_classes, unknown_classes
 from avhcurate.models.engine import Network
-from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.class_sums import sum_by_class
+from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
 from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
 from avhcurate.stats.downsample import evenly_spread
 
@@ -39,9 +43,15 @@ def score_dataset(
     precision: str = "auto",
     batch_size: int | None = None,
     limit: int | None = None,
+    fit: FitSettings | None = None,
+    classes_from_model: bool = False,
     progress: Progress = SILENT,
 ) -> RunFolder:
     """Runs the model over dataset `name`, stores features, scores and thumbnails, and returns the complete run.
+
+    `fit` ignores the model's own last layer and fits linear heads on its features, cross-fitted so that each labelled
+    sample is scored by a head that saw neither it nor its copies nor its group, and others by the head of all.
+    `classes_from_model` takes the rows of the model's head whose class names are the dataset's.
 
     The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit: the
     same again resumes what was cut short, and does nothing where all is done. `limit` takes that many samples, spread
@@ -58,8 +68,17 @@ def score_dataset(
     ids = evenly_spread(len(labels), limit)
     limit = None if len(ids) == len(labels) else limit
     precision = precision_name(precision)
-    model = _fitting_model(spec, dataset, labels)
-    run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit))
+    rows = None
+    if fit is not None:
+        fit.check(dataset)
+        names = tuple(dataset.record.classes) if spec.zero_shot else ()
+        model = load_model(spec.model_copy(update={"features_only": True, "class_names": spec.class_names or names}))
+    elif classes_from_model:
+        model, rows = _with_rows(load_model(spec), dataset)
+    else:
+        model = _fitting_model(spec, dataset, labels)
+    heads = fit.record() if fit else None
+    run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit, heads=heads, rows=rows))
     with run.alone():
         if run.complete:
             progress.report(len(ids), len(ids), "complete already")
@@ -67,7 +86,11 @@ def score_dataset(
         network = Network(model, device=device, precision=precision, batch_size=batch_size)
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
-            run.create(record, model.class_weights, model.bias, rows=len(labels))
+            if heads is None:
+                run.create(record.model_copy(update={"rows": rows}), model.class_weights, model.bias, rows=len(labels))
+            else:
+                classes = {"classes": dataset.record.classes, "num_classes": number_of_classes(dataset)}
+                run.create(record.model_copy(update={"fitted": heads} | classes), rows=len(labels))
 
         def thumbnails(shard: int) -> bool:
             # They come in files of as many ids as a shard has, and a limit would leave holes in each.
@@ -75,15 +98,31 @@ def score_dataset(
 
         shape = model.preprocess
         images = ImagePass(
-            dataset, run, ids, SHARD, lambda _, rgb: shape.prepare(rgb), shape, thumbnails=thumbnails, progress=progress
+            dataset,
+            run,
+            ids,
+            SHARD,
+            lambda _, rgb: shape.prepare(rgb),
+            shape,
+            thumbnails=thumbnails,
+            digests=fit is not None,
+            progress=progress,
         )
-        scoring = _Scoring(run, model, images, labels, fingerprint)
+        scoring = (_Scoring if fit is None else _FittedScoring)(run, model, images, labels, fingerprint)
         images.run(network, scoring.commit)
         scoring.finish(network)
     return run
 
 
-def run_name(model: LoadedModel, dataset_fingerprint: str, precision: str, limit: int | None) -> str:
+def run_name(
+    model: LoadedModel,
+    dataset_fingerprint: str,
+    precision: str,
+    limit: int | None,
+    *,
+    heads: FittedHeads | None = None,
+    rows: list[int] | None = None,
+) -> str:
     """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs = {
         "dataset": dataset_fingerprint,
@@ -93,12 +132,20 @@ def run_name(model: LoadedModel, dataset_fingerprint: str, precision: str, limit
         "precision": precision,
         "limit": limit,
     }
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60]
+    if heads is not None:
+        inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"})
+    if rows is not None:
+        inputs["rows"] = rows
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.name).strip("-.")[:60] + ("-fit" if heads else "")
     return f"{slug}-{settings_digest(inputs)[:8]}"
 
 
-def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -> LoadedModel:
-    """The network of a run; refused unless weights, head and preprocessing are the run's."""
+def rebuild_model(run: RunFolder, weights: Literal["random"] | Path | None) -> LoadedModel:
+    """The network of a run; refused unless weights, head and preprocessing are the run's.
+
+    Where the run fitted heads, or took some rows of the model's, it has the run's class weights and bias.
+    """
+    record = run.record
     if record.attached is not None:
         raise CurateError(
             f"run {record.name} was attached from outputs computed elsewhere, so there is no network to run: score the "
@@ -115,14 +162,16 @@ def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -
         seed=record.seed,
         prompts=record.prompts.templates if record.prompts else (),
         class_names=record.prompts.names if record.prompts else (),
+        features_only=record.fitted is not None,
     )
+    own_classes = record.fitted is None and record.rows is None
     try:
-        loaded = load_model(spec, num_classes=record.num_classes)
+        loaded = load_model(spec, num_classes=record.num_classes if own_classes else None)
         same_head = loaded.head_name == record.head
     except CurateError:
         same_head = False
     if not same_head:
-        loaded = _with_head(spec, record)
+        loaded = _with_head(spec, record, record.num_classes if own_classes else None)
     if loaded.weights_sha256 != record.weights_sha256:
         raise CurateError(
             f"these weights ({loaded.weights_source}, SHA-256 {loaded.weights_sha256[:12]}) are not those of run "
@@ -133,13 +182,13 @@ def rebuild_model(record: RunRecord, weights: Literal["random"] | Path | None) -
         raise CurateError(
             f"run {record.name} was made by a version of the program that prepared images otherwise: score it again"
         )
-    return loaded
+    return loaded if own_classes else replace(loaded, other_head=run.head())
 
 
-def _with_head(spec: ModelSpec, record: RunRecord) -> LoadedModel:
+def _with_head(spec: ModelSpec, record: RunRecord, num_classes: int | None) -> LoadedModel:
     """The network with the last layer that the record names; an error says where the run's weights came from."""
     try:
-        return load_model(spec.model_copy(update={"head": record.head}), num_classes=record.num_classes)
+        return load_model(spec.model_copy(update={"head": record.head or None}), num_classes=num_classes)
     except CurateError as error:
         if isinstance(spec.weights, Path):
             raise
@@ -165,31 +214,44 @@ class _Scoring:
             problems.setdefault(id, "the network's features are not finite")
         usable = ~np.isin(ids, list(problems))
         features[~usable] = 0
-        weights, logits = self.model.class_weights, outputs.logits[usable]
-        values = scores.per_sample(features[usable], weights, logits, self.labels[ids[usable]])
-        if self.model.prompts:
-            # All features have one length: what is left of its order is rounding.
-            values["norm"] = np.full(len(values["norm"]), np.nan, np.float32)
         if outputs.thumbnails is not None:
             dataset.thumbnails.write_shard(outputs.shard, outputs.thumbnails)
         self.run.write_features(ids, features)
-        columns = {"id": pa.array(ids, pa.int64())} | score_columns(values, usable)
+        columns = {"id": pa.array(ids, pa.int64())} | self._columns(outputs, usable)
         columns["problem"] = pa.array([problems.get(id) for id in ids.tolist()], pa.string())
         self.run.write_shard(outputs.shard, pa.table(columns), seconds=outputs.seconds)
+
+    def _columns(self, outputs: ShardOutputs, usable: np.ndarray) -> dict[str, pa.Array]:
+        """Prediction and scores of a shard."""
+        weights, logits, labels = self.model.class_weights, outputs.logits[usable], self.labels[outputs.ids[usable]]
+        values = scores.per_sample(outputs.features[usable], weights, logits, labels)
+        if self.model.prompts:
+            # All features have one length: what is left of its order is rounding.
+            values["norm"] = np.full(len(values["norm"]), np.nan, np.float32)
+        return score_columns(values, usable)
 
     def finish(self, network: Network) -> None:
         """The distances to the class prototypes, the comparison with float32, the table, the record."""
         self.images.dataset.refuse_another_import(self.fingerprint)
         skipped, agreement = self._skipped(), None
+        more = self._fit()
         samples, shards = len(self.images.ids), self.images.shards
         if network.precision != "float32":
             self.images.tell(samples, "comparing with float32")
             agreement = self._rank_agreement(str(network.device))
         self.images.tell(samples, "class prototypes")
         prototypes = self._prototypes()
-        changes = self.images.finished(skipped) | {"rank_agreement": agreement}
-        self.run.finish((self._with_distance(shard, prototypes) for shard in shards), changes)
+        changes = self.images.finished(skipped) | {"rank_agreement": agreement} | more
+        self.run.finish((self._with_distance(self._scored(shard), prototypes) for shard in shards), changes)
         self.images.progress.report(samples, samples, "")
+
+    def _fit(self) -> dict[str, Any]:
+        """Work between the pass and the table, and what the record gains by it."""
+        return {}
+
+    def _scored(self, shard: int) -> pa.Table:
+        """The scores of a shard."""
+        return self.run.shard(shard)
 
     def _skipped(self) -> int:
         """The number of samples that could not be scored; a run of nothing else is deleted and refused."""
@@ -206,10 +268,9 @@ class _Scoring:
     def _prototypes(self) -> np.ndarray:
         """Mean features of each class (K, D), summed in float64; zeros for a class without samples."""
         scored = (_scored_ids(self.run.shard(shard)) for shard in self.images.shards)
-        return sum_by_class(self.run, scored, self.labels, len(self.model.class_weights)).means.astype(np.float32)
+        return sum_by_class(self.run, scored, self.labels, self.run.record.num_classes).means.astype(np.float32)
 
-    def _with_distance(self, shard: int, prototypes: np.ndarray) -> pa.Table:
-        table = self.run.shard(shard)
+    def _with_distance(self, table: pa.Table, prototypes: np.ndarray) -> pa.Table:
         ids = _scored_ids(table)
         distance = np.full(len(table), np.nan, np.float32)
         usable = table["problem"].is_null().to_numpy()
@@ -230,8 +291,54 @@ class _Scoring:
         return _agreement(self._scores(reduced[both], labels), self._scores(outputs.features[both], labels))
 
     def _scores(self, features: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        logits = features @ self.model.class_weights.T + self.model.bias
-        return scores.per_sample(features, self.model.class_weights, logits, labels, keys=_COMPARED_SCORES)
+        class_weights, bias = self.run.head()
+        logits = features @ class_weights.T + bias
+        return scores.per_sample(features, class_weights, logits, labels, keys=_COMPARED_SCORES)
+
+
+@dataclass(frozen=True)
+class _FittedScoring(_Scoring):
+    """A run that fits its heads once all features are written, and scores then."""
+
+    def _columns(self, outputs: ShardOutputs, usable: np.ndarray) -> dict[str, pa.Array]:
+        return {"digest": pa.array([outputs.digests.get(id) for id in outputs.ids.tolist()], pa.binary())}
+
+    def _fit(self) -> dict[str, Any]:
+        shards = [self.run.shard(shard) for shard in self.images.shards]
+        table = pa.concat_tables(shards)
+        table = table.filter(pc.is_null(table["problem"]))
+        ids, digests = table["id"].to_numpy(), table["digest"].to_numpy()
+        settings, samples = self.run.record.fitted, len(self.images.ids)
+        assert settings is not None
+        fitting = HeadFitting(
+            self.images.dataset,
+            self.run,
+            settings,
+            ids,
+            digests,
+            self.labels,
+            tell=partial(self.images.tell, samples),
+            check=partial(self.images.progress.check, "cancelled while a head was fitted: the same command resumes"),
+        )
+        fitted = fitting.fit()
+        found = out_of_fold(map(self._scored, self.images.shards), self.labels)
+        return {"fitted": fitted.model_copy(update=found)}
+
+    def _scored(self, shard: int) -> pa.Table:
+        """By the heads that have not seen each sample."""
+        table = self.run.shard(shard)
+        ids, usable = _scored_ids(table), table["problem"].is_null().to_numpy()
+        values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
+        if self.model.prompts:
+            values["norm"][:] = np.nan
+        columns = {"id": table["id"].combine_chunks()} | score_columns(values, usable)
+        return pa.table(columns | {"problem": table["problem"].combine_chunks()})
+
+
+def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel, list[int]]:
+    """The model with the rows of its head that are the dataset's classes, and these rows."""
+    rows = rows_of_classes(dataset.record.classes, model.classes, model=model.name)
+    return replace(model, other_head=(model.class_weights[rows], model.bias[rows])), rows
 
 
 def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> LoadedModel:
@@ -240,12 +347,18 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
     declared = len(record.classes) if record.classes_declared and record.classes else None
     if spec.zero_shot and not spec.class_names:
         spec = spec.model_copy(update={"class_names": tuple(_class_names(dataset))})
-    model = load_model(spec, num_classes=declared)
+    try:
+        model = load_model(spec, num_classes=declared)
+    except OtherClasses as error:
+        names = published_classes(spec.name)
+        if not names or unknown_classes(record.classes, names):
+            raise
+        raise OtherClasses(f"{error}; or take the model's own rows of these classes by --classes-from-model") from error
     num_classes = len(model.class_weights)
     if labels.max() >= num_classes:
         raise CurateError(
             f"dataset {dataset.name!r} has labels up to {labels.max()} and {model.name} tells {num_classes} classes "
-            f"apart: give a model of at least {labels.max() + 1} classes"
+            f"apart: fit a head for them by --head fit, or give a model of at least {labels.max() + 1} classes"
         )
     names = model.classes or ()
     if declared and set(names) == set(record.classes) and list(names) != record.classes:

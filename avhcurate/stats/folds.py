@@ -4,6 +4,8 @@ from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from avhcurate.errors import CurateError
 
@@ -26,6 +28,25 @@ def stratified_folds(labels: np.ndarray, groups: np.ndarray, *, folds: int, seed
     of_group = np.empty(len(unique), np.int64)
     of_group[order] = np.arange(len(unique)) % folds
     return of_group[codes]
+
+
+def joined_groups(*groupings: np.ndarray) -> np.ndarray:
+    """Groups (N,) of samples that one of the groupings joins, also by way of others; NaN and None join nothing.
+
+    >>> joined_groups(np.array([1, 1, 2, 3]), np.array(["a", "b", "b", None], object)).tolist()
+    [0, 0, 0, 1]
+    """
+    n = len(groupings[0])
+    links = []
+    for grouping in groupings:
+        codes, unique = pd.factorize(grouping)
+        first = np.full(len(unique), -1)
+        known = np.flatnonzero(codes >= 0)
+        first[codes[known[::-1]]] = known[::-1]
+        links.append(np.stack([known, first[codes[known]]]))
+    one, other = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(n, n))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def identical_rows(features: np.ndarray, rows: np.ndarray, *, block: int = 8192) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Out-of-fold scores: linear heads cross-validated on a run's frozen features."""
+"""Out-of-fold scores: linear heads cross-fitted on a run's frozen features, as `score --head fit` fits them."""
 
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from scipy.special import softmax
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
+from avhcurate.data.sample_groups import sample_groups
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
-from avhcurate.stats.folds import identical_rows, stratified_folds
+from avhcurate.stats.folds import stratified_folds
 from avhcurate.suspects.rules import AngularView, angular_view
 from avhcurate.suspects.store import OutOfFoldFolder, OutOfFoldRecord
 
@@ -29,18 +31,14 @@ VIEW_KEPT = ("avc_given", "rival", "avc_rival", "margin", "avc_entropy")
 
 _BLOCK = 8192
 #: Part of the folder's name: raise it when the same settings give other numbers.
-_VERSION = 1
+_VERSION = 2
 
 
-def recipe_for(samples: int) -> dict[str, int | float | bool | None]:
-    """How a head is trained: one linear layer, so that its angles are angles of the run's own embedding.
+def recipe() -> dict[str, Any]:
+    """How a head is fitted: one linear layer, so that its angles are angles of the run's own embedding."""
+    from avhcurate.training.cross_fitting import RECIPE
 
-    Twenty passes over the samples, in 400 to 10000 steps: fewer would leave a head of few samples untrained.
-    """
-    from avhcurate.training.probe import ProbeRecipe
-
-    steps = 20 * -(-samples // ProbeRecipe.batch_size)
-    return asdict(ProbeRecipe(hidden=None, steps=min(max(steps, 400), 10_000), learning_rate=1e-2))
+    return RECIPE
 
 
 def cross_validate(
@@ -54,7 +52,7 @@ def cross_validate(
     """Scores every labelled sample of a run by a linear head that was trained without it, on the frozen features.
 
     Folds are stratified by label; samples whose features are equal to the last bit share one, since a copy would give
-    its label away. Near duplicates that are not equal may still lie in different folds. The folder is named by its
+    its label away, and so do the duplicates of Image quality where it has been measured. The folder is named by its
     settings: the same call again resumes after the last complete fold, or does nothing. Raises Cancelled when asked to
     stop, and CurateError for fewer than two classes or too few samples.
     """
@@ -62,24 +60,23 @@ def cross_validate(
     classes, targets = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise CurateError(f"dataset {dataset.name} has samples of {len(classes)} class: a label cannot be wrong there")
-    features = run.features()
-    copies = identical_rows(features, ids)
+    copies, _ = sample_groups(dataset, run, ids)
     of_sample = stratified_folds(targets, copies, folds=folds, seed=seed)
-    recipe = recipe_for(len(ids))
-    settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe]
+    groups = settings_digest(copies.tolist())
+    settings = [_VERSION, dataset.record.fingerprint, folds, seed, recipe(), groups]
     folder = OutOfFoldFolder.of(run, settings_digest(settings)[:12])
-    work = _CrossValidation(folder, features, ids, targets, classes, of_sample, folds, seed)
+    work = _CrossValidation(folder, run.features(), ids, targets, classes, copies, of_sample, folds, seed)
     with folder.alone():
         if folder.complete:
             return folder
         if not folder.begun:
-            folder.write_record(_record(folder, run, work, copies, recipe))
+            folder.write_record(_record(folder, run, work))
         done = 0
         for fold in range(folds):
             cancelled = f"cancelled before fold {fold + 1} of {folds}: the same command resumes"
             progress.tell(done, len(ids), f"fold {fold + 1} of {folds}", cancelled=cancelled)
             if not folder.has_shard(fold):
-                work.score(fold)
+                work.score(fold, lambda: progress.check(cancelled))  # noqa: B023
             done += int((of_sample == fold).sum())
         progress.report(done, len(ids), "")
         work.finish()
@@ -127,22 +124,19 @@ class _CrossValidation:
     ids: np.ndarray
     targets: np.ndarray
     classes: np.ndarray
+    copies: np.ndarray
     of_sample: np.ndarray
     folds: int
     seed: int
 
-    def score(self, fold: int) -> None:
-        """Trains on all other folds, scores this one, and commits both."""
-        from avhcurate.training.probe import ProbeRecipe, train_probe
+    def score(self, fold: int, check: Callable[[], None]) -> None:
+        """Fits on all other folds, scores this one, and commits both; `check` may raise."""
+        from avhcurate.training.cross_fitting import fit_head
+        from avhcurate.training.linear_head import Samples
 
         started, held = time.perf_counter(), self.of_sample == fold
-        head = train_probe(
-            np.asarray(self.features[self.ids[~held]]),
-            self.targets[~held],
-            num_classes=len(self.classes),
-            recipe=ProbeRecipe(**self.folder.record.recipe),
-            seed=self.seed,
-        )
+        samples = Samples(self.features, self.ids, self.targets, self.copies, len(self.classes))
+        head, _ = fit_head(samples.part(~held), seed=self.seed, check=check)
         head.save(self.folder.head_path(fold))
         ids, targets = self.ids[held], self.targets[held]
         blocks = [slice(at, at + _BLOCK) for at in range(0, len(ids), _BLOCK)]
@@ -167,19 +161,17 @@ class _CrossValidation:
         self.folder.finish([whole], {"finished": now(), "seconds": round(seconds, 3), "accuracy": accuracy})
 
 
-def _record(
-    folder: OutOfFoldFolder, run: RunFolder, work: _CrossValidation, copies: np.ndarray, recipe: dict[str, Any]
-) -> OutOfFoldRecord:
+def _record(folder: OutOfFoldFolder, run: RunFolder, work: _CrossValidation) -> OutOfFoldRecord:
     return OutOfFoldRecord(
         name=folder.name,
         run=run.name,
         dataset_fingerprint=run.record.dataset_fingerprint,
         folds=work.folds,
         seed=work.seed,
-        recipe=recipe,
+        recipe=recipe(),
         classes=work.classes.tolist(),
         samples=len(work.ids),
-        copies=len(copies) - len(np.unique(copies)),
+        copies=len(work.copies) - len(np.unique(work.copies)),
         alone=int((np.bincount(work.targets) < work.folds).sum()),
         versions=versions("torch", "numpy", "scipy"),
         started=now(),

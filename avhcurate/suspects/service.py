@@ -44,14 +44,15 @@ def find_suspects(
 ) -> SuspectsFolder:
     """Examines the label of every sample that has one and that the run has scored; stores those in doubt, by rank.
 
-    `honest` takes angles and probabilities from heads cross-validated on the run's features (`folds`, `seed`), for a
-    model that was trained on these samples and labels. `sources` None takes all that are available; an unavailable one
-    is refused where it is named. Neighbours and folds are stored as they come, so the same call resumes; where nothing
-    has changed it does nothing. Raises Cancelled when asked to stop.
+    `honest` takes angles and probabilities from heads cross-fitted on the run's features (`folds`, `seed`), for a model
+    that was trained on these samples and labels; a run of fitted heads is out of fold already. `sources` None takes all
+    that are available; an unavailable one is refused where it is named. Neighbours and folds are stored as they come,
+    so the same call resumes; where nothing has changed it does nothing. Raises Cancelled when asked to stop.
     """
     if table.run is None:
         raise CurateError(f"dataset {table.dataset.name} has no run: `avhcurate score {table.dataset.name} ...` first")
     started = time.perf_counter()
+    honest = honest and table.run.record.fitted is None
     search = _Search(table, table.run, progress)
     chosen, missing = _available(table, search, sources)
     votes = table.votes if "votes" in chosen else None
@@ -60,7 +61,7 @@ def find_suspects(
         "sources": chosen,
         "neighbours": NEIGHBOURS,
         "dataset": table.dataset.record.fingerprint,
-        "out_of_fold": [folds, seed, out_of_fold.recipe_for(len(search.ids))] if honest else None,
+        "out_of_fold": [folds, seed, out_of_fold.recipe()] if honest else None,
         "votes": votes.fingerprint if votes else None,
     }
     folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])
@@ -204,16 +205,19 @@ class _Search:
 
     def _own_view(self) -> tuple[AngularView, dict[str, np.ndarray]]:
         """Angles and scores by the run's own head; a label beyond its classes is refused."""
-        class_weights = self.run.class_weights().astype(np.float64)
-        if self.labels.max() >= len(class_weights):
+        num_classes = self.run.record.num_classes
+        if self.labels.max() >= num_classes:
             raise CurateError(
-                f"run {self.run.name} has {len(class_weights)} classes and the labels go up to {self.labels.max()}: "
+                f"run {self.run.name} has {num_classes} classes and the labels go up to {self.labels.max()}: "
                 "give --out-of-fold, which trains a head for these classes"
             )
         views: list[AngularView] = []
         for block in self._blocks():
             features = self.run.features_of(self.ids[block]).astype(np.float64)
-            views.append(rules.angular_view(scores.angles(features, class_weights), self.labels[block]))
+            angles = np.empty((len(features), num_classes))
+            for places, class_weights, _ in self.run.heads_of(self.ids[block]):
+                angles[places] = scores.angles(features[places], class_weights.astype(np.float64))
+            views.append(rules.angular_view(angles, self.labels[block]))
         joined = {name: np.concatenate([getattr(view, name) for view in views]) for name in views[0].__dict__}
         rows = pq.read_table(self.run.scores_path, columns=["id", "predicted", "confidence"]).to_pandas()
         rows = rows.set_index("id").loc[self.ids]
@@ -230,10 +234,9 @@ class _Search:
         """Softmax probabilities (N, K) float32."""
         if oof:
             return out_of_fold.probabilities(oof, self.run, self.num_classes)[1]
-        weights, bias = self.run.class_weights(), self.run.bias()
-        probs = np.empty((len(self.ids), len(weights)), np.float32)
+        probs = np.empty((len(self.ids), self.run.record.num_classes), np.float32)
         for block in self._blocks():
-            probs[block] = softmax(self.run.features_of(self.ids[block]) @ weights.T + bias, axis=1)
+            probs[block] = softmax(self.run.logits_of(self.ids[block]), axis=1)
         return probs
 
     def _blocks(self) -> Iterator[slice]:

@@ -34,7 +34,7 @@ class OutOfFoldRecord(Provenance):
     """The record of a cross-validation, `out_of_fold.json`; `finished` and what follows are set when it is complete.
 
     `classes`: the labels that occur, in the order of the heads' rows. `samples` have a label and are scored by the run;
-    `copies` of them are equal to an earlier one to the last bit, and share its fold. `alone` counts classes with fewer
+    `copies` of them are a copy of an earlier one, and share its fold. `alone` counts classes with fewer
     samples than folds: a fold may lack them. `accuracy`: share of samples whose out-of-fold prediction is their label.
     """
 

@@ -62,8 +62,9 @@ of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or
 **Open**: a source doubts the label, but the angles do not decide.
 
 A model that was trained on these samples may have memorised their labels. **Out of fold** judges each by a linear head
-on the run's features that was trained without it. Copies with equal features share a fold; near duplicates may not, and
-the features themselves come from the same model.
+on the run's features that was trained without it; a run with a fitted head is out of fold already. Copies with equal
+features share a fold, and so do near duplicates where Image quality has found them; the features themselves come from
+the same model.
 """
 
 
@@ -185,7 +186,7 @@ def choose_suspects(page: Opened, suspects: SuspectsInView) -> None:
 def title_of(folder: SuspectsFolder) -> str:
     """Title of a list of suspects in a choice of several."""
     record = folder.record
-    by = f"out of {record.folds} folds" if record.folds else "the run's own head"
+    by = f"out of {record.folds} folds" if record.folds else "the run's own scores"
     sources = "" if len(record.sources) == len(SOURCES) else f", {', '.join(record.sources)}"
     return f"{by}{sources}, {record.finished:%d %b %H:%M}"
 
@@ -220,6 +221,10 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     elif page.table.training or "train" in set(page.table.group_counts("split", page.filters)["value"]):
         lines.append(
             "The model may have been trained on some of these labels: choose Out of fold for a fair judgement."
+        )
+    if page.table.run and (fitted := page.table.run.record.fitted):
+        lines.append(
+            f"The run's heads were fitted in {fitted.folds} folds: each label is judged by one that has not seen it."
         )
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
     votes = page.table.votes

@@ -128,6 +128,8 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
 def titles(dataset: DatasetFolder) -> dict[str, str]:
     """Titles of runs and trainings by name: the model's name, with loss and seed where a training made the weights.
 
+    Runs that fitted their heads say so.
+
     Equal titles get the digits that distinguish them.
     """
     try:
@@ -140,7 +142,10 @@ def titles(dataset: DatasetFolder) -> dict[str, str]:
     }
     of_weights = {record.weights_sha256: learnt[name] for name, record in trainings.items() if record.weights_sha256}
     records = {run.name: run.record for run in dataset.runs()}
-    scored = {name: of_weights.get(record.weights_sha256, record.model) for name, record in records.items()}
+    scored = {
+        name: of_weights.get(record.weights_sha256, record.model) + (" · fitted head" if record.fitted else "")
+        for name, record in records.items()
+    }
     return _distinguished(learnt) | _distinguished(scored)
 
 

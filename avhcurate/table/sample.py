@@ -50,11 +50,12 @@ def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) 
 
 def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray, np.ndarray]:
     assert table.run is not None  # a prediction came from a run
-    features = table.run.features_of(np.array([id])).astype(np.float64)
-    class_weights = np.asarray(table.run.class_weights(), np.float64)
-    logits = features @ class_weights.T + np.asarray(table.run.bias(), np.float64)
+    ids = np.array([id])
+    features, logits = table.run.features_of(ids).astype(np.float64), table.run.logits_of(ids)
+    # Those of the head that has scored it, so that they agree with its row.
+    ((_, class_weights, _),) = table.run.heads_of(ids)
     odds = np.exp(logits[0] - logits[0].max())
-    return odds / odds.sum(), scores.avc(features, class_weights)[0]
+    return odds / odds.sum(), scores.avc(features, class_weights.astype(np.float64))[0]
 
 
 def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:

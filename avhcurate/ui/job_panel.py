@@ -38,6 +38,8 @@ _STOPPED = {
 }
 #: Verbs that cannot be cancelled, whose progress does not count images, and that start over when started again.
 _NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train")
+#: What a message of a failed scoring may advise, as a button.
+_OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
 _START_OVER = ("import", "votes", "demo", "project")
 
 
@@ -148,6 +150,17 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                 on_click=attempt,
                 args=(background.resume, root, job),
             )
+            for option, label in _OTHERWISE.items():
+                if job.verb == "score" and job.state == "failed" and option in job.message:
+                    name = option.replace(" ", "=")
+                    otherwise = job.model_copy(update={"argv": [*job.argv, name]})
+                    st.button(
+                        label,
+                        key=f"jobs.{name}",
+                        icon=":material/model_training:",
+                        on_click=attempt,
+                        args=(background.resume, root, otherwise),
+                    )
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
 
 

@@ -13,6 +13,7 @@ from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
+from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
@@ -98,9 +99,12 @@ def _describe(table: DatasetTable) -> None:
         badges.append(":gray-badge[No human votes]")
     if table.run is None:
         badges.append(":gray-badge[Not scored yet]")
+    notes = [table.votes.note] if table.votes and table.votes.note else []
+    if table.run and (text := head_note(table.run.record)):
+        badges.append(":gray-badge[Fitted head]" if table.run.record.fitted else ":gray-badge[Classes by name]")
+        notes.append(plain(f"{text[0].upper()}{text[1:]}"))
     if badges:
-        note = table.votes.note if table.votes and table.votes.note else None
-        st.markdown(" ".join(badges), help=note)
+        st.markdown(" ".join(badges), help="  \n".join(notes) or None)
 
 
 def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int, str]:

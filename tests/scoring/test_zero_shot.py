@@ -59,7 +59,7 @@ def test_the_length_that_all_features_share_is_no_score(run):
 def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
     assert run.record.prompts.templates == TEMPLATES
     assert list(run.record.prompts.names) == run.record.classes == ["cat", "dog", "fox"]
-    np.testing.assert_array_equal(rebuild_model(run.record, None).class_weights, run.class_weights())
+    np.testing.assert_array_equal(rebuild_model(run, None).class_weights, run.class_weights())
 
 
 def test_labels_get_avh_by_the_names_of_the_dataset(workspace, tmp_path, clip):

@@ -24,13 +24,15 @@ from avhcurate.suspects import decisions
 from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects import store as suspects_store
 from avhcurate.suspects.decisions import KEPT
-from avhcurate.suspects.out_of_fold import cross_validate, probabilities, recipe_for
+from avhcurate.suspects.out_of_fold import cross_validate, probabilities
 from avhcurate.suspects.rules import FLAT
 from avhcurate.suspects.service import find_suspects
 from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
+from avhcurate.training.cross_fitting import fit_head
+from avhcurate.training.linear_head import Objective, Samples
+from avhcurate.training.probe import ProbeHead
 
 
 def digits_of(root):
@@ -172,8 +174,8 @@ def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs):
     assert sorted(np.bincount(rows["fold"])) == [20, 20, 20]
     for fold in range(3):
         held = (rows["fold"] == fold).to_numpy()
-        recipe = ProbeRecipe(**folder.record.recipe)
-        head = train_probe(features[~held], labels[~held], num_classes=3, recipe=recipe, seed=3)
+        others = np.flatnonzero(~held)
+        head, _ = fit_head(Samples(features, others, labels[others].astype(np.int64), others, 3), seed=3)
         stored = ProbeHead.load(folder.head_path(fold))
         assert np.array_equal(head.class_weights, stored.class_weights)
         avh = scores.avh(features[held].astype(float), head.class_weights.astype(float), labels[held])
@@ -185,12 +187,14 @@ def test_each_sample_is_scored_by_a_head_that_was_trained_without_it(blobs):
 
 
 def test_labels_that_can_only_be_known_by_heart_are_not_predicted(made_up):
-    """Noise with labels by chance: a head that sees a sample repeats its label, one that does not can only guess."""
+    """Noise with labels by chance, that a head which saw a sample could repeat: out of fold it can only guess."""
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(80, 300)), rng.integers(0, 2, 80)
     dataset, run = made_up(features, labels)
-    recipe = ProbeRecipe(**recipe_for(80))
-    seen = train_probe(features, labels, num_classes=2, recipe=recipe)
+    objective = Objective(
+        Samples(features.astype(np.float32), np.arange(80), labels, np.arange(80), 2), standardised=False
+    )
+    seen = objective.head(objective.minimise(1.0, tolerance=1e-5))
     assert (seen.logits(features).argmax(axis=1) == labels).all()
     folder = cross_validate(dataset, run, folds=2)
     assert 0.3 < folder.record.accuracy < 0.7
@@ -221,9 +225,9 @@ def test_copies_share_a_fold_and_what_has_no_label_or_no_features_is_left_out(ma
 
 def test_a_cancelled_cross_validation_goes_on_after_its_last_fold(blobs, workspace):
     dataset, run = blobs
-    looks = iter([False, False, True])
+    two_are_there = Progress(should_stop=lambda: bool(list(run.root.glob("out_of_fold/*/scores/shard-00001.parquet"))))
     with pytest.raises(Cancelled, match="before fold 3 of 3"):
-        cross_validate(dataset, run, folds=3, progress=Progress(should_stop=lambda: next(looks)))
+        cross_validate(dataset, run, folds=3, progress=two_are_there)
     (folder,) = (OutOfFoldFolder(path) for path in (run.root / "out_of_fold").iterdir())
     assert [folder.has_shard(fold) for fold in range(3)] == [True, True, False]
     times = [folder.head_path(fold).stat().st_mtime_ns for fold in (0, 1)]
@@ -297,7 +301,8 @@ def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monke
 def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):
     labels = np.repeat([0, 1, 2], 8)
     _, run = made_up(np.eye(3, 4)[labels] + np.random.default_rng(0).random((24, 4)) / 9, labels)
-    np.save(run.root / "class_weights.npy", run.class_weights()[:2])
+    run.write_head(run.class_weights()[:2], run.bias()[:2])
+    run.write_record(run.record.model_copy(update={"num_classes": 2}))
     table = open_table(workspace, "dots")
     with pytest.raises(CurateError, match="give --out-of-fold"):
         find_suspects(table, sources=["angular"])

@@ -1,0 +1,44 @@
+"""Groups of samples that no fold may tell apart: copies of an image, near duplicates, and groups of the user's."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.runs import RunFolder
+from avhcurate.stats.folds import identical_rows, joined_groups
+
+
+def sample_groups(
+    dataset: DatasetFolder,
+    run: RunFolder,
+    ids: np.ndarray,
+    *,
+    digests: np.ndarray | None = None,
+    column: str | None = None,
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Groups (n,) of samples that no fold may tell apart, and how many of them each way of finding copies joins.
+
+    Ways: equal image files (`digests`, else those of Image quality, where it has been measured), equal features, the
+    near duplicates of Image quality, and the values of a column of the user's.
+    """
+    ways = {"features": identical_rows(run.features(), ids)}
+    quality = dataset.quality
+    measured = quality.ready(dataset.record.fingerprint)
+    if digests is not None:
+        ways["files"] = digests
+    elif measured and quality.scores_path.exists():
+        ways["files"] = quality.measures().set_index("id")["sha256"].reindex(ids).to_numpy(object)
+    if measured:
+        table = pq.read_table(quality.columns_path, columns=["id", "duplicate_group"]).to_pandas()
+        ways["quality"] = table.set_index("id")["duplicate_group"].reindex(ids).to_numpy(float)
+    if column:
+        ways[column] = dataset.samples([column])[column].iloc[ids].to_numpy(object)
+    return joined_groups(*ways.values()), {name: _joined(way) for name, way in ways.items() if name != column}
+
+
+def _joined(grouping: np.ndarray) -> int:
+    """Samples that are not alone in their group."""
+    codes, _ = pd.factorize(grouping)
+    members = np.bincount(codes[codes >= 0])
+    return int(members[members > 1].sum())
