@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from avhcurate.errors import CurateError
 _PIECE = 1 << 20
 #: Times that a connection may break off without a byte having come.
 _TRIES = 3
+#: Bytes a second below which a server is given up, once it had so many seconds.
+_SLOWEST, _DRIPPING_S = 1024, 60
+#: Bytes that a file of unknown size leaves free on the disk.
+_SPARE = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -134,13 +139,18 @@ class _Download:
             return
         with ExitStack() as opened:
             start, total, version, pieces = _open(place, have, version, self.secret, opened)
-            total = total or self.wanted.size or 0
+            expected = self.wanted.size
+            if expected is not None and total > expected:
+                raise RemoteError(f"{total} bytes would come, and {expected} are expected")
+            total = total or expected or 0
             check_room(self.part.parent, total - start, f"the rest of {self.wanted.name}")
             write_atomic(self.tag, f"{place}\n{version}")
             with open(self.part, "r+b" if self.part.exists() else "wb") as stream:
                 stream.seek(start)
                 stream.truncate()
+                watch = _Watch(self.part.parent, total)
                 for piece in pieces:
+                    watch.check(start, stream.tell() + len(piece))
                     stream.write(piece)
                     self.progress.tell(stream.tell(), total, cancelled="cancelled; the same command again resumes")
                 flush(stream)
@@ -183,6 +193,23 @@ class _Download:
         if not first:
             write_atomic(noted, sha256 + "\n")
         return Fetched(self.target, sha256, f"no checksum of {wanted.name} is published; its sha256 here is {sha256}")
+
+
+class _Watch:
+    """Ends a download that brings more than it should, fills the disk up, or drips on for days."""
+
+    def __init__(self, folder: Path, total: int) -> None:
+        self.folder, self.total, self.began = folder, total, time.monotonic()
+
+    def check(self, start: int, end: int) -> None:
+        """`end` bytes of the file are there with the piece that came, of which those from `start` on came now."""
+        if self.total and end > self.total:
+            raise RemoteError(f"more than the {self.total} bytes came that it should have")
+        if not self.total:
+            check_room(self.folder, _SPARE, "a file of unknown size")
+        seconds = time.monotonic() - self.began
+        if seconds > _DRIPPING_S and end - start < seconds * _SLOWEST:
+            raise RemoteError(f"less than {_SLOWEST} bytes a second came for {seconds:.0f} s")
 
 
 def _hashes(file: Path, kind: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from http.client import HTTPMessage
 from typing import IO, Any, TypeVar
@@ -32,6 +32,8 @@ _LONGEST_WAIT_S = 10.0
 _PIECE = 1 << 18
 #: Status codes of errors that may pass.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
+#: IPv6 networks whose addresses end in an IPv4 one: NAT64, and the old compatible form.
+_TRANSLATED = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
 #: Addresses of cloud metadata, besides all link-local ones.
 _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "192.0.0.192", "fd00:ec2::254")))
 
@@ -265,15 +267,26 @@ def _refuse_metadata(connection: socket.socket) -> None:
 def _machines_own(host: str) -> bool:
     """Whether a literal address gives a machine its own metadata.
 
-    >>> _machines_own("169.254.169.254"), _machines_own("::ffff:169.254.169.254"), _machines_own("example.org")
+    An IPv6 address that leads to an IPv4 one (mapped, NAT64, 6to4, Teredo) counts as that one.
+
+    >>> _machines_own("169.254.169.254"), _machines_own("64:ff9b::a9fe:a9fe"), _machines_own("example.org")
     (True, True, False)
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_link_local or address in _METADATA
+    return any(each.is_link_local or each in _METADATA for each in (address, *_within(address)))
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[ipaddress.IPv4Address]:
+    """IPv4 addresses to which an IPv6 address leads."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in _TRANSLATED):
+        yield last
+    yield from filter(None, (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())))
 
 
 class _Connection(http.client.HTTPConnection):

@@ -26,6 +26,8 @@ _GUARDS = {
 }
 #: Headers of an answer that no cache keeps.
 NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
+#: Digits of an id, at most.
+_LONGEST_ID = 19
 #: Longer side in pixels of a full-size image and of a thumbnail.
 _FULL_SIDE, _THUMBNAIL_SIDE = 1600, 256
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
@@ -69,9 +71,9 @@ def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
     if (refused := refusal(request)) is not None:
         return refused
-    place = request.path_params["dataset"], request.path_params["id"]
+    dataset, id = request.path_params["dataset"], request.path_params["id"]
     try:
-        data = read_image(find_workspace(), *place, full=request.query_params.get("size") == "full")
+        data = read_image(find_workspace(), dataset, _id_of(id), full=request.query_params.get("size") == "full")
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
     except BrokenImage:
@@ -83,6 +85,12 @@ def image(request: Request) -> Response:
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg", headers=headers)
+
+
+def _id_of(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_ID):
+        raise NoSuchImage("no sample has such an id")
+    return int(text)
 
 
 def read_image(workspace: Workspace, dataset: str, id: int, *, full: bool = False) -> bytes:
@@ -124,7 +132,7 @@ def health(_: Request) -> Response:
 
 def routes() -> list[Route]:
     """The routes, below `server.baseUrlPath` like Streamlit's own."""
-    return [Route(f"{base_path()}/images/{{dataset}}/{{id:int}}", image), Route(health_url(), health)]
+    return [Route(f"{base_path()}/images/{{dataset}}/{{id}}", image), Route(health_url(), health)]
 
 
 def base_path() -> str:

@@ -1,10 +1,12 @@
 """Fetching: whole or not at all, gone on with where it broke off, and checked before anything opens it."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
 
+from avhcurate.disk import download
 from avhcurate.disk.download import Wanted, fetch_file
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
@@ -35,6 +37,27 @@ def test_a_connection_that_breaks_off_is_gone_on_with(web, wanted, tmp_path):
     web.faults["/a.bin"] = [("cut", 1_000_000), ("cut", 500_000)]
     assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
     assert web.ranges("a.bin") == ["", "bytes=1000000-", "bytes=1500000-"]
+
+
+def test_a_file_larger_than_expected_is_not_begun(web, wanted, tmp_path):
+    with pytest.raises(CurateError, match="would come, and 1000 are expected"):
+        fetch_file(replace(wanted, size=1000), tmp_path)
+    assert not list(tmp_path.glob("*.bin"))
+
+
+def test_a_server_that_drips_is_given_up(web, wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_DRIPPING_S", 0)
+    monkeypatch.setattr(download, "_SLOWEST", 10**12)
+    with pytest.raises(CurateError, match="bytes a second came"):
+        fetch_file(wanted, tmp_path)
+    assert len(web.asked) == 1
+
+
+def test_a_file_of_unknown_size_leaves_room_on_the_disk(web, wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "_SPARE", 10**18)
+    web.routes["/a.bin"] = (DATA, {"Content-Length": "", "Connection": "close"})
+    with pytest.raises(CurateError, match="make room"):
+        fetch_file(replace(wanted, size=None, checksum=None), tmp_path)
 
 
 def test_a_stopped_fetch_goes_on_in_the_next_call(web, wanted, tmp_path):

@@ -82,7 +82,11 @@ def test_an_address_within_an_address_is_not_followed(web, monkeypatch, url):
     assert web.asked == []
 
 
-@pytest.mark.parametrize("peer", ["169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", "::ffff:169.254.169.254"])
+#: 169.254.169.254 mapped, by NAT64, 6to4 and the old compatible form, and 100.100.100.200 by NAT64.
+TRANSLATED = ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::a9fe:a9fe", "64:ff9b::6464:64c8"]
+
+
+@pytest.mark.parametrize("peer", ["169.254.169.254", "fe80::1%eth0", "fd00:ec2::254", *TRANSLATED])
 def test_what_only_the_machine_may_know_is_never_asked(peer):
     class Connected(socket.socket):
         def getpeername(self):

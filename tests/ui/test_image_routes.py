@@ -68,6 +68,8 @@ def test_the_full_image_is_encoded_again_at_its_own_size(client):
         "/images/cats/3",
         "/images/cats/999999999999999999999",
         "/images/cats/-1",
+        "/images/cats/" + 5000 * "9",
+        "/images/cats/\u0663",
         "/images/dogs/0",
         "/images/%2e%2e/0",
         "/images/..%2f..%2fetc/0",
