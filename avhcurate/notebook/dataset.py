@@ -9,19 +9,18 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.curate import annotations
-from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 from avhcurate.notebook.jobs import running_job
+from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.samples import Samples, chosen, chosen_ids
-from avhcurate.table.dataset_table import DatasetTable, open_table
 from avhcurate.table.filters import Filters
 
 if TYPE_CHECKING:
     from avhcurate.curate.label_files import LabelCounts
 
 
-class Dataset:
+class Dataset(OpenedDataset):
     """One dataset of a workspace, with the scores of one model run: what the pages and the command line do, as methods.
 
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
@@ -34,70 +33,6 @@ class Dataset:
     >>> digits
     Dataset digits: 120 samples of 10 classes, 6,000 simulated votes, scored by avhcurate:digits
     """
-
-    def __init__(self, workspace: Workspace, name: str, model: str | None = None) -> None:
-        self.workspace, self.name = workspace, name
-        self._model = model
-        self._opened: tuple[str, DatasetTable] | None = None
-        _ = self.sample_table  # an unknown name or model is refused here
-
-    def __repr__(self) -> str:
-        table = self.sample_table
-        record, votes, run = table.dataset.record, table.votes, table.run
-        answers = f", {votes.total:,} {'simulated' if votes.simulated else 'human'} votes" if votes else ", no votes"
-        scored = f", scored by {run.record.model}" if run else ", not scored yet"
-        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes{answers}{scored}"
-
-    def __len__(self) -> int:
-        return self.sample_table.size
-
-    # --- its table ---------------------------------------------------------------------------------------------------
-
-    @property
-    def sample_table(self) -> DatasetTable:
-        """The table that the pages read: opened again when a run, votes or another import came, else kept."""
-        stamp = self.workspace.dataset(self.name).stamp()
-        if self._opened is None or self._opened[0] != stamp:
-            self._opened = stamp, open_table(self.workspace, self.name, self._model)
-        else:
-            self._opened[1].refresh()
-        return self._opened[1]
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """Every sample by id, excluded ones too: N rows, the columns of an export.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.table[["id", "path", "label_name", "predicted_name"]].head(2)
-           id     path label_name predicted_name
-        0   0  000.png          0              0
-        1   1  001.png          1              1
-        """
-        return self.sample_table.table
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names by label, K of them.
-
-        >>> import avhcurate
-        >>> avhcurate.example().classes[:3]
-        ['0', '1', '2']
-        """
-        return list(self.sample_table.classes)
-
-    def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """The samples that satisfy a condition and are not excluded, by id; None: every sample.
-
-        Raises CurateError for a condition that is none, and for unknown columns.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.frame("label = 3 AND hsf < 0.5", columns=["id", "hsf"])
-            id   hsf
-        0  103  0.38
-        """
-        return self.sample_table.frame(_filters(where) if isinstance(where, str) else where, columns=columns)
 
     # --- what is added to it -----------------------------------------------------------------------------------------
 
@@ -137,8 +72,46 @@ class Dataset:
         given = {"model": model, "weights": weights} | shape | work
         with running_job(self.workspace, self.name, "score", given) as progress:
             run = score_dataset(self.workspace, self.name, spec, **work, progress=progress)
-        self._model, self._opened = run.name, None
-        return self
+        return self._on_run(run.name)
+
+    def attach(
+        self,
+        features: Any = None,
+        *,
+        class_weights: Any = None,
+        bias: Any = None,
+        logits: Any = None,
+        probs: Any = None,
+        by: str = "order",
+        rows: str | os.PathLike[str] | pd.DataFrame | None = None,
+        name: str | None = None,
+    ) -> "Dataset":
+        """Attaches outputs of a network that were computed elsewhere, as a run, and opens the dataset on it.
+
+        `features` (N, D), `class_weights` (K, D) and `bias` (K,) of its last linear layer, `logits` or `probs` (N, K):
+        arrays, or files and kept columns as for `avhcurate attach`. `by` "order" takes row i for id i; "path" or
+        another column finds the sample of each row of `rows`, a table beside the arrays. `name` is the run's. Without
+        class weights there are scores of the softmax and by class prototypes, never AVH. A job, like `score`. Raises
+        CurateError for shapes that do not fit, NaN, probabilities that do not sum to 1, and samples named twice.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example(fresh=True)
+        >>> scored = digits.sample_table.run
+        >>> attached = digits.attach(scored.features(), class_weights=scored.class_weights(), bias=scored.bias())
+        >>> attached.table["avh"].astype(float).round(3).head(3).tolist()
+        [0.032, 0.031, 0.037]
+        >>> digits = avhcurate.example(fresh=True)
+        """
+        from avhcurate.notebook.outputs import as_files
+        from avhcurate.scoring.attach import attach_run
+        from avhcurate.scoring.attached_arrays import AttachSpec
+
+        arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
+        with as_files(self.workspace, arrays | {"rows": rows}) as files:
+            spec = AttachSpec(**files, by=by)
+            with running_job(self.workspace, self.name, "attach", files | {"by": by, "name": name}) as progress:
+                run = attach_run(self.workspace, self.name, spec, run_name=name, progress=progress)
+        return self._on_run(run.name)
 
     def votes(
         self,
@@ -177,7 +150,6 @@ class Dataset:
             sheet, source = VoteSheet({}, counts=counts), "an array"
         with self.workspace.lock(self.name):
             attach_sheet(self.workspace.dataset(self.name), sheet, source, simulated=simulated, force=force)
-        self._opened = None
         return self
 
     # --- what follows from it ----------------------------------------------------------------------------------------
@@ -212,7 +184,7 @@ class Dataset:
             hsf = table.frame(columns=["hsf"])["hsf"].to_numpy(float)
             edges = edges_of(bins, hsf) if isinstance(bins, str) else check_edges(bins)
         keys = [scores] if isinstance(scores, str) else scores
-        filters = _filters(where)
+        filters = filters_of(where)
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 
@@ -231,7 +203,7 @@ class Dataset:
         from avhcurate.disagreement import service
 
         table = self.sample_table
-        return service.gap_table(table, service.disagree(table, key=score, filters=_filters(where)))
+        return service.gap_table(table, service.disagree(table, key=score, filters=filters_of(where)))
 
     def suspects(
         self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: Sequence[str] | None = None
@@ -282,7 +254,7 @@ class Dataset:
         from avhcurate.pseudo_labels import service
 
         table = self.sample_table
-        result = service.select(table, rule=rule, portion=portion, filters=_filters(where))
+        result = service.select(table, rule=rule, portion=portion, filters=filters_of(where))
         if out is not None:
             service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
         return service.pseudo_label_table(table, result, soft=soft)
@@ -408,7 +380,7 @@ class Dataset:
         if not format:
             raise CurateError(f"{out} has no ending: give a format, one of {listed(export.FORMATS)}")
         only = None if samples is None else chosen_ids(self.sample_table, samples)
-        return export.export(self.sample_table, _filters(where), format, Path(out), only=only, force=force)
+        return export.export(self.sample_table, filters_of(where), format, Path(out), only=only, force=force)
 
     def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> Any:
         """Opens the app on this dataset and run: in Jupyter as a frame, elsewhere the address to open.
@@ -424,12 +396,8 @@ class Dataset:
         from avhcurate.notebook.server import app_address, in_frame
 
         run = self.sample_table.run
-        query = {"dataset": self.name} | ({"run": run.name} if run else {}) | _filters(where).to_query()
+        query = {"dataset": self.name} | ({"run": run.name} if run else {}) | filters_of(where).to_query()
         return in_frame(app_address(self.workspace, page, query), height)
-
-
-def _filters(where: str | Filters | None) -> Filters:
-    return where if isinstance(where, Filters) else Filters(where=where or "")
 
 
 def _numbers(values: Sequence[float] | float | None) -> tuple[float, ...] | None:

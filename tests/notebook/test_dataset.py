@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import avhcurate
+from avhcurate import scores
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 
@@ -99,3 +100,22 @@ def test_what_is_missing_is_said_with_the_next_step(pets, tmp_path):
         pets.export(tmp_path / "labels")
     with pytest.raises(CurateError, match="no run 'resnet'"):
         avhcurate.open(pets.workspace.root, "pets", "resnet")
+
+
+def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    features, class_weights = rng.normal(size=(12, 5)).astype("float32"), rng.normal(size=(2, 5)).astype("float32")
+    pets.attach(torch.tensor(features, requires_grad=True), class_weights=class_weights, name="mine")
+    expected = scores.avh(features, class_weights, pets.table["label"].to_numpy(int))
+    assert np.allclose(pets.table["avh"].to_numpy(float), expected, atol=1e-6)
+    np.save(tmp_path / "features.npy", features[::-1])
+    rows = pd.DataFrame({"path": pets.table["path"][::-1]})
+    pets.attach(tmp_path / "features.npy", class_weights=class_weights, by="path", rows=rows, name="turned")
+    assert np.allclose(pets.table["avh"].to_numpy(float), expected, atol=1e-6)
+    assert repr(pets).endswith("scored by attached:turned")
+    assert [path.name for path in pets.workspace.root.glob(".given-*")] == []
+    with pytest.raises(CurateError, match="nothing to attach"):
+        pets.attach()
+    with pytest.raises(CurateError, match="logits holds <U1 values"):
+        pets.attach(logits=np.array([["a", "b"]]))

@@ -1,0 +1,88 @@
+"""A dataset that is read: its table, kept up to date with what any process adds."""
+
+from collections.abc import Sequence
+from typing import Self
+
+import pandas as pd
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.table.filters import Filters
+
+
+class OpenedDataset:
+    """A dataset of a workspace with one model run; see `avhcurate.notebook.dataset.Dataset`."""
+
+    def __init__(self, workspace: Workspace, name: str, model: str | None = None) -> None:
+        self.workspace, self.name = workspace, name
+        self._model = model
+        self._opened: tuple[str, DatasetTable] | None = None
+        _ = self.sample_table  # an unknown name or model is refused here
+
+    def __repr__(self) -> str:
+        table = self.sample_table
+        record, votes, run = table.dataset.record, table.votes, table.run
+        answers = f", {votes.total:,} {'simulated' if votes.simulated else 'human'} votes" if votes else ", no votes"
+        scored = f", scored by {run.record.model}" if run else ", not scored yet"
+        return f"Dataset {self.name}: {record.samples:,} samples of {len(table.classes)} classes{answers}{scored}"
+
+    def __len__(self) -> int:
+        return self.sample_table.size
+
+    # --- its table ---------------------------------------------------------------------------------------------------
+
+    @property
+    def sample_table(self) -> DatasetTable:
+        """The table that the pages read: opened again when a run, votes or another import came, else kept."""
+        stamp = self.workspace.dataset(self.name).stamp()
+        if self._opened is None or self._opened[0] != stamp:
+            self._opened = stamp, open_table(self.workspace, self.name, self._model)
+        else:
+            self._opened[1].refresh()
+        return self._opened[1]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every sample by id, excluded ones too: N rows, the columns of an export.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.table[["id", "path", "label_name", "predicted_name"]].head(2)
+           id     path label_name predicted_name
+        0   0  000.png          0              0
+        1   1  001.png          1              1
+        """
+        return self.sample_table.table
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by label, K of them.
+
+        >>> import avhcurate
+        >>> avhcurate.example().classes[:3]
+        ['0', '1', '2']
+        """
+        return list(self.sample_table.classes)
+
+    def frame(self, where: str | Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """The samples that satisfy a condition and are not excluded, by id; None: every sample.
+
+        Raises CurateError for a condition that is none, and for unknown columns.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.frame("label = 3 AND hsf < 0.5", columns=["id", "hsf"])
+            id   hsf
+        0  103  0.38
+        """
+        return self.sample_table.frame(filters_of(where) if isinstance(where, str) else where, columns=columns)
+
+    def _on_run(self, run: str) -> Self:
+        """The dataset itself, now with that run."""
+        self._model, self._opened = run, None
+        return self
+
+
+def filters_of(where: str | Filters | None) -> Filters:
+    """Filters of a condition; by default excluded samples are left out."""
+    return where if isinstance(where, Filters) else Filters(where=where or "")
