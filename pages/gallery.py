@@ -4,6 +4,7 @@ import streamlit as st
 
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
+from avhcurate.ui.filter_chips import show_chips
 from avhcurate.ui.grid_views import table_view
 from avhcurate.ui.selection import selectable_grid
 from avhcurate.ui.url_state import TILE_SIZES
@@ -11,6 +12,7 @@ from avhcurate.ui.url_state import TILE_SIZES
 page = frame.with_data()
 
 st.title("Gallery")
+show_chips(page)
 grid_actions.choose_order(page)
 if not page.count:
     grid_actions.nothing_matches()
