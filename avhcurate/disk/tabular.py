@@ -1,6 +1,7 @@
 """CSV and Parquet files as tables; columns of image bytes are never read."""
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from avhcurate.errors import CurateError
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
 PARQUET_SUFFIXES = (".parquet", ".pq")
+#: Columns of a table, known from its header before anything else is read.
+MOST_COLUMNS = 5000
+#: Characters of the header of a CSV.
+_LONGEST_HEADER = 1 << 24
 
 
 def is_parquet(path: Path) -> bool:
@@ -36,12 +41,17 @@ def parquet_schema(path: Path) -> pa.Schema:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError) as problem:
         raise CurateError(f"{path} cannot be read as Parquet ({problem}): is it complete?") from problem
-    _refuse_repeated(path, schema.names)
+    _check_names(path, schema.names)
     return schema
 
 
-def _refuse_repeated(path: Path, columns: list[str]) -> None:
-    repeated = sorted({name for name in columns if columns.count(name) > 1})
+def _check_names(path: Path, columns: list[str]) -> None:
+    if len(columns) > MOST_COLUMNS:
+        raise CurateError(
+            f"{path} has {len(columns):,} columns and {MOST_COLUMNS:,} are the most: keep those you need, and put "
+            "embeddings or probabilities into one list column"
+        )
+    repeated = sorted(name for name, times in Counter(columns).items() if times > 1)
     if repeated:
         raise CurateError(f"{path} has several columns called {listed(repeated)}: give each its own name")
 
@@ -49,7 +59,7 @@ def _refuse_repeated(path: Path, columns: list[str]) -> None:
 def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
     """A DataFrame without its index; `CurateError` for columns whose values are of no one type."""
     named = frame.rename(columns=str)
-    _refuse_repeated(Path(title), list(named.columns))
+    _check_names(Path(title), list(named.columns))
     try:
         return pa.Table.from_pandas(named, preserve_index=False)
     except pa.ArrowException as problem:
@@ -72,9 +82,11 @@ def read_table(path: Path, *, text_column: str | None = None, without: Sequence[
 def _read_csv(path: Path, text_column: str | None) -> pa.Table:
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            head = stream.readline()
+            head = stream.readline(_LONGEST_HEADER)
     except UnicodeDecodeError as problem:
         raise CurateError(f"{path} is not UTF-8 text: save it as CSV in UTF-8") from problem
+    if len(head) == _LONGEST_HEADER:
+        raise CurateError(f"the first line of {path} does not end within {_LONGEST_HEADER:,} characters: is it a CSV?")
     delimiter = max(",;\t", key=head.count)
     try:
         columns = next(csv.reader([head], delimiter=delimiter), [])
@@ -82,7 +94,7 @@ def _read_csv(path: Path, text_column: str | None) -> pa.Table:
         raise CurateError(f"{path} cannot be read as CSV: {problem} in its first line") from problem
     if not any(columns):
         raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
-    _refuse_repeated(path, columns)
+    _check_names(path, columns)
     for texts in ([text_column] if text_column in columns else [], columns):
         try:
             return _parse_csv(path, delimiter, texts)

@@ -1,0 +1,33 @@
+"""Tables are refused by their header before anything else of them is read."""
+
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from avhcurate.disk.tabular import MOST_COLUMNS, read_table
+from avhcurate.errors import CurateError
+
+
+def test_a_csv_of_a_hundred_thousand_columns_is_refused_by_its_header(tmp_path):
+    names = ",".join(f"column_{i}" for i in range(100_000))
+    (tmp_path / "wide.csv").write_text(f"{names}\nthe rest is never parsed,\n\x00")
+    started = time.process_time()
+    with pytest.raises(CurateError, match="has 100,000 columns and 5,000 are the most: keep those you need"):
+        read_table(tmp_path / "wide.csv")
+    assert time.process_time() - started < 5  # counting each name among all took minutes
+
+
+def test_a_parquet_file_of_too_many_columns_is_refused_too(tmp_path):
+    names = [f"c{i}" for i in range(MOST_COLUMNS + 1)]
+    pq.write_table(pa.table({name: pa.nulls(0, pa.int8()) for name in names}), tmp_path / "wide.parquet")
+    with pytest.raises(CurateError, match="has 5,001 columns"):
+        read_table(tmp_path / "wide.parquet")
+
+
+def test_a_first_line_without_an_end_is_no_header(tmp_path):
+    with open(tmp_path / "zeros.csv", "wb") as stream:
+        stream.truncate(1 << 30)  # sparse: a gigabyte of zeros
+    with pytest.raises(CurateError, match="does not end within"):
+        read_table(tmp_path / "zeros.csv")
