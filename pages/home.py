@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from avhcurate.home import ui as home_ui
+from avhcurate.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
@@ -34,6 +35,7 @@ home_ui.dataset_facts(table)
 home_ui.messages(table)
 st.space("small")
 home_ui.spread(page)
+own_columns(page)
 st.space("small")
 home_ui.model_runs(table)
 

@@ -1,27 +1,38 @@
 """Images of an export: links to local files, copies of all others."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pandas as pd
+
 from avhcurate.export.columns import batches
-from avhcurate.export.text import safe_name
+from avhcurate.export.text import csv_text, safe_name, text_file
 from avhcurate.images.decoding import BrokenImage
 from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
+#: The table beside the folders of the classes.
+_SAMPLES = "samples.csv"
 #: Samples whose images are read at once.
 _BATCH = 1024
 
 
 def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
-    """CLASS/FILE for every sample."""
+    """CLASS/FILE for every sample, and samples.csv with the file and all columns of each."""
     path.mkdir()
     folders, left_out = _folder_names(table.classes), list[int]()
-    for _ in place_images(table, filters, path, lambda row: folders[row["curated_label_name"]], left_out):
-        pass
+    placed = place_images(table, filters, path, lambda row: folders[row["curated_label_name"]], left_out)
+    with text_file(path / _SAMPLES) as stream:
+        header = True
+        while part := list(islice(placed, _BATCH)):
+            rows = [{"file": f"{place.parent.name}/{place.name}"} | row for row, place in part]
+            frame = pd.DataFrame(rows, dtype=object)
+            stream.write(csv_text(frame.assign(tags=frame["tags"].map(";".join)), header=header))
+            header = False
     return len(left_out)
 
 
@@ -64,7 +75,7 @@ def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:
     {'cat/dog': 'cat_dog', 'cat:dog': 'cat_dog (1)', 'Cat_Dog': 'Cat_Dog (2)', None: 'unlabelled'}
     """
     folders: dict[str | None, str] = {}
-    taken: set[str] = set()
+    taken = {_SAMPLES, "manifest.json"}
     for number, name in enumerate([*classes, None]):
         folder = plain = safe_name("unlabelled" if name is None else name)
         while folder.casefold() in taken:

@@ -18,8 +18,10 @@ from avhcurate.votes.files.label_studio import choice, curated, label_config
 
 #: How Label Studio names files below its local document root.
 _LOCAL = "/data/local-files/?d="
-#: Columns of a task's data besides the scores, to filter and sort by in Label Studio.
+#: Columns of a task's data besides the scores and the user's own, to filter and sort by in Label Studio.
 _FACTS = ("split", "label_name", "predicted_name", "hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags")
+#: Further fields of a task's data; the user's columns of these names are exported as `sample_NAME`.
+_FIELDS = ("class", "simulated")
 _README = """# {name} for Label Studio
 
 1. Make a project and paste `label_config.xml` as its labelling interface.
@@ -58,7 +60,9 @@ def _tasks(
     votes, ticks = _votes(table), _ticks(table)
     for row, address in _addresses(table, filters, path, image_prefix, left_out):
         facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
-        data = {"image": address, "path": row["path"], **facts} | ({"simulated": True} if table.simulated else {})
+        own = without_missing({_own_name(name): row[name] for name in table.user_columns})
+        data = {"image": address, "path": row["path"], **facts, **own}
+        data |= {"simulated": True} if table.simulated else {}
         if ticks:
             data["class"] = row["label_name"] or ""  # the class that was ticked
         yield {
@@ -69,6 +73,10 @@ def _tasks(
                 *_of_curated_label(row),
             ],
         }
+
+
+def _own_name(name: str) -> str:
+    return f"sample_{name}" if name in _FIELDS else name
 
 
 def _addresses(

@@ -1,6 +1,7 @@
 """Charts of a whole dataset: its HSF over the bins, and the balance of its classes."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def class_balance(counts: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     figure.add_bar(
         x=shown["n"],
-        y=shown["name"],
+        y=shown["name"].map(escape),
         orientation="h",
         marker={"color": [faded(GREY, 0.6) if name == NO_LABEL else BLUE for name in shown["name"]]},
         text=["" if pd.isna(n) else f"{int(n):,}" for n in shown["n"]],

@@ -11,6 +11,7 @@ from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import check_name
 from avhcurate.errors import CurateError
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
+from avhcurate.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.sources.fetch import PUBLIC
 from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.table.filters import Filters
@@ -57,8 +58,9 @@ def spread(page: Opened) -> None:
                 hsf_histogram(bars, _bin_counts(page), edges=table.edges, simulated=table.simulated), key="home.hsf"
             )
     with right:
-        st.markdown("**Classes**")
-        show_chart(class_balance(_class_counts(table, filters)), key="home.classes")
+        group = choose_group(page)
+        counts = _class_counts(table, filters) if group == CLASSES else value_counts(page, group)
+        show_chart(class_balance(counts), key="home.classes")
 
 
 def _bin_counts(page: Opened) -> list[int]:

@@ -20,10 +20,10 @@ KINDS = {
     "split": "Split",
     "excluded": "Excluded",
 }
-#: Before the name of a tag to colour by.
-TAG = "tag:"
+#: Before the name of a tag to colour by, and of a column of the user's whose name would mean something else.
+TAG, OWN = "tag:", "own:"
 
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE")
+_TRUTHS = {False: "no", True: "yes"}
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,34 @@ class MapPoints:
 
 
 def color_options(table: DatasetTable) -> dict[str, str]:
-    """What samples of a table can be coloured by: key to its name, "" for a score or another column."""
+    """What samples of a table can be coloured by: key to its name, "" for a score.
+
+    Of the user's columns: numbers, and texts and truths of few values.
+    """
     absent = set() if table.votes else {"hsf_bin"}
     absent |= set() if len(table.group_counts("split")["value"].dropna()) else {"split"}
     kinds = {key: name for key, name in KINDS.items() if key not in absent}
-    columns = [name for name in table.user_columns if table.types[name] in _NUMBERS]
-    numbers = [*table.scores, *(["hsf"] if table.votes else []), *columns]
+    numbers = [*table.scores, *(["hsf"] if table.votes else [])]
+    usable = {*table.own("number"), *table.groups}
+    own = {_own_key(name): name for name in table.user_columns if name in usable}
     tags = [str(tag) for tag in table.group_counts("tags")["value"]]
-    return kinds | dict.fromkeys(numbers, "") | {f"{TAG}{tag}": f"Tag {tag}" for tag in tags}
+    return kinds | dict.fromkeys(numbers, "") | own | {f"{TAG}{tag}": f"Tag {tag}" for tag in tags}
+
+
+def column_of(color: str) -> str:
+    """The column of a key of `color_options` that is neither a kind nor a tag."""
+    return color.removeprefix(OWN)
+
+
+def _own_key(name: str) -> str:
+    return f"{OWN}{name}" if name in KINDS or name.startswith((TAG, OWN)) else name
 
 
 def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> MapPoints:
     """The samples that satisfy the filters and have a place; `color` is a key of `color_options`."""
     columns = ["id", "label", "predicted"]
     if not color.startswith(TAG) and color != "mistake":
-        columns = list(dict.fromkeys([*columns, "hsf" if color == "hsf_bin" else color]))
+        columns = list(dict.fromkeys([*columns, "hsf" if color == "hsf_bin" else column_of(color)]))
     frame = table.frame(filters, columns=columns)
     ids, places = folder.coordinates()
     wanted = frame["id"].to_numpy(np.int64)
@@ -87,10 +100,11 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     placed = ids[at] == wanted if len(ids) else np.zeros(len(wanted), bool)
     frame, at = (frame, at) if placed.all() else (frame[placed], at[placed])
     points = MapPoints(wanted[placed], places[at, 0], places[at, 1], _codes(frame["label"]), _codes(frame["predicted"]))
-    if color in KINDS or color.startswith(TAG):
+    column = column_of(color)
+    if color in KINDS or color.startswith(TAG) or table.kinds.get(column) in ("text", "yes or no"):
         groups, names = _groups(table, points, frame, filters, color)
         return replace(points, groups=groups, names=tuple(names))
-    return replace(points, values=frame[color].to_numpy(np.float64, na_value=np.nan))
+    return replace(points, values=frame[column].to_numpy(np.float64, na_value=np.nan))
 
 
 def _groups(
@@ -110,8 +124,8 @@ def _groups(
         return np.isin(points.ids, tagged, assume_unique=True).astype(np.int32), ("without it", tag)
     if color == "hsf_bin":
         return bin_index(frame["hsf"].to_numpy(float), table.edges).astype(np.int32), bin_labels(table.edges)
-    names = sorted(frame[color].dropna().unique())
-    return pd.Categorical(frame[color], categories=names).codes.astype(np.int32), [str(name) for name in names]
+    groups = pd.Categorical(frame[column_of(color)])
+    return groups.codes.astype(np.int32), [_TRUTHS.get(name, str(name)) for name in groups.categories]
 
 
 def _codes(column: pd.Series) -> np.ndarray:

@@ -10,10 +10,9 @@ import streamlit as st
 
 from avhcurate.map import plots
 from avhcurate.map.plots import MOST_POINTS, Legend, Scale, Window
-from avhcurate.map.points import MapPoints, color_options, points_in_view
+from avhcurate.map.points import MapPoints, color_options, column_of, points_in_view
 from avhcurate.map.store import MapFolder, MapRecord
 from avhcurate.map.ui_start import METRICS
-from avhcurate.scores import SCORES
 from avhcurate.stats.downsample import cut, downsample
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -27,6 +26,7 @@ from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name
+from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
 
 #: With the key of a map's folder.
@@ -37,6 +37,8 @@ _DRAWN = {"points": "Points", "density": "Density"}
 _COLUMNS, _ROWS = 200, 128
 #: Beyond any map: where the outline of an unbounded region stops.
 FAR = 1e6
+#: Characters of the name of what colours.
+_LONGEST = 40
 #: In the legend, all groups without a colour of their own.
 _REST = "others"
 _CHART, _LISTENER = "map.chart", "map.listener"
@@ -83,6 +85,8 @@ class MapInView:
     points: MapPoints
     window: Window | None
     region: Region | None
+    #: Which end of the number that colours is hard, "" where that is not known.
+    harder: str = ""
 
     @property
     def title(self) -> str:
@@ -104,7 +108,9 @@ def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
         options["hsf"] = of_hsf(page.table.simulated)
     color = _color(options).of(page.view)
     points = _points_in_view(page.table, folder, page.filters, color=color)
-    return MapInView(folder, folder.record, options, color, points, WINDOW.of(page.view), REGION.of(page.view))
+    ranked = page.table.ranked.get(column_of(color))
+    harder = ranked.harder if ranked else "low" if color == "hsf" else ""
+    return MapInView(folder, folder.record, options, color, points, WINDOW.of(page.view), REGION.of(page.view), harder)
 
 
 _points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
@@ -121,7 +127,7 @@ def _color(options: Mapping[str, str]) -> Choice[str]:
 
 
 def _color_name(options: dict[str, str], key: str) -> str:
-    return options[key] or (score_name(key) if key in SCORES else key)
+    return shortened(options[key] or score_name(key), _LONGEST)
 
 
 def describe(record: MapRecord) -> str:
@@ -267,7 +273,7 @@ def _counts(page: Opened, shown: MapInView, drawing: Drawing, *, density: bool) 
 def _colours(drawing: Drawing, shown: MapInView) -> Scale | Legend:
     """The scale of a number over the whole map, or the groups with how many samples inside each has."""
     if shown.points.values is not None:
-        return plots.scale_of(shown.points.values, shown.title, _harder(shown.color))
+        return plots.scale_of(shown.points.values, shown.title, shown.harder)
     names, missing = drawing.inside.names, len(drawing.inside) - sum(drawing.counts)
     entries = zip(names, drawing.counts, plots.group_colors(shown.color, len(names)), strict=True)
     return Legend(
@@ -290,10 +296,6 @@ def _density(inside: MapPoints, colours: Scale | Legend, area: Window) -> Any:
         shades, share = cells.majorities(inside.shades, len(colours.entries))
     custom = np.stack([example, cells.counts, np.nan_to_num(100 * share)], axis=2).astype(np.int32)
     return plots.cells(cells.x, cells.y, custom, cells.counts, shades, colours)
-
-
-def _harder(color: str) -> str:
-    return SCORES[color].harder if color in SCORES else "low" if color == "hsf" else ""
 
 
 def _axes(record: MapRecord) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
-from avhcurate.ui.score_help import explain_scores
+from avhcurate.ui.score_help import explain_scores, value_text
 from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -79,6 +79,7 @@ def _dialog(frame: Opened, ids: np.ndarray) -> None:
     with right:
         _compare(frame, inspection)
         _scores(inspection)
+        _own_columns(frame, inspection)
 
 
 def _header(row: dict[str, Any], ids: np.ndarray) -> None:
@@ -215,6 +216,17 @@ def _scores(inspection: Inspection) -> None:
         },
     )
     explain_scores(keys, label="What these scores mean", key="detail.explain")
+
+
+def _own_columns(frame: Opened, inspection: Inspection) -> None:
+    """The sample's values in the user's columns."""
+    kinds = frame.table.kinds
+    if not kinds:
+        return
+    values = {"Your column": list(kinds), "Value": [value_text(kinds[name], inspection.row[name]) for name in kinds]}
+    st.dataframe(
+        pd.DataFrame(values), hide_index=True, height=min(300, 28 * len(kinds) + 31), row_height=28, key="detail.own"
+    )
 
 
 def _neighbours(frame: Opened, id: int) -> None:

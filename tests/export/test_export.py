@@ -18,12 +18,13 @@ from torchvision.datasets import ImageFolder
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import export, export_bytes, hub
+from avhcurate.export import FORMATS, export, export_bytes, hub
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import COLUMNS
 from avhcurate.votes.attach import attach_votes
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 VIEW = Filters(hsf_bins=(0, 1), where="label IN (1, 8)")
 
@@ -245,3 +246,64 @@ def test_only_regular_files_are_replaced(digits, tmp_path, place):
     with pytest.raises(CurateError, match="device or belongs to the system"):
         export(digits, VIEW, "csv", tmp_path / place, force=True)
     assert Path("/dev/null").is_char_device()
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+def own_values(folder, format):
+    """By id, the user's columns that an export holds."""
+    if format == "csv":
+        return pd.read_csv(folder).set_index("id").to_dict("index")
+    if format == "parquet":
+        return pd.read_parquet(folder).set_index("id").to_dict("index")
+    if format == "jsonl":
+        return {row["id"]: row for row in map(json.loads, folder.read_text().splitlines())}
+    if format in ("folder", "cleanlab"):
+        return pd.read_csv(folder / "samples.csv").set_index("id").to_dict("index")
+    if format == "hf":
+        parts = [pq.read_table(part).drop_columns(["image"]) for part in (folder / "data").glob("*.parquet")]
+        return pa.concat_tables(parts).to_pandas().set_index("id").to_dict("index")
+    if format == "coco":
+        images = json.loads((folder / "annotations.json").read_text())["images"]
+        return {image["id"]: image["attributes"] for image in images}
+    if format == "fiftyone":
+        labels = json.loads((folder / "labels.json").read_text())["labels"].values()
+        return {label["attributes"]["sample_id"]: label["attributes"] for label in labels}
+    tasks = [task["data"] for task in json.loads((folder / "tasks.json").read_text())]
+    return {int(task["path"].removesuffix(".png")): task for task in tasks}
+
+
+@pytest.mark.parametrize("format", list(FORMATS))
+def test_own_columns_are_in_every_format(columns_root, tmp_path, format):
+    table = open_table(Workspace(columns_root), "digits")
+    chosen = Filters(ids=(3, 4, 50))
+    out = tmp_path / (f"out.{format}" if format in ("csv", "jsonl", "parquet") else "out")
+    assert export(table, chosen, format, out) == 3
+    found, wanted = own_values(out, format), table.frame(chosen).set_index("id")
+    assert set(found) == {3, 4, 50}
+    for id, row in found.items():
+        assert row[HOSTILE_COLUMN] == wanted.loc[id, HOSTILE_COLUMN]
+        assert row["camera"] == f"camera {id}"
+        assert str(row["taken"])[:10] == str(wanted.loc[id, "taken"])[:10]
+        if id == 50:
+            assert pd.isna(row.get("my_score"))
+            assert pd.isna(row.get("seen"))
+            assert pd.isna(row.get("place"))
+        else:
+            assert row["my_score"] == pytest.approx(wanted.loc[id, "my_score"])
+            assert bool(row["seen"]) == (id % 4 == 0)
+            assert row["place"] == ("zoo" if id % 3 == 0 else "park, old")
+
+
+def test_label_studio_keeps_a_column_whose_name_it_needs_itself(make_dataset, tmp_path):
+    pixels = io.BytesIO()
+    Image.new("RGB", (9, 9), "red").save(pixels, "png")
+    images = pa.array(
+        [{"bytes": pixels.getvalue(), "path": "a.png"}], pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    )
+    table = make_dataset(pa.table({"image": images, "label": ["cat"], "simulated": ["by hand"]}))
+    export(table, Filters(), "label-studio", tmp_path / "out")
+    (task,) = json.loads((tmp_path / "out" / "tasks.json").read_text())
+    assert task["data"]["sample_simulated"] == "by hand"
+    assert "simulated" not in task["data"]

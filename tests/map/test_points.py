@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.curate.annotations import annotate
@@ -11,6 +13,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.map.points import color_options, points_in_view
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +97,45 @@ def test_a_window_and_a_choice_keep_the_columns_together(table, folder):
     assert (part.labels == 1).all()
     assert len(part) == (table.dataset.labels() == 1).sum()
     np.testing.assert_array_equal(part.values, points.values[part.ids])
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def columns(columns_root, tmp_path_factory, plant_map):
+    root = Path(shutil.copytree(columns_root, tmp_path_factory.mktemp("columns") / "workspace"))
+    samples = Workspace(root).dataset("digits").samples_path
+    rows = pq.read_table(samples)
+    rows = rows.append_column("mistake", pa.array(range(len(rows)))).append_column("tag:x", pa.array(["a"] * len(rows)))
+    pq.write_table(rows, samples)
+    return open_table(Workspace(root), "digits"), plant_map(root)
+
+
+def test_own_columns_colour_and_those_of_many_texts_do_not(columns):
+    options = color_options(columns[0])
+    assert {"my_score", HOSTILE_COLUMN, "place", "seen", "mistake", "own:mistake", "own:tag:x"} < set(options)
+    assert "camera" not in options
+    assert options["own:mistake"] == "mistake"
+
+
+@pytest.mark.parametrize("color", ["my_score", HOSTILE_COLUMN, "own:mistake"])
+def test_an_own_number_is_the_colour_of_its_samples(columns, color):
+    table, folder = columns
+    points = points_in_view(table, folder, EVERY, color=color)
+    np.testing.assert_array_equal(
+        points.values, table.frame(EVERY)[color.removeprefix("own:")].to_numpy(float, na_value=np.nan)
+    )
+
+
+@pytest.mark.parametrize(
+    ("color", "names"), [("place", ("park, old", "zoo")), ("seen", ("no", "yes")), ("own:tag:x", ("a",))]
+)
+def test_texts_and_truths_are_groups(columns, color, names):
+    table, folder = columns
+    points = points_in_view(table, folder, EVERY, color=color)
+    assert points.names == names
+    values = table.frame(EVERY)[color.removeprefix("own:")]
+    assert ((points.groups == -1) == values.isna().to_numpy()).all()
+    if color == "place":
+        assert [names[group] for group in points.groups if group >= 0] == values.dropna().tolist()

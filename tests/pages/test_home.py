@@ -19,6 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.home.ui import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
 from avhcurate.table.filters import Filters
 from avhcurate.ui import job_forms
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
 def metrics(app):
@@ -276,3 +277,27 @@ def test_the_pages_never_load_torch():
     code = f"import sys\nimport {names}\nprint([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+def test_the_harder_end_of_a_column_is_said_on_home_and_kept(open_page, columns_root, tmp_path):
+    root = shutil.copytree(columns_root, tmp_path / "workspace")
+    app = open_page("home", root)
+    app.selectbox(key="home.column").set_value(HOSTILE_COLUMN).run()
+    control = next(one for one in app.get("button_group") if one.key == "home.harder")
+    assert control.value == "none"
+    control.set_value("low").run()
+    assert Workspace(root).dataset("digits").record.harder == {HOSTILE_COLUMN: "low"}
+    assert next(one for one in app.get("button_group") if one.key == "home.harder").value == "low"
+    assert not app.exception
+
+
+def test_samples_are_counted_by_a_column_of_few_values(open_page, columns_root, asked):
+    app = open_page("home", columns_root)
+    assert app.selectbox(key="home.group").options == ["Classes", "place", "seen"]
+    app.selectbox(key="home.group").set_value("place").run()
+    assert asked(app, "home.group") == "place"
+    charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    assert ["park, old", "zoo", "none"] in [list(chart["data"][0].get("y", [])) for chart in charts]
