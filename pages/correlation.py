@@ -4,27 +4,36 @@ import streamlit as st
 
 from avhcurate.correlation import ui as correlation_ui
 from avhcurate.correlation.plots import per_bin, ranking
-from avhcurate.correlation.service import HSF, export_table, to_latex
-from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP, SHOWN
+from avhcurate.correlation.service import HSF, default_keys, export_table, to_latex
+from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP
+from avhcurate.export.text import csv_text
 from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_header import subtitle
-from avhcurate.ui.score_help import explain_scores, score_name
+from avhcurate.ui.score_help import column_name, explain_scores, score_name
 
 st.title("Correlation")
-page = frame.with_run() if frame.with_data().table.measures else frame.with_votes()
-what = "human selection frequency" + (" or a measure of the images" if page.table.measures else "")
+page = frame.with_run() if correlation_ui.others(frame.with_data().table) else frame.with_votes()
+what = "human selection frequency" + correlation_ui.others(page.table)
 subtitle(page, f"Spearman correlation of every score with {what}, over all samples and within bins.")
 if not page.count:
     nothing_matches()
 
 wanted, possible = BOOTSTRAP.of(page.view), page.count <= MOST_TO_BOOTSTRAP
-against = correlation_ui.choose_against(page)
-result = correlation_ui.correlate(page.table, filters=page.filters, bootstrap=wanted and possible, against=against)
-people = None if against == HSF else score_name(against).lower()
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    against = correlation_ui.choose_against(page)
+    columns = correlation_ui.choose_columns(page)
+result = correlation_ui.correlate(
+    page.table,
+    keys=default_keys(page.table, columns, against),
+    filters=page.filters,
+    bootstrap=wanted and possible,
+    against=against,
+)
+proxy = None if against == HSF else against if result.own else score_name(against).lower()
 st.markdown(correlation_ui.summary(result))
 
 name = f"{page.table.dataset.name}-correlation"
@@ -40,41 +49,32 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
         explain_scores(
-            [*dict.fromkeys(result.table["score"]), against], label="About the scores", key="correlation.explain"
+            [key for key in [*result.ranked, against] if key == HSF or result.ranked[key].needs != "table"],
+            label="About the scores",
+            key="correlation.explain",
         )
-        download("CSV", export_table(result).to_csv(index=False), f"{name}.csv", key="correlation.csv")
+        download("CSV", csv_text(export_table(result)), f"{name}.csv", key="correlation.csv")
         download("LaTeX", to_latex(result), f"{name}.tex", key="correlation.tex")
 
 st.html(correlation_ui.table_html(result))
-st.caption("  \n".join(filter(None, [correlation_ui.ceiling_sentence(result), correlation_ui.marks_sentence(result)])))
+st.caption("  \n".join(filter(None, correlation_ui.notes(result))))
 
 left, right = halves()
 with left:
     st.markdown("**All samples**")
     ceiling = result.ceiling
     ends = None if ceiling.reason else (ceiling.ceiling, ceiling.ceiling_low, ceiling.ceiling_high)
-    show_chart(
-        ranking(result.table, ceiling=ends, simulated=result.simulated, against=people), key="correlation.ranking"
-    )
+    show_chart(ranking(result, ceiling=ends, against=proxy), key="correlation.ranking")
 with right:
-    st.markdown(f"**Within bins of {score_name(against)}**" if people else "**Within HSF bins**")
-    shown = SHOWN.show(
-        st.multiselect,
-        "Scores",
-        page.view,
-        list(dict.fromkeys(result.table["score"])),
-        format_func=score_name,
-        max_selections=5,
-        label_visibility="collapsed",
-        placeholder="Choose scores",
-    )
+    st.markdown(f"**Within bins of {column_name(against)}**" if proxy else "**Within HSF bins**")
+    shown = correlation_ui.choose_shown(result, page.view)
     if shown:
-        show_chart(per_bin(result.table, shown, simulated=result.simulated, against=people), key="correlation.bins")
+        show_chart(per_bin(result, shown, against=proxy), key="correlation.bins")
+hard = f"has {'little' if result.toward > 0 else 'much'} {column_name(against, 40)}" if proxy else "people find hard"
 st.caption(
-    f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what "
-    f"{f'has little {people}' if people else 'people find hard'}. "
+    f"Agreement is Spearman turned by each score's hard end: above 0, the score finds hard what {hard}. "
     f"Lines are 95 % {'bootstrap' if wanted and possible else 'analytic'} intervals."
-    + ("" if people else " Bin edges: More filters, left.")
+    + ("" if proxy else " Bin edges: More filters, left.")
 )
 
 st.subheader("Two scores")

@@ -12,14 +12,14 @@ from avhcurate.cli import options
 def correlate(
     name: options.NameArgument,
     model: options.ModelOption = None,
-    scores: Annotated[str | None, typer.Option(help="Scores to show, as avh,confidence [all].")] = None,
+    scores: Annotated[str | None, typer.Option(help="Scores and columns of yours, as avh,my_score [all].")] = None,
     bins: Annotated[
         str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five quantile bins [0,0.2,...,1].")
     ] = None,
     bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
     against: Annotated[
         str,
-        typer.Option(help="What scores are correlated with: hsf, or a measure of `avhcurate quality`, as sharpness."),
+        typer.Option(help="hsf, a measure of `avhcurate quality` or a column of yours, as sharpness."),
     ] = "hsf",
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: options.ForceOption = False,
@@ -46,7 +46,7 @@ def correlate(
         return
     options.print_votes_note(table)
     if against != correlation_service.HSF:
-        print(f"against {against} of the images, in bins of equally many samples")
+        print(f"against {against}{'' if result.own else ' of the images'}, in bins of equally many samples")
     wide = result.table.assign(bin=result.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
     order = list(dict.fromkeys(result.table["score"]))
     wide = wide.loc[order, list(dict.fromkeys(result.table["bin"]))]
@@ -57,6 +57,10 @@ def correlate(
         print(f"\nnoise ceiling {result.ceiling.ceiling:.3f} (reliability of HSF {result.ceiling.reliability:.3f})")
     for text in correlation_service.remark_texts(result):
         print(text)
+    for column in result.unsaid:
+        print(
+            f"which end of {column} is harder is not said: avhcurate columns {name} --harder '{column}=high' (or =low)"
+        )
 
 
 @options.app.command()

@@ -1,5 +1,6 @@
 """Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
+import csv
 import json
 import os
 import sys
@@ -111,12 +112,12 @@ def check_alone(option: str, given: dict[str, Any]) -> None:
 
 
 def comma_separated(text: str) -> list[str]:
-    """Parts of a list such as avh,confidence.
+    """Parts of a list such as avh,confidence; quotes hold a name that has a comma.
 
-    >>> comma_separated("avh, confidence")
-    ['avh', 'confidence']
+    >>> comma_separated("avh, confidence"), comma_separated('avh,"a, b"')
+    (['avh', 'confidence'], ['avh', 'a, b'])
     """
-    return [part.strip() for part in text.split(",")]
+    return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""])]
 
 
 def integers(option: str, text: str) -> list[int]:

@@ -1,12 +1,13 @@
 """How each score follows people: all scores ranked below the noise ceiling, and some of them bin by bin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from html import escape
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.images.measures import RANKED
+from avhcurate.correlation.service import Correlations
 from avhcurate.ui.chart_style import (
     ABOVE,
     BLUE,
@@ -23,17 +24,18 @@ from avhcurate.ui.chart_style import (
 
 #: Scores that the ranking highlights: AVH, and the one it is compared with.
 _HIGHLIGHTED = {"avh": BLUE, "confidence": ORANGE}
+#: Characters of the name of a column of the user's.
+_LONGEST = 40
 
 
-def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """The correlation table with `agreement, low, high` added: Spearman and its interval, turned by the score's known
-    direction so that positive always means that the score finds hard what people find hard.
+def agreement(result: Correlations) -> pd.DataFrame:
+    """The correlation table with `agreement, low, high` added: Spearman and its interval, turned by the known hard ends
+    so that positive always means that the score finds hard what people find hard.
 
-    >>> rows = pd.DataFrame({"score": ["avh"], "spearman": [-0.3], "ci_low": [-0.4], "ci_high": [-0.2]})
-    >>> agreement(rows)[["agreement", "low", "high"]].values.tolist()
-    [[0.3, 0.2, 0.4]]
+    NaN where the hard end of a column of the user's is not said.
     """
-    sign = -table["score"].map({key: score.sign for key, score in RANKED.items()})
+    table = result.table
+    sign = table["score"].map(result.sign).replace(0, np.nan)
     ends = pd.DataFrame({"one": sign * table["ci_low"], "other": sign * table["ci_high"]})
     return table.assign(
         agreement=sign * table["spearman"], low=ends.min(axis=1, skipna=False), high=ends.max(axis=1, skipna=False)
@@ -41,19 +43,16 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def ranking(
-    table: pd.DataFrame,
-    *,
-    ceiling: tuple[float, float, float] | None = None,
-    simulated: bool = False,
-    against: str | None = None,
+    result: Correlations, *, ceiling: tuple[float, float, float] | None = None, against: str | None = None
 ) -> go.Figure:
     """A dot with its interval for each score of the rows `all`, closest to people on top.
 
     `ceiling`: the noise ceiling with the ends of its interval, if there is one. `against` names what replaces HSF.
     """
-    rows = agreement(table[table["bin"] == "all"]).dropna(subset=["agreement"])
+    rows = agreement(result)
+    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"])
     rows = rows.sort_values("agreement", ascending=True, kind="stable")
-    names = [RANKED[key].name for key in rows["score"]]
+    names = _titles(result, rows["score"])
     figure = go.Figure()
     if ceiling and not np.isnan(ceiling[0]):
         value, low, high = ceiling
@@ -78,7 +77,7 @@ def ranking(
     bare(
         figure,
         height=90 + 25 * len(rows),
-        x=f"agreement with {against or of_hsf(simulated)}",
+        x=f"agreement with {escape(against) if against else of_hsf(result.simulated)}",
         margin={"t": 26, "r": 16},
     )
     figure.update_yaxes(type="category", showgrid=False)
@@ -86,16 +85,15 @@ def ranking(
     return figure.update_xaxes(range=[min(ends) - 0.03, 1.03 if ceiling else max(ends) + 0.08])
 
 
-def per_bin(
-    table: pd.DataFrame, keys: Sequence[str], *, simulated: bool = False, against: str | None = None
-) -> go.Figure:
+def per_bin(result: Correlations, keys: Sequence[str], *, against: str | None = None) -> go.Figure:
     """For each of `keys` a dot with its interval in every bin of HSF or `against`, hollow where samples are few."""
-    rows = agreement(table[table["bin"] != "all"])
+    rows = agreement(result)
+    rows = rows[rows["bin"] != "all"]
     bins = list(dict.fromkeys(rows["bin"]))
     counts = rows.groupby("bin", sort=False)["n"].max().reindex(bins)
     figure = go.Figure()
     figure.add_hline(y=0, line={"color": faded(GREY, 0.7), "width": 1})
-    for number, key in enumerate(keys):
+    for number, (key, title) in enumerate(zip(keys, _titles(result, keys), strict=True)):
         of_score = rows[rows["score"] == key].set_index("bin").reindex(bins).reset_index()
         color, symbol = SERIES[number % len(SERIES)], SYMBOLS[number % len(SYMBOLS)]
         place = np.arange(len(bins)) + _dodge(number, len(keys))
@@ -103,20 +101,34 @@ def per_bin(
             x=place,
             y=of_score["agreement"],
             mode="markers",
-            name=RANKED[key].name,
+            name=title,
             marker={"size": 10, "color": color, "symbol": [symbol + "-open" * bool(n < 10) for n in of_score["n"]]},
             error_y=intervals(of_score["agreement"], of_score["low"], of_score["high"], color=color),
             customdata=np.stack([of_score["spearman"], of_score["low"], of_score["high"], of_score["n"]], axis=1),
-            hovertemplate=f"{RANKED[key].name}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
+            hovertemplate=f"{title}: %{{y:.3f}} [%{{customdata[1]:.3f}}, %{{customdata[2]:.3f}}]<br>"
             "Spearman %{customdata[0]:.3f}, n %{customdata[3]:,}<extra></extra>",
         )
-    bare(figure, height=360, x=against or of_hsf(simulated), y="agreement within the bin", margin={"t": 30})
+    bare(
+        figure,
+        height=360,
+        x=escape(against) if against else of_hsf(result.simulated),
+        y="agreement within the bin",
+        margin={"t": 30},
+    )
     figure.update_layout(showlegend=len(keys) > 1, legend=ABOVE)
     names = [label.replace(", ", ",<br>") if against else label for label in counts.index]  # of more digits than HSF's
     ticks = [f"{name}<br>n {n:,}" for name, n in zip(names, counts, strict=True)]
     return figure.update_xaxes(
         tickvals=list(range(len(bins))), ticktext=ticks, range=[-0.5, len(bins) - 0.5], showgrid=False
     )
+
+
+def _titles(result: Correlations, keys: Iterable[str]) -> list[str]:
+    """Short names of scores, all different, that Plotly shows as they are."""
+    short = [" ".join(result.ranked[key].name.split())[:_LONGEST] for key in keys]
+    names = [name if short.count(name) == 1 else f"{name} ({at + 1})" for at, name in enumerate(short)]
+    # A per cent sign before a brace would begin a value of a hover text.
+    return [escape(name).replace("%", "&#37;") for name in names]
 
 
 def _dodge(number: int, count: int) -> float:

@@ -1,13 +1,14 @@
 """How each score follows human judgement: the correlation table, its comparisons, and the noise ceiling."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
+from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
@@ -18,6 +19,8 @@ from avhcurate.votes.reliability import Reliability
 HSF = "hsf"
 #: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
+#: Signs that LaTeX writes as commands.
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "}
 #: The remarks of `stats.correlation.remarks`, in words.
 REMARKS = {
     "too few": "fewer than 3 samples",
@@ -31,7 +34,8 @@ class Correlations:
     """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
 
     `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
-    scores are compared with, "hsf" or a measure of the images.
+    scores are compared with, "hsf", a measure of the images or a column of the user's. `ranked` describes the scores by
+    key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair.
     """
 
     table: pd.DataFrame
@@ -40,6 +44,27 @@ class Correlations:
     ceiling: Reliability
     simulated: bool
     against: str = HSF
+    ranked: Mapping[str, Score] = field(default_factory=lambda: RANKED)
+
+    def sign(self, key: str) -> int:
+        """Factor that turns a correlation until positive means agreement; 0 where a harder end is not said."""
+        return -self.ranked[key].sign * self.toward
+
+    @property
+    def toward(self) -> int:
+        """Hard end of what scores are compared with: +1 for the low one, as of HSF, -1 for the high one, 0 unsaid."""
+        return 1 if self.against == HSF else -self.ranked[self.against].sign
+
+    @property
+    def own(self) -> bool:
+        """Whether scores are compared with a column of the user's."""
+        return self.against != HSF and self.ranked[self.against].needs == "table"
+
+    @property
+    def unsaid(self) -> list[str]:
+        """The columns of the user's, among the scores and what they are compared with, of unknown harder end."""
+        keys = [*dict.fromkeys(self.table["score"]), *([] if self.against == HSF else [self.against])]
+        return [key for key in dict.fromkeys(keys) if not self.ranked[key].harder]
 
 
 def correlate(
@@ -54,9 +79,10 @@ def correlate(
 ) -> Correlations:
     """Spearman of the scores with HSF over the samples that satisfy `filters`, all and per bin.
 
-    Default: every score that the table has, and the measures of the images that may replace HSF. `against` one of these
-    measures takes it in place of HSF, in five bins of about equally many samples: a second proxy of human hardness, for
-    which no votes are needed. Refused without votes, without a run, and when no sample has both.
+    Default: every score that the table has, the measures of the images that may replace HSF, and the user's columns
+    whose harder end is said. `against` one of these measures or columns takes it in place of HSF, in five bins of about
+    equally many samples: a second proxy of human hardness, for which no votes are needed. Refused without votes, with
+    nothing to correlate, and when no sample has both.
     """
     chosen = _checked(table, keys, against)
     frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
@@ -73,17 +99,37 @@ def correlate(
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
     rows = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed)
-    harder = {key: RANKED[key].harder for key in chosen}
-    # A measure takes the place of HSF: it is turned until low means hard.
-    proxy = frame[against] if against == HSF else -RANKED[against].sign * frame[against]
-    pairs = correlation_tests.compare(scores, proxy, harder=harder, ids=frame["id"])
+    ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, *([] if against == HSF else [against])])}
     ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
-    return Correlations(rows, correlation.remarks(rows), pairs, ceiling, table.simulated, against)
+    result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked)
+    return replace(result, pairs=_pairs(result, scores, frame))
+
+
+def _pairs(result: Correlations, scores: Mapping[str, pd.Series], frame: pd.DataFrame) -> pd.DataFrame:
+    """Two scores each, of those whose harder end is known; none where that of what they are compared with is not."""
+    harder = {key: end for key in scores if result.toward and (end := result.ranked[key].harder)}
+    # What takes the place of HSF is turned until low means hard.
+    proxy = result.toward * frame[result.against]
+    return correlation_tests.compare({key: scores[key] for key in harder}, proxy, harder=harder, ids=frame["id"])
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
-    """What scores can be compared with: HSF where there are votes, and the measures that may replace it."""
-    return [*([HSF] if table.votes else []), *(key for key in PROXIES if key in table.measures)]
+    """What scores can be compared with: HSF where there are votes, and measures and own columns in its place."""
+    return [*([HSF] if table.votes else []), *_proxies(table), *table.own("number")]
+
+
+def said_columns(table: DatasetTable) -> list[str]:
+    """The user's columns whose harder end is said, which join the table by themselves."""
+    return [name for name in table.own("number") if table.ranked[name].harder]
+
+
+def default_keys(table: DatasetTable, columns: Sequence[str], against: str = HSF) -> list[str]:
+    """Every score of the table, the measures that may replace HSF and some columns, but what they are compared with."""
+    return [key for key in [*table.scores, *_proxies(table), *columns] if key != against]
+
+
+def _proxies(table: DatasetTable) -> list[str]:
+    return [key for key in PROXIES if key in table.measures]
 
 
 def noise_ceiling(table: DatasetTable) -> Reliability:
@@ -128,32 +174,36 @@ def to_latex(result: Correlations) -> str:
     lines.append(" & ".join(["samples", "", *(f"{n:d}" for n in counts)]) + r" \\")
     for key, rows in result.table.groupby("score", sort=False):
         values = [rows["fisher_z"].iloc[0], *rows["spearman"]]
-        lines.append(" & ".join([_escape(RANKED[str(key)].name), *(_number(value) for value in values)]) + r" \\")
+        lines.append(
+            " & ".join([_escape(result.ranked[str(key)].name), *(_number(value) for value in values)]) + r" \\"
+        )
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
 def _source(result: Correlations) -> str:
     if result.against != HSF:
-        return f"Spearman with {RANKED[result.against].name} of the images"
+        name = _escape(" ".join(result.ranked[result.against].name.split()))
+        return f"Spearman with {'your column ' if result.own else ''}{name}{'' if result.own else ' of the images'}"
     return f"Human votes: {'SIMULATED panel' if result.simulated else 'people'}; Spearman with HSF"
 
 
 def _checked(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
     name = table.dataset.name
-    if table.run is None:
+    chosen = default_keys(table, said_columns(table), against) if keys is None else list(dict.fromkeys(keys))
+    unknown = [key for key in chosen if key not in table.ranked]
+    if table.run is None and (unknown or not chosen):
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
     if against == HSF and table.votes is None:
         raise CurateError(f"dataset {name} has no human votes: run `avhcurate votes {name} FILE`")
-    if against != HSF and against not in MEASURES:
-        raise CurateError(f"scores are compared with hsf, {', '.join(PROXIES)}, not {against}")
-    others = [key for key in PROXIES if key in table.measures and key != against]
-    chosen = [*table.scores, *others] if keys is None else list(keys)
-    measured = [key for key in [*chosen, against] if key in MEASURES]
-    if missing := [key for key in measured if key not in table.measures]:
+    of_images = [against] if against != HSF and against not in table.ranked else []
+    if missing := [key for key in [*unknown, *of_images] if key in MEASURES]:
         raise CurateError(f"{', '.join(missing)} of {name} are not measured yet: run `avhcurate quality {name}`")
-    scores = [key for key in chosen if key not in MEASURES]
-    if scores or not chosen:
-        check_scores(table, scores)
+    if of_images or (against != HSF and against in table.scores):
+        raise CurateError(
+            f"scores are compared with hsf, {', '.join(PROXIES)} or a column of numbers of yours, not {against}"
+        )
+    if unknown or not chosen:
+        check_scores(table, unknown)
     return chosen
 
 
@@ -162,4 +212,4 @@ def _number(value: Any) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text)
+    return "".join(_LATEX.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)

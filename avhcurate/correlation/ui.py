@@ -13,21 +13,19 @@ from avhcurate.correlation.plots import agreement
 from avhcurate.correlation.service import HSF, REMARKS, Correlations
 from avhcurate.images.measures import PROXIES, RANKED
 from avhcurate.stats.correlation_tests import Comparison
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
 from avhcurate.ui.page_choices import one_of, some_of, switch
-from avhcurate.ui.score_help import score_name
-from avhcurate.ui.text import listed, p_text, people, signed
+from avhcurate.ui.score_help import column_name, score_name
+from avhcurate.ui.text import listed, p_text, people, shortened, signed
 from avhcurate.ui.url_state import View
 
-FIRST = one_of("correlation.first", list(RANKED), "avh")
-SECOND = one_of("correlation.second", list(RANKED), "confidence")
-SHOWN = some_of("correlation.scores", list(RANKED), ["avh", "confidence"])
-#: What scores are compared with: HSF, or a measure of the images in its place.
-AGAINST = one_of("correlation.against", [HSF, *PROXIES], HSF)
 BOOTSTRAP = switch("correlation.bootstrap")
 
+#: The address's text for no column of the user's: no column has that name.
+_NO_COLUMN = "_"
 #: A difference whose p-value is at least this is called unclear.
 _CLEAR = 0.05
 #: Bootstrap intervals of more samples would keep the page waiting for longer than a minute.
@@ -37,18 +35,58 @@ correlate = st.cache_resource(max_entries=16, show_spinner="Correlating …", ha
 
 
 def choose_against(page: Opened) -> str:
-    """What the scores are compared with: HSF, or a measure of the images once they are measured."""
-    possible = service.possible_targets(page.table)
+    """What the scores are compared with: HSF, or in its place a measure of the images or a column of the user's."""
+    table = page.table
+    possible = service.possible_targets(table)
     if len(possible) == 1:
         return possible[0]
-    return AGAINST.show(
-        st.segmented_control,
+    own = table.own("number")
+    return one_of("correlation.against", [HSF, *PROXIES, *own], HSF).show(
+        st.selectbox if own else st.segmented_control,
         "Against",
         page.view,
         possible,
-        format_func=score_name,
-        help="HSF, the judgement of people, or a measure of the images that replaces it where there are no votes.",
+        format_func=lambda key: shortened(score_name(key), 60),
+        help="HSF, the judgement of people, or what replaces it where there are no votes: a measure of the images or a "
+        "column of yours.",
+        **({"width": 240} if own else {}),
     )
+
+
+def choose_columns(page: Opened) -> list[str]:
+    """The user's columns that are correlated beside the scores; those whose harder end is said, until others are."""
+    own = page.table.own("number")
+    if not own:
+        return []
+    return some_of("correlation.columns", own, service.said_columns(page.table), none=_NO_COLUMN).show(
+        st.multiselect,
+        "Your columns",
+        page.view,
+        list(own),
+        format_func=lambda key: shortened(key, 60),
+        placeholder="Add columns to the table",
+        width=420,
+    )
+
+
+def choose_shown(result: Correlations, view: View) -> list[str]:
+    """The scores of the figure by bins."""
+    scores = _directed(result)
+    return some_of("correlation.scores", [*RANKED, *scores], ["avh", "confidence"]).show(
+        st.multiselect,
+        "Scores",
+        view,
+        scores,
+        format_func=lambda key: shortened(score_name(key), 60),
+        max_selections=5,
+        label_visibility="collapsed",
+        placeholder="Choose scores",
+    )
+
+
+def _directed(result: Correlations) -> list[str]:
+    """The scores of the table whose harder end is known."""
+    return [key for key in dict.fromkeys(result.table["score"]) if result.ranked[key].harder]
 
 
 def comparison_of(result: Correlations, first: str, second: str) -> Comparison:
@@ -59,7 +97,7 @@ def comparison_of(result: Correlations, first: str, second: str) -> Comparison:
 
 def verdict(pair: Comparison, first: str, second: str, *, against: str = "people") -> str:
     """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
-    one, other = score_name(first), score_name(second)
+    one, other = column_name(first), column_name(second)
     if pair.p_value != pair.p_value:
         return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
     if abs(pair.difference) < 1e-9:
@@ -75,13 +113,14 @@ def verdict(pair: Comparison, first: str, second: str, *, against: str = "people
 
 def summary(result: Correlations) -> str:
     """What the table says, in a few plain sentences, whichever score wins."""
-    rows = agreement(result.table[result.table["bin"] == "all"]).dropna(subset=["agreement"])
-    of_training = np.array([RANKED[key].training for key in rows["score"]], bool)
+    rows = agreement(result)
+    rows = rows[rows["bin"] == "all"].dropna(subset=["agreement"])
+    of_training = np.array([result.ranked[key].training for key in rows["score"]], bool)
     if rows["n"][of_training].max() == rows["n"].max():
         of_training[:] = False
     rows, recorded = rows[~of_training], rows[of_training]  # over fewer samples, they cannot be ranked with the others
     if rows.empty:
-        what = score_name(result.against)
+        what = column_name(result.against)
         return f"No score has a correlation with {what} here: there are too few samples, or none of them varies."
     rows = rows.sort_values("agreement", ascending=False, kind="stable")
     values: dict[str, float] = dict(zip(rows["score"], rows["agreement"].astype(float), strict=True))
@@ -89,7 +128,7 @@ def summary(result: Correlations) -> str:
     against = compared_with(result)
     avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
     unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
-    sentences = [f"**{score_name(best)}** follows {against} most closely, at {signed(top, 2)}{unclear}{avh}."]
+    sentences = [f"**{column_name(best)}** follows {against} most closely, at {signed(top, 2)}{unclear}{avh}."]
     if {"avh", "confidence"} <= set(values):
         sentences.append(_avh_or_confidence(comparison_of(result, "avh", "confidence")))
     if not result.ceiling.reason and result.ceiling.ceiling > 0 and top > 0:
@@ -101,10 +140,10 @@ def summary(result: Correlations) -> str:
         leader = recorded.sort_values("agreement").iloc[-1]
         sentences.append(
             f"Of the scores of the training, over the {recorded['n'].max():,} samples that it was evaluated on, "
-            f"**{score_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
+            f"**{column_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
             "`aum IS NOT NULL` compares all scores on those."
         )
-    opposed = [score_name(key) for key in rows["score"][rows["high"] < 0]]
+    opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
     if opposed and result.against == HSF:
         goes = "go" if len(opposed) > 1 else "goes"
         sentences.append(f"{listed(opposed)} {goes} against what {against} say{'s' * result.simulated}.")
@@ -114,7 +153,8 @@ def summary(result: Correlations) -> str:
 def compared_with(result: Correlations) -> str:
     """Who or what the scores are compared with, in a sentence."""
     if result.against != HSF:
-        return f"the {score_name(result.against).lower()} of the images"
+        name = column_name(result.against)
+        return f"your column {name}" if result.own else f"the {name.lower()} of the images"
     return people(result.simulated)
 
 
@@ -150,11 +190,11 @@ def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
     table = result.table.assign(remark=result.remarks)
     table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
     for key, rows in table.groupby("score", sort=False):
-        score = RANKED[str(key)]
+        score = result.ranked[str(key)]
         by_bin = {row.bin: row for row in rows.itertuples()}
-        end = "↑ high" if score.harder == "high" else "↓ low"
+        end = {"high": "↑ high", "low": "↓ low", "": "not said"}[score.harder]
         cells = (_cell(by_bin[group]) for group in groups)
-        yield table_row(escape(score.name), [end, *cells], title=escape(score.sentence))
+        yield table_row(escape(shortened(score.name, 32)), [end, *cells], title=escape(score.sentence))
 
 
 def _cell(row: Any) -> str:
@@ -177,10 +217,13 @@ def ceiling_sentence(result: Correlations) -> str:
     """The noise ceiling and the reliability behind it, with intervals, or why there is none."""
     ceiling = result.ceiling
     if result.against != HSF:
-        return (
-            f"{score_name(result.against)} takes the place of HSF here: an image with less of it is taken to be "
-            "harder. Bins hold about equally many samples."
-        )
+        taken = {
+            1: "an image with less of it is taken to be harder. ",
+            -1: "an image with more of it is harder. ",
+            0: "",
+        }
+        name = column_name(result.against)
+        return f"{name} takes the place of HSF here: {taken[result.toward]}Bins hold about equally many samples."
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
     return (
@@ -196,13 +239,41 @@ def marks_sentence(result: Correlations) -> str:
     return f"Dashed cells, marked *, deserve little trust. {'; '.join(texts)}." if texts else ""
 
 
+def unsaid_sentence(result: Correlations) -> str:
+    """Which columns of the user's have no agreement, and how to say what it needs."""
+    if not result.unsaid:
+        return ""
+    names = listed([column_name(key) for key in result.unsaid])
+    return (
+        f"Nobody has said which end of {names} is harder, so there is a correlation and no agreement: say it on Home "
+        "under Your columns, or by `avhcurate columns`."
+    )
+
+
+def notes(result: Correlations) -> list[str]:
+    """What is to be known of the table, a line each."""
+    return list(filter(None, [ceiling_sentence(result), marks_sentence(result), unsaid_sentence(result)]))
+
+
+def others(table: DatasetTable) -> str:
+    """What scores can be compared with besides HSF, as a sentence goes on; "" where there is nothing."""
+    kinds = ["a measure of the images"] if table.measures else []
+    kinds += ["a column of yours"] if table.own("number") else []
+    return "".join(f" or {kind}" for kind in kinds)
+
+
 def compare(result: Correlations, view: View) -> None:
     """Two scores to choose, and the test between them; one that the table does not have gives way to the default."""
-    scores = list(dict.fromkeys(result.table["score"]))
+    scores = _directed(result) if result.toward else []
+    if len(scores) < 2:
+        st.caption("Two scores whose harder ends are known can be compared here.")
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, second = (
-            choice.show(st.selectbox, label, view, scores, format_func=score_name, width=200)
-            for choice, label in ((FIRST, "Compare"), (SECOND, "with"))
+            one_of(f"correlation.{name}", [*RANKED, *scores], default).show(
+                st.selectbox, label, view, scores, format_func=lambda key: shortened(score_name(key), 60), width=200
+            )
+            for name, label, default in (("first", "Compare", "avh"), ("second", "with", "confidence"))
         )
     if first == second:
         st.caption("Choose two different scores.")

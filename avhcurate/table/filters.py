@@ -4,10 +4,12 @@ import datetime
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from avhcurate.errors import CurateError
-from avhcurate.table.own_columns import Kind
+
+if TYPE_CHECKING:
+    from avhcurate.table.own_columns import Kind
 
 _T = TypeVar("_T")
 
@@ -37,7 +39,7 @@ class Offered(Protocol):
     edges: tuple[float, ...]
     sets: tuple[str, ...]
 
-    def own(self, *kinds: Kind) -> tuple[str, ...]: ...
+    def own(self, *kinds: "Kind") -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from avhcurate.images.measures import MEASURES
 from avhcurate.scores import SCORES, Score
 from avhcurate.table.arrow import or_empty, state_table, to_pandas
 from avhcurate.table.filters import Filters, quote
-from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summaries_of, summary_query
+from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summarise
 from avhcurate.table.predicates import by_name, check_predicate, describe_column
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
 from avhcurate.table.sample_sql import DECIDE, NAME_SQL, NUMBER_SQL, UNDECIDED, ordering, parquet_types, user_column
@@ -120,10 +120,7 @@ class SampleTable:
     @cached_property
     def summaries(self) -> dict[str, Summary]:
         """What the user's columns hold, by name; read in one query when first asked for, since they never change."""
-        if not self.kinds:
-            return {}
-        (row,) = self._rows(summary_query(self.kinds, {name: quote(name) for name in self.kinds}), None)
-        return summaries_of(self.kinds, row)
+        return summarise(self.kinds, lambda query: self._rows(query, None)[0])
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import streamlit as st
 
+from avhcurate.table.filters import join_values, split_values
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import mirrored
 from avhcurate.ui.url_state import View
@@ -117,12 +118,12 @@ def some_of(
     """
 
     def read(text: str) -> list[str]:
-        chosen = [] if text == none else list(dict.fromkeys(text.split(",")))
+        chosen = [] if text == none else list(dict.fromkeys(split_values(text)))
         if not set(chosen) <= set(options) or len(chosen) > (most or len(options)):
             raise ValueError(text)
         return chosen
 
-    return Choice(name, list(default), read, lambda chosen: ",".join(chosen) or none)
+    return Choice(name, list(default), read, lambda chosen: join_values(chosen) or none)
 
 
 def number(name: str, default: float, *, low: float, high: float) -> Choice[float]:

@@ -6,6 +6,8 @@ import streamlit as st
 
 from avhcurate.images.measures import MEASURES, RANKED
 from avhcurate.scores import Score
+from avhcurate.ui.text import shortened
+from avhcurate.ui.user_errors import plain
 
 #: Names of the selection rules of `pseudo_labels.rules`.
 RULE_NAMES = {
@@ -26,6 +28,15 @@ def score_name(key: str) -> str:
     ('AVH', 'HSF', 'age')
     """
     return RANKED[key].name if key in RANKED else {"hsf": "HSF", "votes": "Votes", "id": "Position"}.get(key, key)
+
+
+def column_name(key: str, most: int = 60) -> str:
+    """The same for Markdown: a name of the user's is shown as it is, shortened to `most` characters.
+
+    >>> column_name("avh"), column_name("*age*")
+    ('AVH', '\\\\*age\\\\*')
+    """
+    return plain(shortened(score_name(key), most))
 
 
 def format_score(key: str, value: float | None) -> str:

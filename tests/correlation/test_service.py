@@ -1,14 +1,20 @@
 """The correlations of a real table: scipy's numbers in every group, filters, files and their marks."""
 
+import shutil
+
 import pandas as pd
 import pytest
 from scipy import stats
 
 from avhcurate.correlation.service import correlate, export_table, to_latex
+from avhcurate.curate.columns import set_harder
+from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import write_csv_file
 from avhcurate.scores import SCORES
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
 def test_the_correlation_table_equals_scipy_in_every_group(digits):
@@ -52,3 +58,81 @@ def test_what_is_missing_is_named(digits):
         correlate(digits, keys=["hardness"])
     with pytest.raises(CurateError, match="widen"):
         correlate(digits, filters=Filters(where="avh > 5"))
+
+
+# --- columns of the user's own --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def columns(columns_root):
+    return open_table(Workspace(columns_root), "digits")
+
+
+@pytest.fixture(scope="module")
+def said(columns_root, tmp_path_factory):
+    """The same with the harder ends said."""
+    space = Workspace(shutil.copytree(columns_root, tmp_path_factory.mktemp("said") / "workspace"))
+    set_harder(space, open_table(space, "digits"), {"my_score": "high", HOSTILE_COLUMN: "low"})
+    return open_table(space, "digits")
+
+
+@pytest.mark.parametrize("name", ["my_score", HOSTILE_COLUMN])
+def test_an_own_number_is_correlated_beside_the_scores_and_in_place_of_hsf(columns, name):
+    frame = columns.frame(Filters())
+    found = correlate(columns, keys=["avh", name])
+    row = found.table[(found.table["score"] == name) & (found.table["bin"] == "all")].iloc[0]
+    expected = frame[name].astype(float).corr(frame["hsf"], method="spearman")
+    assert (row["spearman"], row["n"]) == (pytest.approx(expected), frame[name].notna().sum())
+    assert found.unsaid == [name]
+    assert found.pairs.empty
+    against = correlate(columns, keys=["avh", "confidence"], against=name)
+    expected = frame["avh"].corr(frame[name].astype(float), method="spearman")
+    assert against.table["spearman"].iloc[0] == pytest.approx(expected)
+    assert against.pairs.empty
+    assert name in export_table(against)["against"].to_list()
+
+
+def test_a_column_joins_by_itself_once_its_harder_end_is_said_and_is_compared(said, columns):
+    assert "my_score" not in set(correlate(columns).table["score"])
+    found = correlate(said)
+    assert list(dict.fromkeys(found.table["score"]))[-2:] == ["my_score", HOSTILE_COLUMN]
+    pair = found.pairs.set_index(["first", "second"]).loc[("avh", "my_score")]
+    assert pair["second_agreement"] > 0.7 > pair["first_agreement"] > 0  # my_score is 1 - HSF with a little noise
+    assert pair["difference"] < 0
+
+
+def test_a_proxy_of_which_much_is_hard_turns_the_signs(said):
+    with_hsf = correlate(said, keys=["avh", "confidence"])
+    with_own = correlate(said, keys=["avh", "confidence"], against="my_score")
+    assert (with_hsf.toward, with_own.toward) == (1, -1)
+    for one, other in zip(with_hsf.pairs.itertuples(), with_own.pairs.itertuples(), strict=True):
+        assert one.first_agreement * other.first_agreement > 0
+        assert one.second_agreement * other.second_agreement > 0
+
+
+def test_latex_escapes_a_name(said):
+    latex = to_latex(correlate(said, keys=["avh", HOSTILE_COLUMN]))
+    assert r"\textasciitilde{}0 [x](y) \$z\$" in latex
+    assert latex.count(r"\\") == 4
+
+
+@pytest.mark.parametrize(
+    ("keys", "against", "reason"),
+    [
+        (["avh", "place"], "hsf", "no score is called place"),
+        (["avh"], "taken", "compared with hsf.*column of numbers"),
+        (["sharpness"], "hsf", "not measured yet"),
+    ],
+)
+def test_columns_that_are_no_numbers_are_refused(columns, keys, against, reason):
+    with pytest.raises(CurateError, match=reason):
+        correlate(columns, keys=keys, against=against)
+
+
+def test_own_columns_need_no_model(columns_root, tmp_path):
+    space = Workspace(shutil.copytree(columns_root, tmp_path / "unscored"))
+    shutil.rmtree(space.dataset("digits").root / "runs")
+    table = open_table(space, "digits")
+    assert correlate(table, keys=["my_score"]).table["spearman"].iloc[0] < -0.7
+    with pytest.raises(CurateError, match="no model has scored"):
+        correlate(table)

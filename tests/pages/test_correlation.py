@@ -1,5 +1,7 @@
 """The Correlation page without a browser: the table, what it says in words, comparisons and its empty states."""
 
+from html import escape
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.table.filters import Filters
 from avhcurate.ui.text import signed
 from avhcurate.votes.reliability import of_ticks
+from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
 def test_the_table_shows_spearman_of_every_score_with_n_in_the_header(open_page, demo_root, digits, words):
@@ -83,6 +86,23 @@ def test_without_votes_a_run_or_data_it_says_what_to_do(open_page, workspace, un
     assert "avhcurate votes digits" in words(open_page("correlation", voteless_root))
     assert "avhcurate score pets" in words(open_page("correlation", unscored_root))
     assert "No dataset yet" in words(open_page("correlation", workspace.root))
+
+
+def test_own_columns_join_the_table_and_take_the_place_of_hsf(open_page, columns_root, words, asked):
+    app = open_page("correlation", columns_root)
+    app.multiselect(key="correlation.columns").set_value(["my_score", HOSTILE_COLUMN]).run()
+    text = words(app)
+    assert escape(HOSTILE_COLUMN[:31]) in text
+    assert "not said" in text
+    assert "which end of my\\_score and" in text
+    assert not any("<i onclick" in node.proto.body for node in app.get("html"))
+    again = open_page("correlation", columns_root, correlation__columns=asked(app, "correlation.columns"))
+    assert again.multiselect(key="correlation.columns").value == ["my_score", HOSTILE_COLUMN]
+    app.selectbox(key="correlation.against").set_value("my_score").run()
+    text = words(app)
+    assert "my\\_score takes the place of HSF here" in text
+    assert "no agreement" in text
+    assert not app.exception
 
 
 # --- the words -----------------------------------------------------------------------------------------------
