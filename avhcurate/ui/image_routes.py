@@ -80,7 +80,9 @@ def image(request: Request) -> Response:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
         return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
     tag = f'"{blake2b(data, digest_size=12).hexdigest()}"'
-    keep = f"private, max-age={_YEAR_S}, immutable" if "v" in request.query_params else "private, no-cache"
+    # Behind a sign-in the browser asks each time, since the next at this machine may be another.
+    lasting = "v" in request.query_params and not sign_in_configured()
+    keep = f"private, max-age={_YEAR_S}, immutable" if lasting else "private, no-cache"
     headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)

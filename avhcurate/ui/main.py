@@ -19,9 +19,9 @@ def main() -> None:
     st.set_page_config(page_title="AVH Curate", page_icon=str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "frame.css")
     groups = navigation.pages()
-    st.logo(_HERE / "logo.svg", size="large")
     page = st.navigation(groups, position="hidden")
     ask_to_sign_in()
+    st.logo(_HERE / "logo.svg", size="large")
     try:
         sidebar.draw(find_workspace(), groups, page, blind=page.url_path in BLIND)
         with st.sidebar:

@@ -2,12 +2,14 @@
 
 import io
 import json
+import time
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
@@ -16,6 +18,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.sources.service import import_dataset
 from avhcurate.ui import image_routes
 from avhcurate.ui.image_routes import image_url
+from avhcurate.ui.signin import only_signed_in
 
 ORIGIN, SECRET = "http://localhost:8501", "a-secret-of-at-least-thirty-two-bytes"
 SIZE = (400, 300)
@@ -132,8 +135,8 @@ def guarded(client, monkeypatch):
     return client
 
 
-def _cookie(*, secret=SECRET, name="_streamlit_user", origin=ORIGIN, logged_in=True) -> str:
-    user = {"email": "ada@example.org", "is_logged_in": logged_in, "origin": origin}
+def _cookie(*, secret=SECRET, name="_streamlit_user", origin=ORIGIN, logged_in=True, **claims) -> str:
+    user = {"email": "ada@example.org", "is_logged_in": logged_in, "origin": origin} | claims
     return create_signed_value(secret, name, json.dumps(user)).decode()
 
 
@@ -160,15 +163,48 @@ def test_the_cookie_of_st_login_opens_the_images(guarded):
         _cookie(name="_streamlit_user_tokens"),
         _cookie(origin="https://elsewhere.example"),
         _cookie(logged_in=False),
+        _cookie(exp=1_700_000_000),
+        _cookie(email_verified=False),
         create_signed_value(SECRET, "_streamlit_user", "not json").decode(),
         create_signed_value(SECRET, "_streamlit_user", "[1]").decode(),
     ],
-    ids=["garbage", "another secret", "another name", "foreign", "signed out", "not JSON", "no object"],
+    ids=[
+        "garbage",
+        "another secret",
+        "another name",
+        "foreign",
+        "signed out",
+        "ended",
+        "unverified",
+        "not JSON",
+        "no object",
+    ],
 )
 def test_a_forged_foreign_or_signed_out_cookie_does_not(guarded, cookie):
     assert _get(guarded, _streamlit_user=cookie).status_code == 401
 
 
-def test_health_needs_no_sign_in_and_tells_nothing_private(guarded):
-    guarded.cookies.clear()
-    assert set(guarded.get("/health").json()) == {"status", "datasets"}
+def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(guarded):
+    guarded.cookies.update({"_streamlit_user": _cookie()})
+    assert guarded.get("/images/cats/0?v=1").headers["cache-control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize("path", ["/media/a.png", "/_stcore/metrics", "/health", "/auth/logout"])
+def test_media_metrics_and_health_ask_for_the_sign_in_too(guarded, path):
+    public, private = path == "/auth/logout", TestClient(only_signed_in(_answering))
+    assert private.get(path).status_code == (200 if public else 401)
+    assert private.get("/_stcore/health").status_code == 200
+    private.cookies.update({"_streamlit_user": _cookie()})
+    assert private.get(path).status_code == 200
+
+
+def test_a_copy_of_a_cookie_is_worth_nothing_once_its_user_has_signed_out(guarded, workspace):
+    mine, other = _cookie(exp=time.time() + 3600), _cookie(exp=time.time() + 3601)
+    assert _get(guarded, _streamlit_user=mine).status_code == 200
+    TestClient(only_signed_in(_answering), cookies={"_streamlit_user": mine}).get("/auth/logout")
+    assert _get(guarded, _streamlit_user=mine).status_code == 401
+    assert _get(guarded, _streamlit_user=other).status_code == 200
+
+
+async def _answering(scope, receive, send):
+    await PlainTextResponse("answered")(scope, receive, send)
