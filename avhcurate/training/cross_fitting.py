@@ -19,7 +19,7 @@ from avhcurate.training.probe import ProbeHead
 STRENGTHS = tuple(4.0**power for power in range(7, -4, -1))
 #: They are compared on so many samples at most, each part of which is held out once, or only one where there are more.
 CHOICE_SAMPLES, PARTS = 12_000, 3
-_CHOICE_TOLERANCE, _TOLERANCE = 1e-3, 1e-5
+_CHOICE_TOLERANCE, _TOLERANCE = 1e-3, 1e-6
 #: The path to weaker penalties ends after so many that are worse than the best.
 _PATIENCE = 2
 #: Below so many numbers more threads cost more than they bring.

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from avhcurate.data import background
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from tests.fakes.datasets import add_dataset
@@ -82,3 +83,15 @@ def voteless_root(own_demo_root):
 def human_root(own_demo_root):
     """The digits as if their votes came from people."""
     return _votes_become(own_demo_root, lambda votes: votes.model_copy(update={"simulated": False, "note": ""}))
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Keeps what would have been started, and starts nothing."""
+    started = []
+
+    def start(root, argv, *, verb, dataset="", **_):
+        started.append((argv, verb, dataset))
+
+    monkeypatch.setattr(background, "start", start)
+    return started

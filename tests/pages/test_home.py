@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import avhcurate
-from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
@@ -32,18 +31,6 @@ def job(root, state, **more):
     record = kept.create("score", "digits", ["score", "digits", "--model=torchvision:resnet50"])
     kept.write(record.model_copy(update={"state": state, **more}))
     return record
-
-
-@pytest.fixture
-def no_process(monkeypatch):
-    """Keeps what would have been started, and starts nothing."""
-    started = []
-
-    def start(root, argv, *, verb, dataset="", **_):
-        started.append((argv, verb, dataset))
-
-    monkeypatch.setattr(background, "start", start)
-    return started
 
 
 def test_it_says_what_is_loaded(open_page, demo_root, words):

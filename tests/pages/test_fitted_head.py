@@ -1,0 +1,70 @@
+"""A run of fitted heads on the pages: which head speaks is said, details agree with the scores, and Home offers it."""
+
+import numpy as np
+import pytest
+
+from avhcurate.data.runs import FittedHeads
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
+
+
+@pytest.fixture
+def fitted_root(own_demo_root):
+    """The digits' run as if its head were one of three fitted ones: for what pages say, not for the numbers."""
+    run = Workspace(own_demo_root).dataset("digits").run()
+    class_weights, bias = run.head()
+    for fold in range(3):
+        run.write_head(class_weights, bias, fold)
+    run.write_folds((np.arange(1797) % 3).astype(np.int16))
+    heads = FittedHeads(
+        folds=3, seed=0, groups="writer", recipe={}, samples=1797, accuracy=0.985, loss=0.05, agreement=0.97
+    )
+    run.write_record(run.record.model_copy(update={"fitted": heads}))
+    return own_demo_root
+
+
+def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_root, words):
+    app = open_page("home", fitted_root)
+    text = words(app)
+    assert "Fitted head" in text
+    assert "scored by the one of 3 that saw nothing of its writer, nor its copies" in text
+    row = app.dataframe[0].value.iloc[0]
+    assert (row["Model"], row["Right"], row["Folds agree"]) == ("avhcurate:digits · fitted head", 0.985, 0.97)
+
+
+def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fitted_root, words, plant_map):
+    plant_map(fitted_root)
+    for page in ("map", "pseudo_labels"):
+        app = open_page(page, fitted_root)
+        assert not app.exception
+        assert "Class weights are those of the fitted head of all, which has seen every label" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "option"),
+    [
+        ("tells 1000 classes apart: fit a head for these 10 by --head fit", "jobs.--head=fit", "--head=fit"),
+        ("or take its own rows by --classes-from-model", "jobs.--classes-from-model", "--classes-from-model"),
+    ],
+)
+def test_a_model_of_other_classes_offers_the_way_on_as_a_button(
+    open_page, own_demo_root, no_process, message, key, option
+):
+    kept = Jobs(own_demo_root)
+    record = kept.create("score", "digits", ["score", "digits", "--model=efficientnet-lite0"])
+    kept.write(record.model_copy(update={"state": "failed", "message": message}))
+    app = open_page("home", own_demo_root)
+    app.button(key=key).click().run()
+    assert no_process == [([*record.argv, option], "score", "digits")]
+
+
+def test_the_form_asks_for_a_fitted_head_with_folds_and_groups(open_page, own_demo_root, no_process):
+    app = open_page("home", own_demo_root)
+    app.number_input(key="home.score_folds").set_value(3)
+    start = next(button for button in app.button if button.label == "Start scoring")
+    start.click().run()
+    assert "folds and groups are of a fitted head" in app.error[0].value
+    app.selectbox(key="home.score_head").set_value("fit")
+    next(button for button in app.button if button.label == "Start scoring").click().run()
+    options = ["--model=avhcurate:digits", "--head=fit", "--folds=3"]
+    assert no_process == [(["score", "digits", *options], "score", "digits")]
