@@ -16,7 +16,8 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="avhcurate:NAME, torchvision:NAME, timm:NAME, efficientnet-lite0/1/2 or PACKAGE.MODULE:FACTORY."
+            help="avhcurate:NAME, torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, transformers:FOLDER-or-HUB or "
+            "PACKAGE.MODULE:FACTORY."
         ),
     ],
     loss: Annotated[Loss, typer.Option(help="softmax, or avh or cosine on directions alone.")] = "softmax",

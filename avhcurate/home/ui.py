@@ -202,7 +202,7 @@ class ScoreCommand(Command):
     prompt: str = forms.lines(
         "For `clip:`. A prompt a line, with {} for the class name; of several the mean is taken.", "a photo of a {}"
     )
-    classes: str = forms.text("For `clip:`. Names in order: `cat,dog`, or a file of names.", "the dataset's", 200)
+    classes: str = forms.text("For `clip:`. Names in order: `cat,dog`, or a file of names.", "the dataset's", 300)
 
     def __post_init__(self) -> None:
         if not (self.model or "").strip():

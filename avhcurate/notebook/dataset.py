@@ -11,7 +11,7 @@ import pandas as pd
 from avhcurate.curate import annotations
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
-from avhcurate.notebook.jobs import running_job
+from avhcurate.notebook.jobs import Repeated, running_job
 from avhcurate.notebook.opened import OpenedDataset, filters_of
 from avhcurate.notebook.samples import Samples, chosen, chosen_ids
 from avhcurate.table.filters import Filters
@@ -46,6 +46,8 @@ class Dataset(OpenedDataset):
         crop: int | None = None,
         mean: Sequence[float] | float | None = None,
         std: Sequence[float] | float | None = None,
+        prompts: Sequence[str] = (),
+        classes: Sequence[str] = (),
         device: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
@@ -53,9 +55,10 @@ class Dataset(OpenedDataset):
     ) -> "Dataset":
         """Runs a model over the images and opens the dataset on this run; what was scored already is not run again.
 
-        `model` and the options are those of `avhcurate score`; `weights` is a file, or "random". It is the workspace's
-        job, which the app shows; an interrupt (Ctrl-C, or the kernel's) stops it, and the same call resumes. Raises
-        CurateError for an unknown model, for weights that do not fit, and while another job runs.
+        `model` and the options are those of `avhcurate score`; `weights` is a file, or "random"; `prompts` (templates
+        with {}) and `classes` (names in order) are for a zero-shot `clip:NAME`. It is the workspace's job, which the
+        app shows; an interrupt (Ctrl-C, or the kernel's) stops it, and the same call resumes. Raises CurateError for an
+        unknown model, for weights that do not fit, and while another job runs.
 
         >>> import avhcurate
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
@@ -68,8 +71,9 @@ class Dataset(OpenedDataset):
         shape = {"head": head, "resize": resize, "crop": crop, "mean": mean, "std": std}
         work = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
         place = weights if weights is None or weights == "random" else Path(weights)
-        spec = ModelSpec(name=model, weights=place, **shape)
+        spec = ModelSpec(name=model, weights=place, prompts=tuple(prompts), class_names=tuple(classes), **shape)
         given = {"model": model, "weights": weights} | shape | work
+        given |= {"prompt": Repeated(prompts), "classes": tuple(classes) or None}
         with running_job(self.workspace, self.name, "score", given) as progress:
             run = score_dataset(self.workspace, self.name, spec, **work, progress=progress)
         return self._on_run(run.name)

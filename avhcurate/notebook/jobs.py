@@ -18,16 +18,22 @@ def running_job(workspace: Workspace, dataset: str, verb: str, given: Mapping[st
         yield progress
 
 
+class Repeated(tuple[str, ...]):
+    """Texts of an option that is given once for each."""
+
+
 def _argument(name: str, value: Any) -> list[str]:
     """An option as the command line has it; none for what was not given.
 
     >>> _argument("batch_size", 8), _argument("mean", (0.5, 0.5)), _argument("out_of_fold", True)
     (['--batch-size=8'], ['--mean=0.5,0.5'], ['--out-of-fold'])
-    >>> _argument("crop", None)
-    []
+    >>> _argument("crop", None), _argument("prompt", Repeated(["a {}", "the {}"]))
+    ([], ['--prompt=a {}', '--prompt=the {}'])
     """
     if value is None or value is False:
         return []
     option = f"--{name.replace('_', '-')}"
+    if isinstance(value, Repeated):
+        return [f"{option}={text}" for text in value]
     text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return [option if value is True else f"{option}={text}"]

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import avhcurate
 from avhcurate import scores
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.service import rebuild_model, score_dataset
@@ -60,6 +62,14 @@ def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
     assert run.record.prompts.templates == TEMPLATES
     assert list(run.record.prompts.names) == run.record.classes == ["cat", "dog", "fox"]
     np.testing.assert_array_equal(rebuild_model(run, None).class_weights, run.class_weights())
+
+
+def test_a_notebook_says_the_same_and_leaves_a_job_that_can_be_resumed(unlabelled, run, clip):
+    dataset = avhcurate.open(unlabelled.root, "pets").score(clip, prompts=TEMPLATES, classes=["cat", "dog", "fox"])
+    assert dataset.table["avc"].notna().all()
+    argv = Jobs(unlabelled.root).newest().argv
+    assert {f"--prompt={template}" for template in TEMPLATES} | {"--classes=cat,dog,fox"} < set(argv)
+    assert len(unlabelled.dataset("pets").runs()) == 1
 
 
 def test_labels_get_avh_by_the_names_of_the_dataset(workspace, tmp_path, clip):
