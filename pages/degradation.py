@@ -13,6 +13,13 @@ from avhcurate.ui.user_errors import plain
 st.title("Degradation")
 page = frame.with_run()
 subtitle(page, "Images made worse step by step: a score of hardness should follow every step.", votes=False)
+if page.table.run is not None and page.table.run.record.attached is not None:
+    frame.lacking(
+        page,
+        "network",
+        "It was attached from outputs computed elsewhere, and degraded images must go through the network. Score the "
+        "dataset with a model on the Home page.",
+    )
 job = job_panel(page.workspace)
 busy = job is not None and job.active
 folder = degradation_ui.chosen_degradation(page)

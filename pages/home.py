@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from avhcurate.home import ui as home_ui
+from avhcurate.home import ui_attach
 from avhcurate.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
@@ -38,11 +39,13 @@ home_ui.spread(page)
 own_columns(page)
 st.space("small")
 home_ui.model_runs(table)
+ui_attach.about_attached(table)
 
 st.space("small")
 with st.container(border=True):
     FORMS = {
         "Score with a model": partial(home_ui.score_form, root, table),
+        "Attach outputs": partial(ui_attach.attach_form, root, table),
         "Attach votes": partial(home_ui.votes_form, root, table),
         "Import images": partial(home_ui.import_form, root),
         "Fetch public data": partial(home_ui.fetch_form, root),

@@ -14,6 +14,8 @@ from avhcurate.ui.page_header import subtitle
 st.title("Map")
 page = frame.with_run()
 subtitle(page, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
+if page.table.run is not None and not page.table.run.has_features:
+    frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
 map_ui_region.go_to_gallery()
 job = job_panel(page.workspace)
 busy = job is not None and job.active

@@ -13,12 +13,19 @@ from avhcurate.ui.score_help import RULE_NAMES
 st.title("Pseudo-labels")
 page = frame.with_run()
 subtitle(page, "Class-balanced labels for self-training. Given labels are for evaluation only: none is used to select.")
+if page.table.run is not None and not page.table.run.has_logits:
+    frame.lacking(
+        page,
+        "logits",
+        "Pseudo-labels are classes that a network predicts: attach its logits, probabilities or class weights too.",
+        "--features FILE --probs FILE",
+    )
 if not page.count:
     nothing_matches()
 
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:
-    rule, portion = pseudo_labels_ui.choose_rule(page.view)
+    rule, portion = pseudo_labels_ui.choose_rule(page)
 result = pseudo_labels_ui.select(page.table, rule=rule, portion=portion, filters=page.filters)
 with toolbar:
     pseudo_labels_ui.export_menu(page.table, result)
@@ -34,18 +41,9 @@ with right:
 with st.expander("Thresholds and counts per class"):
     pseudo_labels_ui.class_table(result)
 
-by_avc, by_softmax, ids = pseudo_labels_ui.avc_and_softmax(page, portion)
 st.subheader("Where the gates differ")
-st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
-left, right = halves()
-with left:
-    title = "Selected by AVC and not by softmax"
-    one = pseudo_labels_ui.selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
-with right:
-    title = "Selected by softmax and not by AVC"
-    other = pseudo_labels_ui.selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
-
-show_details(page, view_holding([one, other], page.view.sample))
+shown = pseudo_labels_ui.where_gates_differ(page, portion)
+show_details(page, view_holding(shown, page.view.sample))
 # Last, so that the rest of the page does not wait for it.
 with curve:
     pseudo_labels_ui.portion_chart(page, rule, portion)

@@ -13,6 +13,10 @@ from avhcurate.ui.page_header import subtitle
 st.title("Suspects")
 page = frame.with_run()
 subtitle(page, "Labels that are likely wrong, the most suspect first, and what speaks against each.")
+if page.table.run is not None and not page.table.run.has_features:
+    frame.lacking(
+        page, "embeddings", "Suspects are found by angles and nearest neighbours of embeddings.", "--features FILE"
+    )
 job = job_panel(page.workspace)
 busy = job is not None and job.active
 folder = suspects_ui.chosen_list(page)

@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
+from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes.grids import GridDesign, known_members, negative_pool, prototypes, similar_classes
 
 #: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first.
 Queue = Literal["random", "hardest", "disagreement", "fewest"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
-#: The score that finds known members where no votes do.
-_SCORE = "avh"
 
 
 class TaskPool:
@@ -36,11 +36,12 @@ class TaskPool:
     def __init__(self, table: DatasetTable) -> None:
         self.annotated, self.classes = table.annotated, table.counter.classes
         self._table, self._run = weakref.ref(table), table.run  # the pool of a table must not keep it alive
-        frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", _SCORE])
+        frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
         self.paths = frame["path"].to_numpy(object)
         self.eligible = ~frame["excluded"].to_numpy(bool) & frame["problem"].isna().to_numpy()
-        self._easy = frame[_SCORE].to_numpy(float) if table.run else None
+        #: High = hard, by the score that finds known members where no votes do.
+        self._easy = SCORES[table.hardness].sign * frame[table.hardness].to_numpy(float) if table.run else None
         human = table.votes is not None and not table.simulated
         self._hsf = frame["hsf"].to_numpy(float) if human else None
         self._votes = frame["votes"].fillna(0).to_numpy(float) if human else None
@@ -100,10 +101,10 @@ class TaskPool:
     @cached_property
     def _similar(self) -> np.ndarray | None:
         run, number = self._run, len(self.classes)
-        if run is None or number < 2:
+        if run is None or number < 2 or not (run.has_class_weights or run.has_features):
             return None
-        weights = run.class_weights()
-        if len(weights) < number:  # the model knows fewer classes than the dataset has
+        weights = run.class_weights() if run.has_class_weights else np.empty((0, run.record.width))
+        if len(weights) < number:  # the run knows fewer classes than the dataset has, or none
             weights = prototypes(run.features(), self.labels, number)
         return similar_classes(weights[:number])
 
@@ -138,10 +139,19 @@ class TaskPool:
             raise CurateError(
                 "models disagree only where two have been run: score with another, or choose another queue"
             )
-        scores = [pq.read_table(run.scores_path, columns=["id", "predicted", _SCORE]).to_pandas() for run in runs]
+        scores = [_hardness_of(run) for run in runs]
         by_id = [rows.set_index("id").reindex(range(len(self.labels))) for rows in scores]
         spread = prediction_spread(np.stack([rows["predicted"].fillna(-1).to_numpy(np.int64) for rows in by_id]))
-        return spread + 1e-3 * np.nan_to_num(rank_spread(np.stack([rows[_SCORE].to_numpy(float) for rows in by_id])))
+        return spread + 1e-3 * np.nan_to_num(
+            rank_spread(np.stack([rows["hardness"].to_numpy(float) for rows in by_id]))
+        )
+
+
+def _hardness_of(run: RunFolder) -> pd.DataFrame:
+    """`id, predicted, hardness` of a run, by the measure of hardness that it has; large = hard."""
+    key = hardness_key(pq.read_schema(run.scores_path).names)
+    rows = pq.read_table(run.scores_path, columns=["id", "predicted", key]).to_pandas()
+    return rows.assign(hardness=SCORES[key].sign * rows[key])[["id", "predicted", "hardness"]]
 
 
 def queue_order(

@@ -67,7 +67,7 @@ def correlate(
 def disagree(
     name: options.NameArgument,
     model: options.ModelOption = None,
-    score: Annotated[str, typer.Option(help="Score that says what is hard for the network.")] = "avh",
+    score: Annotated[str | None, typer.Option(help="Score that says what is hard for the network [AVH].")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write both sets to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -87,6 +87,6 @@ def disagree(
     for key, title in disagreement_service.SETS.items():
         in_set = rows[rows["set"] == key]
         print(f"{title}: {len(in_set)} of {gap.sets.samples}")
-        columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", score]))
+        columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))
         if len(in_set):
             print(in_set[columns].head(10).to_string(index=False) + "\n")

@@ -32,6 +32,8 @@ def project(
 
     Both maps are kept; the same call again does nothing, or resumes.
     """
+    import numpy as np
+
     from avhcurate.map.service import project_dataset
 
     space = options.open_workspace(workspace)
@@ -52,7 +54,8 @@ def project(
     if as_json:
         options.print_json({"record": record.model_dump(mode="json"), "coordinates": str(path)})
         return
-    weights = f"{record.num_classes} class weights"
+    placed = int(np.isfinite(folder.class_weights()).all(axis=1).sum())
+    weights = f"{placed} class weights" if placed else "no class weights, since the run was attached without"
     print(f"{name}, {record.run}: map {record.name} of {record.placed:,} samples and {weights}")
     print(f"{path} holds id, x and y; see it on the page Map: avhcurate serve")
 

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from avhcurate.compare import statistics
 from avhcurate.compare.samples import LabelledSamples, read_scores, shared_samples
+from avhcurate.data.runs import RunFolder
+from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.stats import correlation_tests
 from avhcurate.stats.correlation import ALL
@@ -24,7 +27,8 @@ class RunPair:
     """Two runs on the samples that both scored.
 
     `points`: `id, label, hsf, bin, people, a_predicted, b_predicted, a_right, b_right, a, b, a_rank, b_rank`, a row a
-    sample; a and b are AVH, relative AVH where the runs have different numbers of classes (`measure`); ranks are shares
+    sample; a and b are AVH, relative AVH where the runs have different numbers of classes, or what both have in
+    its place (`measure`); ranks are shares
     in (0, 1), large = hard. `tests`: a row a score and bin, as `correlation_tests.compare`. `only`: how many A alone
     has right, how many B alone, and McNemar's p. `spearman`: of a with b. `left_out`: labelled samples in view that A,
     that B has not scored.
@@ -60,7 +64,7 @@ def compare_pair(
     shared = shared_samples(table, [first, second], keys, filters)
     samples, runs = shared.samples, shared.runs
     classes = [run.record.num_classes for run in runs]
-    measure = "avh" if len(set(classes)) == 1 else "relative_avh"
+    measure = _measure(runs, same_classes=len(set(classes)) == 1)
     a, b = (read_scores(run, samples.ids, {measure, *keys}) for run in runs)
     points = pd.DataFrame(
         {"id": samples.ids, "label": samples.labels, "hsf": samples.hsf, "bin": samples.bin, "people": samples.people}
@@ -85,6 +89,18 @@ def compare_pair(
         max(*classes, int(samples.labels.max()) + 1),
         table.edges,
         table.simulated,
+    )
+
+
+def _measure(runs: Sequence[RunFolder], *, same_classes: bool) -> str:
+    """The measure of hardness that both runs have; refused where they share none."""
+    both = set.intersection(*(set(pq.read_schema(run.scores_path).names) for run in runs))
+    usual = "avh" if same_classes else "relative_avh"
+    for key in (usual, "prototype_hardness", "loss"):
+        if key in both:
+            return key
+    raise CurateError(
+        f"runs {runs[0].name} and {runs[1].name} share no measure of hardness: one lacks logits, the other embeddings"
     )
 
 

@@ -16,6 +16,7 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes import bins
 
 #: Scores that every run has, and so can be compared between runs.
@@ -139,6 +140,11 @@ def _people(table: DatasetTable, ids: np.ndarray, labels: np.ndarray) -> np.ndar
     selected, shown = (votes[name].to_numpy()[rows] for name in ("selected", "shown"))
     people[voted[shown > 0]] = (2 * selected > shown)[shown > 0]
     return people
+
+
+def hardness_of_run(run: RunFolder) -> str:
+    """Key of the score that stands for how hard a sample is for a run: AVH where it has class weights."""
+    return hardness_key(pq.read_schema(run.scores_path).names)
 
 
 def scored(run: RunFolder, ids: np.ndarray) -> np.ndarray:

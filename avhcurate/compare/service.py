@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.compare import statistics
-from avhcurate.compare.samples import LabelledSamples, read_scores, shared_samples
+from avhcurate.compare.samples import LabelledSamples, hardness_of_run, read_scores, shared_samples
 from avhcurate.scores import SCORES
 from avhcurate.stats import calibration, correlation_tests
 from avhcurate.stats.calibration import BINNINGS, Calibration
@@ -35,7 +35,8 @@ class SideBySide:
     over all samples, as `correlation_tests.compare` gives it, with `score`. `avh`, `norm`: Spearman between the runs
     (R, R).
     `follows`: AVH and norm with HSF of every run, `findings` the verdicts on discoveries 4 and 5.
-    `calibrations`: by run and binning. `ranks`: percentile ranks of AVH (n,) by run, of `samples`.
+    `calibrations`: by run and binning. `ranks`: percentile ranks of hardness (n,) by run, of
+    `samples`: of AVH, or of what stands for it in a run without class weights.
     """
 
     table: pd.DataFrame
@@ -69,11 +70,15 @@ def side_by_side(
     columns: dict[str, dict[str, np.ndarray]] = {}
     calibrations: dict[tuple[str, str], Calibration] = {}
     for run in shared.runs:
-        read = read_scores(run, samples.ids, {*_COLUMNS, *keys})
+        own = hardness_of_run(run)
+        read = read_scores(run, samples.ids, {*_COLUMNS, *keys, own})
         right = read["predicted"] == samples.labels
         columns[run.name] = {name: read[name] for name in {"avh", "norm", *keys}} | {"right": right}
+        columns[run.name]["hardness"] = SCORES[own].sign * read[own]
+        sure = np.isfinite(read["max_confidence"])  # of no sample where the run has no logits
         for binning in BINNINGS:
-            calibrations[run.name, binning] = calibration.calibrate(read["max_confidence"], right, binning=binning)
+            one = calibration.calibrate(read["max_confidence"][sure], right[sure], binning=binning)
+            calibrations[run.name, binning] = one
         rows.append(
             {"run": run.name, "model": called[run.name], "classes": run.record.num_classes}
             | _quality(samples, right, read)
@@ -94,7 +99,7 @@ def side_by_side(
         summary[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
         [discoveries.avh_follows_hsf(models, samples.hsf), discoveries.norm_is_inconsistent(models, samples.hsf)],
         calibrations,
-        {name: rank_shares(c["avh"]) for name, c in columns.items()},
+        {name: rank_shares(c["hardness"]) for name, c in columns.items()},
         samples,
         shared.labelled,
         table.simulated,

@@ -44,10 +44,16 @@ def part(page: Opened, runs: Sequence[RunFolder]) -> str:
         st.segmented_control,
         "Part",
         page.view,
-        {name: PARTS[name] for name in possible},
+        {name: PARTS[name] for name in possible} | _scatter_title(runs, possible),
         on_change=PART.restart,
         label_visibility="collapsed",
     )
+
+
+def _scatter_title(runs: Sequence[RunFolder], possible: Sequence[str]) -> dict[str, str]:
+    """The part that draws hardness of A against B, where not every run has AVH."""
+    lacking = "scatter" in possible and not all(run.has_class_weights for run in runs)
+    return {"scatter": "Hardness against hardness"} if lacking else {}
 
 
 def filters_note(page: Opened) -> None:

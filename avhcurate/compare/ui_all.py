@@ -16,7 +16,7 @@ from avhcurate.training_dynamics.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import html_table, table_row
+from avhcurate.ui.html_table import estimate, html_table, table_row
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.score_help import score_name
@@ -53,8 +53,10 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
 def _below_table(runs: SideBySide) -> str:
     n, labelled = len(runs.samples), runs.labelled
     lacking = f"{labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run. "
+    attached = [row["model"] for row in runs.table.to_dict("records") if row["avh"] != row["avh"]]
+    without = f"No AVH of {plain(', '.join(attached))}: attached without class weights. " if attached else ""
     return (
-        f"n {n:,}: labelled samples in view that every run has scored. {lacking if n < labelled else ''}"
+        f"{without}n {n:,}: labelled samples in view that every run has scored. {lacking if n < labelled else ''}"
         "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of "
         "the classes' accuracies. ECE over 15 bins of the predicted class's probability; “chance” is what a perfectly "
         "calibrated model stays below in 97.5 % of draws. Brier: sum over classes, 0 to 2. NLL in nat."
@@ -65,12 +67,15 @@ def _reliability(page: Opened, runs: SideBySide) -> None:
     st.subheader("Is it as sure as it is right?")
     names = {key: name.capitalize() for key, name in BINNINGS.items()}
     binning = BINNING.show(st.segmented_control, "Bins", page.view, names, label_visibility="collapsed")
-    rows = runs.table.head(_MOST_LINES)
+    rows = runs.table[runs.table["ece_mass"].notna()].head(_MOST_LINES)
+    if rows.empty:
+        st.caption("No run here has logits or probabilities, so none says how sure it is.")
+        return
     show_chart(
         reliability({row["model"]: runs.calibrations[row["run"], binning] for row in rows.to_dict("records")}),
         key="models.reliability",
     )
-    if len(runs.table) > _MOST_LINES:
+    if runs.table["ece_mass"].notna().sum() > _MOST_LINES:
         st.caption(f"The first {_MOST_LINES} of {len(runs.table)} runs. A larger dot holds more samples.")
     else:
         st.caption("On the dashed line confidence is what it says. A larger dot holds more samples.")
@@ -111,11 +116,9 @@ def _runs_html(runs: SideBySide, keys: Sequence[str]) -> str:
         cells = [
             f"{row['n']:,}",
             interval_cell(row, "accuracy", 1, percent=True),
-            f"{100 * row['class_accuracy']:.1f}",
+            _number(100 * row["class_accuracy"], 1),
             *(_ece(row, f"ece_{binning}") for binning in BINNINGS),
-            f"{row['brier']:.4f}",
-            f"{row['nll']:.4f}",
-            f"{row[measure]:.4f}",
+            *(_number(row[key], 4) for key in ("brier", "nll", measure)),
             *(interval_cell(row, f"{key}_hsf", 3) for key in keys),
         ]
         name = f"{escape(row['model'])}<small>{row['classes']} classes</small>"
@@ -145,6 +148,13 @@ def _tests_html(runs: SideBySide, names: Mapping[str, str]) -> str:
     return html_table(["First − second", "Score", "n", "First", "Second", "Difference of z", "p"], rows)
 
 
+def _number(value: float, digits: int) -> str:
+    """A number of a run, a dash where the run lacks what it is computed from."""
+    return estimate(value, float("nan"), float("nan"), digits)
+
+
 def _ece(row: Mapping[Any, Any], key: str) -> str:
+    if row[key] != row[key]:
+        return "–"
     ends = f"{row[f'{key}_low']:.3f} to {row[f'{key}_high']:.3f}"
     return f"{row[key]:.3f}<small>{ends}</small><small>chance {row[f'{key}_chance']:.3f}</small>"

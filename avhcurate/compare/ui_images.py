@@ -44,9 +44,7 @@ def _look(tile: Tile, points: pd.DataFrame, classes: Sequence[str]) -> Tile:
     hard = " · ".join(f"{side.upper()} {_percent(row[f'{side}_rank'])}" for side in "ab")
     says = " · ".join(f"{side.upper()} {classes[int(row[f'{side}_predicted'])]}" for side in "ab")
     differs = not (row["a_right"] and row["b_right"])
-    return replace(
-        tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile of AVH {hard}, says {says}"
-    )
+    return replace(tile, score=hard, sub=says, differs=differs, alt=f"{tile.alt}, percentile {hard}, says {says}")
 
 
 def _percent(rank: float) -> str:

@@ -169,7 +169,7 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList:
         )
         easy, hard = CUTS.show(
             st.slider,
-            "Percentiles of AVH: easy up to, hard from",
+            f"Percentiles of {score_name(pair.measure)}: easy up to, hard from",
             page.view,
             _LEAST_CUT,
             _MOST_CUT,
@@ -180,16 +180,17 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList:
     if chosen == "all":
         side_by_side = runs_shown(page)
         ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.samples)
-        what = f"at or above percentile {100 * hard:.0f} of AVH in each of {len(side_by_side.ranks)} runs"
+        what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(side_by_side.ranks)} runs"
         order = "highest mean percentile first"
     else:
         ids, n = run_pair.hard_for_one(pair, for_a=chosen == "a", easy=easy, hard=hard), len(pair.points)
         one, other = ("A", "B") if chosen == "a" else ("B", "A")
-        what = f"at or above percentile {100 * hard:.0f} of AVH of {one}, at or below {100 * easy:.0f} of {other}"
+        name = score_name(pair.measure)
+        what = f"at or above percentile {100 * hard:.0f} of {name} of {one}, at or below {100 * easy:.0f} of {other}"
         order = "widest difference first"
     share = 100 * len(ids) / n if n else 0.0
     st.caption(
         f"n {len(ids):,} of {n:,} ({share:.1f} %) · {what} · {order}. A percentile is the share of the compared "
-        "samples with a lower AVH, ties counted half."
+        "samples with a lower value, ties counted half."
     )
     return ImageList(SETS[chosen], ids.tolist())

@@ -55,6 +55,8 @@ def scatter(page: Opened, pair: RunPair) -> tuple[ImageList | None, int | None]:
         note += " The shade shows how many lie in a cell; those that lie alone are drawn. A selection takes all."
     if pair.measure == "relative_avh":
         note += " Relative AVH, since the runs tell different numbers of classes apart."
+    elif pair.measure != "avh":
+        note += f" {measure}, since a run was attached without class weights and has no AVH."
     st.caption(f"{note} {hint} On the dashed line both find a sample equally hard.")
     if region is None:
         return None, clicked

@@ -33,17 +33,21 @@ class Gap:
 def disagree(
     table: DatasetTable,
     *,
-    key: str = "avh",
+    key: str | None = None,
     filters: Filters | None = None,
     hsf_cuts: Cuts = HSF_CUTS,
     score_cuts: Cuts = SCORE_CUTS,
 ) -> Gap:
-    """The samples in view on which people and the network differ by score `key`; refused without votes or a run."""
+    """The samples in view on which people and the network differ by score `key`; refused without votes or a run.
+
+    Default: AVH, else the best measure of hardness that the run has.
+    """
     name = table.dataset.name
     if table.run is None or table.votes is None:
         missing = "model run" if table.run is None else "human votes"
         command = f"score {name} --model MODEL" if table.run is None else f"votes {name} FILE"
         raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
+    key = key or table.hardness
     check_scores(table, [key])
     points = table.frame(filters or Filters(), columns=["id", "hsf", key])
     sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].harder, hsf_cuts=hsf_cuts, score_cuts=score_cuts)

@@ -63,9 +63,9 @@ class GapSettings:
 
 
 def settings_of(page: Opened) -> GapSettings:
-    """Settings of the address; AVH where the run does not have the score."""
+    """Settings of the address; the run's own measure of hardness where it does not have the score."""
     view, key = page.view, SCORE.of(page.view)
-    return GapSettings(key if key in page.table.scores else SCORE.default, BY_HSF.of(view), BY_SCORE.of(view))
+    return GapSettings(key if key in page.table.scores else page.table.hardness, BY_HSF.of(view), BY_SCORE.of(view))
 
 
 def choose_cuts(page: Opened, settings: GapSettings) -> None:

@@ -23,8 +23,8 @@ _README = """# {name} for cleanlab
     print(pd.read_csv("samples.csv").iloc[rows])
 
 Rows are the same in all files: `labels.npy` (n) curated labels, `pred_probs.npy` (n, K) softmax, `features.npy` (n, D)
-embeddings, `samples.csv` all columns. Samples without a label or a prediction are left out. cleanlab expects
-probabilities of images that the model has not learnt from.
+embeddings, where the run has any, `samples.csv` all columns. Samples without a label or a prediction are left out.
+cleanlab expects probabilities of images that the model has not learnt from.
 """
 
 
@@ -35,6 +35,8 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
         raise CurateError(
             f"cleanlab needs a model's probabilities: run `avhcurate score {table.dataset.name} ...` first"
         )
+    if not run.has_logits:
+        raise CurateError(f"run {run.name} has no probabilities for cleanlab: attach it again with --logits or --probs")
     labelled = table.frame(filters, columns=["curated_label", "predicted"])
     usable = labelled[labelled.notna().all(axis=1)]
     if usable.empty:
@@ -50,25 +52,26 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Path, n: int) -> None:
-    features = run.features()
+    num_classes, width = run.record.num_classes, run.record.width
 
     def array(name: str, kind: type, *width: int) -> np.memmap:
         return np.lib.format.open_memmap(path / f"{name}.npy", "w+", kind, (n, *width))
 
-    labels, embedded = array("labels", np.int64), array("features", np.float32, features.shape[1])
-    probs = array("pred_probs", np.float32, run.record.num_classes)
+    labels, probs = array("labels", np.int64), array("pred_probs", np.float32, num_classes)
+    embedded = array("features", np.float32, width) if run.has_features else None
     start = 0
     with text_file(path / "samples.csv") as stream:
         for frame in frames(table, filters):
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)
-            block = features[ids]
             labels[rows] = frame["curated_label"].astype(np.int64)
-            embedded[rows] = block
+            if embedded is not None:
+                embedded[rows] = run.features_of(ids)
             probs[rows] = softmax(run.logits_of(ids), axis=1)
             frame["tags"] = frame["tags"].map(";".join)
             stream.write(csv_text(frame, header=start == 0))
             start = rows.stop
     for written in (labels, embedded, probs):
-        written.flush()
+        if written is not None:
+            written.flush()

@@ -110,7 +110,8 @@ def _votes(table: DatasetTable) -> dict[int, Sequence[int]]:
 def _prediction(row: dict[str, Any], table: DatasetTable) -> dict[str, Any]:
     assert table.run is not None  # it predicted
     result = [choice(row["predicted_name"])]
-    return {"model_version": table.run.name, "score": row["max_confidence"], "result": result}
+    score = {} if row["max_confidence"] is None else {"score": row["max_confidence"]}
+    return {"model_version": table.run.name, **score, "result": result}
 
 
 def _of_votes(counts: Sequence[int], classes: Sequence[str], *, ticks: bool) -> Iterator[dict[str, Any]]:

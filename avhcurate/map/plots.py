@@ -153,6 +153,8 @@ def _plain_steps(entries: Sequence[tuple[str, str]]) -> list[tuple[float, str]]:
 def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str]) -> None:
     """The class weights (K, 2) as diamonds; few of them carry their names."""
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
+    if not len(placed):
+        return
     opaque = {"marker": {"opacity": 1}}
     # Points of WebGL lie above all others, so these are such points too.
     figure.add_scattergl(

@@ -58,6 +58,8 @@ def project_dataset(
     run = dataset.run(model)
     if not run.complete:
         raise CurateError(f"the run {run.name} is not finished: run `avhcurate score` with it again to resume it")
+    if not run.has_features:
+        raise CurateError(f"run {run.name} has no embeddings to map: attach it again with --features")
     ids = run.scored_ids(limit)
     _check(len(ids), metric, neighbours, min_dist, seed)
     wide = _dimensions(pca, run.record.width, len(ids))
@@ -127,7 +129,7 @@ class _Mapping:
         narrow = moments.basis(self.wide, centred=self.metric == "euclidean") if self.wide else None
         kept = float(narrow.shares.sum()) if narrow else None
         self.umap.write_record(self._record(self.umap, "umap").model_copy(update={"kept": kept}))
-        weights, usable = prepare(self.run.class_weights(), "cosine")
+        weights, usable = self._directions()
         weights = weights[usable] * np.float32(moments.length)
         ids, places = self._write_rows(flat, narrow, moments.count, weights)
         of_classes = np.full((len(usable), 2), np.nan, np.float32)
@@ -139,6 +141,13 @@ class _Mapping:
             if not self.linear.complete:
                 done = {"finished": now(), "seconds": seconds, "placed": len(ids), "shares": shares}
                 self.linear.finish(record.model_copy(update=done), ids, places, of_classes)
+
+    def _directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Class weights (K, D) of length 1, and which have a direction: none of a run without class weights."""
+        if not self.run.has_class_weights:
+            shape = (self.run.record.num_classes, self.run.record.width)
+            return np.zeros(shape, np.float32), np.zeros(shape[0], bool)
+        return prepare(self.run.class_weights(), "cosine")
 
     def _write_rows(
         self, flat: Basis, narrow: Basis | None, count: int, weights: np.ndarray

@@ -267,6 +267,8 @@ def _counts(page: Opened, shown: MapInView, drawing: Drawing, *, density: bool) 
         sentences.append(f"{page.count - whole:,} samples in view have no place on this map.")
     if shown.color == "excluded" and page.filters.excluded is False:
         sentences.append("Excluded samples are hidden: choose Show on the left.")
+    if page.table.run is not None and not page.table.run.has_class_weights:
+        sentences.append("The run was attached without class weights, so the map shows none.")
     return " ".join([*sentences, "A selection takes all samples inside it."])
 
 

@@ -192,7 +192,7 @@ class Dataset(OpenedDataset):
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 
-    def disagree(self, score: str = "avh", *, where: str | Filters | None = None) -> pd.DataFrame:
+    def disagree(self, score: str | None = None, *, where: str | Filters | None = None) -> pd.DataFrame:
         """Samples that are hard for people and easy for the network, and the reverse, widest gap first.
 
         A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. Raises

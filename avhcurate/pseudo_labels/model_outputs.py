@@ -7,6 +7,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from avhcurate import scores
+from avhcurate.data.runs import RunFolder
 from avhcurate.pseudo_labels.rules import RULES, Gate, Rule, Selection, predictions, select
 
 #: Elements of one (block, K) or (block, D) matrix.
@@ -66,3 +67,32 @@ class ModelOutputs:
             block = np.array(self.features[rows if self.rows is None else self.rows[rows]], np.float64)
             block[~np.isfinite(block).all(axis=1)] = np.nan
             yield block
+
+
+@dataclass(frozen=True)
+class StoredOutputs:
+    """As `ModelOutputs`, of samples `ids` (N,) of an attached run: its logits may not be those of its class weights.
+
+    AVC is NaN where the run has no class weights, so that only gates on the softmax output can select.
+    """
+
+    run: RunFolder
+    ids: np.ndarray
+
+    def blocks(self, gate: Gate = "avc") -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(logits, AVC) of consecutive samples, as `ModelOutputs.blocks`."""
+        own = None
+        if self.run.has_class_weights:
+            own = ModelOutputs(self.run.features(), self.run.class_weights(), self.run.bias(), self.ids).blocks(gate)
+        start = 0
+        while start < len(self.ids):
+            avc = None if own is None else next(own)[1]
+            size = max(1, _BLOCK // self.run.record.num_classes) if avc is None else len(avc)
+            logits = self.run.logits_of(self.ids[start : start + size])
+            yield logits, np.full(logits.shape, np.nan) if avc is None else avc
+            start += size
+
+    def select(self, *, rule: Rule, portion: float, alpha: float | None = None) -> Selection:
+        """Selects pseudo-labels by a rule: see `rules.select`."""
+        gate = RULES[rule].gate if rule in RULES else "avc"
+        return select(partial(self.blocks, gate), rule=rule, portion=portion, alpha=alpha)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from avhcurate.data.runs import RunFolder
 from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import format_of, write_frame
-from avhcurate.pseudo_labels.model_outputs import ModelOutputs
-from avhcurate.pseudo_labels.rules import GATES, RULES, Rule, Selection, soft_labels
+from avhcurate.pseudo_labels.model_outputs import ModelOutputs, StoredOutputs
+from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, soft_labels
 from avhcurate.stats.intervals import share
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -65,6 +66,13 @@ class PseudoLabels:
         return share((self.selection.candidate[labelled] == self.labels[labelled]).sum(), labelled.sum())
 
 
+def rules_of(run: RunFolder) -> list[Rule]:
+    """The rules that a run can be selected by: none without logits, none on AVC without class weights."""
+    if not run.has_logits:
+        return []
+    return [rule for rule, spec in RULES.items() if run.has_class_weights or spec.gate not in ANGULAR]
+
+
 def select(
     table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
 ) -> PseudoLabels:
@@ -72,6 +80,10 @@ def select(
     if table.run is None:
         name = table.dataset.name
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
+    if rule in RULES and rule not in (possible := rules_of(table.run)):
+        missing, option = ("class weights", "--class-weights") if possible else ("logits", "--logits or --probs")
+        others = f", or choose from {', '.join(possible)}" if possible else ""
+        raise CurateError(f"rule {rule} needs {missing}, and run {table.run.name} has none: attach {option}{others}")
     filters = filters or Filters()
     samples = read_subset(table, filters, scored=True)
     if not len(samples.ids):
@@ -88,7 +100,8 @@ def select(
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
     """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
     rows = []
-    for rule, portion in itertools.product(GATES, PORTIONS):
+    possible = rules_of(table.run) if table.run else list(RULES)
+    for rule, portion in itertools.product([gate for gate in GATES if gate in possible], PORTIONS):
         result = select(table, rule=rule, portion=portion, filters=filters)
         rows.append((rule, portion, len(result.selected), *result.accuracy_interval()))
     return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
@@ -175,7 +188,9 @@ def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
     }
 
 
-def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs:
+def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs | StoredOutputs:
     assert table.run is not None
     run = table.run
+    if run.record.attached is not None:
+        return StoredOutputs(run, ids)
     return ModelOutputs(run.features(), run.class_weights(), run.bias(), ids)

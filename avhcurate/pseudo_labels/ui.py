@@ -23,12 +23,11 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.head_notes import HEAD_OF_ALL
-from avhcurate.ui.layout import fact
+from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import RULE_NAMES, score_name
 from avhcurate.ui.text import PAPER, accuracy_note
-from avhcurate.ui.url_state import View
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
@@ -58,9 +57,11 @@ their value, highest first, and take the value at portion $p$ of that list. A sa
 """.replace("PAPER", PAPER)
 
 
-def choose_rule(view: View) -> tuple[Rule, float]:
-    """Rule and portion, to be drawn in a row."""
-    rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in RULES})
+def choose_rule(page: Opened) -> tuple[Rule, float]:
+    """Rule and portion, to be drawn in a row; rules on AVC need a run with class weights."""
+    assert page.table.run is not None
+    view, possible = page.view, service.rules_of(page.table.run)
+    rule = RULE.show(st.segmented_control, "Rule", view, {rule: RULE_NAMES[rule] for rule in possible})
     portion = PORTION.show(st.slider, "Portion of each predicted class to trust", view, 0.05, 1.0, step=0.05, width=280)
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
@@ -138,6 +139,23 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
         st.caption(
             "Samples of the split “train” may be those that the model learnt from: filter by split to evaluate it."
         )
+
+
+def where_gates_differ(page: Opened, portion: float) -> list[GridView | None]:
+    """What only AVC and only softmax select, side by side."""
+    if page.table.run is not None and not page.table.run.has_class_weights:
+        st.caption("AVC is about class weights, and this run was attached without: there is no second gate to compare.")
+        return []
+    by_avc, by_softmax, ids = avc_and_softmax(page, portion)
+    st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
+    left, right = halves()
+    with left:
+        title = "Selected by AVC and not by softmax"
+        one = selected_by_one(page, title, by_avc, ids["first"], score="confidence", name="avc")
+    with right:
+        title = "Selected by softmax and not by AVC"
+        other = selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
+    return [one, other]
 
 
 def selected_by_one(

@@ -82,6 +82,8 @@ def measure_dataset(
     run = dataset.run(model) if model or any(run.complete for run in dataset.runs()) else None
     if run and not run.complete:
         raise CurateError(f"the run {run.name} is not finished: run `avhcurate score {name} ...` again to resume it")
+    if run and not run.has_features:  # probabilities cannot tell near duplicates apart
+        run = None
     folder = dataset.quality
     work = _Measuring(dataset, folder, dataset.record.samples, progress)
     with folder.alone():

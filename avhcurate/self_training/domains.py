@@ -115,7 +115,8 @@ def known_runs(
     model: as for scoring, or the name of a run of the second. None where there are no such runs.
     """
     theirs, ours = (
-        [run for run in reversed(one.runs()) if run.complete and run.record.limit is None] for one in (first, second)
+        [run for run in reversed(one.runs()) if run.complete and run.record.limit is None and run.has_features]
+        for one in (first, second)
     )
     for run in ours:
         fits = precision in ("auto", run.record.precision) or not model

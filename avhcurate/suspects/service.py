@@ -51,6 +51,7 @@ def find_suspects(
     """
     if table.run is None:
         raise CurateError(f"dataset {table.dataset.name} has no run: `avhcurate score {table.dataset.name} ...` first")
+    check_run(table.run, honest=honest)
     started = time.perf_counter()
     honest = honest and table.run.record.fitted is None
     search = _Search(table, table.run, progress)
@@ -98,6 +99,16 @@ def find_suspects(
         )
         folder.write_record(record)
     return folder
+
+
+def check_run(run: RunFolder, *, honest: bool) -> None:
+    """Refuses a run that was attached without what suspects are found by."""
+    if not run.has_features:
+        raise CurateError(f"run {run.name} has no embeddings to find suspects by: attach it again with --features")
+    if not (honest or run.has_class_weights):
+        raise CurateError(
+            f"run {run.name} has no class weights: give --out-of-fold, which trains heads on its embeddings"
+        )
 
 
 def export_table(table: DatasetTable, suspects: pd.DataFrame, record: SuspectsRecord) -> pd.DataFrame:

@@ -107,8 +107,12 @@ def start_form(page: Opened, *, busy: bool) -> None:
     """The form that starts the job."""
     assert page.table.run is not None
     about = {"dataset": page.table.dataset.name, "model": page.table.run.name, "limit": 0}
+    own_head = page.table.run.has_class_weights
+    if not own_head:
+        about["out_of_fold"] = True
+        st.caption("The run was attached without class weights: its samples are judged by heads out of fold.")
     with job_form(page.workspace.root, "suspects.start_", Suspects, busy=busy, then=_newest, **about) as form, row():
-        form.ask("sources", "out_of_fold", "folds")
+        form.ask("sources", *(["out_of_fold"] if own_head else []), "folds")
         form.submit("Look for suspects")
 
 

@@ -39,6 +39,8 @@ def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
     """The samples at the smallest angle to sample `id` in the run's embedding."""
     if table.run is None:
         raise CurateError("neighbours need a model run: score the dataset first")
+    if not table.run.has_features:
+        raise CurateError(f"run {table.run.name} has no embeddings, so no neighbours: attach it again with --features")
     return nearest(table.run.features(), id, count=count)
 
 
@@ -48,14 +50,19 @@ def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) 
     return rows.set_index("id", drop=False).loc[list(ids)].reset_index(drop=True)
 
 
-def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray, np.ndarray]:
-    assert table.run is not None  # a prediction came from a run
-    ids = np.array([id])
-    features, logits = table.run.features_of(ids).astype(np.float64), table.run.logits_of(ids)
-    # Those of the head that has scored it, so that they agree with its row.
-    ((_, class_weights, _),) = table.run.heads_of(ids)
-    odds = np.exp(logits[0] - logits[0].max())
-    return odds / odds.sum(), scores.avc(features, class_weights.astype(np.float64))[0]
+def _per_class(table: DatasetTable, id: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Softmax and AVC, each None where the run has no logits, no class weights."""
+    run, ids = table.run, np.array([id])
+    assert run is not None  # a prediction came from a run
+    softmax = avc = None
+    if run.has_logits:
+        odds = np.exp((logits := run.logits_of(ids))[0] - logits[0].max())
+        softmax = odds / odds.sum()
+    if run.has_class_weights:
+        # Those of the head that has scored it, so that they agree with its row.
+        ((_, class_weights, _),) = run.heads_of(ids)
+        avc = scores.avc(run.features_of(ids).astype(np.float64), class_weights.astype(np.float64))[0]
+    return softmax, avc
 
 
 def _vote_shares(table: DatasetTable, id: int) -> np.ndarray | None:

@@ -39,6 +39,16 @@ DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 #: Scores that tell how hard a sample is, the best first.
 _HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
 
+
+def hardness_key(columns: Container[str]) -> str:
+    """Key of the score among `columns` that stands for how hard a sample is: AVH, else the next best.
+
+    >>> hardness_key(["norm", "loss"])
+    'loss'
+    """
+    return next((key for key in _HARDNESS if key in columns), _HARDNESS[0])
+
+
 #: Columns of image quality, and their types.
 _QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
     "duplicate_group": "BIGINT",
@@ -169,7 +179,7 @@ class SampleTable:
     @property
     def hardness(self) -> str:
         """Key of the score that stands for how hard a sample is: AVH, else the best that the run has."""
-        return next((key for key in _HARDNESS if key in self.scores), _HARDNESS[0])
+        return hardness_key(self.scores)
 
     def annotate(self, state: pd.DataFrame) -> None:
         """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.

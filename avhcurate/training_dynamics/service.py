@@ -216,7 +216,7 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
     classes = [table.run.record.num_classes] if table.run else [training.record.num_classes for training in chosen]
     by_weights: dict[str, RunFolder] = {}
     for run in complete:
-        if run.record.num_classes in classes:
+        if run.record.num_classes in classes and run.has_class_weights:
             by_weights.setdefault(run.record.weights_sha256, run)
     for run in list(by_weights.values())[:MOST_MODELS]:
         rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()

@@ -74,7 +74,7 @@ def _dialog(frame: Opened, ids: np.ndarray) -> None:
         _image(frame, inspection.row)
         _curate(frame, inspection.row)
         _history(frame, id)
-        if inspection.softmax is not None:
+        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
             _neighbours(frame, id)
     with right:
         _compare(frame, inspection)
@@ -236,6 +236,6 @@ def _neighbours(frame: Opened, id: int) -> None:
     except CurateError as error:
         st.caption(plain(str(error)))
         return
-    rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns("avh")).assign(angle=near.angles)
+    rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns(frame.table.hardness)).assign(angle=near.angles)
     tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -113,6 +113,13 @@ def with_run() -> Opened:
         empty_state(title, "model_training", "Start a scoring job on the Home page, or run:", command=command)
         st.stop()
     return frame
+
+
+def lacking(frame: Opened, what: str, story: str, option: str = "") -> NoReturn:
+    """Ends the page of a run that lacks `what`: says why the page needs it, and which option of `attach` brings it."""
+    command = f"avhcurate attach {frame.table.dataset.name} {option}" if option else None
+    empty_state(f"This run has no {what}", "extension_off", story, command=command)
+    st.stop()
 
 
 def with_votes() -> Opened:

@@ -125,15 +125,15 @@ def list_view(
     ids: Sequence[int] | np.ndarray,
     *,
     about: str = "",
-    score: str = "avh",
+    score: str | None = None,
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
 ) -> GridView:
-    """The samples `ids` in their order; `about` names the list.
+    """The samples `ids` in their order; `about` names the list. `score` is that on the tiles: by default of hardness.
 
     `values` by id are those of `score` where the sample table has no such column; `look` changes a tile.
     """
-    order = np.asarray(ids, np.int64)
+    order, score = np.asarray(ids, np.int64), score or page.table.hardness
     tiles = _tiles(page, score, values, look)
     return register(
         GridView(

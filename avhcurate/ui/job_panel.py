@@ -23,6 +23,7 @@ _DOING = {
     "import": "Importing {}",
     "fetch": "Fetching {}",
     "votes": "Attaching votes to {}",
+    "attach": "Attaching outputs to {}",
     "demo": "Preparing the digits demo",
     "degrade": "Degrading images of {}",
     "quality": "Measuring images of {}",
@@ -37,7 +38,7 @@ _STOPPED = {
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
 #: Verbs that cannot be cancelled, whose progress does not count images, and that start over when started again.
-_NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train")
+_NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train", "attach")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
 _START_OVER = ("import", "votes", "demo", "project")

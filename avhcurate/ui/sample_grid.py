@@ -36,7 +36,7 @@ def sample_grid(
     ids: Sequence[int],
     *,
     about: str,
-    score: str = "avh",
+    score: str | None = None,
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
     pinned: bool = True,

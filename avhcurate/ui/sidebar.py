@@ -55,6 +55,9 @@ def _open(workspace: Workspace, view: View, notices: list[str], blind: bool) -> 
     notices += lost
     if table.run is None and view.sort in SCORES:
         view = replace(view, sort="id", descending=False)
+    elif view.sort in SCORES and view.sort not in table.scores:
+        key = table.hardness
+        view = replace(view, sort=key, descending=SCORES[key].harder == "high")
     count, problem = _filter(workspace, view, table)
     return Frame(workspace, view, table, count, problem)
 
@@ -99,6 +102,8 @@ def _describe(table: DatasetTable) -> None:
         badges.append(":gray-badge[No human votes]")
     if table.run is None:
         badges.append(":gray-badge[Not scored yet]")
+    elif not table.run.has_class_weights:
+        badges.append(":gray-badge[:material/extension: Attached, no class weights]")
     notes = [table.votes.note] if table.votes and table.votes.note else []
     if table.run and (text := head_note(table.run.record)):
         badges.append(":gray-badge[Fitted head]" if table.run.record.fitted else ":gray-badge[Classes by name]")

@@ -1,0 +1,103 @@
+"""The form on the Home page that attaches outputs computed elsewhere, and what the page says of a run made so."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.data.background import Command
+from avhcurate.data.runs import Attached
+from avhcurate.scoring.attached_arrays import AttachSpec
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.ui import job_forms as forms
+from avhcurate.ui.user_errors import plain
+
+_ABOUT = """
+Embeddings, class weights, logits or probabilities that were computed elsewhere make a run like any other: .npy, .npz,
+safetensors, Parquet or Arrow files on the server, or list columns that the import kept. With class weights it has every
+score; without, those of the softmax output, and angles to class prototypes, which are no classifier's AVH.
+"""
+
+
+def _array(help: str, usual: str, width: int = 300) -> Any:
+    """A path, or a column that the import kept."""
+    return forms.option(st.selectbox, options=[], accept_new_options=True, placeholder=usual, help=help, width=width)
+
+
+@dataclass(frozen=True)
+class AttachCommand(Command):
+    """Options of `avhcurate attach`.
+
+    >>> AttachCommand("pets", features="embedding", probs="out.npz:pred_probs", by="path").argv
+    ['attach', 'pets', '--features=embedding', '--probs=out.npz:pred_probs', '--by=path']
+    """
+
+    verb = "attach"
+    dataset: str
+    features: str = _array("Embeddings (N, D): FILE, FILE:NAME or a kept column.", "/data/features.npy")
+    probs: str = _array("Probabilities (N, K), or give logits.", "/data/probs.npy")
+    logits: str = _array("Logits (N, K).", "/data/logits.npy")
+    class_weights: str = _array("Weight (K, D) of the last linear layer, which AVH needs.", "/data/head.npz:weight")
+    bias: str = _array("Bias (K,) of that layer.", "/data/head.npz:bias")
+    by: str = forms.text("Which sample a row is: `order` of the dataset, `path`, or a column that both have.", "order")
+    rows: str = forms.text("Table with a row for each row, where the file holds numbers alone.", "in the file", 240)
+    name: str = forms.text("Name of the run.", "from the file")
+
+    def __post_init__(self) -> None:
+        names = ("features", "class_weights", "bias", "logits", "probs")
+        AttachSpec(**{name: (getattr(self, name) or "").strip() for name in names})
+
+
+def attach_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
+    """Files or kept columns, and the button that attaches them; kept columns are chosen already."""
+    kept = {name: column.role for name, column in table.dataset.lists.items()}
+    st.caption(_ABOUT)
+    if kept:
+        told = ", ".join(f"{name} ({table.dataset.lists[name].width:,} numbers)" for name in kept)
+        st.caption(plain(f"The import kept these columns: {told}."))
+
+    def ask(form: forms.JobForm, name: str) -> None:
+        first = next((column for column, role in kept.items() if role == name), None)
+        index = None if first is None else list(kept).index(first)
+        form.ask(name, options=list(kept), index=index)
+
+    with forms.job_form(root, "home.attach_", AttachCommand, busy=busy, dataset=table.dataset.name) as form:
+        with forms.row():
+            ask(form, "features")
+            ask(form, "probs")
+            form.submit("Attach outputs", "extension")
+        with forms.row():
+            ask(form, "class_weights")
+            ask(form, "bias")
+            ask(form, "logits")
+        with st.expander("More"), forms.row():
+            form.ask("by", "rows", "name")
+
+
+def about_attached(table: DatasetTable) -> None:
+    """Where the open run's outputs come from, and what it has and lacks."""
+    if table.run is None or (attached := table.run.record.attached) is None:
+        return
+    sources = "; ".join(
+        f"{file.role.replace('_', ' ')} of {file.source} ({file.sha256[:12]})" for file in attached.files
+    )
+    order = "in the dataset's order" if attached.by == "order" else f"matched by {attached.by}"
+    text = f"Run {table.run.name} was attached, rows {order}: {sources}. {' '.join(_lacks(table, attached))}"
+    st.caption(plain(text))
+    for note in attached.notes:
+        st.caption(plain(f"Note: {note}."))
+
+
+def _lacks(table: DatasetTable, attached: Attached) -> list[str]:
+    run, sentences = table.run, []
+    assert run is not None
+    if not run.has_class_weights:
+        sentences.append("Without class weights it has no AVH.")
+    if run.has_features and not run.has_class_weights and attached.predicted != "nothing":
+        sentences.append("Prototype scores are angles to class means, each sample left out of its own.")
+    if not run.has_features:
+        sentences.append("Without embeddings it has no angles, neighbours and map.")
+    if attached.predicted == "prototypes":
+        sentences.append("Without logits, predicted is the nearest prototype.")
+    return sentences
