@@ -243,7 +243,7 @@ def _compute(settings: ToySettings) -> ToyResult:
         norm=drawn.norm.reshape(-1, *shape).astype(np.float16),
         predicted=drawn.predicted.reshape(-1, *shape).astype(np.int8),
         curves=curves,
-        best_error=float(np.average(on_grid, weights=blobs.density(grid.points))),
+        best_error=blobs.mean_bayes_error,
         seconds=seconds,
         versions={name: version(name) for name in ("avhcurate", "numpy", "scipy", "torch")},
         created=now().isoformat(timespec="seconds"),

@@ -1,16 +1,19 @@
 """The data of the toy: overlapping Gaussians on the unit sphere or the plane, and their exact Bayes error."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr, logsumexp, ndtr
 
 from avhcurate.errors import CurateError
 from avhcurate.stats.ranks import spearman, standard_ranks
 
 SPACES = ("sphere", "plane")
+#: Points of Gauss and Legendre's rule in each part of a wedge.
+_NODES = 100
 #: How far the plane is drawn beyond the class centres, in standard deviations.
 _BEYOND = 2.5
 
@@ -108,6 +111,29 @@ class Blobs:
         array([0.5  , 0.119])
         """
         return 1 - self.posterior(points).max(axis=1)
+
+    @property
+    def mean_bayes_error(self) -> float:
+        """How often the best possible classifier errs over all points; exact but for rounding.
+
+        It is right where a point lies in the wedge of its class, within pi / K of the centre's direction. In the plane,
+        and for the longitude on the sphere, a direction at the angle a from the centre has the density of a projected
+        normal: exp(-1 / (2 sigma^2)) / (2 pi) + t Phi(t) exp(-sin(a)^2 / (2 sigma^2)) / sqrt(2 pi), t = cos(a) / sigma.
+
+        >>> round(Blobs(overlap=1.0).mean_bayes_error, 6)  # two classes, a border at one sigma: Phi(-1)
+        0.158655
+        """
+        wedge = math.pi / self.classes
+        nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+        parts = np.unique(np.minimum([0.0, 4 * self.sigma, 12 * self.sigma, wedge], wedge))
+        right = 0.0
+        for low, high in itertools.pairwise(parts.tolist()):
+            angle = low + (high - low) * (nodes + 1) / 2
+            t = np.cos(angle) / self.sigma
+            near = t * ndtr(t) * np.exp(-0.5 * (np.sin(angle) / self.sigma) ** 2) / math.sqrt(2 * math.pi)
+            density = math.exp(-0.5 / self.sigma**2) / (2 * math.pi) + near
+            right += (high - low) * float(weights @ density)  # both halves of the wedge
+        return 1 - (right * (1 - self.noise) + (1 - right) * self.noise / (self.classes - 1))
 
     def grid(self, width: int = 96) -> MapGrid:
         """Points that cover the space evenly, about width^2 / 2.

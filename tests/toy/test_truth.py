@@ -1,5 +1,7 @@
 """The toy's truth: densities that are densities, and a Bayes error that a count of draws agrees with."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm, spearmanr
 
 from avhcurate.errors import CurateError
-from avhcurate.toy.truth import Blobs, follows, settled
+from avhcurate.toy.truth import SPACES, Blobs, follows, settled
 
 KINDS = [
     Blobs(space, classes, overlap)
@@ -122,3 +124,18 @@ def test_settled_is_the_first_time_that_95_percent_of_the_way_are_made():
 def test_what_cannot_be_is_refused(wrong, said):
     with pytest.raises(CurateError, match=said):
         Blobs(**wrong)
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize(("classes", "overlap", "noise"), [(2, 0.3, 0.0), (3, 1.0, 0.1), (8, 0.6, 0.0), (5, 6.0, 0.2)])
+def test_the_mean_bayes_error_is_the_mean_over_very_many_draws(space, classes, overlap, noise):
+    blobs = Blobs(space=space, classes=classes, overlap=overlap, noise=noise)
+    points, _ = blobs.sample(200_000, seed=0)
+    errors = blobs.bayes_error(points)
+    assert blobs.mean_bayes_error == pytest.approx(errors.mean(), abs=5 * errors.std() / 200_000**0.5)
+
+
+@pytest.mark.parametrize("overlap", [0.02, 0.5, 3.0])
+def test_two_classes_err_as_a_normal_variable_beyond_the_border(overlap):
+    exact = 0.5 * math.erfc(1 / overlap / math.sqrt(2))
+    assert Blobs(overlap=overlap).mean_bayes_error == pytest.approx(exact, rel=1e-9, abs=1e-14)
