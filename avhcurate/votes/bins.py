@@ -15,6 +15,8 @@ DEFAULT_EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 #: where the edge came as 0.6000000000000001 or the HSF through float32 (error up to 3e-8), while a true HSF of up to
 #: 1000 votes keeps 1e-7 away from any edge of four decimals.
 _TOLERANCE = 1e-7
+#: Digits in which two HSF are the same number of votes.
+_DIGITS = 6
 #: Edges must be further apart than this.
 _NARROWEST = 1e-6
 
@@ -88,11 +90,11 @@ def bin_labels(edges: Sequence[float] | None = None) -> tuple[str, ...]:
 def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
     """Edges of `count` bins that hold about equally many samples, and a sentence when ties left fewer (else "").
 
-    HSF is tied: where several quantiles fall on one value, their edges are merged, so bins become fewer and unequal.
-    Edges are attained values (quantiles taken from below), from the smallest HSF to the largest.
+    HSF is tied: a value that more samples have than a bin should hold is a bin of its own, and the rest is cut into the
+    other bins. An edge is the smallest HSF of its bin, or lies just below it where that is the largest HSF of all.
 
-    >>> quantile_edges([0.1, 0.2, 0.3, 0.4, 0.5], 2)
-    ((0.1, 0.3, 0.5), '')
+    >>> quantile_edges([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 2), quantile_edges([0.2, 0.4, 0.8, 1, 1, 1, 1], 3)
+    (((0.1, 0.4, 0.6), ''), ((0.2, 0.8, 0.9, 1.0), ''))
     """
     values = np.asarray(hsf, float)
     values = values[~np.isnan(values)]
@@ -100,31 +102,59 @@ def quantile_edges(hsf: ArrayLike, count: int) -> tuple[tuple[float, ...], str]:
         raise CurateError(f"the number of quantile bins must be 1 or more; it was {count}")
     if not values.size or np.ptp(values) <= _NARROWEST:
         raise CurateError("quantile bins need at least two different HSF values: give edges instead")
-    wanted = np.quantile(values, np.linspace(0, 1, count + 1), method="lower")
-    edges = [wanted[0]]
-    for edge in wanted[1:]:
-        if edge - edges[-1] > _NARROWEST:
-            edges.append(edge)
+    edges = _even_edges(np.round(values, _DIGITS), count)
     left = len(edges) - 1
     note = f"ties in HSF merged {count} quantile bins into {left}" if left < count else ""
-    return check_edges([float(edge) for edge in edges]), note
+    return check_edges(edges.tolist()), note
 
 
 def quantile_bins(values: ArrayLike, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """Bin (N,) int64 of any values in `count` bins of about equally many, and the bins' names; -1 without a value.
 
-    Bins are left-closed, the last closed on both ends; ties merge bins, and values that are all equal have one.
+    Bins are left-closed, the last closed on both ends; ties are treated as by `quantile_edges`, and values that are all
+    equal have one bin.
 
     >>> index, labels = quantile_bins([1, 2, 3, 4, float("nan")], 2)
     >>> index.tolist(), labels
-    ([0, 0, 1, 1, -1], ('[1, 2.5)', '[2.5, 4]'))
+    ([0, 0, 1, 1, -1], ('[1, 3)', '[3, 4]'))
     """
     numbers = np.asarray(values, float)
-    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, count + 1)))
-    if len(edges) == 1:
-        edges = np.repeat(edges, 2)
+    edges = _even_edges(numbers[~np.isnan(numbers)], count)
     index = np.minimum(np.searchsorted(edges, numbers, side="right") - 1, len(edges) - 2)
     return np.where(np.isnan(numbers), -1, index), _interval_names(edges)
+
+
+def _even_edges(values: np.ndarray, count: int) -> np.ndarray:
+    """Edges of at most `count` bins of about equally many of the values, at least one bin."""
+    distinct, sizes = np.unique(values, return_counts=True)
+    starts = _even_starts(sizes, count)
+    edges = np.append(distinct[starts], distinct[-1])
+    if len(starts) > 1 and starts[-1] == len(distinct) - 1:
+        edges[-2] = distinct[-2] + (distinct[-1] - distinct[-2]) / 2
+    return edges
+
+
+def _even_starts(sizes: np.ndarray, count: int) -> list[int]:
+    """Which of the values, `sizes` (V,) times each, begin a bin.
+
+    >>> _even_starts(np.array([1, 1, 1, 1, 6]), 3)
+    [0, 2, 4]
+    """
+    tied = np.zeros(len(sizes), bool)
+    share = sizes.sum() / count
+    while (more := ~tied & (sizes > share)).any():
+        tied |= more
+        share = sizes[~tied].sum() / max(1, count - tied.sum())
+    starts, held = [0], 0
+    for at, size in enumerate(sizes.tolist()):
+        if at and (tied[at] or tied[at - 1] or held + size / 2 >= share):
+            starts.append(at)
+            held = 0
+        held += size
+    while len(starts) > count:
+        whole = np.add.reduceat(sizes, starts)
+        del starts[int(np.argmin(whole[:-1] + whole[1:])) + 1]
+    return starts
 
 
 def _interval_names(edges: Sequence[float] | np.ndarray) -> tuple[str, ...]:

@@ -87,8 +87,21 @@ def test_quantile_bins_hold_about_equally_many():
 def test_ties_merge_quantile_bins_and_it_is_said():
     hsf = np.array([0.2, 0.5, 0.9] + [1.0] * 7 + [np.nan])
     edges, note = bins.quantile_edges(hsf, 5)
-    assert edges == (0.2, 0.5, 1.0)
-    assert note == "ties in HSF merged 5 quantile bins into 2"
+    assert edges == (0.2, 0.5, 0.9, 0.95, 1.0)
+    assert note == "ties in HSF merged 5 quantile bins into 4"
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+def test_a_tied_mass_is_a_bin_and_the_rest_is_cut(place):
+    hsf = np.concatenate([np.full(600, place), np.linspace(0.01, 0.99, 400)])
+    edges, note = bins.quantile_edges(hsf, 5)
+    held = np.bincount(bins.bin_index(hsf, edges))
+    assert note == ""
+    assert held.max() == 600
+    assert sorted(held)[:4] == pytest.approx([100] * 4, abs=3)
+    index, labels = bins.quantile_bins(10 * hsf, 5)
+    assert np.bincount(index).tolist() == held.tolist()
+    assert len(labels) == 5
 
 
 @settings(deadline=None)
