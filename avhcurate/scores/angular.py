@@ -35,6 +35,15 @@ def unit(xp: ModuleType, vectors: Array) -> Array:
     return scaled / xp.linalg.vector_norm(scaled, axis=1, keepdims=True)
 
 
+def lengths(xp: ModuleType, vectors: Array) -> Array:
+    """Euclidean length of each row, scaled by its largest entry first; inf and NaN stay."""
+    if vectors.shape[0] == 0:
+        return xp.linalg.vector_norm(vectors, axis=1)
+    largest = xp.max(xp.abs(vectors), axis=1, keepdims=True)
+    scale = xp.where(xp.isfinite(largest) & (largest > 0), largest, xp.ones_like(largest))
+    return xp.linalg.vector_norm(vectors / scale, axis=1) * scale[:, 0]
+
+
 def unit_angles(xp: ModuleType, u: Array, w: Array) -> Array:
     """Angles (N, K) between unit rows: arc cosine, and the chord form 2 atan2(|u - w|, |u + w|) near 0 and pi."""
     cosine = u @ w.T
@@ -95,14 +104,14 @@ def avc(features: Array, class_weights: Array) -> Array:
 
 
 def norm(features: Array) -> Array:
-    """Euclidean length of each embedding: (N, D) -> (N,).
+    """Euclidean length of each embedding: (N, D) -> (N,), also where the squares of a row overflow or vanish.
 
     >>> import numpy as np
-    >>> norm(np.array([[3.0, 4.0]]))
-    array([5.])
+    >>> norm(np.array([[3.0, 4.0], [3e200, 4e200]]))
+    array([5.e+000, 5.e+200])
     """
     xp = namespace(features)
-    return xp.linalg.vector_norm(matrix(xp, features, "features"), axis=1)
+    return lengths(xp, matrix(xp, features, "features"))
 
 
 def prototype_distance(features: Array, prototypes: Array, labels: Array) -> Array:

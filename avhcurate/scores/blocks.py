@@ -5,7 +5,7 @@ from types import ModuleType
 
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import unit
-from avhcurate.scores.inputs import Array, label_indices, matrix, namespace, pair
+from avhcurate.scores.inputs import Array, label_indices, logit_matrix, matrix, namespace, pair
 from avhcurate.scores.prototypes import ClassSums, class_sums
 from avhcurate.scores.table import SCORES, Batch
 
@@ -46,7 +46,7 @@ def per_sample(
         features = matrix(xp, features, "features")
     width = _num_classes(class_weights, logits, prototypes)
     if logits is not None:
-        logits = matrix(xp, logits, "logits")
+        logits = logit_matrix(xp, logits)
         if tuple(logits.shape) != (num_samples, width):
             raise CurateError(f"logits must have shape {(num_samples, width)}, got {tuple(logits.shape)}")
     wanted = _known(keys, _at_hand(features, class_weights, logits, prototypes))

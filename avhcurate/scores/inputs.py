@@ -41,10 +41,25 @@ def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Arra
     if class_weights.shape[0] == 0:
         raise CurateError("class_weights has no rows: at least one class is needed")
     largest = xp.max(xp.abs(class_weights), axis=1)
-    for row in range(class_weights.shape[0]):
-        if not 0 < float(largest[row]) < float("inf"):
-            raise CurateError(f"row {row} of class_weights is zero or not finite, so no angle to it exists")
+    unusable = xp.nonzero(~(xp.isfinite(largest) & (largest > 0)))[0]
+    if unusable.shape[0]:
+        raise CurateError(f"row {int(unusable[0])} of class_weights is zero or not finite, so no angle to it exists")
     return xp, features, class_weights
+
+
+def logit_matrix(xp: ModuleType, logits: Array) -> Array:
+    """`logits` as `matrix` gives them; an infinite one is refused: it would make its sample the easiest, or no number.
+
+    NaN stays: it stands for a sample without an output, whose scores are NaN too.
+    """
+    logits = matrix(xp, logits, "logits")
+    rows = xp.nonzero(xp.isinf(logits))[0]
+    if rows.shape[0]:
+        raise CurateError(
+            f"{rows.shape[0]} logits are infinite, the first in row {int(rows[0])}: compute them in float32, or give "
+            "NaN for samples without an output"
+        )
+    return logits
 
 
 def label_indices(xp: ModuleType, labels: Array, *, like: Array, num_classes: int) -> Array:

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import array_api_compat
 
-from avhcurate.scores.inputs import Array, at_label, is_label, label_indices, matrix, namespace, where_labelled
+from avhcurate.scores.inputs import Array, at_label, is_label, label_indices, logit_matrix, namespace, where_labelled
 
 
 def log_probs(xp: ModuleType, logits: Array) -> Array:
@@ -67,7 +67,7 @@ def el2n_of(xp: ModuleType, log_p: Array, labels: Array) -> Array:
 
 def _prepare(logits: Array) -> tuple[ModuleType, Array]:
     xp = namespace(logits)
-    return xp, matrix(xp, logits, "logits")
+    return xp, logit_matrix(xp, logits)
 
 
 def _prepare_labelled(logits: Array, labels: Array) -> tuple[ModuleType, Array, Array]:

@@ -230,7 +230,7 @@ _ALL = (
         needs="features",
         needs_label=False,
         reference=_CHEN,
-        function=lambda b: b.xp.linalg.vector_norm(b.features, axis=1),
+        function=lambda b: angular.lengths(b.xp, b.features),
     ),
     Score(
         key="prototype_distance",
@@ -336,9 +336,9 @@ _ALL = (
         key="forgetting",
         name="Forgetting",
         formula=r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
-        sentence="How often a right prediction turned wrong from one epoch to the next; missing where none was "
+        sentence="How often a right prediction turned wrong from one epoch to the next; T, the most, where none was "
         "ever right.",
-        high="T/2",
+        high="T",
         harder="high",
         needs="training",
         reference="Toneva et al. 2019",

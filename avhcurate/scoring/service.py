@@ -210,8 +210,9 @@ class _Scoring:
         dataset, ids, features = self.images.dataset, outputs.ids, outputs.features
         dataset.refuse_another_import(self.fingerprint)
         problems = outputs.problems
-        for id in ids[~np.isfinite(features).all(axis=1)].tolist():
-            problems.setdefault(id, "the network's features are not finite")
+        finite = np.isfinite(features).all(axis=1) & ~np.isinf(outputs.logits).any(axis=1)
+        for id in ids[~finite].tolist():
+            problems.setdefault(id, "the network's outputs are not finite")
         usable = ~np.isin(ids, list(problems))
         features[~usable] = 0
         if outputs.thumbnails is not None:

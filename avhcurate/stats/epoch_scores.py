@@ -28,7 +28,10 @@ class EpochScores:
     """
 
     def __init__(self, n: int) -> None:
+        #: Epochs added so far.
         self.epochs = 0
+        # Epochs at which a sample had a probability, a margin, an EL2N: one that it lacks is left out of its scores.
+        self._known, self._margins, self._el2ns = (np.zeros(n, np.int32) for _ in range(3))
         self._margin, self._el2n = np.zeros(n), np.zeros(n)
         # Mean and squared deviations by Welford's rule: sums of squares would lose the digits of a small deviation.
         self._confidence, self._squares = np.zeros(n), np.zeros(n)
@@ -36,42 +39,49 @@ class EpochScores:
         self._before = np.zeros(n, bool)
 
     def add(self, epoch: Mapping[str, np.ndarray]) -> None:
-        """Takes one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label."""
+        """Takes one epoch: `NEEDED` columns (n,); confidence is NaN for a sample without a label or an output."""
         columns = {key: np.asarray(epoch[key], bool if key == "correct" else np.float64) for key in NEEDED}
         for key, values in columns.items():
             if values.shape != self._right.shape:
                 raise CurateError(f"{key} has {values.shape} values for {len(self._right)} samples: give one a sample")
-        correct, confidence = columns["correct"], columns["confidence"]
+        correct, confidence, known = columns["correct"], columns["confidence"], ~np.isnan(columns["confidence"])
         self.epochs += 1
-        self._margin += columns["margin"]
-        self._el2n += columns["el2n"]
-        off = confidence - self._confidence
-        self._confidence += off / self.epochs
-        self._squares += off * (confidence - self._confidence)
-        self._right += correct
-        self._streak = np.where(correct, self._streak + 1, 0).astype(np.int32)
-        self._forgotten += self._before & ~correct
-        self._before = correct
+        self._known += known
+        for total, count, values in (
+            (self._margin, self._margins, columns["margin"]),
+            (self._el2n, self._el2ns, columns["el2n"]),
+        ):
+            total += np.nan_to_num(values)
+            count += ~np.isnan(values)
+        off = np.where(known, confidence - self._confidence, 0)
+        self._confidence += off / np.maximum(1, self._known)
+        self._squares += np.where(known, off * (confidence - self._confidence), 0)
+        self._right += correct & known
+        self._streak = np.where(known, np.where(correct, self._streak + 1, 0), self._streak).astype(np.int32)
+        self._forgotten += known & self._before & ~correct
+        self._before = np.where(known, correct, self._before)
 
     def scores(self) -> dict[str, np.ndarray]:
         """`KEYS`, each (n,) float32, NaN where not defined.
 
         aum: mean margin. confidence_mean, variability: mean and (population) standard deviation of the probability of
         the given label. correctness: share of epochs in which the sample was right. forgetting: how often it went from
-        right to wrong between two epochs; NaN when it was never right. el2n_mean: mean EL2N. learning_speed: length of
-        the unbroken run of right epochs that reaches the last one, over the epochs: 1 when right in every epoch, 0 when
-        wrong at the end. All are NaN without an epoch and for a sample without a label.
+        right to wrong between two epochs; where it was never right, the number of epochs, which is more than a sample
+        that was learnt can have: Toneva et al. count the never learnt as the most forgotten. el2n_mean: mean EL2N.
+        learning_speed: length of the unbroken run of right epochs that reaches the last one, over the epochs: 1 when
+        right in every epoch, 0 when wrong at the end. Epochs are those at which the sample has a value. All are NaN
+        without such an epoch, as for a sample without a label.
         """
         if not self.epochs:
             return {key: np.full(len(self._right), np.nan, np.float32) for key in KEYS}
-        unlabelled = np.isnan(self._confidence)
+        unlabelled, epochs = self._known == 0, np.maximum(1, self._known)
         scores = {
-            "aum": self._margin / self.epochs,
+            "aum": np.where(self._margins, self._margin / np.maximum(1, self._margins), np.nan),
             "confidence_mean": self._confidence,
-            "variability": np.sqrt(self._squares / self.epochs),
-            "correctness": self._right / self.epochs,
-            "forgetting": np.where(self._right > 0, self._forgotten, np.nan),
-            "el2n_mean": self._el2n / self.epochs,
-            "learning_speed": self._streak / self.epochs,
+            "variability": np.sqrt(self._squares / epochs),
+            "correctness": self._right / epochs,
+            "forgetting": np.where(self._right > 0, self._forgotten, epochs),
+            "el2n_mean": np.where(self._el2ns, self._el2n / np.maximum(1, self._el2ns), np.nan),
+            "learning_speed": self._streak / epochs,
         }
         return {key: np.where(unlabelled, np.nan, scores[key]).astype(np.float32) for key in KEYS}

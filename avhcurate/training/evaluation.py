@@ -47,6 +47,8 @@ def evaluate(learner: Learner, images: LabelledImages, device: torch.device) -> 
     for index, batch in images.batches(device, learner.class_weights.dtype):
         features, logits = learner(batch)
         labels = images.labels_of(index).to(device)
+        # A network that diverges has no output; the trainer says so by its loss.
+        logits = logits.masked_fill(logits.isinf(), math.nan)
         values = scores.per_sample(features, learner.class_weights, logits, labels, keys=KEYS)
         correct = (values["predicted"] == labels).cpu().numpy()
         parts.append({"correct": correct} | {key: values[key].float().cpu().numpy() for key in KEYS})

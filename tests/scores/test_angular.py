@@ -224,3 +224,19 @@ def test_memory_stays_within_blocks_of_samples_by_classes():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60_000 * 1000 * 4 / 2
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30, 1.0])
+def test_a_float32_norm_is_right_where_its_squares_are_not_numbers(scale):
+    rows = np.random.default_rng(0).normal(size=(5, 64))
+    found = scores.norm((rows * scale).astype(np.float32))
+    np.testing.assert_allclose(found / scale, np.linalg.norm(rows, axis=1), rtol=1e-6)
+    odd = np.array([[0, 0], [np.inf, 1], [np.nan, 1]], np.float32)
+    np.testing.assert_array_equal(scores.norm(odd), np.array([0, np.inf, np.nan], np.float32))
+
+
+def test_of_many_class_weights_the_first_unusable_row_is_named():
+    class_weights = np.ones((20_000, 2), np.float32)
+    class_weights[[15_000, 17_000]] = 0, np.nan
+    with pytest.raises(CurateError, match="row 15000 of class_weights"):
+        scores.angles(np.ones((1, 2), np.float32), class_weights)

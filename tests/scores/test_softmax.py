@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from avhcurate import scores
+from avhcurate.errors import CurateError
 
 
 def exact(logits, label):
@@ -86,3 +87,15 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
             assert score.sign * (got[key][-1] - got[key][0]) > 0, key
         elif key != "norm":  # without a label a sample is hardest half-way between the classes
             assert score.sign * (got[key][10] - got[key][0]) > 0, key
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("infinite", [np.inf, -np.inf])
+def test_infinite_logits_are_refused_by_row_and_missing_ones_stay_missing(kind, infinite):
+    logits = np.zeros((4, 3), kind)
+    logits[1] = np.nan
+    assert np.isnan(scores.margin(logits, np.zeros(4, int))[1])
+    logits[2, 0] = infinite
+    for refuse in (lambda: scores.loss(logits, np.zeros(4, int)), lambda: scores.per_sample(None, None, logits)):
+        with pytest.raises(CurateError, match="1 logits are infinite, the first in row 2"):
+            refuse()

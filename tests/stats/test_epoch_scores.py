@@ -34,7 +34,7 @@ def by_hand(history):
         "confidence_mean": mean,
         "variability": (sum((value - mean) ** 2 for value in confidence) / count) ** 0.5,
         "correctness": sum(right) / count,
-        "forgetting": sum(a and not b for a, b in itertools.pairwise(right)) if any(right) else float("nan"),
+        "forgetting": sum(a and not b for a, b in itertools.pairwise(right)) if any(right) else count,
         "el2n_mean": sum(row[3] for row in history) / count,
         "learning_speed": streak / count,
     }
@@ -74,13 +74,16 @@ def test_one_pass_equals_a_loop_over_each_samples_history(history):
 def test_scores_lie_within_the_ranges_that_the_table_of_scores_gives(history):
     count = len(history["correct"])
     got = fold([{key: values[t] for key, values in history.items()} for t in range(count)])
-    bounds = {"-∞": -np.inf, "∞": np.inf, "0": 0, "1": 1, "1/2": 0.5, "T/2": count / 2, "√2": 2**0.5}
+    bounds = {"-∞": -np.inf, "∞": np.inf, "0": 0, "1": 1, "1/2": 0.5, "T": count, "√2": 2**0.5}
     for key in KEYS:
         known = got[key][~np.isnan(got[key])]
         assert (known >= bounds[SCORES[key].low] - 1e-6).all(), key
         assert (known <= bounds[SCORES[key].high] + 1e-6).all(), key
     assert (got["learning_speed"] <= got["correctness"] + 1e-6).all()
     # Right once and wrong at the end was forgotten on the way.
+    never = got["correctness"] == 0
+    assert (got["forgetting"][never] == count).all()
+    assert (got["forgetting"][~never] <= count / 2).all()
     assert (got["forgetting"][(got["learning_speed"] == 0) & (got["correctness"] > 0)] >= 1).all()
 
 
@@ -111,7 +114,7 @@ def test_each_score_points_from_an_easy_sample_to_a_hard_one():
             assert SCORES[key].sign * (got[key][2] - got[key][0]) > 0, key
         assert SCORES[key].sign * (got[key][1] - got[key][0]) > 0, key
     assert got["forgetting"][1] == 4
-    assert np.isnan(got["forgetting"][2])
+    assert got["forgetting"][2] == 8
 
 
 def test_a_small_deviation_of_a_large_confidence_keeps_its_digits():
@@ -145,3 +148,15 @@ def test_memory_does_not_grow_with_the_number_of_epochs():
 
     assert peak(40) < 1.05 * peak(3)
     assert peak(40) < 150 * n  # bytes a sample
+
+
+def test_a_missing_value_at_one_epoch_counts_as_if_the_epoch_had_not_been():
+    rng = np.random.default_rng(1)
+    epochs = [{"correct": rng.random(40) < 0.6, **{key: rng.random(40) for key in NEEDED[1:]}} for _ in range(6)]
+    spoilt = [dict(epoch) for epoch in epochs]
+    for key in NEEDED[1:]:
+        spoilt[2][key] = np.where(np.arange(40) < 10, np.nan, spoilt[2][key])
+    whole, without, got = fold(epochs), fold([*epochs[:2], *epochs[3:]]), fold(spoilt)
+    for key in KEYS:
+        np.testing.assert_allclose(got[key][:10], without[key][:10], rtol=1e-6, err_msg=key)
+        np.testing.assert_array_equal(got[key][10:], whole[key][10:], err_msg=key)

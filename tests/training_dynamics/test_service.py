@@ -67,7 +67,9 @@ def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(
     np.testing.assert_allclose(seen["variability"], confidence.std(axis=1, ddof=0), rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(seen["aum"], history(folder, "margin").astype(float).mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(seen["correctness"], correct.mean(axis=1), rtol=1e-6)
-    forgotten = (correct.shift(axis=1, fill_value=False) & ~correct).sum(axis=1).where(correct.any(axis=1))
+    forgotten = (
+        (correct.shift(axis=1, fill_value=False) & ~correct).sum(axis=1).where(correct.any(axis=1), correct.shape[1])
+    )
     np.testing.assert_array_equal(seen["forgetting"].astype(float), forgotten)
     # Those that the training learnt from were never evaluated: missing, not 0.
     assert set(seen["split"]) == {"test"}
