@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from avhcurate.cli import options
-from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.scoring.fitted_heads import FitSettings
+    pass
 
 
 @options.app.command()
@@ -59,10 +58,11 @@ def score(
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
     from avhcurate.models.loading import ModelSpec
+    from avhcurate.scoring.fitted_heads import head_settings
     from avhcurate.scoring.service import score_dataset
     from avhcurate.sources.manifest import class_list
 
-    fit, layer = _fitting(head, groups=groups, folds=folds, seed=seed, classes_from_model=classes_from_model)
+    fit, layer = head_settings(head, groups=groups, folds=folds, seed=seed, classes_from_model=classes_from_model)
     spec = ModelSpec(
         name=model,
         weights="random" if weights == Path("random") else weights,
@@ -102,22 +102,3 @@ def score(
             f"{fitted.agreement:.4f}"
         )
     print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")
-
-
-def _fitting(
-    head: str | None, *, groups: str | None, folds: int | None, seed: int | None, classes_from_model: bool
-) -> "tuple[FitSettings | None, str | None]":
-    """The settings of fitted heads, if any are, and the layer that --head names."""
-    from avhcurate.scoring.fitted_heads import FitSettings
-
-    word, colon, layer = (head or "").partition(":")
-    if word != "fit":
-        if groups is not None or folds is not None or seed is not None:
-            raise CurateError("--groups, --folds and --seed are of fitted heads: add --head fit")
-        return None, head
-    if classes_from_model:
-        raise CurateError("--classes-from-model takes rows of the model's own head: leave out --head fit, or it")
-    if colon and not layer:
-        raise CurateError("--head fit: names no layer: give --head fit, or --head fit:LAYER")
-    given = {"folds": folds, "seed": seed, "groups": groups}
-    return FitSettings(**{name: value for name, value in given.items() if value is not None}), layer or None

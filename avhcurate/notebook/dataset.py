@@ -42,6 +42,10 @@ class Dataset(OpenedDataset):
         *,
         weights: str | os.PathLike[str] | None = None,
         head: str | None = None,
+        groups: str | None = None,
+        folds: int | None = None,
+        seed: int | None = None,
+        classes_from_model: bool = False,
         resize: int | None = None,
         crop: int | None = None,
         mean: Sequence[float] | float | None = None,
@@ -55,27 +59,40 @@ class Dataset(OpenedDataset):
     ) -> "Dataset":
         """Runs a model over the images and opens the dataset on this run; what was scored already is not run again.
 
-        `model` and the options are those of `avhcurate score`; `weights` is a file, or "random"; `prompts` (templates
-        with {}) and `classes` (names in order) are for a zero-shot `clip:NAME`. It is the workspace's job, which the
-        app shows; an interrupt (Ctrl-C, or the kernel's) stops it, and the same call resumes. Raises CurateError for an
-        unknown model, for weights that do not fit, and while another job runs.
+        `model` and the options are those of `avhcurate score`: `weights` a file, or "random"; `head` "fit" for linear
+        heads fitted on any network's features; `prompts` (templates with {}) and `classes` (names in order) for a
+        zero-shot `clip:NAME`. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the kernel's)
+        stops it, and the same call resumes. Raises CurateError for an unknown model, for weights or classes that do not
+        fit, and while another job runs.
 
         >>> import avhcurate
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()
         [0.032, 0.031, 0.037]
         """
         from avhcurate.models.loading import ModelSpec
+        from avhcurate.scoring.fitted_heads import head_settings
         from avhcurate.scoring.service import score_dataset
 
         mean, std = _numbers(mean), _numbers(std)
-        shape = {"head": head, "resize": resize, "crop": crop, "mean": mean, "std": std}
+        heads = {"groups": groups, "folds": folds, "seed": seed, "classes_from_model": classes_from_model}
+        shape = {"resize": resize, "crop": crop, "mean": mean, "std": std}
         work = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
+        fit, layer = head_settings(head, **heads)
         place = weights if weights is None or weights == "random" else Path(weights)
-        spec = ModelSpec(name=model, weights=place, prompts=tuple(prompts), class_names=tuple(classes), **shape)
-        given = {"model": model, "weights": weights} | shape | work
-        given |= {"prompt": Repeated(prompts), "classes": tuple(classes) or None}
-        with running_job(self.workspace, self.name, "score", given) as progress:
-            run = score_dataset(self.workspace, self.name, spec, **work, progress=progress)
+        names = {"prompts": tuple(prompts), "class_names": tuple(classes)}
+        spec = ModelSpec(name=model, weights=place, head=layer, **names, **shape)
+        given = {"model": model, "weights": weights, "prompt": Repeated(prompts), "head": head}
+        given |= {"classes": tuple(classes) or None}
+        with running_job(self.workspace, self.name, "score", given | heads | shape | work) as progress:
+            run = score_dataset(
+                self.workspace,
+                self.name,
+                spec,
+                **work,
+                fit=fit,
+                classes_from_model=classes_from_model,
+                progress=progress,
+            )
         return self._on_run(run.name)
 
     def attach(

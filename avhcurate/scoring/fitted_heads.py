@@ -55,6 +55,27 @@ class FitSettings:
         return FittedHeads(folds=self.folds, seed=self.seed, groups=self.groups, recipe=RECIPE)
 
 
+def head_settings(
+    head: str | None, *, groups: str | None, folds: int | None, seed: int | None, classes_from_model: bool
+) -> tuple[FitSettings | None, str | None]:
+    """The settings of fitted heads, if `head` asks for any ("fit", "fit:LAYER"), and the layer that it names.
+
+    >>> head_settings("fit:fc", groups=None, folds=3, seed=None, classes_from_model=False)
+    (FitSettings(folds=3, seed=0, groups=None), 'fc')
+    """
+    word, colon, layer = (head or "").partition(":")
+    if word != "fit":
+        if groups is not None or folds is not None or seed is not None:
+            raise CurateError("--groups, --folds and --seed are of fitted heads: add --head fit")
+        return None, head
+    if classes_from_model:
+        raise CurateError("--classes-from-model takes rows of the model's own head: leave out --head fit, or it")
+    if colon and not layer:
+        raise CurateError("--head fit: names no layer: give --head fit, or --head fit:LAYER")
+    given = {"folds": folds, "seed": seed, "groups": groups}
+    return FitSettings(**{name: value for name, value in given.items() if value is not None}), layer or None
+
+
 def number_of_classes(dataset: DatasetFolder) -> int:
     """K: the dataset's classes, or as many as its labels name where their number is not declared."""
     return max(len(dataset.record.classes), int(dataset.labels().max()) + 1)
