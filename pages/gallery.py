@@ -6,6 +6,7 @@ from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
 from avhcurate.ui.grid_views import table_view
+from avhcurate.ui.more_like import like_view
 from avhcurate.ui.selection import selectable_grid
 from avhcurate.ui.url_state import TILE_SIZES
 
@@ -17,7 +18,7 @@ grid_actions.choose_order(page)
 if not page.count:
     grid_actions.nothing_matches()
 
-view = table_view(page)
+view = like_view(page) or table_view(page)
 chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile])
-grid_actions.action_bar(page, chosen)
+grid_actions.action_bar(page, chosen, like=True)
 show_details(page, view)

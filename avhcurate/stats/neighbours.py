@@ -82,6 +82,32 @@ def nearest_of(
     return result, angles
 
 
+def angles_to(features: np.ndarray, rows: np.ndarray, *, among: np.ndarray) -> np.ndarray:
+    """The angle (rad) of each row of `among` (n,) to the nearest of `rows` (k,), (n,) float64; NaN without direction.
+
+    Accurate to 1e-3 rad, and to 1e-7 rad where it is below 0.05. Raises CurateError where none of `rows` has a
+    direction.
+
+    >>> angles_to(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]), np.array([0]), among=np.array([1, 2])).round(3)
+    array([1.571, 0.785])
+    """
+    u = unit(np.asarray(features[rows], np.float64))
+    u = u[~np.isnan(u).any(axis=1)]
+    if not len(u):
+        raise CurateError("the embeddings of the chosen samples are zero or not finite and have no direction")
+    angles = np.empty(len(among))
+    step = max(1, _BLOCK // (features.shape[1] * features.itemsize))
+    for start in range(0, len(among), step):
+        block = np.asarray(features[among[start : start + step]])
+        cosines = (unit(block.astype(np.float32)) @ u.T.astype(np.float32)).max(axis=1)
+        part = np.arccos(np.clip(cosines.astype(np.float64), -1, 1))
+        close = np.flatnonzero(part < 0.05)  # where a cosine says little
+        if len(close):
+            part[close] = np.min([_angles(block[close], one) for one in u], axis=0)
+        angles[start : start + step] = part
+    return angles
+
+
 def _candidates(
     features: np.ndarray, rows: np.ndarray, u: np.ndarray, pool: np.ndarray, depth: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from avhcurate.ui.column_filters import filterable
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.more_like import LIKE, more_like
 from avhcurate.ui.save_set import save_set_button
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection, select, selected_now
@@ -112,12 +113,15 @@ def nothing_matches(
     st.stop()
 
 
-def action_bar(page: Opened, chosen: GridSelection, *, pinned: bool = True) -> None:
-    """The bar below the grid: actions on the selection, undo and export; `pinned` to the window's bottom."""
+def action_bar(page: Opened, chosen: GridSelection, *, pinned: bool = True, like: bool = False) -> None:
+    """The bar below the grid: actions on the selection, undo and export; `pinned` to the window's bottom.
+
+    `like`: the page can be ordered by likeness to the selection.
+    """
     place = st.bottom if pinned else st.container()
     with place, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if chosen.count:
-            _selection_actions(page, chosen)
+            _selection_actions(page, chosen, like=like)
         else:
             _select_everything(chosen)
         _undo_button(page)
@@ -135,7 +139,7 @@ def _select_everything(chosen: GridSelection) -> None:
     )
 
 
-def _selection_actions(page: Opened, chosen: GridSelection) -> None:
+def _selection_actions(page: Opened, chosen: GridSelection, *, like: bool) -> None:
     table, count = page.table, chosen.count
     st.badge(f"{count:,} selected", color="blue")
     with st.popover("Tag", icon=":material/label:", key="gallery.tag"):
@@ -144,6 +148,9 @@ def _selection_actions(page: Opened, chosen: GridSelection) -> None:
         _relabel_form(table)
     st.button("Exclude", icon=":material/block:", key="gallery.exclude", on_click=_exclude, args=(table, "exclude"))
     save_set_button(page, lambda: selected_now().ids, key="gallery.save", label="Set")
+    if like and table.run is not None:
+        about = "Orders the gallery by the angle to the nearest of the selected images."
+        st.button("More like this", icon=":material/image_search:", key="gallery.like", help=about, on_click=_more_like)
     if page.filters.excluded is not False:
         st.button("Include", icon=":material/undo:", key="gallery.include", on_click=_exclude, args=(table, "include"))
     if not chosen.everything:
@@ -198,12 +205,19 @@ def _export_menu(page: Opened, chosen: GridSelection) -> None:
 
 
 def _set(field: str, key: str) -> None:
+    if field == "descending":
+        LIKE.put(())
     url_state.change(**{field: st.session_state[key]})
+
+
+def _more_like() -> None:
+    more_like(selected_now().ids)
 
 
 def _set_sort(table: DatasetTable) -> None:
     """Sorts by the column chosen, the hardest first."""
     column = st.session_state["gallery.sort"]
+    LIKE.put(())
     url_state.change(sort=column, descending=hardest_first(table, column))
 
 

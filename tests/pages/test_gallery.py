@@ -4,6 +4,7 @@ import datetime
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from avhcurate.curate.annotations import annotate
@@ -102,6 +103,32 @@ def test_a_selection_is_void_under_other_filters(open_gallery, demo, select_rows
     assert grid(app)["selected"] == []
     with pytest.raises(KeyError):
         app.button(key="gallery.none")
+
+
+def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery, demo, asked, select_rows):
+    app = open_gallery(demo, **{"class": "3"})
+    shown = [tile["id"] for tile in grid(app)["tiles"]]
+    select_rows(app, 0, 2)
+    app.button(key="gallery.like").click().run()
+    like = [int(id) for id in asked(app, "gallery.like").split(",")]
+    assert like == shown[:2]
+    tiles = grid(app)["tiles"]
+    assert {tile["id"] for tile in tiles[:2]} == set(like)
+    features = open_table(demo, "digits").run.features()
+    rows = open_table(demo, "digits").frame(Filters(classes=(3,)), columns=["id"])["id"].to_numpy()
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    nearest = rows[np.argsort(-(unit[rows] @ unit[like].T).max(axis=1), kind="stable")]
+    assert [tile["id"] for tile in tiles[2:12]] == nearest[2:12].tolist()
+    assert [float(tile["score"]) for tile in tiles] == sorted(float(tile["score"]) for tile in tiles)
+    app.button(key="chip.like").click().run()
+    assert [tile["id"] for tile in grid(app)["tiles"]] == shown
+
+
+def test_more_like_this_without_a_run_says_so(open_gallery, workspace, make_dataset):
+    make_dataset({"cat/a.png": b"no image"})
+    app = open_gallery(workspace, gallery__like="0")
+    assert "score the dataset first" in app.error[0].value
+    assert len(grid(app)["tiles"]) == 1
 
 
 def test_the_details_of_a_sample_show_every_score_and_its_neighbours(open_gallery, demo):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.stats import neighbours
-from avhcurate.stats.neighbours import nearest, nearest_of
+from avhcurate.stats.neighbours import angles_to, nearest, nearest_of
 
 
 def reference(features, row):
@@ -130,3 +130,19 @@ def test_a_row_without_direction_has_no_neighbours_and_few_candidates_leave_gaps
     ids, angles = nearest_of(features, np.array([0, 1]), count=3)
     assert ids.tolist() == [[2, -1, -1], [-1, -1, -1]]
     assert np.isnan(angles).sum() == 5
+
+
+def test_angles_to_several_rows_are_the_smallest_and_exact_for_copies():
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(60, 7)).astype(np.float32)
+    features[9], features[10] = 3 * features[4], 0
+    angles = angles_to(features, np.array([4, 30]), among=np.arange(60))
+    rows = features.astype(float)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-300)
+    expected = np.arccos(np.clip(rows @ rows[[4, 30]].T, -1, 1)).min(axis=1)
+    with_direction = np.arange(60) != 10
+    np.testing.assert_allclose(angles[with_direction], expected[with_direction], atol=1e-3)
+    assert max(angles[[4, 9, 30]]) < 1e-6
+    assert np.isnan(angles[10])
+    with pytest.raises(CurateError, match="no direction"):
+        angles_to(features, np.array([10]), among=np.arange(60))

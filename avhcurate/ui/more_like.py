@@ -1,0 +1,78 @@
+"""More like this: the gallery in the order of the angle to one or several images."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from avhcurate.errors import CurateError
+from avhcurate.stats.neighbours import angles_to
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui import url_state
+from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_views import GridView, list_view
+from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.user_errors import show_user_error
+
+#: Images that others are compared with, at most.
+MOST = 20
+
+
+def _read(text: str) -> tuple[int, ...]:
+    ids = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    if len(ids) > MOST or min(ids) < 0:
+        raise ValueError(text)
+    return ids
+
+
+#: The ids to be like, in the address; none for the order of a column.
+LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), _read, lambda ids: ",".join(map(str, ids)))
+
+
+def more_like(ids: Sequence[int]) -> None:
+    """Orders the gallery by likeness to these samples; to be called in a widget's callback."""
+    url_state.change(sample=None)
+    LIKE.put(tuple(ids[:MOST]))
+
+
+def like_view(page: Opened) -> GridView | None:
+    """The samples of the page's filters by the angle to the images in the address; None where there are none.
+
+    Where that cannot be, because the run has no features, say, it says why.
+    """
+    if not (like := LIKE.of(page.view)):
+        return None
+    names = ", ".join(map(str, like[:5])) + (f" and {len(like) - 5} more" if len(like) > 5 else "")
+    with st.container(key="chips_like"):
+        st.button(
+            f"Like image {names}",
+            icon=":material/close:",
+            icon_position="right",
+            key="chip.like",
+            help="Back to the order of a score.",
+            on_click=LIKE.put,
+            args=((),),
+        )
+    try:
+        ids, angles = _by_angle(page.table, page.filters, like)
+    except CurateError as error:
+        show_user_error(error)
+        return None
+    return list_view(page, ids, score="angle", values=pd.Series(angles, ids))
+
+
+@st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")
+def _by_angle(table: DatasetTable, filters: Filters, like: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and their angles (rad) to the nearest of `like`, smallest first; samples without direction last."""
+    if table.run is None:
+        raise CurateError("More like this compares the features of a model: score the dataset first")
+    features = table.run.features()
+    if unknown := [id for id in like if id >= len(features)]:
+        raise CurateError(f"there is no sample {unknown[0]}: the run has features of samples 0 to {len(features) - 1}")
+    ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
+    angles = angles_to(features, np.array(like), among=ids)
+    order = np.lexsort((ids, angles))
+    return ids[order], angles[order]
