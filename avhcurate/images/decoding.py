@@ -227,6 +227,9 @@ def _orientation(image: Image.Image) -> int:
 def _bands(image: Image.Image, factor: int) -> Iterator[tuple[int, Image.Image]]:
     """The image from top to bottom in whole rows of what it is shrunk to."""
     rows = max(factor, _BAND_PIXELS // image.width // factor * factor)
+    if rows >= image.height:
+        yield 0, image
+        return
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
@@ -236,7 +239,7 @@ def _flattened(band: Image.Image) -> Image.Image:
         layer = band.convert("RGBA")
         ground = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(ground, layer).convert("RGB")
-    return band.convert("RGB")
+    return band if band.mode == "RGB" else band.convert("RGB")
 
 
 def _stretched(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
