@@ -42,19 +42,28 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         with right:
             st.subheader("Do they find the same samples hard?")
             st.caption("Spearman of AVH between every two runs, over the samples of the table.")
-            show_chart(rank_matrix(runs.avh), key="models.ranks")
+            _ranks(runs, "avh", key="models.ranks")
             with st.expander("The same of the norm"):
-                show_chart(rank_matrix(runs.norm), key="models.norm_ranks")
+                _ranks(runs, "norm", key="models.norm_ranks")
     if runs.samples.voted:
         _discoveries(runs)
         _tests(runs)
+
+
+def _ranks(runs: SideBySide, score: str, *, key: str) -> None:
+    """Spearman of a score between the runs that have it."""
+    has = runs.table[score].notna().to_numpy()
+    if has.sum() < 2:
+        st.caption("Fewer than two of these runs have it.")
+        return
+    show_chart(rank_matrix((runs.avh if score == "avh" else runs.norm).loc[has, has]), key=key)
 
 
 def _below_table(runs: SideBySide) -> str:
     n, labelled = len(runs.samples), runs.labelled
     lacking = f"{labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run. "
     attached = [row["model"] for row in runs.table.to_dict("records") if row["avh"] != row["avh"]]
-    without = f"No AVH of {plain(', '.join(attached))}: attached without class weights. " if attached else ""
+    without = f"Attached without class weights, so without AVH: {plain(', '.join(attached))}. " if attached else ""
     return (
         f"{without}n {n:,}: labelled samples in view that every run has scored. {lacking if n < labelled else ''}"
         "Small: 95 % intervals (accuracy Wilson, ECE basic bootstrap, Spearman Bonett and Wright). Per class: mean of "

@@ -44,7 +44,7 @@ def root(demo_root, once):
         ("pseudo_labels", "alone", "This run has no logits"),
         ("suspects", "both", "judged by heads out of fold"),
         ("suspects", "probs", "Suspects are found by angles and nearest neighbours"),
-        ("models", "alone", "attached without class weights"),
+        ("models", "alone", "Attached without class weights, so without AVH: attached"),
         ("annotate", "alone", ""),
         ("quality", "probs", ""),
     ],
