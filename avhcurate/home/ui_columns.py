@@ -69,7 +69,7 @@ def _described(page: Opened) -> pd.DataFrame:
             "Column": [shortened(row["column"], 100) for row in rows],
             "Holds": [row["kind"] for row in rows],
             "Samples": [row["samples"] for row in rows],
-            "Values": [None if pd.isna(row["values"]) else f"about {row['values']:,}" for row in rows],
+            "Values": ["" if pd.isna(row["values"]) else f"about {row['values']:,}" for row in rows],
             "From": [_end(row["kind"], row["low"]) for row in rows],
             "To": [_end(row["kind"], row["high"]) for row in rows],
             "Harder": [row["harder"] for row in rows],
