@@ -1,14 +1,11 @@
 """The verb that runs a model over a dataset."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from avhcurate.cli import options
-
-if TYPE_CHECKING:
-    pass
 
 
 @options.app.command()

@@ -72,7 +72,7 @@ def head_settings(
         raise CurateError("--classes-from-model takes rows of the model's own head: leave out --head fit, or it")
     if colon and not layer:
         raise CurateError("--head fit: names no layer: give --head fit, or --head fit:LAYER")
-    given = {"folds": folds, "seed": seed, "groups": groups}
+    given: dict[str, Any] = {"folds": folds, "seed": seed, "groups": groups}
     return FitSettings(**{name: value for name, value in given.items() if value is not None}), layer or None
 
 

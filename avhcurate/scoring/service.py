@@ -124,7 +124,7 @@ def run_name(
     rows: list[int] | None = None,
 ) -> str:
     """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
-    inputs = {
+    inputs: dict[str, Any] = {
         "dataset": dataset_fingerprint,
         "weights": model.weights_sha256,
         "head": model.head_name,

@@ -70,13 +70,14 @@ class Objective:
 
     def __init__(self, samples: Samples, *, standardised: bool) -> None:
         self.samples = samples
-        n, total, squares = len(samples), 0.0, 0.0
-        origin = next(samples.blocks())[0].double().mean(0)  # near the mean, so that the squares lose nothing
+        n, origin = len(samples), next(samples.blocks())[0].double().mean(0)
+        # Of what differs from a value near the mean, so that the squares lose nothing.
+        total, squares = torch.zeros_like(origin), torch.zeros_like(origin)
         for x, _ in samples.blocks():
             shifted = x.double() - origin
             total, squares = total + shifted.sum(0), squares + shifted.square().sum(0)
-        mean = torch.as_tensor(total) / n
-        variance = (torch.as_tensor(squares) / n - mean.square()).clamp(min=0)
+        mean = total / n
+        variance = (squares / n - mean.square()).clamp(min=0)
         self.centre = mean + origin
         flat = variance <= 1e-12 * variance.max()
         one = variance.mean().sqrt() if variance.any() else torch.ones((), dtype=torch.float64)

@@ -14,11 +14,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+import avhcurate
 from avhcurate import scores
 from avhcurate.data.sample_groups import sample_groups
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
-from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.models.loading import ModelSpec
@@ -225,6 +226,15 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
     }.items():
         ended = cli(*score, *wrong)
         assert (ended.code, message in ended.err) == (2, True), ended.err
+
+
+def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):
+    root = shutil.copytree(scored_root, tmp_path / "space")
+    found = avhcurate.open(root, "stripes").score("avhcurate:digits", head="fit", groups="patient", folds=3, seed=0)
+    assert found.table["avh"].astype(float).tolist() == pytest.approx(rows_of(table.run)["avh"].tolist(), nan_ok=True)
+    options = ["--model=avhcurate:digits", "--head=fit", "--groups=patient", "--folds=3", "--seed=0"]
+    assert set(options) <= set(Jobs(root).newest().argv)
+    assert len(list((root / "datasets" / "stripes" / "runs").iterdir())) == 1
 
 
 def test_one_class_of_labels_is_refused_before_the_pass(workspace, tmp_path):
