@@ -45,7 +45,8 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         value=wanted and possible,
         disabled=not possible,
         help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
-        "Wright's standard error. Takes some seconds; above 10,000 samples run `avhcurate correlate --bootstrap`.",
+        "Wright's standard error. Takes some seconds; above 10,000 samples run "
+        f"`avhcurate correlate {page.table.dataset.name} --bootstrap`.",
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
         explain_scores(

@@ -27,6 +27,7 @@ ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
 ARROWS = {
     ("annotate", "correlation"),  # the noise ceiling of HSF
     ("compare", "training_dynamics"),  # the discoveries read across models
+    ("training_dynamics", "quality"),  # near duplicates between what is learnt from and what is held out
     ("self_training", "pseudo_labels"),  # each round selects by the rules of that page
 }
 #: Kinds of files in a feature, from what is imported to what imports: `store.py`, `store_folds.py`, `split_rules.py`.

@@ -55,6 +55,7 @@ def score(
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
     from avhcurate.models.loading import ModelSpec
+    from avhcurate.scoring.accuracy import accuracy_of, chance_warning
     from avhcurate.scoring.fitted_heads import head_settings
     from avhcurate.scoring.service import score_dataset
     from avhcurate.sources.manifest import class_list
@@ -98,4 +99,9 @@ def score(
             f"{100 * fitted.accuracy:.2f} % right, loss {fitted.loss:.4f}; AVH by two folds' heads correlates at "
             f"{fitted.agreement:.4f}"
         )
+    dataset = space.dataset(name)
+    accuracy = accuracy_of(dataset, run)
+    print(accuracy)
+    if warning := chance_warning(dataset, run, accuracy):
+        print(f"Warning: {warning}")
     print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")

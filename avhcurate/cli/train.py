@@ -124,11 +124,14 @@ def train(
 
 
 def _print(summaries: list[dict[str, Any]]) -> None:
+    from avhcurate.training_dynamics.leaks import leak_text
+
     first = summaries[0]
     print(
         f"{first['model']} trained on {first['trained_samples']} samples of {first['trained_on']}, "
-        f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss\n"
+        f"{first['held_out_samples']} of {first['recorded_on']} held out, {first['loss_function']} loss"
     )
+    print(f"{leak_text(first['held_out_copies'], first['trained_on'], first['recorded_on'])}\n")
     print(f"{'training':<56} {'accuracy':>9} {'mean AVH':>9} {'loss':>8} {'seconds':>8}")
     for row in summaries:
         print(

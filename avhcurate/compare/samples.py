@@ -89,6 +89,11 @@ def shared_samples(
             f"no score of a run is called {', '.join(unknown) or '(none)'}: choose from {', '.join(KEYS)}"
         )
     every = labelled_samples(table, filters)
+    if not len(every.ids):
+        raise CurateError(
+            "no sample in view has a label, and networks are compared by what they get right: label some in their "
+            f"details, give a file by `avhcurate relabel {table.dataset.name} --from FILE`, or widen the filters"
+        )
     by_run = {run.name: scored(run, every.ids) for run in runs}
     rows = np.flatnonzero(np.logical_and.reduce(list(by_run.values())))
     if not len(rows):

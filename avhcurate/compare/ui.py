@@ -10,6 +10,7 @@ from avhcurate.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_
 from avhcurate.compare.service import SideBySide
 from avhcurate.data.runs import RunFolder
 from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.training_dynamics.ui_start import usual_model
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate
@@ -134,13 +135,14 @@ def only_one_run(page: Opened, runs: Sequence[RunFolder]) -> None:
     """What to do where there is nothing to compare."""
     name = page.table.dataset.name
     model = runs[0].record.model if runs else "torchvision:resnet50"
+    network = usual_model(page.table.dataset)
     other = f"{model} --weights OTHER.safetensors" if model.startswith("avhcurate:") else "ANOTHER_MODEL"
     empty_state(
         "Two runs are needed",
         "balance",
         "So far one model has scored this dataset. Score it with another, with other weights of the same model, "
         "or train one: its network is scored when the training ends. Start either on the Home page, or run:",
-        command=f"avhcurate score {name} --model {other}\navhcurate train {name}",
+        command=f"avhcurate score {name} --model {other}\navhcurate train {name} --model {network}",
     )
 
 

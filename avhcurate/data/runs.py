@@ -124,6 +124,8 @@ class RunRecord(Provenance):
     attached: Attached | None = None
     fitted: FittedHeads | None = None
     rows: list[int] | None = None
+    #: Whether the weights name their classes, and these are the dataset's in its order.
+    classes_named: bool = False
 
 
 class RunFolder(ShardedFolder[RunRecord]):

@@ -69,6 +69,8 @@ class TrainingRecord(WorkRecord):
     held_out_fingerprint: str
     held_out_where: str = ""
     held_out_samples: int
+    #: how many of them have a near duplicate among the samples trained on; None where images were not measured
+    held_out_copies: int | None = None
     classes: list[str]
     num_classes: int
     parameters: int

@@ -45,8 +45,8 @@ def disagree(
     name = table.dataset.name
     if table.run is None or table.votes is None:
         missing = "model run" if table.run is None else "human votes"
-        command = f"score {name} --model MODEL" if table.run is None else f"votes {name} FILE"
-        raise CurateError(f"dataset {name} has no {missing}: run `avhcurate {command}`")
+        advice = f"`avhcurate score {name} --model MODEL`" if table.run is None else f"`avhcurate votes {name} FILE`"
+        raise CurateError(f"dataset {name} has no {missing}: run {advice}")
     key = key or table.hardness
     check_scores(table, [key])
     points = table.frame(filters or Filters(), columns=["id", "hsf", key])

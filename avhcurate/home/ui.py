@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.data.background import Command
+from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import check_name
 from avhcurate.errors import CurateError
@@ -20,6 +21,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.layout import fact, halves
+from avhcurate.ui.run_accuracy import run_accuracy
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 
@@ -85,12 +87,15 @@ def model_runs(table: DatasetTable) -> None:
     st.markdown("**Model runs**")
     title = titles(table.dataset)
     st.dataframe(
-        pd.DataFrame([_run_row(run, title[run.name]) for run in runs]).dropna(axis=1, how="all"),
+        pd.DataFrame([_run_row(table.dataset, run, title[run.name]) for run in runs]).dropna(axis=1, how="all"),
         hide_index=True,
         key="home.runs",
         column_config={
             "Model": st.column_config.TextColumn(width="medium"),
             "Samples": st.column_config.NumberColumn(format="localized"),
+            "Accuracy": st.column_config.TextColumn(
+                help="Share of samples with a label that are predicted as labelled, and its 95 % interval (Wilson)."
+            ),
             "Skipped": st.column_config.NumberColumn(
                 format="localized", help="Images that could not be read; their scores are empty."
             ),
@@ -112,12 +117,13 @@ def model_runs(table: DatasetTable) -> None:
             st.caption(plain(f"{title[run.name]}: {text}"))
 
 
-def _run_row(run: RunFolder, title: str) -> dict[str, object]:
+def _run_row(dataset: DatasetFolder, run: RunFolder, title: str) -> dict[str, object]:
     record = run.record
     agreement = record.rank_agreement
     return {
         "Model": title,
         "State": "complete" if run.complete else "unfinished: score again to resume",
+        "Accuracy": _accuracy(dataset, run) if run.complete else None,
         "Samples": record.samples,
         "Skipped": record.skipped,
         "Device": record.device,
@@ -130,6 +136,13 @@ def _run_row(run: RunFolder, title: str) -> dict[str, object]:
         "Weights": record.weights_sha256[:12],
         "Finished": record.finished,
     }
+
+
+def _accuracy(dataset: DatasetFolder, run: RunFolder) -> str | None:
+    accuracy = run_accuracy(dataset, run)
+    n, value, low, high = accuracy.estimate
+    guessing = " · as guessing" if accuracy.at_chance else ""
+    return f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f}){guessing}" if n else None
 
 
 def messages(table: DatasetTable) -> None:

@@ -64,7 +64,7 @@ class LoadedModel:
     """A classifier ready to run: `module` takes normalised (N, C, S, S) float32 and returns logits (N, K).
 
     `module` is in eval mode, float32, on the CPU, without gradients; `head` is the nn.Linear inside it whose input is
-    the features (N, D). `classes` are the names that its weights were published with, if any. `prompts` are those of
+    the features (N, D). `classes` are the names that its weights came with, if any. `prompts` are those of
     a zero-shot model, whose features all have the length of its logit scale. `other_head`: class weights and bias of
     another head on the same features.
     """
@@ -147,7 +147,9 @@ def _loaded(
     _refuse_other_classes(linear.out_features, num_classes)
     check_head(module, linear, architecture.preprocess.random_images(), name=head.name)
     published = architecture.pretrained and (spec.weights is None or architecture.recognised)
-    classes = architecture.pretrained.classes if architecture.pretrained and published else None
+    classes = architecture.pretrained.classes if architecture.pretrained and published else weights.classes
+    if classes and len(classes) != linear.out_features:
+        classes = None
     return LoadedModel(
         name=spec.name,
         module=module,

@@ -1,16 +1,18 @@
 """Weights from files that cannot run code: safetensors, or PyTorch checkpoints read with `weights_only`."""
 
 import hashlib
+import json
 import pickle
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -18,6 +20,9 @@ from avhcurate.errors import CurateError
 
 #: Where training scripts put the tensors in a checkpoint; the first that is there is taken.
 CONTAINERS = ("state_dict", "model_state_dict", "model", "ema", "state_dict_ema", "model_ema")
+
+#: Where training scripts put the names of the classes, in order.
+_CLASS_KEYS = ("classes", "class_names")
 
 #: What wrappers put before each name: DataParallel and DistributedDataParallel; Lightning modules.
 _PREFIXES = ("module.", "model.")
@@ -33,11 +38,15 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Weights:
-    """Named tensors, the SHA-256 of their file, and a word on where they come from, for the record."""
+    """Named tensors, the SHA-256 of their file, and a word on where they come from, for the record.
+
+    `classes` are the names that the file gives its classes, in order; None where it gives none.
+    """
 
     tensors: dict[str, Tensor]
     sha256: str
     source: str
+    classes: tuple[str, ...] | None = None
 
 
 def read_weights(path: Path) -> Weights:
@@ -52,10 +61,13 @@ def read_weights(path: Path) -> Weights:
         stream.seek(0)
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     if start[8:] == b"{":
-        return Weights(_read_safetensors(path), sha256, path.name)
+        tensors, metadata = _read_safetensors(path)
+        return Weights(tensors, sha256, path.name, _class_names(metadata))
     if start.startswith((b"PK", b"\x80")):
-        tensors, container = _unwrapped(_read_checkpoint(path), path)
-        return Weights(tensors, sha256, f"{path.name} [{container}]" if container else path.name)
+        content = _read_checkpoint(path)
+        tensors, container = _unwrapped(content, path)
+        source = f"{path.name} [{container}]" if container else path.name
+        return Weights(tensors, sha256, source, _class_names(content if isinstance(content, Mapping) else {}))
     raise CurateError(f"weights file {path} is neither safetensors nor a PyTorch checkpoint: save it as one of them")
 
 
@@ -105,9 +117,12 @@ def _all_start_with(names: Iterable[str], prefix: str) -> bool:
     return bool(counted) and all(name.startswith(prefix) for name in counted)
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
+    """The tensors and the texts of a file."""
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+        return load_file(path), metadata or {}
     except (SafetensorError, ValueError) as error:
         raise CurateError(f"weights file {path} is damaged ({error}): copy or download it again") from None
 
@@ -126,6 +141,22 @@ def _read_checkpoint(path: Path) -> Any:
         raise CurateError(
             f"weights file {path} cannot be read ({first_line(error)}): save model.state_dict()"
         ) from None
+
+
+def _class_names(saved: Mapping[Any, Any]) -> tuple[str, ...] | None:
+    """The names of classes that a file gives under a usual key, as a list or as JSON.
+
+    >>> _class_names({"classes": '["cat", "dog"]'}), _class_names({"class_names": ["a", "b"]}), _class_names({})
+    (('cat', 'dog'), ('a', 'b'), None)
+    """
+    for key in _CLASS_KEYS:
+        names = saved.get(key)
+        if isinstance(names, str):
+            with suppress(ValueError):
+                names = json.loads(names)
+        if isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names):
+            return tuple(names)
+    return None
 
 
 def _unwrapped(content: Any, path: Path) -> tuple[dict[str, Tensor], str]:

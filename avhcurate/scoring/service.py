@@ -76,7 +76,7 @@ def score_dataset(
     elif classes_from_model:
         model, rows = _with_rows(load_model(spec), dataset)
     else:
-        model = _fitting_model(spec, dataset, labels)
+        model, rows = _fitting_model(spec, dataset, labels)
     heads = fit.record() if fit else None
     run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit, heads=heads, rows=rows))
     with run.alone():
@@ -342,8 +342,11 @@ def _with_rows(model: LoadedModel, dataset: DatasetFolder) -> tuple[LoadedModel,
     return replace(model, other_head=(model.class_weights[rows], model.bias[rows])), rows
 
 
-def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> LoadedModel:
-    """The model, whose classes must be the dataset's, or hold all its labels where their number is not declared."""
+def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) -> tuple[LoadedModel, list[int] | None]:
+    """The model, whose classes must be the dataset's, or hold all its labels where their number is not declared.
+
+    Where its weights name the same classes in another order, also the rows of its head in the dataset's.
+    """
     record = dataset.record
     declared = len(record.classes) if record.classes_declared and record.classes else None
     if spec.zero_shot and not spec.class_names:
@@ -363,11 +366,8 @@ def _fitting_model(spec: ModelSpec, dataset: DatasetFolder, labels: np.ndarray) 
         )
     names = model.classes or ()
     if declared and set(names) == set(record.classes) and list(names) != record.classes:
-        raise CurateError(
-            f"{model.name} and dataset {dataset.name!r} have the same classes in another order "
-            f"({names[0]}, ... and {record.classes[0]}, ...): import the dataset with labels in the model's order"
-        )
-    return model
+        return _with_rows(model, dataset)
+    return model, None
 
 
 def _class_names(dataset: DatasetFolder) -> list[str]:
@@ -407,6 +407,7 @@ def _record(
         classes=names if len(names) == num_classes else list(model.classes or ()),
         prompts=PromptsRecord(**asdict(model.prompts)) if model.prompts else None,
         num_classes=num_classes,
+        classes_named=bool(model.classes) and list(model.classes or ()) == names,
         width=width,
         dataset_fingerprint=dataset.record.fingerprint,
         samples=samples,

@@ -38,6 +38,8 @@ _PLACES = {
 }
 #: Counts that mean nothing before the first selection.
 _OF_SELECTION = ("selected",)
+#: Columns of a course over the rounds, and their types, also where no round has a value yet.
+_COURSE = {"round": "int64", "n": "int64", "mean": "float64", "low": "float64", "high": "float64"}
 #: Columns that are compared with `BASE`, paired by seed.
 PAIRED = ("accuracy", "mean_accuracy")
 
@@ -199,7 +201,7 @@ def courses(variants: Variants, keys: Sequence[str]) -> pd.DataFrame:
         for number, folders in enumerate(variants.values())
         for key in keys
     ]
-    columns = ["quantity", "line", "round", "n", "mean", "low", "high"]
+    columns = ["quantity", "line", *_COURSE]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
@@ -212,7 +214,7 @@ def _course(folders: Sequence[SelfTrainingFolder], key: str) -> pd.DataFrame:
     ]
     by_round = pd.concat(values).dropna().groupby(level=0)
     means = [(number, *mean_over_seeds(group)[:4]) for number, group in by_round]
-    course = pd.DataFrame(means, columns=["round", "n", "mean", "low", "high"])
+    course = pd.DataFrame(means, columns=list(_COURSE)).astype(_COURSE)
     if key in _OF_SELECTION:
         course = course[course["round"] > 0]
     if len(folders) > 1 or f"{key}_low" not in tables[0]:

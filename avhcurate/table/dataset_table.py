@@ -175,7 +175,7 @@ def check_scores(table: SampleTable, keys: Sequence[str]) -> None:
     if trained := [key for key in missing if key in SCORES and SCORES[key].training]:
         raise CurateError(
             f"{', '.join(trained)} come from the epochs of a training, and this run has none: "
-            "run `avhcurate train`, or choose the run of a training by --model"
+            "run `avhcurate train NAME --model MODEL`, or choose the run of a training by --model"
         )
     if missing or not keys:
         names = ", ".join(missing) or "(none given)"

@@ -1,6 +1,7 @@
 """Trains a network on a dataset, evaluates it on held-out samples, and scores them with the trained weights."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -28,6 +29,7 @@ from avhcurate.training.checkpoints import checkpoint_step, save_weights
 from avhcurate.training.distributed import ProcessGroup, joined
 from avhcurate.training.evaluation import EvalSchedule
 from avhcurate.training.recipe import Recipe, as_numbers
+from avhcurate.training_dynamics.leaks import held_out_copies
 from avhcurate.training_dynamics.train_settings import TrainSettings, train_and_held_out
 
 
@@ -90,6 +92,7 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
         "epochs": record.epochs,
         "trained_samples": record.train_samples,
         "held_out_samples": record.held_out_samples,
+        "held_out_copies": record.held_out_copies,
         "weights": str(training.weights_path),
     } | means
 
@@ -184,7 +187,8 @@ class _Training:
                 sync_batchnorm=settings.sync_batchnorm,
             )
         if leads:
-            save_weights(module, training.weights_path, {"training": training.name})
+            named = {"training": training.name, "classes": json.dumps(train.dataset.record.classes)}
+            save_weights(module, training.weights_path, named)
             training.finish(sha256(training.weights_path))
             training.checkpoint_path.unlink(missing_ok=True)
 
@@ -229,6 +233,7 @@ class _Training:
             device=name if self.group.size == 1 else f"{self.group.size} x {name}",
             precision=recipe.precision,
             versions=versions("torch", "torchvision", "numpy"),
+            held_out_copies=held_out_copies(train, held_out),
             started=now(),
         )
 

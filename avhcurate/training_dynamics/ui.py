@@ -15,6 +15,7 @@ from avhcurate.table.dataset_table import DatasetTable, titles
 from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.discoveries import Figure, Finding
 from avhcurate.training_dynamics.discovery_text import TITLES, figure_name, sentence
+from avhcurate.training_dynamics.leaks import leak_text
 from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
@@ -90,6 +91,7 @@ def describe(training: TrainingFolder) -> str:
     seconds = float(evaluations["seconds"].max()) if len(evaluations) else 0.0
     so_far = f"{record.epochs} epochs" if training.complete else f"epoch {reached:.3g} of {record.epochs}"
     parts.append(f"{so_far} in {duration(seconds)} on {record.device}")
+    parts.append(leak_text(record.held_out_copies, record.dataset, record.held_out))
     return plain(" · ".join(filter(None, parts)))
 
 

@@ -1,6 +1,5 @@
 """The form that starts a training: `avhcurate train` as a job, filled in where the dataset decides."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -124,24 +123,6 @@ def partners(workspace: Workspace, dataset: DatasetFolder) -> list[DatasetFolder
     ]
 
 
-def usual_parts(page: Opened, others: Sequence[DatasetFolder]) -> tuple[str, str]:
-    """Names of the datasets to learn from and to hold out, unless the user says otherwise.
-
-    Votes are worth most on samples that the network has not learnt from: a dataset with votes and without a split for
-    training is held out, and the largest partner learnt from.
-    """
-    dataset, splits = page.table.dataset, page.table.group_counts("split")["value"]
-    split = any(isinstance(value, str) and value.lower() in ("train", "training") for value in splits)
-    if others and not split:
-        other = max(others, key=lambda folder: folder.record.samples)
-        voted, votes = page.table.votes is not None, other.record.votes is not None
-        larger = other.record.samples > dataset.record.samples
-        return (
-            (other.name, dataset.name) if voted > votes or (voted == votes and larger) else (dataset.name, other.name)
-        )
-    return dataset.name, dataset.name
-
-
 # --- the form ------------------------------------------------------------------------------------------------
 
 
@@ -155,14 +136,13 @@ def form(page: Opened, *, busy: bool) -> None:
             fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
             fields.ask("loss", "epochs", "seeds")
             if others:
-                for name_of, chosen in zip(("dataset", "held_out"), usual_parts(page, others), strict=True):
-                    fields.ask(name_of, options=names, index=names.index(chosen))
+                # As in the shell: a part of the dataset itself is held out unless the user says otherwise.
+                fields.ask("dataset", "held_out", options=names)
             fields.submit("Start training", "model_training")
-        if not others:
-            st.caption(
-                "Learns from the split “train” and evaluates on the rest; without such a split a tenth of each class "
-                "is held out."
-            )
+        st.caption(
+            "Learns from the split “train” and evaluates on the rest; without such a split a tenth of each class is "
+            f"held out{', unless another dataset is chosen to evaluate on' if others else ''}."
+        )
         with st.expander("More"):
             with forms.row():
                 fields.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")

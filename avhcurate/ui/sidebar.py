@@ -14,6 +14,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.head_notes import head_note
+from avhcurate.ui.run_accuracy import warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
@@ -40,6 +41,8 @@ def draw(workspace: Workspace, groups: navigation.Pages, page: Any, *, blind: bo
         with links:
             navigation.show(groups, page, frame.view.elsewhere)
     enter(frame)
+    if frame.table and frame.table.run and not blind:
+        warn_of_chance(frame.table.dataset, frame.table.run)
     if notices:
         st.warning("  \n".join(map(plain, notices)), icon=":material/link_off:")
 

@@ -1,12 +1,16 @@
 """Rules side by side over seeds: means, intervals and paired differences, by scipy on the reports themselves."""
 
+import shutil
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.self_training import results
+from avhcurate.self_training.plots import curves, stroke
 from avhcurate.self_training.results import by_variant, courses, side_by_side, source_only
+from avhcurate.self_training.store import SelfTrainingFolder
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,17 @@ def test_one_seed_has_the_interval_over_samples_and_no_test(found):
     course = courses(single, ["precision"]).set_index(["line", "round"]).loc[(1, 2)]
     share = reports(found, "avc", 2)[0].precision
     assert [course["mean"], course["low"], course["high"]] == [share.value, share.low, share.high]
+
+
+def test_courses_are_numbers_before_any_round_has_a_value(found, tmp_path):
+    (variant, folders), *_ = found.items()
+    first = SelfTrainingFolder(shutil.copytree(folders[0].root, tmp_path / "first"))
+    for number in first.rounds()[1:]:
+        shutil.rmtree(first.round(number))
+    for keys in (["precision", "selected"], ["accuracy", "precision"]):
+        values = courses({variant: [first]}, keys)
+        assert values.dtypes[["round", "mean", "low", "high"]].map(str).to_list() == ["int64", *["float64"] * 3]
+        curves(values, [stroke("rule", variant.rule)], keys, source_only={})
 
 
 def test_courses_begin_where_a_quantity_does(found):

@@ -1,7 +1,5 @@
 """What the form of a training finds out by itself: network, dataset to learn from, dataset held out; its command."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from avhcurate.data.workspace import Workspace
@@ -9,9 +7,7 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.own import OWN
 from avhcurate.sources.service import import_dataset
-from avhcurate.table.dataset_table import open_table
-from avhcurate.training_dynamics.ui_start import MODELS, Train, partners, usual_model, usual_parts
-from avhcurate.votes.attach import attach_votes
+from avhcurate.training_dynamics.ui_start import MODELS, Train, partners, usual_model
 from tests.fakes.waiting import wait_until
 
 
@@ -28,11 +24,6 @@ def space(tmp_path):
     return workspace
 
 
-def parts(space, name):
-    here = SimpleNamespace(table=open_table(space, name))
-    return usual_parts(here, partners(space, here.table.dataset))
-
-
 def test_partners_are_the_datasets_of_the_same_classes(space):
     assert [folder.name for folder in partners(space, space.dataset("few"))] == ["many"]
     assert partners(space, space.dataset("other")) == []
@@ -41,23 +32,6 @@ def test_partners_are_the_datasets_of_the_same_classes(space):
 def test_a_damaged_neighbour_is_no_partner(space):
     (space.dataset("many").root / "dataset.json").write_text("{")
     assert partners(space, space.dataset("few")) == []
-
-
-@pytest.mark.parametrize("name", ["few", "many"])
-def test_the_larger_dataset_is_learnt_from_and_the_other_looked_at(space, name):
-    assert parts(space, name) == ("many", "few")
-
-
-def test_a_dataset_with_votes_is_looked_at(space, tmp_path):
-    (tmp_path / "votes.csv").write_text("sample,annotator,label\ncat/0.png,ann,cat\n")
-    attach_votes(space, "many", tmp_path / "votes.csv")
-    assert parts(space, "many") == ("few", "many")
-    assert parts(space, "few") == ("few", "many")
-
-
-def test_a_dataset_alone_is_split(space, demo_root):
-    assert parts(space, "other") == ("other", "other")
-    assert parts(Workspace(demo_root), "digits") == ("digits", "digits")
 
 
 def test_the_networks_on_offer_exist(demo_root, space):
@@ -77,7 +51,8 @@ def test_a_name_that_is_missing_is_asked_for_and_none_becomes_an_option():
 
 def test_the_form_sends_what_it_found_out(space, open_page):
     app = open_page("training_dynamics", space.root, dataset="few")
-    assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("many", "few")
+    assert (app.selectbox(key="train.dataset").value, app.selectbox(key="train.held_out").value) == ("few", "few")
+    app.selectbox(key="train.dataset").set_value("many")
     next(button for button in app.button if button.label == "Start training").click().run()
     job = Jobs(space.root).newest()
     assert (job.dataset, job.argv[1], job.argv[-1]) == ("few", "many", "--held-out=few")

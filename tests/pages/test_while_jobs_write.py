@@ -1,0 +1,66 @@
+"""Every page whose results a job makes is opened while that job writes them."""
+
+from contextlib import suppress
+
+import pytest
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.degradation.service import degrade_dataset
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.map.service import project_dataset
+from avhcurate.models.loading import ModelSpec
+from avhcurate.quality.service import measure_dataset
+from avhcurate.scoring.service import score_dataset
+from avhcurate.self_training.loop import Schedule
+from avhcurate.self_training.service import self_train_all
+from avhcurate.self_training.settings import Settings
+from avhcurate.suspects.service import find_suspects
+from avhcurate.table.dataset_table import open_table
+from avhcurate.training.probe import ProbeRecipe
+from avhcurate.training.recipe import Recipe
+from avhcurate.training_dynamics.train import train_seeds
+from avhcurate.training_dynamics.train_settings import TrainSettings
+
+#: States of the disk that a page is opened on; then the job is cancelled.
+MOST = 3
+
+
+def self_train(space, progress):
+    recipe = ProbeRecipe(hidden=8, epochs=2, batch_size=64, learning_rate=0.01)
+    settings = Settings("digits", "digits", schedule=Schedule(0.2, 0.1, 0.4), how=recipe, source_where="id < 60")
+    self_train_all(space, settings, ["confidence", "avc"], [0], progress=progress)
+
+
+JOBS = {
+    "home": lambda space, progress: score_dataset(
+        space, "digits", ModelSpec(name="avhcurate:digits"), limit=200, progress=progress
+    ),
+    "models": lambda space, progress: score_dataset(
+        space, "digits", ModelSpec(name="avhcurate:digits"), limit=201, progress=progress
+    ),
+    "degradation": lambda space, progress: degrade_dataset(space, "digits", limit=40, progress=progress),
+    "map": lambda space, progress: project_dataset(space, "digits", progress=progress),
+    "suspects": lambda space, progress: find_suspects(open_table(space, "digits"), honest=True, progress=progress),
+    "quality": lambda space, progress: measure_dataset(space, "digits", progress=progress),
+    "self_training": self_train,
+    "training_dynamics": lambda space, progress: train_seeds(
+        space, "digits", TrainSettings("avhcurate:digits", Recipe(epochs=2), early=(0, 0.5)), [0], progress=progress
+    ),
+}
+
+
+@pytest.mark.parametrize("page", JOBS)
+def test_a_page_opens_at_every_state_that_its_job_leaves_on_disk(open_page, own_demo_root, page):
+    space, states = Workspace(own_demo_root), []
+
+    def look(*told):
+        progress.report(*told)
+        now = sorted(path for path in (own_demo_root / "datasets").rglob("*") if ".tmp" not in path.name)
+        if now not in states:
+            states.append(now)
+            open_page(page, own_demo_root)
+
+    jobs = Jobs(own_demo_root)
+    with suppress(Cancelled), jobs.running(jobs.create("work", "digits", [])) as progress:
+        JOBS[page](space, Progress(look, lambda: len(states) >= MOST))
+    assert states

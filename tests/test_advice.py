@@ -1,0 +1,81 @@
+"""Every command that the app, a message or a document of the program advises can be given as it is written."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from avhcurate.cli.options import app
+from tests.conftest import ROOT
+
+#: What stands for the parts of an advised command that depend on the user's data, by the expression in the code.
+FILLED = {
+    "form": "csv",
+    "format": "csv",
+    "chosen.number": "1",
+    "source": "digits",
+    "option": "features",
+    "' '.join(result.settings.argv)": "toy",
+}
+COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")
+#: Words of prose after a verb that is only named.
+NAMED = re.compile(r"^\s*(\.\.\.|$)")
+
+
+def texts(node):
+    """The texts in a module, the changing parts of each filled in; docstrings are no advice."""
+    docstrings = {
+        id(one.body[0].value)
+        for one in ast.walk(node)
+        if isinstance(one, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and one.body
+        and isinstance(one.body[0], ast.Expr)
+    }
+    within = {id(part) for one in ast.walk(node) if isinstance(one, ast.JoinedStr) for part in one.values}
+    for one in ast.walk(node):
+        if isinstance(one, ast.JoinedStr):
+            yield "".join(
+                part.value if isinstance(part, ast.Constant) else FILLED.get(ast.unparse(part.value), "digits")
+                for part in one.values
+            )
+        elif isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in within | docstrings:
+            yield one.value
+
+
+def advised():
+    for folder in (ROOT / "avhcurate", ROOT / "pages"):
+        for file in sorted(folder.rglob("*.py")):
+            for text in texts(ast.parse(file.read_text("utf-8"))):
+                for verb, rest in COMMAND.findall(text):
+                    yield pytest.param(verb, rest, id=f"{file.relative_to(ROOT)}: {verb}{rest}"[:110])
+
+
+VERBS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize(("verb", "rest"), dict.fromkeys(advised()))
+def test_an_advised_command_is_one_that_the_command_line_takes(verb, rest, tmp_path, monkeypatch):
+    assert verb in VERBS
+    if NAMED.match(rest) or rest.rstrip().endswith("..."):  # the verb alone is meant, or the user's own command again
+        return
+    monkeypatch.chdir(tmp_path)
+    for name in re.findall(r"\b[\w.-]+\.(?:csv|npy|safetensors)\b|\bFILE\b", rest):
+        Path(name).write_text("")
+    VERBS[verb].make_context(verb, shlex.split(rest))
+
+
+def test_a_command_without_what_it_needs_is_found():
+    with pytest.raises(Exception, match="model"):
+        VERBS["train"].make_context("train", ["digits"])
+
+
+def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):
+    codes = [code.value for code in open_page("models", own_demo_root).code]
+    (advice,) = (line for code in codes for line in code.splitlines() if line.startswith("avhcurate train"))
+    # As advised, but for one epoch and on a part, which takes a second.
+    given = shlex.split(advice.removeprefix("avhcurate "))
+    less = ["--epochs", "1", "--train-where", "id % 8 = 0", "--held-out-where", "id % 8 = 1", "--early", "none"]
+    assert cli(*given, *less, "--workspace", own_demo_root).code == 0
