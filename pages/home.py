@@ -1,11 +1,9 @@
 """Home: the datasets, their distributions, and the jobs that score, import, fetch and attach votes."""
 
-from functools import partial
-
 import streamlit as st
 
 from avhcurate.home import ui as home_ui
-from avhcurate.home import ui_attach
+from avhcurate.home import ui_attach, ui_guide
 from avhcurate.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
@@ -19,10 +17,7 @@ if page.table is None:
     job = job_panel(page.workspace)
     if job is None or not job.active:
         frame.empty_workspace(page)
-        st.markdown("**Import images**")
-        home_ui.import_form(page.workspace.root, busy=False)
-        st.markdown("**Or fetch a public dataset**")
-        home_ui.fetch_form(page.workspace.root, busy=False)
+        ui_guide.guide(page, busy=False)
     st.stop()
 
 page = frame.with_data()
@@ -33,6 +28,8 @@ subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B
 job = job_panel(page.workspace)
 
 home_ui.dataset_facts(table)
+if note := ui_guide.labels_note(table):
+    st.info(note, icon=":material/label_off:")
 home_ui.messages(table)
 st.space("small")
 home_ui.spread(page)
@@ -43,14 +40,4 @@ ui_attach.about_attached(table)
 
 st.space("small")
 with st.container(border=True):
-    FORMS = {
-        "Score with a model": partial(home_ui.score_form, root, table),
-        "Attach outputs": partial(ui_attach.attach_form, root, table),
-        "Attach votes": partial(home_ui.votes_form, root, table),
-        "Import images": partial(home_ui.import_form, root),
-        "Fetch public data": partial(home_ui.fetch_form, root),
-    }
-    action = st.segmented_control(
-        "What to do next", list(FORMS), default=next(iter(FORMS)), required=True, key=f"home.action.{record.name}"
-    )
-    FORMS[action](busy=job is not None and job.active)
+    ui_guide.guide(page, busy=job is not None and job.active)

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/NAME/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`.
+    Layout: `datasets/NAME/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -46,6 +46,11 @@ class Workspace:
     def downloads(self) -> Path:
         """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
         return self.root / "downloads"
+
+    @property
+    def uploads(self) -> Path:
+        """Where files that a browser sent are kept."""
+        return self.root / "uploads"
 
     def names(self) -> list[str]:
         """Names of the datasets, sorted; a half-imported one is not among them."""

@@ -177,7 +177,7 @@ def _compared(node: dict[str, Any]) -> list[dict[str, Any]]:
 def _children(node: Any) -> list[dict[str, Any]]:
     """The expressions directly below a node."""
     values = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    found = []
+    found: list[dict[str, Any]] = []
     for value in values:
         found += [value] if isinstance(value, dict) and value.get("class") not in (None, "TYPE") else _children(value)
     return found

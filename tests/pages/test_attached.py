@@ -79,8 +79,7 @@ def test_the_form_attaches_server_paths_and_refuses_what_does_not_go_together(op
     started = []
     monkeypatch.setattr(background, "start", lambda root, argv, **_: started.append(argv))
     app = open_page("home", root, dataset="digits", run="both")
-    action = next(one for one in app.get("button_group") if "Attach outputs" in one.options)
-    action.set_value("Attach outputs").run()
+    app.segmented_control(key="home.have").set_value("outputs").run()
     assert not app.exception
     next(button for button in app.button if button.label == "Attach outputs").click().run()
     assert "nothing to attach" in app.error[0].value

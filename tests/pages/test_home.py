@@ -1,6 +1,7 @@
 """The Home page without a browser: what is loaded, the job panel in every state, and the forms that start jobs."""
 
 import base64
+import io
 import json
 import shutil
 import subprocess
@@ -9,15 +10,22 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import avhcurate
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
+from avhcurate.home import ui_guide
 from avhcurate.home.ui import FetchCommand, ImportCommand, ScoreCommand, VotesCommand
+from avhcurate.models.loading import ModelSpec
+from avhcurate.scoring.service import score_dataset
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import job_forms
+from avhcurate.ui.navigation import GROUPS
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
@@ -76,7 +84,7 @@ def test_without_votes_or_a_run_it_says_so_and_offers_both(open_page, unscored_r
     assert "No votes are attached" in text
     assert metrics(app)["Model runs"] == "0"
     assert not app.dataframe
-    app.segmented_control(key="home.action.pets").set_value("Attach votes").run()
+    app.segmented_control(key="home.have").set_value("votes").run()
     assert app.text_input(key="home.votes_file")
 
 
@@ -140,19 +148,19 @@ def test_a_models_name_on_the_page_imports_only_what_the_owner_lists(open_page, 
 
 def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_process):
     app = open_page("home", demo_root)
-    app.segmented_control(key="home.action.digits").set_value("Attach votes").run()
+    app.segmented_control(key="home.have").set_value("votes").run()
     app.text_input(key="home.votes_file").set_value("/votes.csv")
     app.checkbox(key="home.votes_simulated").set_value(True)
     submit(app, "Attach votes").click().run()
     assert no_process[-1] == (["votes", "digits", "/votes.csv", "--simulated"], "votes", "digits")
-    app.segmented_control(key="home.action.digits").set_value("Import images").run()
+    app.segmented_control(key="home.have").set_value("images").run()
     submit(app, "Import").click().run()
     assert "cannot name a dataset" in app.error[0].value
     assert len(no_process) == 1
 
 
 def test_public_data_are_fetched_once_their_terms_are_agreed_to(open_page, workspace, no_process, words):
-    app = open_page("home", workspace.root)
+    app = open_page("home", workspace.root, home__have="nothing")
     assert "CC BY-NC-SA 4.0" in words(app)
     submit(app, "Fetch").click().run()
     assert "tick that you agree" in app.error[0].value
@@ -166,7 +174,7 @@ def test_public_data_are_fetched_once_their_terms_are_agreed_to(open_page, works
 
 def test_a_list_is_imported_with_its_root_and_classes(open_page, demo_root, no_process):
     app = open_page("home", demo_root)
-    app.segmented_control(key="home.action.digits").set_value("Import images").run()
+    app.segmented_control(key="home.have").set_value("images").run()
     app.text_input(key="home.import_name").set_value("source")
     app.text_input(key="home.import_source").set_value("list:/visda/test.txt")
     app.text_input(key="home.import_root").set_value("/visda/test")
@@ -288,3 +296,72 @@ def test_samples_are_counted_by_a_column_of_few_values(open_page, columns_root, 
     assert asked(app, "home.group") == "place"
     charts = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     assert ["park, old", "zoo", "none"] in [list(chart["data"][0].get("y", [])) for chart in charts]
+
+
+# --- what do you have? -------------------------------------------------------------------------------------------
+
+
+GUIDED = {
+    "images": ("home.import_source", "near duplicates"),
+    "labels": ("home.import_source", "score the images"),
+    "classifier": ("home.score_weights", "hardest images"),
+    "votes": ("home.votes_file", "people and the network disagree"),
+    "nothing": ("home.fetch_mirror", "look at them"),
+}
+
+
+@pytest.mark.parametrize("have", GUIDED)
+def test_each_answer_of_the_guide_has_its_form_and_one_next_step(open_page, demo_root, workspace, have):
+    field, step = GUIDED[have]
+    app = open_page("home", demo_root, home__have=have)
+    assert app.text_input(key=field)
+    assert [link for link in app.main.get("page_link") if step in link.proto.label]
+    app = open_page("home", workspace.root, home__have=have)
+    asked = field if have not in ("classifier", "votes") else "home.import_source"
+    assert app.text_input(key=asked)
+
+
+def test_an_uploaded_zip_fills_the_form_and_uploaded_labels_relabel(open_page, own_demo_root, tmp_path, monkeypatch):
+    app = open_page("home", own_demo_root, home__have="labels")
+    sent = {}
+    monkeypatch.setattr(ui_guide, "_sent", sent.get)
+    paths = open_table(Workspace(own_demo_root), "digits").paths()[:2]
+    labels = Upload(f"path,label\n{paths[0]},7\n{paths[1]},7\n".encode(), "labels.csv")
+    sent["home.labels"] = labels
+    submit(app, "Relabel").click().run()
+    assert "2 applied" in app.toast[0].value
+    assert open_table(Workspace(own_demo_root), "digits").frame()["curated_label"][:2].tolist() == [7, 7]
+    sent["home.labels"] = None
+    submit(app, "Relabel").click().run()
+    assert "no file of labels is chosen" in app.error[0].value
+
+
+class Upload(io.BytesIO):
+    """A file as a browser sends it."""
+
+    def __init__(self, data, name):
+        super().__init__(data)
+        self.name = name
+
+
+@pytest.fixture(scope="module")
+def unlabelled_root(demo_root, tmp_path_factory):
+    """Sixty digits without a label, scored."""
+    root = tmp_path_factory.mktemp("unlabelled")
+    rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet")
+    pq.write_table(rows.slice(0, 60).drop_columns(["label"]), root / "bare.parquet")
+    space = Workspace(root / "space")
+    import_dataset(space, "bare", root / "bare.parquet")
+    score_dataset(space, "bare", ModelSpec(name="avhcurate:digits"))
+    return space.root
+
+
+@pytest.mark.parametrize("page", [file for group in GROUPS.values() for file, *_ in group])
+def test_every_page_opens_on_a_dataset_without_labels(open_page, unlabelled_root, page, words):
+    app = open_page(page, unlabelled_root)
+    if page == "home":
+        assert "labels would add AVH" in "".join(info.value for info in app.info)
+    if page == "gallery":
+        frame = open_table(Workspace(unlabelled_root), "bare").frame()
+        assert frame[["avc", "max_confidence", "norm"]].notna().all(axis=None)
+        assert frame[["avh", "loss"]].isna().all(axis=None)
