@@ -263,13 +263,11 @@ def _peak_gb() -> float:
 # --- in a browser --------------------------------------------------------------------------------------------
 
 
-def pages(root: Path, repeats: int = 7) -> None:
-    """The app in Chromium: from the click to the last picture, and from the address to the map."""
+def pages(root: Path) -> None:
+    """The app in Chromium: from the address to the first picture of the gallery, to the map and the rest."""
     with served(root) as (address, pid), browser_page(height=1900) as page:
         first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))
-        turns = [_next_page(page) for _ in range(repeats)]
         _show("gallery, first address on a fresh server", [first])
-        _show(f"gallery, click to the last of {PAGE} pictures", turns)
         for name, ready in _READY.items():
             times = [_seconds(lambda: _open(page, f"{address}/{name}", ready)) for _ in range(3)]  # noqa: B023
             _show(f"page {name}, address to its content (first, then warm)", times)
@@ -290,31 +288,6 @@ _READY = {
 def _open(page: Any, address: str, ready: str) -> None:
     page.goto(address)
     page.locator(ready).first.wait_for()
-
-
-#: Resolves with the seconds from the press to the frame after that in which the last picture is drawn. Looks at the
-#: grid alone, once a frame, so that looking costs next to nothing.
-_WATCH = """([before, count]) => new Promise(done => {
-  const roots = (root) => [...root.querySelectorAll('*')].flatMap(
-    node => node.shadowRoot ? [node.shadowRoot, ...roots(node.shadowRoot)] : []);
-  const grid = [document, ...roots(document)].find(root => root.querySelector('.tile img'));
-  const look = () => {
-    const images = [...grid.querySelectorAll('.tile img')];
-    const whole = images.length >= count && images.every(image => image.complete && image.naturalWidth);
-    if (!whole || images[0].src === before) return requestAnimationFrame(look);
-    requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())));
-  };
-  addEventListener('pointerdown', () => { window.__clicked = performance.now(); look(); }, {capture: true, once: true});
-}).then(end => (end - window.__clicked) / 1000)"""
-
-
-def _next_page(page: Any) -> float:
-    """Seconds in the browser from the press of the button to the last picture on the screen."""
-    page.wait_for_timeout(1500)
-    before = page.locator(".tile img").first.evaluate("image => image.src")
-    page.evaluate(f"arguments => {{ window.__turn = ({_WATCH})(arguments) }}", [before, PAGE])
-    page.get_by_role("button", name="Next page").first.click()
-    return float(page.evaluate("() => window.__turn"))
 
 
 def _seconds(call: Callable[[], object]) -> float:

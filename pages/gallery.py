@@ -5,9 +5,9 @@ import streamlit as st
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
+from avhcurate.ui.grid_keys import acting_grid
 from avhcurate.ui.grid_views import table_view
 from avhcurate.ui.more_like import like_view
-from avhcurate.ui.selection import selectable_grid
 from avhcurate.ui.url_state import TILE_SIZES
 
 page = frame.with_data()
@@ -19,6 +19,6 @@ if not page.count:
     grid_actions.nothing_matches()
 
 view = like_view(page) or table_view(page)
-chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile])
+chosen = acting_grid(page.table, view, tile_size=TILE_SIZES[page.view.tile])
 grid_actions.action_bar(page, chosen, like=True)
 show_details(page, view)

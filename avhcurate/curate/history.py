@@ -23,6 +23,7 @@ _WORDS = {
     "save set": "saved the set",
     "remove set": "removed the set",
     "save view": "saved the view",
+    "save keys": "changed the",
     "remove view": "removed the view",
 }
 

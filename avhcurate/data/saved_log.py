@@ -1,4 +1,4 @@
-"""Named sets of samples and named views: an append-only log."""
+"""Named sets of samples, named views, and the keys of labellers: an append-only log."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from avhcurate.disk.database import AppendOnlyLog, log_table
 from avhcurate.errors import CurateError
 
-Kind = Literal["set", "view"]
+Kind = Literal["set", "view", "keys"]
 
 _METADATA = sa.MetaData()
 ENTRIES = log_table(
@@ -70,6 +70,14 @@ class SavedLog(AppendOnlyLog):
         address = json.dumps([page, dict(query)])
         with self.engine.begin() as connection:
             return self._insert(connection, dataset, who, "save", kind="view", name=name, n=0, address=address)
+
+    def save_keys(self, dataset: str, keys: Mapping[str, str], *, who: str) -> int:
+        """Writes what the keys of a labeller do."""
+        address = json.dumps(["", dict(keys)])
+        with self.engine.begin() as connection:
+            return self._insert(
+                connection, dataset, who, "save", kind="keys", name="keys", n=len(keys), address=address
+            )
 
     def remove(self, dataset: str, kind: Kind, name: str, *, who: str) -> int:
         """Removes a set or view; undo restores it."""

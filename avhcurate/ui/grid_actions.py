@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate, undo, user
+from avhcurate.curate.annotations import undo, user
 from avhcurate.curate.history import history_entries
 from avhcurate.data.annotation_log import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
@@ -17,6 +17,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.column_filters import filterable
 from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored
+from avhcurate.ui.grid_keys import act, keys_form, say_elsewhere
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.more_like import LIKE, more_like
 from avhcurate.ui.save_set import save_set_button
@@ -108,6 +109,7 @@ def nothing_matches(
     title: str = "No sample matches", story: str = "Take a filter out on the left, or clear them all."
 ) -> NoReturn:
     """Ends the page with what to do when the filters leave nothing."""
+    say_elsewhere()
     clear: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"filters": Filters()}}
     empty_state(title, "filter_alt_off", story, partial(st.button, "Clear all filters", key="gallery.clear", **clear))
     st.stop()
@@ -126,6 +128,7 @@ def action_bar(page: Opened, chosen: GridSelection, *, pinned: bool = True, like
             _select_everything(chosen)
         _undo_button(page)
         _export_menu(page, chosen)
+        keys_form(page.table)
 
 
 def _select_everything(chosen: GridSelection) -> None:
@@ -222,22 +225,18 @@ def _set_sort(table: DatasetTable) -> None:
 
 
 def _tag(table: DatasetTable, action: str) -> None:
-    tag = st.session_state["gallery.tag_name"]
-    done = f"{'Tagged' if action == 'tag' else 'Removed tag'} “{tag}”"
-    attempt(annotate, table, selected_now().chosen, action, tag, who=who(), done=done)
+    attempt(act, table, selected_now().chosen, action, st.session_state["gallery.tag_name"] or "")
 
 
 def _relabel(table: DatasetTable, back: bool) -> None:
     label = None if back else st.session_state["gallery.new_label"]
     if label is None and not back:
         return
-    done = "Label restored" if back else "Relabelled"
-    attempt(annotate, table, selected_now().chosen, "relabel", label, who=who(), done=done)
+    attempt(act, table, selected_now().chosen, "relabel", label)
 
 
 def _exclude(table: DatasetTable, action: str) -> None:
-    done = "Excluded" if action == "exclude" else "Included"
-    attempt(annotate, table, selected_now().chosen, action, who=who(), done=done)
+    attempt(act, table, selected_now().chosen, action)
     select()
 
 

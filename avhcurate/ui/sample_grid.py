@@ -8,8 +8,9 @@ import pandas as pd
 from avhcurate.ui import grid_actions
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_keys import acting_grid
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.selection import browsing_grid, selectable_grid
+from avhcurate.ui.selection import browsing_grid
 from avhcurate.ui.url_state import TILE_SIZES
 
 #: The size of the tiles of a narrow grid.
@@ -49,6 +50,6 @@ def sample_grid(
     view = list_view(page, ids, about=about, score=score, values=values, look=look)
     filters = page.filters.with_(ids=tuple(ids))
     part = replace(page, view=replace(page.view, filters=filters), count=len(ids))
-    chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile], part=True)
+    chosen = acting_grid(page.table, view, tile_size=TILE_SIZES[page.view.tile], part=True)
     grid_actions.action_bar(part, chosen, pinned=pinned)
     return view

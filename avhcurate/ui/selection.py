@@ -13,7 +13,9 @@ from avhcurate.ui.components.grid import Ranges, decode_selection, image_grid
 from avhcurate.ui.grid_routes import view_url
 from avhcurate.ui.grid_views import GridView, registered
 
-_KEY, _GRID = "selection", "samples"
+_KEY = "selection"
+#: Key of the grid with the selection, and of what its browser sends.
+GRID = "samples"
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,25 @@ def selected_now() -> GridSelection:
     return kept.after(_sent())
 
 
-def selectable_grid(view: GridView, *, tile_size: int, label: str = "Samples", part: bool = False) -> GridSelection:
-    """The grid with the session's selection in it, which it returns; `part` of a page that has more below it."""
+def selected_in(sent: Any) -> GridSelection:
+    """The places that a message of the grid names, beside the selection."""
+    return replace(selected_now(), ranges=(), heard=None).after(sent)
+
+
+def selectable_grid(
+    view: GridView, *, tile_size: int, label: str = "Samples", part: bool = False, **more: Any
+) -> GridSelection:
+    """The grid with the session's selection in it, which it returns; `part` of a page that has more below it.
+
+    `more` are further arguments of `image_grid`.
+    """
     kept = st.session_state.get(_KEY) or GridSelection(view, heard=_sent())
     # First what the browser says of the view before, then what becomes of it in this one.
     kept = kept.after(_sent()).to(view)
     st.session_state[_KEY] = kept
     image_grid(
         view.first,
-        key=_GRID,
+        key=GRID,
         **shown(view),
         tile_size=tile_size,
         selected=kept.ranges,
@@ -104,6 +116,7 @@ def selectable_grid(view: GridView, *, tile_size: int, label: str = "Samples", p
         hint=True,
         label=label,
         height="part" if part else "window",
+        **more,
     )
     return kept
 
@@ -129,4 +142,4 @@ def shown(view: GridView) -> dict[str, Any]:
 
 
 def _sent() -> Any:
-    return (st.session_state.get(_GRID) or {}).get("selection")
+    return (st.session_state.get(GRID) or {}).get("selection")

@@ -271,8 +271,56 @@ def test_tagging_and_undo(page, own_demo_root, serve, gallery):
     page.get_by_role("button", name="Add tag").click()
     expect(page.locator(".badge", has_text="smudged")).to_have_count(2)
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Undo").click()
+    page.locator("[class*=st-key-gallery-undo]").get_by_role("button").click()
     expect(page.locator(".badge", has_text="smudged")).to_have_count(0)
+
+
+def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_demo_root, serve, gallery):
+    gallery("", serve(own_demo_root))
+    message, tile = page.locator(".message"), tiles(page)
+    tile.nth(0).click(modifiers=["Control"])
+    tile.nth(1).click(modifiers=["Shift"])
+    says_selected(page, 2)
+    page.keyboard.press("t")
+    expect(page.get_by_role("dialog", name="Act on images")).to_contain_text("Tag 2 images")
+    page.keyboard.type("blurred")
+    page.keyboard.press("Enter")
+    expect(message).to_contain_text("2 images tagged blurred")
+    expect(page.locator(".badge", has_text="blurred")).to_have_count(2)
+    assert focused(page) == 1
+    page.keyboard.press("l")
+    page.keyboard.type("4")
+    page.keyboard.press("Enter")
+    expect(message).to_contain_text("2 images labelled 4")
+    expect(tile.nth(0).locator(".title")).to_have_text("4")
+    settled(page).keyboard.press("7")
+    expect(message).to_contain_text("2 images labelled 7")
+    message.get_by_role("button", name="Undo").click()
+    expect(tile.nth(0).locator(".title")).to_have_text("4")
+    settled(page).keyboard.press("Escape")
+    says_selected(page, 0)
+    page.keyboard.press("x")
+    expect(message).to_contain_text("1 image excluded")
+    for undone in ("exclude on 1 image", "relabel on 2 images", "tag blurred on 2 images"):
+        settled(page).keyboard.press("u")
+        expect(message).to_contain_text(f"Undid {undone}")
+    expect(page.locator(".badge", has_text="blurred")).to_have_count(0)
+
+
+def test_the_keys_are_listed_and_mean_nothing_in_a_text_field(gallery):
+    page = gallery()
+    settled(page).keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    expect(keys).to_contain_text("label 3")
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    page.keyboard.press("/")
+    box = page.locator("[class*=st-key-filter-where] input")
+    expect(box).to_be_focused()
+    page.keyboard.type("t?lux7")
+    expect(box).to_have_value("t?lux7")
+    expect(keys).to_be_hidden()
+    expect(page.get_by_role("dialog", name="Act on images")).to_be_hidden()
 
 
 def test_the_selection_and_the_filtered_view_download(gallery):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import streamlit as st
 
@@ -31,15 +31,25 @@ _HTML = """
   <div class="pane">
     <div class="scroller"><div class="sizer"></div><div class="board" role="grid"></div></div>
     <div class="box" hidden></div>
+    <div class="ask" role="dialog" aria-label="Act on images" hidden>
+      <label for="ask-name"></label>
+      <input id="ask-name" role="combobox" aria-expanded="true" aria-controls="ask-list" aria-autocomplete="list"
+        autocomplete="off" spellcheck="false">
+      <ul id="ask-list" role="listbox" aria-label="Matches"></ul>
+      <small><kbd>enter</kbd> add · <kbd>shift enter</kbd> remove · <kbd>esc</kbd> close</small>
+    </div>
+    <div class="message" role="status" hidden><span></span><button type="button">Undo</button></div>
+    <div class="keys" role="dialog" aria-label="Keys" tabindex="-1" hidden><h3>Keys</h3><dl></dl></div>
   </div>
   <p class="hint" hidden><kbd>click</kbd> open · <kbd>ctrl</kbd> or corner select · <kbd>shift</kbd> range ·
   <kbd>drag</kbd> box · <kbd>arrows</kbd> move · <kbd>space</kbd> toggle · <kbd>enter</kbd> open ·
-  <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear</p>
+  <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear<span class="more"> · <kbd>T</kbd> tag · <kbd>L</kbd> label ·
+  <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
 _SCRIPT = "\n".join(
     (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("ranges", "layout", "rows", "tile", "scroller", "box")
+    for name in ("ranges", "layout", "rows", "tile", "scroller", "box", "commands")
 )
 
 
@@ -82,6 +92,8 @@ def image_grid(
     label: str = "Images",
     height: Literal["all", "part", "window"] = "all",
     on_open: Callable[[int], None] | None = None,
+    actions: Mapping[str, Any] | None = None,
+    on_act: Callable[[], None] = nothing,
 ) -> int | None:
     """Draw tiles; returns the id just opened, where `on_open`, which is called before the page runs, is not given.
 
@@ -89,7 +101,9 @@ def image_grid(
     `view` stays the same so do rows and their places; while `about` does, the selection and the tiles drawn; with
     another `order` the grid starts at its top. The browser owns the selection (see `decode_selection`) until `view` or
     `turn` changes. `value` names the number that the rows are sorted by. `open`: details are shown, and focus returns
-    when they are closed. The grid is as high as its rows, at most a part of the window or what is left of it.
+    when they are closed. `actions` (`classes` and `tags` by name, `keys`, `done`) allows acting by keys: `on_act` is
+    called before the page runs, and finds what to do in the state `act`. The grid is as high as its rows, at most a
+    part of the window or what is left of it.
     """
     result = mount(
         __file__,
@@ -112,9 +126,11 @@ def image_grid(
             "open": open,
             "label": label,
             "height": height,
+            "actions": actions,
         },
         on_selection_change=nothing,
         on_lost_change=nothing,
+        on_act_change=on_act,
         on_opened_change=nothing if on_open is None else lambda: _open(key, on_open),
     )
     opened = result.get("opened")
@@ -165,5 +181,5 @@ def _is_span(value: Any) -> bool:
     return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_place, value)) and value[0] < value[1]
 
 
-def _is_place(value: Any) -> bool:
+def _is_place(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53

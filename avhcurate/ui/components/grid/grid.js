@@ -3,6 +3,8 @@
 const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
 const BEHIND = 0.5;
 const REST_AFTER_FLIGHT_MS = 60;
+const REST_AFTER_JUMP_MS = 150;
+const JUMP = 1.5; // windows
 const ECHO_DELAY_MS = 80;
 const LEAST_HEIGHT = 320;
 const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
@@ -26,6 +28,7 @@ function createGrid(parent) {
   const part = (name) => parent.querySelector(`.${name}`);
   const [root, head, placeText, jump, pane, node, board, hint] =
     ["image-grid", "head", "place", "jump", "pane", "scroller", "board", "hint"].map(part);
+  const commands = createCommands(pane, { act, chosen: () => rangesCount(targets()), back });
   const lines = new Map(); // row -> { node, tiles }
   const spare = []; // tiles out of sight, to be drawn into again
   const rows = createRows(() => draw(), () => send.setTriggerValue("lost", data.view));
@@ -71,6 +74,20 @@ function createGrid(parent) {
     flush();
     opened = place;
     send.setTriggerValue("opened", row.id);
+  }
+
+  // What an action is about: the selection, or the image that has the focus.
+  function targets() {
+    return selected.length ? selected : data?.count ? [[focused, focused + 1]] : [];
+  }
+
+  function act(action, value = null) {
+    flush();
+    send.setTriggerValue("act", { view: data.view, ranges: targets(), at: Date.now(), action, value });
+  }
+
+  function back() {
+    moveFocus(focused, false);
   }
 
   // --- selection ---------------------------------------------------------------------------
@@ -168,6 +185,7 @@ function createGrid(parent) {
     columns = Math.max(1, Math.floor((width + GAP) / (data.size + GAP)));
     columnWidth = (width - GAP * (columns - 1)) / columns;
     const rowHeight = Math.ceil(columnWidth + captionHeight(bare) + GAP + 2);
+    const hadFocus = board.contains(parent.activeElement);
     const sizes = JSON.stringify([data.view, data.count, columns, width, rowHeight]);
     if (sizes !== laidOut) {
       const again = laidOut !== "";
@@ -182,6 +200,7 @@ function createGrid(parent) {
       if (again && layout.rows) scroller.to(layout.top(layout.rowOf(Math.min(kept, data.count - 1))));
     } else fit();
     draw();
+    if (hadFocus && !board.contains(parent.activeElement)) tileAt(focused)?.root.focus({ preventScroll: true });
   }
 
   function captionHeight(bare) {
@@ -215,23 +234,25 @@ function createGrid(parent) {
   function moved(by, flying) {
     if (by) travel = Math.sign(by);
     clearTimeout(landing);
-    if (flying) landing = setTimeout(draw, REST_AFTER_FLIGHT_MS);
-    draw(flying);
+    // After a jump the rows in sight come first, and their neighbours when they are there.
+    const far = Math.abs(by) > JUMP * scroller.window();
+    if (far) landing = setTimeout(() => draw(), flying ? REST_AFTER_FLIGHT_MS : REST_AFTER_JUMP_MS);
+    draw(far, !flying);
   }
 
-  function draw(flying = false) {
+  function draw(alone = false, pictures = true) {
     if (!data || !layout.rows) return clear();
     const [top, seen] = [scroller.offset(), scroller.window()];
     if (top <= 0) travel = 1;
     else if (top >= scroller.most()) travel = -1;
-    const [less, more] = flying ? [0, 0] : travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
+    const [less, more] = alone ? [0, 0] : travel < 0 ? [AHEAD, BEHIND] : [BEHIND, AHEAD];
     const [from, to] = [layout.rowAt(top - less * seen), layout.rowAt(top + seen + more * seen)];
     const insight = [layout.first(layout.rowAt(top)), layout.end(layout.rowAt(top + seen - 1))];
     const drawn = [layout.first(from), layout.end(to)];
-    if (!flying) rows.want(travel < 0 ? [insight, drawn] : [insight, drawn, [drawn[1], drawn[1] + 1]]);
+    if (pictures) rows.want(travel < 0 ? [insight, drawn] : [insight, drawn, [drawn[1], drawn[1] + 1]]);
     const hadFocus = hasFocus();
     for (const row of [...lines.keys()]) if (row < from || row > to) drop(row);
-    for (let row = to; row >= from; row--) drawLine(row, !flying);
+    for (let row = to; row >= from; row--) drawLine(row, pictures);
     if (hadFocus && !hasFocus()) node.focus({ preventScroll: true });
     setFocused(Math.min(focused, data.count - 1));
     paintSelection();
@@ -300,32 +321,42 @@ function createGrid(parent) {
     else open(place);
   };
 
-  node.onkeydown = (event) => {
+  node.onkeydown = pressed;
+
+  // Keys that nothing else has the focus for are the grid's too.
+  function pressedBeside(event) {
+    const alone = event.target === document.body || event.target.matches?.("[data-testid=stMain]");
+    if (alone && data.actions && !document.querySelector("[role=dialog]")) pressed(event);
+  }
+  addEventListener("keydown", pressedBeside);
+
+  function pressed(event) {
+    if (writes(event)) return;
     const command = event.ctrlKey || event.metaKey;
     const [row, lastRow] = [layout.rows ? layout.rowOf(focused) : 0, layout.rows - 1];
     const windowful = Math.max(1, layout.rowAt(scroller.offset() + scroller.window()) - layout.rowAt(scroller.offset()));
-    const targets = {
+    const places = {
       ArrowRight: focused + 1, ArrowLeft: focused - 1,
       ArrowDown: row < lastRow ? below(focused, 1) : focused, ArrowUp: row > 0 ? below(focused, -1) : focused,
       Home: 0, End: data.count - 1,
       PageDown: below(focused, windowful), PageUp: below(focused, -windowful),
     };
-    if (event.key in targets && !event.altKey) {
+    if (event.key in places && !event.altKey) {
       if (event.key.startsWith("Page")) {
         const down = event.key === "PageDown" ? windowful : -windowful;
         const to = Math.max(0, Math.min(lastRow, layout.rowAt(scroller.offset()) + down));
         scroller.to(layout.top(to));
       }
-      moveFocus(targets[event.key], event.shiftKey && data.selectable);
+      moveFocus(places[event.key], event.shiftKey && data.selectable);
     } else if (event.key === "Enter") open(focused);
     else if (event.key === " " && data.selectable) toggle(focused);
     else if (event.key === " ") open(focused);
     else if (command && event.key.toLowerCase() === "a" && data.selectable) select(data.count ? [[0, data.count]] : []);
     else if (event.key === "Escape" && selected.length) select([]);
-    else return;
+    else if (!data.actions || !commands.pressed(event)) return;
     event.preventDefault();
     event.stopPropagation();
-  };
+  }
 
   jump.onsubmit = async (event) => {
     event.preventDefault();
@@ -376,6 +407,7 @@ function createGrid(parent) {
       root.classList.toggle("small", next.size < 110);
       board.setAttribute("aria-label", next.label);
       board.setAttribute("aria-multiselectable", String(next.selectable));
+      part("more").hidden = !next.actions;
       hint.hidden = !next.hint || next.count === 0;
       jump.elements.to.placeholder = next.value ? `row or =${next.value}` : "row";
       jump.elements.to.title = next.value ? `A row, or = and a value of ${next.value}` : "A row";
@@ -394,8 +426,11 @@ function createGrid(parent) {
       }
       if (old?.open && !next.open) returnFocus();
       layOut();
+      if (next.actions) commands.update(next.actions);
     },
     destroy() {
+      removeEventListener("keydown", pressedBeside);
+      commands.destroy();
       resize.disconnect();
       removeEventListener("resize", layOut);
       for (const timer of [echoing, landing]) clearTimeout(timer);

@@ -1,0 +1,191 @@
+// Acting on images by key: what the keys do, a field that completes names, a message with Undo, and the list of keys.
+
+const MATCHES = 8;
+const MESSAGE_MS = 8000;
+const FIXED_KEYS = [
+  ["arrows", "move"], ["Enter", "open"], ["Space", "select or not"], ["Shift + arrows", "select a range"],
+  ["Ctrl + A", "select all that match"], ["Esc", "clear the selection"], ["Home, End", "first and last"],
+  ["T", "tag"], ["L", "label"], ["X", "exclude"], ["U, Backspace", "undo"], ["/", "to the filters' condition"],
+  ["?", "these keys"],
+];
+
+// True where a key is meant for a text.
+function writes(event) {
+  const node = event.composedPath()[0];
+  return node.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName);
+}
+
+// `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images.
+function createCommands(pane, { act, chosen, back }) {
+  const field = pane.querySelector(".ask");
+  const [title, input, list] = ["label", "input", "ul"].map((tag) => field.querySelector(tag));
+  const message = pane.querySelector(".message");
+  const overlay = pane.querySelector(".keys");
+  let names = { classes: [], tags: [] };
+  let keys = {}; // key -> { action, value, text }
+  let asking = null;
+  let matches = [];
+  let at = 0;
+  let timer = null;
+  let shown = 0;
+
+  // --- the field ---------------------------------------------------------------------------
+
+  function images() {
+    const number = chosen();
+    return `${number.toLocaleString("en")} image${number === 1 ? "" : "s"}`;
+  }
+
+  function ask(action) {
+    asking = action;
+    title.textContent = action === "tag" ? `Tag ${images()}` : `Label ${images()}`;
+    input.placeholder = action === "tag" ? "a tag, new or known" : "a class";
+    input.value = "";
+    field.querySelector("small").hidden = action !== "tag";
+    field.hidden = false;
+    find();
+    input.focus();
+  }
+
+  function close() {
+    if (field.hidden && overlay.hidden) return;
+    field.hidden = overlay.hidden = true;
+    asking = null;
+    back();
+  }
+
+  // Names that begin with the text come first.
+  function find() {
+    const text = input.value.trim().toLowerCase();
+    const all = (asking === "tag" ? names.tags : names.classes).map((name, value) => ({ name, value }));
+    const has = all.filter(({ name }) => name.toLowerCase().includes(text));
+    const begins = ({ name }) => name.toLowerCase().startsWith(text);
+    matches = [...has.filter(begins), ...has.filter((one) => !begins(one))].slice(0, MATCHES);
+    at = 0;
+    paint();
+  }
+
+  function paint() {
+    list.replaceChildren();
+    matches.forEach(({ name }, number) => {
+      const item = element("li", "", list);
+      item.id = `match-${number}`;
+      item.setAttribute("role", "option");
+      item.setAttribute("aria-selected", String(number === at));
+      item.textContent = name;
+      item.onpointerdown = (event) => {
+        event.preventDefault();
+        at = number;
+        take(false);
+      };
+    });
+    input.setAttribute("aria-activedescendant", matches.length ? `match-${at}` : "");
+  }
+
+  function take(away) {
+    const text = input.value.trim();
+    const known = matches[at];
+    const exact = matches.find(({ name }) => name === text);
+    if (asking === "label") {
+      if (!known) return;
+      act("relabel", (exact ?? known).value);
+    } else {
+      // A new tag is what was typed, unless a known one was pointed at or begins so.
+      const meant = at > 0 || known?.name.toLowerCase().startsWith(text.toLowerCase());
+      const tag = exact?.name ?? (meant ? known.name : text);
+      if (!tag) return;
+      act(away ? "untag" : "tag", tag);
+    }
+    close();
+  }
+
+  input.oninput = find;
+  field.onkeydown = (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") close();
+    else if (event.key === "Enter") take(event.shiftKey);
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      at = matches.length ? (at + step + matches.length) % matches.length : 0;
+      paint();
+    } else return;
+    event.preventDefault();
+  };
+  field.addEventListener("focusout", (event) => {
+    if (!field.contains(event.relatedTarget)) field.hidden = true;
+  });
+
+  // --- the list of keys ----------------------------------------------------------------------
+
+  function listKeys() {
+    const table = overlay.querySelector("dl");
+    table.replaceChildren();
+    const own = Object.entries(keys).map(([key, { text }]) => [key.toUpperCase(), text]);
+    for (const [key, does] of [...FIXED_KEYS, ...own]) {
+      element("dt", "", table).textContent = key;
+      element("dd", "", table).textContent = does;
+    }
+    overlay.hidden = false;
+    overlay.focus();
+  }
+
+  overlay.onkeydown = (event) => {
+    event.stopPropagation();
+    if (["Escape", "?", "Enter"].includes(event.key)) close();
+  };
+  overlay.onclick = close;
+
+  // --- messages ------------------------------------------------------------------------------
+
+  message.querySelector("button").onclick = () => {
+    message.hidden = true;
+    act("undo");
+    back();
+  };
+
+  function say({ text, undo }) {
+    message.querySelector("span").textContent = text;
+    message.querySelector("button").hidden = !undo;
+    message.hidden = false;
+    clearTimeout(timer);
+    timer = setTimeout(() => (message.hidden = true), MESSAGE_MS);
+  }
+
+  function toFilters() {
+    const box = document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
+    if (!box) return false;
+    if (!box.checkVisibility()) box.closest("details")?.querySelector("summary")?.click();
+    setTimeout(() => {
+      box.scrollIntoView({ block: "center" });
+      box.focus();
+    }, 50);
+    return true;
+  }
+
+  return {
+    // Does what a key means; false where it means nothing.
+    pressed(event) {
+      if (event.ctrlKey || event.metaKey || event.altKey) return false;
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      if (key === "?") listKeys();
+      else if (key === "/") return toFilters();
+      else if (key === "u" || key === "Backspace") act("undo");
+      else if (!chosen()) return false;
+      else if (key === "t") ask("tag");
+      else if (key === "l") ask("label");
+      else if (key === "x") act("exclude");
+      else if (keys[key]) act(keys[key].action, keys[key].value);
+      else return false;
+      return true;
+    },
+    update(actions) {
+      names = actions;
+      keys = actions.keys;
+      if (actions.done && actions.done.number !== shown) {
+        shown = actions.done.number;
+        say(actions.done);
+      }
+    },
+    destroy: () => clearTimeout(timer),
+  };
+}

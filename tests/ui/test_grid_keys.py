@@ -1,0 +1,61 @@
+"""What the grid's keys ask for reaches the annotations of what was chosen, and is said with the number of images."""
+
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+
+
+def _script():
+    import os
+    from pathlib import Path
+
+    import streamlit as st
+
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.ui.frame import Opened, show_messages
+    from avhcurate.ui.grid_keys import act_by_key
+    from avhcurate.ui.grid_views import table_view
+    from avhcurate.ui.selection import GRID, selectable_grid
+    from avhcurate.ui.url_state import View
+
+    root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
+    table = open_table(root, "digits")
+    if sent := st.session_state.get("press"):  # as in the callback of the component, before the page
+        st.session_state[GRID] = {"act": {"view": st.session_state["selection"].view.key, **sent}}
+        act_by_key(table)
+        st.json(st.session_state.pop("grid.done", None) or {})
+    show_messages()
+    page = Opened(root, View("digits"), table, table.count(View().filters))
+    selectable_grid(table_view(page), tile_size=96)
+
+
+def press(root, monkeypatch, action, *ranges, value=None):
+    """What is said after the grid has sent an action, and the errors shown."""
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
+    app = AppTest.from_function(_script).run(timeout=20)
+    app.session_state["press"] = {"action": action, "ranges": ranges, "value": value}
+    app.run(timeout=20)
+    return [node.value for node in app.json], [error.value for error in app.error]
+
+
+def test_an_action_is_about_the_places_that_it_names_and_can_be_undone(own_demo_root, monkeypatch):
+    (said,), _ = press(own_demo_root, monkeypatch, "tag", (0, 2), (5, 6), value="blurred")
+    assert '"3 images tagged blurred"' in said
+    table = open_table(Workspace(own_demo_root), "digits")
+    first = table.page(sort="avh", descending=True, limit=6)
+    assert first["tags"].map(list).tolist() == [["blurred"], ["blurred"], [], [], [], ["blurred"]]
+    (said,), _ = press(own_demo_root, monkeypatch, "undo")
+    assert '"Undid tag blurred on 3 images"' in said
+    table.refresh()
+    assert table.count(Filters(tags=("blurred",))) == 0
+
+
+def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, monkeypatch):
+    for action, value in (("relabel", 99), ("tag", ""), ("tag", [1])):
+        _, errors = press(own_demo_root, monkeypatch, action, (0, 2), value=value)
+        assert len(errors) == 1
+    assert press(own_demo_root, monkeypatch, "drop", (0, 2)) == (["{}"], [])
+    assert open_table(Workspace(own_demo_root), "digits").log.version("digits") == 0
