@@ -63,7 +63,7 @@ class TaskPool:
         `score` is that of the queue `hardest`. Half of the known members come last, so that there are controls to the
         end.
         """
-        harder = SCORES[score].harder if queue == "hardest" else "high"
+        harder = SCORES[score].hard_end if queue == "hardest" else "high"
         values = self._values_of(queue, score)
         ids = queue_order(queue, votes, values=values, harder=harder, target=target, seed=seed)
         ids = ids[self.eligible[ids]]

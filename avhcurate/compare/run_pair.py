@@ -114,7 +114,7 @@ def _tests(
     """`score, bin`, then the test of A against B."""
     parts = []
     for key in keys:
-        harder = dict.fromkeys("ab", SCORES[key].harder)
+        harder = dict.fromkeys("ab", SCORES[key].hard_end)
         for name, rows in _groups(samples.bin, edges):
             one = correlation_tests.compare({"a": a[key][rows], "b": b[key][rows]}, samples.hsf[rows], harder=harder)
             one.insert(0, "score", key)

@@ -163,7 +163,7 @@ def _pairs(samples: LabelledSamples, columns: dict[str, dict[str, np.ndarray]], 
     parts = []
     for key in keys:
         of_runs = {name: column[key] for name, column in columns.items()}
-        tests = correlation_tests.compare(of_runs, samples.hsf, harder=dict.fromkeys(of_runs, SCORES[key].harder))
+        tests = correlation_tests.compare(of_runs, samples.hsf, harder=dict.fromkeys(of_runs, SCORES[key].hard_end))
         tests.insert(0, "score", key)
         parts.append(tests)
     return pd.concat(parts, ignore_index=True)

@@ -41,15 +41,16 @@ def choose_against(page: Opened) -> str:
     if len(possible) == 1:
         return possible[0]
     own = table.own("number")
+    widget: Any = st.selectbox if own else st.segmented_control
     return one_of("correlation.against", [HSF, *PROXIES, *own], HSF).show(
-        st.selectbox if own else st.segmented_control,
+        widget,
         "Against",
         page.view,
         possible,
         format_func=lambda key: shortened(score_name(key), 60),
         help="HSF, the judgement of people, or what replaces it where there are no votes: a measure of the images or a "
         "column of yours.",
-        **({"width": 240} if own else {}),
+        width=240 if own else "content",
     )
 
 

@@ -50,7 +50,7 @@ def disagree(
     key = key or table.hardness
     check_scores(table, [key])
     points = table.frame(filters or Filters(), columns=["id", "hsf", key])
-    sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].harder, hsf_cuts=hsf_cuts, score_cuts=score_cuts)
+    sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].hard_end, hsf_cuts=hsf_cuts, score_cuts=score_cuts)
     ids = {name: points["id"].iloc[getattr(sets, name)].astype(int).tolist() for name in SETS}
     return Gap(key, sets, ids, points, table.simulated)
 

@@ -83,6 +83,12 @@ class Score:
         return self.needs == "training"
 
     @property
+    def hard_end(self) -> Literal["high", "low"]:
+        """The end that means a harder sample, of a score of which it is known."""
+        assert self.harder, f"nobody has said which end of {self.key} is harder"
+        return self.harder
+
+    @property
     def sign(self) -> int:
         """+1 when a larger value means a harder sample, -1 when a smaller one does, 0 where that is not known."""
         return {"high": 1, "low": -1, "": 0}[self.harder]

@@ -199,7 +199,8 @@ def _write_days(ranges: Sequence[tuple[str, str, str]]) -> str:
 
 def _days(text: str) -> tuple[str, str, str]:
     name, first, last = text.rsplit(":", 2)
-    return name, *(day and datetime.date.fromisoformat(day).isoformat() for day in (first, last))
+    first, last = (day and datetime.date.fromisoformat(day).isoformat() for day in (first, last))
+    return name, first, last
 
 
 # --- the table -----------------------------------------------------------------------------------------------
