@@ -1,6 +1,6 @@
 """Verbs for what people decide of samples: tag, relabel, exclude, each with undo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,7 +128,7 @@ def _relabel_from(table: "DatasetTable", file: Path, as_json: bool) -> None:
     print(f"{file.name}: {counts}")
 
 
-def _undo(table: "DatasetTable", actions: Sequence[str], given: dict[str, object], as_json: bool) -> None:
+def _undo(table: "DatasetTable", actions: Sequence[str], given: Mapping[str, object], as_json: bool) -> None:
     from avhcurate.curate.annotations import undo
 
     options.check_alone("--undo", given)

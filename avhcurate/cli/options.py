@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +105,7 @@ def arguments() -> list[str]:
     return kept
 
 
-def check_alone(option: str, given: dict[str, Any]) -> None:
+def check_alone(option: str, given: Mapping[str, Any]) -> None:
     """Refuses options that do not go with one."""
     if others := [other for other, value in given.items() if value]:
         raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")

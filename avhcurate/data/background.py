@@ -71,14 +71,20 @@ def _text(value: Any) -> Any:
 
 
 def launch(
-    argv: Sequence[str], *, module: str = "avhcurate", environment: dict[str, str] | None = None, **streams: Any
+    argv: Sequence[str],
+    *,
+    module: str = "avhcurate",
+    environment: dict[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+    **streams: Any,
 ) -> "subprocess.Popen[bytes]":
     """A process of `python -m MODULE ARGV`, which finds this package whatever folder it runs in."""
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
         [sys.executable, "-m", module, *argv],
         env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
-        **{"stdin": subprocess.DEVNULL} | streams,
+        stdin=stdin,
+        **streams,
     )
 
 

@@ -74,14 +74,21 @@ class Dataset(OpenedDataset):
         from avhcurate.scoring.service import score_dataset
 
         mean, std = _numbers(mean), _numbers(std)
-        heads = {"groups": groups, "folds": folds, "seed": seed, "classes_from_model": classes_from_model}
-        shape = {"resize": resize, "crop": crop, "mean": mean, "std": std}
-        work = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
+        heads: dict[str, Any] = {
+            "groups": groups,
+            "folds": folds,
+            "seed": seed,
+            "classes_from_model": classes_from_model,
+        }
+        shape: dict[str, Any] = {"resize": resize, "crop": crop, "mean": mean, "std": std}
+        work: dict[str, Any] = {"device": device, "precision": precision, "batch_size": batch_size, "limit": limit}
         fit, layer = head_settings(head, **heads)
-        place = weights if weights is None or weights == "random" else Path(weights)
-        names = {"prompts": tuple(prompts), "class_names": tuple(classes)}
+        place: Literal["random"] | Path | None = None
+        if weights is not None:
+            place = "random" if weights == "random" else Path(weights)
+        names: dict[str, Any] = {"prompts": tuple(prompts), "class_names": tuple(classes)}
         spec = ModelSpec(name=model, weights=place, head=layer, **names, **shape)
-        given = {"model": model, "weights": weights, "prompt": Repeated(prompts), "head": head}
+        given: dict[str, Any] = {"model": model, "weights": weights, "prompt": Repeated(prompts), "head": head}
         given |= {"classes": tuple(classes) or None}
         with running_job(self.workspace, self.name, "score", given | heads | shape | work) as progress:
             run = score_dataset(

@@ -83,12 +83,14 @@ def source_of(
         raise CurateError("labels go with an array of images: elsewhere they are a column, named by label_column")
     columns = {"image_column": image_column, "label_column": label_column}
     if isinstance(source, str | os.PathLike):
-        return GivenSource(os.fspath(source), root and Path(root), names, **columns)
+        return GivenSource(os.fspath(source), None if root is None else Path(root), names, **columns)
     folder = workspace.downloads / "given"
     if isinstance(source, pd.DataFrame):
         return _of_frame(folder, name, source, names, root, columns)
     if _is_hugging_face(source):
-        return GivenSource(_write_hugging_face(folder, name, source), root and Path(root), names, **columns)
+        return GivenSource(
+            _write_hugging_face(folder, name, source), None if root is None else Path(root), names, **columns
+        )
     images = _images(source)
     others = pa.table({"label": _labels(labels, len(images))} if labels is not None else {})
     place = _write_images(folder, name, images, _numbered(len(images)), others)
@@ -98,7 +100,7 @@ def source_of(
 # --- arrays ------------------------------------------------------------------------------------------------------
 
 
-def _images(source: Any) -> Sequence[Any]:
+def _images(source: Any) -> Any:
     """Images one by one, checked: an array (N, H, W) or (N, H, W, C), or a list of images."""
     if isinstance(source, list | tuple):
         if not source:
