@@ -1,5 +1,6 @@
 """The guide of the Home page: what do you have? For each answer what it gives, its form, and the one next step."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,7 +149,7 @@ def _keep(workspace: Workspace, field: str) -> None:
     st.session_state[field] = str(keep_upload(workspace, file.name, file))
     name = "home.import_name"
     if field == "home.import_source" and not st.session_state.get(name):
-        st.session_state[name] = Path(st.session_state[field]).stem[:40]
+        st.session_state[name] = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(st.session_state[field]).stem).strip("-.")[:40]
     announce(f"{file.name} is in the workspace")
 
 
