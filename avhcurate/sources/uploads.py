@@ -6,7 +6,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import replacing
@@ -37,7 +37,7 @@ def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
     if suffix not in (*TABLES, ".zip"):
         raise CurateError(f"{plain[:80]!r} is neither a zip of images nor a table: give {', '.join(TABLES)} or .zip")
     file.seek(0)
-    home = workspace.uploads / hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    home = workspace.uploads / hashlib.file_digest(cast(Any, file), "sha256").hexdigest()[:16]
     file.seek(0)
     target = home / (_safe(PurePosixPath(plain).stem) + ("" if suffix == ".zip" else suffix))
     if not target.exists():

@@ -117,7 +117,7 @@ def with_run() -> Opened:
 
 def lacking(frame: Opened, what: str, story: str, option: str = "") -> NoReturn:
     """Ends the page of a run that lacks `what`: says why the page needs it, and which option of `attach` brings it."""
-    command = f"avhcurate attach {frame.table.dataset.name} {option}" if option else None
+    command = f"avhcurate attach {frame.table.dataset.name} {option}" if option else ""
     empty_state(f"This run has no {what}", "extension_off", story, command=command)
     st.stop()
 
