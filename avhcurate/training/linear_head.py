@@ -82,6 +82,20 @@ class Objective:
         flat = variance <= 1e-12 * variance.max()
         one = variance.mean().sqrt() if variance.any() else torch.ones((), dtype=torch.float64)
         self.scale = torch.where(flat, one, variance.sqrt()) if standardised else one.expand(len(mean)).contiguous()
+        #: Fewer samples than the features are wide span as many directions: (D, r), in which the minimum lies.
+        self.basis: Tensor | None = None
+        self._of_features = self.centre, self.scale
+        if n < len(mean):
+            self._turn_to_basis()
+
+    def _turn_to_basis(self) -> None:
+        """Replaces the features by their scaled coordinates in the directions that the samples span."""
+        scaled = torch.cat([(x.double() - self.centre) / self.scale for x, _ in self.samples.blocks()])
+        basis = torch.linalg.qr(scaled.T)[0]
+        rows = np.arange(len(self.samples))
+        self.samples = replace(self.samples, features=(scaled @ basis).float().numpy(), rows=rows)
+        self.basis, width = basis, basis.shape[1]
+        self.centre, self.scale = torch.zeros(width, dtype=torch.float64), torch.ones(width, dtype=torch.float64)
 
     def minimise(
         self,
@@ -155,11 +169,15 @@ class Objective:
     def point(self, head: ProbeHead) -> Tensor:
         """Where a head is in the search; `head` gives it back."""
         weights, bias = torch.from_numpy(head.class_weights).double(), torch.from_numpy(head.bias).double()
-        return torch.cat([weights * self.scale, (bias + weights @ self.centre)[:, None]], dim=1)
+        centre, scale = self._of_features
+        scaled = weights * scale
+        return torch.cat([scaled if self.basis is None else scaled @ self.basis, (bias + weights @ centre)[:, None]], 1)
 
     def head(self, point: Tensor) -> ProbeHead:
         """The head that takes features as they are."""
-        weights, bias = self._plain(point)
+        centre, scale = self._of_features
+        weights = (point[:, :-1] if self.basis is None else point[:, :-1] @ self.basis.T) / scale
+        bias = point[:, -1] - weights @ centre
         return ProbeHead(weights.float().numpy(), bias.float().numpy())
 
     def _plain(self, point: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,6 +37,24 @@ def test_a_head_is_at_the_minimum_that_scikit_learn_finds(strength, standardised
     np.testing.assert_allclose(probs, reference.predict_proba(scaled), atol=2e-3)
 
 
+@pytest.mark.parametrize("standardised", [False, True])
+def test_fewer_samples_than_the_features_are_wide_have_the_minimum_of_scikit_learn_too(standardised):
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, K, 30)
+    x = (3 + rng.normal(size=(K, 80))[targets] + rng.normal(size=(30, 80))).astype(np.float32)
+    objective = Objective(Samples(x, np.arange(30), targets, np.arange(30), K), standardised=standardised)
+    assert objective.basis.shape == (80, 30)
+    head = objective.head(objective.minimise(3.0, tolerance=1e-10))
+    x = x.astype(float)
+    scaled = (x - x.mean(axis=0)) / (x.std(axis=0) if standardised else np.sqrt(x.var(axis=0).mean()))
+    reference = LogisticRegression(C=1 / 3.0, tol=1e-9, max_iter=10_000).fit(scaled, targets)
+    logits, expected = head.logits(x), reference.decision_function(scaled)
+    centred = [values - values.mean(axis=1, keepdims=True) for values in (logits, expected)]
+    np.testing.assert_allclose(*centred, atol=2e-3 * np.abs(expected).max())
+    again = objective.head(objective.point(head))
+    np.testing.assert_allclose(again.class_weights, head.class_weights, atol=1e-5)
+
+
 def test_memory_mapped_features_of_some_rows_give_the_same_head(tmp_path):
     given = samples()
     np.save(tmp_path / "features.npy", given.features)
