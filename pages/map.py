@@ -13,7 +13,7 @@ from avhcurate.ui.page_header import subtitle
 
 st.title("Map")
 page = frame.with_run()
-subtitle(page, "Where samples lie by angle, with the class weights among them: draw around a group to see its images.")
+subtitle(page, "Images that the network sees alike lie close together: draw around some to see them beside the map.")
 if page.table.run is not None and not page.table.run.has_features:
     frame.lacking(page, "embeddings", "A map places samples by the angles between their embeddings.", "--features FILE")
 map_ui_region.go_to_gallery()
@@ -30,8 +30,10 @@ if not page.count:
 
 shown = map_ui.map_in_view(page, maps)
 map_ui.choose_colours(page, maps, shown)
-map_ui.chart(page, shown)
-listed = map_ui_region.images(page, shown)
+with map_ui_region.beside():
+    with st.container():
+        map_ui.chart(page, shown)
+    listed = map_ui_region.images(page, shown)
 with st.expander("Make another map"):
     map_ui_start.form(page, busy=busy)
 show_details(page, listed)

@@ -23,6 +23,8 @@ _PALETTE = (*SERIES[:4], "#e0a800", "#d6336c", "#66a80f", "#1098ad", "#9c6644", 
 #: A class weight, distinct from every sample; its white edge shows it on a dark page.
 _WEIGHT = "#343a40"
 _HEIGHT = 640
+#: Opacity of points outside the region, which are grey: where many lie, none is seen through.
+_DIM = 0.12
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,30 @@ def group_colors(kind: str, number: int) -> list[str]:
     return [_PALETTE[index] if index < len(_PALETTE) else GREY for index in range(number)]
 
 
-def points(x: np.ndarray, y: np.ndarray, custom: np.ndarray, shades: np.ndarray, by: Scale | Legend) -> go.Figure:
+def points(
+    x: np.ndarray,
+    y: np.ndarray,
+    custom: np.ndarray,
+    shades: np.ndarray,
+    by: Scale | Legend,
+    *,
+    inside: np.ndarray | None = None,
+) -> go.Figure:
     """Points (n,) coloured by `shades` (n,): values on a scale, or groups of a legend.
 
-    `custom` (n, c) goes with each point to whoever listens to the chart; hovering shows no text.
+    `custom` (n, c) goes with each point to whoever listens to the chart; hovering shows no text. Of a region, `inside`
+    (n,) says which points lie in it: the others are dimmed, as they are while one is drawn.
     """
     figure = go.Figure()
     size, opacity = (5, 0.6) if len(x) > 3000 else (7, 0.8)
-    same = {"marker": {"opacity": opacity}}
-    look = {"mode": "markers", "hoverinfo": "none", "selected": same, "unselected": same}
+    bright, dim = {"marker": {"opacity": opacity}}, {"marker": {"opacity": _DIM, "color": GREY}}
+    look = {"mode": "markers", "hoverinfo": "none", "selected": bright, "unselected": dim}
 
     def add(at: np.ndarray, name: str = "", **marker: Any) -> None:
         if len(at) or name:
             look["marker"] = {"size": size, "opacity": opacity} | marker
+            if inside is not None:
+                look["selectedpoints"] = np.flatnonzero(inside[at])
             figure.add_scattergl(x=x[at], y=y[at], customdata=custom[at], name=name, showlegend=bool(name), **look)
 
     if isinstance(by, Scale):
@@ -188,12 +201,14 @@ def framed(
     dragmode: str = "select",
     axes: tuple[str, str] = ("", ""),
     legend: str = "",
+    below: bool = False,
     revision: str = "",
 ) -> go.Figure:
     """The frame of a map: the window, both axes to one scale, legend and outline of the region; returns `figure`.
 
-    Another `revision` drops what the user drew before.
+    The legend stands at the right, or `below` the map. Another `revision` drops what the user drew before.
     """
+    place = {"orientation": "h", "y": -0.06, "yanchor": "top"} if below else {"x": 1.01, "y": 1}
     add_region(figure, outline)
     bare(figure, height=_HEIGHT, x=axes[0], y=axes[1], margin={"t": 8})
     left, right, low, high = window
@@ -206,7 +221,7 @@ def framed(
         selectionrevision=revision,
         uirevision=revision,
         showlegend=True,
-        legend={"title": {"text": escape(legend), "font": {"size": 12}}, "itemsizing": "constant", "x": 1.01, "y": 1},
+        legend={"title": {"text": escape(legend), "font": {"size": 12}}, "itemsizing": "constant", **place},
         xaxis={"range": [left, right], **ticks},
         yaxis={"range": [low, high], "scaleanchor": "x", **ticks},
     )

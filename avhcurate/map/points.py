@@ -30,6 +30,8 @@ _TRUTHS = {False: "no", True: "yes"}
 class MapPoints:
     """Samples by id: `ids` (n,) and places `x`, `y` (n,) float32; `labels` and `predicted` (n,), -1 for none.
 
+    `hardness` (n,) is the score by which the table ranks, NaN where it is missing.
+
     Coloured by a number, `values` (n,) holds it, NaN where it is missing; else `groups` (n,) holds the place of each
     sample's group in `names`, -1 for a sample of none.
     """
@@ -39,6 +41,7 @@ class MapPoints:
     y: np.ndarray
     labels: np.ndarray
     predicted: np.ndarray
+    hardness: np.ndarray
     values: np.ndarray | None = None
     groups: np.ndarray | None = None
     names: tuple[str, ...] = ()
@@ -90,7 +93,7 @@ def _own_key(name: str) -> str:
 
 def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> MapPoints:
     """The samples that satisfy the filters and have a place; `color` is a key of `color_options`."""
-    columns = ["id", "label", "predicted"]
+    columns = ["id", "label", "predicted", table.hardness]
     if not color.startswith(TAG) and color != "mistake":
         columns = list(dict.fromkeys([*columns, "hsf" if color == "hsf_bin" else column_of(color)]))
     frame = table.frame(filters, columns=columns)
@@ -99,7 +102,9 @@ def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, 
     at = np.minimum(np.searchsorted(ids, wanted), max(0, len(ids) - 1))
     placed = ids[at] == wanted if len(ids) else np.zeros(len(wanted), bool)
     frame, at = (frame, at) if placed.all() else (frame[placed], at[placed])
-    points = MapPoints(wanted[placed], places[at, 0], places[at, 1], _codes(frame["label"]), _codes(frame["predicted"]))
+    labels, predicted = _codes(frame["label"]), _codes(frame["predicted"])
+    hardness = frame[table.hardness].to_numpy(np.float64, na_value=np.nan)
+    points = MapPoints(wanted[placed], places[at, 0], places[at, 1], labels, predicted, hardness)
     column = column_of(color)
     if color in KINDS or color.startswith(TAG) or table.kinds.get(column) in ("text", "yes or no"):
         groups, names = _groups(table, points, frame, filters, color)

@@ -32,11 +32,13 @@ from avhcurate.ui.user_errors import plain
 #: With the key of a map's folder.
 MAP_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
 
-_TOOLS = {"Box": "select", "Lasso": "lasso", "Move": "pan"}
+_TOOLS = {"Lasso": "lasso", "Box": "select", "Move": "pan"}
 _DRAWN = {"points": "Points", "density": "Density"}
 _COLUMNS, _ROWS = 200, 128
 #: Beyond any map: where the outline of an unbounded region stops.
 FAR = 1e6
+#: Whole numbers below it are exact in 32 bits.
+_EXACT = 1 << 24
 #: Characters of the name of what colours.
 _LONGEST = 40
 #: In the legend, all groups without a colour of their own.
@@ -52,7 +54,7 @@ def _read_window(text: str) -> Window:
 
 
 DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
-TOOL = one_of("map.tool", tuple(_TOOLS), "Box")
+TOOL = one_of("map.tool", tuple(_TOOLS), "Lasso")
 REGION = regions.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window) if window else ""
@@ -66,8 +68,9 @@ together: groups have a meaning, their sizes and the distances between them have
 **Diamonds** are the class weights, projected together with the samples. AVH compares a sample's angle to the weight of
 its own class with its angles to all class weights.
 
-**Box** and **Lasso** select all samples inside, also those not drawn. **Move** drags the map, and the wheel zooms; a
-smaller window shows more of its points. Hover to see an image, click to open it.
+**Lasso** and **Box** select all samples inside, also those not drawn: their images stand beside the map, and other
+points are dimmed. **Move** drags the map, and the wheel zooms; a smaller window shows more of its points. Hover to see
+an image with its label and score, click to open its details.
 """
 
 
@@ -203,7 +206,7 @@ def chart(page: Opened, shown: MapInView) -> None:
     drawing = _drawing(page.table, shown.folder, page.filters, shown.color, area)
     colours = _colours(drawing, shown)
     value = shown.title if isinstance(colours, Scale) else ""
-    figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours)
+    figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours, region)
     plots.add_class_weights(figure, shown.folder.class_weights(), page.table.classes)
     plots.framed(
         figure,
@@ -212,6 +215,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         dragmode=_TOOLS[tool],
         axes=_axes(shown.record),
         legend="" if value else of_hsf(page.table.simulated) if shown.color == "hsf_bin" else shown.title,
+        below=region is not None,
         revision=f"{shown.about} {REGION.write(region)} {window} {tool}",
     )
     st.plotly_chart(
@@ -227,6 +231,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         classes=page.table.classes,
         groups=drawing.inside.names,
         value=value,
+        score=score_name(page.table.hardness),
         on_event=_take_over,
     )
     fitted = page.table.run is not None and page.table.run.record.fitted is not None
@@ -284,9 +289,11 @@ def _colours(drawing: Drawing, shown: MapInView) -> Scale | Legend:
     )
 
 
-def _points(part: MapPoints, colours: Scale | Legend) -> Any:
-    custom = np.stack([part.ids, part.labels, part.predicted], axis=1).astype(np.int32)
-    return plots.points(part.x, part.y, custom, part.shades, colours)
+def _points(part: MapPoints, colours: Scale | Legend, region: Region | None) -> Any:
+    exact = np.float32 if part.ids.max(initial=0) < _EXACT else np.float64
+    custom = np.stack([part.ids, part.labels, part.predicted, part.hardness], axis=1).astype(exact)
+    inside = region.holds(part.x, part.y) if region else None
+    return plots.points(part.x, part.y, custom, part.shades, colours, inside=inside)
 
 
 def _density(inside: MapPoints, colours: Scale | Legend, area: Window) -> Any:

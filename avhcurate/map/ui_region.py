@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -26,32 +27,40 @@ _LAST = "last map selection"
 _GO = "map.go"
 
 
+def beside() -> Any:
+    """Holds the map and, beside it, the images of the region: below it where the window is narrow (frame.css)."""
+    return st.container(horizontal=True, gap="medium", key="map.sides")
+
+
 def images(page: Opened, shown: MapInView) -> GridView | None:
-    """The images of the region in a grid with its actions."""
+    """The images of the region in a grid, with its actions below: pinned ones would cover the map."""
     region = shown.region
     if region is None:
         return None
     sort, descending = page.view.sort, page.view.descending
     ids = _ordered(page.table, shown.folder, page.filters, region, sort, descending, shown.points)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**", width="content")
-        if ids:
-            save_set_button(page, ids, key="map.save")
-            st.button(
-                "Open in Gallery",
-                icon=":material/grid_view:",
-                key="map.gallery",
-                on_click=attempt,
-                args=(_keep_as_last, page, ids),
-                help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
-            )
-        st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
-        regions.clear_button(REGION)
-    if not ids:
-        st.markdown("No sample lies there: draw another region.")
-        return None
-    grid_actions.choose_order(page)
-    return sample_grid(page, ids, about=f"{shown.about} {write_region(region)}", score=page.view.sort)
+    with st.container():
+        st.markdown(f"**{len(ids):,} of {len(shown.points):,} samples in the region**")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            if ids:
+                save_set_button(page, ids, key="map.save")
+                st.button(
+                    "Open in Gallery",
+                    icon=":material/grid_view:",
+                    key="map.gallery",
+                    on_click=attempt,
+                    args=(_keep_as_last, page, ids),
+                    help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
+                )
+                with st.popover("Order", icon=":material/sort:", key="map.order"):
+                    grid_actions.choose_order(page)
+            st.button("Zoom in", icon=":material/zoom_in_map:", key="map.zoom", on_click=_zoom, args=(region,))
+            regions.clear_button(REGION)
+        if not ids:
+            st.markdown("No sample lies there: draw another region.")
+            return None
+        about = f"{shown.about} {write_region(region)}"
+        return sample_grid(page, ids, about=about, score=page.view.sort, pinned=False, narrow=True)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)

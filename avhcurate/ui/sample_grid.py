@@ -41,8 +41,9 @@ def sample_grid(
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
     pinned: bool = True,
+    narrow: bool = False,
 ) -> GridView:
-    """`ids` in their order as a grid; returns the view of them.
+    """`ids` in their order as a grid, `narrow` with smaller tiles; returns the view of them.
 
     `about` names the list: a selection made in another is void. `values` by id are those of `score` where the sample
     table has no such column; `look` changes a tile. Actions are pinned to the window, or else follow the grid.
@@ -50,6 +51,7 @@ def sample_grid(
     view = list_view(page, ids, about=about, score=score, values=values, look=look)
     filters = page.filters.with_(ids=tuple(ids))
     part = replace(page, view=replace(page.view, filters=filters), count=len(ids))
-    chosen = acting_grid(page.table, view, tile_size=TILE_SIZES[page.view.tile], part=True)
+    size = TILE_SIZES[page.view.tile]
+    chosen = acting_grid(page.table, view, tile_size=size * 3 // 4 if narrow else size, part=True)
     grid_actions.action_bar(part, chosen, pinned=pinned)
     return view

@@ -49,7 +49,8 @@ def until(page, condition):
 
 
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, root):
-    plot = open_map(page, f"{address}/map?map.tool=Lasso&sort=id&order=asc")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    plot = open_map(page, f"{address}/map?sort=id&order=asc")
     dataset = Workspace(root).dataset("digits")
     labels = dataset.labels()
     sample = int((labels == 3).nonzero()[0][0])
@@ -61,6 +62,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     id = int(card.get_attribute("data-id"))
     assert (labels[id], id % 7, id % 6) == (3, sample % 7, sample % 6)
     expect(card).to_contain_text(f"image {id}")
+    expect(card).to_contain_text(re.compile(r"AVH 0\.\d+"))
     picture = card.locator("img")
     expect(picture).to_have_attribute("src", re.compile(rf"/images/digits/{id}\?v="))
     page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=picture.element_handle())
@@ -78,6 +80,21 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(page.locator(TILES).first).to_be_visible()
     assert ids(page) == expected[: page.locator(TILES).count()]
     until(page, "!plot._fullLayout.selections?.length")
+    until(
+        page, f"plot._fullData.reduce((sum, trace) => sum + (trace.selectedpoints?.length ?? 0), 0) === {len(expected)}"
+    )
+    map_box, grid = plot.bounding_box(), page.locator(TILES).first.bounding_box()
+    assert map_box["x"] + map_box["width"] <= grid["x"]
+    assert grid["y"] < map_box["y"] + map_box["height"] / 2
+    bar = page.locator(".st-key-gallery-export").bounding_box()
+    assert bar["x"] >= map_box["x"] + map_box["width"]
+    plot = chart(page, "map-chart")
+    (place,) = on_screen(plot, (30 + sample % 7, sample % 6))
+    page.mouse.click(*place)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert labels[int(parameter(page, "sample"))] == 3
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
 
     page.reload()
     expect(page.locator(TILES).first).to_be_visible()

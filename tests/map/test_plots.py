@@ -32,6 +32,16 @@ def test_points_lie_where_they_should_in_the_colour_of_their_group():
     assert said == ids
 
 
+def test_points_outside_the_region_are_dimmed():
+    legend = Legend([("cat (3)", "red"), ("dog (3)", "blue")])
+    groups = np.array([0, 0, 0, 1, 1, 1])
+    figure = points(X, Y, CUSTOM, groups, legend, inside=np.array([0, 1, 0, 0, 0, 0], bool))
+    cat, dog = figure.data
+    assert [list(trace.selectedpoints) for trace in (cat, dog)] == [[1], []]
+    assert all(trace.unselected.marker.opacity < trace.selected.marker.opacity / 4 for trace in (cat, dog))
+    assert all(trace.selectedpoints is None for trace in points(X, Y, CUSTOM, groups, legend).data)
+
+
 @pytest.mark.parametrize("harder", ["high", "low", ""])
 def test_the_hardest_lie_on_top_and_are_orange(harder):
     values = np.array([0.5, 0.1, np.nan, 0.9, 0.3, 0.7])

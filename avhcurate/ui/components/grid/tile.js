@@ -15,10 +15,7 @@ function createTile() {
   const image = element("img", "", frame);
   image.decoding = "async";
   image.draggable = false;
-  image.onload = () => {
-    frame.classList.remove("broken");
-    image.classList.toggle("pixels", image.naturalWidth <= 64 && image.naturalHeight <= 64);
-  };
+  image.onload = () => frame.classList.remove("broken");
   image.onerror = () => frame.classList.add("broken");
   const check = element("span", "check", frame);
   check.setAttribute("aria-hidden", "true");

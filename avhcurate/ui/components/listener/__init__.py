@@ -40,13 +40,15 @@ def listen(
     classes: Sequence[str],
     groups: Sequence[str] = (),
     value: str = "",
+    score: str = "",
     on_event: Callable[[], None],
 ) -> None:
     """Listens to the Plotly chart with the key `chart`; `on_event` is called before the page runs, see `heard`.
 
-    Points carry (id, label, predicted) as custom data, -1 for none, class weights (-1, class), cells of a heat map
-    (id of one sample in it, number of samples, share of the largest group in percent). `thumbnail_url` is the
-    address of a thumbnail with {id} in place of the id, `value` the name of a point's or cell's number.
+    Points carry (id, label, predicted, score) as custom data, -1 or NaN for none, class weights (-1, class), cells of
+    a heat map (id of one sample in it, number of samples, share of the largest group in percent). `thumbnail_url` is
+    the address of a thumbnail with {id} in place of the id, `value` the name of a point's or cell's number,
+    `score` that of the score, which is shown where no number colours.
     """
     mount(
         __file__,
@@ -58,6 +60,7 @@ def listen(
             "classes": list(classes),
             "groups": list(groups),
             "value": value,
+            "score": score,
             "label": "Sample under the pointer",
         },
         on_region_change=on_event,

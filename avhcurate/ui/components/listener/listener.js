@@ -49,12 +49,13 @@ function createListener(parent) {
     place(event.event);
   }
 
-  function ofPoint(point, [id, label, predicted]) {
+  function ofPoint(point, [id, label, predicted, score]) {
     const given = data.classes[label] ?? "no label";
     const found = data.classes[predicted];
     const words = [given, `image ${id}${found === undefined || found === given ? "" : `, predicted ${found}`}`, ""];
     const number = point["marker.color"];
     if (data.value && typeof number === "number") words[2] = `${data.value} ${Number(number.toPrecision(4))}`;
+    else if (data.score && Number.isFinite(score)) words[2] = `${data.score} ${Number(score.toPrecision(4))}`;
     return words;
   }
 
@@ -82,8 +83,6 @@ function createListener(parent) {
   function hide() {
     card.hidden = true;
   }
-
-  image.onload = () => image.classList.toggle("tiny", image.naturalWidth <= 64 && image.naturalHeight <= 64);
 
   // --- what Python hears ---------------------------------------------------------------------------
 
