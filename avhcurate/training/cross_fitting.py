@@ -19,7 +19,7 @@ from avhcurate.training.probe import ProbeHead
 STRENGTHS = tuple(4.0**power for power in range(7, -4, -1))
 #: They are compared on so many samples at most, each part of which is held out once, or only one where there are more.
 CHOICE_SAMPLES, PARTS = 12_000, 3
-_CHOICE_TOLERANCE, _TOLERANCE = 1e-3, 1e-6
+_CHOICE_TOLERANCE, _START_TOLERANCE, _TOLERANCE = 1e-3, 1e-5, 1e-6
 #: The path to weaker penalties ends after so many that are worse than the best.
 _PATIENCE = 2
 #: Below so many numbers more threads cost more than they bring.
@@ -54,8 +54,19 @@ def fit_head(
     with one_thread() if small else nullcontext():
         choice = choose(samples, seed=seed, check=check)
         objective = Objective(samples, standardised=choice.standardised)
-        point = objective.minimise(choice.strength, tolerance=_TOLERANCE, check=check)
+        start = _start(samples, objective, choice, seed, check) if len(samples) > 2 * CHOICE_SAMPLES else None
+        point = objective.minimise(choice.strength, start=start, tolerance=_TOLERANCE, check=check)
         return objective.head(point), choice
+
+
+def _start(
+    samples: Samples, objective: Objective, choice: PenaltyChoice, seed: int, check: Callable[[], None]
+) -> Tensor:
+    """The minimum for some of the samples, a good part of the way: passes over all of them are what costs."""
+    some = samples.some(CHOICE_SAMPLES, seed=seed)
+    first = Objective(some, standardised=choice.standardised)
+    strength = choice.strength * len(some) / len(samples)
+    return objective.point(first.head(first.minimise(strength, tolerance=_START_TOLERANCE, check=check)))
 
 
 def choose(samples: Samples, *, seed: int = 0, check: Callable[[], None] = lambda: None) -> PenaltyChoice:

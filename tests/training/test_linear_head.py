@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from avhcurate.training import cross_fitting
 from avhcurate.training.cross_fitting import choose, fit_head
 from avhcurate.training.linear_head import Objective, Samples
 
@@ -53,6 +54,18 @@ def test_fewer_samples_than_the_features_are_wide_have_the_minimum_of_scikit_lea
     np.testing.assert_allclose(*centred, atol=2e-3 * np.abs(expected).max())
     again = objective.head(objective.point(head))
     np.testing.assert_allclose(again.class_weights, head.class_weights, atol=1e-5)
+
+
+def test_a_head_of_many_starts_from_one_of_some_and_ends_at_the_same_minimum(monkeypatch):
+    given = samples()
+    cold, choice = fit_head(given)
+    monkeypatch.setattr(cross_fitting, "CHOICE_SAMPLES", 100)
+    monkeypatch.setattr(cross_fitting, "choose", lambda *_, **__: choice)
+    warm, _ = fit_head(given)
+    objective = Objective(given, standardised=choice.standardised)
+    losses = [objective(objective.point(head), choice.strength)[0] for head in (cold, warm)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    np.testing.assert_allclose(warm.class_weights, cold.class_weights, atol=0.02 * np.abs(cold.class_weights).max())
 
 
 def test_memory_mapped_features_of_some_rows_give_the_same_head(tmp_path):
