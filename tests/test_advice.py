@@ -18,6 +18,7 @@ FILLED = {
     "chosen.number": "1",
     "source": "digits",
     "option": "features",
+    "file_option": "--features FILE",
     "' '.join(result.settings.argv)": "toy",
 }
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")

@@ -115,9 +115,9 @@ def with_run() -> Opened:
     return frame
 
 
-def lacking(frame: Opened, what: str, story: str, option: str = "") -> NoReturn:
+def lacking(frame: Opened, what: str, story: str, file_option: str = "") -> NoReturn:
     """Ends the page of a run that lacks `what`: says why the page needs it, and which option of `attach` brings it."""
-    command = f"avhcurate attach {frame.table.dataset.name} {option}" if option else ""
+    command = f"avhcurate attach {frame.table.dataset.name} {file_option}" if file_option else ""
     empty_state(f"This run has no {what}", "extension_off", story, command=command)
     st.stop()
 

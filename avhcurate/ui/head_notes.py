@@ -20,9 +20,10 @@ def head_note(record: RunRecord) -> str:
 
 def _fitted(heads: FittedHeads) -> str:
     """
-    >>> print(_fitted(FittedHeads(folds=5, seed=0, groups=None, recipe={}, samples=1000, accuracy=0.9, loss=0.25)))
-    linear heads fitted on frozen features. Each of 1,000 labelled images is scored by the one of 5 that saw neither it
-    nor its copies, others by the head of all. Out of fold 90.0 % right, loss 0.250.
+    >>> heads = FittedHeads(folds=5, seed=0, groups=None, recipe={}, samples=1000, accuracy=0.9, loss=0.25)
+    >>> print(_fitted(heads).replace(" neither", "\\nneither"))
+    linear heads fitted on frozen features. Each of 1,000 labelled images is scored by the one of 5 that saw
+    neither it nor its copies, others by the head of all. Out of fold 90.0 % right, loss 0.250.
     """
     apart = "neither it nor its copies" if heads.groups is None else f"nothing of its {heads.groups}, nor its copies"
     text = f"linear heads fitted on frozen features. Each of {heads.samples:,} labelled images is scored by the one of "

@@ -26,7 +26,7 @@ def test_both_sets_are_those_of_the_service_widest_gap_first(open_page, demo_roo
     for name, title in SETS.items():
         assert [tile["id"] for tile in shown[title]["tiles"]] == gap.ids[name][:60]
         assert f"n {len(gap.ids[name]):,} of 1,797" in words(app)
-    assert not any(data["selectable"] for data in shown.values())
+    assert not any(shown[title]["selectable"] for title in SETS.values())
 
 
 def test_simulated_votes_are_called_so_and_human_ones_are_not(open_page, demo_root, human_root, words):

@@ -132,7 +132,7 @@ def test_hard_for_one_and_for_all(open_page, two_runs, grids, words, asked, foun
     app.slider(key="models.cuts").set_value((0.3, 0.9)).run()
     assert asked(app, "models.cuts") == "0.3:0.9"
     app.segmented_control(key="models.set").set_value("all").run()
-    assert "percentile 90 of AVH in each of 2 runs" in words(app)
+    assert "percentile 90 of hardness in each of 2 runs" in words(app)
 
 
 def test_the_details_step_through_the_list(open_page, two_runs, found):
