@@ -48,6 +48,7 @@ def class_bars(
             "title": "AVC",
             "overlaying": "y",
             "side": "right",
+            "tickmode": "auto",  # as many ticks as the other axis has would stand at odd numbers, and beside 0
             "rangemode": "tozero",
             "showgrid": False,
             "tickformat": ".2~g",

@@ -33,8 +33,8 @@ LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), _read, lambda ids: ",
 
 
 def more_like(ids: Sequence[int]) -> None:
-    """Orders the gallery by likeness to these samples; to be called in a widget's callback."""
-    url_state.change(sample=None)
+    """Orders the gallery by likeness to these samples, without any by a score; to be called in a widget's callback."""
+    url_state.change(row=1, sample=None)
     LIKE.put(tuple(ids[:MOST]))
 
 
@@ -53,7 +53,7 @@ def like_view(page: Opened) -> GridView | None:
             icon_position="right",
             key="chip.like",
             help="Back to the order of a score.",
-            on_click=LIKE.put,
+            on_click=more_like,
             args=((),),
         )
     try:

@@ -109,6 +109,7 @@ def selectable_grid(
         view.first,
         key=GRID,
         **shown(view),
+        start=url_state.current().row - 1,
         tile_size=tile_size,
         selected=kept.ranges,
         turn=kept.turn,

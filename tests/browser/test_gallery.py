@@ -230,7 +230,7 @@ def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gall
     page.get_by_role("link", name="Home").click()
     expect(page.get_by_role("heading", name="digits")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/\?bin=0"))
-    expect(page.get_by_text("52 of 1,797 samples match")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text("52 of 1,797 samples match")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="Gallery")).to_be_visible()
     expect(page.get_by_text("52 of 1,797 samples match")).to_be_visible()
@@ -253,6 +253,17 @@ def test_the_filters_are_in_sight_without_scrolling_and_every_page_is_two_clicks
     for name in ("Look", "Judge", "Fix"):
         expect(page.get_by_role("button", name=name)).to_be_in_viewport()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("query", ["row=241", "page=3&per=120"])
+def test_a_link_to_a_row_opens_there_and_another_order_begins_at_the_first(gallery, query):
+    page = gallery(query)
+    tile = page.locator(f"{TILES}[data-place='240']")
+    expect(tile.locator("img")).to_be_in_viewport(ratio=1)
+    first = int(page.locator(".place").inner_text().split("–")[0])
+    assert first <= 241 < first + int(page.locator("[aria-label=Samples]").get_attribute("aria-colcount"))
+    page.get_by_role("radio", name="Low first").click()
+    expect(page.locator(".place")).to_contain_text(re.compile("^1–"))
 
 
 def test_a_link_to_a_sample_opens_its_details(gallery):

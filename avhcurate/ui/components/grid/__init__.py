@@ -83,6 +83,7 @@ def image_grid(
     about: str = "",
     order: str = "",
     value: str = "",
+    start: int = 0,
     tile_size: int = 140,
     selected: Ranges = (),
     turn: int = 0,
@@ -99,11 +100,12 @@ def image_grid(
 
     All of them, or the first of `count`, of which the browser asks for the rest below the address `source`. While
     `view` stays the same so do rows and their places; while `about` does, the selection and the tiles drawn; with
-    another `order` the grid starts at its top. The browser owns the selection (see `decode_selection`) until `view` or
-    `turn` changes. `value` names the number that the rows are sorted by. `open`: details are shown, and focus returns
-    when they are closed. `actions` (`classes` and `tags` by name, `keys`, `done`) allows acting by keys: `on_act` is
-    called before the page runs, and finds what to do in the state `act`. The grid is as high as its rows, at most a
-    part of the window or what is left of it.
+    another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes.
+    The browser owns the selection (see `decode_selection`) until `view` or `turn` changes. `value` names the number
+    that the rows are sorted by. `open`: details are shown, and focus returns when they are closed. `actions`
+    (`classes` and `tags` by name, `keys`, `done`) allows acting by keys: `on_act` is called before the page runs,
+    and finds what to do in the state `act`. The grid is as high as its rows, at most a part of the window or what
+    is left of it.
     """
     result = mount(
         __file__,
@@ -118,6 +120,7 @@ def image_grid(
             "about": about,
             "order": order,
             "value": value,
+            "start": start,
             "size": tile_size,
             "selected": [list(span) for span in selected],
             "turn": turn,

@@ -51,6 +51,7 @@ function createGrid(parent) {
   let anchor = null;
   let focused = 0; // a place
   let opened = null;
+  let goal = null; // the place to begin at, once the rows are laid out
   let echoing = null;
   let landing = null;
 
@@ -199,6 +200,11 @@ function createGrid(parent) {
       fit();
       if (again && layout.rows) scroller.to(layout.top(layout.rowOf(Math.min(kept, data.count - 1))));
     } else fit();
+    if (goal !== null && layout.rows) {
+      focused = Math.min(goal, data.count - 1);
+      goal = null;
+      scroller.to(layout.top(layout.rowOf(focused)));
+    }
     draw();
     if (hadFocus && !board.contains(parent.activeElement)) tileAt(focused)?.root.focus({ preventScroll: true });
   }
@@ -420,10 +426,8 @@ function createGrid(parent) {
         selected = next.selected;
         anchor = null;
       }
-      if (old && !(same && old.order === next.order)) {
-        scroller.to(0);
-        focused = 0;
-      }
+      if (old?.start !== next.start) goal = next.start;
+      else if (!(same && old.order === next.order)) goal = 0;
       if (old?.open && !next.open) returnFocus();
       layOut();
       if (next.actions) commands.update(next.actions);
