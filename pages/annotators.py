@@ -8,6 +8,7 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 
 st.title("Annotators")
+st.caption("How far the collection of votes is, and how far each annotator and the votes together can be trusted.")
 page = frame.with_data()
 settings = annotate_ui.settings_or_warning(page)
 if settings is None:

@@ -18,7 +18,7 @@ from avhcurate.ui.score_help import column_name, explain_scores, score_name
 st.title("Correlation")
 page = frame.with_run() if correlation_ui.others(frame.with_data().table) else frame.with_votes()
 what = "human selection frequency" + correlation_ui.others(page.table)
-subtitle(page, f"Spearman correlation of every score with {what}, over all samples and within bins.")
+subtitle(page, f"Which score follows people best? Spearman correlation with {what}, over all samples and within bins.")
 if not page.count:
     nothing_matches()
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from avhcurate.home import ui as home_ui
-from avhcurate.home import ui_attach, ui_guide
+from avhcurate.home import ui_attach, ui_demo, ui_guide
 from avhcurate.home.ui_columns import own_columns
 from avhcurate.ui import frame
 from avhcurate.ui.job_panel import job_panel
@@ -26,7 +26,9 @@ record = table.dataset.record
 st.title(plain(record.name))
 subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B %Y} from {record.source}"))
 job = job_panel(page.workspace)
+busy = job is not None and job.active
 
+ui_demo.offer(page, busy=busy)
 home_ui.dataset_facts(table)
 if note := ui_guide.labels_note(table):
     st.info(note, icon=":material/label_off:")
@@ -40,4 +42,4 @@ ui_attach.about_attached(table)
 
 st.space("small")
 with st.container(border=True):
-    ui_guide.guide(page, busy=job is not None and job.active)
+    ui_guide.guide(page, busy=busy)

@@ -20,6 +20,7 @@ FILLED = {
     "option": "features",
     "file_option": "--features FILE",
     "' '.join(result.settings.argv)": "toy",
+    "shlex.join(command.argv)": "toy",
 }
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")
 #: Words of prose after a verb that is only named.

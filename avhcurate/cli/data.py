@@ -1,4 +1,4 @@
-"""Verbs that bring data in and describe it: demo, import, votes, columns."""
+"""Verbs that bring data in and describe it: import, votes, columns."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,20 +6,6 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
-
-
-@options.app.command()
-def demo(workspace: options.WorkspaceOption = None) -> None:
-    """Import, score and attach simulated votes to the embedded handwritten digits."""
-    from avhcurate.sources.demo import prepare_demo
-    from avhcurate.table.logs import open_logs
-
-    space = options.open_workspace(workspace)
-    with options.job(space, "demo", "digits") as progress:
-        folder = prepare_demo(space, progress=progress)
-    open_logs(space)
-    options.print_dataset(folder)
-    print("\nNow try:\n  avhcurate serve\n  avhcurate correlate digits\n  avhcurate disagree digits")
 
 
 @options.app.command("import")

@@ -25,7 +25,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
-from avhcurate.ui.job_forms import job_form, number, option, row, text
+from avhcurate.ui.job_forms import fill_page, job_form, number, option, row, text
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores, score_name
@@ -117,7 +117,13 @@ def about() -> None:
 
 def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what degradation measures, and the form."""
-    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(start_form, page, busy=busy))
+    empty_state("No degraded images of this run yet", "blur_on", _ABOUT, partial(_first_form, page, busy=busy))
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    assert page.table.run is not None
+    fill_page(page.workspace.root, Degrade(page.table.dataset.name, page.table.run.name, list(KINDS)), busy=busy)
+    start_form(page, busy=busy)
 
 
 # --- results -----------------------------------------------------------------------------------------------------

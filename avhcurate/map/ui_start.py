@@ -9,7 +9,7 @@ from avhcurate.data.background import Command
 from avhcurate.map.service import DEFAULT_MIN_DIST, DEFAULT_NEIGHBOURS, PCA_ABOVE, PCA_WIDTH
 from avhcurate.map.store import MapFolder, maps
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.job_forms import await_more, job_form, number, option, row
+from avhcurate.ui.job_forms import await_more, fill_page, job_form, number, option, row
 from avhcurate.ui.layout import empty_state
 
 METRICS = {"cosine": "Angle", "euclidean": "Distance"}
@@ -84,9 +84,15 @@ def maps_of_run(page: Opened) -> list[MapFolder]:
 def first(page: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a map, and while the first one is made."""
     command = f"avhcurate project {page.table.dataset.name}"
-    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(form, page, busy=busy), command=command)
+    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(_first_form, page, busy=busy), command=command)
     if busy:
         await_map(page, 0)
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    assert page.table.run is not None
+    fill_page(page.workspace.root, Project(page.table.dataset.name, page.table.run.name), busy=busy)
+    form(page, busy=busy)
 
 
 def await_map(page: Opened, number: int) -> None:

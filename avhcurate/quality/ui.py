@@ -86,7 +86,9 @@ def _form(page: Opened, *, busy: bool) -> JobForm:
 def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what is measured, and the button."""
     about = _ABOUT if page.table.run else _ABOUT + _WITHOUT_RUN
-    button = partial(_form(page, busy=busy).submit, "Measure images", button=st.button, key="quality.start")
+    button = partial(
+        _form(page, busy=busy).submit, "Fill this page", "auto_awesome", button=st.button, key="quality.start"
+    )
     command = f"avhcurate quality {page.table.dataset.name}"
     empty_state("The images are not measured yet", "filter_b_and_w", about, button, command=command)
 

@@ -1,7 +1,7 @@
 """The form that starts self-training: `avhcurate self-train` as a job, with defaults from the workspace."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,9 +23,12 @@ from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 
 STORY = (
-    "A model learns from a source with labels, then round by round from its own pseudo-labels of this dataset, the "
-    "target.  \nLabels of the target are used for reporting only. Filters on the left narrow the gallery only."
+    "Does a model get better on images without labels? It learns from a source with labels, then round by round from "
+    "its own pseudo-labels of this dataset, the target.  \nLabels of the target are used for reporting only. Filters "
+    "on the left narrow the gallery only."
 )
+#: The rules that the form proposes.
+_RULES = ["confidence", "avc"]
 TRAINERS = {"probe": "A head on frozen features", "full": "The whole network"}
 _WHY = """
 Choose where the labels come from. In every round each rule selects the samples of this dataset whose class-balanced
@@ -112,9 +115,15 @@ def first_start(page: Opened, *, busy: bool) -> None:
     part = "" if sources else " --source-where \"split = 'train'\""
     command += f"{part} --rule confidence,avc --seeds 0,1,2"
     title = f"No model has been adapted to {plain(page.table.dataset.name)} yet"
-    empty_state(title, "autorenew", _WHY, partial(form, page, busy=busy), command=command)
+    empty_state(title, "autorenew", _WHY, partial(_first_form, page, busy=busy), command=command)
     if busy:
         await_round(page)
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    if usual := _usual(page):
+        forms.fill_page(page.workspace.root, usual, busy=busy)
+    form(page, busy=busy)
 
 
 def await_round(page: Opened) -> None:
@@ -135,6 +144,28 @@ def _sources(page: Opened) -> list[str]:
     target = page.table.dataset.record
     others = [other.record for other in forms.other_datasets(page.workspace, target.name)]
     return [other.name for other in others if len(other.classes) > 1 and same_classes(other, target)]
+
+
+def _usual(page: Opened) -> SelfTrain | None:
+    """What the form proposes, with one seed; None where the dataset has neither a source nor a split to learn from."""
+    target, others = page.table.dataset, _sources(page)
+    part = "" if others else _usual_part(page)
+    if not (others or part):
+        return None
+    source = page.workspace.dataset(others[0]) if others else target
+    model = _models(source, target, _networks(source, target))[0]
+    return SelfTrain(source.name, target.name, model, rule=_RULES, source_where=part)
+
+
+def _usual_part(page: Opened) -> str:
+    """The condition that picks what is learnt from in the target itself, "" where it has no training split."""
+    return "split = 'train'" if "train" in set(page.table.group_counts("split")["value"]) else ""
+
+
+def _models(source: DatasetFolder, target: DatasetFolder, scored_both: Iterable[str]) -> list[str]:
+    """Networks to choose from: runs of both, then what has scored either, the newest first, then the usual ones."""
+    scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
+    return list(dict.fromkeys([*scored_both, *scored, *forms.MODELS]))
 
 
 def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
@@ -203,24 +234,23 @@ def form(page: Opened, *, busy: bool) -> None:
 def _main_fields(
     form: forms.JobForm, source: DatasetFolder, target: DatasetFolder, scored_both: dict[str, str]
 ) -> None:
-    scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
     with forms.row():
-        form.ask("rule", default=["confidence", "avc"])
+        form.ask("rule", default=_RULES)
     with forms.row():
         form.ask(
             "model",
             key=f"selftrain.start_model.{source.name}",  # one a source: another has not been scored by the same runs
-            options=list(dict.fromkeys([*scored_both, *scored, *forms.MODELS])),
+            options=_models(source, target, scored_both),
             format_func=lambda name: f"{scored_both[name]} (scored both)" if name in scored_both else name,
         )
         form.ask("seeds", "portion", "rounds")
 
 
 def _part_fields(form: forms.JobForm, page: Opened) -> None:
-    splits = page.table.group_counts("split")["value"]
-    usual = "split = 'train'" if "train" in set(splits) else ""
     with forms.row():
-        form.ask("source_where", value=usual, width=300, help="Such as `split = 'train'` or `domain = 'photo'`.")
+        form.ask(
+            "source_where", value=_usual_part(page), width=300, help="Such as `split = 'train'` or `domain = 'photo'`."
+        )
         help = "A SQL condition; it must exclude the samples that are learnt from."
         form.ask("target_where", placeholder="all the rest", width=300, help=help)
 

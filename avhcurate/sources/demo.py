@@ -51,11 +51,14 @@ def prepare_demo(workspace: Workspace, *, progress: Progress = SILENT) -> Datase
     return workspace.dataset(NAME)
 
 
+def is_demo(folder: DatasetFolder) -> bool:
+    """Whether a dataset is the embedded digits, and not one of the user's of that name."""
+    return folder.name == NAME and Path(folder.record.source).match(str(Path("downloads") / _SOURCE))
+
+
 def _refuse_a_namesake(workspace: Workspace) -> None:
-    if NAME not in workspace.names():
-        return
-    source = workspace.dataset(NAME).record.source
-    if not Path(source).match(str(Path("downloads") / _SOURCE)):
+    if NAME in workspace.names() and not is_demo(workspace.dataset(NAME)):
+        source = workspace.dataset(NAME).record.source
         raise CurateError(
             f"the workspace {workspace.root} holds a dataset {NAME!r} of your own, imported from {source}: "
             "give another folder by --workspace DIR"

@@ -22,7 +22,7 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, announce, attempt
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.job_forms import job_form, option, row
+from avhcurate.ui.job_forms import fill_page, job_form, option, row
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
@@ -100,7 +100,15 @@ class Suspects(Command):
 
 def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what suspects are, and the form."""
-    empty_state("No suspects of this run yet", "flag", _ABOUT, partial(start_form, page, busy=busy))
+    empty_state("No suspects of this run yet", "flag", _ABOUT, partial(_first_form, page, busy=busy))
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    assert page.table.run is not None
+    run = page.table.run
+    usual = Suspects(page.table.dataset.name, run.name, limit=0, out_of_fold=not run.has_class_weights)
+    fill_page(page.workspace.root, usual, busy=busy)
+    start_form(page, busy=busy)
 
 
 def start_form(page: Opened, *, busy: bool) -> None:

@@ -99,9 +99,15 @@ def first(page: Opened, *, busy: bool) -> None:
     dataset = page.table.dataset
     title = f"No training has evaluated {plain(dataset.name)} yet"
     command = f"avhcurate train {dataset.name} --model {usual_model(dataset)}"
-    empty_state(title, "timeline", _WHY, partial(form, page, busy=busy), command=command)
+    empty_state(title, "timeline", _WHY, partial(_first_form, page, busy=busy), command=command)
     if busy:
         forms.await_more(lambda: len(page.table.dataset.trainings()), known=0)
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    dataset = page.table.dataset
+    forms.fill_page(page.workspace.root, Train(dataset.name, usual_model(dataset)), busy=busy)
+    form(page, busy=busy)
 
 
 # --- what the dataset decides --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Forms that start a job: a dataclass of a verb's options gives the widgets and the command line."""
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, field, fields
@@ -133,10 +134,30 @@ class JobForm:
     def _start(self) -> None:
         asked = {name: st.session_state[key] for name, key in self._keys.items()}
         command = self._make(**self._known, **asked)
-        refuse_unlisted(getattr(command, "model", None) or "")
-        background.start(self._root, command.argv, verb=command.verb, dataset=command.subject)
+        start(self._root, command)
         if self._then:
             self._then(command)
+
+
+def start(root: Path, command: Command) -> None:
+    """Runs a verb as the workspace's job; a network by a factory must be one that the server's owner lists."""
+    refuse_unlisted(getattr(command, "model", None) or "")
+    background.start(root, command.argv, verb=command.verb, dataset=command.subject)
+
+
+def fill_page(root: Path, command: Command, *, busy: bool) -> None:
+    """The button of an empty page that starts its job with the usual settings, above the form for others."""
+    st.button(
+        "Fill this page",
+        icon=":material/auto_awesome:",
+        key="page.fill",
+        type="primary",
+        disabled=busy,
+        help=_BUSY if busy else f"Runs `avhcurate {shlex.join(command.argv)}` in the background.",
+        on_click=attempt,
+        args=(start, root, command),
+    )
+    st.caption("Starts with the usual settings. Or choose your own:")
 
 
 @contextmanager

@@ -41,7 +41,9 @@ _STOPPED = {
 _NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train", "attach")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
-_START_OVER = ("import", "votes", "demo", "project")
+_START_OVER = ("import", "votes", "project")
+#: Verbs of several steps, whose progress counts percents of them.
+_IN_PERCENT = ("demo",)
 
 
 def job_panel(workspace: Workspace) -> JobRecord | None:
@@ -73,11 +75,15 @@ def progress_text(job: JobRecord) -> str:
     >>> progress_text(JobRecord(id="", verb="score", done=500, total=2000, rate=50, eta_s=30, started=0, updated=0))
     '500 of 2,000 · 50 images/s · 30 s left'
     """
-    parts = [f"{job.done:,} of {job.total:,}"] if job.total else []
-    rate = None if job.verb in _NO_IMAGES else job.rate
+    parts = [_done_of(job)] if job.total else []
+    rate = None if job.verb in (*_NO_IMAGES, *_IN_PERCENT) else job.rate
     parts += [f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"] if rate else []
     parts += [f"{duration(job.eta_s)} left"] if job.eta_s is not None and job.done < job.total else []
     return " · ".join([*parts, *([job.message] if job.message else [])]) or "Starting …"
+
+
+def _done_of(job: JobRecord) -> str:
+    return f"{job.done / job.total:.0%}" if job.verb in _IN_PERCENT else f"{job.done:,} of {job.total:,}"
 
 
 def duration(seconds: float) -> str:
@@ -134,9 +140,7 @@ def _show_active(root: Path, job: JobRecord) -> None:
 def _show_stopped(root: Path, job: JobRecord) -> None:
     how, icon = _STOPPED[job.state]
     with st.container(border=True, key="jobs.stopped"):
-        st.markdown(
-            f"{icon} **{plain(describe(job))}** {how}{f' at {job.done:,} of {job.total:,}' if job.total else ''}."
-        )
+        st.markdown(f"{icon} **{plain(describe(job))}** {how}{f' at {_done_of(job)}' if job.total else ''}.")
         if job.state == "failed" and job.message:
             st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":

@@ -1,0 +1,140 @@
+"""`avhcurate demo`: the embedded digits, and with `--full` what every page shows of them."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from avhcurate.cli import options
+
+if TYPE_CHECKING:
+    from avhcurate.data.datasets import DatasetFolder
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.disk.jobs import Progress
+
+
+@options.app.command()
+def demo(
+    full: Annotated[
+        bool, typer.Option("--full", help="Also two trainings, self-training, map, suspects, quality, degradation.")
+    ] = False,
+    workspace: options.WorkspaceOption = None,
+) -> None:
+    """Import, score and attach simulated votes to the embedded handwritten digits; --full fills every page.
+
+    The same call again resumes: finished steps are not repeated.
+    """
+    from avhcurate.sources.demo import prepare_demo
+    from avhcurate.table.logs import open_logs
+
+    space = options.open_workspace(workspace)
+    with options.job(space, "demo", "digits") as progress:
+        folder = fill_pages(space, progress) if full else prepare_demo(space, progress=progress)
+    open_logs(space)
+    options.print_dataset(folder)
+    more = [] if full else ["avhcurate demo --full"]
+    print("\nNow try:", "avhcurate serve", *more, "avhcurate correlate digits", "avhcurate disagree digits", sep="\n  ")
+
+
+#: What a step does; each does nothing where it is done already, and resumes where it was cut short.
+Step = Callable[["Workspace", "Progress"], object]
+
+
+def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
+    """Every step of the full demo in turn; `progress` counts percents of them. Returns the dataset.
+
+    Quality comes first, since trainings tell copies of what they hold out by it, and then the trainings: pages show the
+    newest run, and the map and the suspects are to be of that one.
+    """
+    from avhcurate.sources.demo import NAME
+
+    for number, (title, step) in enumerate(STEPS.items()):
+
+        def tell(done: int, total: int, message: str, number: int = number, title: str = title) -> None:
+            share = min(done / total, 1.0) if total else 0.0
+            text = f"{title}: {message}" if message else title
+            progress.report(int(100 * (number + share)), 100 * len(STEPS), text)
+
+        tell(0, 1, "")
+        progress.check()
+        step(space, progress.through(tell))
+    progress.report(100 * len(STEPS), 100 * len(STEPS), "every page has content")
+    return space.dataset(NAME)
+
+
+# --- the steps, each with the settings that its page starts with -------------------------------------------------
+
+
+def _prepare(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.sources.demo import prepare_demo
+
+    return prepare_demo(space, progress=progress)
+
+
+def _train(space: "Workspace", progress: "Progress", *, loss: str) -> object:
+    from dataclasses import replace
+
+    from avhcurate.sources.demo import MODEL, NAME
+    from avhcurate.training_dynamics.train import train_model
+    from avhcurate.training_dynamics.train_settings import USUAL, TrainSettings
+
+    return train_model(space, NAME, TrainSettings(MODEL, replace(USUAL, loss=loss)), progress=progress)
+
+
+def _self_train(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.self_training.loop import Schedule
+    from avhcurate.self_training.service import self_train_all
+    from avhcurate.self_training.settings import Settings
+    from avhcurate.sources.demo import NAME
+    from avhcurate.training.probe import ProbeRecipe
+
+    run = space.dataset(NAME).run().name
+    settings = Settings(
+        *(NAME, NAME, run),
+        schedule=Schedule(0.2, 0.05, 0.5),
+        how=ProbeRecipe(),
+        source_where="split = 'train'",
+    )
+    return self_train_all(space, settings, ["confidence", "avc"], [0], progress=progress)
+
+
+def _project(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.map.service import project_dataset
+    from avhcurate.sources.demo import NAME
+
+    return project_dataset(space, NAME, progress=progress)
+
+
+def _suspect(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.sources.demo import NAME
+    from avhcurate.suspects.service import find_suspects
+    from avhcurate.table.dataset_table import open_table
+
+    return find_suspects(open_table(space, NAME), progress=progress)
+
+
+def _measure(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.quality.service import measure_dataset
+    from avhcurate.sources.demo import NAME
+
+    return measure_dataset(space, NAME, progress=progress)
+
+
+def _degrade(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.degradation.service import degrade_dataset
+    from avhcurate.sources.demo import NAME
+
+    return degrade_dataset(space, NAME, progress=progress)
+
+
+#: In their order, by what they say of themselves.
+STEPS: dict[str, Step] = {
+    "Digits": _prepare,
+    "Quality": _measure,
+    "Training with softmax": lambda space, progress: _train(space, progress, loss="softmax"),
+    "Training with the AVH loss": lambda space, progress: _train(space, progress, loss="avh"),
+    "Suspects": _suspect,
+    "Degradation": _degrade,
+    "Self-training": _self_train,
+    "Map": _project,
+}

@@ -1,0 +1,59 @@
+"""The offer of the Home page to fill every page of the digits demo by one job."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import streamlit as st
+
+from avhcurate.data.background import Command
+from avhcurate.disk.jobs import Jobs
+from avhcurate.sources.demo import NAME, is_demo
+from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.job_forms import start
+
+_WHAT = """
+**Two trainings, self-training, a map, suspects, quality and degradation of the digits**, in the background and in about
+a minute. Cancel it at any time: finished steps are not repeated.
+"""
+
+
+@dataclass(frozen=True)
+class FullDemo(Command):
+    """Options of `avhcurate demo`.
+
+    >>> FullDemo().argv, FullDemo().subject
+    (['demo', '--full'], 'digits')
+    """
+
+    verb: ClassVar[str] = "demo"
+
+    @property
+    def argv(self) -> list[str]:
+        return [self.verb, "--full"]
+
+    @property
+    def subject(self) -> str:
+        """The dataset of the demo."""
+        return NAME
+
+
+def offer(page: Opened, *, busy: bool) -> None:
+    """The button that fills every page, on the digits only and until the job was done once."""
+    if not is_demo(page.table.dataset) or _done(page):
+        return
+    with st.container(border=True):
+        st.markdown(_WHAT)
+        st.button(
+            "Fill every page",
+            icon=":material/auto_awesome:",
+            key="home.fill",
+            type="primary",
+            disabled=busy,
+            on_click=attempt,
+            args=(start, page.workspace.root, FullDemo()),
+        )
+
+
+def _done(page: Opened) -> bool:
+    jobs = Jobs(page.workspace.root).all()
+    return any(job.verb == "demo" and "--full" in job.argv and job.state == "done" for job in jobs)

@@ -1,0 +1,84 @@
+"""`avhcurate demo --full`: its steps in turn, cut short and resumed, with the settings that the pages start with."""
+
+import pytest
+
+from avhcurate.cli import demo
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.home.ui_demo import FullDemo
+from avhcurate.self_training import service as self_training_service
+from avhcurate.self_training.ui_start import SelfTrain
+from avhcurate.training_dynamics import train
+from avhcurate.training_dynamics.ui_start import Train
+
+
+class Steps:
+    """Stand-ins that remember what they have done, and stop in one of them where they are told to."""
+
+    def __init__(self, monkeypatch):
+        self.done, self.worked, self.stop_in = [], [], ""
+        monkeypatch.setattr(demo, "STEPS", {name: self.step(name) for name in ("Digits", "Quality", "Map")})
+
+    def step(self, name):
+        def work(space, progress):
+            if name in self.done:
+                return
+            self.worked.append(name)
+            progress.report(5, 10, "half")
+            if name == self.stop_in:
+                raise Cancelled("cancelled")
+            progress.report(10, 10, "")
+            self.done.append(name)
+
+        return work
+
+
+def test_a_full_demo_cut_short_goes_on_where_it_was(cli, own_demo_root, monkeypatch):
+    steps = Steps(monkeypatch)
+    steps.stop_in = "Quality"
+    code, _, err = cli(*FullDemo().argv, "--workspace", own_demo_root)
+    assert (code, "resumes" in err) == (130, True)
+    job = Jobs(own_demo_root).newest()
+    assert (job.state, job.done, job.total, job.message) == ("cancelled", 150, 300, "Quality: half")
+    assert (job.argv, job.dataset) == (["demo", "--full"], "digits")
+    steps.stop_in = ""
+    code, out, _ = cli(*job.argv, "--workspace", own_demo_root)
+    assert (code, "1797 samples" in out) == (0, True)
+    assert steps.worked == ["Digits", "Quality", "Quality", "Map"]
+    assert Jobs(own_demo_root).newest().state == "done"
+
+
+def test_progress_rises_to_its_end_and_a_request_stops_before_the_next_step(own_demo_root, monkeypatch):
+    steps, told = Steps(monkeypatch), []
+    demo.fill_pages(Workspace(own_demo_root), Progress(lambda done, total, message: told.append((done, total))))
+    assert told == sorted(told)
+    assert (told[0], told[-1]) == ((0, 300), (300, 300))
+    steps.done.clear()
+    steps.worked.clear()
+    with pytest.raises(Cancelled):
+        demo.fill_pages(Workspace(own_demo_root), Progress(should_stop=lambda: bool(steps.done)))
+    assert steps.worked == ["Digits"]
+
+
+def test_its_trainings_are_those_that_the_page_starts(cli, own_demo_root, monkeypatch):
+    """So a page that was filled before, or is filled later, is not trained for twice."""
+    asked = []
+    monkeypatch.setattr(train, "train_model", lambda space, name, settings, **_: asked.append((name, settings)))
+    for step in ("Training with softmax", "Training with the AVH loss"):
+        demo.STEPS[step](Workspace(own_demo_root), Progress())
+    monkeypatch.setattr(
+        train, "train_seeds", lambda space, name, settings, seeds, **_: asked.append((name, settings)) or []
+    )
+    for loss in ("softmax", "avh"):
+        cli(*Train("digits", "avhcurate:digits", loss=loss).argv, "--workspace", own_demo_root)
+    assert asked[:2] == asked[2:]
+
+
+def test_its_self_training_is_the_one_that_the_page_starts(cli, own_demo_root, monkeypatch):
+    asked = []
+    monkeypatch.setattr(self_training_service, "self_train_all", lambda space, *args, **_: asked.append(args) or [])
+    demo.STEPS["Self-training"](Workspace(own_demo_root), Progress())
+    run = Workspace(own_demo_root).dataset("digits").run().name
+    page = SelfTrain("digits", "digits", run, rule=["confidence", "avc"], source_where="split = 'train'")
+    cli(*page.argv, "--workspace", own_demo_root)
+    assert asked[0] == asked[1]
