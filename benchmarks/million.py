@@ -197,7 +197,7 @@ def queries(root: Path) -> None:
     frame["_hsf_bin"] = bins.bin_index(frame["hsf"])
     facets = _facets(table)
     rows: dict[str, tuple[float, float | None]] = {
-        f"filter by bin and class, sort, next page of {PAGE}": (
+        f"filter by bin and class, sort, the next {PAGE} rows": (
             median_of(lambda: table.page(VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE)),
             median_of(lambda: _page_by_pandas(frame)),
         ),

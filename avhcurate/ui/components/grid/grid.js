@@ -179,7 +179,9 @@ function createGrid(parent) {
 
   function layOut() {
     if (!data || !root.clientWidth) return;
-    const bare = !data.source && data.tiles.every((row) => !row.title && !row.score && !row.sub && !row.note);
+    const single = !data.source && data.tiles.every((row) => !row.sub && !row.note);
+    const bare = single && data.tiles.every((row) => !row.title && !row.score);
+    root.classList.toggle("single", single);
     root.classList.toggle("bare", bare);
     const kept = layout.rows ? layout.first(layout.rowAt(scroller.offset())) : 0;
     const width = board.clientWidth;
