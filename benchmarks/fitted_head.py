@@ -1,6 +1,7 @@
 """Cross-fitting linear heads on made-up features, mapped from disk: `python -m benchmarks.fitted_head FOLDER`.
 
-    python -m benchmarks.fitted_head FOLDER [--samples 100000] [--width 1280] [--classes 100] [--folds 5] [--beside]
+    OMP_WAIT_POLICY=PASSIVE python -m benchmarks.fitted_head FOLDER [--samples 100000] [--width 1280] [--classes 100]
+        [--folds 5] [--beside]
 
 Writes the features once (clusters in a part of the width, after a ReLU, as a network's are), then fits the head of each
 fold and that of all as `avhcurate score --head fit` does, each with its choice of penalty: seconds by the clock and of

@@ -1,5 +1,7 @@
 """Every control in every dialog, popover and fragment of the demo is used once in a real browser, and the app lives."""
 
+from contextlib import suppress
+
 import pytest
 
 from avhcurate.annotate import answers, queue, setup
@@ -96,9 +98,14 @@ class Walk:
         dialog = self.page.get_by_role("dialog")
 
         def opened():
-            opener(self.page)
-            expect(dialog).to_be_visible()
+            for _ in range(3):  # a menu that is drawn again just then swallows the click, which a person repeats
+                opener(self.page)
+                with suppress(AssertionError):
+                    expect(dialog).to_be_visible(timeout=15_000)
+                    break
+                self.page.keyboard.press("Escape")
             self.check("a dialog opened")
+            expect(dialog).to_be_visible()
 
         opened()
         self.everything_in(dialog, opened)
