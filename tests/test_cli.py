@@ -27,7 +27,7 @@ def photos(tmp_path):
     (tmp_path / "photos" / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     votes = pd.DataFrame(rows, columns=["sample", "annotator", "label"])
     votes.to_csv(tmp_path / "votes.csv", index=False)
-    (tmp_path / "nets.py").write_text(
+    (tmp_path / "small_nets.py").write_text(
         "import torch\n"
         "def tiny(num_classes=2):\n"
         "    torch.manual_seed(0)\n"
@@ -43,7 +43,7 @@ def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     space = ("--workspace", photos / "space")
     code, out, _ = cli("import", "photos", photos / "photos", "--votes", photos / "votes.csv", *space)
     assert (code, "13 samples" in out or "12 samples" in out) == (0, True)
-    code, out, err = cli("score", "photos", "--model", "nets:tiny", "--crop", "32", "--weights", "random", *space)
+    code, out, err = cli("score", "photos", "--model", "small_nets:tiny", "--crop", "32", "--weights", "random", *space)
     assert code == 0, err
     assert "1 skipped" in out
     code, out, _ = cli("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")

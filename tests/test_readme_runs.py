@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,7 @@ def home(tmp_path, monkeypatch):
     exec(NETS, names)
     torch.save(names["build"](2).state_dict(), tmp_path / "model.pt")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "nets", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(tmp_path / "workspace"))
     return tmp_path
