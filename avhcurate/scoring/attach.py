@@ -20,6 +20,7 @@ from avhcurate.disk.columns import listed
 from avhcurate.disk.files import sha256
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
+from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.scores import ClassSums
 from avhcurate.scoring.attached_arrays import AttachedArray, AttachSpec, Role, open_arrays
@@ -140,7 +141,8 @@ class _Attaching:
     def copy(self, called: str) -> None:
         """Copies the arrays into the run by id, checking every row; the record is written last."""
         self._clear()
-        self._check_room()
+        needed = sum(4 * self.samples * one.width for one in self.by_sample) + _SPARE
+        check_room(self.run.root, needed, "the run")
         try:
             weights = self._head()
             done = 0
@@ -159,14 +161,6 @@ class _Attaching:
                 shutil.rmtree(left)
             elif left.name != "lock":
                 left.unlink()
-
-    def _check_room(self) -> None:
-        needed = sum(4 * self.samples * one.width for one in self.by_sample) + _SPARE
-        free = shutil.disk_usage(self.run.root).free
-        if needed > free:
-            raise CurateError(
-                f"the run takes {needed / 1e9:.1f} GB in the workspace and {free / 1e9:.1f} GB are free: make room"
-            )
 
     def _head(self) -> str:
         """Writes class weights and bias; the hash that identifies the network."""
