@@ -11,7 +11,6 @@ run twice at once it shares the work. The schedule is the full one where CUDA is
 """
 
 import argparse
-import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -21,13 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import torch
 from filelock import FileLock, Timeout
-from numpy.typing import ArrayLike
-from pydantic import BaseModel, ConfigDict
-from scipy import stats
 from torch import Tensor
 
 from avhcurate.disk.files import sha256, write_json
@@ -37,64 +32,21 @@ from avhcurate.images.decoding import decode
 from avhcurate.models.own import Cnn9
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import find_device
-from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.training.checkpoints import read_checkpoint
 from avhcurate.training.evaluation import EvalSchedule, evaluate
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.learner import Learner, make_learner
 from avhcurate.training.recipe import PRECISIONS, Recipe
 from avhcurate.training.trainer import train
-
-#: Columns of the table, and what AVH's paper calls them.
-DOMAINS = {"art_painting": "Painting", "cartoon": "Cartoon", "photo": "Photo", "sketch": "Sketch"}
-#: The two that are compared, and what AVH's paper calls them.
-LOSSES = {"softmax": "CNN-9", "avh": "CNN-9 + AVH"}
-#: Accuracy in percent on the domain left out, in the order of `DOMAINS`, as the paper has it.
-PAPER = {"softmax": (66.46, 67.88, 89.70, 51.72), "avh": (71.56, 69.25, 89.93, 60.86)}
-
-#: Share of each source domain that is not trained on.
-HELD_OUT = 0.1
-RESULT = "result.json"
-
-
-class Settings(BaseModel):
-    """What decides the numbers, beside domain, loss and seed: one folder holds trainings of the same settings."""
-
-    model_config = ConfigDict(frozen=True)
-
-    data_sha256: str
-    size: int
-    width: int
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    clip: float
-    scale: float
-    precision: str
-    blind: bool = False
-
+from benchmarks.pacs_results import DOMAINS, LOSSES, Result, Settings, report
 
 #: The schedules: pixels a side, width of CNN-9's first block, epochs, seeds.
 FULL = {"size": 128, "width": 64, "epochs": 100, "seeds": "0,1,2,3,4"}
 REDUCED = {"size": 32, "width": 16, "epochs": 20, "seeds": "0,1,2"}
 
-
-class Result(BaseModel):
-    """One training: accuracies are shares in [0, 1]; `seconds` are those of the training alone."""
-
-    target: str
-    loss: str
-    seed: int
-    target_accuracy: float | None
-    inside_accuracy: float
-    trained: int
-    held_out: int
-    tested: int
-    seconds: float
-    device: str
-    versions: dict[str, str]
-    finished: datetime
+#: Share of each source domain that is not trained on.
+HELD_OUT = 0.1
+RESULT = "result.json"
 
 
 class Pacs(NamedTuple):
@@ -246,109 +198,6 @@ def right(learner: Learner, images: LabelledImages, device: torch.device) -> flo
 
 def say(text: str) -> None:
     print(text, flush=True)
-
-
-def accuracies(results: Sequence[Result], which: str = "target_accuracy") -> pd.DataFrame:
-    """Percent right: a row a (loss, seed), a column a domain left out, and `Avg` where no domain is missing."""
-    rows = [(r.loss, r.seed, r.target, getattr(r, which)) for r in results]
-    frame = pd.DataFrame(rows, columns=["loss", "seed", "target", "%"]).astype({"%": float})
-    frame["%"] *= 100
-    wide = frame.pivot(index=["loss", "seed"], columns="target", values="%").reindex(columns=list(DOMAINS))
-    return wide.assign(Avg=wide.mean(axis=1, skipna=False))
-
-
-def table(results: Sequence[Result]) -> str:
-    """Markdown: accuracy on the domain left out, the paper's rows and ours, and the difference of the two losses."""
-    ours = accuracies(results)
-    rows = [["", *DOMAINS.values(), "Avg"], ["---"] * (len(DOMAINS) + 2)]
-    rows += [
-        [f"paper: {name}", *(f"{v:.2f}" for v in PAPER[loss]), f"{np.mean(PAPER[loss]):.2f}"]
-        for loss, name in LOSSES.items()
-    ]
-    rows += [[f"here: {name}", *_cells(ours, loss)] for loss, name in LOSSES.items()]
-    lead = np.subtract(PAPER["avh"], PAPER["softmax"])
-    rows.append(["paper: difference", *(f"{v:+.2f}" for v in lead), f"{lead.mean():+.2f}"])
-    rows.append(["here: difference", *_differences(ours)])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def _cells(ours: pd.DataFrame, loss: str) -> list[str]:
-    if loss not in ours.index.get_level_values("loss"):
-        return ["-"] * ours.shape[1]
-    rows = ours.xs(loss, level="loss")
-    return [_cell(rows[domain].dropna()) for domain in ours.columns.tolist()]
-
-
-def _cell(values: ArrayLike, sign: str = "") -> str:
-    mean = mean_over_seeds(values)
-    if not mean.n:
-        return "-"
-    spread = f" ± {np.std(values, ddof=1):.2f} ({mean.low:{sign}.1f} to {mean.high:{sign}.1f})" if mean.n > 1 else ""
-    return f"{mean.value:{sign}.2f}{spread}"
-
-
-def _paired(ours: pd.DataFrame) -> pd.DataFrame:
-    """AVH minus cross-entropy in points, a row a seed that both have."""
-    present = ours.index.get_level_values("loss")
-    if not set(LOSSES) <= set(present):
-        return ours.iloc[:0]
-    avh, softmax = (pd.DataFrame(ours.xs(loss, level="loss")) for loss in ("avh", "softmax"))
-    return (avh - softmax).dropna(how="all")
-
-
-def _differences(ours: pd.DataFrame) -> list[str]:
-    paired = _paired(ours)
-    return [_cell(paired[domain].dropna(), "+") for domain in paired]
-
-
-def report(results: Sequence[Result], settings: Settings) -> str:
-    """The table, the tests and the settings."""
-    pairs = _paired(accuracies(results))[list(DOMAINS)].stack().dropna()
-    inside = accuracies(results, "inside_accuracy")
-    within = "; ".join(f"{name} {_cells(inside, loss)[-1]}" for loss, name in LOSSES.items())
-    lines = [
-        table(results),
-        "",
-        "Percent right on the domain left out, mean over seeds ± standard deviation; in brackets the 95 % interval of "
-        "the mean by Student's t.",
-        "",
-        *_tests(pairs.to_numpy()),
-        f"- Right within the domains, on the tenth held out, mean of the four: {within}",
-        f"- {_made_with(results, settings)}",
-    ]
-    return "\n".join(lines)
-
-
-def _made_with(results: Sequence[Result], settings: Settings) -> str:
-    seeds, devices = sorted({r.seed for r in results}), sorted({r.device for r in results})
-    parts = [
-        f"{len(results)} trainings from scratch, seeds {', '.join(map(str, seeds))}: {settings.size} px",
-        f"first width {settings.width}",
-        f"{settings.epochs} epochs",
-        f"batches of {settings.batch_size}",
-        f"peak rate {settings.learning_rate:g}",
-        f"weight decay {settings.weight_decay:g}",
-        f"gradients of length {settings.clip:g} at most",
-        f"AVH scale {settings.scale:g}",
-        f"{settings.precision} on {', '.join(devices)}",
-        f"{sum(r.seconds for r in results) / 60:.0f} min of training",
-    ]
-    return ", ".join(parts)
-
-
-def _tests(pairs: np.ndarray) -> list[str]:
-    if len(pairs) < 2:
-        return ["- Too few pairs of trainings to compare the losses."]
-    mean = mean_over_seeds(pairs)
-    t = wilcoxon = math.nan
-    if np.ptp(pairs):  # else neither test says anything
-        t, wilcoxon = stats.ttest_1samp(pairs, 0).pvalue, stats.wilcoxon(pairs).pvalue
-    return [
-        f"- AVH minus cross-entropy over {len(pairs)} pairs of the same domain and seed: {mean.value:+.2f} points "
-        f"({mean.low:+.2f} to {mean.high:+.2f}); AVH is better in {int((pairs > 0).sum())}; paired t-test "
-        f"p = {t:.3g}, Wilcoxon p = {wilcoxon:.3g}. Pairs that share a domain share its test images: read these as a "
-        "description of these four domains, not as a sample of domains."
-    ]
 
 
 def finished(out: Path) -> list[Result]:
