@@ -9,7 +9,8 @@ from avhcurate.disk.files import write_json
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.loop import Schedule
 from avhcurate.training.probe import ProbeRecipe, train_probe
-from benchmarks import self_training
+from benchmarks import gates, self_training
+from benchmarks import self_training_results as results
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +46,15 @@ def outputs():
 
 def test_the_gap_is_the_distance_to_the_next_class(benchmark, outputs):
     theta = np.asarray(scores.angles(outputs.features, outputs.class_weights))
-    found = benchmark.gate_scores("gap", outputs, 0)
+    found = gates.gate_scores("gap", outputs, 0)
     for row, angles in enumerate(theta):
         for k, angle in enumerate(angles):
             assert found[row, k] == pytest.approx(min(np.delete(angles, k)) - angle)
 
 
 def test_neighbours_are_the_ten_nearest_others(benchmark, outputs):
-    found = benchmark.gate_scores("neighbours", outputs, 0)
-    probs = softmax(benchmark.logits_of(outputs), axis=1)
+    found = gates.gate_scores("neighbours", outputs, 0)
+    probs = softmax(gates.logits_of(outputs), axis=1)
     for row, x in enumerate(outputs.features):
         near = sorted(
             (np.arccos(np.clip(x @ z / np.linalg.norm(x) / np.linalg.norm(z), -1, 1)), other)
@@ -65,27 +66,27 @@ def test_neighbours_are_the_ten_nearest_others(benchmark, outputs):
 
 def test_centring_spreads_the_avc_of_features_without_negatives(benchmark, outputs):
     plain = np.asarray(scores.avc(outputs.features, outputs.class_weights)).max(1)
-    centred = benchmark.gate_scores("centred", outputs, 0).max(1)
+    centred = gates.gate_scores("centred", outputs, 0).max(1)
     assert np.ptp(centred) > np.ptp(plain)
 
 
 def test_the_rule_avc_centred_is_the_gate_it_was_made_of(benchmark, outputs):
     (_, of_rule), *rest = outputs.blocks("avc-centred")
     assert not rest
-    np.testing.assert_allclose(of_rule, benchmark.gate_scores("centred", outputs, 0))
+    np.testing.assert_allclose(of_rule, gates.gate_scores("centred", outputs, 0))
     assert "avc-centred" not in benchmark.ALL
 
 
 def test_dropout_and_chance_come_from_the_seed(benchmark, outputs):
     for gate in ("dropout", "random"):
-        first, again, other = (benchmark.gate_scores(gate, outputs, seed) for seed in (1, 1, 2))
+        first, again, other = (gates.gate_scores(gate, outputs, seed) for seed in (1, 1, 2))
         assert np.array_equal(first, again)
         assert not np.array_equal(first, other)
 
 
 def test_a_gate_tells_what_is_selected_and_only_that(benchmark, outputs):
     plain = (outputs.features, outputs.class_weights, outputs.bias)
-    (logits, gate), *rest = benchmark.Gated(*plain, gate=np.full((30, 4), 0.5)).blocks()
+    (logits, gate), *rest = gates.Gated(*plain, gate=np.full((30, 4), 0.5)).blocks()
     assert not rest
     np.testing.assert_allclose(logits, next(outputs.blocks())[0])
     assert (gate == 0.5).all()
@@ -97,20 +98,20 @@ def test_a_run_fills_what_is_missing_and_the_report_tells_it(benchmark, pacs, tm
     monkeypatch.setattr(benchmark, "PAIRS", benchmark.PAIRS[:1])
     monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs)
     wanted = benchmark.tasks(1, 1)
-    assert [task.method for task in wanted[:5]] == list(methods)
+    assert [task.method for task in wanted[:6]] == ["gates", *methods]
     arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1"]
     assert benchmark.main(arguments) == 0
-    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert set(files) == {task.file for task in wanted}
-    lost = wanted[2].file
+    lost = wanted[3].file
     (tmp_path / lost).unlink()
     assert benchmark.main(arguments) == 0
-    again = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    again = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.json")}
     assert {name for name in files if files[name] != again[name]} == {lost}
-    first, second = (benchmark.Result.model_validate_json(bytes[lost]) for bytes in (files, again))
+    first, second = (results.Result.model_validate_json(bytes[lost]) for bytes in (files, again))
     assert (first.per_class, first.rounds) == (second.per_class, second.rounds)
-    text = benchmark.report(tmp_path)
-    accuracy = benchmark.Result.model_validate_json(files[wanted[2].file]).accuracy
+    text = results.report(tmp_path, methods, ["paper", "one-layer"])
+    accuracy = results.Result.model_validate_json(files[wanted[3].file]).accuracy
     row = next(line for line in text.splitlines() if line.startswith("| avc |"))
     assert f"{100 * accuracy:.1f}" in row
 
@@ -132,7 +133,7 @@ def test_only_pairs_and_seeds_with_every_method_are_compared(benchmark, pacs, tm
     for method, seed in (("source", 0), ("mmd", 0), ("source", 1)):
         task = benchmark.Task(seed, "photo", "sketch", "paper", method)
         write_json(tmp_path / task.file, benchmark.train_one(task, pacs, begin))
-    whole = benchmark.whole(benchmark.finished(tmp_path), ("source", "mmd"))
+    whole = results.whole(results.finished(tmp_path), ("source", "mmd"))
     assert sorted(zip(whole["seed"], whole["method"], strict=True)) == [(0, "mmd"), (0, "source")]
 
 
