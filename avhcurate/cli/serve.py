@@ -1,33 +1,56 @@
 """The verb that opens the app."""
 
+import importlib.util
+import ipaddress
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
+#: Tells the server to answer other machines without a login (see `ui.own_hosts`, slow to import).
+_NO_LOGIN = "AVHCURATE_NO_LOGIN"
+#: Bytes of a cookie secret that nobody guesses.
+_SECRET_BYTES = 32
+
 
 @options.app.command()
 def serve(
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 8501,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 for all, which needs a login.")
+    ] = "127.0.0.1",
+    base_path: Annotated[
+        str, typer.Option(help="Path below which the app lies, as curate for https://HOST/curate.")
+    ] = "",
+    no_login: Annotated[
+        bool, typer.Option("--no-login", help="Let everybody who can reach --host do everything.")
+    ] = False,
     until_input_ends: Annotated[
         bool, typer.Option("--until-input-ends", hidden=True, help="Stop with the process that holds the input.")
     ] = False,
     workspace: options.WorkspaceOption = None,
 ) -> None:
-    """Open the app in the browser; it listens on this machine only."""
+    """Open the app in the browser; beyond this machine only with a login."""
     root = Path(__file__).parents[2]
     if not (root / "app.py").exists():
         raise CurateError("app.py is not beside the package: run `streamlit run app.py` in a checkout of the project")
+    secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), root)]
+    _check_login(host, [file for file in secrets if file.is_file()], no_login=no_login)
     environment = {**os.environ, "AVHCURATE_WORKSPACE": str(options.open_workspace(workspace).root.absolute())}
+    environment |= {_NO_LOGIN: "1"} if no_login else {}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    command += ["--server.address", "127.0.0.1"]
+    command += ["--server.address", host]
+    command += ["--server.baseUrlPath", _checked(base_path)] if base_path.strip("/") else []
+    command += [part for file in dict.fromkeys(secrets) for part in ("--secrets.files", str(file))]
     if until_input_ends:
         raise SystemExit(_serve_until_input_ends([*command, "--server.headless", "true"], root, environment))
     if os.name != "posix":
@@ -35,6 +58,47 @@ def serve(
     # The server takes this process's place, so that what ends the one ends the other, whatever the signal.
     os.chdir(root)
     os.execve(sys.executable, command, environment)
+
+
+def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> None:
+    """Refuses an address beyond this machine without a login, and a login that cannot work."""
+    auth: dict[str, Any] = {}
+    for file in secrets:
+        try:
+            auth = tomllib.loads(file.read_text()).get("auth", auth)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+            raise CurateError(f"{file} is no TOML ({problem}): mend it or move it away") from problem
+    if auth and importlib.util.find_spec("authlib") is None:
+        raise CurateError("a login needs one more package: pip install 'avhcurate[auth]'")
+    if auth and len(str(auth.get("cookie_secret", "")).encode()) < _SECRET_BYTES:
+        raise CurateError(
+            f"cookie_secret in secrets.toml has fewer than {_SECRET_BYTES} bytes: take one of "
+            "`python -c 'import secrets; print(secrets.token_hex())'`"
+        )
+    if not (auth or no_login or _is_this_machine(host)):
+        raise CurateError(
+            f"whoever reaches {host} could do everything here: configure a login (see docs/serve.md), or say --no-login "
+            "where something else keeps strangers out"
+        )
+
+
+def _checked(base_path: str) -> str:
+    """A base path without slashes around it; refused where an address would have to escape it."""
+    path = base_path.strip("/")
+    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII):
+        raise CurateError(f"--base-path {base_path!r}: use letters, digits, '.', '_', '~' and '-', as curate or lab/curate")
+    return path
+
+
+def _is_this_machine(host: str) -> bool:
+    """
+    >>> _is_this_machine("127.0.0.1"), _is_this_machine("::1"), _is_this_machine("0.0.0.0"), _is_this_machine("lab")
+    (True, True, False, False)
+    """
+    try:
+        return host.casefold() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _serve_until_input_ends(command: list[str], root: Path, environment: dict[str, str]) -> int:

@@ -1,9 +1,11 @@
 """The server answers to its own names and its own pages only.
 
 A foreign page can reach a server on this machine by a name of its own that resolves to 127.0.0.1 (DNS rebinding); what
-tells it is the Host header. Browsers set the Origin of a websocket and of requests that change something.
+tells it is the Host header. Browsers set the Origin of a websocket and of requests that change something. Without a login
+it answers this machine only, however it was started.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +20,8 @@ from avhcurate.ui.tcp_nodelay import Asgi
 
 #: More names that the server answers to, by commas: of this machine in a network, or before a proxy.
 HOSTS = "AVHCURATE_HOSTS"
+#: Set where everybody who can reach the server may do everything (`avhcurate serve --no-login`).
+NO_LOGIN = "AVHCURATE_NO_LOGIN"
 #: Origins of pages that may show the app in a frame, by spaces, e.g. a notebook's.
 FRAMES = "AVHCURATE_FRAMES"
 
@@ -34,7 +38,7 @@ def only_own(app: Asgi) -> Asgi:
     async def guarded(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
             await app(scope, receive, send)
-        elif refusal := _refusal(Headers(scope=scope)):
+        elif refusal := _refusal(Headers(scope=scope), (scope.get("client") or ("",))[0]):
             await _refuse(refusal, scope, receive, send)
         else:
             await app(scope, receive, _with_headers(send))
@@ -51,14 +55,24 @@ def own_hosts() -> set[str]:
     return _LOOPBACK | {str(name).strip().strip("[]").casefold() for name in configured} - _EVERYWHERE
 
 
-def _refusal(headers: Mapping[str, str]) -> tuple[int, str] | None:
+def _refusal(headers: Mapping[str, str], client: str) -> tuple[int, str] | None:
     """Status and text for a request that is not the server's own; None for one that is."""
     host, origin = headers.get("host", ""), headers.get("origin")
     if _name(host) not in own_hosts():
         return 400, f"This server does not answer to the name {_name(host)!r}: its owner can add it to {HOSTS}.\n"
     if origin is not None and urlsplit(origin).netloc.casefold() != host.casefold():
         return 403, "This request comes from a page of another site.\n"
+    if not (_is_this_machine(client) or os.environ.get(NO_LOGIN) or sign_in_configured()):
+        return 403, "This server has no login, so it answers its own machine only (see docs/serve.md).\n"
     return None
+
+
+def _is_this_machine(client: str) -> bool:
+    """Whether an address is this machine's loopback; "" is a socket of this machine's file system."""
+    try:
+        return not client or ipaddress.ip_address(client).is_loopback
+    except ValueError:
+        return False
 
 
 def _name(host: str) -> str:

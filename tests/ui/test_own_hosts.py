@@ -7,7 +7,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from avhcurate.ui.own_hosts import FRAMES, HOSTS, only_own
+from avhcurate.ui.own_hosts import FRAMES, HOSTS, NO_LOGIN, only_own
 
 
 async def _socket(socket):
@@ -22,7 +22,8 @@ def client():
         Route("/", lambda _: PlainTextResponse("secret"), methods=["GET", "POST"]),
         WebSocketRoute("/stream", _socket),
     ]
-    return TestClient(only_own(Starlette(routes=routes)), base_url="http://localhost:8501")
+    app = only_own(Starlette(routes=routes))
+    return TestClient(app, base_url="http://localhost:8501", client=("127.0.0.1", 50_000))
 
 
 @pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1", "[::1]:9000", "LOCALHOST"])
@@ -66,3 +67,14 @@ def test_every_answer_guards_itself(client, monkeypatch):
     assert headers["content-security-policy"] == "frame-ancestors 'self'"
     monkeypatch.setenv(FRAMES, "http://localhost:8888")
     assert client.get("/").headers["content-security-policy"] == "frame-ancestors 'self' http://localhost:8888"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7", "forged"])
+def test_without_a_login_other_machines_are_refused_unless_the_owner_says_so(client, monkeypatch, address):
+    stranger = TestClient(client.app, base_url="http://localhost:8501", client=(address, 50_000))
+    answer = stranger.get("/")
+    assert (answer.status_code, "secret" in answer.text) == (403, False)
+    with pytest.raises(WebSocketDisconnect), stranger.websocket_connect("/stream"):
+        pass
+    monkeypatch.setenv(NO_LOGIN, "1")
+    assert stranger.get("/").text == "secret"

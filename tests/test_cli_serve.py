@@ -1,0 +1,59 @@
+"""`avhcurate serve`: what it refuses before a server starts, and what the server is told."""
+
+import os
+import sys
+
+import pytest
+
+LOGIN = '[auth]\nredirect_uri = "https://curate.example/oauth2callback"\ncookie_secret = "{}"\n'
+
+
+@pytest.fixture
+def told(cli, monkeypatch, tmp_path):
+    """Calls `serve` in an empty home; returns how it ended, and the options and variables that the server would get."""
+    started = []
+
+    def start(_, command, environment):
+        started.append((command, environment))
+        raise SystemExit(0)
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execve", start)
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    return lambda *arguments: (cli("serve", *arguments, "--workspace", tmp_path), *(started or [((), {})])[-1])
+
+
+def _login(folder, secret):
+    (folder / ".streamlit").mkdir()
+    (folder / ".streamlit" / "secrets.toml").write_text(LOGIN.format(secret))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the server takes the place of the process")
+def test_beyond_this_machine_it_asks_for_a_login(told, tmp_path):
+    ended, command, _ = told("--host", "0.0.0.0")
+    assert (ended.code, command) == (2, ())
+    assert "--no-login" in ended.err
+    assert "AVHCURATE_NO_LOGIN" in told("--host", "0.0.0.0", "--no-login")[2]
+    _login(tmp_path, "x" * 40)
+    ended, command, environment = told("--host", "0.0.0.0", "--base-path", "/lab/curate/")
+    assert ended.code == 0
+    assert "AVHCURATE_NO_LOGIN" not in environment
+    options = dict(zip(command, command[1:], strict=False))
+    assert (options["--server.address"], options["--server.baseUrlPath"]) == ("0.0.0.0", "lab/curate")
+    assert str(tmp_path / ".streamlit" / "secrets.toml") in command
+
+
+@pytest.mark.parametrize("said", [("--base-path", "a?b"), ("--base-path", "../a b")])
+def test_a_base_path_that_is_none_is_refused(told, said):
+    assert "--base-path" in told(*said)[0].err
+
+
+def test_a_login_that_cannot_work_is_refused_on_this_machine_too(told, monkeypatch, tmp_path):
+    _login(tmp_path, "short")
+    assert "cookie_secret" in told()[0].err
+    (tmp_path / ".streamlit" / "secrets.toml").write_text("[auth")
+    assert "no TOML" in told()[0].err
+    (tmp_path / ".streamlit" / "secrets.toml").write_text(LOGIN.format("x" * 40))
+    monkeypatch.setitem(sys.modules, "authlib", None)
+    assert "avhcurate[auth]" in told()[0].err
