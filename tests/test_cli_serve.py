@@ -1,5 +1,6 @@
 """`avhcurate serve`: what it refuses before a server starts, and what the server is told."""
 
+import itertools
 import os
 import sys
 
@@ -39,7 +40,7 @@ def test_beyond_this_machine_it_asks_for_a_login(told, tmp_path):
     ended, command, environment = told("--host", "0.0.0.0", "--base-path", "/lab/curate/")
     assert ended.code == 0
     assert "AVHCURATE_NO_LOGIN" not in environment
-    options = dict(zip(command, command[1:], strict=False))
+    options = dict(itertools.pairwise(command))
     assert (options["--server.address"], options["--server.baseUrlPath"]) == ("0.0.0.0", "lab/curate")
     assert str(tmp_path / ".streamlit" / "secrets.toml") in command
 

@@ -77,8 +77,8 @@ def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> None:
         )
     if not (auth or no_login or _is_this_machine(host)):
         raise CurateError(
-            f"whoever reaches {host} could do everything here: configure a login (see docs/serve.md), or say --no-login "
-            "where something else keeps strangers out"
+            f"whoever reaches {host} could do everything here: configure a login (see docs/serve.md), or say "
+            "--no-login where something else keeps strangers out"
         )
 
 
@@ -86,7 +86,7 @@ def _checked(base_path: str) -> str:
     """A base path without slashes around it; refused where an address would have to escape it."""
     path = base_path.strip("/")
     if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", path, re.ASCII):
-        raise CurateError(f"--base-path {base_path!r}: use letters, digits, '.', '_', '~' and '-', as curate or lab/curate")
+        raise CurateError(f"--base-path {base_path!r}: use letters, digits, '.', '_', '~' and '-', as lab/curate")
     return path
 
 

@@ -1,8 +1,8 @@
 """The server answers to its own names and its own pages only.
 
 A foreign page can reach a server on this machine by a name of its own that resolves to 127.0.0.1 (DNS rebinding); what
-tells it is the Host header. Browsers set the Origin of a websocket and of requests that change something. Without a login
-it answers this machine only, however it was started.
+tells it is the Host header. Browsers set the Origin of a websocket and of requests that change something. Without a
+login it answers this machine only, however it was started.
 """
 
 import ipaddress
