@@ -4,7 +4,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check clean
+.PHONY: app demo install test lint types browser check docs clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -36,6 +36,11 @@ browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
 	if command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then exit 0; fi; \
 	echo "No Chromium here and none could be installed: the browser tests will be skipped."
+
+# The documentation, strictly: a broken link or reference fails.
+docs: $(VENV)/installed
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.fakes.databases",
     "tests.fakes.datasets",
     "tests.fakes.digits",
+    "tests.fakes.documents",
     "tests.fakes.votes",
     "tests.fakes.web",
     "tests.fakes.workspaces",

@@ -15,7 +15,7 @@ import pytest
 
 from avhcurate.notebook import server
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs" / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
 
 
 class NoServer:
@@ -47,20 +47,50 @@ def run_notebook(notebook: Path) -> list[tuple[dict[str, Any], str, str]]:
     return [(cell, *run_cell("".join(cell["source"]), names)) for cell in cells]
 
 
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_every_cell_that_shows_something_has_its_output(notebook, tmp_path, monkeypatch):
+@pytest.fixture
+def ran(notebook, tmp_path, monkeypatch):
+    """The cells of a notebook, run in an empty folder without the app."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(server, "AppServer", NoServer)
     monkeypatch.setattr(server, "_servers", {})
-    ran = run_notebook(notebook)
+    return run_notebook(NOTEBOOKS / f"{notebook}.ipynb")
+
+
+def check_outputs(ran, fewest: int) -> str:
+    """Every cell that shows something has its output in the file; what all of them printed."""
     shown = [bool(printed or value) for _, printed, value in ran]
-    assert sum(shown) > 5
+    assert sum(shown) >= fewest
     assert [bool(cell["outputs"]) for cell, *_ in ran] == shown
-    texts = " ".join(printed for _, printed, _ in ran)
-    assert "12 of the 12 planted errors" in texts
+    return "".join(printed for _, printed, _ in ran)
+
+
+@pytest.mark.parametrize("notebook", ["curate"])
+def test_from_arrays_to_a_label_file(ran, tmp_path):
+    assert "12 of the 12 planted errors" in check_outputs(ran, 6)
     labels = pd.read_csv(tmp_path / "labels.csv")
     assert (labels["curated_label"] != labels["label"]).sum() > 7
     assert (labels["hsf_source"] == "simulated").all()
+
+
+@pytest.mark.parametrize("notebook", ["human_votes"])
+def test_which_score_follows_people(ran, tmp_path):
+    check_outputs(ran, 7)
+    hard = pd.read_csv(tmp_path / "hard_for_people.csv")
+    assert len(hard) > 3
+    assert (hard["hsf"] < 0.5).all()
+
+
+@pytest.mark.parametrize("notebook", ["avh_loss"])
+def test_digits_are_learnt_with_either_loss(ran):
+    lines = check_outputs(ran, 2).split("\n")
+    by_loss = {name: ast.literal_eval(figures) for name, figures in (line.split(" ", 1) for line in lines[:2])}
+    assert set(by_loss) == {"softmax", "avh"}
+    assert min(value for figures in by_loss.values() for value in figures["right"]) > 0.85
+    assert max(value for figures in by_loss.values() for value in figures["gap"]) < -10
+
+
+def test_every_notebook_is_run():
+    assert {path.stem for path in NOTEBOOKS.glob("*.ipynb")} == {"curate", "human_votes", "avh_loss"}
 
 
 def write_outputs(notebook: Path) -> None:
@@ -91,6 +121,6 @@ def _result(value: str, number: int) -> dict[str, Any]:
 
 if __name__ == "__main__":  # python tests/notebook/test_notebooks.py: the outputs anew
     pd.set_option("display.width", 100)
-    for path in NOTEBOOKS:
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         write_outputs(path.absolute())
     sys.exit()

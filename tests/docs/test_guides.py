@@ -1,0 +1,68 @@
+"""Every guide runs from its first block to its last, in a folder that holds what it speaks of."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+from avhcurate.cli.options import app
+from tests.fakes.documents import code_blocks, run_commands
+
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = sorted((DOCS / "guides").glob("*.md"))
+VOTES = "".join(
+    f"{name}/{number:03}.jpg,{who},{'dog' if who < number else 'cat'}\n"
+    for name in ("cat", "dog")
+    for number in range(1, 7)
+    for who in range(6)
+)
+
+
+@pytest.fixture
+def names(home):
+    """The names that Python blocks begin with: twelve images of two classes."""
+    rng = np.random.default_rng(0)
+    tones = np.array([60, 190] * 6)
+    images = np.clip(rng.normal(tones[:, None, None, None], 40, (12, 24, 24, 3)), 0, 255).astype(np.uint8)
+    return {"images": images, "labels": np.where(tones < 100, "cat", "dog")}
+
+
+@pytest.mark.parametrize("guide", [*GUIDES, DOCS / "api.md"], ids=lambda path: path.stem)
+def test_a_guide_runs_as_it_is_written(guide, cli, home, names):
+    (home / "votes.csv").write_text("sample,annotator,label\n" + VOTES)
+    (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
+    text = guide.read_text(encoding="utf-8")
+    blocks = [(kind, block) for kind, block in re.findall(r"^```(bash|python)\n(.*?)^```$", text, re.M | re.S)]
+    for kind, block in blocks:
+        if kind == "bash":
+            run_commands(cli, block)
+        else:
+            exec(block, names)
+    for made in re.findall(r"--(?:out|csv) (\S+)", "".join(block for kind, block in blocks if kind == "bash")):
+        assert (home / made).stat().st_size
+
+
+def test_the_guides_end_in_what_they_promise(cli, home):
+    text = (DOCS / "guides" / "label-errors.md").read_text(encoding="utf-8")
+    (home / "corrections.csv").write_text("path,label_name\ncat/001.jpg,dog\n")
+    for block in code_blocks(text, "bash"):
+        run_commands(cli, block)
+    labels = pd.read_csv(home / "labels.csv").set_index("path")
+    assert labels.loc["cat/001.jpg", ["label_name", "curated_label_name"]].tolist() == ["cat", "dog"]
+    assert len(labels) == 11  # one is excluded
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_commands_that_are_only_shown_exist(page):
+    commands = typer.main.get_command(app).commands
+    for block in code_blocks(page.read_text(encoding="utf-8"), "console"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if "avhcurate" not in words:
+                continue
+            verb, *arguments = words[words.index("avhcurate") + 1 :]
+            commands[verb].make_context(verb, arguments)

@@ -1,0 +1,57 @@
+"""The documentation site builds strictly, asks no other server, and has every verb, score and formula."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from avhcurate.cli.options import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    build = pytest.importorskip("mkdocs.commands.build")
+    from mkdocs.config import load_config
+
+    folder = tmp_path_factory.mktemp("site")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NO_MKDOCS_2_WARNING", "1")
+        patch.chdir(ROOT)
+        build.build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(folder), strict=True))
+    return folder
+
+
+def test_every_verb_is_in_the_reference_of_the_command_line(site):
+    page = (site / "cli.html").read_text(encoding="utf-8")
+    verbs = typer.main.get_command(app).commands
+    assert [verb for verb in verbs if f"avhcurate {verb}</code>" not in page] == []
+    assert "--head" in page
+
+
+def test_the_interfaces_of_python_are_there(site):
+    page = (site / "api.html").read_text(encoding="utf-8")
+    named = ("avhcurate.dataset", "avhcurate.notebook.dataset.Dataset.export", "avhcurate.scores.avh", "AVHLoss")
+    assert [name for name in named if f'id="{name}"' not in page and f".{name}" not in page] == []
+
+
+def test_formulas_are_drawn_without_a_script(site):
+    page = (site / "method.html").read_text(encoding="utf-8")
+    assert page.count("<math") > 30
+    assert "arithmatex" not in page
+
+
+def test_no_page_asks_another_server(site):
+    asking = re.compile(
+        r'<(?:script|img|iframe)[^>]+src="(?:https?:)?//|<link[^>]+rel="(?:stylesheet|preconnect)"[^>]+//'
+    )
+    assert [path for path in site.rglob("*.html") if asking.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_notebook_is_a_page_with_what_it_showed(site):
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in (site / "notebooks").glob("*.html")}
+    assert set(pages) == {path.stem for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
+    assert "12 of the 12 planted errors" in pages["curate"]
