@@ -17,6 +17,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile, image_grid
 from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
+from avhcurate.ui.grid_keys import say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import explain_scores, value_text
@@ -34,6 +35,7 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
 
     `opened` are the samples clicked in this run on a chart: the first that is not None goes into the view.
     """
+    say_elsewhere()
     if (clicked := next((id for id in opened if id is not None), None)) is not None:
         open_sample(clicked)
         st.rerun()

@@ -12,12 +12,12 @@ from avhcurate.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui.frame import announce, attempt
+from avhcurate.ui.frame import attempt
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.selection import GRID, GridSelection, selectable_grid, selected_in
 from avhcurate.ui.signin import who
+from avhcurate.ui.user_errors import plain
 
-_DONE = "grid.done"
 #: What the grid may ask for.
 _ACTIONS = ("tag", "untag", "relabel", "exclude", "include", "undo")
 #: Classes whose names are sent for completion.
@@ -26,29 +26,33 @@ _MOST_NAMES = 5000
 
 def acting_grid(table: DatasetTable, view: GridView, **look: Any) -> GridSelection:
     """The grid with the selection, whose images can be tagged, labelled and excluded by key."""
-    return selectable_grid(view, **look, actions=_actions(table), on_act=partial(act_by_key, table))
+    return selectable_grid(view, **look, actions=key_data(table), on_act=partial(act_by_key, table))
 
 
-def _actions(table: DatasetTable) -> dict[str, Any]:
-    """What the grid needs to act by key: names of classes and tags, keys, and what was just done."""
+def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
+    """What the component of a key needs to act by key: names of classes and tags, keys, and what was just done."""
     return {
         "classes": list(table.classes[:_MOST_NAMES]),
         "tags": table.group_counts("tags")["value"].tolist(),
         "keys": key_actions(keys_of(table), table.classes),
-        "done": st.session_state.pop(_DONE, None),
+        "done": st.session_state.pop(_done(key), None),
     }
 
 
-def act_by_key(table: DatasetTable) -> None:
-    """Does what the grid has just asked for; to be called before the page runs."""
-    sent = (st.session_state.get(GRID) or {}).get("act")
+def act_by_key(table: DatasetTable, key: str = GRID) -> None:
+    """Does what the component of a key has just asked for; to be called before the page runs.
+
+    It is about the places that the component names in its view, or about the one `id` that it names.
+    """
+    sent = (st.session_state.get(key) or {}).get("act")
     if not isinstance(sent, Mapping) or sent.get("action") not in _ACTIONS:
         return
-    action, value = str(sent["action"]), sent.get("value")
+    action, value, id = str(sent["action"]), sent.get("value"), sent.get("id")
     if action == "undo":
-        undo_last(table)
+        undo_last(table, key)
         return
-    attempt(act, table, selected_in(sent).chosen, action, value)
+    chosen = [id] if isinstance(id, int) else selected_in(sent).chosen
+    attempt(act, table, chosen, action, value, key=key)
 
 
 def keys_form(table: DatasetTable) -> None:
@@ -65,33 +69,39 @@ def _save_keys(table: DatasetTable) -> None:
     )
 
 
-def act(table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: Any = None) -> None:
-    """Annotates and says so above the grid's lower edge, beside a way back."""
+def act(
+    table: DatasetTable, chosen: Sequence[int] | Filters, action: str, value: Any = None, *, key: str = GRID
+) -> None:
+    """Annotates and says so in the component of a key, beside a way back."""
     if value is not None and not isinstance(value, str | int):
         raise CurateError("a tag or a class is expected")
     count = annotate(table, chosen, action, value, who=who())
-    say(done_text(table, action, value, count), undo=True)
+    say(done_text(table, action, value, count), undo=True, key=key)
 
 
-def undo_last(table: DatasetTable) -> None:
+def undo_last(table: DatasetTable, key: str = GRID) -> None:
     """Undoes the user's last entry and says which it was."""
     entry = undo(table, who=who())
     if entry is None:
-        say("Nothing is left to undo")
+        say("Nothing is left to undo", key=key)
     else:
         value = f" {entry.value}" if entry.action in ("tag", "untag") else ""
-        say(f"Undid {entry.action}{value} on {counted_images(entry.samples)}")
+        say(f"Undid {entry.action}{value} on {counted_images(entry.samples)}", key=key)
 
 
-def say(text: str, *, undo: bool = False) -> None:
-    """Keeps a message for the grid to show with the next run."""
-    st.session_state[_DONE] = {"number": time.time_ns() // 1000, "text": text, "undo": undo}
+def say(text: str, *, undo: bool = False, key: str = GRID) -> None:
+    """Keeps a message for the component of a key to show with the next run."""
+    st.session_state[_done(key)] = {"number": time.time_ns() // 1000, "text": text, "undo": undo}
 
 
 def say_elsewhere() -> None:
     """Shows the message where the page has no grid to show it in."""
-    if done := st.session_state.pop(_DONE, None):
-        announce(done["text"])
+    if done := st.session_state.pop(_done(GRID), None):
+        st.toast(plain(done["text"]), icon=":material/check_circle:")
+
+
+def _done(key: str) -> str:
+    return f"{key}.done"
 
 
 def done_text(table: DatasetTable, action: str, value: Any, count: int) -> str:

@@ -26,7 +26,7 @@ def _script():
     if sent := st.session_state.get("press"):  # as in the callback of the component, before the page
         st.session_state[GRID] = {"act": {"view": st.session_state["selection"].view.key, **sent}}
         act_by_key(table)
-        st.json(st.session_state.pop("grid.done", None) or {})
+        st.json(st.session_state.pop("samples.done", None) or {})
     show_messages()
     page = Opened(root, View("digits"), table, table.count(View().filters))
     selectable_grid(table_view(page), tile_size=96)

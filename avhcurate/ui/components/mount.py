@@ -16,9 +16,12 @@ def nothing() -> None:
     """A callback without effect: Streamlit exposes a component's state only where there is one."""
 
 
+_SHARED = Path(__file__).with_name("shared.js").read_text(encoding="utf-8")
+
+
 @cache
 def _component(folder: Path, html: str, script: str, style: str) -> Any:
     beside = {ending: (folder / f"{folder.name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")}
     return st.components.v2.component(
-        f"avhcurate_{folder.name}", html=html, css=style + beside["css"], js=script + beside["js"]
+        f"avhcurate_{folder.name}", html=html, css=style + beside["css"], js=_SHARED + script + beside["js"]
     )

@@ -118,41 +118,12 @@ function lostText(outbox) {
   return `No connection to the server. ${kept}`;
 }
 
-function element(tag, className, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
 // Where a key press means something to somebody else: a field, a menu, a dialog.
 function typingElsewhere(event, root) {
   const path = event.composedPath();
   if (path.includes(root)) return false;
   if (document.querySelector("[role=dialog]")) return true;
   return path.some((node) => node.matches?.("input, textarea, select, [contenteditable=true], [role=listbox]"));
-}
-
-// The function that Streamlit calls for a component: one card a place, a new one where the scope is another.
-function mounted(createCard) {
-  const cards = new WeakMap();
-  return (component) => {
-    const { parentElement, data } = component;
-    let card = cards.get(parentElement);
-    if (card && card.scope !== data.scope) {
-      card.destroy();
-      card = null;
-    }
-    if (!card) {
-      card = createCard(parentElement, data);
-      cards.set(parentElement, card);
-    }
-    card.update(data, component);
-    return () => {
-      card.destroy();
-      cards.delete(parentElement);
-    };
-  };
 }
 
 // Shows on a card what is not saved yet, and that the connection is lost.

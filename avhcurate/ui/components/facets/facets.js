@@ -1,23 +1,10 @@
 // Facets: histograms and lists of values as buttons. A press, a drag over bars or two numbers become one event.
 
 const FIND_MS = 350;
-const panels = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let board = panels.get(parentElement);
-  if (!board) {
-    board = createBoard(parentElement);
-    panels.set(parentElement, board);
-  }
-  board.update(data, component);
-  return () => {
-    board.destroy();
-    panels.delete(parentElement);
-  };
-}
+export default mounted(createBoard);
 
-function element(tag, className, text) {
+function worded(tag, className, text) {
   const made = document.createElement(tag);
   if (className) made.className = className;
   if (text !== undefined) made.textContent = text;
@@ -41,7 +28,7 @@ function createBoard(parent) {
   // --- drawing -------------------------------------------------------------------------------------
 
   function draw(panel) {
-    const section = element("section", `facet ${panel.shape}`);
+    const section = worded("section", `facet ${panel.shape}`);
     section.setAttribute("role", "group");
     section.setAttribute("aria-label", panel.title);
     section.append(header(panel), panel.shape === "rows" ? rows(panel) : histogram(panel));
@@ -51,13 +38,13 @@ function createBoard(parent) {
   }
 
   function header(panel) {
-    const top = element("header");
-    const title = element("h3", "", panel.title);
+    const top = worded("header");
+    const title = worded("h3", "", panel.title);
     if (panel.help) title.title = panel.help;
-    top.append(title, element("span", "readout"));
+    top.append(title, worded("span", "readout"));
     const chosen = panel.bars.some((bar) => bar.on) || panel.chosen.some((end) => end !== null);
     if (panel.removable || (chosen && panel.shape === "range")) {
-      const remove = element("button", "remove", "×");
+      const remove = worded("button", "remove", "×");
       const what = panel.removable ? `Remove ${panel.title}` : `Any ${panel.title}`;
       remove.setAttribute("aria-label", what);
       remove.title = what;
@@ -74,7 +61,7 @@ function createBoard(parent) {
   };
 
   function button(panel, bar, place, className) {
-    const made = element("button", className);
+    const made = worded("button", className);
     made.setAttribute("aria-pressed", String(bar.on));
     made.setAttribute("aria-label", `${bar.text}: ${says(bar)} samples`);
     made.dataset.at = String(place);
@@ -97,10 +84,10 @@ function createBoard(parent) {
   }
 
   function rows(panel) {
-    const list = element("div", "list");
+    const list = worded("div", "list");
     panel.bars.forEach((bar, place) => {
       const row = button(panel, bar, place, "row");
-      row.append(element("span", "name", bar.text), element("span", "count", count(bar.matching)));
+      row.append(worded("span", "name", bar.text), worded("span", "count", count(bar.matching)));
       row.onclick = () => press(panel, bar, row);
       list.append(row);
     });
@@ -108,12 +95,12 @@ function createBoard(parent) {
   }
 
   function histogram(panel) {
-    const chart = element("div", "chart");
+    const chart = worded("div", "chart");
     panel.bars.forEach((bar, place) => {
       const column = button(panel, bar, place, "bar");
-      column.append(element("span", "all"), element("span", "matching"));
+      column.append(worded("span", "all"), worded("span", "matching"));
       if (panel.shape === "columns") {
-        column.append(element("span", "name", bar.text), element("span", "count", count(bar.matching)));
+        column.append(worded("span", "name", bar.text), worded("span", "count", count(bar.matching)));
         column.onclick = () => press(panel, bar, column);
       } else {
         column.onpointerdown = (event) => event.button === 0 && start(panel, place, event);
@@ -126,9 +113,9 @@ function createBoard(parent) {
   }
 
   function ends(panel) {
-    const line = element("div", "ends");
+    const line = worded("div", "ends");
     [["low", "from", 0], ["high", "to", 1]].forEach(([name, word, side]) => {
-      const input = element("input");
+      const input = worded("input");
       input.type = "number";
       input.step = "any";
       input.placeholder = short(panel.ends[side]);
@@ -147,7 +134,7 @@ function createBoard(parent) {
   }
 
   function search(panel) {
-    const input = element("input", "find");
+    const input = worded("input", "find");
     input.type = "search";
     input.value = panel.find;
     input.placeholder = panel.more ? `Find among ${count(panel.more)} more` : "Find";

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeGuard
 
 import streamlit as st
 
+from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, nothing
 
 #: Rows that come with the page itself; the browser asks for the others in windows of as many.
@@ -20,7 +21,7 @@ FIRST = 60
 #: Sorted, disjoint ranges of places: (first, one behind the last).
 Ranges = tuple[tuple[int, int], ...]
 
-_HTML = """
+_HTML = f"""
 <div class="image-grid">
   <div class="head" hidden>
     <span class="place"></span>
@@ -31,15 +32,7 @@ _HTML = """
   <div class="pane">
     <div class="scroller"><div class="sizer"></div><div class="board" role="grid"></div></div>
     <div class="box" hidden></div>
-    <div class="ask" role="dialog" aria-label="Act on images" hidden>
-      <label for="ask-name"></label>
-      <input id="ask-name" role="combobox" aria-expanded="true" aria-controls="ask-list" aria-autocomplete="list"
-        autocomplete="off" spellcheck="false">
-      <ul id="ask-list" role="listbox" aria-label="Matches"></ul>
-      <small><kbd>enter</kbd> add · <kbd>shift enter</kbd> remove · <kbd>esc</kbd> close</small>
-    </div>
-    <div class="message" role="status" hidden><span></span><button type="button">Undo</button></div>
-    <div class="keys" role="dialog" aria-label="Keys" tabindex="-1" hidden><h3>Keys</h3><dl></dl></div>
+    {commands.MARKUP}
   </div>
   <p class="hint" hidden><kbd>click</kbd> open · <kbd>ctrl</kbd> or corner select · <kbd>shift</kbd> range ·
   <kbd>drag</kbd> box · <kbd>arrows</kbd> move · <kbd>space</kbd> toggle · <kbd>enter</kbd> open ·
@@ -47,9 +40,9 @@ _HTML = """
   <kbd>X</kbd> exclude · <kbd>U</kbd> undo · <kbd>?</kbd> all keys</span></p>
 </div>
 """
-_SCRIPT = "\n".join(
+_SCRIPT = commands.SCRIPT + "\n".join(
     (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("ranges", "layout", "rows", "tile", "scroller", "box", "commands")
+    for name in ("ranges", "layout", "rows", "tile", "scroller", "box", "keys", "details")
 )
 
 
@@ -111,6 +104,7 @@ def image_grid(
         __file__,
         _HTML,
         script=_SCRIPT,
+        style=commands.STYLE,
         key=key,
         data={
             "tiles": [payload(tile) for tile in tiles],

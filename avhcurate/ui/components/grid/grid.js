@@ -8,27 +8,14 @@ const JUMP = 1.5; // windows
 const ECHO_DELAY_MS = 80;
 const LEAST_HEIGHT = 320;
 const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
-const grids = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let grid = grids.get(parentElement);
-  if (!grid) {
-    grid = createGrid(parentElement);
-    grids.set(parentElement, grid);
-  }
-  grid.update(data, component);
-  return () => {
-    grid.destroy();
-    grids.delete(parentElement);
-  };
-}
+export default mounted(createGrid);
 
 function createGrid(parent) {
   const part = (name) => parent.querySelector(`.${name}`);
   const [root, head, placeText, jump, pane, node, board, hint] =
     ["image-grid", "head", "place", "jump", "pane", "scroller", "board", "hint"].map(part);
-  const commands = createCommands(pane, { act, chosen: () => rangesCount(targets()), back });
+  const commands = createCommands(pane, { act, chosen: () => rangesCount(targets()), back, own: GRID_KEYS });
   const lines = new Map(); // row -> { node, tiles }
   const spare = []; // tiles out of sight, to be drawn into again
   const rows = createRows(() => draw(), () => send.setTriggerValue("lost", data.view));
@@ -37,6 +24,15 @@ function createGrid(parent) {
     wanted: () => data.selectable,
     begins: (keep) => (before = keep ? selected : []),
     covered: (from, to) => select(rangesUnion(before, covered(from, to))),
+  });
+  const details = createDetails({
+    view: () => data?.view,
+    changed: (place) => {
+      if (place !== null) show(place);
+      paintSelection();
+    },
+    focus: (place) => moveFocus(place, false),
+    hasFocus,
   });
   let data = null;
   let send = null;
@@ -50,7 +46,6 @@ function createGrid(parent) {
   let turn = null;
   let anchor = null;
   let focused = 0; // a place
-  let opened = null;
   let goal = null; // the place to begin at, once the rows are laid out
   let echoing = null;
   let landing = null;
@@ -73,7 +68,7 @@ function createGrid(parent) {
     const row = rows.at(place);
     if (!row) return;
     flush();
-    opened = place;
+    details.opened(place);
     send.setTriggerValue("opened", row.id);
   }
 
@@ -95,7 +90,10 @@ function createGrid(parent) {
 
   function paintSelection() {
     for (const { tiles } of lines.values()) {
-      for (const tile of tiles) tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
+      for (const tile of tiles) {
+        tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
+        tile.root.ariaCurrent = tile.place === details.place() ? "true" : null;
+      }
     }
     root.classList.toggle("choosing", selected.length > 0);
   }
@@ -333,8 +331,7 @@ function createGrid(parent) {
 
   // Keys that nothing else has the focus for are the grid's too.
   function pressedBeside(event) {
-    const alone = event.target === document.body || event.target.matches?.("[data-testid=stMain]");
-    if (alone && data.actions && !document.querySelector("[role=dialog]")) pressed(event);
+    if (idle(event) && data.actions && !document.querySelector("[role=dialog]")) pressed(event);
   }
   addEventListener("keydown", pressedBeside);
 
@@ -388,18 +385,6 @@ function createGrid(parent) {
   root.onpointerleave = flush;
   root.onfocusout = flush;
 
-  // The details were closed: the keys go on from where they were opened.
-  function returnFocus() {
-    if (opened === null) return;
-    const [place, until] = [opened, performance.now() + 3000];
-    opened = null;
-    const look = () => {
-      if (document.querySelector("[role=dialog]") && performance.now() < until) requestAnimationFrame(look);
-      else if (!hasFocus()) moveFocus(place, false);
-    };
-    requestAnimationFrame(look);
-  }
-
   const resize = new ResizeObserver(() => root.clientWidth && layOut());
   resize.observe(root);
   addEventListener("resize", layOut);
@@ -430,13 +415,14 @@ function createGrid(parent) {
       }
       if (old?.start !== next.start) goal = next.start;
       else if (!(same && old.order === next.order)) goal = 0;
-      if (old?.open && !next.open) returnFocus();
+      if (old?.open && !next.open) details.closed();
       layOut();
       if (next.actions) commands.update(next.actions);
     },
     destroy() {
       removeEventListener("keydown", pressedBeside);
       commands.destroy();
+      details.destroy();
       resize.disconnect();
       removeEventListener("resize", layOut);
       for (const timer of [echoing, landing]) clearTimeout(timer);

@@ -1,12 +1,5 @@
 // One tile of the image grid: its nodes, and how a row is drawn into them.
 
-function element(tag, className, parent) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (parent) parent.appendChild(node);
-  return node;
-}
-
 function createTile() {
   const root = element("div", "tile");
   root.setAttribute("role", "gridcell");

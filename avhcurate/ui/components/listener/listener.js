@@ -3,21 +3,8 @@
 const LOOK_MS = 250; // Streamlit may replace the chart's element at any time
 const SETTLE_MS = 350; // a wheel turns in many small steps
 const GAP = 14;
-const listeners = new WeakMap();
 
-export default function (component) {
-  const { parentElement, data } = component;
-  let listener = listeners.get(parentElement);
-  if (!listener) {
-    listener = createListener(parentElement);
-    listeners.set(parentElement, listener);
-  }
-  listener.update(data, component);
-  return () => {
-    listener.destroy();
-    listeners.delete(parentElement);
-  };
-}
+export default mounted(createListener);
 
 function createListener(parent) {
   const card = parent.querySelector(".card");

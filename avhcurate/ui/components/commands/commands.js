@@ -2,9 +2,9 @@
 
 const MATCHES = 8;
 const MESSAGE_MS = 8000;
-const FIXED_KEYS = [
-  ["arrows", "move"], ["Enter", "open"], ["Space", "select or not"], ["Shift + arrows", "select a range"],
-  ["Ctrl + A", "select all that match"], ["Esc", "clear the selection"], ["Home, End", "first and last"],
+const OPEN = ":popover-open";
+// Whatever shows images, these keys act on them.
+const SHARED_KEYS = [
   ["T", "tag"], ["L", "label"], ["X", "exclude"], ["U, Backspace", "undo"], ["/", "to the filters' condition"],
   ["?", "these keys"],
 ];
@@ -15,8 +15,17 @@ function writes(event) {
   return node.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName);
 }
 
-// `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images.
-function createCommands(pane, { act, chosen, back }) {
+// True where a key has nothing else to do: nothing has the focus, or a button, to which letters mean nothing.
+function idle(event) {
+  const node = event.target;
+  if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
+  const letter = event.key.length === 1 && event.key !== " ";
+  return letter && node.matches?.("button") && !node.closest("[data-testid=stPopoverBody]");
+}
+
+// `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
+// the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
+function createCommands(pane, { act, chosen, back, own }) {
   const field = pane.querySelector(".ask");
   const [title, input, list] = ["label", "input", "ul"].map((tag) => field.querySelector(tag));
   const message = pane.querySelector(".message");
@@ -42,14 +51,14 @@ function createCommands(pane, { act, chosen, back }) {
     input.placeholder = action === "tag" ? "a tag, new or known" : "a class";
     input.value = "";
     field.querySelector("small").hidden = action !== "tag";
-    field.hidden = false;
+    field.showPopover();
     find();
     input.focus();
   }
 
   function close() {
-    if (field.hidden && overlay.hidden) return;
-    field.hidden = overlay.hidden = true;
+    if (!field.matches(OPEN) && !overlay.matches(OPEN)) return;
+    for (const one of [field, overlay]) one.togglePopover(false);
     asking = null;
     back();
   }
@@ -112,7 +121,7 @@ function createCommands(pane, { act, chosen, back }) {
     event.preventDefault();
   };
   field.addEventListener("focusout", (event) => {
-    if (!field.contains(event.relatedTarget)) field.hidden = true;
+    if (!field.contains(event.relatedTarget)) field.togglePopover(false);
   });
 
   // --- the list of keys ----------------------------------------------------------------------
@@ -120,12 +129,13 @@ function createCommands(pane, { act, chosen, back }) {
   function listKeys() {
     const table = overlay.querySelector("dl");
     table.replaceChildren();
-    const own = Object.entries(keys).map(([key, { text }]) => [key.toUpperCase(), text]);
-    for (const [key, does] of [...FIXED_KEYS, ...own]) {
+    const named = Object.entries(keys).map(([key, { text }]) => [key.toUpperCase(), text]);
+    const taken = own.map(([key]) => key);
+    for (const [key, does] of [...own, ...SHARED_KEYS, ...named.filter(([key]) => !taken.includes(key))]) {
       element("dt", "", table).textContent = key;
       element("dd", "", table).textContent = does;
     }
-    overlay.hidden = false;
+    overlay.showPopover();
     overlay.focus();
   }
 
@@ -138,7 +148,7 @@ function createCommands(pane, { act, chosen, back }) {
   // --- messages ------------------------------------------------------------------------------
 
   message.querySelector("button").onclick = () => {
-    message.hidden = true;
+    message.togglePopover(false);
     act("undo");
     back();
   };
@@ -146,14 +156,14 @@ function createCommands(pane, { act, chosen, back }) {
   function say({ text, undo }) {
     message.querySelector("span").textContent = text;
     message.querySelector("button").hidden = !undo;
-    message.hidden = false;
+    message.togglePopover(true);
     clearTimeout(timer);
-    timer = setTimeout(() => (message.hidden = true), MESSAGE_MS);
+    timer = setTimeout(() => (message.togglePopover(false)), MESSAGE_MS);
   }
 
   function toFilters() {
     const box = document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
-    if (!box) return false;
+    if (!box || document.querySelector("[data-testid=stDialog]")) return false; // a dialog keeps the focus
     if (!box.checkVisibility()) box.closest("details")?.querySelector("summary")?.click();
     setTimeout(() => {
       box.scrollIntoView({ block: "center" });
@@ -163,6 +173,7 @@ function createCommands(pane, { act, chosen, back }) {
   }
 
   return {
+    list: listKeys,
     // Does what a key means; false where it means nothing.
     pressed(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return false;

@@ -1,0 +1,19 @@
+"""Acting on images by key, as a part of components: a field that completes names, a message with Undo, all keys.
+
+A component that puts `MARKUP` into its HTML and precedes its script by `SCRIPT` has `createCommands`.
+"""
+
+from pathlib import Path
+
+MARKUP = """
+<div class="ask" role="dialog" aria-label="Act on images" popover="manual">
+  <label for="ask-name"></label>
+  <input id="ask-name" role="combobox" aria-expanded="true" aria-controls="ask-list" aria-autocomplete="list"
+    autocomplete="off" spellcheck="false">
+  <ul id="ask-list" role="listbox" aria-label="Matches"></ul>
+  <small><kbd>enter</kbd> add · <kbd>shift enter</kbd> remove · <kbd>esc</kbd> close</small>
+</div>
+<div class="message" role="status" popover="manual"><span></span><button type="button">Undo</button></div>
+<div class="keys" role="dialog" aria-label="Keys" tabindex="-1" popover="manual"><h3>Keys</h3><dl></dl></div>
+"""
+SCRIPT, STYLE = (Path(__file__).with_name(f"commands.{ending}").read_text(encoding="utf-8") for ending in ("js", "css"))

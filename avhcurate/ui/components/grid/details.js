@@ -1,0 +1,36 @@
+// The grid beside the details: it marks the image that they show, and has the focus back when they are closed.
+
+const SHOWN = "avhcurate-shown"; // what the details tell the page: { view, place }
+const PATIENCE_MS = 3000;
+
+// `changed()` is called when another place is shown, `focus(place)` when the details are gone.
+function createDetails({ view, changed, focus, hasFocus }) {
+  let place = null;
+  let last = null; // the place shown last: an image may be open that is not in this view
+
+  function shown({ detail }) {
+    if (detail.view !== view() || detail.place === place) return;
+    place = detail.place;
+    last = place ?? last;
+    changed(place);
+  }
+  addEventListener(SHOWN, shown);
+
+  return {
+    place: () => place,
+    opened: (at) => (place = last = at),
+    // The keys go on from the image that was shown last.
+    closed() {
+      if (last === null) return;
+      const [to, until] = [last, performance.now() + PATIENCE_MS];
+      place = last = null;
+      changed(null);
+      const look = () => {
+        if (document.querySelector("[role=dialog]") && performance.now() < until) requestAnimationFrame(look);
+        else if (!hasFocus()) focus(to);
+      };
+      requestAnimationFrame(look);
+    },
+    destroy: () => removeEventListener(SHOWN, shown),
+  };
+}
