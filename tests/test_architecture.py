@@ -19,7 +19,7 @@ FOUNDATIONS = (
 #: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.
 FEATURES = (
     *("annotate", "correlation", "disagreement", "compare", "map", "suspects", "quality", "pseudo_labels"),
-    *("self_training", "training_dynamics", "degradation", "saved", "toy", "home"),
+    *("self_training", "training_dynamics", "degradation", "saved", "toy", "report", "home"),
 )
 #: Whatever starts the rest: each may import everything but those after it.
 ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
@@ -28,6 +28,10 @@ ARROWS = {
     ("annotate", "correlation"),  # the noise ceiling of HSF
     ("compare", "training_dynamics"),  # the discoveries read across models
     ("training_dynamics", "quality"),  # near duplicates between what is learnt from and what is held out
+    ("report", "correlation"),  # a section of the report each, as are the next three
+    ("report", "disagreement"),
+    ("report", "quality"),
+    ("report", "suspects"),
     ("self_training", "pseudo_labels"),  # each round selects by the rules of that page
 }
 #: Kinds of files in a feature, from what is imported to what imports: `store.py`, `store_folds.py`, `split_rules.py`.
@@ -58,6 +62,8 @@ KEEPERS = {
 }
 #: Pages that are the face of a foundation or of a feature of another name.
 FACES = {"gallery": "ui", "annotators": "annotate", "models": "compare"}
+#: Features that are verbs of the command line and of a notebook alone.
+PAGELESS = {"report"}
 
 LONGEST = 450
 UNFORMATTED = 30
@@ -234,7 +240,7 @@ def test_a_page_its_feature_and_its_tests_have_one_name():
             if not folder.is_dir():
                 missing.append(f"pages/{page}.py without {folder.relative_to(ROOT)}/")
     say(missing, "A page, its feature and its tests have the same name:")
-    say([*(set(FEATURES) - {FACES.get(page, page) for page in pages})], "These features have no page:")
+    say([*(set(FEATURES) - PAGELESS - {FACES.get(page, page) for page in pages})], "These features have no page:")
 
 
 # --- the repository ---------------------------------------------------------------------------------------------
@@ -256,6 +262,8 @@ def test_the_top_level_holds_what_such_projects_carry():
     allowed = {
         *("app.py", "avhcurate", "pages", "tests", "data", "docs", "benchmarks", "requirements.txt", "pyproject.toml"),
         *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".streamlit", ".ci", ".gitignore"),
+        *("SECURITY.md", "CITATION.cff", "CODE_OF_CONDUCT.md", ".github", ".pre-commit-config.yaml", "mkdocs.yml"),
+        *("Dockerfile", "compose.yaml", ".dockerignore", "examples"),
     }
     assert names <= allowed
 

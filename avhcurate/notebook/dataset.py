@@ -410,6 +410,18 @@ class Dataset(OpenedDataset):
         only = None if samples is None else chosen_ids(self.sample_table, samples)
         return export.export(self.sample_table, filters_of(where), format, Path(out), only=only, force=force)
 
+    def report(self, out: str | os.PathLike[str], *, images: bool = True, force: bool = False) -> Path:
+        """Writes what was found as one HTML file that asks for nothing else; `images` inlines thumbnails.
+
+        >>> import avhcurate, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     avhcurate.example().report(f"{folder}/digits.html").name
+        'digits.html'
+        """
+        from avhcurate.report.service import write_report
+
+        return write_report(self.sample_table, Path(out), images=images, force=force)
+
     def show(self, page: str = "gallery", *, where: str | Filters | None = None, height: int = 800) -> Any:
         """Opens the app on this dataset and run: in Jupyter as a frame, elsewhere the address to open.
 

@@ -1,0 +1,24 @@
+"""`avhcurate report`: a dataset in one HTML file to send."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from avhcurate.cli import options
+
+
+@options.app.command()
+def report(
+    name: options.NameArgument,
+    out: Annotated[Path, typer.Option(help="HTML file to write.")],
+    model: options.ModelOption = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Inline thumbnails.")] = True,
+    force: options.ForceOption = False,
+    workspace: options.WorkspaceOption = None,
+) -> None:
+    """What a dataset is and what was found, in one HTML file that asks for nothing else, with the commands."""
+    from avhcurate.report.service import write_report
+
+    path = write_report(options.open_run_table(workspace, name, model), out, images=images, force=force)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
