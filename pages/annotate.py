@@ -12,7 +12,7 @@ if settings is None:
     st.title("Annotate")
     st.caption("People look at images and say what they see. Their votes give human selection frequency at once.")
     with st.container(border=True):
-        st.subheader("Set up the collection of votes", icon=":material/tune:")
+        st.header("Set up the collection of votes", icon=":material/tune:")
         ui_setup.collection_form(page, None, key="annotate.setup")
     st.stop()
 

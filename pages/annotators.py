@@ -13,7 +13,7 @@ page = frame.with_data()
 settings = annotate_ui.settings_or_warning(page)
 if settings is None:
     with st.container(border=True):
-        st.subheader("No votes are collected yet", icon=":material/how_to_vote:")
+        st.header("No votes are collected yet", icon=":material/how_to_vote:")
         st.write("Set up what annotators are asked, then send them to the Annotate page.")
         ui_setup.collection_form(page, None, key="annotators.setup")
     st.stop()

@@ -78,5 +78,5 @@ st.caption(
     + ("" if proxy else " Bin edges: More filters, left.")
 )
 
-st.subheader("Two scores")
+st.header("Two scores")
 correlation_ui.compare(result, page.view)

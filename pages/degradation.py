@@ -4,6 +4,7 @@ import streamlit as st
 
 from avhcurate.degradation import ui as degradation_ui
 from avhcurate.degradation import ui_example
+from avhcurate.table.titles import title_of
 from avhcurate.ui import frame
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.job_panel import job_panel
@@ -34,16 +35,17 @@ if not result.degraded.images:
 kinds, measures, by_bin = degradation_ui.choose_curves(page, result)
 st.markdown(degradation_ui.summary_text(result.summary, kinds))
 degradation_ui.curves(result, kinds, measures, by_bin=by_bin, simulated=page.table.simulated)
-st.subheader("Image by image")
+st.header("Image by image")
 degradation_ui.boxes(result, kinds)
 degradation_ui.table(result, kinds, name=page.table.dataset.name)
 ui_example.example(page, result, kinds)
 ui_example.unlike(page, result, kinds)
 
 record = folder.record
+title = title_of(page.table.dataset, record.run)
 st.caption(
     plain(
-        f"{record.samples:,} images of run {record.run}, {record.skipped} skipped, {record.steps} steps each, "
+        f"{record.samples:,} images of {title}, {record.skipped} skipped, {record.steps} steps each, "
         f"{record.side} x {record.side} pixels, seed {record.seed}, {record.precision} on {record.device}, "
         f"{record.seconds:,.0f} s, {record.started:%d %B %Y}."
     )

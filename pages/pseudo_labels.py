@@ -41,7 +41,7 @@ with right:
 with st.expander("Thresholds and counts per class"):
     pseudo_labels_ui.class_table(result)
 
-st.subheader("Where the gates differ")
+st.header("Where the gates differ")
 shown = pseudo_labels_ui.where_gates_differ(page, portion)
 show_details(page, view_holding(shown, page.view.sample))
 # Last, so that the rest of the page does not wait for it.

@@ -33,7 +33,7 @@ if not variants:
 self_training_ui.rounds_chart(page, variants)
 self_training_ui.rules_table(variants)
 
-st.subheader("One round")
+st.header("One round")
 if (chosen := ui_round.choose_round(page, variants)) is None:
     st.stop()
 ui_round.classes(chosen)

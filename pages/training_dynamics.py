@@ -32,10 +32,10 @@ job_forms.another("train", lambda: training_dynamics_ui_start.form(page, busy=bu
 training_dynamics_ui.need_samples(page, chosen)
 training_dynamics_ui.curves(page, chosen, live=busy and job.verb == "train")
 
-st.subheader(f"The five discoveries of {PAPER}")
+st.header(f"The five discoveries of {PAPER}")
 training_dynamics_ui.findings(page, chosen)
 
-st.subheader("Data map")
+st.header("Data map")
 mapped = ui_data_map.mapped(page, chosen)
 points = ui_data_map.points(page, mapped)
 if points.empty:

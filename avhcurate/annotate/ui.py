@@ -138,7 +138,7 @@ def _tiles(page: Opened, grid: GridTask) -> list[TickTile]:
 def _question(grid: GridTask, settings: CollectionSettings, grids: int, left: int) -> None:
     """The class to tick with its definition, the rule, and the annotator's progress."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
+        st.header(f"Tick every :green[{plain(grid.class_name)}]", anchor=False)
         st.caption(f"Grid {grids + 1:,} · {left:,} images left for you", width="content")
     if grid.definition:
         st.markdown(f"**{plain(grid.definition)}**")
@@ -149,7 +149,7 @@ def _nothing_left(page: Opened, session: AnnotatorSession) -> None:
     """Thanks at the end of an annotator's tasks, and the progress of the collection."""
     progress = queue.progress(page.table, session.annotator)
     with st.container(border=True):
-        st.subheader("Nothing is left for you", icon=":material/celebration:")
+        st.header("Nothing is left for you", icon=":material/celebration:")
         st.write(
             f"You have given {progress.answers:,} answers. Thank you."
             if progress.answers

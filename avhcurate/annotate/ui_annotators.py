@@ -49,7 +49,7 @@ def progress_charts(quality: VoteQuality, settings: CollectionSettings) -> None:
 
 def annotators_table(page: Opened, quality: VoteQuality) -> None:
     """A row an annotator; selected ones can be excluded or included, or their answers removed for good."""
-    st.subheader("Annotators")
+    st.header("Annotators")
     rows = quality.table
     event: Any = st.dataframe(
         shown(rows),

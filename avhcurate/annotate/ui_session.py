@@ -40,7 +40,7 @@ def annotator(view: View) -> str:
         return name
     st.title("Annotate", anchor=False)
     with st.container(border=True, width=560):
-        st.subheader("Who are you?", icon=":material/badge:")
+        st.header("Who are you?", icon=":material/badge:")
         st.write("Your answers are kept under a name, so that you can go on later and take them back.")
         with st.form("annotate.who", border=False):
             st.text_input("Name", key="annotate.typed", max_chars=LONGEST_NAME, placeholder="ada", autocomplete="name")

@@ -148,7 +148,7 @@ def agreement_facts(quality: VoteQuality) -> None:
     """Kappa, alpha, reliability and the noise ceiling, and how HSF moved as votes came in."""
     reliability = quality.reliability
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Agreement and reliability")
+        st.header("Agreement and reliability")
         with st.popover("What these mean", icon=":material/help:", type="tertiary", key="annotators.meaning"):
             st.markdown(_MEANING)
     left, right = halves()
@@ -178,7 +178,7 @@ def _value(value: float) -> str:
 
 def votes_needed(page: Opened) -> None:
     """How many more votes until the correlation of a score with HSF is known as narrowly as asked."""
-    st.subheader("How many more votes?")
+    st.header("How many more votes?")
     if page.table.run is None:
         st.caption("A correlation needs scores: score the dataset with a model first.")
         return
@@ -219,7 +219,7 @@ def need_text(need: Need) -> str:
 
 def disputed_labels(page: Opened, quality: VoteQuality) -> GridView | None:
     """Disputed labels as tiles, the surest first; returns the view of them."""
-    st.subheader("Where people contradict the label")
+    st.header("Where people contradict the label")
     st.caption(
         "Dawid and Skene (1979): an annotator who is often wrong counts less. It finds labels to check; HSF stays the "
         "plain share of votes, which measures how hard an image is."
@@ -257,7 +257,7 @@ def export_menu(page: Opened) -> None:
     table = page.table
     if table.votes is None:
         return
-    st.subheader("Export the votes")
+    st.header("Export the votes")
     st.caption("Every answer that HSF uses, with its annotator and time where they are known.")
     possible = [name for name in _FORMATS if name != "imagenetv2" or table.votes.kind == "tick"]
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -17,8 +17,9 @@ from avhcurate.stats import correlation_tests
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.intervals import wilson
 from avhcurate.stats.ranks import rank_shares
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import titles
 from avhcurate.votes import bins
 
 

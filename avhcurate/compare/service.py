@@ -18,8 +18,9 @@ from avhcurate.stats.calibration import BINNINGS, Calibration
 from avhcurate.stats.correlation import ALL, correlate
 from avhcurate.stats.intervals import wilson
 from avhcurate.stats.ranks import rank_shares
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import discoveries
 from avhcurate.training_dynamics.discoveries import Finding, Model
 from avhcurate.votes import bins

@@ -12,8 +12,9 @@ from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.intervals import wilson
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import titles
 from avhcurate.votes import bins
 
 #: A bin of fewer samples on either side gives no point.

@@ -9,13 +9,14 @@ from avhcurate.compare import run_pair, service
 from avhcurate.compare.samples import KEYS, MOST_RUNS, comparable_runs, default_runs
 from avhcurate.compare.service import SideBySide
 from avhcurate.data.runs import RunFolder
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.training_dynamics.ui_start import usual_model
 from avhcurate.ui import cache, url_state
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import estimate
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, one_of, some_of
+from avhcurate.ui.run_accuracy import run_titles
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.text import p_text
 from avhcurate.ui.user_errors import plain
@@ -61,14 +62,14 @@ def filters_note(page: Opened) -> None:
     """Says by which run the filters go that are about predictions or scores."""
     filters = page.filters
     if filters.mistakes or filters.predicted or filters.ranges or filters.where:
-        called = titles(page.table.dataset)
+        called = run_titles(page.table.dataset)
         run = plain(called[page.table.run.root.name]) if page.table.run else "none"
         st.caption(f"Filters on predictions and scores go by the run that is open on the left: {run}.")
 
 
 def chosen_runs(page: Opened, runs: Sequence[RunFolder]) -> list[str]:
     """The runs of the table, by name: the newest of each network unless the address says otherwise."""
-    called = titles(page.table.dataset)
+    called = run_titles(page.table.dataset)
     return _runs_choice(runs).show(
         st.multiselect,
         "Runs",
@@ -110,7 +111,7 @@ def chosen_scores(page: Opened) -> list[str]:
 
 def chosen_pair(page: Opened, runs: Sequence[RunFolder]) -> tuple[str, str] | None:
     """Runs A and B: the open run and the newest other, unless the address says otherwise; None for one run twice."""
-    called = titles(page.table.dataset)
+    called = run_titles(page.table.dataset)
     names = {run.name: called[run.name] for run in runs}
     opened = page.table.run.root.name if page.table.run else runs[0].name
     first = one_of("models.a", tuple(names), opened)

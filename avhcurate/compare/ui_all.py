@@ -12,6 +12,7 @@ from avhcurate.compare.plots import rank_matrix, reliability
 from avhcurate.compare.service import SideBySide
 from avhcurate.compare.ui import TEST_NOTE, interval_cell, test_cells
 from avhcurate.stats.calibration import BINNINGS
+from avhcurate.table.titles import learnt_here
 from avhcurate.training_dynamics.discovery_text import TITLES, sentence
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
@@ -30,7 +31,7 @@ _MOST_LINES = 5
 
 def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
     """The table, calibration, rank agreement and discoveries 4 and 5."""
-    st.html(_runs_html(runs, keys))
+    st.html(_runs_html(runs, keys, learnt_here(page.table.dataset)))
     st.caption(_below_table(runs))
     download(
         "CSV", service.export_table(runs).to_csv(index=False), f"{page.table.dataset.name}-models.csv", key="models.csv"
@@ -40,7 +41,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
         _reliability(page, runs)
     if len(runs.table) > 1:
         with right:
-            st.subheader("Do they find the same samples hard?")
+            st.header("Do they find the same samples hard?")
             st.caption("Spearman of AVH between every two runs, over the samples of the table.")
             _ranks(runs, "avh", key="models.ranks")
             with st.expander("The same of the norm"):
@@ -73,7 +74,7 @@ def _below_table(runs: SideBySide) -> str:
 
 
 def _reliability(page: Opened, runs: SideBySide) -> None:
-    st.subheader("Is it as sure as it is right?")
+    st.header("Is it as sure as it is right?")
     names = {key: name.capitalize() for key, name in BINNINGS.items()}
     binning = BINNING.show(st.segmented_control, "Bins", page.view, names, label_visibility="collapsed")
     rows = runs.table[runs.table["ece_mass"].notna()].head(_MOST_LINES)
@@ -92,7 +93,7 @@ def _reliability(page: Opened, runs: SideBySide) -> None:
 
 def _discoveries(runs: SideBySide) -> None:
     """AVH and norm with HSF for every run, and the verdicts on discoveries 4 and 5."""
-    st.subheader(f"Discoveries 4 and 5 of {PAPER}")
+    st.header(f"Discoveries 4 and 5 of {PAPER}")
     st.html(_hsf_html(runs))
     for finding in runs.findings:
         text = plain(sentence(finding, simulated=runs.simulated))
@@ -111,8 +112,11 @@ def _tests(runs: SideBySide) -> None:
 # --- tables ------------------------------------------------------------------------------------------------------
 
 
-def _runs_html(runs: SideBySide, keys: Sequence[str]) -> str:
-    """A row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF where there are votes."""
+def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str]) -> str:
+    """A row a run: accuracy, calibration, mean AVH, and Spearman of each of `keys` with HSF where there are votes.
+
+    `learnt`: of runs that learnt from the dataset's samples, from how many.
+    """
     table = runs.table
     keys = keys if runs.samples.voted else []
     measure = "avh" if table["classes"].nunique() == 1 else "relative_avh"
@@ -130,7 +134,8 @@ def _runs_html(runs: SideBySide, keys: Sequence[str]) -> str:
             *(_number(row[key], 4) for key in ("brier", "nll", measure)),
             *(interval_cell(row, f"{key}_hsf", 3) for key in keys),
         ]
-        name = f"{escape(row['model'])}<small>{row['classes']} classes</small>"
+        notes = filter(None, [f"{row['classes']} classes", learnt.get(row["run"])])
+        name = f"{escape(row['model'])}<small>{' · '.join(notes)}</small>"
         rows.append(table_row(name, cells, title=escape(row["run"])))
     return html_table(heads, rows)
 

@@ -64,10 +64,10 @@ def who_is_right(pair: RunPair) -> ImageList | None:
             "the given label has more votes than any other class (of ticks: more than half). The bins come from the "
             "same votes, so in low bins it is mostly wrong."
         )
-        st.subheader(f"Which of the two follows {people(pair.simulated)} more closely")
+        st.header(f"Which of the two follows {people(pair.simulated)} more closely")
         st.html(_agreement_html(pair))
         st.caption(TEST_NOTE)
-    st.subheader("Right and wrong together")
+    st.header("Right and wrong together")
     return _outcomes(pair)
 
 

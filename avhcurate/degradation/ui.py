@@ -299,7 +299,7 @@ def _cell(row: Any, sign: int, whole: int) -> str:
 def table(result: DegradationResult, kinds: Sequence[str], *, name: str) -> None:
     """The table of all scores, with its download."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("All scores")
+        st.header("All scores")
         with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
             explain_scores(KEYS, label="About the scores", key="degradation.explain")
             download("CSV", result.summary.to_csv(index=False), f"{name}-degradation.csv", key="degradation.csv")

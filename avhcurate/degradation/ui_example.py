@@ -35,7 +35,7 @@ def example(page: Opened, result: DegradationResult, kinds: Sequence[str]) -> No
         wanted = None
     id = result.typical if wanted is None else wanted
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.subheader("One image", width="content")
+        st.header("One image", width="content")
         st.number_input(
             "Sample",
             0,

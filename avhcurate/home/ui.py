@@ -14,8 +14,9 @@ from avhcurate.errors import CurateError
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
 from avhcurate.home.ui_columns import CLASSES, choose_group, value_counts
 from avhcurate.sources.fetch import PUBLIC
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import learnt_here, titles
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
@@ -43,7 +44,8 @@ def dataset_facts(table: DatasetTable) -> None:
             each = f"{votes.total / votes.samples:.0f} a sample, {votes.kind}"
             covered = "" if votes.samples == record.samples else f", on {votes.samples:,} samples"
             fact("Simulated votes" if votes.simulated else "Human votes", f"{votes.total:,}", each + covered)
-        fact("Model runs", f"{len(runs):,}", plain(runs[-1].record.model) if runs else "not scored yet")
+        newest = plain(titles(table.dataset)[runs[-1].name]) if runs else "not scored yet"
+        fact("Model runs", f"{len(runs):,}", newest)
 
 
 def spread(page: Opened) -> None:
@@ -85,9 +87,10 @@ def model_runs(table: DatasetTable) -> None:
     if not runs:
         return
     st.markdown("**Model runs**")
-    title = titles(table.dataset)
+    title, learnt = titles(table.dataset), learnt_here(table.dataset)
+    rows = [_run_row(table.dataset, run, title[run.name], learnt=learnt.get(run.name, "")) for run in runs]
     st.dataframe(
-        pd.DataFrame([_run_row(table.dataset, run, title[run.name]) for run in runs]).dropna(axis=1, how="all"),
+        pd.DataFrame(rows).dropna(axis=1, how="all"),
         hide_index=True,
         key="home.runs",
         column_config={
@@ -117,13 +120,13 @@ def model_runs(table: DatasetTable) -> None:
             st.caption(plain(f"{title[run.name]}: {text}"))
 
 
-def _run_row(dataset: DatasetFolder, run: RunFolder, title: str) -> dict[str, object]:
+def _run_row(dataset: DatasetFolder, run: RunFolder, title: str, *, learnt: str) -> dict[str, object]:
     record = run.record
     agreement = record.rank_agreement
     return {
         "Model": title,
         "State": "complete" if run.complete else "unfinished: score again to resume",
-        "Accuracy": _accuracy(dataset, run) if run.complete else None,
+        "Accuracy": _accuracy(dataset, run, learnt=learnt) if run.complete else None,
         "Samples": record.samples,
         "Skipped": record.skipped,
         "Device": record.device,
@@ -138,11 +141,11 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, title: str) -> dict[str, ob
     }
 
 
-def _accuracy(dataset: DatasetFolder, run: RunFolder) -> str | None:
+def _accuracy(dataset: DatasetFolder, run: RunFolder, *, learnt: str) -> str | None:
     accuracy = run_accuracy(dataset, run)
     n, value, low, high = accuracy.estimate
-    guessing = " · as guessing" if accuracy.at_chance else ""
-    return f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f}){guessing}" if n else None
+    remarks = [*(["as guessing"] if accuracy.at_chance else []), *filter(None, [learnt])]
+    return " · ".join([f"{100 * value:.1f} % ({100 * low:.1f}–{100 * high:.1f})", *remarks]) if n else None
 
 
 def messages(table: DatasetTable) -> None:

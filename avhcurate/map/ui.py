@@ -16,6 +16,7 @@ from avhcurate.map.ui_start import METRICS
 from avhcurate.stats.downsample import cut, downsample
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import title_of
 from avhcurate.ui import regions, url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.chart_style import GREY, faded, of_hsf
@@ -133,10 +134,10 @@ def _color_name(options: dict[str, str], key: str) -> str:
     return shortened(options[key] or score_name(key), _LONGEST)
 
 
-def describe(record: MapRecord) -> str:
-    """Provenance of a map, in a line."""
+def describe(record: MapRecord, run: str) -> str:
+    """Provenance of a map of the embeddings of `run`, in a line."""
     near = METRICS[record.metric].lower()
-    parts = [f"{record.layout.upper()} by {near}", f"{record.placed:,} samples", record.run]
+    parts = [f"{record.layout.upper()} by {near}", f"{record.placed:,} samples", run]
     if record.placed < record.samples:
         parts[1] += f" of {record.samples:,}, the others without a direction"
     if record.limit is not None:
@@ -236,7 +237,8 @@ def chart(page: Opened, shown: MapInView) -> None:
     )
     fitted = page.table.run is not None and page.table.run.record.fitted is not None
     more = f"  \n{HEAD_OF_ALL}" if fitted else ""
-    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{describe(shown.record)}{more}")
+    about = describe(shown.record, title_of(page.table.dataset, shown.record.run))
+    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{about}{more}")
 
 
 def _around(window: Window) -> Window:

@@ -17,6 +17,7 @@ from avhcurate.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.quality.service import HOW, TAG, Duplicates
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import title_of
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
@@ -290,7 +291,8 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
             hashes = "Hashes were not compared."
             if record.bits is not None:
                 hashes = f"Hashes may differ in {record.bits} of 64 bits; images below 32 pixels a side have none."
-            st.caption(plain(f"Embeddings of run {record.run}; the cut is {how}. {hashes}"))
+            run = title_of(page.table.dataset, record.run)
+            st.caption(plain(f"Embeddings of {run}; the cut is {how}. {hashes}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             form = _form(page, busy=busy)
             form.ask("near", value=record.near)

@@ -125,7 +125,7 @@ def variant_name(variant: RuleVariant) -> str:
 def rounds_chart(page: Opened, variants: Variants) -> None:
     """The chosen quantities over the rounds, one line per rule."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Rounds", width="content")
+        st.header("Rounds", width="content")
         with st.popover("Quantities", icon=":material/tune:", key="selftrain.quantities"):
             names = {key: PANELS[key][0] for key in PANELS}
             chosen = SHOWN.show(
@@ -168,7 +168,7 @@ _side_by_side = st.cache_data(max_entries=16, show_spinner=False, hash_funcs=_HA
 def rules_table(variants: Variants) -> None:
     """Results of each rule over seeds, and its difference from the baseline."""
     table = _side_by_side(variants)
-    st.subheader("Rules side by side")
+    st.header("Rules side by side")
     if table.empty:
         st.markdown(":material/hourglass_empty: No run is complete yet.")
         return

@@ -187,7 +187,7 @@ def _ends(ends: np.ndarray) -> str:
 
 def gallery(page: Opened, chosen: ChosenRound, variants: Variants) -> GridView | None:
     """What one gate or run selects and another does not, as a grid."""
-    st.subheader("Selected by one and not by the other")
+    st.header("Selected by one and not by the other")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         mode = MODE.show(st.segmented_control, "Compare", page.view, _MODES, on_change=MODE.restart)
         lists = _gates(page, chosen) if mode == "gates" else _runs(page, chosen, variants)

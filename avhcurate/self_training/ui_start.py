@@ -14,11 +14,11 @@ from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
 from avhcurate.self_training.domains import known_runs
-from avhcurate.table.dataset_table import titles
 from avhcurate.table.subset import same_classes
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.run_accuracy import run_titles
 from avhcurate.ui.score_help import RULE_NAMES
 from avhcurate.ui.user_errors import plain
 
@@ -170,7 +170,7 @@ def _models(source: DatasetFolder, target: DatasetFolder, scored_both: Iterable[
 
 def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:
     """Runs of the target whose network has scored the source too, newest first: name and title."""
-    names = titles(target)
+    names = run_titles(target)
     return {
         run.name: names[run.name]
         for run in reversed(target.runs())

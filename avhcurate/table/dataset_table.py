@@ -1,7 +1,6 @@
 """Opens a dataset with one model run as a single table, and keeps its annotations and votes up to date."""
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -123,39 +122,6 @@ def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None
         if (training.record.weights_sha256, training.record.held_out_fingerprint) == (weights, fingerprint)
     ]
     return max(matching, key=lambda training: training.record.held_out_samples, default=None)
-
-
-def titles(dataset: DatasetFolder) -> dict[str, str]:
-    """Titles of runs and trainings by name: the model's name, with loss and seed where a training made the weights.
-
-    Runs that fitted their heads say so.
-
-    Equal titles get the digits that distinguish them.
-    """
-    try:
-        trainings = {training.name: training.record for training in dataset.trainings()}
-    except CurateError:  # as in `training_of`
-        trainings = {}
-    learnt = {
-        name: f"{record.model.rpartition(':')[2]} · {record.loss} · seed {record.seed}"
-        for name, record in trainings.items()
-    }
-    of_weights = {record.weights_sha256: learnt[name] for name, record in trainings.items() if record.weights_sha256}
-    records = {run.name: run.record for run in dataset.runs()}
-    scored = {
-        name: of_weights.get(record.weights_sha256, record.model) + (" · fitted head" if record.fitted else "")
-        for name, record in records.items()
-    }
-    return _distinguished(learnt) | _distinguished(scored)
-
-
-def _distinguished(called: dict[str, str]) -> dict[str, str]:
-    """
-    >>> _distinguished({"net-1a": "net", "net-2b": "net", "other-3c": "other"})
-    {'net-1a': 'net (1a)', 'net-2b': 'net (2b)', 'other-3c': 'other'}
-    """
-    times = Counter(called.values())
-    return {n: f"{title} ({n.rpartition('-')[2]})" if times[title] > 1 else title for n, title in called.items()}
 
 
 def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:

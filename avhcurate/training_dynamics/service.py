@@ -12,8 +12,9 @@ from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.epoch_scores import KEYS
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import discoveries
 from avhcurate.training_dynamics.discoveries import FALLS, Finding, Model, TrainingCurves, hsf_columns
 from avhcurate.votes import bins

@@ -11,7 +11,8 @@ import streamlit as st
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.scores import SCORES
 from avhcurate.stats.epoch_scores import KEYS
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.discoveries import Figure, Finding
 from avhcurate.training_dynamics.discovery_text import TITLES, figure_name, sentence
@@ -118,7 +119,7 @@ def _curves(page: Opened, names: list[str], live: bool) -> None:
     if live and choice(list(by_name)).of(url_state.current()) != names:
         st.rerun()  # the next seed of the job has begun
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Curves over the epochs", width="content")
+        st.header("Curves over the epochs", width="content")
         axis = AXIS.show(st.segmented_control, "Epoch axis", url_state.current(), _AXES, label_visibility="collapsed")
     st.caption("  \n".join(describe(by_name[name]) for name in names))
     called = titles(folder)

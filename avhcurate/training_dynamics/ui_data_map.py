@@ -8,7 +8,7 @@ import streamlit as st
 
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.scores import SCORES
-from avhcurate.table.dataset_table import titles
+from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import service
 from avhcurate.training_dynamics.plots_data_map import COLORS, MOST_POINTS, data_map, downsampled
 from avhcurate.ui import regions

@@ -32,8 +32,10 @@ def html_table(heads: Sequence[str], rows: Iterable[str], *, tinted: bool = Fals
     """A table of heads, HTML already, and of `table_row`s; `tinted` sets cells apart and centres them."""
     head = "".join(f"<th>{one}</th>" for one in heads)
     look = "avh-table tinted" if tinted else "avh-table"
+    # Wider than the page it scrolls, also by the keys of whoever has no mouse.
     return (
-        f"{_CSS}<div class='{look}'><table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"{_CSS}<div class='{look}' role='group' aria-label='Table' tabindex='0'>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -27,7 +27,7 @@ def empty_state(
 ) -> None:
     """What is missing, the form that brings it, and the command that does so in a shell."""
     with st.container(border=True):
-        st.subheader(title, icon=f":material/{icon}:")
+        st.header(title, icon=f":material/{icon}:")
         st.markdown(story)
         if form:
             form()

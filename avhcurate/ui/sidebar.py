@@ -9,12 +9,12 @@ from avhcurate.curate import saved
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.table.dataset_table import DatasetTable, titles
+from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.head_notes import head_note
-from avhcurate.ui.run_accuracy import warn_of_chance
+from avhcurate.ui.run_accuracy import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
@@ -84,7 +84,7 @@ def _choose_data(
     if blind:
         return view, table
     if runs:
-        title = titles(folder)
+        title = run_titles(folder)
         st.selectbox(
             "Model run",
             list(runs),

@@ -11,6 +11,7 @@ from avhcurate.compare import run_pair
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.ui.regions import read_region
+from avhcurate.ui.run_accuracy import run_titles
 from tests.browser.pages import (
     TILES,
     chart,
@@ -47,7 +48,7 @@ def test_choosing_b_a_box_and_a_cell_bring_their_images(page, serve, root):
     own = table.run.name
     open_at(page, f"{serve(root)}/models?run={own}&models.part=scatter&models.b=twin-1")
     expect(page.get_by_text("No clear difference in accuracy")).to_be_visible()
-    choose(page, "models-b", "planted:other-2")
+    choose(page, "models-b", run_titles(table.dataset)["other-2"])
     expect(page.get_by_text("A is right more often")).to_be_visible()
     found = run_pair.compare_pair(table, own, "other-2")
 

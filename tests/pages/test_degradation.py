@@ -48,7 +48,7 @@ def test_the_page_shows_curves_spread_table_and_one_image(open_page, root, words
     assert "data:image/png;base64," in text
     assert "a typical one, whose AVH" in text
     assert len(grids(app)["Images whose AVH follows least"]["tiles"]) == 8
-    assert "60 images of run" in text
+    assert "60 images of avhcurate:digits" in text
 
 
 def test_the_words_are_those_of_the_figures(open_page, root, words, summary):
@@ -92,7 +92,7 @@ def test_another_degradation_of_the_run_can_be_looked_at(open_page, root, words,
     other = next(name for name in box.options if "jpeg" in name)
     box.select(other).run()
     assert asked(app, "degradation.made")
-    assert "40 images of run" in words(app)
+    assert "40 images of avhcurate:digits" in words(app)
 
 
 def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked):

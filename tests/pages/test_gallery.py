@@ -52,7 +52,7 @@ def test_tiles_come_in_the_order_of_the_score_with_labels_prediction_and_hsf(ope
 
 def test_filters_that_leave_nothing_say_how_to_go_on(open_gallery, demo):
     app = open_gallery(demo, where="avh > 1")
-    assert any("No sample matches" in heading.value for heading in app.subheader)
+    assert any("No sample matches" in heading.value for heading in app.header)
     app.button(key="gallery.clear").click().run()
     assert grid(app)["tiles"]
 

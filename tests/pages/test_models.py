@@ -1,5 +1,7 @@
 """The Models page without a browser: the table, every part about two runs, what a click does, and its empty states."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,16 @@ def test_the_table_has_every_run_with_its_n_and_intervals(open_page, two_runs, w
     assert "Simulated votes" in text
     assert "4 · AVH follows HSF in every model: holds." in text
     assert "5 · The norm does not follow HSF consistently" in text
+
+
+def test_runs_are_chosen_by_training_accuracy_and_what_they_learnt_from(open_page, trained_root, words):
+    app = open_page("models", trained_root)
+    options = app.multiselect(key="models.runs").options
+    learnt = re.compile(r"digits · cross-entropy · seed [01] · \d+\.\d % · learnt from some of these")
+    assert [bool(learnt.fullmatch(option)) for option in options].count(True) == 2
+    assert any(re.fullmatch(r"avhcurate:digits · 9\d\.\d %", option) for option in options)
+    assert sorted(app.selectbox(key="frame.run").options) == sorted(options)
+    assert "<small>10 classes · learnt from some of these</small>" in words(app)
 
 
 def test_runs_and_scores_come_from_the_address(open_page, two_runs, words, asked):

@@ -27,7 +27,7 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
     started = []
     monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append((argv, told["verb"])))
     app = open_page("quality", demo_root)
-    assert "not measured yet" in app.subheader[0].value
+    assert "not measured yet" in app.header[0].value
     app.button(key="quality.start").click().run()
     run = Workspace(demo_root).dataset("digits").run().root.name
     assert started == [(["quality", "digits", f"--model={run}"], "quality")]
@@ -117,7 +117,7 @@ def test_a_measure_takes_the_place_of_hsf_in_the_correlation_table_also_without_
 def test_a_damaged_record_keeps_no_dataset_from_opening(open_page, own_root):
     (own_root / "datasets" / "pets" / "quality" / "quality.json").write_text("{")
     app = open_page("quality", own_root)
-    assert "not measured yet" in app.subheader[0].value
+    assert "not measured yet" in app.header[0].value
 
 
 def test_where_no_image_can_be_read_the_page_says_so(open_page, unscored_root, words):

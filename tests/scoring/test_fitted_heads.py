@@ -25,9 +25,10 @@ from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.fitted_heads import FitSettings
 from avhcurate.scoring.service import score_dataset
-from avhcurate.table.dataset_table import open_table, titles
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.sample import inspect
+from avhcurate.table.titles import titles
 from avhcurate.training.cross_fitting import fit_head
 from avhcurate.training.linear_head import Samples
 from tests.fakes.datasets import add_dataset
