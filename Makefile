@@ -1,10 +1,11 @@
-# make app: the app on 127.0.0.1:8501 (PORT=... to change). make test: every check. Both need nothing but Python.
+# make app: the app on 127.0.0.1:8501 (PORT=... to change). make test: every check. make wheel: dist/*.whl, tried.
+# All need nothing but Python.
 PYTHON ?= python3
 PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check docs clean
+.PHONY: app demo install test lint types browser check docs wheel clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -52,5 +53,13 @@ $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e ".[test]"
 	touch $@
 
+# dist/*.whl and the sdist, and the wheel tried in an environment of its own: PYTHON=python3.13 make wheel.
+wheel: $(VENV)/tested
+	rm -rf dist build/wheel
+	$(BIN)/hatchling build -d dist
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install -q dist/*.whl
+	AVHCURATE_INSTALLED=build/wheel $(BIN)/python -m pytest -q tests/test_wheel.py
+
 clean:
-	rm -rf $(VENV) workspace build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

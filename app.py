@@ -1,9 +1,8 @@
 """The server: the Streamlit app with routes for images and rows of the grid. Run it with `streamlit run app.py`."""
 
-from pathlib import Path
-
 import streamlit as st
 
+from avhcurate.disk.app_files import PACKAGE
 from avhcurate.ui import grid_routes, image_routes
 from avhcurate.ui.own_hosts import only_own
 from avhcurate.ui.signin import only_signed_in
@@ -12,5 +11,5 @@ from avhcurate.ui.user_errors import show_user_error
 
 # `streamlit run` looks for this assignment and then serves what `app` is at the end.
 routes = [*image_routes.routes(), *grid_routes.routes()]
-app = st.App(Path(__file__).parent / "avhcurate" / "ui" / "main.py", routes=routes, on_script_error=show_user_error)
+app = st.App(PACKAGE / "ui" / "main.py", routes=routes, on_script_error=show_user_error)
 app = without_delay(only_own(only_signed_in(app)))

@@ -96,7 +96,8 @@ class File:
     def own(self) -> list[tuple[str, ...]]:
         """What it imports from the package: room, then file, for each."""
         names = [name.split(".") for name in self.imports()]
-        return [tuple(name[1:]) for name in names if name[0] == "avhcurate" and len(name) > 1]
+        own = [tuple(name[1:]) for name in names if name[0] == "avhcurate" and len(name) > 1]
+        return [name for name in own if name != ("__version__",)]
 
     @property
     def draws(self) -> bool:
@@ -263,7 +264,7 @@ def test_the_top_level_holds_what_such_projects_carry():
         *("app.py", "avhcurate", "pages", "tests", "data", "docs", "benchmarks", "requirements.txt", "pyproject.toml"),
         *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "Makefile", ".streamlit", ".ci", ".gitignore"),
         *("SECURITY.md", "CITATION.cff", "CODE_OF_CONDUCT.md", ".github", ".pre-commit-config.yaml", "mkdocs.yml"),
-        *("Dockerfile", "compose.yaml", ".dockerignore", "examples"),
+        *("Dockerfile", "compose.yaml", ".dockerignore", "examples", "hatch_build.py"),
     }
     assert names <= allowed
 

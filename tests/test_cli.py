@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.fakes.waiting import wait_until
+from tests.fakes.web import free_port
 
 
 @pytest.fixture
@@ -139,9 +140,7 @@ def test_without_a_verb_there_is_the_help(cli):
 
 
 def test_killing_serve_ends_the_server(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     def answers():
         with socket.socket() as caller:

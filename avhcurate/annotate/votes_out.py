@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow as pa
 
 from avhcurate.annotate.annotators import responses
 from avhcurate.disk.files import write_atomic, write_parquet
+from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.export.output import atomic_output
 from avhcurate.export.text import csv_text, json_text, text_file, write_items
@@ -78,7 +78,7 @@ def describe_votes(table: DatasetTable, format: str, number: int) -> dict[str, A
         "dataset_fingerprint": record.fingerprint,
         "classes": list(table.counter.classes),
         "votes": votes.model_dump(mode="json"),
-        "versions": {name: version(name) for name in ("avhcurate", "pyarrow")},
+        "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

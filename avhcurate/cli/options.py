@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from avhcurate import __version__
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -26,10 +27,24 @@ app = typer.Typer(
     name="avhcurate",
     help="See where humans and an image classifier disagree, and leave with a label file.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"avhcurate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None: ...
+
 
 WorkspaceOption = Annotated[
     Path | None, typer.Option("--workspace", help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].")

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from avhcurate.cli import options
+from avhcurate.disk.app_files import ROOT, SCRIPT
 from avhcurate.errors import CurateError
 
 #: Tells the server to answer other machines without a login (see `ui.own_hosts`, slow to import).
@@ -40,23 +41,20 @@ def serve(
     workspace: options.WorkspaceOption = None,
 ) -> None:
     """Open the app in the browser; beyond this machine only with a login."""
-    root = Path(__file__).parents[2]
-    if not (root / "app.py").exists():
-        raise CurateError("app.py is not beside the package: run `streamlit run app.py` in a checkout of the project")
-    secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), root)]
+    secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), ROOT)]
     _check_login(host, [file for file in secrets if file.is_file()], no_login=no_login)
     environment = {**os.environ, "AVHCURATE_WORKSPACE": str(options.open_workspace(workspace).root.absolute())}
     environment |= {_NO_LOGIN: "1"} if no_login else {}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    # -P: a module of the user's in this folder never takes the place of one of the server's.
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
     command += ["--server.address", host]
     command += ["--server.baseUrlPath", _checked(base_path)] if base_path.strip("/") else []
     command += [part for file in dict.fromkeys(secrets) for part in ("--secrets.files", str(file))]
     if until_input_ends:
-        raise SystemExit(_serve_until_input_ends([*command, "--server.headless", "true"], root, environment))
+        raise SystemExit(_serve_until_input_ends([*command, "--server.headless", "true"], environment))
     if os.name != "posix":
-        raise SystemExit(subprocess.call(command, cwd=root, env=environment))
+        raise SystemExit(subprocess.call(command, env=environment))
     # The server takes this process's place, so that what ends the one ends the other, whatever the signal.
-    os.chdir(root)
     os.execve(sys.executable, command, environment)
 
 
@@ -101,9 +99,9 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _serve_until_input_ends(command: list[str], root: Path, environment: dict[str, str]) -> int:
+def _serve_until_input_ends(command: list[str], environment: dict[str, str]) -> int:
     """Runs the server until standard input ends: its other end is closed, or the process that held it is gone."""
-    server = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL)
+    server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
     def stop_at_end() -> None:
         while sys.stdin.buffer.read(1024):

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from avhcurate.disk.app_files import CHECKOUT
 from avhcurate.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
 
@@ -78,10 +79,10 @@ def launch(
     stdin: int = subprocess.DEVNULL,
     **streams: Any,
 ) -> "subprocess.Popen[bytes]":
-    """A process of `python -m MODULE ARGV`, which finds this package whatever folder it runs in."""
-    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]))
+    """A process of `python -m MODULE ARGV`, which finds this package, whatever lies in the folder it runs in."""
+    paths = os.pathsep.join(filter(None, [str(CHECKOUT or ""), os.environ.get("PYTHONPATH", "")]))
     return subprocess.Popen(
-        [sys.executable, "-m", module, *argv],
+        [sys.executable, "-P", "-m", module, *argv],
         env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
         stdin=stdin,
         **streams,

@@ -119,6 +119,16 @@ def remove_leftovers(folder: Path) -> None:
             remove(path)
 
 
+def link(place: Path, file: Path) -> None:
+    """A link at `place` to a file; a copy where none can be made, as on Windows without the right to."""
+    try:
+        place.symlink_to(file)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(file, place)
+
+
 def remove(path: Path) -> None:
     """Removes a file, or a folder with all in it; nothing where there is none."""
     if path.is_dir() and not path.is_symlink():

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from avhcurate import __version__
+
 
 class WorkRecord(BaseModel):
     """What the record of every long work holds; `finished` and `seconds` are set when it is complete."""
@@ -31,7 +33,8 @@ def now() -> datetime:
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of Python, of this package and of `packages`."""
-    return {"python": platform.python_version()} | {name: version(name) for name in ("avhcurate", *packages)}
+    own = {"python": platform.python_version(), "avhcurate": __version__}
+    return own | {name: version(name) for name in packages}
 
 
 def settings_digest(settings: Any) -> str:

@@ -5,10 +5,10 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.export.coco import write_coco
@@ -110,6 +110,6 @@ def describe_export(table: DatasetTable, filters: Filters, format: str, count: i
         "weights_sha256": run.weights_sha256 if run else None,
         "training": table.training.name if table.training else None,
         "votes": votes.model_dump(mode="json") if votes else None,
-        "versions": {name: version(name) for name in ("avhcurate", "pyarrow")},
+        "versions": versions("pyarrow"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from avhcurate.disk.files import link
 from avhcurate.export.columns import batches
 from avhcurate.export.text import csv_text, safe_name, text_file
 from avhcurate.images.decoding import BrokenImage
@@ -60,7 +61,7 @@ def _write_files(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
         if (file := source.local_file(id)) is None:
             inside.append(id)
         else:
-            place.symlink_to(file)
+            link(place, file)
     for id, data in zip(inside, source.read(inside), strict=True):
         if isinstance(data, BrokenImage):
             yield id

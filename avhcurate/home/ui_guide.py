@@ -10,12 +10,12 @@ import streamlit as st
 
 from avhcurate.curate.label_files import relabel_from
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.app_files import PAGES
 from avhcurate.errors import CurateError
 from avhcurate.home import ui, ui_attach
 from avhcurate.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_upload
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.frame import Frame, announce, attempt
-from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.signin import who
 

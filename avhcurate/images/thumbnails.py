@@ -3,6 +3,7 @@
 import os
 import zlib
 from collections.abc import Mapping
+from io import RawIOBase
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ class ThumbnailStore:
         shard, position = divmod(id, SHARD)
         try:
             with open(self._path(shard), "rb", buffering=0) as stream:
-                return _read(stream.fileno(), position)
+                return _read(stream, position)
         except OSError:
             return None
 
@@ -72,16 +73,18 @@ class ThumbnailStore:
         return self.folder / f"{shard:06d}.thumbs"
 
 
-def _read(file: int, position: int) -> bytes | None:
+def _read(stream: RawIOBase, position: int) -> bytes | None:
     """One thumbnail of an open file, or None where the file does not hold what its entry says."""
-    if os.pread(file, len(_MAGIC), 0) != _MAGIC:
+    if stream.read(len(_MAGIC)) != _MAGIC:
         return None
-    entry = os.pread(file, _ENTRY.itemsize, len(_MAGIC) + position * _ENTRY.itemsize)
+    stream.seek(len(_MAGIC) + position * _ENTRY.itemsize)
+    entry = stream.read(_ENTRY.itemsize) or b""
     if len(entry) != _ENTRY.itemsize:
         return None
     start, length, checksum = np.frombuffer(entry, _ENTRY)[0].tolist()
     # A damaged entry may claim any length: never allocate more than the file holds.
-    if not length or start + length > os.fstat(file).st_size:
+    if not length or start + length > stream.seek(0, os.SEEK_END):
         return None
-    data = os.pread(file, length, start)
+    stream.seek(start)
+    data = stream.read(length) or b""
     return data if zlib.crc32(data) == checksum else None

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from avhcurate.curate import saved
+from avhcurate.disk.app_files import PAGES
 from avhcurate.map.points import MapPoints
 from avhcurate.map.store import MapFolder
 from avhcurate.map.ui import FAR, MAP_HASH_FUNCS, REGION, WINDOW, MapInView
@@ -90,7 +91,7 @@ def go_to_gallery() -> None:
     if st.session_state.pop(_GO, False):
         view = url_state.current()
         query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
-        st.switch_page(grid_actions.PAGES / "gallery.py", query_params=query)
+        st.switch_page(PAGES / "gallery.py", query_params=query)
 
 
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:

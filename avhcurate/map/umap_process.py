@@ -1,13 +1,13 @@
 """UMAP in its own process, which reports epochs and can be ended at any moment: the library cannot be cancelled."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
+from collections import deque
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,12 @@ def lay_out(rows: Path, *, options: dict[str, Any], progress: Progress) -> np.nd
     with tempfile.TemporaryFile() as errors:
         argv = [str(rows), str(out), json.dumps(options)]
         process = launch(argv, module=__name__, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        lines: deque[bytes] = deque()
+        reader = Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+        reader.start()
         try:
-            _follow(process, progress)
+            _follow(reader, lines, progress)
+            process.wait()
             if process.returncode < 0:
                 raise RuntimeError("the process of UMAP ended before it was done: was it killed for memory?")
             if process.returncode:
@@ -40,22 +44,20 @@ def lay_out(rows: Path, *, options: dict[str, Any], progress: Progress) -> np.nd
             return np.load(out)
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
+            reader.join()
+            process.stdout.close()  # type: ignore[union-attr]
             out.unlink(missing_ok=True)
 
 
-def _follow(process: "subprocess.Popen[bytes]", progress: Progress) -> None:
-    """Reports the epochs that the process prints until it ends."""
-    assert process.stdout is not None
-    os.set_blocking(process.stdout.fileno(), False)
-    while True:
+def _follow(reader: Thread, lines: deque[bytes], progress: Progress) -> None:
+    """Reports the epochs that the process prints, a line each, until it ends."""
+    while reader.is_alive() or lines:
         progress.check("cancelled while UMAP worked: the same command starts it again")
-        ended = process.poll() is not None
-        for epoch in (process.stdout.read() or b"").split():
-            progress.report(int(epoch), int(epoch), "")
-        if ended:
-            return
-        time.sleep(_POLL)
+        reader.join(_POLL)
+        while lines:
+            epoch = int(lines.popleft())
+            progress.report(epoch, epoch, "")
 
 
 class _Epochs:

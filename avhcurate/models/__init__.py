@@ -1,6 +1,6 @@
 """Networks by name: weights, last linear layer, preprocessing, and the engine that runs them."""
 
-from pathlib import Path
+from avhcurate.disk.app_files import ROOT
 
 #: DigitsNet's weights, made by `python -m avhcurate.training.digits`; here, because reading their hash needs no torch.
-DIGITS_WEIGHTS = Path(__file__).resolve().parents[2] / "data" / "digits_cnn.safetensors"
+DIGITS_WEIGHTS = ROOT / "data" / "digits_cnn.safetensors"

@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.app_files import PAGES
 from avhcurate.errors import CurateError
 
 #: Variable of the server with the origins whose pages may frame it (see `ui.own_hosts`).
 _FRAMES = "AVHCURATE_FRAMES"
 #: Where notebooks of this machine are served, whose pages may frame the app.
 _NOTEBOOKS = ("http://localhost:*", "http://127.0.0.1:*", "https://localhost:*", "https://127.0.0.1:*")
-_PAGES = Path(__file__).parents[2] / "pages"
 #: Seconds within which a server must answer.
 _START_LIMIT = 120.0
 
@@ -78,7 +78,7 @@ class AppServer:
 
 def app_address(workspace: Workspace, page: str, query: dict[str, str]) -> str:
     """The address of a page of the app, whose server is started unless this process has started it before."""
-    pages = sorted(path.stem for path in _PAGES.glob("*.py"))
+    pages = sorted(path.stem for path in PAGES.glob("*.py"))
     if page not in pages:
         raise CurateError(f"no page is called {page}: choose from {', '.join(pages)}")
     root = workspace.root.absolute()

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from avhcurate.disk.columns import listed
 from avhcurate.disk.download import Wanted, fetch_file
-from avhcurate.disk.files import write_atomic
+from avhcurate.disk.files import link, write_atomic
 from avhcurate.disk.jobs import Progress
 from avhcurate.disk.remote import RemoteError, open_http, patiently
 from avhcurate.errors import CurateError
@@ -270,7 +270,7 @@ def _link_files(name: HubName, folder: Path, target: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for file, file_name in zip(files, _file_names(files), strict=True):
-        (target / file_name).symlink_to((folder / file.path).absolute())
+        link(target / file_name, (folder / file.path).absolute())
     return target
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from avhcurate.data.trainings import TrainingFolder
+from avhcurate.disk.app_files import PAGES
 from avhcurate.scores import SCORES
 from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
@@ -22,7 +23,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_actions import PAGES, gallery_link, nothing_matches
+from avhcurate.ui.grid_actions import gallery_link, nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import explain_scores

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -11,6 +10,7 @@ import streamlit as st
 from avhcurate.curate.annotations import undo, user
 from avhcurate.curate.history import history_entries
 from avhcurate.data.annotation_log import ACTIONS
+from avhcurate.disk.app_files import PAGES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
@@ -28,7 +28,6 @@ from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 
-PAGES = Path(__file__).parents[2] / "pages"
 _UNDO = "Undoes your last tag, relabel or exclusion."
 
 

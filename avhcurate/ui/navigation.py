@@ -1,12 +1,12 @@
 """The navigation along the top: pages in four groups, the open one laid out and the others as menus."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-PAGES = Path(__file__).parents[2] / "pages"
+from avhcurate.disk.app_files import PAGES
+
 #: By group, in their order: file, title, icon and purpose of each page.
 GROUPS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "Look": (

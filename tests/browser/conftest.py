@@ -6,7 +6,6 @@ come to rest (`settled`), which Streamlit marks in the page.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.fakes.web import free_port
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -43,9 +44,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(script: str, **environment: str) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         log = tmp_path_factory.mktemp("server") / "log.txt"
         with open(log, "wb") as output:
             process = subprocess.Popen(

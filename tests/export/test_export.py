@@ -17,6 +17,7 @@ from torchvision.datasets import ImageFolder
 
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import link
 from avhcurate.errors import CurateError
 from avhcurate.export import FORMATS, export, export_bytes, hub
 from avhcurate.sources.service import import_dataset
@@ -307,3 +308,14 @@ def test_label_studio_keeps_a_column_whose_name_it_needs_itself(make_dataset, tm
     (task,) = json.loads((tmp_path / "out" / "tasks.json").read_text())
     assert task["data"]["sample_simulated"] == "by hand"
     assert "simulated" not in task["data"]
+
+
+def test_where_no_link_can_be_made_the_image_is_copied(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(1314, "A required privilege is not held by the client")
+
+    (tmp_path / "image.png").write_bytes(b"image")
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    link(tmp_path / "place.png", tmp_path / "image.png")
+    assert (tmp_path / "place.png").read_bytes() == b"image"
+    assert not (tmp_path / "place.png").is_symlink()

@@ -1,6 +1,7 @@
 """A web server over a folder, which fails as it is told."""
 
 import re
+import socket
 import threading
 import zlib
 from collections.abc import Iterator
@@ -9,6 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class Web:

@@ -1,0 +1,13 @@
+"""Where the app's own files lie: beside the package in a checkout, in it once it is installed from a wheel."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+#: The wheel carries `app.py`, `pages/`, `data/` and `.streamlit/` in here.
+_INSTALLED = PACKAGE / "_app"
+#: The folder that a checkout's package lies in; None for an installed one, which Python finds by itself.
+CHECKOUT = None if _INSTALLED.is_dir() else PACKAGE.parent
+ROOT = CHECKOUT or _INSTALLED
+#: What `streamlit run` serves, and the pages of the app.
+SCRIPT = ROOT / "app.py"
+PAGES = ROOT / "pages"
