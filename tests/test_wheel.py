@@ -53,8 +53,8 @@ def built(folder: Path) -> Path:
     subprocess.run([*hatchling, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
     (sdist,) = folder.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder / "source", filter="data")
-    (source,) = (folder / "source").iterdir()
+        archive.extractall(folder, filter="data")
+    (source,) = (path for path in folder.iterdir() if path.is_dir())
     subprocess.run([*hatchling, "-t", "wheel"], cwd=source, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
@@ -77,6 +77,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
     pip = [sys.executable, "-m", "pip", "--python", str(place), "install", "-q", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--no-compile", str(request.getfixturevalue("wheel"))], check=True)
     return place / PROGRAMS
+
+
+def test_the_sdist_holds_every_file_of_the_repository(wheel):
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    source = wheel.parent / f"avhcurate-{__version__}"
+    assert [name for name in listed.stdout.splitlines() if not (source / name).exists()] == []
 
 
 def test_the_wheel_holds_the_package_and_the_app(wheel):

@@ -38,7 +38,7 @@ def import_(
     from avhcurate.data import background
     from avhcurate.sources import class_list
     from avhcurate.sources.service import import_dataset
-    from avhcurate.table.logs import open_logs
+    from avhcurate.table.logs import open_response_log
 
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = options.open_workspace(workspace)
@@ -48,7 +48,7 @@ def import_(
         folder = import_dataset(
             space, name, source, **columns, votes=votes, root=root, classes=names, force=force, progress=progress
         )
-    open_logs(space)
+    open_response_log(space)
     options.print_dataset(folder, as_json=as_json)
 
 

@@ -25,12 +25,12 @@ def demo(
     The same call again resumes: finished steps are not repeated.
     """
     from avhcurate.sources.demo import prepare_demo
-    from avhcurate.table.logs import open_logs
+    from avhcurate.table.logs import open_response_log
 
     space = options.open_workspace(workspace)
     with options.job(space, "demo", "digits") as progress:
         folder = fill_pages(space, progress) if full else prepare_demo(space, progress=progress)
-    open_logs(space)
+    open_response_log(space)
     options.print_dataset(folder)
     more = [] if full else ["avhcurate demo --full"]
     print("\nNow try:", "avhcurate serve", *more, "avhcurate correlate digits", "avhcurate disagree digits", sep="\n  ")

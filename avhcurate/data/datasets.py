@@ -18,6 +18,7 @@ from avhcurate.data.trainings import TrainingFolder
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.folders import RecordFolder
 from avhcurate.disk.provenance import versions
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
 from avhcurate.images.source import ImageSource
 from avhcurate.images.thumbnails import ThumbnailStore
@@ -54,7 +55,7 @@ class ListColumn(BaseModel):
     missing: int = 0
 
 
-class DatasetRecord(BaseModel):
+class DatasetRecord(StoredRecord):
     """The record of a dataset, `dataset.json`; written last, so that a dataset is whole or absent."""
 
     name: str

@@ -18,6 +18,7 @@ from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord, now
+from avhcurate.disk.schema import SCHEMA_VERSION
 from avhcurate.stats.epoch_scores import NEEDED, EpochScores
 
 #: Metrics of each held-out sample at an evaluation, float32 but for the first, a bool; NaN where not defined.
@@ -224,7 +225,12 @@ def _overall(evaluation: EpochEval) -> dict[str, Any]:
     names = ("seconds", "learning_rate", "train_loss", "train_accuracy")
     values = {name: getattr(evaluation, name) for name in names}
     course = {name: None if value is None or math.isnan(value) else float(value) for name, value in values.items()}
-    place = {"epoch": float(evaluation.epoch), "step": int(evaluation.step), "n": int(labelled.sum())}
+    place = {
+        "schema_version": SCHEMA_VERSION,
+        "epoch": float(evaluation.epoch),
+        "step": int(evaluation.step),
+        "n": int(labelled.sum()),
+    }
     return place | course | {"accuracy": means.pop("correct")} | means
 
 

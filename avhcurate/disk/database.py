@@ -7,12 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from avhcurate.disk.room import is_full
+from avhcurate.disk.migration import bring_up_to_date
+from avhcurate.disk.room import can_write
 from avhcurate.errors import CurateError
 
 
 def open_engine(url: str) -> sa.Engine:
-    """An engine whose database answers; `CurateError` with the next step when its driver or the server is missing."""
+    """An engine of a database that answers and has the tables of this version; it is migrated where it is older.
+
+    `CurateError` with the next step when its driver or the server is missing, or a newer version has written it.
+    """
     try:
         engine = sa.create_engine(url)
     except (ImportError, sa.exc.ArgumentError) as problem:
@@ -26,13 +30,16 @@ def open_engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "checkout", _connect_again)
     try:
         engine.connect().close()
-        engine.dispose()  # the caller may have settings to make on each connection
     except sa.exc.OperationalError as problem:
         where = engine.url.render_as_string(hide_password=True)
         reason = str(problem.orig).strip().splitlines()[0]
         raise CurateError(
             f"the database {where} cannot be opened ({reason}): is it running, and the name right?"
         ) from problem
+    try:
+        bring_up_to_date(engine)
+    finally:
+        engine.dispose()  # the caller may have settings to make on each connection
     return engine
 
 
@@ -59,7 +66,7 @@ class AppendOnlyLog:
 
     def __init__(self, url: str, table: sa.Table, repeated: tuple[str, ...]) -> None:
         self._table, self._repeated = table, repeated
-        self.engine = open_log(url, table.metadata)
+        self.engine = open_log(url)
 
     def version(self, dataset: str) -> int:
         """Number of the newest entry, 0 when there is none: changes whenever the state may have."""
@@ -103,46 +110,24 @@ class AppendOnlyLog:
         return row
 
 
-def open_log(url: str, metadata: sa.MetaData) -> sa.Engine:
-    """An engine for append-only tables, which are made where the database lacks them."""
+def open_log(url: str) -> sa.Engine:
+    """An engine for append-only tables."""
     engine = open_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
-    create_missing(engine, metadata)
     return engine
 
 
-def create_missing(engine: sa.Engine, metadata: sa.MetaData) -> None:
-    """Makes the tables and indices that the database lacks; several processes may do so at once."""
-    if not _missing(engine, metadata):
-        return  # a full disk can still be read
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(_ONE_AT_A_TIME)  # "if not exists" alone does not keep two apart there
-        for table in metadata.sorted_tables:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-
-
-def _missing(engine: sa.Engine, metadata: sa.MetaData) -> bool:
-    inspector = sa.inspect(engine)
-    there = {(table, index["name"]) for table in inspector.get_table_names() for index in inspector.get_indexes(table)}
-    there |= {(table, None) for table in inspector.get_table_names()}
-    needed = {(table.name, index.name) for table in metadata.sorted_tables for index in table.indexes}
-    return not there.issuperset(needed | {(table.name, None) for table in metadata.sorted_tables})
-
-
 def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> sqlite3.Connection:
-    """A connection; on a full disk, where not even a reader finds room for its index of the log, one to read only."""
+    """A connection; where nothing can be written, not even a reader's index of the log, one to read only."""
     connection = sqlite3.connect(*arguments, **options)
     path = Path(str(arguments[0]))
     try:
         connection.execute("SELECT count(*) FROM sqlite_master")
-    except sqlite3.OperationalError:  # "disk is full" or, from its shared memory, "disk I/O error"
+    except sqlite3.OperationalError:  # "disk is full", "unable to open" or, from its shared memory, "disk I/O error"
         connection.close()
         log = path.with_name(f"{path.name}-wal")
-        if not is_full(path.parent) or (log.exists() and log.stat().st_size):
+        if can_write(path.parent) or not path.exists() or (log.exists() and log.stat().st_size):
             raise
         # Nothing is in the log and nobody can write: the file alone is the whole truth.
         record.info["read_only"] = 0
@@ -151,7 +136,7 @@ def _connect_sqlite(_: Any, record: Any, arguments: list[Any], options: dict[str
 
 
 def can_only_read(record: Any) -> bool:
-    """Whether a connection's record in the pool is of one that a full disk lets read only."""
+    """Whether a connection's record in the pool is of one that a full or write-protected disk lets read only."""
     return "read_only" in record.info
 
 
@@ -162,9 +147,6 @@ def _connect_again(_: Any, record: Any, __: Any) -> None:
         if record.info["read_only"] > 1:
             del record.info["read_only"]
             raise sa.exc.DisconnectionError
-
-
-_ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('avhcurate.create', 0))")
 
 
 def _configure_sqlite(connection: Any, record: Any) -> None:

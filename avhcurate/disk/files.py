@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
 
 #: This machine in temporary names: a process number means something on its own machine only.
@@ -63,7 +63,7 @@ def write_array(path: Path, array: np.ndarray) -> None:
     write_atomic(path, stream.getvalue())
 
 
-def write_json(path: Path, record: BaseModel) -> None:
+def write_json(path: Path, record: StoredRecord) -> None:
     """Writes a record as indented JSON, whole or not at all."""
     write_atomic(path, record.model_dump_json(indent=2) + "\n")
 

@@ -11,17 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from avhcurate.disk.files import replacing, write_json, write_parquet, write_tables
 from avhcurate.disk.provenance import Provenance, WorkRecord
+from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
 
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
-_SECONDS = b"seconds"
+_SECONDS, _VERSION = b"seconds", b"schema_version"
 
-Record = TypeVar("Record", bound=BaseModel)
+Record = TypeVar("Record", bound=StoredRecord)
 Work = TypeVar("Work", bound=WorkRecord)
 Sharded = TypeVar("Sharded", bound=Provenance)
 
@@ -31,7 +32,7 @@ class RecordFolder(Generic[Record]):
 
     #: The record's file and type; what the folder is called in a message, and what makes it again.
     FILE: ClassVar[str]
-    KIND: ClassVar[type[BaseModel]]
+    KIND: ClassVar[type[StoredRecord]]
     WHAT: ClassVar[str]
     AGAIN: ClassVar[str]
 
@@ -47,10 +48,12 @@ class RecordFolder(Generic[Record]):
 
     @property
     def record(self) -> Record:
-        """The record as it is on disk now."""
+        """The record as it is on disk now; one of a newer version is refused."""
         path = self.root / self.FILE
         try:
             return self.KIND.model_validate_json(path.read_bytes())  # type: ignore[return-value]
+        except NewerVersion as problem:
+            raise NewerVersion(f"the record of {self.WHAT} {self.name!r}", problem.version) from problem
         except (OSError, ValidationError) as problem:
             raise CurateError(
                 f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): {self.AGAIN}"
@@ -127,13 +130,19 @@ class ShardedFolder(ResultFolder[Sharded]):
 
     def write_shard(self, shard: int, scores: pa.Table, *, seconds: float) -> None:
         """Commits the rows of a shard's samples; `seconds` is what it took."""
-        write_parquet(self._shard_path(shard), scores.replace_schema_metadata({_SECONDS: repr(seconds)}))
+        about = {_SECONDS: repr(seconds), _VERSION: str(SCHEMA_VERSION)}
+        write_parquet(self._shard_path(shard), scores.replace_schema_metadata(about))
 
     def has_shard(self, shard: int) -> bool:
         return self._shard_path(shard).exists()
 
     def shard(self, shard: int) -> pa.Table:
-        return pq.read_table(self._shard_path(shard)).replace_schema_metadata(None)
+        """The rows of a shard; one of a newer version is refused."""
+        table = pq.read_table(self._shard_path(shard))
+        version = int((table.schema.metadata or {}).get(_VERSION, SCHEMA_VERSION))
+        if version > SCHEMA_VERSION:
+            raise NewerVersion(f"shard {shard} of {self.WHAT} {self.name!r}", version)
+        return table.replace_schema_metadata(None)
 
     def shard_seconds(self, shard: int) -> float:
         return float(pq.read_schema(self._shard_path(shard)).metadata[_SECONDS])

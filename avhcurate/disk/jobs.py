@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError
 
 from avhcurate.disk.files import write_json
 from avhcurate.disk.room import full_disk
+from avhcurate.disk.schema import NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
 
 State = Literal["starting", "running", "done", "failed", "cancelled", "interrupted"]
@@ -60,7 +61,7 @@ class Progress:
 SILENT = Progress()
 
 
-class JobRecord(BaseModel):
+class JobRecord(StoredRecord):
     """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
 
     `cwd` is the folder from which the paths in `argv` count.
@@ -69,7 +70,7 @@ class JobRecord(BaseModel):
     id: str
     verb: str
     dataset: str = ""
-    argv: list[str] = []
+    argv: list[str] = Field(default_factory=list)
     cwd: str = ""
     state: State = "starting"
     done: int = 0
@@ -116,10 +117,13 @@ class Jobs:
         write_json(self.folder(record.id) / "progress.json", record)
 
     def read(self, job: str) -> JobRecord | None:
-        """The job's record with its state put right: work whose process is gone is `interrupted`."""
+        """The job's record with its state put right: work whose process is gone is `interrupted`.
+
+        None for one that cannot be read or is of a newer version: what a job has made says so itself.
+        """
         try:
             record = JobRecord.model_validate_json((self.folder(job) / "progress.json").read_bytes())
-        except (OSError, ValidationError):
+        except (OSError, ValidationError, NewerVersion):
             return None
         fresh = record.state == "starting" and time.time() - record.started < _START_LIMIT
         if record.active and not fresh and not self._lock_is_held():

@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import Field
 
 from avhcurate import __version__
+from avhcurate.disk.schema import StoredRecord
 
 
-class WorkRecord(BaseModel):
+class WorkRecord(StoredRecord):
     """What the record of every long work holds; `finished` and `seconds` are set when it is complete."""
 
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict)
     finished: datetime | None = None
     seconds: float | None = None
 

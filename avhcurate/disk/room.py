@@ -1,6 +1,7 @@
 """Room on the disk: looked at before long work, and a full disk told in one line."""
 
 import errno
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -23,6 +24,11 @@ def check_room(folder: Path, needed: int, what: str, *, instead: str = "") -> No
 def is_full(folder: Path) -> bool:
     """Whether the disk of a folder has less than a megabyte left."""
     return shutil.disk_usage(folder).free < 1 << 20
+
+
+def can_write(folder: Path) -> bool:
+    """Whether files can be written in a folder: its disk is neither full nor write-protected."""
+    return os.access(folder, os.W_OK) and not is_full(folder)
 
 
 def full_disk(error: BaseException) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.disk import files
+from avhcurate.disk.schema import SCHEMA_VERSION
 from avhcurate.errors import CurateError
 
 #: The manifest within a folder; a folder without it is not an export.
@@ -47,7 +48,7 @@ def atomic_output(out: Path, *, folder: bool, force: bool) -> Iterator[Output]:
 
 def manifest_text(record: Mapping[str, Any]) -> str:
     """A manifest as indented JSON."""
-    return json.dumps(record, indent=2) + "\n"
+    return json.dumps({"schema_version": SCHEMA_VERSION} | dict(record), indent=2) + "\n"
 
 
 def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:

@@ -132,7 +132,7 @@ class HeadFitting:
             head, choice = fit_head(samples, seed=self.settings.seed, check=self.check)
             write_json(path, choice)
             self.run.write_head(head.class_weights, head.bias, fold)
-        return PenaltyChoice.model_validate_json(path.read_bytes()).model_dump()
+        return PenaltyChoice.model_validate_json(path.read_bytes()).model_dump(exclude={"schema_version"})
 
 
 def scores_by_head(

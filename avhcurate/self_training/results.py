@@ -69,7 +69,7 @@ def table(folder: SelfTrainingFolder) -> pd.DataFrame:
     A share is the columns `accuracy, accuracy_low, accuracy_high, accuracy_n`, so also `precision`, `recall`, `ece`;
     `empty_classes` is a list of names. The overlaps are in `overlaps`.
     """
-    reports = (folder.report(number).model_dump(exclude={"overlaps"}) for number in folder.rounds())
+    reports = (folder.report(number).model_dump(exclude={"overlaps", "schema_version"}) for number in folder.rounds())
     frame = pd.DataFrame([_flat(report, _SHARES) for report in reports])
     if frame.empty:
         return frame

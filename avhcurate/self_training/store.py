@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from avhcurate.disk.files import write_json, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
 
 #: Columns of whole numbers that may be missing.
@@ -97,7 +98,7 @@ class Overlap(BaseModel):
     only_theirs: Share
 
 
-class RoundReport(BaseModel):
+class RoundReport(StoredRecord):
     """Metrics of one round. Round 0 trains on the source alone and selects nothing.
 
     In a later round, `portion` to `overlaps` are about the selection from the outputs of the network of the round
@@ -118,14 +119,14 @@ class RoundReport(BaseModel):
     selected: int = 0
     changed: int = 0
     left_out: int = 0
-    empty_classes: list[str] = []
+    empty_classes: list[str] = Field(default_factory=list)
     precision: Share = Share(n=0)
     recall: Share = Share(n=0)
     mean_avh: float | None = None
     mean_confidence: float | None = None
     mean_avc: float | None = None
     mean_norm: float | None = None
-    overlaps: list[Overlap] = []
+    overlaps: list[Overlap] = Field(default_factory=list)
     accuracy: Share = Share(n=0)
     mean_accuracy: float | None = None
     mean_accuracy_low: float | None = None

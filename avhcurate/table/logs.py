@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
-from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.saved_log import SavedLog
 from avhcurate.data.workspace import Workspace
 from avhcurate.votes.log import ResponseLog
@@ -24,13 +23,6 @@ def open_response_log(workspace: Workspace) -> ResponseLog:
     return _shared(ResponseLog, *_url_and_file(workspace))
 
 
-def open_logs(workspace: Workspace) -> ResponseLog:
-    """The response log of a database that has the tables of every log, for what concerns all of them."""
-    AnnotationLog(database_url(workspace))
-    open_saved(workspace)
-    return open_response_log(workspace)
-
-
 @lru_cache(maxsize=16)
 def _shared(log: Callable[[str], _Log], url: str, _file: int) -> _Log:
     return log(url)
@@ -41,7 +33,8 @@ def _url_and_file(workspace: Workspace) -> tuple[str, int]:
     url, path = database_url(workspace), workspace.annotations_path
     if not url.endswith(str(path)):
         return url, 0
-    path.touch()
+    if not path.exists():
+        path.touch()
     return url, path.stat().st_ino
 
 

@@ -10,7 +10,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
-from avhcurate.table.logs import open_logs, open_saved
+from avhcurate.table.logs import open_response_log, open_saved
 from avhcurate.table.renaming import finish_renaming
 from avhcurate.votes.named_rows import count_rows, delete_rows
 
@@ -53,7 +53,7 @@ def people_work(workspace: Workspace, name: str) -> PeopleWork:
             raise
         votes = None  # a damaged dataset can be removed
     saved = open_saved(workspace)
-    rows = count_rows(open_logs(workspace), name)
+    rows = count_rows(open_response_log(workspace), name)
     return PeopleWork(
         attached_votes=votes.total if votes and not votes.simulated else 0,
         answers=rows.answers,
@@ -73,7 +73,7 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
     with Jobs(workspace.root).idle(), workspace.lock(name):
         folder = workspace.dataset(name)
         given = _given_source(workspace, folder)
-        delete_rows(open_logs(workspace), name)
+        delete_rows(open_response_log(workspace), name)
         _discard(workspace, folder.root, name)
         for path in [*(workspace.root / "cache").glob(f"{name}-*-*"), *([given] if given else [])]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -7,21 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace, check_name
 from avhcurate.disk.files import write_atomic, write_json
 from avhcurate.disk.jobs import Jobs
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
-from avhcurate.table.logs import open_logs
+from avhcurate.table.logs import open_response_log
 from avhcurate.votes.named_rows import has_rows, rename_rows
 
 #: Fields by which records of results name a dataset.
 _FIELDS = {"training.json": ("dataset", "held_out", "recorded"), "self-training.json": ("source", "target")}
 
 
-class Renaming(BaseModel):
+class Renaming(StoredRecord):
     """A renaming under way, in `datasets/.renaming.json` from before its first step to after its last."""
 
     old: str
@@ -40,7 +39,7 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
         workspace.dataset(old)
         if new in workspace.names() or (workspace.datasets / new).exists():
             raise CurateError(f"there is a dataset {new!r} already: choose another name")
-        if has_rows(open_logs(workspace), new):
+        if has_rows(open_response_log(workspace), new):
             raise CurateError(
                 f"the database holds votes or decisions about an earlier dataset {new!r}: choose another name"
             )
@@ -95,7 +94,7 @@ def _finish(workspace: Workspace) -> None:
         _rename_in_records(workspace, old, new)
         _rename_in_jobs(workspace, old, new)
         _rename_in_cache(workspace, old, new)
-        rename_rows(open_logs(workspace), old, new)
+        rename_rows(open_response_log(workspace), old, new)
         os.rename(source, target)
     folder = DatasetFolder(target)
     folder.write_record(folder.record.model_copy(update={"name": new}))

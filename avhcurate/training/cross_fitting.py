@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 from torch import Tensor
 
+from avhcurate.disk.schema import StoredRecord
 from avhcurate.models.runtime import one_thread
 from avhcurate.stats.folds import stratified_folds
 from avhcurate.training.linear_head import Objective, Samples
@@ -35,7 +35,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-class PenaltyChoice(BaseModel):
+class PenaltyChoice(StoredRecord):
     """The penalty chosen, and the mean cross-entropy of the samples held out to choose it; None where none could be."""
 
     strength: float

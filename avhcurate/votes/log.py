@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from avhcurate.disk.database import can_only_read, create_missing, open_engine
+from avhcurate.disk.database import can_only_read, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, METADATA, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
+from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.votes.responses import Design
 
 #: A dataset's newest entry of each log, in their order: changes whenever anything was written.
@@ -74,7 +74,6 @@ class ResponseLog:
         self._writing = threading.Lock()
         self._columns: dict[str, ResponseColumns] = {}
         self._reading = threading.Lock()
-        create_missing(self._writer, METADATA)
 
     @contextmanager
     def transaction(self, dataset: str) -> Iterator["LogTransaction"]:

@@ -1,4 +1,4 @@
-"""A full disk is told in one line, what is there can still be read, and nothing is lost."""
+"""A full or write-protected disk is told in one line, what is there can still be read, and nothing is lost."""
 
 import gc
 import shutil
@@ -13,18 +13,27 @@ from avhcurate.errors import CurateError
 from avhcurate.table import logs
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from tests.fakes.old_workspace import TAG, UNVERSIONED, unpack
 
 
 @pytest.fixture
-def full_disk(own_demo_root, tmp_path):
-    """A workspace with the digits on a disk of its own, and a function that fills it up or makes room."""
+def disk(tmp_path):
+    """The folder of a small disk of its own."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def full_disk(own_demo_root, disk):
+    """A workspace with the digits on it, and a function that fills it up or makes room."""
+    place = disk
     shutil.copytree(own_demo_root, place / "workspace")
-    logs.open_logs(Workspace(place / "workspace"))
+    logs.open_response_log(Workspace(place / "workspace"))
     logs._shared.cache_clear()  # as a process that starts now
     gc.collect()
 
@@ -36,8 +45,7 @@ def full_disk(own_demo_root, tmp_path):
                 while True:
                     stream.write(bytes(4096))
 
-    yield place / "workspace", fill
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    return place / "workspace", fill
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,22 @@ def test_reading_works_on_a_full_disk_and_writing_once_there_is_room(cli, full_d
     assert cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root).code == 0
     table.refresh()
     assert table.count(Filters(tags=("odd",))) == 2
+
+
+@pytest.mark.parametrize("unversioned", [True, False])
+def test_reading_works_on_a_write_protected_disk(cli, disk, unversioned):
+    root = unpack(UNVERSIONED, disk / "workspace")
+    if not unversioned:
+        logs.open_response_log(Workspace(root))
+    logs._shared.cache_clear()  # closes the database
+    gc.collect()
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert cli("correlate", "digits", "--workspace", root).code == 0
+    assert TAG in cli("history", "digits", "--workspace", root).out
+    assert open_table(Workspace(root), "digits").count(Filters(tags=(TAG,))) == 3
+    ended = cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root)
+    assert ended.code == 2
+    assert "write-protected" in ended.err
 
 
 def test_work_without_room_is_refused_before_it_begins(tmp_path):

@@ -19,7 +19,7 @@ from avhcurate.disk.files import write_json
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
-from avhcurate.table.logs import open_logs
+from avhcurate.table.logs import open_response_log
 from avhcurate.table.removal import people_work, remove_dataset, remove_result
 from avhcurate.table.renaming import rename_dataset
 from avhcurate.votes.attach import attach
@@ -41,7 +41,7 @@ def fill(workspace):
     annotate(table, [1], "tag", "odd", who="ann")
     saved.save_set(workspace, "pets", "few", [0], who="ann")
     saved.save_view(workspace, "pets", "all", {"dataset": "pets", "bin": "1"}, "gallery", who="ann")
-    with open_logs(workspace).transaction("pets") as log:
+    with open_response_log(workspace).transaction("pets") as log:
         log.connection.execute(RESPONSES.insert().values(ANSWER))
     training = folder.root / "training" / "t1" / "training.json"
     training.parent.mkdir(parents=True)
@@ -199,7 +199,7 @@ def test_renaming_and_removing_on_every_database(workspace, database, monkeypatc
     rename_dataset(workspace, "pets", "animals")
     check(workspace, "animals")
     remove_dataset(workspace, "animals")
-    with open_logs(workspace).transaction("animals") as log:
+    with open_response_log(workspace).transaction("animals") as log:
         for table in ("events", "event_samples", "saved", "saved_members", "ballots"):
             assert log.connection.execute(sa.text(f"SELECT count(*) FROM {table}")).scalar_one() == 0
 

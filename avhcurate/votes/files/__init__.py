@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.disk.arrays import read_npy
+from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
 from avhcurate.votes.files.imagenetv2 import is_imagenetv2, sheet_of_hits
@@ -84,4 +85,9 @@ def _manifest_says_simulated(path: Path) -> bool:
         manifest = json.loads(path.with_name(path.name + ".manifest.json").read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(manifest, dict) and manifest.get("simulated") is True
+    if not isinstance(manifest, dict):
+        return False
+    version = manifest.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise NewerVersion(f"the manifest of {path.name}", version)
+    return manifest.get("simulated") is True
