@@ -20,6 +20,19 @@ MOST_GROUPS = 10
 _NAMED = 40
 #: Ten hues that are told apart on light and on dark.
 _PALETTE = (*SERIES[:4], "#e0a800", "#d6336c", "#66a80f", "#1098ad", "#9c6644", "#7c87f5")
+#: Of each colour, so that groups are told apart without it; the diamond is left to class weights.
+_SYMBOLS = (
+    "circle",
+    "square",
+    "triangle-up",
+    "x",
+    "cross",
+    "star",
+    "triangle-down",
+    "pentagon",
+    "hourglass",
+    "hexagram",
+)
 #: A class weight, distinct from every sample; its white edge shows it on a dark page.
 _WEIGHT = "#343a40"
 _HEIGHT = 640
@@ -122,8 +135,13 @@ def points(
     if by.without is not None:
         add(np.flatnonzero(shades < 0), by.without[0], color=by.without[1])
     for index, (name, color) in enumerate(by.entries):
-        add(np.flatnonzero(shades == index), name, color=color)
+        add(np.flatnonzero(shades == index), name, color=color, symbol=_symbol(index))
     return figure
+
+
+def _symbol(group: int) -> str:
+    """The symbol of a group; those without a colour of their own have the first."""
+    return _SYMBOLS[group] if group < len(_SYMBOLS) else _SYMBOLS[0]
 
 
 def cells(
@@ -151,7 +169,7 @@ def cells(
             z = np.where(inside, shades, np.nan).astype(np.float32)
             figure.add_heatmap(x=x, y=y, z=z, opacity=opacity, showscale=bar, **look)
     for name, color in entries:
-        marker = {"color": color, "size": 9}
+        marker = {"color": color, "size": 9, "symbol": "square"}
         figure.add_scatter(x=[None], y=[None], mode="markers", name=name, marker=marker, hoverinfo="skip")
     return figure
 
@@ -163,11 +181,11 @@ def _plain_steps(entries: Sequence[tuple[str, str]]) -> list[tuple[float, str]]:
     return ends or [(0.0, GREY), (1.0, GREY)]
 
 
-def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str]) -> None:
-    """The class weights (K, 2) as diamonds; few of them carry their names."""
+def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str]) -> bool:
+    """The class weights (K, 2) as diamonds; returns whether they carry their names, as few of them do."""
     placed = np.flatnonzero(np.isfinite(places).all(axis=1))
     if not len(placed):
-        return
+        return False
     opaque = {"marker": {"opacity": 1}}
     # Points of WebGL lie above all others, so these are such points too.
     figure.add_scattergl(
@@ -182,11 +200,35 @@ def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str
         selected=opaque,
         unselected=opaque,
     )
-    box = {"borderpad": 2, "bgcolor": _WEIGHT, "bordercolor": "white", "font": {"size": 12, "color": "white"}}
-    box |= {"opacity": 0.9, "yshift": 17, "showarrow": False, "captureevents": False}
-    for index in placed.tolist() if len(placed) <= _NAMED else ():
-        text = escape(_short(names[index] if index < len(names) else str(index)))
-        figure.add_annotation(x=float(places[index, 0]), y=float(places[index, 1]), text=text, **box)
+    few = len(placed) <= _NAMED
+    for index in placed.tolist() if few else ():
+        _name(figure, places[index], names[index] if index < len(names) else str(index), above=17)
+    return few
+
+
+def add_group_names(figure: go.Figure, x: np.ndarray, y: np.ndarray, groups: np.ndarray, names: Sequence[str]) -> None:
+    """The name of each group, the first `MOST_GROUPS`, at the median of its points (n,)."""
+    for index, name in enumerate(names[:MOST_GROUPS]):
+        inside = groups == index
+        if inside.any():
+            _name(figure, (np.median(x[inside]), np.median(y[inside])), name)
+
+
+def _name(figure: go.Figure, place: Sequence[float] | np.ndarray, text: str, *, above: int = 0) -> None:
+    """Writes a name on the map."""
+    figure.add_annotation(
+        x=float(place[0]),
+        y=float(place[1]),
+        text=escape(_short(text)),
+        yshift=above,
+        showarrow=False,
+        captureevents=False,
+        opacity=0.9,
+        borderpad=2,
+        bgcolor=_WEIGHT,
+        bordercolor="white",
+        font={"size": 12, "color": "white"},
+    )
 
 
 def _short(name: str, most: int = 18) -> str:

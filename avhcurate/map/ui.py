@@ -42,6 +42,8 @@ FAR = 1e6
 _EXACT = 1 << 24
 #: Characters of the name of what colours.
 _LONGEST = 40
+#: Colours that are of classes, whose names the map carries.
+_OF_CLASSES = ("label", "predicted")
 #: In the legend, all groups without a colour of their own.
 _REST = "others"
 _CHART, _LISTENER = "map.chart", "map.listener"
@@ -208,7 +210,10 @@ def chart(page: Opened, shown: MapInView) -> None:
     colours = _colours(drawing, shown)
     value = shown.title if isinstance(colours, Scale) else ""
     figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours, region)
-    plots.add_class_weights(figure, shown.folder.class_weights(), page.table.classes)
+    named = plots.add_class_weights(figure, shown.folder.class_weights(), page.table.classes)
+    if shown.color in _OF_CLASSES and not named:
+        inside = drawing.inside
+        plots.add_group_names(figure, inside.x, inside.y, inside.shades, inside.names)
     plots.framed(
         figure,
         window,

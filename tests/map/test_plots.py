@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from avhcurate.map.plots import Legend, Scale, add_class_weights, cells, fold, framed, group_colors, points, scale_of
+from avhcurate.map.plots import (
+    Legend,
+    Scale,
+    add_class_weights,
+    add_group_names,
+    cells,
+    fold,
+    framed,
+    group_colors,
+    points,
+    scale_of,
+)
 from avhcurate.ui.chart_style import EASY, HARD, ramp
 
 X, Y = np.arange(6, dtype=float), np.arange(6, dtype=float) ** 2
@@ -30,6 +41,16 @@ def test_points_lie_where_they_should_in_the_colour_of_their_group():
     said = {trace.name: (trace.marker.color, trace.customdata[:, 0].tolist()) for trace in figure.data}
     ids = {"none (1)": ("grey", [103]), "cat (2)": ("red", [100, 104]), "dog (3)": ("blue", [101, 102, 105])}
     assert said == ids
+
+
+def test_groups_are_told_apart_without_their_colour():
+    groups = np.arange(6)
+    figure = points(X, Y, CUSTOM, groups, Legend([(str(group), "red") for group in range(12)]))
+    symbols = [trace.marker.symbol for trace in figure.data]
+    assert len(set(symbols[:10])) == 10
+    assert symbols[10:] == symbols[:1] * 2  # grey together
+    add_group_names(figure, X, Y, np.array([0, 0, 0, 1, 1, -1]), ["cat", "dog", "cow"])
+    assert {note.text: (note.x, note.y) for note in figure.layout.annotations} == {"cat": (1, 1), "dog": (3.5, 12.5)}
 
 
 def test_points_outside_the_region_are_dimmed():
