@@ -53,7 +53,8 @@ class SelfTrain(Command):
     model: str = forms.model_choice(
         "Network",
         260,
-        "Choose one, or type a name as for scoring. One that has scored both datasets is not scored again.",
+        "Type a part of a name and choose a match, or type any name as for scoring. One that has scored both datasets "
+        "is not scored again.",
     )
     rule: Sequence[str] = forms.option(
         st.pills,
@@ -163,9 +164,9 @@ def _usual_part(page: Opened) -> str:
 
 
 def _models(source: DatasetFolder, target: DatasetFolder, scored_both: Iterable[str]) -> list[str]:
-    """Networks to choose from: runs of both, then what has scored either, the newest first, then the usual ones."""
+    """Networks to choose from: runs of both, then what has scored either, the newest first, then all others."""
     scored = [run.record.model for one in (target, source) for run in reversed(one.runs()) if run.complete]
-    return list(dict.fromkeys([*scored_both, *scored, *forms.MODELS]))
+    return forms.models(*scored_both, *scored)
 
 
 def _networks(source: DatasetFolder, target: DatasetFolder) -> dict[str, str]:

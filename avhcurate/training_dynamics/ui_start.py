@@ -19,7 +19,7 @@ from avhcurate.ui.text import PAPER
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
-#: Networks that can be trained here, the project's own first; any other name that the command line takes may be typed.
+#: Networks that are usually trained here, the project's own first.
 MODELS = (
     "avhcurate:resnet20",
     "avhcurate:resnet56",
@@ -139,7 +139,7 @@ def form(page: Opened, *, busy: bool) -> None:
     known = {} if others else {"dataset": name}
     with forms.job_form(page.workspace.root, "train.", Train, busy=busy, make=_command, then=_show, **known) as fields:
         with forms.row():
-            fields.ask("model", options=list(dict.fromkeys([usual, *MODELS])))
+            fields.ask("model", options=forms.models(usual, usual=MODELS))
             fields.ask("loss", "epochs", "seeds")
             if others:
                 # As in the shell: a part of the dataset itself is held out unless the user says otherwise.

@@ -14,10 +14,11 @@ from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.models.catalogue import network_names
 from avhcurate.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt
 
-#: Model names to choose from; any other name that the command line takes may be typed.
+#: The usual models, first in a choice; any other name that the command line takes may be typed.
 MODELS = (
     "torchvision:resnet50",
     "torchvision:resnet18",
@@ -34,7 +35,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _ANY_MODEL = """
-Choose one, or type `torchvision:NAME`, `timm:NAME`, `efficientnet-lite0/1/2`, `avhcurate:NAME`,
+Type a part of a name and choose a match, or type a name in full: `torchvision:NAME`, `timm:NAME`, `avhcurate:NAME`,
 `transformers:FOLDER-or-HUB`, `clip:FOLDER-or-HUB` (zero-shot: class names are enough), `onnx:FILE`, or a
 `PACKAGE.MODULE:FACTORY` that the server's owner lists in `AVHCURATE_FACTORIES`.
 """
@@ -80,6 +81,11 @@ def choice(options: Sequence[str], help: str | None = None, width: int = 130, **
 def model_choice(label: str, width: int, help: str = _ANY_MODEL) -> Any:
     """A model's name, chosen or typed."""
     return option(st.selectbox, label=label, width=width, accept_new_options=True, help=help)
+
+
+def models(*first: str, usual: Sequence[str] = MODELS) -> list[str]:
+    """Names for a `model_choice`: `first` and the usual ones, then every network that is known by name."""
+    return list(dict.fromkeys([*first, *usual, *network_names()]))
 
 
 def tick(label: str, help: str | None = None) -> Any:
