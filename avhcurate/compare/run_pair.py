@@ -184,12 +184,12 @@ def confusions(pair: RunPair) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int) -> list[int]:
-    """At most `most` classes, those of the most confused pairs first taken, in the order of the classes."""
+def most_confused(pairs: pd.DataFrame, num_classes: int, *, most: int, first: Sequence[int] = ()) -> list[int]:
+    """At most `most` classes, `first` and then those of the most confused pairs, in the order of the classes."""
     if num_classes <= most:
         return list(range(num_classes))
     named = pairs[["label", "predicted"]].to_numpy().ravel()
-    return sorted(int(label) for label in list(dict.fromkeys(named))[:most])
+    return sorted(int(label) for label in list(dict.fromkeys([*first, *named]))[:most])
 
 
 def in_cell(pair: RunPair, side: str, label: int, predicted: int) -> np.ndarray:

@@ -38,13 +38,19 @@ def confusion(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> np
     return np.bincount(places, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def confused_pairs(first: np.ndarray, second: np.ndarray, *, most: int) -> pd.DataFrame:
+def confused_pairs(
+    first: np.ndarray, second: np.ndarray, *, most: int, of: Sequence[int] | None = None
+) -> pd.DataFrame:
     """The pairs that either confuses most, of two confusion matrices (K, K): `label, predicted, first, second`.
 
-    Only off the diagonal, at most `most` of them; those that one confuses most often come first.
+    Only off the diagonal, at most `most` of them; those that one confuses most often come first. `of` leaves the pairs
+    of which either class is one of these.
     """
     larger = np.maximum(first, second)
     np.fill_diagonal(larger, 0)
+    if of is not None:
+        others = np.setdiff1d(np.arange(len(larger)), of)
+        larger[np.ix_(others, others)] = 0
     rows, columns = np.nonzero(larger)
     order = np.argsort(-larger[rows, columns], kind="stable")[:most]
     rows, columns = rows[order], columns[order]

@@ -9,7 +9,8 @@ import streamlit as st
 from avhcurate.compare import plots, run_pair, statistics
 from avhcurate.compare.run_pair import RunPair
 from avhcurate.compare.ui_images import ImageList, class_names, picked_row
-from avhcurate.ui import regions
+from avhcurate.ui import charts_by_class, regions
+from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_actions import gallery_link
 from avhcurate.ui.layout import halves
@@ -112,13 +113,16 @@ def confusions(page: Opened, pair: RunPair) -> ImageList | None:
     """Both confusion matrices and their difference, the pairs confused most, and the samples of the chosen cell."""
     a, b = run_pair.confusions(pair)
     classes = class_names(page, pair)
-    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS)
-    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES)
+    found = _found(a, b, classes) if pair.num_classes > charts_by_class.MOST_CLASSES else None
+    pairs = statistics.confused_pairs(a, b, most=_MOST_PAIRS, of=found)
+    chosen = run_pair.most_confused(pairs, pair.num_classes, most=MOST_CLASSES, first=found or ())
     for column, (side, counts) in zip(st.columns(3), {"a": a, "b": b, "d": b - a}.items(), strict=True):
         with column:
             _matrix(side, counts, chosen, classes)
     most = f" The {len(chosen)} of {pair.num_classes} classes that are confused most."
-    few = most if len(chosen) < pair.num_classes else ""
+    few = (most if found is None else " The classes found, and those they are confused with.") * (
+        len(chosen) < pair.num_classes
+    )
     st.caption(
         f"Row: given label. Column: predicted class.{few} In B − A orange is what B does worse, blue what it does "
         "better. Click a cell to see its images."
@@ -145,6 +149,21 @@ def confusions(page: Opened, pair: RunPair) -> ImageList | None:
     who = {"a": "A predicts", "b": "B predicts", "d": "only one of A and B predicts"}[side]
     ids = run_pair.in_cell(pair, side, label, predicted).tolist()
     return ImageList(f"Label {classes[label]}, {who} {classes[predicted]}", ids)
+
+
+def _found(a: np.ndarray, b: np.ndarray, classes: Sequence[str]) -> list[int] | None:
+    """The classes that are looked for, None for all; above them how the difference of A and B spreads over classes."""
+    find = charts_by_class.find_class(len(classes), key="models.find")
+    with np.errstate(invalid="ignore"):
+        accuracy_a, accuracy_b = (np.diag(counts) / counts.sum(axis=1) for counts in (a, b))
+    difference = pd.Series(accuracy_b - accuracy_a)
+    show_chart(charts_by_class.spread(difference, "accuracy of a class, B − A"), key="models.class_spread")
+    if not find:
+        return None
+    found = [label for label, name in enumerate(classes) if find.casefold() in name.casefold()]
+    if not found:
+        st.caption(f"No class has “{plain(find)}” in its name.")
+    return found or None
 
 
 def _matrix(side: str, counts: np.ndarray, chosen: Sequence[int], classes: Sequence[str]) -> None:

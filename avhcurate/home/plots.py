@@ -9,8 +9,6 @@ import plotly.graph_objects as go
 
 from avhcurate.ui.chart_style import BLUE, GREY, bare, faded, of_hsf, ramp
 
-#: With more classes than this, only the largest and the smallest are drawn.
-_MOST_CLASSES = 24
 #: How samples without a label are called among the classes.
 NO_LABEL = "no label"
 
@@ -43,24 +41,18 @@ def hsf_histogram(
 
 
 def class_balance(counts: pd.DataFrame) -> go.Figure:
-    """One bar per class from `name, n`, in the order given; of many classes the largest and the smallest."""
-    shown = counts
-    if len(counts) > _MOST_CLASSES:
-        ordered = counts.sort_values("n", ascending=False, kind="stable")
-        half = _MOST_CLASSES // 2
-        left_out = pd.DataFrame({"name": [f"… {len(counts) - 2 * half:,} between …"], "n": [np.nan]})
-        shown = pd.concat([ordered.head(half), left_out, ordered.tail(half)], ignore_index=True)
+    """One bar per row of `name, n`, in the order given."""
     figure = go.Figure()
     figure.add_bar(
-        x=shown["n"],
-        y=shown["name"].map(escape),
+        x=counts["n"],
+        y=counts["name"].map(escape),
         orientation="h",
-        marker={"color": [faded(GREY, 0.6) if name == NO_LABEL else BLUE for name in shown["name"]]},
-        text=["" if pd.isna(n) else f"{int(n):,}" for n in shown["n"]],
+        marker={"color": [faded(GREY, 0.6) if name == NO_LABEL else BLUE for name in counts["name"]]},
+        text=[f"{n:,}" for n in counts["n"]],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:,} samples<extra></extra>",
     )
-    bare(figure, height=max(110, 24 * len(shown) + 30), margin={"r": 40, "t": 28})
+    bare(figure, height=max(110, 24 * len(counts) + 30), margin={"r": 40, "t": 28})
     figure.update_xaxes(visible=False, rangemode="tozero")
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)

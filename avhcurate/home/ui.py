@@ -19,6 +19,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.titles import learnt_here, titles
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.layout import fact, halves
@@ -64,7 +65,8 @@ def spread(page: Opened) -> None:
     with right:
         group = choose_group(page)
         counts = _class_counts(table, filters) if group == CLASSES else value_counts(page, group)
-        show_chart(class_balance(counts), key="home.classes")
+        shown = choose_classes(counts, counts["n"], names="name", what="samples a class", key="home.classes")
+        show_chart(class_balance(shown), key="home.classes")
 
 
 def _bin_counts(page: Opened) -> list[int]:
@@ -232,7 +234,7 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
     runs = [run.record.model for run in table.dataset.runs()]
     with forms.job_form(root, "home.score_", ScoreCommand, busy=busy, dataset=table.dataset.name) as form:
         with forms.row():
-            form.ask("model", options=list(dict.fromkeys([*runs[-1:], *forms.MODELS])))
+            form.ask("model", options=forms.models(*runs[-1:]))
             form.ask("weights", "head")
             form.submit("Start scoring", "model_training")
         with st.expander("More"), forms.row():

@@ -6,30 +6,25 @@ import plotly.graph_objects as go
 
 from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, SERIES, SYMBOLS, band, bare, faded
 
-#: With more classes than this, only those that give the smallest share of their candidates are drawn.
-MOST_CLASSES = 24
-
 
 def selected_per_class(classes: pd.DataFrame) -> go.Figure:
     """For each row of `label_name, candidates, selected` a pale bar of candidates with the selected ones in it."""
-    shown = classes
-    if len(classes) > MOST_CLASSES:
-        share = classes["selected"] / classes["candidates"].where(classes["candidates"] > 0, 1)
-        shown = classes.loc[share.sort_values(kind="stable").index[:MOST_CLASSES].sort_values()]
     figure = go.Figure()
     for column, color in (("candidates", faded(GREY, 0.3)), ("selected", BLUE)):
         figure.add_bar(
-            x=shown[column],
-            y=shown["label_name"],
+            x=classes[column],
+            y=classes["label_name"],
             orientation="h",
             name=column,
             marker={"color": color},
             hovertemplate=f"%{{y}}: %{{x:,}} {column}<extra></extra>",
         )
-    for name, candidates, selected in zip(shown["label_name"], shown["candidates"], shown["selected"], strict=True):
+    for name, candidates, selected in zip(
+        classes["label_name"], classes["candidates"], classes["selected"], strict=True
+    ):
         x, text = max(candidates, selected), f"{selected:,} of {candidates:,}"
         figure.add_annotation(x=x, y=name, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
-    bare(figure, height=max(300, 22 * len(shown) + 30), margin={"r": 80})
+    bare(figure, height=max(300, 22 * len(classes) + 30), margin={"r": 80})
     figure.update_layout(barmode="overlay", bargap=0.3)
     figure.update_xaxes(visible=False, rangemode="tozero")
     return figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)

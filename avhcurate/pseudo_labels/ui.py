@@ -12,12 +12,13 @@ import streamlit as st
 
 from avhcurate.export.output import manifest_text
 from avhcurate.pseudo_labels import service
-from avhcurate.pseudo_labels.plots import MOST_CLASSES, accuracy_by_portion, selected_per_class
+from avhcurate.pseudo_labels.plots import accuracy_by_portion, selected_per_class
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule
 from avhcurate.pseudo_labels.service import PseudoLabels, describe_selection, overlap, write_pseudo_labels
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
@@ -115,9 +116,10 @@ def class_table(result: PseudoLabels) -> None:
 
 def class_chart(result: PseudoLabels) -> None:
     """How many of its candidates each class gives."""
-    show_chart(selected_per_class(result.classes), key="pseudo.per_class")
-    if len(result.classes) > MOST_CLASSES:
-        st.caption(f"The {MOST_CLASSES} of {len(result.classes):,} classes that give the smallest share.")
+    share = result.classes["selected"] / result.classes["candidates"].where(result.classes["candidates"] > 0)
+    what = "share of candidates selected"
+    shown = choose_classes(result.classes, share, names="label_name", what=what, key="pseudo.per_class")
+    show_chart(selected_per_class(shown), key="pseudo.per_class")
 
 
 def portion_chart(page: Opened, rule: Rule, portion: float) -> None:

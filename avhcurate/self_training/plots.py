@@ -46,8 +46,6 @@ _GATES = {
     "lrent": (TEAL, SYMBOLS[2]),
 }
 _DASHES = {"hard": "solid", "lrent": "dash", "mrkld": "dot"}
-#: With more classes than this, only those that change most are drawn.
-MOST_CLASSES = 24
 
 
 @dataclass(frozen=True)
@@ -148,12 +146,10 @@ def _line(figure: go.Figure, rows: pd.DataFrame, look: Stroke, key: str, place: 
 def before_and_after(classes: pd.DataFrame) -> go.Figure:
     """A dumbbell a class of `label_name, samples, before, after, low, high`: hollow before, full with interval after.
 
-    The largest gain stands on top; of many classes only those that change most are drawn.
+    The largest gain stands on top.
     """
     known = classes.dropna(subset=["before", "after"])
-    change = known["after"] - known["before"]
-    shown = known.loc[change.abs().sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]]
-    shown = shown.loc[change[shown.index].sort_values(kind="stable").index]
+    shown = known.loc[(known["after"] - known["before"]).sort_values(kind="stable").index]
     names = [as_text(str(name)) for name in shown["label_name"]]
     figure = go.Figure()
     for name, before, after in zip(names, shown["before"], shown["after"], strict=True):

@@ -14,12 +14,13 @@ import streamlit as st
 from avhcurate.export import FOLDERS, FORMATS
 from avhcurate.export.output import manifest_text
 from avhcurate.self_training import results, round_export
-from avhcurate.self_training.plots import MOST_CLASSES, before_and_after
+from avhcurate.self_training.plots import before_and_after
 from avhcurate.self_training.results import BASE, Variants
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.self_training.ui import variant_name
 from avhcurate.stats.intervals import share
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download
 from avhcurate.ui.frame import Opened
@@ -123,9 +124,11 @@ def classes(chosen: ChosenRound) -> None:
     with left:
         st.markdown("**Accuracy of each class**")
         if table["after"].notna().any():
-            show_chart(before_and_after(table), key="selftrain.classes")
-            if len(table) > MOST_CLASSES:
-                st.caption(f"The {MOST_CLASSES} of {len(table):,} classes that change most.")
+            change = table["after"] - table["before"]
+            shown = choose_classes(
+                table, change, names="label_name", what="change of accuracy", key="selftrain.classes"
+            )
+            show_chart(before_and_after(shown), key="selftrain.classes")
             st.caption("Blue rises, orange falls; 95 % intervals of the round (Wilson).")
         else:
             st.caption("No sample of the target has a label to compare with.")

@@ -31,6 +31,7 @@ def test_the_pairs_that_either_confuses_most_come_first_and_the_diagonal_never()
     found = confused_pairs(a, b, most=2)
     assert found.to_numpy().tolist() == [[1, 2, 0, 7], [2, 0, 4, 0]]
     assert a[2].tolist() == [4, 0, 6]
+    assert confused_pairs(a, b, most=9, of=[0]).to_numpy().tolist() == [[2, 0, 4, 0]]
 
 
 def test_hard_for_one_and_for_all_hold_their_cuts_and_order():

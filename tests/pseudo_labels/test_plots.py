@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from avhcurate.pseudo_labels.plots import MOST_CLASSES, accuracy_by_portion, selected_per_class
+from avhcurate.pseudo_labels.plots import accuracy_by_portion, selected_per_class
 
 NAMES = {"confidence": "Confidence", "avc": "AVC"}
 
@@ -14,13 +14,6 @@ def test_selected_ones_stand_within_their_candidates():
     assert dict(zip(candidates.y, candidates.x, strict=True)) == {"cat": 10, "dog": 4}
     assert dict(zip(selected.y, selected.x, strict=True)) == {"cat": 3, "dog": 0}
     assert selected_per_class(classes).layout.barmode == "overlay"
-
-
-def test_of_many_classes_those_that_give_the_smallest_share_are_drawn():
-    k = 100
-    classes = pd.DataFrame({"label_name": [f"c{i}" for i in range(k)], "candidates": 100, "selected": range(k)})
-    (candidates, _) = selected_per_class(classes).data
-    assert list(candidates.y) == [f"c{i}" for i in range(MOST_CLASSES)]
 
 
 def test_a_line_a_rule_with_the_interval_of_the_rule_in_use():
