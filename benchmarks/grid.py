@@ -3,19 +3,17 @@
 FOLDER is a workspace, of `benchmarks.million` or the demo's, CHECKOUT the program before its grid had rows of its own
 (for one, commit e317b6c). Both apps serve it in one run, the times alternate: from the key (or, with pages, from the
 click) to the frame in which the last picture of the next screenful is drawn, and from the request for a row to its
-screenful. Then the memory of the tab while a fair number of rows passes, and a random walk over the grid, counting
-JavaScript errors.
+screenful. Then the memory of the tab while a fair number of rows passes.
 """
 
 import argparse
-import random
 import statistics
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.served import browser_page, served
+from benchmarks.served import browser_page, renderer_mb, served
 
 #: Finds the grid, and resolves with milliseconds from `act` to the frame in which every picture in sight is drawn.
 HELPERS = """() => {
@@ -31,7 +29,7 @@ HELPERS = """() => {
       return bottom > box.top + 2 && top < box.bottom - 2;
     });
   };
-  window.timed = (act, differs) => new Promise(done => {
+  window.timed = (act, differs) => new Promise((done, failed) => {
     const start = performance.now();
     act();
     const look = () => {
@@ -40,6 +38,8 @@ HELPERS = """() => {
         const image = tile.querySelector('img');
         return tile.dataset.id !== undefined && image.complete && image.naturalWidth;
       });
+      const waited = performance.now() - start;
+      if (waited > 30000) return failed(new Error(`${tiles.length} tiles, whole: ${whole} after ${act}`));
       if (!whole || !differs(tiles)) return requestAnimationFrame(look);
       requestAnimationFrame(() => done(performance.now() - start));
     };
@@ -125,7 +125,7 @@ def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, re
 def memory(page: Any, rows: int, count: int) -> None:
     """Memory of the tab as rows pass: after the first thousand, and after all."""
     page.evaluate("window.press('Home')")
-    passed, said = 0, []
+    passed, said = 0, list[tuple[int, float, float, int]]()
     while passed < rows:
         place, last = page.evaluate("[0, -1].map(at => +window.tilesInSight().at(at).dataset.place)")
         if last + 1 >= count:
@@ -135,34 +135,10 @@ def memory(page: Any, rows: int, count: int) -> None:
         page.evaluate(NEXT)
         passed += int(page.evaluate("+window.tilesInSight()[0].dataset.place")) - place
         if len(said) <= passed * 5 // rows:
-            said.append((passed, heap_mb(page), nodes(page)))
-    for place, megabytes, number in said:
-        print(f"| after {place:,} rows | {megabytes:.1f} MB of JavaScript, {number:,} nodes |", flush=True)
-
-
-def walk(page: Any, seconds: float, count: int) -> None:
-    """Keys, wheels, jumps, drags of the bar and selections at random."""
-    rng, errors, acts = random.Random(0), [], 0
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    keys = ["PageDown", "PageUp", "Home", "End", "ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", " ", "Escape"]
-    box = page.locator(".scroller").first.bounding_box()
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        acts += 1
-        match rng.randrange(5):
-            case 0 | 1:
-                page.evaluate("key => window.press(key)", rng.choice(keys))
-            case 2:
-                page.mouse.move(box["x"] + 200, box["y"] + 200)
-                page.mouse.wheel(0, rng.randint(-3000, 3000))
-            case 3:
-                share = rng.random()
-                scroller = page.locator(".scroller").first
-                scroller.evaluate("(node, at) => { node.scrollTop = at * node.scrollHeight }", share)
-            case 4:
-                page.evaluate(f"row => ({JUMP})(row)", rng.randint(1, count))
-    page.evaluate("window.timed(() => null, () => true)")
-    print(f"| random walk | {acts:,} acts in {seconds:.0f} s, {len(errors)} errors {errors[:3]} |", flush=True)
+            said.append((passed, heap_mb(page), renderer_mb(page), nodes(page)))
+    for place, script, process, number in said:
+        text = f"{script:.1f} MB of JavaScript, {process:.0f} MB of its process, {number:,} nodes"
+        print(f"| after {place:,} rows | {text} |", flush=True)
 
 
 def show(name: str, milliseconds: list[float]) -> None:
@@ -178,7 +154,6 @@ def main() -> None:
     parser.add_argument("--row", type=int, default=900_000)
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--rows", type=int, default=50_000, help="rows to pass while the memory is read")
-    parser.add_argument("--walk", type=float, default=60, metavar="SECONDS")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         address, _ = stack.enter_context(served(arguments.workspace))
@@ -196,7 +171,6 @@ def main() -> None:
         if old:
             old.close()
         memory(page, arguments.rows, count)
-        walk(page, arguments.walk, count)
 
 
 if __name__ == "__main__":

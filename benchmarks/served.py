@@ -60,3 +60,16 @@ def browser_page(height: int = 900) -> Iterator[Any]:
         page.set_default_timeout(120_000)
         yield page
         browser.close()
+
+
+def renderer_mb(page: Any) -> float:
+    """Megabytes of the browser's processes that draw pages, decoded images included, without what they share."""
+    session = page.context.browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return sum(_private_mb(one["id"]) for one in found if one["type"] == "renderer")
+
+
+def _private_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1e3

@@ -5,7 +5,7 @@ import streamlit as st
 from avhcurate.ui import frame, grid_actions
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.filter_chips import show_chips
-from avhcurate.ui.grid_keys import acting_grid
+from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import table_view
 from avhcurate.ui.more_like import like_view
 from avhcurate.ui.url_state import TILE_SIZES
@@ -14,11 +14,10 @@ page = frame.with_data()
 
 st.title("Gallery")
 show_chips(page)
-grid_actions.choose_order(page)
+grid_actions.choose_order(page, like=True)
 if not page.count:
     grid_actions.nothing_matches()
 
 view = like_view(page) or table_view(page)
-chosen = acting_grid(page.table, view, tile_size=TILE_SIZES[page.view.tile])
-grid_actions.action_bar(page, chosen, like=True)
+actions_grid(page, view, like=True, tile_size=TILE_SIZES[page.view.tile])
 show_details(page, view)

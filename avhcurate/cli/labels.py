@@ -1,17 +1,28 @@
 """Verbs that write labels to files: select, export, split."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.table.filters import Filters
+
 _FORMATS = "csv, jsonl, parquet, folder, hf, fiftyone, label-studio, cleanlab or coco"
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="Only samples of this set; repeatable: of all.")]
 #: As in `pseudo_labels.rules`, which is too slow to import for every call.
 Rule = Literal["confidence", "avc", "avc-centred", "lrent", "mrkld", "avc-lrent", "avc-mrkld"]
+
+Direction = Literal["desc", "asc", "view"]
 
 
 @options.app.command()
@@ -102,6 +113,9 @@ def export(
     where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
     sets: SetOption = None,
     view: Annotated[str | None, typer.Option(help="The samples of this saved view.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Column to order by, as in the gallery's address.")] = None,
+    order: Annotated[Direction, typer.Option(help="Of --sort; view: as the saved view is sorted.")] = "desc",
+    like: Annotated[str, typer.Option(help="Ids, as 3,14: ordered by the angle to the nearest of them.")] = "",
     image_prefix: Annotated[
         str | None, typer.Option(help="label-studio: what stands before an image's path; no image is written then.")
     ] = None,
@@ -127,13 +141,32 @@ def export(
         sets=tuple(dict.fromkeys([*filters.sets, *(sets or ())])),
         excluded=None if with_excluded else filters.excluded,
     )
-    count = avhcurate_export.export(table, filters, format, out, force=force, image_prefix=image_prefix)
+    ids = _order(table, filters, query, sort=sort, order=order, like=like)
+    count = avhcurate_export.export(table, filters, format, out, force=force, image_prefix=image_prefix, order=ids)
     if as_json:
         options.print_json({"samples": count, "out": str(out), "format": format})
         return
     print(f"{count} samples of {name} written to {out}")
     if table.simulated:
         print("The HSF columns come from simulated votes; the file says so.")
+
+
+def _order(
+    table: DatasetTable, filters: Filters, query: Mapping[str, str], *, sort: str | None, order: Direction, like: str
+) -> np.ndarray | None:
+    """Ids in the order asked for, that of the view with the address `query` among others; None for the dataset's."""
+    from avhcurate.table.sample import by_angle
+
+    if order == "view":
+        if not query or sort or like:
+            raise CurateError("--order view is the order of a saved view: give --view NAME, without --sort or --like")
+        sort, like = query.get("sort", table.hardness), query.get("gallery.like", "")
+        order = "asc" if query.get("order") == "asc" else "desc"
+    if like:
+        if not all(part.strip().isdecimal() for part in like.split(",")):
+            raise CurateError(f"--like takes ids with commas between them, as 3,14, not {like}")
+        return by_angle(table, filters, [int(part) for part in like.split(",")])[0]
+    return table.order(filters, sort=sort, descending=order == "desc") if sort else None
 
 
 @options.app.command()

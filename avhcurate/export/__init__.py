@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.export.coco import write_coco
+from avhcurate.export.columns import Chosen
 from avhcurate.export.fiftyone import write_fiftyone
 from avhcurate.export.hub import write_hf
 from avhcurate.export.images import write_folder
@@ -23,7 +26,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
 #: Writers by format; those that may leave samples out return how many.
-FORMATS: dict[str, Callable[[DatasetTable, Filters, Path], int | None]] = {
+FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "parquet": write_parquet,
@@ -47,13 +50,15 @@ def export(
     *,
     force: bool = False,
     only: Sequence[int] | None = None,
+    order: np.ndarray | None = None,
     image_prefix: str | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> int:
     """Writes the samples that satisfy `filters` (or those of `only`, by id) and returns how many were written.
 
     What a format cannot hold is left out and counted in the manifest: images that cannot be read, and for cleanlab
-    samples without label or prediction. `image_prefix`, for label-studio, comes before each image's path.
+    samples without label or prediction. Samples come by id, or in the order of the ids `order`; those that it does
+    not have come last. `image_prefix`, for label-studio, comes before each image's path.
     `about`: more for the manifest.
 
     The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is refused unless
@@ -70,17 +75,27 @@ def export(
         raise CurateError("no sample satisfies the filters, so there is nothing to export: widen them")
     with atomic_output(out, folder=format in FOLDERS, force=force) as output:
         write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
-        left_out = write(table, filters, output.path) or 0
+        left_out = write(table, Chosen(filters, order), output.path) or 0
         output.manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
         output.manifest |= about or {}
     return count - left_out
 
 
-def export_bytes(table: DatasetTable, filters: Filters, format: str, *, only: Sequence[int] | None = None) -> bytes:
-    """The same as a file's content, for a download; a folder is packed as ZIP, images and all."""
+def export_bytes(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    *,
+    only: Sequence[int] | None = None,
+    order: Callable[[], np.ndarray] | None = None,
+) -> bytes:
+    """The same as a file's content, for a download; a folder is packed as ZIP, images and all.
+
+    `order` gives the ids in their order when it is called.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / (f"export.{format}" if format not in FOLDERS else f"{safe_name(table.dataset.name)}")
-        export(table, filters, format, out, only=only)
+        export(table, filters, format, out, only=only, order=order() if order else None)
         return zipped(out) if out.is_dir() else out.read_bytes()
 
 

@@ -7,10 +7,9 @@ from scipy.special import softmax
 
 from avhcurate.data.runs import RunFolder
 from avhcurate.errors import CurateError
-from avhcurate.export.columns import frames
+from avhcurate.export.columns import Chosen, frames
 from avhcurate.export.text import csv_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 _README = """# {name} for cleanlab
 
@@ -28,7 +27,7 @@ cleanlab expects probabilities of images that the model has not learnt from.
 """
 
 
-def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
+def write_cleanlab(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """The files; returns how many samples were left out because they lack a label or a prediction."""
     run = table.run
     if run is None:
@@ -37,7 +36,7 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
         )
     if not run.has_logits:
         raise CurateError(f"run {run.name} has no probabilities for cleanlab: attach it again with --logits or --probs")
-    labelled = table.frame(filters, columns=["curated_label", "predicted"])
+    labelled = table.frame(chosen.filters, columns=["curated_label", "predicted"])
     usable = labelled[labelled.notna().all(axis=1)]
     if usable.empty:
         raise CurateError(
@@ -46,12 +45,12 @@ def write_cleanlab(table: DatasetTable, filters: Filters, path: Path) -> int:
     if usable["curated_label"].max() >= run.record.num_classes:
         raise CurateError(f"some labels are of classes that the model does not know: it has {run.record.num_classes}")
     path.mkdir()
-    _write_rows(table, run, filters, path, len(usable))
+    _write_rows(table, run, chosen, path, len(usable))
     (path / "README.md").write_text(_README.format(name=table.dataset.name), encoding="utf-8")
     return len(labelled) - len(usable)
 
 
-def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Path, n: int) -> None:
+def _write_rows(table: DatasetTable, run: RunFolder, chosen: Chosen, path: Path, n: int) -> None:
     num_classes, width = run.record.num_classes, run.record.width
 
     def array(name: str, kind: type, *width: int) -> np.memmap:
@@ -61,7 +60,7 @@ def _write_rows(table: DatasetTable, run: RunFolder, filters: Filters, path: Pat
     embedded = array("features", np.float32, width) if run.has_features else None
     start = 0
     with text_file(path / "samples.csv") as stream:
-        for frame in frames(table, filters):
+        for frame in frames(table, chosen):
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
             rows = slice(start, start + len(frame))
             ids = frame["id"].to_numpy(np.int64)

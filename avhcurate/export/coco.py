@@ -9,15 +9,14 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from avhcurate.export.columns import without_missing
+from avhcurate.export.columns import Chosen, without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.images.decoding import BrokenImage, stored_size
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 
-def write_coco(table: DatasetTable, filters: Filters, path: Path) -> int:
+def write_coco(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """images/, annotations.json; returns how many samples were left out because their images cannot be read.
 
     An image's `id` is the sample's, a category's is the class index + 1, an annotation's the image's + 1: readers take
@@ -30,7 +29,7 @@ def write_coco(table: DatasetTable, filters: Filters, path: Path) -> int:
     with text_file(path / "annotations.json") as stream:
         stream.write(f'{{"info": {json_text(_info(table))}, "licenses": [],\n"categories": {json_text(categories)}')
         stream.write(',\n"images": [')
-        write_items(stream, map(json_text, _images(table, filters, path, labels, left_out)))
+        write_items(stream, map(json_text, _images(table, chosen, path, labels, left_out)))
         stream.write('],\n"annotations": [')
         write_items(stream, map(json_text, starmap(_annotation, labels)))
         stream.write("]}\n")
@@ -38,10 +37,10 @@ def write_coco(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def _images(
-    table: DatasetTable, filters: Filters, path: Path, labels: list[tuple[int, int, int, int]], left_out: list[int]
+    table: DatasetTable, chosen: Chosen, path: Path, labels: list[tuple[int, int, int, int]], left_out: list[int]
 ) -> Iterator[dict[str, Any]]:
     """The image of every sample; its id, label, width and height are added to `labels`."""
-    for row, place in place_images(table, filters, path, lambda _: "images", left_out):
+    for row, place in place_images(table, chosen, path, lambda _: "images", left_out):
         try:
             width, height = stored_size(place)
         except BrokenImage:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -11,31 +13,39 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The samples that an export holds: by id, or in the order of `order`, (n,) int64 ids, where there is one."""
+
+    filters: Filters
+    order: np.ndarray | None = None
+
+
 def export_columns(table: DatasetTable) -> list[str]:
     """The columns of an export: the standard ones, with the scores of a training if there are any; the user's own."""
     return [*table.standard, *table.user_columns]
 
 
-def frames(table: DatasetTable, filters: Filters) -> Iterator[pd.DataFrame]:
-    """All columns of the samples, by id; integers with missing values are objects."""
-    for batch in batches(table, filters):
+def frames(table: DatasetTable, chosen: Chosen) -> Iterator[pd.DataFrame]:
+    """All columns of the samples; integers with missing values are objects."""
+    for batch in batches(table, chosen):
         yield pa.Table.from_batches([batch]).to_pandas(integer_object_nulls=True)
 
 
-def rows(table: DatasetTable, filters: Filters) -> Iterator[dict[str, Any]]:
+def rows(table: DatasetTable, chosen: Chosen) -> Iterator[dict[str, Any]]:
     """The same, a row at a time."""
-    for batch in batches(table, filters):
+    for batch in batches(table, chosen):
         yield from batch.to_pylist()
 
 
 def batches(
-    table: DatasetTable, filters: Filters, *, columns: Sequence[str] | None = None, rows: int = 50_000
+    table: DatasetTable, chosen: Chosen, *, columns: Sequence[str] | None = None, rows: int = 50_000
 ) -> Iterator[pa.RecordBatch]:
     """The samples in batches; where votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns.
 
     `columns` None takes those of an export.
     """
-    for batch in table.batches(filters, columns=columns or export_columns(table), rows=rows):
+    for batch in table.batches(chosen.filters, columns=columns or export_columns(table), rows=rows, order=chosen.order):
         if table.votes is not None and "hsf_bin" in batch.schema.names:
             source = pa.array(["simulated" if table.simulated else "human"] * batch.num_rows, pa.string())
             batch = batch.add_column(batch.schema.get_field_index("hsf_bin") + 1, "hsf_source", source)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from avhcurate.export.columns import without_missing
+from avhcurate.export.columns import Chosen, without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 #: Fields of FiftyOne's labels; columns of these names are exported as `sample_NAME`.
 _FIELDS = ("id", "label", "confidence", "logits", "tags", "attributes")
@@ -29,13 +28,13 @@ _README = """# {name}, curated
 {simulated}"""
 
 
-def write_fiftyone(table: DatasetTable, filters: Filters, path: Path) -> int:
+def write_fiftyone(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """data/, labels.json and README.md; returns how many samples were left out because their images cannot be read."""
     (path / "data").mkdir(parents=True)
     left_out: list[int] = []
     with text_file(path / "labels.json") as stream:
         stream.write(f'{{"classes": {json_text(list(table.classes))},\n"labels": {{')
-        write_items(stream, _labels(table, filters, path, left_out))
+        write_items(stream, _labels(table, chosen, path, left_out))
         stream.write("}}\n")
     note = "The human votes behind `hsf` are **simulated**.\n" if table.simulated else ""
     readme = _README.format(name=table.dataset.name, simulated=note)
@@ -43,8 +42,8 @@ def write_fiftyone(table: DatasetTable, filters: Filters, path: Path) -> int:
     return len(left_out)
 
 
-def _labels(table: DatasetTable, filters: Filters, path: Path, left_out: list[int]) -> Iterator[str]:
-    for row, place in place_images(table, filters, path, lambda _: "data", left_out):
+def _labels(table: DatasetTable, chosen: Chosen, path: Path, left_out: list[int]) -> Iterator[str]:
+    for row, place in place_images(table, chosen, path, lambda _: "data", left_out):
         yield f"{json_text(place.stem)}: {json_text(_label(row))}"
 
 

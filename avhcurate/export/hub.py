@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,34 +12,33 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from avhcurate.disk.image_parquet import IMAGE, image_metadata
-from avhcurate.export.columns import batches, export_columns
+from avhcurate.export.columns import Chosen, batches, export_columns
 from avhcurate.images.decoding import BrokenImage
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 #: Batches of so many samples in one Parquet file; a batch of images is held in memory.
 _HF_BATCHES = 10
 _HF_BATCH = 1000
 
 
-def write_hf(table: DatasetTable, filters: Filters, path: Path) -> None:
+def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     """data/SPLIT-00000-of-00001.parquet with image bytes and class names that the `datasets` library reads."""
     data = path / "data"
     data.mkdir(parents=True)
     source = table.dataset.images()
     columns = [name for name in export_columns(table) if name not in ("label", "split")]
     members: dict[str, list[str]] = {}
-    for split in table.group_counts("split", filters)["value"]:
+    for split in table.group_counts("split", chosen.filters)["value"]:
         split = split if isinstance(split, str) else ""
         members.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
     for name, splits in members.items():
-        tables = _hf_tables(table, filters.with_(splits=tuple(splits)), columns, source)
+        tables = _hf_tables(table, replace(chosen, filters=chosen.filters.with_(splits=tuple(splits))), columns, source)
         _write_hf_split(data, name, tables, image_metadata(table.classes))
     (path / "README.md").write_text(_hf_card(table), encoding="utf-8")
 
 
-def _hf_tables(table: DatasetTable, filters: Filters, columns: list[str], source: Any) -> Iterator[pa.Table]:
-    for batch in batches(table, filters, columns=columns, rows=_HF_BATCH):
+def _hf_tables(table: DatasetTable, chosen: Chosen, columns: list[str], source: Any) -> Iterator[pa.Table]:
+    for batch in batches(table, chosen, columns=columns, rows=_HF_BATCH):
         ids = batch.column("id").to_pylist()
         paths = batch.column("path").to_pylist()
         images = [

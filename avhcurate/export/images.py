@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 
 from avhcurate.disk.files import link
-from avhcurate.export.columns import batches
+from avhcurate.export.columns import Chosen, batches
 from avhcurate.export.text import csv_text, safe_name, text_file
 from avhcurate.images.decoding import BrokenImage
 from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 #: The table beside the folders of the classes.
 _SAMPLES = "samples.csv"
@@ -22,11 +21,11 @@ _SAMPLES = "samples.csv"
 _BATCH = 1024
 
 
-def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
+def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """CLASS/FILE for every sample, and samples.csv with the file and all columns of each."""
     path.mkdir()
     folders, left_out = _folder_names(table.classes), list[int]()
-    placed = place_images(table, filters, path, lambda row: folders[row["curated_label_name"]], left_out)
+    placed = place_images(table, chosen, path, lambda row: folders[row["curated_label_name"]], left_out)
     with text_file(path / _SAMPLES) as stream:
         header = True
         while part := list(islice(placed, _BATCH)):
@@ -38,14 +37,14 @@ def write_folder(table: DatasetTable, filters: Filters, path: Path) -> int:
 
 
 def place_images(
-    table: DatasetTable, filters: Filters, folder: Path, within: Callable[[dict[str, Any]], str], left_out: list[int]
+    table: DatasetTable, chosen: Chosen, folder: Path, within: Callable[[dict[str, Any]], str], left_out: list[int]
 ) -> Iterator[tuple[dict[str, Any], Path]]:
     """Writes or links the image of every sample in the sub-folder `within(row)`; yields its row and the file.
 
     Samples whose images cannot be read are skipped, and their ids added to `left_out`.
     """
     source = table.dataset.images()
-    for batch in batches(table, filters, rows=_BATCH):
+    for batch in batches(table, chosen, rows=_BATCH):
         rows = batch.to_pylist()
         places = {row["id"]: folder / within(row) / _file_name(row["path"], row["id"]) for row in rows}
         broken = list(_write_files(source, places))

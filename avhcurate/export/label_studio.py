@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from avhcurate.export.columns import rows, without_missing
+from avhcurate.export.columns import Chosen, rows, without_missing
 from avhcurate.export.images import place_images
 from avhcurate.export.text import json_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 from avhcurate.votes.files.label_studio import choice, curated, label_config
 
 #: How Label Studio names files below its local document root.
@@ -36,7 +35,7 @@ _SETUP = (
 )
 
 
-def write_label_studio(table: DatasetTable, filters: Filters, path: Path, *, image_prefix: str | None = None) -> int:
+def write_label_studio(table: DatasetTable, chosen: Chosen, path: Path, *, image_prefix: str | None = None) -> int:
     """tasks.json, label_config.xml, README.md; returns how many samples were left out (unreadable images).
 
     Without `image_prefix` the images lie in images/ and are named as files below Label Studio's document root; with
@@ -46,7 +45,7 @@ def write_label_studio(table: DatasetTable, filters: Filters, path: Path, *, ima
     left_out: list[int] = []
     with text_file(path / "tasks.json") as stream:
         stream.write("[")
-        write_items(stream, map(json_text, _tasks(table, filters, path, image_prefix, left_out)))
+        write_items(stream, map(json_text, _tasks(table, chosen, path, image_prefix, left_out)))
         stream.write("]\n")
     config = label_config(table.classes, select=_ticks(table))
     (path / "label_config.xml").write_text(config + "\n", encoding="utf-8")
@@ -55,10 +54,10 @@ def write_label_studio(table: DatasetTable, filters: Filters, path: Path, *, ima
 
 
 def _tasks(
-    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None, left_out: list[int]
+    table: DatasetTable, chosen: Chosen, path: Path, image_prefix: str | None, left_out: list[int]
 ) -> Iterator[dict[str, Any]]:
     votes, ticks = _votes(table), _ticks(table)
-    for row, address in _addresses(table, filters, path, image_prefix, left_out):
+    for row, address in _addresses(table, chosen, path, image_prefix, left_out):
         facts = without_missing({name: row[name] for name in (*_FACTS, *table.scores)})
         own = without_missing({_own_name(name): row[name] for name in table.user_columns})
         data = {"image": address, "path": row["path"], **facts, **own}
@@ -80,14 +79,14 @@ def _own_name(name: str) -> str:
 
 
 def _addresses(
-    table: DatasetTable, filters: Filters, path: Path, image_prefix: str | None, left_out: list[int]
+    table: DatasetTable, chosen: Chosen, path: Path, image_prefix: str | None, left_out: list[int]
 ) -> Iterator[tuple[dict[str, Any], str]]:
     """Every row with the address of its image."""
     if image_prefix is None:
-        for row, place in place_images(table, filters, path, lambda _: "images", left_out):
+        for row, place in place_images(table, chosen, path, lambda _: "images", left_out):
             yield row, f"{_LOCAL}{quote(f'images/{place.name}')}"
     else:
-        for row in rows(table, filters):
+        for row in rows(table, chosen):
             yield row, image_prefix + quote(row["path"])
 
 

@@ -10,32 +10,31 @@ import pyarrow.parquet as pq
 
 from avhcurate.disk import files
 from avhcurate.errors import CurateError
-from avhcurate.export.columns import batches, frames, rows
+from avhcurate.export.columns import Chosen, batches, frames, rows
 from avhcurate.export.output import atomic_output
 from avhcurate.export.text import csv_text, json_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 
 #: Formats of a data frame.
 _FRAME_FORMATS = ("csv", "jsonl", "parquet")
 
 
-def write_csv(table: DatasetTable, filters: Filters, path: Path) -> None:
+def write_csv(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     with text_file(path) as stream:
-        for number, frame in enumerate(frames(table, filters)):
+        for number, frame in enumerate(frames(table, chosen)):
             frame["tags"] = frame["tags"].map(";".join)
             stream.write(csv_text(frame, header=number == 0))
 
 
-def write_jsonl(table: DatasetTable, filters: Filters, path: Path) -> None:
+def write_jsonl(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     with text_file(path) as stream:
-        for row in rows(table, filters):
+        for row in rows(table, chosen):
             stream.write(json_text(row) + "\n")
 
 
-def write_parquet(table: DatasetTable, filters: Filters, path: Path) -> None:
+def write_parquet(table: DatasetTable, chosen: Chosen, path: Path) -> None:
     writer = None
-    for batch in batches(table, filters):
+    for batch in batches(table, chosen):
         writer = writer or pq.ParquetWriter(path, batch.schema, compression="zstd")
         writer.write_batch(batch)
     if writer:

@@ -1,20 +1,18 @@
 """The region on the Map page: its images in a grid, zoom, and the way to the gallery."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from avhcurate.curate import saved
-from avhcurate.disk.app_files import PAGES
 from avhcurate.map.points import MapPoints
 from avhcurate.map.store import MapFolder
 from avhcurate.map.ui import FAR, MAP_HASH_FUNCS, REGION, WINDOW, MapInView
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui import grid_actions, regions, url_state
+from avhcurate.ui import grid_actions, regions
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
@@ -34,7 +32,7 @@ def beside() -> Any:
 
 
 def images(page: Opened, shown: MapInView) -> GridView | None:
-    """The images of the region in a grid, with its actions below: pinned ones would cover the map."""
+    """The images of the region in a grid, with its actions below."""
     region = shown.region
     if region is None:
         return None
@@ -61,7 +59,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
             st.markdown("No sample lies there: draw another region.")
             return None
         about = f"{shown.about} {write_region(region)}"
-        return sample_grid(page, ids, about=about, score=page.view.sort, pinned=False, narrow=True)
+        return sample_grid(page, ids, about=about, score=page.view.sort, narrow=True)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
@@ -89,9 +87,7 @@ def _ordered(
 def go_to_gallery() -> None:
     """Opens the gallery with the region's samples after the button was pressed."""
     if st.session_state.pop(_GO, False):
-        view = url_state.current()
-        query = replace(view, filters=Filters(excluded=None, sets=(_LAST,)), choices=()).elsewhere
-        st.switch_page(PAGES / "gallery.py", query_params=query)
+        grid_actions.go_to_gallery(Filters(excluded=None, sets=(_LAST,)))
 
 
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:

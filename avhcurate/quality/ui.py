@@ -1,6 +1,6 @@
 """The Quality page: the form that starts the job, measures, near duplicates, odd files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate
 from avhcurate.data.background import Command
 from avhcurate.data.quality import QualityRecord
 from avhcurate.images.measures import MEASURES
@@ -22,15 +21,16 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.grid_actions import gallery_link, undo_button
+from avhcurate.ui.grid_actions import gallery_link, go_to_gallery, undo_button
+from avhcurate.ui.grid_bar import BarAction, actions_grid
+from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.job_forms import JobForm
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
-from avhcurate.ui.page_choices import number, one_of, some_of, switch
-from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
-from avhcurate.ui.selection import select, selectable_grid, selected_now
+from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import who
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 from avhcurate.ui.url_state import TILE_SIZES
@@ -48,6 +48,8 @@ CUT = switch("quality.cut")
 PAGE = number("quality.page", 1, low=1, high=10**9)
 
 _TAIL = 24
+#: Session state: the condition of the groups that the gallery is to show.
+_GO = "quality.go"
 #: Groups a page, and members shown of a group, which may be a chain of thousands.
 _GROUPS, _MEMBERS = 20, 24
 
@@ -157,35 +159,12 @@ def measures(page: Opened) -> GridView | None:
     return _grid(page, tiles, about=f"measures {chosen} {end}")
 
 
-def _grid(
-    page: Opened,
-    tiles: list[Tile],
-    *,
-    about: str,
-    first: Callable[[Sequence[int]], None] | None = None,
-) -> GridView:
-    """A grid to select from, with actions on the selected below; `first` are actions of this list alone."""
+def _grid(page: Opened, tiles: list[Tile], *, about: str, first: Sequence[BarAction] = ()) -> GridView:
+    """A grid to select from, with its bar; `first` are actions of this list alone."""
     about = f"{page.table.dataset.name} {page.version} {page.filters.to_query()} quality {about}"
     view = tiles_view(tiles, about=about)
-    chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile], part=True)
-    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        if first:
-            first(chosen.ids)
-        _actions(page, chosen.ids)
+    actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
     return view
-
-
-def _actions(page: Opened, ids: list[int]) -> None:
-    """Exclude, tag or save the selected images, and undo."""
-    if ids:
-        st.badge(f"{len(ids):,} selected", color="blue")
-        with st.popover("Tag", icon=":material/label:", key="quality.tag"):
-            st.text_input("Tag", key="quality.tag_name")
-            st.button("Add tag", type="primary", key="quality.add_tag", on_click=_tag, args=(page,))
-        st.button("Exclude", icon=":material/block:", key="quality.exclude", on_click=_exclude, args=(page,))
-        save_set_button(page, ids, key="quality.save")
-        st.button("Clear", key="quality.none", type="tertiary", on_click=select)
-    undo_button(page.table, key="quality.undo", type="tertiary")
 
 
 # --- near duplicates ---------------------------------------------------------------------------------------------
@@ -193,6 +172,8 @@ def _actions(page: Opened, ids: list[int]) -> None:
 
 def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     """Groups as rows of one grid, with their actions."""
+    if where := st.session_state.pop(_GO, ""):
+        go_to_gallery(page.filters.with_(where=where, excluded=None))
     groups = duplicates.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
@@ -203,10 +184,11 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
         with st.container(horizontal=True, width="content", vertical_alignment="bottom", gap="xsmall"):
             members = duplicates.of(groups["group"].tolist())
             copies = int((~members["keep"] & ~members["excluded"]).sum())
-            _keep_button(
-                page,
+            st.button(
                 f"Keep one of all {len(groups):,}",
-                members,
+                icon=":material/filter_1:",
+                on_click=attempt,
+                args=(_keep_one, page, members),
                 key="quality.keep_all",
                 disabled=not copies,
                 help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is "
@@ -214,23 +196,16 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
             )
     if groups.empty:
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
-        with st.bottom:
-            _actions(page, [])
+        undo_button(page.table, key="quality.undo", type="tertiary")
         return None
-    pages = -(-len(groups) // _GROUPS)
-    number = min(int(PAGE.of(page.view)), pages)
-    shown = groups.iloc[(number - 1) * _GROUPS : number * _GROUPS]
+    places = page_of(PAGE, page.view, len(groups), _GROUPS)
+    shown = groups.iloc[places.start : places.stop]
     members = duplicates.of(shown["group"].tolist()).groupby("group", sort=False).head(_MEMBERS)
-    about = f"duplicates {ONLY.of(page.view)} {number}"
+    about = f"duplicates {ONLY.of(page.view)} {places.start}"
     tiles = _group_tiles(page, shown.set_index("group"), members)
-    view = _grid(page, tiles, about=about, first=partial(_group_actions, page, duplicates))
-    if pages > 1:
-        st.pagination(pages, key=PAGE.key(number), on_change=PAGE.keep)
+    view = _grid(page, tiles, about=about, first=_group_actions(page, duplicates))
+    turn_pages(PAGE, places, len(groups), _GROUPS)
     return view
-
-
-def _keep_button(page: Opened, label: str, members: pd.DataFrame, **look: Any) -> None:
-    st.button(label, icon=":material/filter_1:", on_click=_keep_one, args=(page, members), **look)
 
 
 def _group_tiles(page: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> list[Tile]:
@@ -250,16 +225,24 @@ def _group_tiles(page: Opened, groups: pd.DataFrame, members: pd.DataFrame) -> l
     ]
 
 
-def _group_actions(page: Opened, duplicates: Duplicates, ids: Sequence[int]) -> None:
+def _group_actions(page: Opened, duplicates: Duplicates) -> list[BarAction]:
     """Actions on the groups of the selected images."""
-    groups = duplicates.members["group"][duplicates.members["id"].isin(ids)].unique().tolist()
-    if not groups:
-        return
-    what = "this group" if len(groups) == 1 else f"these {len(groups):,} groups"
-    _keep_button(page, f"Keep one of {what}", duplicates.of(groups), key="quality.keep", type="primary")
-    if len(groups) == 1:
-        filters = page.filters.with_(where=f"duplicate_group = {groups[0]}", excluded=None)
-        gallery_link("In the gallery", page.view, filters=filters)
+
+    def groups(chosen: GridSelection) -> list[int]:
+        members = duplicates.members
+        return members["group"][members["id"].isin(chosen.ids)].unique().tolist()
+
+    def keep(chosen: GridSelection, _: object) -> None:
+        _keep_one(page, duplicates.of(groups(chosen)))
+
+    def show(chosen: GridSelection, _: object) -> None:
+        st.session_state[_GO] = f"duplicate_group IN ({', '.join(map(str, groups(chosen)))})"
+
+    about = "Excludes the other copies of each group that has a selected image."
+    return [
+        BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True),
+        BarAction("gallery", "In the gallery", "grid_view", show, help="The whole groups of the selected images."),
+    ]
 
 
 def _caption(number: int, group: Mapping[Any, Any]) -> str:
@@ -326,15 +309,5 @@ def odd_files(page: Opened) -> GridView | None:
 
 
 def _keep_one(page: Opened, members: pd.DataFrame) -> None:
-    attempt(service.keep_one, page.table, members, who=who(), done="One of each group is kept")
-    select()
-
-
-def _exclude(page: Opened) -> None:
-    attempt(annotate, page.table, selected_now().ids, "exclude", who=who(), done="Excluded")
-    select()
-
-
-def _tag(page: Opened) -> None:
-    tag = st.session_state["quality.tag_name"]
-    attempt(annotate, page.table, selected_now().ids, "tag", tag, who=who(), done=f"Tagged “{tag}”")
+    service.keep_one(page.table, members, who=who())
+    say("One of each group is kept", undo=True)

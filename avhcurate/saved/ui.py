@@ -1,6 +1,5 @@
 """The Saved page: lists of named sets, named views and the history, with their actions."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,13 +20,16 @@ from avhcurate.ui.export_menu import export_choice
 from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import empty_state
-from avhcurate.ui.page_choices import Choice, number, one_of
+from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
 _T = TypeVar("_T")
 
+#: Session state: the entry and the action whose dialog is open. It stays until the dialog is dismissed: a run that
+#: overtakes that of the click would close it otherwise.
+_ASKED = "saved.asked"
 _REMOVED = "saved.removed"
 _MORE = {"rename": "Rename", "export": "Export", "remove": "Remove"}
 _HOW = {"union": "In any", "intersection": "In all", "difference": "In the first only"}
@@ -45,13 +47,11 @@ def choose_part(view: View) -> str:
 
 def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None]) -> None:
     """A page of a list, and the way to the others."""
-    pages = max(1, math.ceil(len(entries) / _ROWS))
-    number = min(int(_PAGE.of(page.view)), pages)
+    places = page_of(_PAGE, page.view, len(entries), _ROWS)
     with st.container(gap="xsmall"):
-        for one in entries[(number - 1) * _ROWS : number * _ROWS]:
+        for one in entries[places.start : places.stop]:
             show(page, one)
-    if pages > 1:
-        st.pagination(pages, key=_PAGE.key(number), on_change=_PAGE.keep)
+    turn_pages(_PAGE, places, len(entries), _ROWS)
 
 
 def show_sets(page: Opened) -> None:
@@ -83,11 +83,8 @@ def _set_row(page: Opened, one: SavedEntry) -> None:
         st.page_link(PAGES / "gallery.py", label=plain(one.name), icon=":material/bookmark:", query_params=query)
         gone = f" ({one.n - there:,} not in the dataset any more)" if there < one.n else ""
         st.caption(f"**{one.n:,}** samples{gone} · {_when(one.who, one.at)}", width="stretch")
-        action = _more(one.name, "set")
-    if action == "export":
-        _export_dialog(page.table, one.name, Filters(sets=(one.name,)))
-    elif action is not None:
-        _do(page, "set", one.name, action)
+        _more(page, "set", one.name)
+    _dialog(page, "set", one.name, lambda: _export_dialog(page.table, one.name, Filters(sets=(one.name,))))
 
 
 def _view_row(page: Opened, one: SavedEntry) -> None:
@@ -101,33 +98,44 @@ def _view_row(page: Opened, one: SavedEntry) -> None:
         conditions = view.filters.active
         filtered = f"{conditions} filter{'s' if conditions > 1 else ''}" if conditions else "no filters"
         st.caption(f"{plain(one.page.replace('_', ' '))}, {filtered} · {_when(one.who, one.at)}", width="stretch")
-        action = _more(one.name, "view")
-    if action == "export":
-        _export_view(page, one.name, view)
-    elif action is not None:
-        _do(page, "view", one.name, action)
+        _more(page, "view", one.name)
+    _dialog(page, "view", one.name, lambda: _export_view(page, one.name, view))
 
 
-def _more(name: str, kind: Kind) -> str | None:
-    chosen: str | None = st.menu_button(
-        "More", list(_MORE), format_func=_MORE.__getitem__, type="tertiary", key=f"saved.{kind}.{name}.more"
-    )
-    return chosen
+def _more(page: Opened, kind: Kind, name: str) -> None:
+    key = f"saved.{kind}.{name}.more"
+    look: dict[str, Any] = {"format_func": _MORE.__getitem__, "type": "tertiary", "key": key}
+    st.menu_button("More", list(_MORE), on_click=_choose, args=(page, kind, name, key), **look)
 
 
-def _do(page: Opened, kind: Kind, name: str, action: str) -> None:
-    if action == "rename":
-        _rename_dialog(page, kind, name)
-        return
-    try:
-        entry = saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
-    except CurateError as error:
-        show_user_error(error)
-        return
+def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
+    """Does what was chosen of an entry's menu, or keeps that a dialog is asked for."""
+    action = st.session_state[key]
+    if action == "remove":
+        attempt(_remove, page, kind, name)
+    else:
+        st.session_state[_ASKED] = page.table.dataset.name, kind, name, action
+
+
+def _dialog(page: Opened, kind: Kind, name: str, export: Callable[[], None]) -> None:
+    """Draws the dialog of an entry that is open, if any."""
+    match st.session_state.get(_ASKED):
+        case (page.table.dataset.name, of_kind, of_name, action) if (of_kind, of_name) == (kind, name):
+            if action == "rename":
+                _rename_dialog(page, kind, name)
+            else:
+                export()
+
+
+def _dismiss() -> None:
+    st.session_state.pop(_ASKED, None)
+
+
+def _remove(page: Opened, kind: Kind, name: str) -> None:
+    entry = saved.remove(page.workspace, page.table.dataset.name, kind, name, who=who())
     st.session_state[_REMOVED] = (page.table.dataset.name, kind, name, entry)
     if name in page.filters.sets:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
-    st.rerun()
 
 
 def _removal(page: Opened) -> None:
@@ -145,7 +153,7 @@ def _bring_back(page: Opened, entry: int, name: str) -> None:
     attempt(page.table.saved.undo, page.table.dataset.name, entry, who=who() or saved.user(), done=f"“{name}” is back")
 
 
-@st.dialog("Rename", icon=":material/edit:")
+@st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
 def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
     new = st.text_input("New name", name, max_chars=LONGEST_NAME, key="saved.new_name")
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", name)):
@@ -155,6 +163,7 @@ def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
     except CurateError as error:
         show_user_error(error)
         return
+    _dismiss()
     st.rerun()
 
 
@@ -168,7 +177,7 @@ def _export_view(page: Opened, name: str, view: View) -> None:
         _export_dialog(table, name, view.filters)
 
 
-@st.dialog("Export", icon=":material/download:")
+@st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
 def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
     st.markdown(f"**{plain(name)}**")
     try:
@@ -236,14 +245,14 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 def show_history(page: Opened) -> None:
     person, action, sample = _narrow(page)
-    number = int(_HISTORY_PAGE.of(page.view))
+    start = (int(_HISTORY_PAGE.of(page.view)) - 1) * _ROWS
     try:
         entries, count = history_entries(
             page.table,
             who=person or None,
             actions=[action] if action else (),
             sample=None if sample < 0 else sample,
-            offset=(number - 1) * _ROWS,
+            offset=start,
             limit=_ROWS,
         )
     except CurateError as error:
@@ -256,8 +265,7 @@ def show_history(page: Opened) -> None:
     if not entries:
         with st.container(border=True):
             st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
-    if count > _ROWS:
-        st.pagination(math.ceil(count / _ROWS), key=_HISTORY_PAGE.key(number), on_change=_HISTORY_PAGE.keep)
+    turn_pages(_HISTORY_PAGE, range(start, start + len(entries)), count, _ROWS)
 
 
 def _narrow(page: Opened) -> tuple[str, str, int]:

@@ -314,7 +314,7 @@ def _grid(page: Opened, chosen: ChosenRound, mode: str, name: str, listing: Samp
         return replace(tile, sub=f"as {names[label]}", score=value, differs=given >= 0 and label != given, alt=alt)
 
     about = f"{chosen.folder.name} {chosen.number} {mode} {name} {listing.title}"
-    return sample_grid(page, listing.rows.index.tolist(), about=about, look=look, score="id", pinned=False)
+    return sample_grid(page, listing.rows.index.tolist(), about=about, look=look, score="id")
 
 
 # --- export ----------------------------------------------------------------------------------------------

@@ -20,14 +20,15 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS, file_key
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
-from avhcurate.ui.frame import Opened, announce, attempt
+from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_bar import BarAction, actions_grid
+from avhcurate.ui.grid_keys import counted_images, say, undo_last
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import fill_page, job_form, option, row
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
-from avhcurate.ui.save_set import save_set_button
-from avhcurate.ui.selection import select, selectable_grid, selected_now
+from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
@@ -272,8 +273,19 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     look = partial(_look, rows.set_index("id"), page.table.classes)
     ids = rows["id"].to_numpy(np.int64)
     view = list_view(page, ids, about=f"suspects {suspects.about}", look=look)
-    chosen = selectable_grid(view, tile_size=TILE_SIZES[page.view.tile], part=True)
-    _actions(page, rows, chosen.ids)
+    first = [
+        BarAction("accept", "Accept suggestions", "check", partial(_decide, page.table, rows, "accept"), primary=True),
+        BarAction("keep", "Keep labels", "verified", partial(_decide, page.table, rows, "keep")),
+        BarAction(
+            "undo",
+            "Undo",
+            "undo",
+            lambda *_: _undo(page.table),
+            help="Takes back what was decided last.",
+            always=True,
+        ),
+    ]
+    actions_grid(page, view, first=first, tile_size=TILE_SIZES[page.view.tile], part=True)
     return view
 
 
@@ -292,52 +304,30 @@ def _look(rows: pd.DataFrame, names: Sequence[str], tile: Tile) -> Tile:
     )
 
 
-def _actions(page: Opened, rows: pd.DataFrame, ids: Sequence[int]) -> None:
-    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.badge(f"{len(ids):,} selected", color="blue" if ids else "gray")
-        for action, label, icon in (("accept", "Accept suggestions", "check"), ("keep", "Keep labels", "verified")):
-            st.button(
-                label,
-                icon=f":material/{icon}:",
-                key=f"suspects.{action}",
-                disabled=not ids,
-                type="primary" if action == "accept" else "secondary",
-                on_click=attempt,
-                args=(partial(_decide, page.table, rows, action),),
-            )
-        save_set_button(page, ids, key="suspects.set", disabled=not ids)
-        st.button(
-            "Undo",
-            icon=":material/undo:",
-            type="tertiary",
-            key="suspects.undo",
-            on_click=_undo,
-            args=(page,),
-            disabled=not st.session_state.get(_last(page.table)),
-            help="Takes back what was last decided in this list.",
-        )
-
-
 def _last(table: DatasetTable) -> str:
     return f"suspects.last.{table.dataset.name}"
 
 
-def _decide(table: DatasetTable, rows: pd.DataFrame, action: str) -> None:
-    """Decides what is selected now; the session remembers how many entries of the log that took."""
-    chosen_rows = rows[rows["id"].isin(selected_now().ids)]
+def _decide(table: DatasetTable, rows: pd.DataFrame, action: str, chosen: GridSelection, _: object) -> None:
+    """Decides what is selected; the session remembers how many entries of the log that took."""
+    chosen_rows = rows[rows["id"].isin(chosen.ids)]
     if action == "accept":
         named = chosen_rows[chosen_rows["suggested"] >= 0]
         suggested = dict(zip(named["id"].astype(int), named["suggested"].astype(int), strict=True))
-        entries, done = decisions.accept(table, suggested, who=who()), f"Relabelled {len(named):,} samples"
+        entries, done = decisions.accept(table, suggested, who=who()), "relabelled as suggested"
     else:
         entries = decisions.keep(table, chosen_rows["id"].astype(int).tolist(), who=who())
-        done = f"Kept {len(chosen_rows):,} labels"
-    st.session_state[_last(table)] = entries
-    select()
-    announce(done)
+        named, done = chosen_rows, "keep their label"
+    st.session_state[_last(table)] = entries, table.log.version(table.dataset.name)
+    say(f"{counted_images(len(named))} {done}", undo=True)
 
 
-def _undo(page: Opened) -> None:
-    for _ in range(st.session_state.pop(_last(page.table), 0)):
-        undo(page.table, who=who())
-    announce("Taken back", "undo")
+def _undo(table: DatasetTable) -> None:
+    """Takes back a decision on many images as one, as long as nothing has been done since; else the last entry."""
+    entries, version = st.session_state.pop(_last(table), (0, None))
+    if not entries or version != table.log.version(table.dataset.name):
+        undo_last(table)
+        return
+    for _ in range(entries):
+        undo(table, who=who())
+    say("The decision is taken back")

@@ -70,6 +70,11 @@ class DatasetTable(SampleTable):
         """Whether the votes come from a simulated panel and not from people."""
         return bool(self.votes and self.votes.simulated)
 
+    @property
+    def set_sizes(self) -> dict[str, int]:
+        """Number of samples in each stored set, by name."""
+        return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
+
     def refresh(self) -> None:
         """Reads annotations, stored sets and votes that were written since, by any process."""
         # One at a time: else a thread could overwrite a newer state with an older one.

@@ -128,9 +128,15 @@ def _value(table: SampleTable, facet: Facet) -> str:
         return f"nullif({name}::VARCHAR, '')"
     if not facet.edges:
         return name
-    low, step, last = facet.edges[0], facet.edges[1] - facet.edges[0], len(facet.edges) - 2
-    bar = f"least(greatest(floor(({name} - {low!r}) / {step!r} + 1e-9), 0), {last})::INTEGER"
-    return f"CASE WHEN isfinite({name}::DOUBLE) THEN {bar} END"
+    # Infinite numbers become null. Rounding may name a bar beyond the first or the last: see `_within`.
+    low, step = facet.edges[0], facet.edges[1] - facet.edges[0]
+    return f"TRY_CAST(floor(({name} - {low!r}) / {step!r} + 1e-9) AS INTEGER)"
+
+
+def _within(facet: Facet, value: str) -> str:
+    """SQL of a bar among those there are: done for the few that were counted, it costs nothing."""
+    bar = f"CASE WHEN {value} IS NOT NULL THEN least(greatest({value}, 0), {len(facet.edges) - 2}) END"
+    return bar if facet.edges else value
 
 
 def _conditions(table: SampleTable, filters: Filters, facets: Sequence[Facet]) -> tuple[str, str, list[Any]]:
@@ -153,13 +159,14 @@ def _flat(table: SampleTable, facets: Sequence[Facet], rest: str, failed: str) -
     if not flat:
         return []
     names = [f"f{place}" for place in flat]
+    bars = [f"{_within(facets[place], f'f{place}')}::VARCHAR" for place in flat]
     values = ", ".join(f"{_value(table, facets[place])} AS f{place}" for place in flat)
     # GROUPING has a bit for each column that a set leaves out, the first column's the highest.
     sets = {2 ** len(flat) - 1 - 2 ** (len(flat) - 1 - at): place for at, place in enumerate(flat)}
     facet = " ".join(f"WHEN {left_out} THEN {place}" for left_out, place in sets.items())
     return [
         f"SELECT CASE GROUPING({', '.join(names)}) {facet} END AS facet, "
-        f"coalesce(NULL, {', '.join(f'{name}::VARCHAR' for name in names)}) AS value, failed, count(*) AS n "
+        f"coalesce(NULL, {', '.join(bars)}) AS value, failed, count(*) AS n "
         f"FROM (SELECT {values}, {failed} AS failed FROM samples WHERE {rest}) "
         # A sample that fails the choices of two facets counts for none.
         "WHERE failed & (failed - 1) = 0 "

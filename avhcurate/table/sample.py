@@ -9,7 +9,7 @@ import pandas as pd
 
 from avhcurate import scores
 from avhcurate.errors import CurateError
-from avhcurate.stats.neighbours import Neighbours, nearest
+from avhcurate.stats.neighbours import Neighbours, angles_to, nearest
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
@@ -42,6 +42,22 @@ def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
     if not table.run.has_features:
         raise CurateError(f"run {table.run.name} has no embeddings, so no neighbours: attach it again with --features")
     return nearest(table.run.features(), id, count=count)
+
+
+def by_angle(table: DatasetTable, filters: Filters, like: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Ids that satisfy the filters, (n,) int64, and their angles (rad, (n,)) to the nearest of `like`, smallest first.
+
+    Samples without direction come last, with NaN.
+    """
+    if table.run is None:
+        raise CurateError("More like this compares the features of a model: score the dataset first")
+    features = table.run.features()
+    if unknown := [id for id in like if not 0 <= id < len(features)]:
+        raise CurateError(f"there is no sample {unknown[0]}: the run has features of samples 0 to {len(features) - 1}")
+    ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
+    angles = angles_to(features, np.array(like), among=ids)
+    order = np.lexsort((ids, angles))
+    return ids[order], angles[order]
 
 
 def rows_of(table: DatasetTable, ids: Sequence[int], *, columns: Sequence[str]) -> pd.DataFrame:

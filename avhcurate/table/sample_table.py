@@ -266,14 +266,26 @@ class SampleTable:
         return to_pandas(self._read(query, filters, "ORDER BY id"))
 
     def batches(
-        self, filters: Filters | None = None, *, columns: Sequence[str] | None = None, rows: int = 50_000
+        self,
+        filters: Filters | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        rows: int = 50_000,
+        order: np.ndarray | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """The same rows as Arrow batches, for exports that must not hold the whole table."""
-        query = f"SELECT {self._list(columns)} FROM samples"
+        """The same rows as Arrow batches, for exports that must not hold the whole table.
+
+        They come in the order of the ids `order`, (n,) int64, where it is given, those that it does not have last.
+        """
+        query, tail, cursor = f"SELECT {self._list(columns)} FROM samples", "ORDER BY id", self._connection.cursor()
+        if order is not None:
+            cursor.register("in_order", pa.table({"_id": order, "_place": np.arange(len(order))}))
+            query += " LEFT JOIN in_order ON id = _id"
+            tail = "ORDER BY _place NULLS LAST, id"
         if filters is not None and filters.where:
             self.count(filters)  # a condition that takes too long is refused before the first row
         with as_user_errors(filters.where if filters else "", self._example):
-            yield from self._relation(query, filters, "ORDER BY id").to_arrow_reader(rows)
+            yield from self._relation(query, filters, tail, cursor=cursor).to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
         return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]

@@ -2,10 +2,11 @@
 
 import mimetypes
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from avhcurate.export import FOLDERS, FORMATS, export_bytes
@@ -38,9 +39,20 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
 
 
 def export_choice(
-    table: DatasetTable, filters: Filters, count: int, *, key: str, only: Sequence[int] | None = None
+    table: DatasetTable,
+    filters: Filters,
+    count: int,
+    *,
+    key: str,
+    only: Sequence[int] | None = None,
+    order: Callable[[], np.ndarray] | None = None,
 ) -> None:
-    """A choice of export format, and the download; `only` are ids to export instead of the filters' samples."""
+    """A choice of export format, and the download; `only` are ids to export instead of the filters' samples.
+
+    `order` gives the ids in the order of the page, which can then be chosen instead of that of the dataset.
+    """
+    if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
+        order = None
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
     format = st.selectbox("Format", formats, format_func=ABOUT.__getitem__, key=f"{key}.export_format")
     name = table.dataset.name
@@ -48,7 +60,7 @@ def export_choice(
         st.caption(f"A folder of {count:,} images is written by the command line. Save them as a set, then:")
         st.code(f"avhcurate export {shlex.quote(name)} --set SET --format {format} --out FOLDER", language="bash")
         return
-    data = partial(export_bytes, table, filters, format, only=only)
+    data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"
     download(f"Download {count:,} samples", data, file, key=f"{key}.download", type="primary", disabled=not count)
     if table.simulated:

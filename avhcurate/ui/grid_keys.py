@@ -1,7 +1,7 @@
 """Acting on the images of a grid: what its keys and buttons ask for, done and said with the number of images."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,21 +12,38 @@ from avhcurate.curate.keys import key_actions, keys_of, save_keys, write_keys
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.ui.frame import attempt
+from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.selection import GRID, GridSelection, selectable_grid, selected_in
 from avhcurate.ui.signin import who
-from avhcurate.ui.user_errors import plain
+from avhcurate.ui.user_errors import show_user_error
 
 #: What the grid may ask for.
 _ACTIONS = ("tag", "untag", "relabel", "exclude", "include", "undo")
 #: Classes whose names are sent for completion.
 _MOST_NAMES = 5000
+_NOTHING_MORE: Mapping[str, Any] = {}
 
 
-def acting_grid(table: DatasetTable, view: GridView, **look: Any) -> GridSelection:
-    """The grid with the selection, whose images can be tagged, labelled and excluded by key."""
-    return selectable_grid(view, **look, actions=key_data(table), on_act=partial(act_by_key, table))
+#: Does an action with the images selected and the name that was asked for, if any.
+Doing = Callable[[GridSelection, Any], object]
+
+
+def acting_grid(
+    table: DatasetTable,
+    view: GridView,
+    *,
+    more: Mapping[str, Doing] | None = None,
+    bar: Sequence[Mapping[str, Any]] = (),
+    sets: Sequence[str] = (),
+    **look: Any,
+) -> GridView:
+    """The grid with the selection, whose images can be tagged, labelled and excluded by key; returns the view.
+
+    `bar` are buttons for these actions and for `more`, by name; `sets` complete the name of a set.
+    """
+    actions = key_data(table) | {"bar": list(bar), "sets": list(sets)}
+    return selectable_grid(view, **look, actions=actions, on_act=partial(act_by_key, table, more=more or {}))
 
 
 def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
@@ -39,34 +56,42 @@ def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
     }
 
 
-def act_by_key(table: DatasetTable, key: str = GRID) -> None:
-    """Does what the component of a key has just asked for; to be called before the page runs.
+def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing] = _NOTHING_MORE) -> None:
+    """Does what the component of a key has just asked for, `more` included; to be called before the page runs.
 
     It is about the places that the component names in its view, or about the one `id` that it names.
     """
     sent = (st.session_state.get(key) or {}).get("act")
-    if not isinstance(sent, Mapping) or sent.get("action") not in _ACTIONS:
+    if not isinstance(sent, Mapping) or sent.get("action") not in (*_ACTIONS, *more):
         return
     action, value, id = str(sent["action"]), sent.get("value"), sent.get("id")
-    if action == "undo":
+    if action in more:
+        attempt(more[action], selected_in(sent), value)
+    elif action == "undo":
         undo_last(table, key)
-        return
-    chosen = [id] if isinstance(id, int) else selected_in(sent).chosen
-    attempt(act, table, chosen, action, value, key=key)
+    else:
+        chosen = [id] if isinstance(id, int) else selected_in(sent).chosen
+        attempt(act, table, chosen, action, value, key=key)
 
 
-def keys_form(table: DatasetTable) -> None:
-    """What digits and letters do, to be changed for everybody who works on the dataset."""
-    with st.popover("Keys", icon=":material/keyboard:", key="gallery.keys"):
-        text = write_keys(keys_of(table))
-        st.text_area("A line a key", text, key="gallery.keys_text", height=220, help="`1 label cat`, `b tag blurred`")
-        st.button("Save keys", type="primary", key="gallery.save_keys", on_click=_save_keys, args=(table,))
-
-
-def _save_keys(table: DatasetTable) -> None:
-    attempt(
-        save_keys, table, st.session_state["gallery.keys_text"], who=who(), done="The keys are kept with the dataset"
+def keys_form(table: DatasetTable) -> bool:
+    """What digits and letters do, to be changed for everybody who works on the dataset; True when that was saved."""
+    text = st.text_area(
+        "A line a key",
+        write_keys(keys_of(table)),
+        key="gallery.keys_text",
+        height=220,
+        help="`1 label cat`, `b tag blurred`",
     )
+    if not st.button("Save keys", type="primary", key="gallery.save_keys"):
+        return False
+    try:
+        save_keys(table, text, who=who())
+    except CurateError as error:
+        show_user_error(error)
+        return False
+    say("The keys are kept with the dataset")
+    return True
 
 
 def act(
@@ -97,7 +122,8 @@ def say(text: str, *, undo: bool = False, key: str = GRID) -> None:
 def say_elsewhere() -> None:
     """Shows the message where the page has no grid to show it in."""
     if done := st.session_state.pop(_done(GRID), None):
-        st.toast(plain(done["text"]), icon=":material/check_circle:")
+        announce(done["text"])
+        show_messages()
 
 
 def _done(key: str) -> str:

@@ -1,18 +1,22 @@
-"""HTTP routes of the image grid: windows of a view's rows, and the place of a value."""
+"""HTTP routes of the image grid: windows of a view's rows, the place of a value, and a selection of another view."""
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from avhcurate.errors import CurateError
-from avhcurate.ui.components.grid import payload
-from avhcurate.ui.grid_views import GridView, registered
+from avhcurate.ui.components.grid import decode_selection, payload
+from avhcurate.ui.grid_views import GridView, carried, registered
 from avhcurate.ui.image_routes import NEVER_KEPT, base_path, refusal
 
+#: Bytes of a selection, at most: a million rows of which every other is selected.
+_MOST_BYTES = 16_000_000
 #: Rows that one request may ask for.
 _MOST = 600
 
@@ -41,6 +45,20 @@ def place(request: Request) -> Response:
     return _answer(request, read)
 
 
+async def ranges(request: Request) -> Response:
+    """The places of the samples that were selected in another view; none where that is not open any more."""
+    if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
+        return _error("a selection of too many parts", 413)
+    body = await request.body()
+
+    def read(view: GridView) -> dict[str, Any]:
+        key, of_key = decode_selection(json.loads(body)) or ("", ())
+        before = registered(key)
+        return {"ranges": carried(before, of_key, view) if before else ()}
+
+    return await run_in_threadpool(_answer, request, read)
+
+
 def _answer(request: Request, read: Callable[[GridView], dict[str, Any]]) -> Response:
     if (refused := refusal(request)) is not None:
         return refused
@@ -67,4 +85,8 @@ def view_url(view: GridView) -> str:
 def routes() -> list[Route]:
     """The routes, below `server.baseUrlPath` like Streamlit's own."""
     below = f"{base_path()}/grid/{{key}}"
-    return [Route(f"{below}/rows", rows), Route(f"{below}/place", place)]
+    return [
+        Route(f"{below}/rows", rows),
+        Route(f"{below}/place", place),
+        Route(f"{below}/ranges", ranges, methods=["POST"]),
+    ]

@@ -98,6 +98,18 @@ def registered(key: object) -> GridView | None:
     return _VIEWS.get(key) if isinstance(key, str) else None
 
 
+def carried(old: GridView, ranges: Ranges, new: GridView) -> Ranges:
+    """The places in one view of the samples at ranges of places in another; none where that is of other samples."""
+    if old.about != new.about:
+        return ()
+    within = tuple((start, min(stop, old.count)) for start, stop in ranges if start < old.count)
+    if old.key == new.key or not within:
+        return within
+    if within == ((0, old.count),):
+        return ((0, new.count),) if new.count else ()
+    return new.ranges_of(old.chosen(within))
+
+
 def table_view(page: Opened) -> GridView:
     """The samples of the page's filters in the page's order."""
     table, view = page.table, page.view
@@ -128,10 +140,12 @@ def list_view(
     score: str | None = None,
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
+    filters: Filters | None = None,
 ) -> GridView:
     """The samples `ids` in their order; `about` names the list. `score` is that on the tiles: by default of hardness.
 
-    `values` by id are those of `score` where the sample table has no such column; `look` changes a tile.
+    `values` by id are those of `score` where the sample table has no such column; `look` changes a tile; `filters`
+    choose exactly these samples, where filters do.
     """
     order, score = np.asarray(ids, np.int64), score or page.table.hardness
     tiles = _tiles(page, score, values, look)
@@ -143,6 +157,7 @@ def list_view(
             order=lambda: order,
             tiles=tiles,
             order_name=score,
+            filters=filters,
             version=f"{_version(page)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
         )
     )

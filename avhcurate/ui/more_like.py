@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.neighbours import angles_to
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
+from avhcurate.table.sample import by_angle
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
@@ -61,18 +58,7 @@ def like_view(page: Opened) -> GridView | None:
     except CurateError as error:
         show_user_error(error)
         return None
-    return list_view(page, ids, score="angle", values=pd.Series(angles, ids))
+    return list_view(page, ids, score="angle", values=pd.Series(angles, ids), filters=page.filters)
 
 
-@st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")
-def _by_angle(table: DatasetTable, filters: Filters, like: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and their angles (rad) to the nearest of `like`, smallest first; samples without direction last."""
-    if table.run is None:
-        raise CurateError("More like this compares the features of a model: score the dataset first")
-    features = table.run.features()
-    if unknown := [id for id in like if id >= len(features)]:
-        raise CurateError(f"there is no sample {unknown[0]}: the run has features of samples 0 to {len(features) - 1}")
-    ids = table.frame(filters, columns=["id"])["id"].to_numpy(np.int64)
-    angles = angles_to(features, np.array(like), among=ids)
-    order = np.lexsort((ids, angles))
-    return ids[order], angles[order]
+_by_angle = st.cache_data(hash_funcs=HASH_FUNCS, max_entries=8, show_spinner="Comparing images …")(by_angle)

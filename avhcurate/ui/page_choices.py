@@ -138,6 +138,20 @@ def number(name: str, default: float, *, low: float, high: float) -> Choice[floa
     return Choice(name, default, read, lambda value: f"{value:g}")
 
 
+def page_of(choice: Choice[float], view: View, count: int, size: int) -> range:
+    """The places, from 0, of a list's entries on the page of `size` that the address names, at most its last."""
+    first = (min(int(choice.of(view)), max(1, -(-count // size))) - 1) * size
+    return range(first, min(first + size, count))
+
+
+def turn_pages(choice: Choice[float], shown: range, count: int, size: int) -> None:
+    """The way to the other pages of a list, and which of its entries are shown; nothing where all are."""
+    if len(shown) < count:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"{shown.start + 1:,}–{shown.stop:,} of {count:,}", width="content")
+            st.pagination(-(-count // size), key=choice.key(shown.start // size + 1), on_change=choice.keep)
+
+
 def switch(name: str) -> Choice[bool]:
     """A flag, off by default."""
 

@@ -1,14 +1,12 @@
 """Grids of samples in an order of the page's own: half a page wide, or with the gallery's actions on the selection."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pandas as pd
 
-from avhcurate.ui import grid_actions
 from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.grid_keys import acting_grid
+from avhcurate.ui.grid_bar import actions_grid
 from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.selection import browsing_grid
 from avhcurate.ui.url_state import TILE_SIZES
@@ -40,18 +38,14 @@ def sample_grid(
     score: str | None = None,
     values: pd.Series | None = None,
     look: Callable[[Tile], Tile] = lambda tile: tile,
-    pinned: bool = True,
     narrow: bool = False,
 ) -> GridView:
     """`ids` in their order as a grid, `narrow` with smaller tiles; returns the view of them.
 
     `about` names the list: a selection made in another is void. `values` by id are those of `score` where the sample
-    table has no such column; `look` changes a tile. Actions are pinned to the window, or else follow the grid.
+    table has no such column; `look` changes a tile.
     """
     view = list_view(page, ids, about=about, score=score, values=values, look=look)
-    filters = page.filters.with_(ids=tuple(ids))
-    part = replace(page, view=replace(page.view, filters=filters), count=len(ids))
     size = TILE_SIZES[page.view.tile]
-    chosen = acting_grid(page.table, view, tile_size=size * 3 // 4 if narrow else size, part=True)
-    grid_actions.action_bar(part, chosen, pinned=pinned)
+    actions_grid(page, view, tile_size=size * 3 // 4 if narrow else size, part=True)
     return view

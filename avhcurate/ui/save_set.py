@@ -1,22 +1,17 @@
 """The button that saves the samples of a page as a named set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import streamlit as st
 
 from avhcurate.curate import saved
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.signin import who
 
-Ids = Sequence[int] | np.ndarray
 
-
-def save_set_button(
-    page: Opened, ids: Ids | Callable[[], Ids], *, key: str, label: str = "Save as set", disabled: bool = False
-) -> None:
-    """A popover that saves samples under a name; `ids` are positions, or a function that gives them when pressed."""
-    with st.popover(label, icon=":material/bookmark_add:", key=key, disabled=disabled):
+def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
+    """A popover that saves samples, by id, under a name."""
+    with st.popover("Save as set", icon=":material/bookmark_add:", key=key):
         st.selectbox(
             "Name",
             page.table.sets,
@@ -28,7 +23,7 @@ def save_set_button(
         st.button("Save", type="primary", key=f"{key}.save", on_click=_save_set, args=(page, ids, key))
 
 
-def _save_set(page: Opened, ids: Ids | Callable[[], Ids], key: str) -> None:
-    name, chosen = st.session_state[f"{key}.name"] or "", ids() if callable(ids) else ids
-    done = f"{len(chosen):,} samples saved as “{name}”"
-    attempt(saved.save_set, page.workspace, page.table.dataset.name, name, chosen, who=who(), done=done)
+def _save_set(page: Opened, ids: Sequence[int], key: str) -> None:
+    name = st.session_state[f"{key}.name"] or ""
+    done = f"{len(ids):,} samples saved as “{name}”"
+    attempt(saved.save_set, page.workspace, page.table.dataset.name, name, ids, who=who(), done=done)

@@ -38,14 +38,15 @@ def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> 
 
 
 def _sets(table: DatasetTable, filters: Filters) -> None:
-    if table.sets:
-        _multiselect("Sets", "sets", filters, table.sets, str)
+    if sizes := table.set_sizes:
+        _multiselect("Sets", "sets", filters, list(sizes), lambda name: f"{name} ({sizes[name]:,})")
 
 
-def _excluded(_: DatasetTable, filters: Filters) -> None:
+def _excluded(table: DatasetTable, filters: Filters) -> None:
+    count = table.count(Filters(excluded=True))
     chosen = next(name for name, value in _EXCLUDED.items() if value is filters.excluded)
     options: dict[str, Any] = {"options": list(_EXCLUDED), "required": True}
-    _show(st.segmented_control, _EXCLUDED.__getitem__, "Excluded samples", "excluded", chosen, **options)
+    _show(st.segmented_control, _EXCLUDED.__getitem__, f"Excluded samples ({count:,})", "excluded", chosen, **options)
 
 
 def _mistakes(table: DatasetTable, filters: Filters) -> None:

@@ -1,7 +1,5 @@
 """Every control in every dialog, popover and fragment of the demo is used once in a real browser, and the app lives."""
 
-from contextlib import suppress
-
 import pytest
 
 from avhcurate.annotate import answers, queue, setup
@@ -28,7 +26,14 @@ CONTROLS = r"""all => all
   .map(one => [one.dataset.testid, one.closest('[class*=st-key-]')?.className.match(/st-key-(\S+)/)[1] ?? ''])"""
 #: The pages of the demo that have dialogs or popovers with controls: their parameters, and what opens each dialog.
 PAGES = {
-    "gallery": ("", [lambda page: page.locator(TILES).nth(3).click()]),
+    "gallery": (
+        "",
+        [
+            lambda page: page.locator(TILES).nth(3).click(),
+            lambda page: page.get_by_role("button", name="Export").click(),
+            lambda page: page.get_by_role("button", name="Keys").click(),
+        ],
+    ),
     "saved": ("", [lambda page: from_menu(page, "Export"), lambda page: from_menu(page, "Rename")]),
     "annotators": ("", [lambda page: withdraw(page)]),
     "annotate": ("?annotate.name=ann", []),
@@ -98,12 +103,8 @@ class Walk:
         dialog = self.page.get_by_role("dialog")
 
         def opened():
-            for _ in range(3):  # a menu that is drawn again just then swallows the click, which a person repeats
-                opener(self.page)
-                with suppress(AssertionError):
-                    expect(dialog).to_be_visible(timeout=15_000)
-                    break
-                self.page.keyboard.press("Escape")
+            opener(self.page)
+            expect(dialog).to_be_visible()
             self.check("a dialog opened")
             expect(dialog).to_be_visible()
 
@@ -147,7 +148,4 @@ def test_every_control_in_dialogs_and_popovers_leaves_an_app_that_answers(page, 
         walk.check(name)
         for opener in openers:
             walk.dialog(opener)
-        if name == "gallery":
-            page.locator(TILES).nth(2).click(modifiers=["Control"])
-            expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
         walk.popovers()

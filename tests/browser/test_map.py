@@ -86,7 +86,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     map_box, grid = plot.bounding_box(), page.locator(TILES).first.bounding_box()
     assert map_box["x"] + map_box["width"] <= grid["x"]
     assert grid["y"] < map_box["y"] + map_box["height"] / 2
-    bar = page.locator(".st-key-gallery-export").bounding_box()
+    bar = page.get_by_role("toolbar", name="Actions on the selection").bounding_box()
     assert bar["x"] >= map_box["x"] + map_box["width"]
     plot = chart(page, "map-chart")
     (place,) = on_screen(plot, (30 + sample % 7, sample % 6))

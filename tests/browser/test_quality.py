@@ -22,9 +22,9 @@ def test_a_group_is_chosen_by_a_click_kept_to_one_and_brought_back(page, serve, 
 
     tiles.nth(3).click(modifiers=["Control"])
     expect(page.get_by_text("1 selected", exact=True)).to_be_visible()
-    settled(page).get_by_role("button", name="Keep one of this group").click()
+    settled(page).get_by_role("button", name="Keep one of each group").click()
     expect(tiles).to_have_count(4)
     group = found.members["group"].iloc[3]
     assert ids(page) == found.members["id"][found.members["group"] != group].tolist()
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("toolbar").get_by_role("button", name="Undo").click()
     expect(tiles).to_have_count(7)

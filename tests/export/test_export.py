@@ -16,6 +16,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from avhcurate.curate.annotations import annotate
+from avhcurate.curate.saved import save_view
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import link
 from avhcurate.errors import CurateError
@@ -23,6 +24,7 @@ from avhcurate.export import FORMATS, export, export_bytes, hub
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.table.sample import by_angle
 from avhcurate.table.sample_table import COLUMNS
 from avhcurate.votes.attach import attach_votes
 from tests.fakes.workspaces import HOSTILE_COLUMN
@@ -91,6 +93,58 @@ def test_excluded_samples_stay_out_unless_asked_for(own_digits, tmp_path):
 def test_chosen_ids_export_whatever_the_filters_say(digits):
     text = export_bytes(digits, Filters(classes=(9,)), "csv", only=[3, 1]).decode()
     assert [line.split(",")[0] for line in text.splitlines()] == ["id", "1", "3"]
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet", "folder", "hf", "label-studio", "cleanlab", "coco"])
+def test_samples_come_in_an_order_that_is_asked_for(digits, tmp_path, format):
+    order = digits.order(VIEW, sort="loss", descending=True)
+    out = tmp_path / f"labels.{format}"
+    assert export(digits, VIEW, format, out, order=order[2:]) == len(order)
+    read = {
+        "csv": lambda: pd.read_csv(out)["id"],
+        "jsonl": lambda: pd.read_json(out, lines=True)["id"],
+        "parquet": lambda: pd.read_parquet(out)["id"],
+        "folder": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "hf": lambda: pd.concat([pd.read_parquet(file)["id"] for file in sorted(out.glob("data/train*"))]),
+        "label-studio": lambda: [task["data"]["avh"] for task in json.loads((out / "tasks.json").read_text())],
+        "cleanlab": lambda: pd.read_csv(out / "samples.csv")["id"],
+        "coco": lambda: [image["id"] for image in json.loads((out / "annotations.json").read_text())["images"]],
+    }[format]
+    rows = digits.frame(VIEW, columns=["id", "avh", "split"]).set_index("id", drop=False)
+    want = rows.loc[[*order[2:], *sorted(order[:2])]]
+    want = want[want["split"] == "train"] if format == "hf" else want
+    assert list(read()) == pytest.approx(want["avh" if format == "label-studio" else "id"].tolist())
+
+
+def test_the_shell_orders_as_the_address_of_the_gallery_does(cli, demo_root, digits, tmp_path):
+    def ids(*options):
+        arguments = ("--where", "label = 3", "--format", "csv", "--out", tmp_path / "a.csv", "--force")
+        ended = cli("export", "digits", *arguments, *options, "--workspace", demo_root)
+        assert ended[0] == (2 if ended[2] else 0)
+        return ended[2] or pd.read_csv(tmp_path / "a.csv")["id"].tolist()
+
+    view = Filters(where="label = 3")
+    assert ids() == sorted(ids())
+    assert ids("--sort", "loss") == digits.order(view, sort="loss", descending=True).tolist()
+    assert ids("--sort", "loss", "--order", "asc") == digits.order(view, sort="loss").tolist()
+    assert ids("--like", "5, 20") == by_angle(digits, view, [5, 20])[0].tolist()
+    assert "no column is called lss" in ids("--sort", "lss")
+    assert "--like takes ids" in ids("--like", "five")
+    assert "give --view NAME" in ids("--order", "view")
+
+
+def test_a_saved_view_is_exported_in_its_order(cli, own_demo_root, tmp_path):
+    table, out = open_table(Workspace(own_demo_root), "digits"), tmp_path / "a.csv"
+    filters = Filters(classes=(3,))
+    views = {
+        "easy": ({"sort": "hsf"}, table.order(filters, sort="hsf", descending=True)),
+        "like": ({"gallery.like": "7"}, by_angle(table, filters, [7])[0]),
+    }
+    for name, (query, want) in views.items():
+        save_view(Workspace(own_demo_root), "digits", name, {"class": "3", **query}, "gallery")
+        arguments = ("--view", name, "--order", "view", "--format", "csv", "--out", out, "--force")
+        assert cli("export", "digits", *arguments, "--workspace", own_demo_root)[0] == 0
+        assert pd.read_csv(out)["id"].tolist() == want.tolist()
 
 
 def test_an_existing_file_is_kept_unless_forced(digits, tmp_path):

@@ -22,16 +22,30 @@ def grids():
 
 
 @pytest.fixture
-def select_rows(grids):
-    """Does what the browser does when the tiles at some places are selected; returns their ids."""
+def act(grids):
+    """Does what the browser does when an action is pressed with the tiles at places `start` to `stop` selected.
 
-    def select(app, start, stop):
+    Returns their ids.
+    """
+
+    def press(app, action, start=0, stop=0, *, value=None):
+        node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json)["label"] == "Samples")
         data = grids(app)["Samples"]
-        app.session_state["samples"] = {"selection": {"view": data["view"], "ranges": [[start, stop]]}}
-        app.run()
+        ranges = [[start, stop]] if stop > start else []
+        sent = {"view": data["view"], "ranges": ranges, "action": action, "value": value}
+        states = app._tree.get_widget_states()
+        event = json.dumps([{"event": "act", "value": sent}])
+        states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
+        app._run(states)
         return [tile["id"] for tile in data["tiles"][start:stop]]
 
-    return select
+    return press
+
+
+@pytest.fixture
+def bar(grids):
+    """The buttons of the bar below a page's grid, by name."""
+    return lambda app: {button["name"]: button for button in grids(app)["Samples"]["actions"]["bar"]}
 
 
 @pytest.fixture

@@ -57,59 +57,54 @@ def test_filters_that_leave_nothing_say_how_to_go_on(open_gallery, demo):
     assert grid(app)["tiles"]
 
 
-def test_tag_relabel_exclude_and_undo(open_gallery, own, select_rows):
+def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):
     annotate(open_table(own, "digits"), [0], "tag", "odd", who="somebody else")
     app = open_gallery(own)
-    ids = select_rows(app, 0, 2)
-    app.selectbox(key="gallery.tag_name").set_value("odd")
-    app.button(key="gallery.add_tag").click().run()
+    assert bar(app)["undo"]["disabled"]
+    ids = act(app, "tag", 0, 2, value="odd")
     assert [tile["badges"] for tile in grid(app)["tiles"][:3]] == [["odd"], ["odd"], []]
-    app.selectbox(key="gallery.new_label").set_value(7)
-    app.button(key="gallery.set_label").click().run()
+    act(app, "relabel", 0, 2, value=7)
     assert [tile["title"] for tile in grid(app)["tiles"][:2]] == ["7", "7"]
-    app.button(key="gallery.exclude").click().run()
+    act(app, "exclude", 0, 2)
     assert not set(ids) & {tile["id"] for tile in grid(app)["tiles"]}
+    assert bar(app)["undo"]["help"] == "Undoes: exclude on 2 images"
     for _ in range(3):
-        app.button(key="gallery.undo").click().run()
+        act(app, "undo")
     assert [tile["id"] for tile in grid(app)["tiles"][:2]] == ids
     assert grid(app)["tiles"][0]["badges"] == []
-    assert app.button(key="gallery.undo").disabled
+    assert bar(app)["undo"]["disabled"]
 
 
-def test_an_empty_tag_is_refused_with_a_message(open_gallery, demo, select_rows):
+def test_an_empty_tag_is_refused_with_a_message(open_gallery, demo, act):
     app = open_gallery(demo)
-    select_rows(app, 0, 1)
-    app.button(key="gallery.add_tag").click().run()
+    act(app, "tag", 0, 1, value="")
     assert "a tag has" in app.error[0].value
 
 
-def test_everything_that_matches_is_a_predicate(open_gallery, own):
+def test_everything_that_matches_is_one_range(open_gallery, own, act):
     annotate(open_table(own, "digits"), Filters(classes=(4,)), "tag", "four")
     app = open_gallery(own, **{"class": "4"})
-    app.button(key="gallery.everything").click().run()
-    data = grid(app)
-    assert data["selected"] == [[0, data["count"]]]
-    app.selectbox(key="gallery.tag_name").set_value("four")
-    app.button(key="gallery.remove_tag").click().run()
+    act(app, "untag", 0, grid(app)["count"], value="four")
     assert open_table(own, "digits").count(Filters(tags=("four",))) == 0
 
 
-def test_a_selection_is_void_under_other_filters(open_gallery, demo, select_rows):
-    app = open_gallery(demo)
-    select_rows(app, 0, 3)
-    assert app.button(key="gallery.none")
-    app.query_params["class"] = "1"
+def test_a_selection_is_saved_as_a_set_and_exported(open_gallery, own, act):
+    app = open_gallery(own)
+    ids = act(app, "set", 1, 4, value="mine")
+    assert sorted(open_table(own, "digits").frame(Filters(sets=("mine",)))["id"]) == sorted(ids)
+    assert app.multiselect(key="filter.sets").options == ["mine (3)"]
+    act(app, "export", 1, 4)
+    assert app.segmented_control(key="gallery.export_what").value == "Selection"
+    assert "Download 3 samples" in [node.proto.label for node in app.get("download_button")]
     app.run()
-    assert grid(app)["selected"] == []
-    with pytest.raises(KeyError):
-        app.button(key="gallery.none")
+    act(app, "export")
+    assert "Download 1,797 samples" in [node.proto.label for node in app.get("download_button")]
 
 
-def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery, demo, asked, select_rows):
+def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery, demo, asked, act):
     app = open_gallery(demo, **{"class": "3"})
     shown = [tile["id"] for tile in grid(app)["tiles"]]
-    select_rows(app, 0, 2)
-    app.button(key="gallery.like").click().run()
+    act(app, "like", 0, 2)
     like = [int(id) for id in asked(app, "gallery.like").split(",")]
     assert like == shown[:2]
     tiles = grid(app)["tiles"]
@@ -120,6 +115,13 @@ def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery,
     nearest = rows[np.argsort(-(unit[rows] @ unit[like].T).max(axis=1), kind="stable")]
     assert [tile["id"] for tile in tiles[2:12]] == nearest[2:12].tolist()
     assert [float(tile["score"]) for tile in tiles] == sorted(float(tile["score"]) for tile in tiles)
+    assert app.selectbox(key="gallery.sort").options[0] == "Sorted by likeness"
+    app.selectbox(key="gallery.sort").set_value("loss").run()
+    assert asked(app, "gallery.like") == ""
+    assert asked(app, "sort") == "loss"
+    app.query_params["gallery.like"] = ",".join(map(str, like))
+    app.query_params["sort"] = "avh"
+    app.run()
     app.button(key="chip.like").click().run()
     assert [tile["id"] for tile in grid(app)["tiles"]] == shown
 

@@ -148,21 +148,19 @@ def test_a_choice_goes_to_the_address_and_nonsense_is_said(open_page, suspects_r
     assert asked(app, "suspects.view") == "list"
 
 
-def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, found, grids, words, select_rows):
+def test_the_list_decides_many_at_once_and_takes_it_back(open_page, own_root, found, grids, words, act):
     app = open_page("suspects", own_root, suspects__view="list")
     grid = grids(app)["Samples"]
     ids = [tile["id"] for tile in grid["tiles"]]
     assert ids == found["id"].head(60).tolist()
     assert grid["tiles"][0]["title"] == f"{found['label'][0]} → {found['suggested'][0]}"
-    select_rows(app, 0, 4)
-    app.button(key="suspects.accept").click().run()
+    act(app, "accept", 0, 4)
     assert set(stands(own_root, ids[:5]).values()) == {"accepted", ""}
     assert "4 relabelled, 0 kept" in words(app)
     assert ids[0] not in [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
-    app.button(key="suspects.undo").click().run()
+    act(app, "undo")
     assert set(stands(own_root, ids[:5]).values()) == {""}
-    select_rows(app, 1, 3)
-    app.button(key="suspects.keep").click().run()
+    act(app, "keep", 1, 3)
     assert stands(own_root, ids[:3]) == {ids[0]: "", ids[1]: "kept", ids[2]: "kept"}
 
 

@@ -296,20 +296,17 @@ def test_a_click_on_a_point_opens_its_sample_once(opened, asked):
     assert app.session_state["dynamics.turn"] == 1
 
 
-def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, select_rows):
+def test_images_of_a_region_are_tagged_and_excluded(own_trained, open_page, grids, act):
     root, folder = own_trained
     table = table_of(root)
     annotate(table, [1700], "tag", "odd")
     app = open_page("training_dynamics", root, dynamics__region="-inf:-inf:inf:inf")
     before = tiles(grids, app)
-    app.button(key="gallery.everything").click().run()
-    app.selectbox(key="gallery.tag_name").set_value("odd")
-    app.button(key="gallery.add_tag").click().run()
+    act(app, "tag", 0, grids(app)["Samples"]["count"], value="odd")
     assert not app.exception
     table.refresh()
     assert set(table.frame(Filters(tags=("odd",)), columns=["id"])["id"]) == {1700, *folder.ids()}
-    select_rows(app, 0, 2)
-    app.button(key="gallery.exclude").click().run()
+    act(app, "exclude", 0, 2)
     assert not app.exception
     assert not set(before[:2]) & set(tiles(grids, app))
     assert not set(before[:2]) & set(points_on(figures(app)[1]))

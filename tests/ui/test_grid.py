@@ -34,13 +34,13 @@ def _script():
     from avhcurate.ui.components.grid import Tile, image_grid
 
     tiles = [Tile(id, f"/images/d/{id}", "<b>cat</b>", badges=("<i>",)) for id in range(3)]
-    st.json({"opened": image_grid(tiles, key="grid", selected=((1, 3),))})
+    st.json({"opened": image_grid(tiles, key="grid")})
 
 
 def test_the_browser_gets_the_tiles_as_data():
     app = AppTest.from_function(_script).run(timeout=20)
     data = json.loads(app.get("bidi_component")[0].proto.json)
-    assert (data["count"], data["selected"], data["source"]) == (3, [[1, 3]], "")
+    assert (data["count"], data["source"]) == (3, "")
     assert data["tiles"][0]["title"] == "<b>cat</b>"
 
 

@@ -2,6 +2,7 @@
 
 from streamlit.testing.v1 import AppTest
 
+from avhcurate.curate.keys import keys_of
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -24,7 +25,7 @@ def _script():
     root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
     table = open_table(root, "digits")
     if sent := st.session_state.get("press"):  # as in the callback of the component, before the page
-        st.session_state[GRID] = {"act": {"view": st.session_state["selection"].view.key, **sent}}
+        st.session_state[GRID] = {"act": {"view": st.session_state["selection.views"][0].key, **sent}}
         act_by_key(table)
         st.json(st.session_state.pop("samples.done", None) or {})
     show_messages()
@@ -59,3 +60,24 @@ def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, mon
         assert len(errors) == 1
     assert press(own_demo_root, monkeypatch, "drop", (0, 2)) == (["{}"], [])
     assert open_table(Workspace(own_demo_root), "digits").log.version("digits") == 0
+
+
+def _form():
+    import os
+    from pathlib import Path
+
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.ui.grid_keys import keys_form
+
+    keys_form(open_table(Workspace(Path(os.environ["AVHCURATE_WORKSPACE"])), "digits"))
+
+
+def test_the_form_of_the_keys_keeps_what_is_wrong_and_says_so(own_demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    app = AppTest.from_function(_form).run(timeout=20)
+    for text, errors in (("1 label nobody", 1), ("q tag blurred", 0)):
+        app.text_area(key="gallery.keys_text").set_value(text)
+        app.button(key="gallery.save_keys").click().run(timeout=20)
+        assert (len(app.error), app.text_area(key="gallery.keys_text").value) == (errors, text)
+    assert keys_of(open_table(Workspace(own_demo_root), "digits")) == {"q": "tag blurred"}

@@ -11,7 +11,10 @@ MARKUP = """
   <input id="ask-name" role="combobox" aria-expanded="true" aria-controls="ask-list" aria-autocomplete="list"
     autocomplete="off" spellcheck="false">
   <ul id="ask-list" role="listbox" aria-label="Matches"></ul>
-  <small><kbd>enter</kbd> add · <kbd>shift enter</kbd> remove · <kbd>esc</kbd> close</small>
+  <div>
+    <button type="button" class="add"></button><button type="button" class="away"></button>
+    <small><kbd>enter</kbd><span class="or"> or <kbd>shift enter</kbd></span> · <kbd>esc</kbd> close</small>
+  </div>
 </div>
 <div class="message" role="status" popover="manual"><span></span><button type="button">Undo</button></div>
 <div class="keys" role="dialog" aria-label="Keys" tabindex="-1" popover="manual"><h3>Keys</h3><dl></dl></div>

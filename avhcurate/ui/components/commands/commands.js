@@ -9,6 +9,23 @@ const SHARED_KEYS = [
   ["?", "these keys"],
 ];
 
+// What the field asks for, by kind: the names that complete it, and what its two buttons do. What `replaces` another of
+// its name is never completed unasked.
+const ASKED = {
+  tag: {
+    title: (images) => `Tag ${images}`, hint: "a tag, new or known", names: "tags", free: true,
+    add: ["Add tag", "tag"], away: ["Remove tag", "untag"],
+  },
+  label: {
+    title: (images) => `Label ${images}`, hint: "a class", names: "classes",
+    add: ["Relabel", "relabel"], away: ["Restore label", "relabel"],
+  },
+  set: {
+    title: (images) => `Save ${images} as a set`, hint: "a new name, or a set to replace", names: "sets", free: true,
+    replaces: true, add: ["Save", "set"],
+  },
+};
+
 // True where a key is meant for a text.
 function writes(event) {
   const node = event.composedPath()[0];
@@ -27,14 +44,16 @@ function idle(event) {
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
 function createCommands(pane, { act, chosen, back, own }) {
   const field = pane.querySelector(".ask");
-  const [title, input, list] = ["label", "input", "ul"].map((tag) => field.querySelector(tag));
+  const [title, input, list, add, remove] =
+    ["label", "input", "ul", ".add", ".away"].map((one) => field.querySelector(one));
   const message = pane.querySelector(".message");
   const overlay = pane.querySelector(".keys");
-  let names = { classes: [], tags: [] };
+  let names = { classes: [], tags: [], sets: [] };
   let keys = {}; // key -> { action, value, text }
   let asking = null;
   let matches = [];
   let at = 0;
+  let picked = false; // the match at hand was pointed at
   let timer = null;
   let shown = 0;
 
@@ -45,12 +64,14 @@ function createCommands(pane, { act, chosen, back, own }) {
     return `${number.toLocaleString("en")} image${number === 1 ? "" : "s"}`;
   }
 
-  function ask(action) {
-    asking = action;
-    title.textContent = action === "tag" ? `Tag ${images()}` : `Label ${images()}`;
-    input.placeholder = action === "tag" ? "a tag, new or known" : "a class";
+  function ask(kind) {
+    asking = ASKED[kind];
+    title.textContent = asking.title(images());
+    input.placeholder = asking.hint;
     input.value = "";
-    field.querySelector("small").hidden = action !== "tag";
+    add.textContent = asking.add[0];
+    remove.textContent = asking.away?.[0];
+    remove.hidden = field.querySelector(".or").hidden = !asking.away;
     field.showPopover();
     find();
     input.focus();
@@ -66,11 +87,12 @@ function createCommands(pane, { act, chosen, back, own }) {
   // Names that begin with the text come first.
   function find() {
     const text = input.value.trim().toLowerCase();
-    const all = (asking === "tag" ? names.tags : names.classes).map((name, value) => ({ name, value }));
+    const all = names[asking.names].map((name, value) => ({ name, value }));
     const has = all.filter(({ name }) => name.toLowerCase().includes(text));
     const begins = ({ name }) => name.toLowerCase().startsWith(text);
     matches = [...has.filter(begins), ...has.filter((one) => !begins(one))].slice(0, MATCHES);
-    at = 0;
+    at = asking.replaces ? -1 : 0;
+    picked = false;
     paint();
   }
 
@@ -85,37 +107,40 @@ function createCommands(pane, { act, chosen, back, own }) {
       item.onpointerdown = (event) => {
         event.preventDefault();
         at = number;
+        picked = true;
         take(false);
       };
     });
-    input.setAttribute("aria-activedescendant", matches.length ? `match-${at}` : "");
+    input.setAttribute("aria-activedescendant", matches[at] ? `match-${at}` : "");
   }
 
   function take(away) {
     const text = input.value.trim();
     const known = matches[at];
     const exact = matches.find(({ name }) => name === text);
-    if (asking === "label") {
-      if (!known) return;
-      act("relabel", (exact ?? known).value);
-    } else {
-      // A new tag is what was typed, unless a known one was pointed at or begins so.
-      const meant = at > 0 || known?.name.toLowerCase().startsWith(text.toLowerCase());
-      const tag = exact?.name ?? (meant ? known.name : text);
-      if (!tag) return;
-      act(away ? "untag" : "tag", tag);
-    }
+    const action = (away ? asking.away : asking.add)?.[1];
+    if (!asking.free && away) act(action); // back to the label as given
+    else if (!asking.free && known) act(action, (exact ?? known).value);
+    else if (asking.free && action) {
+      // A new name is what was typed, unless a known one was pointed at or begins so.
+      const meant = known && (picked || known.name.toLowerCase().startsWith(text.toLowerCase()));
+      const name = exact?.name ?? (meant ? known.name : text);
+      if (!name) return;
+      act(action, name);
+    } else return;
     close();
   }
 
+  [add, remove].forEach((button) => (button.onclick = () => take(button === remove)));
   input.oninput = find;
   field.onkeydown = (event) => {
     event.stopPropagation();
     if (event.key === "Escape") close();
-    else if (event.key === "Enter") take(event.shiftKey);
+    else if (event.key === "Enter" && event.target === input) take(event.shiftKey);
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const step = event.key === "ArrowDown" ? 1 : -1;
-      at = matches.length ? (at + step + matches.length) % matches.length : 0;
+      at = matches.length ? (at + step + matches.length) % matches.length : at;
+      picked = true;
       paint();
     } else return;
     event.preventDefault();
@@ -173,6 +198,7 @@ function createCommands(pane, { act, chosen, back, own }) {
   }
 
   return {
+    ask,
     list: listKeys,
     // Does what a key means; false where it means nothing.
     pressed(event) {

@@ -6,7 +6,7 @@ It draws the rows in sight and asks a route of the app for them (`grid_routes`),
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
@@ -34,6 +34,7 @@ _HTML = f"""
     <div class="box" hidden></div>
     {commands.MARKUP}
   </div>
+  <div class="bar" role="toolbar" aria-label="Actions on the selection" hidden></div>
   <p class="hint" hidden><kbd>click</kbd> open · <kbd>ctrl</kbd> or corner select · <kbd>shift</kbd> range ·
   <kbd>drag</kbd> box · <kbd>arrows</kbd> move · <kbd>space</kbd> toggle · <kbd>enter</kbd> open ·
   <kbd>ctrl A</kbd> all · <kbd>esc</kbd> clear<span class="more"> · <kbd>T</kbd> tag · <kbd>L</kbd> label ·
@@ -42,7 +43,7 @@ _HTML = f"""
 """
 _SCRIPT = commands.SCRIPT + "\n".join(
     (Path(__file__).parent / f"{name}.js").read_text(encoding="utf-8")
-    for name in ("ranges", "layout", "rows", "tile", "scroller", "box", "keys", "details")
+    for name in ("ranges", "selection", "layout", "rows", "tile", "bar", "scroller", "box", "keys", "details")
 )
 
 
@@ -78,8 +79,6 @@ def image_grid(
     value: str = "",
     start: int = 0,
     tile_size: int = 140,
-    selected: Ranges = (),
-    turn: int = 0,
     selectable: bool = False,
     hint: bool = False,
     open: bool = False,
@@ -92,13 +91,13 @@ def image_grid(
     """Draw tiles; returns the id just opened, where `on_open`, which is called before the page runs, is not given.
 
     All of them, or the first of `count`, of which the browser asks for the rest below the address `source`. While
-    `view` stays the same so do rows and their places; while `about` does, the selection and the tiles drawn; with
-    another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that changes.
-    The browser owns the selection (see `decode_selection`) until `view` or `turn` changes. `value` names the number
-    that the rows are sorted by. `open`: details are shown, and focus returns when they are closed. `actions`
-    (`classes` and `tags` by name, `keys`, `done`) allows acting by keys: `on_act` is called before the page runs,
-    and finds what to do in the state `act`. The grid is as high as its rows, at most a part of the window or what
-    is left of it.
+    `view` stays the same so do rows and their places; while `about` does, the samples selected and the tiles drawn;
+    with another `order` the grid starts at its top. It opens at the place `start`, and goes there whenever that
+    changes. `value` names the number that the rows are sorted by. `open`: details are shown, and focus returns when
+    they are closed. The selection stays in the browser. `actions` allows acting on it, by keys and by the buttons of a
+    bar (see `grid_keys.actions_data`): `on_act` is called before the page runs, and finds what to do, and to which
+    places (see `decode_selection`), in the state `act`. The grid is as high as its rows, at most a part of the window
+    or what is left of it.
     """
     result = mount(
         __file__,
@@ -116,8 +115,6 @@ def image_grid(
             "value": value,
             "start": start,
             "size": tile_size,
-            "selected": [list(span) for span in selected],
-            "turn": turn,
             "selectable": selectable,
             "hint": hint and selectable,
             "open": open,
@@ -125,7 +122,6 @@ def image_grid(
             "height": height,
             "actions": actions,
         },
-        on_selection_change=nothing,
         on_lost_change=nothing,
         on_act_change=on_act,
         on_opened_change=nothing if on_open is None else lambda: _open(key, on_open),
@@ -171,7 +167,7 @@ def joined(spans: Any) -> Ranges:
 
 def payload(tile: Tile) -> dict[str, Any]:
     """A tile as the browser reads it."""
-    return asdict(tile) | {"alt": tile.alt or f"{tile.title}, image {tile.id}"}
+    return vars(tile) | {"alt": tile.alt or f"{tile.title}, image {tile.id}"}
 
 
 def _is_span(value: Any) -> bool:

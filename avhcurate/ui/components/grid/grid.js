@@ -3,9 +3,9 @@
 const AHEAD = 1.5; // windows drawn beyond the one in sight, in the direction of travel
 const BEHIND = 0.5;
 const REST_AFTER_FLIGHT_MS = 60;
-const REST_AFTER_JUMP_MS = 150;
+const LOOK_MS = 30; // between two looks at whether all pictures in sight have come
+const LONGEST_LANDING_MS = 2000;
 const JUMP = 1.5; // windows
-const ECHO_DELAY_MS = 80;
 const LEAST_HEIGHT = 320;
 const SHARE = 0.62; // of the window's height, at most, for a grid that is one of several
 
@@ -15,15 +15,22 @@ function createGrid(parent) {
   const part = (name) => parent.querySelector(`.${name}`);
   const [root, head, placeText, jump, pane, node, board, hint] =
     ["image-grid", "head", "place", "jump", "pane", "scroller", "board", "hint"].map(part);
-  const commands = createCommands(pane, { act, chosen: () => rangesCount(targets()), back, own: GRID_KEYS });
+  const commands = createCommands(pane, {
+    act, chosen: () => selection.count() || Number(data?.count > 0), back, own: GRID_KEYS,
+  });
+  const selection = createSelection(() => {
+    paintSelection();
+    countSelected();
+  });
+  const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
   const lines = new Map(); // row -> { node, tiles }
   const spare = []; // tiles out of sight, to be drawn into again
   const rows = createRows(() => draw(), () => send.setTriggerValue("lost", data.view));
   const scroller = createScroller(node, part("sizer"), board, moved);
   const box = createBox(node, part("box"), scroller, {
     wanted: () => data.selectable,
-    begins: (keep) => (before = keep ? selected : []),
-    covered: (from, to) => select(rangesUnion(before, covered(from, to))),
+    begins: (keep) => (before = keep ? selection.ranges() : []),
+    covered: (from, to) => selection.set(rangesUnion(before, covered(from, to))),
   });
   const details = createDetails({
     view: () => data?.view,
@@ -41,45 +48,38 @@ function createGrid(parent) {
   let columnWidth = 1;
   let laidOut = ""; // the sizes that the layout was made for
   let travel = 1;
-  let selected = []; // ranges of places
   let before = [];
-  let turn = null;
   let anchor = null;
   let focused = 0; // a place
   let goal = null; // the place to begin at, once the rows are laid out
-  let echoing = null;
   let landing = null;
 
   // --- what Python hears -------------------------------------------------------------------
 
-  function echo() {
-    clearTimeout(echoing);
-    echoing = setTimeout(flush, ECHO_DELAY_MS);
-  }
-
-  function flush() {
-    if (echoing === null) return;
-    clearTimeout(echoing);
-    echoing = null;
-    send.setStateValue("selection", { view: data.view, ranges: selected, at: Date.now() });
-  }
-
   function open(place) {
     const row = rows.at(place);
     if (!row) return;
-    flush();
     details.opened(place);
     send.setTriggerValue("opened", row.id);
   }
 
   // What an action is about: the selection, or the image that has the focus.
   function targets() {
-    return selected.length ? selected : data?.count ? [[focused, focused + 1]] : [];
+    if (selection.ranges().length) return selection.ranges();
+    return data.count ? [[focused, focused + 1]] : [];
   }
 
-  function act(action, value = null) {
-    flush();
-    send.setTriggerValue("act", { view: data.view, ranges: targets(), at: Date.now(), action, value });
+  async function act(action, value = null, alone = false) {
+    await selection.settled();
+    const ranges = alone ? selection.ranges() : targets();
+    send.setTriggerValue("act", { view: data.view, ranges, at: Date.now(), action, value });
+  }
+
+  // A button of the bar: some ask for a name first, others are about the selection alone.
+  function press({ name, asks, always }) {
+    if (asks) return commands.ask(asks);
+    act(name, null, true);
+    if (!always) back();
   }
 
   function back() {
@@ -89,6 +89,7 @@ function createGrid(parent) {
   // --- selection ---------------------------------------------------------------------------
 
   function paintSelection() {
+    const selected = selection.ranges();
     for (const { tiles } of lines.values()) {
       for (const tile of tiles) {
         tile.root.setAttribute("aria-selected", String(rangesHas(selected, tile.place)));
@@ -98,23 +99,25 @@ function createGrid(parent) {
     root.classList.toggle("choosing", selected.length > 0);
   }
 
-  function select(ranges) {
-    if (JSON.stringify(ranges) === JSON.stringify(selected)) return;
-    selected = ranges;
-    paintSelection();
-    echo();
+  function countSelected() {
+    bar.update(data.actions?.bar ?? [], selection.count(), data.count);
+  }
+
+  function everything() {
+    return data.count ? [[0, data.count]] : [];
   }
 
   function toggle(place) {
+    const selected = selection.ranges();
     anchor = place;
     const had = rangesHas(selected, place);
-    select(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
+    selection.set(had ? rangesWithout(selected, place, place + 1) : rangesUnion(selected, [[place, place + 1]]));
   }
 
   function selectTo(place, keep) {
     const from = anchor ?? focused;
     const span = [[Math.min(from, place), Math.max(from, place) + 1]];
-    select(keep ? rangesUnion(selected, span) : span);
+    selection.set(keep ? rangesUnion(selection.ranges(), span) : span);
   }
 
   // The places of the tiles that a box touches.
@@ -177,7 +180,7 @@ function createGrid(parent) {
 
   function layOut() {
     if (!data || !root.clientWidth) return;
-    const single = !data.source && data.tiles.every((row) => !row.sub && !row.note);
+    const single = !remote() && data.tiles.every((row) => !row.sub && !row.note);
     const bare = single && data.tiles.every((row) => !row.title && !row.score);
     root.classList.toggle("single", single);
     root.classList.toggle("bare", bare);
@@ -194,7 +197,7 @@ function createGrid(parent) {
       clear();
       board.style.setProperty("--columns", columns);
       board.style.setProperty("--row", `${rowHeight - GAP}px`);
-      layout = gridLayout(data.count, columns, rowHeight, data.source ? [] : data.tiles.map((row) => row.group));
+      layout = gridLayout(data.count, columns, rowHeight, remote() ? [] : data.tiles.map((row) => row.group));
       board.setAttribute("aria-colcount", columns);
       board.setAttribute("aria-rowcount", layout.rows);
       fit();
@@ -219,6 +222,11 @@ function createGrid(parent) {
     return offsetHeight;
   }
 
+  // Most rows do not come with the page.
+  function remote() {
+    return data.count > data.tiles.length;
+  }
+
   // As high as its rows, or as the window leaves room for.
   function fit() {
     const main = document.querySelector("[data-testid=stMain]");
@@ -226,9 +234,8 @@ function createGrid(parent) {
     if (data.height === "all") most = Infinity;
     else if (data.height === "window" && main) {
       const above = pane.getBoundingClientRect().top - main.getBoundingClientRect().top + main.scrollTop;
-      const bar = document.querySelector("[data-testid=stBottomBlockContainer]")?.offsetHeight ?? 0;
       const below = root.getBoundingClientRect().bottom - pane.getBoundingClientRect().bottom;
-      most = Math.max(LEAST_HEIGHT, main.clientHeight - above - below - bar - GAP);
+      most = Math.max(LEAST_HEIGHT, main.clientHeight - above - below - GAP);
     }
     node.style.height = `${Math.ceil(Math.min(layout.height + 6, most))}px`;
     scroller.resize(layout.height + 6);
@@ -240,14 +247,27 @@ function createGrid(parent) {
   function moved(by, flying) {
     if (by) travel = Math.sign(by);
     clearTimeout(landing);
-    // After a jump the rows in sight come first, and their neighbours when they are there.
-    const far = Math.abs(by) > JUMP * scroller.window();
-    if (far) landing = setTimeout(() => draw(), flying ? REST_AFTER_FLIGHT_MS : REST_AFTER_JUMP_MS);
-    draw(far, !flying);
+    landing = null;
+    if (Math.abs(by) > JUMP * scroller.window()) land(flying ? REST_AFTER_FLIGHT_MS : LOOK_MS);
+    draw(!flying);
   }
 
-  function draw(alone = false, pictures = true) {
+  // After a jump the rows in sight come first, and their neighbours when all their pictures are there.
+  function land(rest, until = performance.now() + LONGEST_LANDING_MS) {
+    landing = setTimeout(() => {
+      landing = null;
+      if (!arrived() && performance.now() < until) land(LOOK_MS, until);
+      draw();
+    }, rest);
+  }
+
+  function arrived() {
+    return [...lines.values()].every(({ tiles }) => tiles.every(({ data, image }) => data && image.src && image.complete));
+  }
+
+  function draw(pictures = true) {
     if (!data || !layout.rows) return clear();
+    const alone = landing !== null;
     const [top, seen] = [scroller.offset(), scroller.window()];
     if (top <= 0) travel = 1;
     else if (top >= scroller.most()) travel = -1;
@@ -340,11 +360,14 @@ function createGrid(parent) {
     const command = event.ctrlKey || event.metaKey;
     const [row, lastRow] = [layout.rows ? layout.rowOf(focused) : 0, layout.rows - 1];
     const windowful = Math.max(1, layout.rowAt(scroller.offset() + scroller.window()) - layout.rowAt(scroller.offset()));
+    // A window's step goes on from what is in sight, wherever the focus was left.
+    const seen = layout.rows ? layout.rowAt(scroller.offset()) : 0;
+    const paged = row >= seen && row <= seen + windowful ? focused : layout.rows && layout.first(seen);
     const places = {
       ArrowRight: focused + 1, ArrowLeft: focused - 1,
       ArrowDown: row < lastRow ? below(focused, 1) : focused, ArrowUp: row > 0 ? below(focused, -1) : focused,
       Home: 0, End: data.count - 1,
-      PageDown: below(focused, windowful), PageUp: below(focused, -windowful),
+      PageDown: below(paged, windowful), PageUp: below(paged, -windowful),
     };
     if (event.key in places && !event.altKey) {
       if (event.key.startsWith("Page")) {
@@ -356,8 +379,8 @@ function createGrid(parent) {
     } else if (event.key === "Enter") open(focused);
     else if (event.key === " " && data.selectable) toggle(focused);
     else if (event.key === " ") open(focused);
-    else if (command && event.key.toLowerCase() === "a" && data.selectable) select(data.count ? [[0, data.count]] : []);
-    else if (event.key === "Escape" && selected.length) select([]);
+    else if (command && event.key.toLowerCase() === "a" && data.selectable) selection.set(everything());
+    else if (event.key === "Escape" && selection.ranges().length) selection.set([]);
     else if (!data.actions || !commands.pressed(event)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -381,10 +404,6 @@ function createGrid(parent) {
     if (place !== null && place !== focused) setFocused(place);
   });
 
-  // A press elsewhere (a button that acts on the selection) must find Python up to date.
-  root.onpointerleave = flush;
-  root.onfocusout = flush;
-
   const resize = new ResizeObserver(() => root.clientWidth && layOut());
   resize.observe(root);
   addEventListener("resize", layOut);
@@ -394,7 +413,6 @@ function createGrid(parent) {
       send = component;
       const old = data;
       const other = old?.view !== next.view || old?.count !== next.count;
-      if (old && other && echoing !== null) flush(); // of the view that it was made in
       data = next;
       root.classList.toggle("choosable", next.selectable);
       root.classList.toggle("small", next.size < 110);
@@ -405,14 +423,11 @@ function createGrid(parent) {
       jump.elements.to.placeholder = next.value ? `row or =${next.value}` : "row";
       jump.elements.to.title = next.value ? `A row, or = and a value of ${next.value}` : "A row";
       const same = old?.about === next.about;
-      if (other || !next.source) rows.set(next.source, next.count, next.tiles, same);
-      if (next.turn !== turn || other) {
-        clearTimeout(echoing);
-        echoing = null;
-        turn = next.turn;
-        selected = next.selected;
-        anchor = null;
-      }
+      if (other || !remote()) rows.set(next.source, next.count, next.tiles, same);
+      const { view: key, about, order, count, source } = next;
+      if (next.selectable) selection.move({ key, about, order, count, source });
+      countSelected();
+      if (other) anchor = null;
       if (old?.start !== next.start) goal = next.start;
       else if (!(same && old.order === next.order)) goal = 0;
       if (old?.open && !next.open) details.closed();
@@ -425,7 +440,8 @@ function createGrid(parent) {
       details.destroy();
       resize.disconnect();
       removeEventListener("resize", layOut);
-      for (const timer of [echoing, landing]) clearTimeout(timer);
+      clearTimeout(landing);
+      selection.destroy();
       scroller.destroy();
       box.destroy();
       rows.destroy();

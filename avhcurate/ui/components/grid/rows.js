@@ -7,6 +7,7 @@ const LONGEST_PAUSE_MS = 8000;
 
 function createRows(changed, lost) {
   let source = "";
+  let remote = false; // some rows do not come with the page
   let count = 0;
   let known = new Map(); // chunk -> tiles, the one asked for last at the end
   let stale = new Map();
@@ -20,6 +21,7 @@ function createRows(changed, lost) {
     clearTimeout(retry);
     stale = standIn ? new Map([...stale, ...known]) : new Map();
     [source, count, known, loading, pause] = [address, total, new Map(), new Map(), FIRST_PAUSE_MS];
+    remote = first.length < total;
     for (let chunk = 0; chunk * CHUNK < first.length; chunk++) {
       known.set(chunk, first.slice(chunk * CHUNK, (chunk + 1) * CHUNK));
     }
@@ -42,9 +44,9 @@ function createRows(changed, lost) {
         const tiles = known.get(chunk);
         known.delete(chunk);
         known.set(chunk, tiles);
-      } else if (source && !loading.has(chunk)) load(chunk);
+      } else if (remote && !loading.has(chunk)) load(chunk);
     }
-    if (source) for (const chunk of [...known.keys()].slice(0, -KEPT_CHUNKS)) known.delete(chunk);
+    if (remote) for (const chunk of [...known.keys()].slice(0, -KEPT_CHUNKS)) known.delete(chunk);
   }
 
   async function load(chunk) {

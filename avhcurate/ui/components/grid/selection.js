@@ -1,0 +1,61 @@
+// What is selected: ranges of places, which the browser keeps, and carries along when the same samples come in another
+// order or fewer of them are left.
+
+let left = null; // what was selected in a grid that is gone, in case its samples are shown again
+
+function createSelection(changed) {
+  let view = left ?? { key: "", about: "", order: "", count: 0, source: "" };
+  let ranges = left?.ranges ?? [];
+  let carrying = null; // what was selected in another view, until its places in this one are known
+
+  function set(next) {
+    if (carrying?.shown) carrying = null; // what is seen counts from now on
+    if (JSON.stringify(next) === JSON.stringify(ranges)) return;
+    ranges = next;
+    changed();
+  }
+
+  function move(next) {
+    if (next.key === view.key) return;
+    const from = carrying ?? { ...view, ranges };
+    view = next;
+    carrying = null;
+    if (from.about !== next.about || !from.ranges.length || !next.count) ranges = [];
+    else if (from.ranges[0][0] === 0 && from.ranges[0][1] === from.count) ranges = [[0, next.count]];
+    else carry({ ...from, shown: from.order === next.order && from.count === next.count });
+    changed();
+  }
+
+  function carry(from) {
+    carrying = from;
+    ranges = from.shown ? from.ranges : [];
+    carrying.done = carried(from).then((there) => {
+      if (carrying !== from) return;
+      carrying = null;
+      set(from.shown ? there : rangesUnion(ranges, there));
+    });
+  }
+
+  async function carried({ key, ranges: old }) {
+    try {
+      const body = JSON.stringify({ view: key, ranges: old });
+      const headers = { "Content-Type": "application/json" };
+      const answer = await fetch(`${view.source}/ranges`, { method: "POST", headers, body });
+      return answer.ok ? (await answer.json()).ranges : [];
+    } catch {
+      return [];
+    }
+  }
+
+  return {
+    set,
+    move,
+    ranges: () => ranges,
+    count: () => rangesCount(ranges.length || !carrying ? ranges : carrying.ranges),
+    // Ends when the places are those of the view that is shown.
+    settled: () => carrying?.done,
+    destroy() {
+      left = ranges.length ? { ...view, ranges } : left?.about === view.about ? null : left;
+    },
+  };
+}
