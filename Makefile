@@ -5,7 +5,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check docs wheel clean
+.PHONY: app demo install test lint types browser check campaign docs wheel clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -37,6 +37,10 @@ browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null 2>&1 && exit 0; done; \
 	if command -v apt-get >/dev/null 2>&1 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; then exit 0; fi; \
 	echo "No Chromium here and none could be installed: the browser tests will be skipped."
+
+# Attacks on everything that is promised, for half an hour, with a table of what held.
+campaign: $(VENV)/tested browser
+	$(BIN)/python -m tests.campaign
 
 # The documentation, strictly: a broken link or reference fails.
 docs: $(VENV)/installed

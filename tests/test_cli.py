@@ -79,6 +79,8 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_r
         (["correlate", "digits", "--bins", "1,0"], "rise"),
         (["correlate", "digits", "--model", "torchvision:resnet50"], "resnet50"),
         (["export", "digits", "--format", "xls", "--out", "x.xls"], "xls"),
+        (["export", "digits", "--format", "csv", "--out", f"{__file__}/x.csv"], "test_cli.py"),
+        (["export", "digits", "--format", "csv", "--out", f"{'x' * 5000}.csv"], "too long"),
         (["export", "digits", "--format", "csv", "--out", "x.csv", "--where", "1; DROP TABLE samples"], "condition"),
         (["select", "digits", "--rule", "avc", "--portion", "2", "--out", "x.csv"], "portion"),
         (["import", "digits2", "/no/such/folder"], "/no/such/folder"),

@@ -1,5 +1,6 @@
 """The command line: each verb reads its arguments, calls one service and prints the result."""
 
+import errno
 import os
 import sys
 from typing import NoReturn
@@ -32,14 +33,16 @@ def main() -> NoReturn:
     except CurateError as error:
         print(f"avhcurate: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         print(f"avhcurate: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         raise SystemExit(2) from None
     except (Cancelled, KeyboardInterrupt):
         print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
-        if not (line := full_disk(error)):
+        long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
+        line = "a name is too long for the file system: choose a shorter one" if long else full_disk(error)
+        if not line:
             raise
         print(f"avhcurate: {line}", file=sys.stderr)
         raise SystemExit(2) from None

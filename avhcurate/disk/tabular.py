@@ -20,6 +20,9 @@ MOST_COLUMNS = 5000
 #: Characters of the header of a CSV.
 _LONGEST_HEADER = 1 << 24
 
+#: What Arrow raises for damaged Parquet; a damaged name of a column is no text.
+_BROKEN_PARQUET = (pa.ArrowException, OSError, UnicodeDecodeError)
+
 
 def is_parquet(path: Path) -> bool:
     return path.suffix.casefold() in PARQUET_SUFFIXES
@@ -39,10 +42,15 @@ def parquet_schema(path: Path) -> pa.Schema:
     """Schema of a Parquet file, or `CurateError`."""
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as problem:
-        raise CurateError(f"{path} cannot be read as Parquet ({problem}): is it complete?") from problem
-    _check_names(path, schema.names)
+        names = schema.names
+    except _BROKEN_PARQUET as problem:
+        raise _not_parquet(path, problem) from problem
+    _check_names(path, names)
     return schema
+
+
+def _not_parquet(path: Path, problem: Exception) -> CurateError:
+    return CurateError(f"{path} cannot be read as Parquet ({str(problem).splitlines()[0]}): is it complete?")
 
 
 def _check_names(path: Path, columns: list[str]) -> None:
@@ -76,7 +84,10 @@ def read_table(path: Path, *, text_column: str | None = None, without: Sequence[
         return _read_csv(path, text_column)
     schema = parquet_schema(path)
     columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
-    return pq.ParquetFile(path).read(columns=columns)
+    try:
+        return pq.ParquetFile(path).read(columns=columns)
+    except _BROKEN_PARQUET as problem:
+        raise _not_parquet(path, problem) from problem
 
 
 def _read_csv(path: Path, text_column: str | None) -> pa.Table:

@@ -130,6 +130,8 @@ def open_arrays(dataset: DatasetFolder, spec: AttachSpec) -> tuple[dict[Role, At
         sides = 1 if one.role == "bias" else 2
         if len(one.array.shape) != sides:
             raise CurateError(f"{one.title} has the shape {_shape(one)}: {one.role} has {sides} dimension(s)")
+        if not all(one.array.shape):
+            raise CurateError(f"{one.title} has the shape {_shape(one)}: there is nothing in it")
     _check_widths(arrays)
     _check_classes(dataset, arrays)
     notes: list[str] = []

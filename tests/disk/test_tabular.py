@@ -31,3 +31,17 @@ def test_a_first_line_without_an_end_is_no_header(tmp_path):
         stream.truncate(1 << 30)  # sparse: a gigabyte of zeros
     with pytest.raises(CurateError, match="does not end within"):
         read_table(tmp_path / "zeros.csv")
+
+
+def test_parquet_with_any_byte_of_it_damaged_is_read_or_refused(tmp_path):
+    pq.write_table(pa.table({"sample": ["a.png"], "annotator": ["ann"], "label": ["cat"]}), tmp_path / "whole.parquet")
+    data, messages = (tmp_path / "whole.parquet").read_bytes(), []
+    for place in range(4, len(data) - 8):
+        path = tmp_path / "damaged.parquet"
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            read_table(path)
+        except CurateError as error:
+            messages.append(str(error))
+    assert len(messages) > 50
+    assert [message for message in messages if "\n" in message] == []

@@ -6,17 +6,22 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Address of a PostgreSQL server that lives as long as the tests; they are skipped where there is none to start."""
+class NoPostgres(Exception):
+    """Why no PostgreSQL can be started here."""
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """Address of a PostgreSQL server of its own; raises `NoPostgres` where there is none to start."""
     bin = next((path.parent for path in _places_of_initdb() if path.exists()), None)
     if bin is None:
-        pytest.skip("no PostgreSQL here: install it (apt-get install postgresql), and this runs too")
+        raise NoPostgres("no PostgreSQL here: install it (apt-get install postgresql), and this runs too")
     as_somebody = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # it refuses to run as root
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else "/tmp", prefix="pg") as folder:
@@ -24,7 +29,9 @@ def postgres() -> Iterator[str]:
             try:
                 shutil.chown(folder, "postgres")
             except LookupError:
-                pytest.skip("PostgreSQL does not run as root, and there is no user postgres to run it as")
+                raise NoPostgres(
+                    "PostgreSQL does not run as root, and there is no user postgres to run it as"
+                ) from None
 
         def run(*command: str) -> None:
             subprocess.run([*as_somebody, *command], cwd="/", check=True, stdout=subprocess.DEVNULL)
@@ -37,6 +44,16 @@ def postgres() -> Iterator[str]:
             yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
         finally:
             run(*control, "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Address of a PostgreSQL server that lives as long as the tests; they are skipped where there is none to start."""
+    try:
+        with postgres_server() as address:
+            yield address
+    except NoPostgres as reason:
+        pytest.skip(str(reason))
 
 
 def _places_of_initdb() -> list[Path]:

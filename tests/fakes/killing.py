@@ -32,17 +32,22 @@ _CHANGES = {f"os.{change}" for change in ("rename", "remove", "mkdir", "rmdir", 
 _CHANGES.add("avhcurate.exchange")
 
 
+def is_change(event: str, arguments: tuple[Any, ...], folder: Path) -> bool:
+    """Whether an event of Python's auditing changes what lies in a folder, locks apart."""
+    writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if not writes and event not in _CHANGES:
+        return False
+    path = arguments[0]
+    return isinstance(path, str | Path) and str(path).startswith(str(folder)) and not str(path).endswith(".lock")
+
+
 def die_at_change(number: int, folder: Path) -> None:
     """Kills this process just before its change of that number (from 1) to what lies in a folder, locks apart."""
     count = 0
 
     def count_change(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal count
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        if not writes and event not in _CHANGES:
-            return
-        path = arguments[0]
-        if isinstance(path, str | Path) and str(path).startswith(str(folder)) and not str(path).endswith(".lock"):
+        if is_change(event, arguments, folder):
             count += 1
             if count == number:
                 die()

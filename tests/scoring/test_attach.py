@@ -183,6 +183,7 @@ REFUSED = {
         {"features": FEATURES, "class_weights": WEIGHTS[:3], "logits": LOGITS},
         "different numbers of cla",
     ),
+    "no width": ({"features": FEATURES[:, :0]}, "has the shape 50 x 0: there is nothing in it"),
     "flat": ({"features": FEATURES[:, 0]}, "has the shape 50: features has 2 dimension"),
     "both": ({"logits": LOGITS, "probs": softmax(LOGITS, 1)}, "--logits or --probs, not both"),
     "no features": ({"class_weights": WEIGHTS, "logits": LOGITS}, "give --features too"),

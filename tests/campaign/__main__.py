@@ -1,0 +1,79 @@
+"""The campaign: every attack in turn, and one table of what held.
+
+    python -m tests.campaign --minutes 27
+    python -m tests.campaign --only images,kills --minutes 5
+
+Exits with 1 where something fell, and says what. Needs the test requirements; a full disk is tried where one can be
+mounted.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# Before torch is loaded: children share it, and one thread each is what keeps them from waiting for each other.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+from tests.campaign import annotators, disk, images, inputs, kills, processes, requests, soak
+from tests.campaign.outcome import Attack, Outcome, table
+
+ATTACKS = (
+    Attack(
+        "kills",
+        "kill -9 at any change of the disk, and the same call again, give what no kill gives",
+        0.34,
+        kills.attack,
+    ),
+    Attack("annotators", "no acknowledged answer is lost or counts twice", 0.12, annotators.attack),
+    Attack("images", "every fuzzed image is decoded or refused, within its memory", 0.16, images.attack),
+    Attack("inputs", "hostile weights, votes, manifests, arrays and names: one line, nothing runs", 0.1, inputs.attack),
+    Attack(
+        "requests", "hostile addresses, headers and conditions: no page, no leak, no long work", 0.09, requests.attack
+    ),
+    Attack("disk", "on a full disk one line, nothing lost, reading works", 0.05, disk.attack),
+    Attack("processes", "eight processes on one workspace lose nothing", 0.06, processes.attack),
+    Attack("soak", "twenty sessions leave memory, threads and files flat", 0.08, soak.attack),
+)
+
+
+def campaign(minutes: float, chosen: Sequence[str] = ()) -> dict[Attack, Outcome]:
+    """Runs the attacks in about so many minutes; the modules that children share are loaded first."""
+    import duckdb  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+    import scipy.stats  # noqa: F401
+    import sklearn.metrics  # noqa: F401
+    import torch  # noqa: F401
+
+    import avhcurate.cli  # noqa: F401
+
+    attacks = [one for one in ATTACKS if not chosen or one.name in chosen]
+    whole = sum(one.share for one in attacks)
+    found = {}
+    for one in attacks:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="campaign-") as place:
+            found[one] = one.run(Path(place), 60 * minutes * one.share / whole)
+        found[one].figures["minutes"] = f"{(time.monotonic() - started) / 60:.1f}"
+        print(f"{one.name}: {found[one].tried:,} tried, {len(found[one].fell)} fell", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=27)
+    parser.add_argument("--only", default="", help=f"some of {', '.join(one.name for one in ATTACKS)}")
+    options = parser.parse_args()
+    outcomes = campaign(options.minutes, [name for name in options.only.split(",") if name])
+    print(table(outcomes))
+    for attack, outcome in outcomes.items():
+        for line in outcome.fell:
+            print(f"FELL {attack.name}: {line}")
+    return int(any(outcome.fell for outcome in outcomes.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

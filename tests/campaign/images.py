@@ -1,0 +1,109 @@
+"""Fuzzed images: each is decoded or refused with a reason, within the memory that one image may take."""
+
+import io
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.campaign.child import in_child
+from tests.campaign.outcome import Outcome
+from tests.fakes.large_images import KINDS
+
+MOST, CHUNK = 10_000, 200
+#: Megabytes above what the process had: one image's bound, and what a decoder and the interpreter take beside it.
+BOUND = 1100
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "GIF",
+    "BMP",
+    "TIFF",
+    "WEBP",
+    "PPM",
+    "ICO",
+    "TGA",
+    "PCX",
+    "SGI",
+    "JPEG2000",
+    "AVIF",
+    "MPO",
+    "DDS",
+)
+
+
+def attack(folder: Path, seconds: float) -> Outcome:
+    outcome, end, ends, peak = Outcome(), time.monotonic() + seconds, Counter[str](), 0.0
+    fuzzed = itertools.islice(_fuzzed(_seeds(folder)), MOST)
+    while time.monotonic() < end and (chunk := list(itertools.islice(fuzzed, CHUNK))):
+        ended = in_child(lambda chunk=chunk: [_decode(data) for _, data in chunk], limit=300)  # type: ignore[misc]
+        peak = max(peak, ended.megabytes)
+        outcome.check(ended.code == 0, f"a process ended with {ended.code} in {[name for name, _ in chunk][:3]}...")
+        outcome.check(ended.megabytes < BOUND, f"{ended.megabytes:.0f} MB for {[name for name, _ in chunk][:3]}...")
+        for (name, _), found in zip(chunk, ended.value or [], strict=False):
+            outcome.check(found in ("decoded", "refused"), f"{name}: {found}")
+            ends[found] += 1
+    outcome.figures = {**{name: f"{count:,}" for name, count in ends.items()}, "peak": f"{peak:.0f} MB"}
+    return outcome
+
+
+def _decode(data: bytes) -> str:
+    from avhcurate.images.bounds import BrokenImage
+    from avhcurate.images.decoding import decode
+
+    try:
+        decode(data)
+    except BrokenImage:
+        return "refused"
+    except BaseException as error:
+        return repr(error)[:200]
+    return "decoded"
+
+
+def _seeds(folder: Path) -> list[tuple[str, bytes]]:
+    """Small images of every format that can be written here, and black ones that claim much."""
+    rng, found = np.random.default_rng(0), []
+    for format, mode in itertools.product(FORMATS, ("RGB", "L", "P", "RGBA", "1", "I;16")):
+        image = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8)).convert("RGB")
+        stream = io.BytesIO()
+        try:
+            image.convert(mode).save(stream, format)
+        except (OSError, ValueError, KeyError, AttributeError, SystemError):
+            continue
+        found.append((f"{format} {mode}", stream.getvalue()))
+    for name, save in KINDS.items():
+        path = folder / name
+        save(path, 2000, 1500)
+        if path.stat().st_size < 2_000_000:
+            found.append((name, path.read_bytes()))
+    return found
+
+
+def _fuzzed(seeds: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
+    """Seeds with bytes flipped, cut off, put in, or numbers of the head made large, without end."""
+    rng = np.random.default_rng(1)
+    for number in itertools.count():
+        name, data = seeds[number % len(seeds)]
+        body, kind = bytearray(data), int(rng.integers(5))
+        head = min(len(body), 128)
+        if kind == 0:
+            for place in rng.integers(0, len(body), 1 + int(rng.integers(8))):
+                body[place] = int(rng.integers(256))
+        elif kind == 1:
+            del body[int(rng.integers(1, len(body))) :]
+        elif kind == 2:
+            place = int(rng.integers(len(body)))
+            body[place:place] = rng.bytes(int(rng.integers(1, 64)))
+        elif kind == 3:
+            place = int(rng.integers(max(1, head - 4)))
+            body[place : place + 4] = rng.choice(
+                [b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x00\x00\xff\xff", b"\x00\x01\x00\x00"]
+            )
+        else:
+            for place in rng.integers(0, head, 2):
+                body[place] = int(rng.integers(256))
+        yield f"{name} #{number}", bytes(body)

@@ -1,0 +1,39 @@
+"""What an attack tried, what held, and what fell."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+@dataclass
+class Outcome:
+    """`fell`: a line for each attempt that the program did not withstand. `skipped`: why nothing could be tried."""
+
+    tried: int = 0
+    fell: list[str] = field(default_factory=list)
+    figures: dict[str, str] = field(default_factory=dict)
+    skipped: str = ""
+
+    def check(self, holds: bool, what: str) -> None:
+        self.tried += 1
+        if not holds:
+            self.fell.append(what)
+
+
+class Attack(NamedTuple):
+    """`run(folder, seconds)` attacks for about so many seconds with files below an empty folder."""
+
+    name: str
+    promise: str
+    share: float
+    run: Callable[[Path, float], Outcome]
+
+
+def table(outcomes: Mapping[Attack, Outcome]) -> str:
+    """Markdown: a row an attack."""
+    lines = ["| attack | promise | tried | fell | figures |", "|---|---|---|---|---|"]
+    for attack, outcome in outcomes.items():
+        figures = outcome.skipped or ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
+        lines.append(f"| {attack.name} | {attack.promise} | {outcome.tried:,} | {len(outcome.fell)} | {figures} |")
+    return "\n".join(lines)

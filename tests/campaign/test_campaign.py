@@ -1,0 +1,36 @@
+"""A short campaign holds, and an attack sees what falls."""
+
+import pytest
+
+from tests.campaign import images
+from tests.campaign.__main__ import ATTACKS, campaign
+from tests.campaign.outcome import Attack, Outcome, table
+
+
+@pytest.mark.slow
+def test_a_short_campaign_holds():
+    outcomes = campaign(2.0)
+    assert set(outcomes) == set(ATTACKS)
+    assert [line for outcome in outcomes.values() for line in outcome.fell] == []
+    assert all(outcome.tried or outcome.skipped for outcome in outcomes.values())
+
+
+@pytest.mark.parametrize("error", [ValueError("not expected"), MemoryError()])
+def test_a_decoder_that_raises_something_else_falls(tmp_path, monkeypatch, error):
+    def broken(data):
+        raise error
+
+    monkeypatch.setattr("avhcurate.images.decoding.decode", broken)
+    monkeypatch.setattr(images, "MOST", 20)
+    outcome = images.attack(tmp_path, 300)
+    assert len(outcome.fell) == 20
+    assert type(error).__name__ in outcome.fell[0]
+
+
+def test_the_table_says_what_was_tried_and_what_fell():
+    outcome = Outcome()
+    outcome.check(True, "")
+    outcome.check(False, "this one")
+    outcome.figures = {"kills": "2"}
+    row = table({Attack("a", "b", 1, lambda *_: outcome): outcome}).splitlines()[-1]
+    assert row == "| a | b | 2 | 1 | kills 2 |"
