@@ -5,7 +5,7 @@ PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app demo install test lint types browser check campaign docs wheel clean
+.PHONY: app demo install test lint types browser check campaign docs wheel test-lowest clean
 
 app: demo
 	$(BIN)/python -m avhcurate serve --port $(PORT)
@@ -64,6 +64,14 @@ wheel: $(VENV)/tested
 	$(PYTHON) -m venv build/wheel
 	build/wheel/bin/python -m pip install -q dist/*.whl
 	AVHCURATE_INSTALLED=build/wheel $(BIN)/python -m pytest -q tests/test_wheel.py
+
+# The oldest versions that requirements.txt admits, in an environment of their own: TESTS=tests/scores for a part.
+test-lowest: $(VENV)/installed
+	$(BIN)/python -m pip install -q "uv>=0.5"
+	$(BIN)/uv venv -q --allow-existing build/lowest
+	$(BIN)/uv pip install -q --python build/lowest/bin/python --resolution lowest-direct -r requirements.txt \
+	  "pytest>=8.3" "pytest-xdist>=3.6" "hypothesis>=6.130" "httpx>=0.28"
+	PYTHONPATH=. build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m "not browser and not slow" $(TESTS)
 
 clean:
 	rm -rf $(VENV) workspace build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
