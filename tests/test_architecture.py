@@ -25,7 +25,6 @@ FEATURES = (
 ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
 #: From feature to feature; an arrow that is not here, or is here and not in the code, fails.
 ARROWS = {
-    ("annotate", "correlation"),  # the noise ceiling of HSF
     ("compare", "training_dynamics"),  # the discoveries read across models
     ("training_dynamics", "quality"),  # near duplicates between what is learnt from and what is held out
     ("report", "correlation"),  # a section of the report each, as are the next three

@@ -16,6 +16,7 @@ from avhcurate.annotate.votes_out import write_votes
 from avhcurate.curate.annotations import user
 from avhcurate.errors import CurateError
 from avhcurate.stats.sample_size import Need
+from avhcurate.stats.vote_mixture import MOST_VOTES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
 from avhcurate.ui import cache
@@ -36,9 +37,9 @@ from avhcurate.votes.annotators import ExclusionRule
 _MEANING = """
 - **Fleiss' kappa** and **Krippendorff's alpha**: how far annotators agree beyond chance. 1 is full agreement, 0 that of
   chance. Intervals are 95 %, bootstrapped over images.
-- **Reliability**: how closely HSF from all votes would follow HSF from as many other votes (split halves, stepped up by
-  Spearman-Brown).
-- **Noise ceiling**: its square root, the highest Spearman with HSF that a perfect score could be expected to reach.
+- **Reliability**: the Spearman correlation to expect between this HSF and HSF of as many further votes, from a mixture
+  of binomials fitted to the votes.
+- **Noise ceiling**: its square root, the highest Spearman with HSF that any score can be expected to reach.
 - Images that are hard for people lower agreement without anybody being careless: it describes images and annotators.
 """
 
@@ -162,7 +163,7 @@ def agreement_facts(quality: VoteQuality) -> None:
                 ("Reliability of HSF", reliability.reliability, reliability.low, reliability.high),
                 ("Noise ceiling", reliability.ceiling, reliability.ceiling_low, reliability.ceiling_high),
             ):
-                note = reliability.reason or f"{low:.2f}–{high:.2f}, {reliability.samples:,} samples with two votes"
+                note = reliability.reason or f"{low:.2f}–{high:.2f}, {reliability.samples:,} samples"
                 fact(name, _value(value), note)
     with right:
         st.markdown("**How HSF moved as votes came in**")
@@ -207,10 +208,10 @@ def need_text(need: Need) -> str:
     more_samples = f"{need.samples_needed - need.samples} more samples with {need.votes:.3g} votes each would"
     if need.votes_needed is None:
         return (
-            f"{now}. More votes on the same {need.samples} samples cannot make it narrower than "
-            f"{need.width_at_best:.3f}; {more_samples}."
+            f"{now}. Up to {MOST_VOTES} votes on each of the same {need.samples} samples cannot be expected to make it "
+            f"narrower than {need.width_at_best:.3f}; {more_samples}."
         )
-    votes = f"{need.votes_needed} votes a sample, {need.more_votes} more in all,"
+    votes = f"{need.votes_needed} votes a sample at least, {need.more_votes} more in all, can be expected to"
     return f"{now}. {votes} make it {need.width:.3g}; {more_samples} too."
 
 

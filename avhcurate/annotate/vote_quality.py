@@ -8,9 +8,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from avhcurate.annotate.annotators import annotators, responses
-from avhcurate.correlation.service import noise_ceiling
-from avhcurate.errors import CurateError
-from avhcurate.stats.sample_size import Need, votes_needed
+from avhcurate.stats.sample_size import Need, VoteForecast, votes_needed
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import agreement, reliability
 from avhcurate.votes.agreement import Agreement
@@ -93,16 +91,9 @@ def without(table: DatasetTable, quality: VoteQuality, annotators: Collection[st
 
 def need(table: DatasetTable, *, score: str, width: float) -> Need:
     """How many more votes, or samples, until the score's correlation with HSF is known as narrowly as asked."""
-    frame = table.frame(columns=["hsf", "votes", score]).dropna(subset=["hsf", score])
-    if len(frame) < 4:
-        raise CurateError("fewer than four samples have both votes and this score: collect more votes first")
-    if frame["hsf"].nunique() < 2 or frame[score].nunique() < 2:
-        raise CurateError("HSF or the score does not vary over the samples with votes: collect more votes first")
-    ceiling = noise_ceiling(table)
-    if ceiling.reason:
-        raise CurateError(f"the reliability of the votes is not known yet: {ceiling.reason}")
-    rho, votes = float(spearmanr(frame["hsf"], frame[score])[0]), float(frame["votes"].mean())
-    return votes_needed(rho, len(frame), reliability=ceiling.reliability, votes=votes, width=width)
+    frame = table.frame(columns=["id", "hsf", score]).dropna(subset=["hsf", score])
+    ids, counts = frame["id"].to_numpy(np.int64), table.counter.counts
+    return votes_needed(VoteForecast(frame[score], counts.hits[ids], counts.asked[ids]), width=width)
 
 
 def disputed_labels(table: DatasetTable, design: Design) -> pd.DataFrame:

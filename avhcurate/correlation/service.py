@@ -12,6 +12,7 @@ from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
+from avhcurate.table.predicates import columns_in
 from avhcurate.votes import bins, reliability
 from avhcurate.votes.reliability import Reliability
 
@@ -19,6 +20,8 @@ from avhcurate.votes.reliability import Reliability
 HSF = "hsf"
 #: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
+#: Columns that choose samples by their HSF.
+_OF_HSF = {"hsf", "hsf_low", "hsf_high", "hsf_bin"}
 #: Signs that LaTeX writes as commands.
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\n": " "}
 #: The remarks of `stats.correlation.remarks`, in words.
@@ -33,7 +36,7 @@ REMARKS = {
 class Correlations:
     """`table` has the export columns; `remarks` a key of `REMARKS` for each row, or ""; `pairs` tests two scores each.
 
-    `ceiling` is the reliability of the votes behind HSF. `simulated`: they are not people's. `against` is what the
+    `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
     scores are compared with, "hsf", a measure of the images or a column of the user's. `ranked` describes the scores by
     key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair.
     """
@@ -100,7 +103,7 @@ def correlate(
         index, labels = bins.quantile_bins(frame[against], _BINS)
     rows = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed)
     ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, *([] if against == HSF else [against])])}
-    ceiling = noise_ceiling(table) if against == HSF else reliability.of_ticks([], [])
+    ceiling = noise_ceiling(table, filters) if against == HSF else Reliability(0)
     result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked)
     return replace(result, pairs=_pairs(result, scores, frame))
 
@@ -132,15 +135,19 @@ def _proxies(table: DatasetTable) -> list[str]:
     return [key for key in PROXIES if key in table.measures]
 
 
-def noise_ceiling(table: DatasetTable) -> Reliability:
-    """Split-half reliability of the dataset's votes, all of them, and the best Spearman a score could reach."""
+def noise_ceiling(table: DatasetTable, filters: Filters | None = None) -> Reliability:
+    """Reliability of HSF of the samples that satisfy `filters`, and the best Spearman a score could reach on them."""
     if table.votes is None:
         raise CurateError(
             f"dataset {table.dataset.name} has no human votes: run `avhcurate votes {table.dataset.name} FILE`"
         )
+    wanted = filters or Filters()
+    ids = table.frame(wanted, columns=["id"])["id"].to_numpy()
+    named = {name for name, *_ in wanted.ranges} | set(columns_in(wanted.where) if wanted.where else ())
+    if wanted.hsf_bins or _OF_HSF & {name.lower() for name in named}:
+        return Reliability(len(ids), reason="the samples in view are chosen by their HSF, and so by its noise")
     counts = table.counter.counts
-    voted = counts.votes > 0
-    return reliability.of_ticks(counts.hits[voted], counts.asked[voted])
+    return reliability.of_ticks(counts.hits[ids], counts.asked[ids])
 
 
 def remark_texts(result: Correlations) -> list[str]:

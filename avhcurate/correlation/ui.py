@@ -134,7 +134,7 @@ def summary(result: Correlations) -> str:
         sentences.append(_avh_or_confidence(comparison_of(result, "avh", "confidence")))
     if not result.ceiling.reason and result.ceiling.ceiling > 0 and top > 0:
         sentences.append(
-            f"The votes are noisy themselves: no score could be expected above {result.ceiling.ceiling:.2f}, "
+            f"The votes are noisy themselves: no score can be expected above {result.ceiling.ceiling:.2f}, "
             f"and the best reaches {top / result.ceiling.ceiling:.0%} of that."
         )
     if len(recorded):
@@ -228,9 +228,9 @@ def ceiling_sentence(result: Correlations) -> str:
     if ceiling.reason:
         return f"No noise ceiling: {ceiling.reason}."
     return (
-        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}], from a "
-        f"split-half reliability of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] of HSF "
-        f"(Spearman-Brown, {ceiling.samples:,} samples with two votes or more, the whole dataset)."
+        f"Noise ceiling **{ceiling.ceiling:.3f}** [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}]: the root of "
+        f"the Spearman of **{ceiling.reliability:.3f}** [{ceiling.low:.3f}, {ceiling.high:.3f}] to expect between this "
+        f"HSF and that of as many further votes of the {ceiling.samples:,} samples with votes in view."
     )
 
 
@@ -285,6 +285,15 @@ def compare(result: Correlations, view: View) -> None:
         st.caption(
             f"Difference of Fisher z {signed(pair.difference, 3)} "
             f"[{signed(pair.ci_low, 3)}, {signed(pair.ci_high, 3)}]; "
-            f"the two scores correlate at {signed(pair.between, 3)} with each other. Meng, Rosenthal and Rubin's test "
-            "for two correlations on the same samples; p-values are not corrected for the number of pairs you try."
+            f"of the correlations themselves {signed(pair.gap, 3)} [{signed(pair.gap_low, 3)}, "
+            f"{signed(pair.gap_high, 3)}]; the two scores correlate at {signed(pair.between, 3)} with each other. "
+            f"{_tested_by(pair)} p-values are not corrected for the number of pairs you try."
         )
+
+
+def _tested_by(pair: Comparison) -> str:
+    """Which of the two standard errors the test uses, and the other."""
+    meng, ranks = f"{pair.error:.4f} by Meng, Rosenthal and Rubin", f"{pair.rank_error:.4f} by a jackknife of ranks"
+    if pair.by_ranks:
+        return f"Standard error {ranks}, in place of {meng}, since they differ by more than a tenth;"
+    return f"Standard error {meng}; it is {ranks};"

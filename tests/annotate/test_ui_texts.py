@@ -1,8 +1,10 @@
 """Sentences about votes: where HSF comes from, and how many more votes are needed."""
 
+from dataclasses import replace
+
 from avhcurate.annotate.ui_setup import source_text
 from avhcurate.annotate.ui_vote_quality import need_text
-from avhcurate.stats.sample_size import votes_needed
+from avhcurate.stats.sample_size import Need
 from avhcurate.votes.hsf_source import HsfSource
 
 
@@ -17,7 +19,8 @@ def test_the_source_of_hsf_is_told_with_its_origins():
 
 
 def test_what_is_needed_is_told():
-    need = votes_needed(0.35, 100, reliability=0.6, votes=10, width=0.2)
-    assert f"cannot make it narrower than {need.width_at_best:.3f}" in need_text(need)
-    assert f"{need.samples_needed - 100} more samples" in need_text(need)
-    assert "already" in need_text(votes_needed(0.35, 10_000, reliability=0.6, votes=10, width=0.2))
+    need = Need(100, 10.0, 0.2, 0.35, 0.31, None, None, 400)
+    assert "cannot be expected to make it narrower than 0.310; 300 more samples" in need_text(need)
+    reached = replace(need, votes_needed=20, more_votes=1000)
+    assert "20 votes a sample at least, 1000 more in all, can be expected to make it 0.2" in need_text(reached)
+    assert "already" in need_text(replace(need, width_now=0.19))

@@ -119,11 +119,13 @@ def finding(rows, pairs=(), simulated=False):
     return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, simulated)
 
 
+#: The comparison of AVH with confidence where it loses.
+LOST = Comparison(100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, -3.1, 0.002, -3.1, 0.002, 0.08, 0.08, -0.2, -0.3, -0.1)
 AVH_LOSES = [("avh", -0.3, -0.4, -0.2), ("confidence", 0.5, 0.4, 0.6), ("norm", -0.2, -0.3, -0.1)]
 
 
 def test_the_summary_is_honest_when_avh_loses():
-    pairs = [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, -3.1, 0.002, -3.1, 0.002)]
+    pairs = [("avh", "confidence", *LOST)]
     text = summary(finding(AVH_LOSES, pairs))
     assert text.startswith("**Confidence** follows people most closely, at 0.50; AVH comes 2nd of 3, at 0.30.")
     assert "AVH does worse than confidence here: 0.30 against 0.50" in text
@@ -131,7 +133,7 @@ def test_the_summary_is_honest_when_avh_loses():
 
 
 def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
-    pairs = [("avh", "confidence", 100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 1.3, 0.2, 1.3, 0.2)]
+    pairs = [("avh", "confidence", *Comparison(100, 0.5, 0.4, 0.6, 0.13, -0.1, 0.3, 1.3, 0.2, 1.3, 0.2))]
     rows = [("avh", -0.5, -0.6, -0.4), ("confidence", 0.4, 0.3, 0.5)]
     text = summary(finding(rows, pairs))
     assert text.startswith("**AVH** follows people most closely, at 0.50.")
@@ -141,7 +143,7 @@ def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
 
 
 def test_a_pair_may_be_asked_for_in_either_order():
-    found = finding(AVH_LOSES, [("avh", "confidence", 100, 0.3, 0.5, 0.6, -0.24, -0.4, -0.1, -3.1, 0.002, -3.1, 0.002)])
+    found = finding(AVH_LOSES, [("avh", "confidence", *LOST)])
     there, back = comparison_of(found, "avh", "confidence"), comparison_of(found, "confidence", "avh")
     assert back == there.swapped()
     assert verdict(there, "avh", "confidence") == verdict(back, "confidence", "avh")

@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import rankdata, spearmanr
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.correlation_tests import compare, meng_rosenthal_rubin
+from avhcurate.stats import correlation_tests
+from avhcurate.stats.correlation_tests import Comparison, compare, meng_rosenthal_rubin
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
 #: (first, second, between, n) and (Meng z, its interval, Steiger z).
@@ -41,7 +42,7 @@ def test_dependence_makes_the_papers_comparison_far_sharper_than_the_independent
 
 def test_swapping_the_scores_turns_the_sign():
     one, other = meng_rosenthal_rubin(0.5, 0.3, 0.6, 80), meng_rosenthal_rubin(0.3, 0.5, 0.6, 80)
-    assert one.swapped() == other
+    assert one.swapped() == pytest.approx(other, nan_ok=True)
 
 
 @pytest.mark.parametrize("broken", [(1.0, 0.3, 0.3, 50), (0.3, float("nan"), 0.2, 50), (0.3, 0.2, 0.1, 3)])
@@ -99,6 +100,7 @@ def scores_of(n, seed=0):
 
 
 HARDER = {"avh": "high", "confidence": "low", "norm": "low"}
+SIGNS = {"avh": -1, "confidence": 1}
 
 
 def test_scores_that_run_opposite_ways_are_compared_by_what_they_say_of_hardness():
@@ -174,10 +176,61 @@ def test_a_paired_bootstrap_agrees_with_the_analytic_test():
     rng, drawn = np.random.default_rng(0), []
     for _ in range(600):
         rows = rng.integers(600, size=600)
-        avh, confidence = (spearmanr(scores[key][rows], hsf[rows]).statistic for key in ("avh", "confidence"))
-        drawn.append(-avh - confidence)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    # On the scale of Fisher z the interval has the same width to a tenth or two.
-    slope = 1 / (1 - pair["first_agreement"] ** 2)
-    assert (high - low) * slope == pytest.approx(pair["ci_high"] - pair["ci_low"], rel=0.2)
-    assert (not low <= 0 <= high) == (pair["p_value"] < 0.05)
+        drawn.append([sign * spearmanr(scores[key][rows], hsf[rows]).statistic for key, sign in SIGNS.items()])
+    first, second = np.array(drawn).T
+    spread = np.std(np.arctanh(first) - np.arctanh(second))
+    assert spread == pytest.approx(pair["rank_error"], rel=0.1)
+    assert spread == pytest.approx(pair["error"], rel=0.2)
+    low, high = np.quantile(first - second, [0.025, 0.975])
+    assert (low, high) == pytest.approx((pair["gap_low"], pair["gap_high"]), abs=0.004)
+    assert pair["gap"] == pytest.approx(pair["first_agreement"] - pair["second_agreement"])
+
+
+# --- scores that agree but for a few samples ------------------------------------------------------------------
+
+
+def twins(rng, n, share):
+    """Two scores that are the same but for a share of the samples, where both are equally noise; HSF of ten votes."""
+    easy = rng.normal(size=n)
+    hsf = rng.binomial(10, 1 / (1 + np.exp(-1.5 * easy - 2))) / 10
+    first = easy + rng.normal(size=n)
+    second, differ = first.copy(), rng.random(n) < share
+    first[differ], second[differ] = 2 * rng.normal(size=(2, differ.sum()))
+    return {"one": first, "two": second}, hsf
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.3])
+def test_twins_are_called_different_no_more_than_one_time_in_twenty(share):
+    rng, found = np.random.default_rng(7), []
+    for _ in range(400):
+        scores, hsf = twins(rng, 400, share)
+        pair = compare(scores, hsf, harder=dict.fromkeys(scores, "low")).iloc[0]
+        meng = meng_rosenthal_rubin(*pair[["first_agreement", "second_agreement", "between"]], 400)
+        found.append((pair["p_value"] < 0.05, meng.p_value < 0.05))
+    rate, of_meng = np.mean(found, axis=0)
+    assert rate <= 0.08
+    if share < 0.1:
+        assert of_meng > 0.07
+        assert rate < 0.6 * of_meng
+
+
+def test_the_standard_error_by_ranks_is_used_where_it_differs_and_swapping_keeps_it():
+    rng = np.random.default_rng(8)
+    scores, hsf = twins(rng, 400, 0.05)
+    fields = compare(scores, hsf, harder=dict.fromkeys(scores, "low")).iloc[0].drop(["first", "second"])
+    pair = Comparison(*fields)
+    assert pair.by_ranks
+    assert pair.z == pytest.approx(pair.difference / pair.rank_error)
+    assert pair.ci_high - pair.ci_low == pytest.approx(2 * 1.959964 * pair.rank_error)
+    assert pair.swapped().swapped() == pair
+    assert pair.swapped().gap == -pair.gap
+    alike = meng_rosenthal_rubin(0.5, 0.3, 0.6, 80)
+    assert not alike.by_ranks  # there were no samples
+
+
+def test_very_many_samples_are_judged_by_some_of_them(monkeypatch):
+    scores, hsf = scores_of(4000, seed=3)
+    whole = compare(scores, hsf, harder=HARDER).iloc[0]
+    monkeypatch.setattr(correlation_tests, "_MOST", 1000)
+    some = compare(scores, hsf, harder=HARDER).iloc[0]
+    assert some["rank_error"] == pytest.approx(whole["rank_error"], rel=0.15)
