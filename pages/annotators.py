@@ -6,6 +6,7 @@ from avhcurate.annotate import queue, setup, ui_annotators, ui_setup, ui_vote_qu
 from avhcurate.annotate import ui as annotate_ui
 from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
+from avhcurate.ui.queue_note import show_queue_note
 
 st.title("Annotators")
 st.caption("How far the collection of votes is, and how far each annotator and the votes together can be trusted.")
@@ -34,6 +35,7 @@ ui_annotators.annotators_table(page, quality)
 ui_vote_quality.exclusion_rule(page, quality)
 ui_annotators.status_history(page)
 ui_vote_quality.agreement_facts(quality)
+show_queue_note(page.table)
 ui_vote_quality.votes_needed(page)
 listed = ui_vote_quality.disputed_labels(page, quality)
 ui_vote_quality.export_menu(page)

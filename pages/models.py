@@ -12,6 +12,7 @@ from avhcurate.ui import frame
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.queue_note import show_queue_note
 
 st.title("Models")
 page = frame.with_run()
@@ -20,6 +21,7 @@ if not page.count:
     nothing_matches()
 
 compare_ui.filters_note(page)
+show_queue_note(page.table)
 runs = comparable_runs(page.table)
 if len(runs) < 2:
     compare_ui.only_one_run(page, runs)

@@ -10,6 +10,7 @@ from avhcurate.ui import frame, job_forms
 from avhcurate.ui.detail import show_details
 from avhcurate.ui.job_panel import job_panel
 from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.queue_note import show_queue_note
 from avhcurate.ui.text import PAPER
 
 st.title("Training dynamics")
@@ -33,6 +34,7 @@ training_dynamics_ui.need_samples(page, chosen)
 training_dynamics_ui.curves(page, chosen, live=busy and job.verb == "train")
 
 st.header(f"The five discoveries of {PAPER}")
+show_queue_note(page.table)
 training_dynamics_ui.findings(page, chosen)
 
 st.header("Data map")

@@ -5,7 +5,7 @@ Two designs. `select`: which of these images show the class? `classify`: which c
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.grids import GridDesign, is_check
 from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
 from avhcurate.votes.log_columns import ResponseColumns
+from avhcurate.votes.queues import BIASED, SETTINGS, draw_rates, write_record
 from avhcurate.votes.responses import DESIGNS, Design
 
 LONGEST_NAME = 60
-#: Kind of the settings among the choices of the log.
-_SETTINGS = "collection"
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,8 @@ class CollectionSettings:
 
     target: votes wanted a sample. control_share: share of attention checks among single images. candidates, positives,
     negatives: tiles of a grid. classes: asked about in grids, () for all. definitions: (class name, what it means).
-    rule: when to tick an image, "" for that of ImageNetV2.
+    rule: when to tick an image, "" for that of ImageNetV2. drawn: hardest or disagreement draw samples, the first ones
+    likelier, so that correlations can be weighted; record: number of the record of how, see `votes.queues`.
     """
 
     design: Design = "select"
@@ -46,6 +46,8 @@ class CollectionSettings:
     rule: str = ""
     seed: int = 0
     lease_minutes: float = 10.0
+    drawn: bool = False
+    record: int = 0
 
     @property
     def grid(self) -> GridDesign:
@@ -57,6 +59,8 @@ class CollectionSettings:
 
     def order(self, pool: TaskPool, votes: np.ndarray) -> np.ndarray:
         """Ids that still need votes, of which each has `votes` (N,), the next one first."""
+        if self.record:
+            return pool.drawn_order(self.record, votes, target=self.target)
         return pool.order(self.queue, votes, score=self.score, target=self.target, seed=self.seed)
 
     def scope(self, pool: TaskPool) -> np.ndarray:
@@ -70,9 +74,23 @@ class CollectionSettings:
 def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
     """Writes how votes are collected from now on; invalid settings are refused. Answers so far stay."""
     _check(table, settings)
+    settings = _with_record(table, settings)
     with table.response_log.transaction(table.dataset.name) as log:
-        log.choose(_SETTINGS, json.dumps(asdict(settings)), who=annotator_name(who), at=time.time())
+        log.choose(SETTINGS, json.dumps(asdict(settings)), who=annotator_name(who), at=time.time())
     return settings
+
+
+def _with_record(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
+    """The settings of a queue that draws with a record of how; one that draws alike keeps that of before."""
+    if not settings.drawn or settings.queue not in BIASED:
+        return replace(settings, record=0)
+    before = _read_settings(columns_of(table))
+    alike = before and (before.queue, before.score, before.seed) == (settings.queue, settings.score, settings.seed)
+    if before and alike and before.drawn and before.record:
+        return replace(settings, record=before.record)
+    pool = task_pool(table)
+    rates = draw_rates(pool.wanted(settings.queue, settings.score))
+    return replace(settings, record=write_record(table.dataset, pool.paths, rates, settings.seed))
 
 
 def settings_of(table: DatasetTable) -> CollectionSettings | None:
@@ -125,7 +143,7 @@ def annotator_name(text: str) -> str:
 
 
 def _read_settings(columns: ResponseColumns) -> CollectionSettings | None:
-    text = columns.choices.get(_SETTINGS)
+    text = columns.choices.get(SETTINGS)
     if text is None:
         return None
     fields = {

@@ -20,6 +20,7 @@ from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes.grids import GridDesign, known_members, negative_pool, prototypes, similar_classes
+from avhcurate.votes.queues import read_record
 
 #: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first.
 Queue = Literal["random", "hardest", "disagreement", "fewest"]
@@ -63,12 +64,31 @@ class TaskPool:
         `score` is that of the queue `hardest`. Half of the known members come last, so that there are controls to the
         end.
         """
-        harder = SCORES[score].hard_end if queue == "hardest" else "high"
+        harder = _hard_end(queue, score)
         values = self._values_of(queue, score)
         ids = queue_order(queue, votes, values=values, harder=harder, target=target, seed=seed)
         ids = ids[self.eligible[ids]]
         last = self._kept_back(seed)[ids]
         return np.concatenate([ids[~last], ids[last]])
+
+    def drawn_order(self, record: int, votes: np.ndarray, *, target: int) -> np.ndarray:
+        """The same for a queue that draws: in the order of the times of its record, see `votes.queues`.
+
+        No known members are kept for later: they would have no chance of being asked about.
+        """
+        table, key = self._table(), f"record {record}"
+        if key not in self._values and table is not None:
+            rows = read_record(table.dataset, record).set_index("path")
+            self._values[key] = rows["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
+        ids = np.argsort(self._values[key], kind="stable")
+        return ids[self.eligible[ids] & (votes[ids] < target)]
+
+    def wanted(self, queue: Queue, score: str) -> np.ndarray:
+        """How much each sample is wanted by the queue hardest or disagreement, (N,), large = first; NaN for unknown."""
+        values = self._values_of(queue, score)
+        if values is None:
+            raise CurateError(f"the queue {queue} has no samples that it wants more than others")
+        return values if _hard_end(queue, score) == "high" else -values
 
     def known(self, label: int) -> np.ndarray:
         """Ids of samples of a class whose label is beyond doubt, judged by votes or a model."""
@@ -145,6 +165,10 @@ class TaskPool:
         return spread + 1e-3 * np.nan_to_num(
             rank_spread(np.stack([rows["hardness"].to_numpy(float) for rows in by_id]))
         )
+
+
+def _hard_end(queue: Queue, score: str) -> Literal["high", "low"]:
+    return SCORES[score].hard_end if queue == "hardest" else "high"
 
 
 def _hardness_of(run: RunFolder) -> pd.DataFrame:

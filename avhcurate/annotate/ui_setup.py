@@ -49,7 +49,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
     st.caption(_ABOUT[design])
     with st.form(f"{key}.form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _order(page, start, key)
+            _order(page, start, key, new=before is None)
             st.number_input(
                 "Votes an image",
                 1,
@@ -76,7 +76,7 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key))
 
 
-def _order(page: Opened, start: CollectionSettings, key: str) -> None:
+def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> None:
     scored = page.table.run is not None
     queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
     st.selectbox(
@@ -96,6 +96,13 @@ def _order(page: Opened, start: CollectionSettings, key: str) -> None:
             key=f"{key}.score",
             width=170,
             help="The score that the order “hardest first” goes by.",
+        )
+        st.toggle(
+            "Draw",
+            start.drawn or new,
+            key=f"{key}.drawn",
+            help="Hardest first and where models disagree draw images by chance, the first up to 20 times likelier, "
+            "and keep the chances: only so can correlations be weighted to those of the whole dataset.",
         )
 
 
@@ -136,7 +143,7 @@ def _save_collection(page: Opened, start: CollectionSettings, key: str) -> None:
     for row, change in (entered("definitions", None) or {}).get("edited_rows", {}).items():
         definitions[names[int(row)]] = str(change.get("Definition") or "").strip()
     rule = str(entered("rule", start.rule)).strip()
-    fields = ("design", "queue", "score", "target", "control_share", "candidates", "positives", "negatives")
+    fields = ("design", "queue", "score", "drawn", "target", "control_share", "candidates", "positives", "negatives")
     settings = replace(
         start,
         **{name: entered(name, getattr(start, name)) for name in fields},

@@ -1,25 +1,34 @@
 """How each score follows human judgement: the correlation table, its comparisons, and the noise ceiling."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
 from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
+from avhcurate.stats.multiple_testing import holm
+from avhcurate.stats.rank_influence import estimate, spearman_influence
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
 from avhcurate.table.predicates import columns_in
 from avhcurate.votes import bins, reliability
+from avhcurate.votes.queues import QueueUse, queue_use
 from avhcurate.votes.reliability import Reliability
 
 #: What scores are compared with by default.
 HSF = "hsf"
 #: Bins of a measure in place of HSF, of about equally many samples.
 _BINS = 5
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
+_DISATTENUATED = ["disattenuated", "disattenuated_low", "disattenuated_high"]
 #: Columns that choose samples by their HSF.
 _OF_HSF = {"hsf", "hsf_low", "hsf_high", "hsf_bin"}
 #: Signs that LaTeX writes as commands.
@@ -38,7 +47,9 @@ class Correlations:
 
     `ceiling` is the reliability of HSF of these samples. `simulated`: the votes are not people's. `against` is what the
     scores are compared with, "hsf", a measure of the images or a column of the user's. `ranked` describes the scores by
-    key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair.
+    key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair. `queue`:
+    where collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about,
+    `weighted, weighted_low, weighted_high` by score, where the queue kept its chances.
     """
 
     table: pd.DataFrame
@@ -48,6 +59,8 @@ class Correlations:
     simulated: bool
     against: str = HSF
     ranked: Mapping[str, Score] = field(default_factory=lambda: RANKED)
+    queue: QueueUse = field(default_factory=lambda: QueueUse({}))
+    weighted: pd.DataFrame | None = None
 
     def sign(self, key: str) -> int:
         """Factor that turns a correlation until positive means agreement; 0 where a harder end is not said."""
@@ -87,7 +100,7 @@ def correlate(
     equally many samples: a second proxy of human hardness, for which no votes are needed. Refused without votes, with
     nothing to correlate, and when no sample has both.
     """
-    chosen = _checked(table, keys, against)
+    chosen = checked_keys(table, keys, against)
     frame = table.frame(filters or Filters(), columns=list(dict.fromkeys(["id", against, *chosen])))
     if not frame[against].notna().any():
         raise CurateError(
@@ -104,16 +117,40 @@ def correlate(
     rows = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed)
     ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, *([] if against == HSF else [against])])}
     ceiling = noise_ceiling(table, filters) if against == HSF else Reliability(0)
-    result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked)
-    return replace(result, pairs=_pairs(result, scores, frame))
+    use = queue_use(table.counter) if against == HSF else QueueUse({})
+    result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked, use)
+    weighted = None if use.weights is None else _weighted(scores, frame, use.weights)
+    return replace(result, pairs=_pairs(result, scores, frame), weighted=weighted)
+
+
+def _weighted(scores: Mapping[str, pd.Series], frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
+    """Spearman of each score with HSF as if every sample had been as likely to be asked about, with its interval.
+
+    Columns `weighted, weighted_low, weighted_high` by score.
+    """
+    rows = {}
+    for key, values in scores.items():
+        known = (values.notna() & frame[HSF].notna()).to_numpy()
+        x, y = (column.to_numpy(float)[known] for column in (values, frame[HSF]))
+        rho, influence = spearman_influence(x, y, weights[frame["id"].to_numpy()[known]])
+        ends = (rho, rho, rho)
+        if abs(rho) < 1:
+            z = estimate(float(np.arctanh(rho)), influence / (1 - rho * rho))
+            ends = (rho, float(np.tanh(z.low)), float(np.tanh(z.high)))
+        rows[key] = ends
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["weighted", "weighted_low", "weighted_high"])
 
 
 def _pairs(result: Correlations, scores: Mapping[str, pd.Series], frame: pd.DataFrame) -> pd.DataFrame:
-    """Two scores each, of those whose harder end is known; none where that of what they are compared with is not."""
+    """Two scores each, of those whose harder end is known; none where that of what they are compared with is not.
+
+    `p_holm` is p corrected by Holm's method for the number of pairs.
+    """
     harder = {key: end for key in scores if result.toward and (end := result.ranked[key].harder)}
     # What takes the place of HSF is turned until low means hard.
     proxy = result.toward * frame[result.against]
-    return correlation_tests.compare({key: scores[key] for key in harder}, proxy, harder=harder, ids=frame["id"])
+    pairs = correlation_tests.compare({key: scores[key] for key in harder}, proxy, harder=harder, ids=frame["id"])
+    return pairs.assign(p_holm=holm(pairs["p_value"]))
 
 
 def possible_targets(table: DatasetTable) -> list[str]:
@@ -157,10 +194,36 @@ def remark_texts(result: Correlations) -> list[str]:
 
 
 def export_table(result: Correlations) -> pd.DataFrame:
-    """The table as files have it; a further column names simulated votes, or the measure in place of HSF."""
+    """The table as files have it: further columns, and one that names simulated votes or the measure in place of HSF.
+
+    `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
+    correlation over the noise ceiling, with its interval (delta method on the logarithm); no score exceeds 1 but by
+    chance. Where a biased queue asked for the votes, `queue` names it, and `weighted, weighted_low, weighted_high` are
+    there if it kept its chances.
+    """
+    table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
     if result.against != HSF:
-        return result.table.assign(against=result.against)
-    return result.table.assign(hsf_source="simulated") if result.simulated else result.table
+        return table.assign(against=result.against)
+    ends = pd.DataFrame([disattenuated(result, row) for row in table.itertuples()], columns=_DISATTENUATED)
+    table = pd.concat([table, ends.set_index(table.index)], axis=1)
+    if result.weighted is not None:
+        of_all = result.weighted.reindex(table["score"]).set_index(table.index)
+        table = pd.concat([table, of_all.where(table["bin"] == correlation.ALL)], axis=1)
+    if result.queue.biased:
+        table = table.assign(queue=" and ".join(sorted(result.queue.votes)))
+    return table.assign(hsf_source="simulated") if result.simulated else table
+
+
+def disattenuated(result: Correlations, row: Any) -> tuple[float, float, float]:
+    """A correlation of the rows `all` over the noise ceiling, with the ends of its interval; NaN for none."""
+    ceiling, missing = result.ceiling, (float("nan"),) * 3
+    if row.bin != correlation.ALL or ceiling.reason or not ceiling.ceiling > 0 or not 0 < abs(row.spearman) < 1:
+        return missing
+    value = row.spearman / ceiling.ceiling
+    spread_of_rho = correlation.standard_error(row.spearman, row.n) * (1 - row.spearman**2) / abs(row.spearman)
+    spread_of_ceiling = (ceiling.ceiling_high - ceiling.ceiling_low) / (2 * _Z * ceiling.ceiling)
+    reach = math.exp(_Z * math.hypot(spread_of_rho, spread_of_ceiling))
+    return (value, *sorted((value / reach, value * reach)))
 
 
 def to_latex(result: Correlations) -> str:
@@ -194,7 +257,8 @@ def _source(result: Correlations) -> str:
     return f"Human votes: {'SIMULATED panel' if result.simulated else 'people'}; Spearman with HSF"
 
 
-def _checked(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
+def checked_keys(table: DatasetTable, keys: Sequence[str] | None, against: str) -> list[str]:
+    """The scores to correlate, all by default; refused where the table lacks one of them or what they go against."""
     name = table.dataset.name
     chosen = default_keys(table, said_columns(table), against) if keys is None else list(dict.fromkeys(keys))
     unknown = [key for key in chosen if key not in table.ranked]

@@ -16,7 +16,7 @@ from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
-from avhcurate.ui.html_table import html_table, table_row, tint
+from avhcurate.ui.html_table import estimate, html_table, table_row, tint
 from avhcurate.ui.page_choices import one_of, some_of, switch
 from avhcurate.ui.score_help import column_name, score_name
 from avhcurate.ui.text import listed, p_text, people, shortened, signed
@@ -92,8 +92,18 @@ def _directed(result: Correlations) -> list[str]:
 
 def comparison_of(result: Correlations, first: str, second: str) -> Comparison:
     """The comparison of any two scores, in the order asked."""
-    rows = {(one, other): Comparison(*fields) for one, other, *fields in result.pairs.itertuples(index=False)}
-    return rows[first, second] if (first, second) in rows else rows[second, first].swapped()
+    row, turned = _pair(result, first, second)
+    pair = Comparison(*(row[name] for name in Comparison._fields))
+    return pair.swapped() if turned else pair
+
+
+def _pair(result: Correlations, first: str, second: str) -> tuple[pd.Series, bool]:
+    """The row of two scores among the pairs, and whether they stand there in the other order."""
+    pairs = result.pairs
+    there = pairs[(pairs["first"] == first) & (pairs["second"] == second)]
+    if len(there):
+        return there.iloc[0], False
+    return pairs[(pairs["first"] == second) & (pairs["second"] == first)].iloc[0], True
 
 
 def verdict(pair: Comparison, first: str, second: str, *, against: str = "people") -> str:
@@ -179,22 +189,27 @@ def _avh_or_confidence(pair: Comparison) -> str:
 def table_html(result: Correlations) -> str:
     """The table with intervals: a row a score, a column for all and each bin, n in the header.
 
-    A cell's colour shows the correlation's sign and size; cells of few samples are marked, with the reason.
+    A cell's colour shows the correlation's sign and size; cells of few samples are marked, with the reason. Its title
+    has p, p by Holm's method for the scores of the column, Fisher's z and the correlation over the noise ceiling.
     """
     groups = list(dict.fromkeys(result.table["bin"]))
     counts = result.table.groupby("bin", sort=False)["n"].max()
     heads = [f"{escape(group)}<small>n {counts[group]:,}</small>" for group in groups]
+    if result.weighted is not None:
+        heads.insert(1, "weighted<small>to all samples</small>")
     return html_table(["Score", "Hard end", *heads], _rows(result, groups), tinted=True)
 
 
 def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
-    table = result.table.assign(remark=result.remarks)
+    table = service.export_table(result).assign(remark=result.remarks)
     table["fewer"] = table["n"] < table.groupby("bin", sort=False)["n"].transform("max")
     for key, rows in table.groupby("score", sort=False):
         score = result.ranked[str(key)]
         by_bin = {row.bin: row for row in rows.itertuples()}
         end = {"high": "↑ high", "low": "↓ low", "": "not said"}[score.harder]
-        cells = (_cell(by_bin[group]) for group in groups)
+        cells = [_cell(by_bin[group]) for group in groups]
+        if result.weighted is not None:
+            cells.insert(1, estimate(*result.weighted.loc[str(key)].tolist(), 3))
         yield table_row(escape(shortened(score.name, 32)), [end, *cells], title=escape(score.sentence))
 
 
@@ -207,7 +222,9 @@ def _cell(row: Any) -> str:
     notes += [f"n {row.n:,}"] if row.fewer else []
     style = tint(row.spearman, min(0.55, 0.75 * abs(row.spearman)))
     z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
-    title = f"{escape(p_text(row.p_value) + z)}{'; ' * bool(remark)}{remark}"
+    over = "" if pd.isna(getattr(row, "disattenuated", None)) else f", over the ceiling {signed(row.disattenuated, 3)}"
+    p = f"{p_text(row.p_value)}, by Holm {p_text(row.p_holm)}"
+    title = f"{escape(p + z + over)}{'; ' * bool(remark)}{remark}"
     mark = "*" if remark else ""
     value = f"{signed(row.spearman, 3)}{mark}"
     value = f"{f'<b>{value}</b>' if row.bin == 'all' else value}<small>{' · '.join(notes)}</small>"
@@ -287,7 +304,8 @@ def compare(result: Correlations, view: View) -> None:
             f"[{signed(pair.ci_low, 3)}, {signed(pair.ci_high, 3)}]; "
             f"of the correlations themselves {signed(pair.gap, 3)} [{signed(pair.gap_low, 3)}, "
             f"{signed(pair.gap_high, 3)}]; the two scores correlate at {signed(pair.between, 3)} with each other. "
-            f"{_tested_by(pair)} p-values are not corrected for the number of pairs you try."
+            f"{_tested_by(pair)} corrected for the {len(result.pairs):,} pairs of scores by Holm's method, "
+            f"{p_text(_pair(result, first, second)[0]['p_holm'])}."
         )
 
 

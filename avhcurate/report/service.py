@@ -154,6 +154,8 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     text = "Spearman's correlation with human selection frequency and its 95 % interval, over all samples."
     if not result.ceiling.reason:
         text += f" The noise of the votes bounds it at about {result.ceiling.ceiling:.2f}."
+    if result.queue.biased:
+        text += f" Votes came from the queue {' and '.join(result.queue.votes)}: these are not those of the dataset."
     return ReportSection(title, command, text, heads=["score", "n", "correlation"], rows=rows)
 
 

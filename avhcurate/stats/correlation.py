@@ -93,8 +93,13 @@ def fisher_interval(rho: float, n: int) -> tuple[float, float]:
     """
     if n < 4 or not abs(rho) < 1:
         return float("nan"), float("nan")
-    reach = _Z * np.sqrt((1 + rho * rho / 2) / (n - 3))
+    reach = _Z * standard_error(rho, n)
     return float(np.tanh(np.arctanh(rho) - reach)), float(np.tanh(np.arctanh(rho) + reach))
+
+
+def standard_error(rho: float, n: int) -> float:
+    """Bonett and Wright's standard error of Fisher's z of a Spearman correlation; NaN below 4 samples."""
+    return float(np.sqrt((1 + rho * rho / 2) / (n - 3))) if n >= 4 else float("nan")
 
 
 def numbers(values: ArrayLike) -> np.ndarray:

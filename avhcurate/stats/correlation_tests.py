@@ -65,7 +65,7 @@ class Comparison(NamedTuple):
     @property
     def by_ranks(self) -> bool:
         """Whether the two standard errors differ by more than a tenth."""
-        return abs(self.rank_error - self.error) > 0.1 * self.error
+        return abs(self.rank_error - self.error) > 0.1 * self.error + 1e-9
 
     def swapped(self) -> "Comparison":
         """The comparison of the second with the first."""

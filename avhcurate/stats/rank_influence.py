@@ -10,8 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from avhcurate.stats.ranks import average_ranks
-
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
 
@@ -26,29 +24,30 @@ class Estimate(NamedTuple):
     p_value: float
 
 
-def spearman_influence(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+def spearman_influence(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, np.ndarray]:
     """Spearman of x and y, (n,) each without NaN, and the influence (n,) of each sample on it, which has mean 0.
 
-    NaN where either is constant.
+    With weights (n,), above 0, a sample counts so many times. NaN where either is constant.
 
     >>> rho, influence = spearman_influence(np.array([1.0, 2, 3, 4]), np.array([1.0, 3, 2, 4]))
     >>> round(rho, 3), influence.round(3).tolist()
     (0.8, [0.6, -0.6, -0.6, 0.6])
     """
     n = len(x)
-    f, g = ((average_ranks(values) - 0.5) / n - 0.5 for values in (x, y))
-    squares_f, squares_g = f @ f / n, g @ g / n
+    w = np.ones(n) if weights is None else weights * (n / weights.sum())
+    by_x, by_y = np.argsort(x), np.argsort(y)
+    f, g = 0.5 - _above(w, x, by_x), 0.5 - _above(w, y, by_y)
+    squares_f, squares_g = w @ (f * f) / n, w @ (g * g) / n
     if min(squares_f, squares_g) < 1e-15:
         return float("nan"), np.full(n, np.nan)
-    both = f @ g / n
-    by_x, by_y = np.argsort(x), np.argsort(y)
+    both = w @ (f * g) / n
     # Besides its own product, a sample moves the ranks of all samples above it.
-    moved = f * g + _above(g, x, by_x) + _above(f, y, by_y) - 3 * both
-    moved_f = f * f + 2 * _above(f, x, by_x) - 3 * squares_f
-    moved_g = g * g + 2 * _above(g, y, by_y) - 3 * squares_g
+    moved = f * g + _above(w * g, x, by_x) + _above(w * f, y, by_y) - 3 * both
+    moved_f = f * f + 2 * _above(w * f, x, by_x) - 3 * squares_f
+    moved_g = g * g + 2 * _above(w * g, y, by_y) - 3 * squares_g
     rho = both / np.sqrt(squares_f * squares_g)
     influence = moved / np.sqrt(squares_f * squares_g) - rho / 2 * (moved_f / squares_f + moved_g / squares_g)
-    return float(np.clip(rho, -1, 1)), influence
+    return float(np.clip(rho, -1, 1)), w * influence
 
 
 def estimate(value: float, influence: np.ndarray, *, groups: np.ndarray | None = None) -> Estimate:

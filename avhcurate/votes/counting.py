@@ -119,6 +119,17 @@ class VoteCounter:
         some = counts.any(axis=1)
         return pd.DataFrame({"id": ids[some], "counts": list(counts[some])})
 
+    def by_annotator(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The collected votes in use that are about the given label, (V,) each: annotator, id, whether it is for it."""
+        columns, key = self.log.columns(self.dataset.name), self.source.key
+        if key not in ("k-way", "tick"):
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
+        excluded = left_out(columns, key == "k-way", self.source.control_filter)
+        ids, labels, ticked, annotators = self._votes(columns, columns.rows, key, excluded)
+        for_label = labels == self.labels[ids]
+        about = for_label if key == "tick" else self.labels[ids] >= 0
+        return annotators[about], ids[about], (for_label & ticked if key == "tick" else for_label)[about]
+
     def ids(self, columns: ResponseColumns) -> np.ndarray:
         """The id of each path in the log, -1 where the dataset has no such sample any more."""
         of_columns, ids = self._places
@@ -155,7 +166,7 @@ class VoteCounter:
 
     def _count(self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray) -> VoteCounts:
         samples = len(self.labels)
-        ids, labels, ticked = self._votes(columns, rows, key, excluded)
+        ids, labels, ticked, _ = self._votes(columns, rows, key, excluded)
         for_label = labels == self.labels[ids]
         if key == "tick":  # a tick says nothing about another label
             shown = np.bincount(ids[for_label], minlength=samples)
@@ -165,14 +176,14 @@ class VoteCounter:
 
     def _votes(
         self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Ids, class indices and ticks of the rows that are votes of a kind for samples and classes of the dataset."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Ids, class indices, ticks and annotators' numbers of the rows that are votes of a kind for what exists."""
         votes = rows[rows["standing"] & (rows["control"] == _NONE) & (rows["classify"] == (key == "k-way"))]
         if len(excluded):
             votes = votes[~np.isin(votes["annotator"], excluded)]
         ids, labels = self.ids(columns)[votes["path"]], self.class_numbers(columns)[votes["answer"]]
         exists = (ids >= 0) & (labels >= 0)
-        return ids[exists], labels[exists], votes["selected"][exists] == 1
+        return ids[exists], labels[exists], votes["selected"][exists] == 1, votes["annotator"][exists]
 
     def _by_class(self, ids: np.ndarray) -> np.ndarray:
         """Votes for each class, (n, K) int32."""
@@ -188,7 +199,7 @@ class VoteCounter:
                 counts[row[row >= 0]] = np.stack(attached["counts"][row >= 0].to_list())
         columns = self.log.columns(self.dataset.name)
         excluded = left_out(columns, True, self.source.control_filter)
-        collected, labels, _ = self._votes(columns, columns.rows, "k-way", excluded)
+        collected, labels, _, _ = self._votes(columns, columns.rows, "k-way", excluded)
         row = place[collected]
         np.add.at(counts, (row[row >= 0], labels[row >= 0]), 1)
         return counts

@@ -110,6 +110,12 @@ class ResponseLog:
             self._columns[dataset] = _up_to_date(self._columns.get(dataset, ResponseColumns()), connection, dataset)
             return self._columns[dataset]
 
+    def choices(self, dataset: str, kind: str) -> list[tuple[float, str]]:
+        """Every choice of a kind with its time, oldest first."""
+        query = sa.select(CHOICES.c.at, CHOICES.c.value).where(CHOICES.c.dataset == dataset, CHOICES.c.kind == kind)
+        with self._engine.connect() as connection:
+            return [(at, value) for at, value in connection.execute(query.order_by(CHOICES.c.id))]
+
     def status_changes(self, dataset: str) -> list[dict[str, Any]]:
         """Every change of an annotator's status, newest first."""
         query = sa.select(STATUSES).where(STATUSES.c.dataset == dataset).order_by(STATUSES.c.id.desc())
