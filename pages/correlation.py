@@ -6,6 +6,7 @@ from avhcurate.correlation import ui as correlation_ui
 from avhcurate.correlation.plots import per_bin, ranking
 from avhcurate.correlation.service import HSF, default_keys, export_table, to_latex
 from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP
+from avhcurate.correlation.ui_analyses import further
 from avhcurate.export.text import csv_text
 from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
@@ -13,6 +14,7 @@ from avhcurate.ui.export_menu import download
 from avhcurate.ui.grid_actions import nothing_matches
 from avhcurate.ui.layout import halves
 from avhcurate.ui.page_header import subtitle
+from avhcurate.ui.queue_note import queue_sentence
 from avhcurate.ui.score_help import column_name, explain_scores, score_name
 
 st.title("Correlation")
@@ -34,6 +36,8 @@ result = correlation_ui.correlate(
     against=against,
 )
 proxy = None if against == HSF else against if result.own else score_name(against).lower()
+if text := queue_sentence(result.queue, weighs=True):
+    st.warning(text, icon=":material/filter_alt:")
 st.markdown(correlation_ui.summary(result))
 
 name = f"{page.table.dataset.name}-correlation"
@@ -80,3 +84,6 @@ st.caption(
 
 st.header("Two scores")
 correlation_ui.compare(result, page.view)
+
+if not proxy:
+    further(page, list(dict.fromkeys(result.table["score"])))

@@ -71,6 +71,17 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_r
     assert "n=1797" in out
 
 
+def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_root):
+    some = ["correlate", "digits", "--scores", "avh", "--where", "id < 900", "--workspace", demo_root]
+    _, out, _ = cli(*some, "--by", "class", "--json")
+    first = json.loads(out)["rows"][0]
+    assert list(first)[:8] == ["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"]
+    assert (first["class"], first["n"]) == ("mean of classes", 900)
+    assert "onfidence adds to AVH" in cli(*some, "--analysis", "adding")[1]
+    code, _, said = cli(*some, "--by", "split")
+    assert (code, "--by takes class" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,11 +1,16 @@
 """Verbs that compare scores with human votes: correlate, disagree."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from avhcurate.cli import options
+from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from avhcurate.table.dataset_table import DatasetTable
+    from avhcurate.table.filters import Filters
 
 
 @options.app.command()
@@ -21,6 +26,16 @@ def correlate(
         str,
         typer.Option(help="hsf, a measure of `avhcurate quality` or a column of yours, as sharpness."),
     ] = "hsf",
+    where: options.WhereOption = "",
+    by: Annotated[str | None, typer.Option(help="class: within each class, and the mean over the classes.")] = None,
+    analysis: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead: adding (what each score adds to confidence), classes, hard (AUROC and lift of the samples "
+            "below --below), votes (single votes, class as an effect) or resampled (near duplicates, annotators)."
+        ),
+    ] = None,
+    below: Annotated[float, typer.Option(help="HSF below which --analysis hard calls a sample hard.")] = 0.5,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -28,12 +43,19 @@ def correlate(
 ) -> None:
     """Spearman correlation of every score with HSF, over all samples and per bin."""
     from avhcurate.correlation import service as correlation_service
+    from avhcurate.table.filters import Filters
     from avhcurate.votes.bins import edges_of
 
     table = options.open_run_table(workspace, name, model)
     keys = options.comma_separated(scores) if scores else None
+    filters = Filters(where=where)
+    if chosen := _analysis(by, analysis, against):
+        _further(table, chosen, keys, filters, below=below, csv=csv, force=force, as_json=as_json)
+        return
     edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
-    result = correlation_service.correlate(table, keys=keys, edges=edges, bootstrap=bootstrap, against=against)
+    result = correlation_service.correlate(
+        table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against
+    )
     options.write_csv(correlation_service.export_table(result), csv, force=force)
     if as_json:
         options.print_json(
@@ -41,10 +63,12 @@ def correlate(
                 "rows": correlation_service.export_table(result),
                 "pairs": result.pairs,
                 "noise_ceiling": result.ceiling.ceiling,
+                "noise_ceiling_low": result.ceiling.ceiling_low,
+                "noise_ceiling_high": result.ceiling.ceiling_high,
             }
         )
         return
-    options.print_votes_note(table)
+    _print_votes_note(table)
     if against != correlation_service.HSF:
         print(f"against {against}{'' if result.own else ' of the images'}, in bins of equally many samples")
     wide = result.table.assign(bin=result.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
@@ -54,13 +78,67 @@ def correlate(
     wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
     print(wide.round(3).to_string(na_rep="-"))
     if not result.ceiling.reason and against == correlation_service.HSF:
-        print(f"\nnoise ceiling {result.ceiling.ceiling:.3f} (reliability of HSF {result.ceiling.reliability:.3f})")
+        ceiling = result.ceiling
+        print(
+            f"\nnoise ceiling {ceiling.ceiling:.3f} [{ceiling.ceiling_low:.3f}, {ceiling.ceiling_high:.3f}] "
+            f"(reliability of HSF {ceiling.reliability:.3f})"
+        )
     for text in correlation_service.remark_texts(result):
         print(text)
     for column in result.unsaid:
         print(
             f"which end of {column} is harder is not said: avhcurate columns {name} --harder '{column}=high' (or =low)"
         )
+
+
+def _analysis(by: str | None, analysis: str | None, against: str) -> str | None:
+    """The key of the analysis asked for; None for the table of correlations."""
+    if by is None and analysis is None:
+        return None
+    if by not in (None, "class") or (by and analysis not in (None, "classes")):
+        raise CurateError(f"--by takes class, without another --analysis; it was {by}")
+    if against != "hsf":
+        raise CurateError("--by and --analysis go with human votes: leave out --against")
+    return analysis or "classes"
+
+
+def _print_votes_note(table: "DatasetTable") -> None:
+    """Whose votes these are, and whether a biased queue asked for them."""
+    from avhcurate.votes.queues import queue_use
+
+    options.print_votes_note(table)
+    use = queue_use(table.counter)
+    if use.biased:
+        weighted = "columns weighted, weighted_low and weighted_high of --csv or --json correct for it"
+        print(
+            f"votes came from the queue {' and '.join(use.votes)}: correlations are of such samples, not of the "
+            f"dataset; {'it kept no chances to correct by' if use.weights is None else weighted}"
+        )
+
+
+def _further(
+    table: "DatasetTable",
+    analysis: str,
+    keys: list[str] | None,
+    filters: "Filters",
+    *,
+    below: float,
+    csv: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """One of the further analyses: to a file, as JSON, or as text."""
+    from avhcurate.correlation.analyses import adds_sentence, analyse
+
+    rows = analyse(table, analysis, keys=keys, filters=filters, below=below)
+    options.write_csv(rows, csv, force=force)
+    if as_json:
+        options.print_json({"analysis": analysis, "rows": rows})
+        return
+    _print_votes_note(table)
+    print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
+    if analysis == "adding" and (sentence := adds_sentence(rows)):
+        print(f"\n{sentence}")
 
 
 @options.app.command()

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from avhcurate.table.dataset_table import DatasetTable
 
 IdsOption = Annotated[str | None, typer.Option(help="Ids of the samples, as 3,17,20.")]
-WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "avh > 0.1".')]
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
 
@@ -22,7 +21,7 @@ def tag(
     name: options.NameArgument,
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
     ids: IdsOption = None,
-    where: WhereOption = "",
+    where: options.WhereOption = "",
     remove: Annotated[bool, typer.Option("--remove", help="Take the tag off instead.")] = False,
     undo: UndoOption = False,
     model: options.ModelOption = None,
@@ -53,7 +52,7 @@ def relabel(
         ),
     ] = None,
     ids: IdsOption = None,
-    where: WhereOption = "",
+    where: options.WhereOption = "",
     restore: Annotated[bool, typer.Option("--restore", help="Give the samples their given label again.")] = False,
     undo: UndoOption = False,
     model: options.ModelOption = None,
@@ -81,7 +80,7 @@ def relabel(
 def exclude(
     name: options.NameArgument,
     ids: IdsOption = None,
-    where: WhereOption = "",
+    where: options.WhereOption = "",
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
     include: Annotated[bool, typer.Option("--include", help="Take excluded samples back in instead.")] = False,
     undo: UndoOption = False,

@@ -209,7 +209,8 @@ def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
         end = {"high": "↑ high", "low": "↓ low", "": "not said"}[score.harder]
         cells = [_cell(by_bin[group]) for group in groups]
         if result.weighted is not None:
-            cells.insert(1, estimate(*result.weighted.loc[str(key)].tolist(), 3))
+            value, low, high = result.weighted.loc[str(key)].tolist()
+            cells.insert(1, estimate(value, low, high, 3))
         yield table_row(escape(shortened(score.name, 32)), [end, *cells], title=escape(score.sentence))
 
 

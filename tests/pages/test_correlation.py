@@ -71,6 +71,27 @@ def test_scores_of_the_figure_are_chosen(open_page, demo_root, asked):
     assert not app.exception
 
 
+def test_further_analyses_stand_behind_one_choice(open_page, demo_root, words, asked):
+    app = open_page("correlation", demo_root, **{"class": "1"})
+    assert "onfidence adds to AVH" not in words(app)
+    for key, said in (
+        ("adding", "onfidence adds to AVH"),
+        ("classes", "Hartung"),
+        ("hard", "DeLong"),
+        ("votes", "beta-binomial"),
+        ("resampled", "near duplicates"),
+    ):
+        app.segmented_control(key="correlation.more").set_value(key).run()
+        assert not app.exception
+        assert asked(app, "correlation.more") == key
+        assert said in words(app)
+    app.segmented_control(key="correlation.more").set_value("hard").run()
+    app.number_input(key="correlation.below").set_value(0.8).run()
+    assert asked(app, "correlation.below") == "0.8"
+    again = open_page("correlation", demo_root, correlation__more="votes", correlation__against="hsf", **{"class": "1"})
+    assert "Odds ratio" in words(again)
+
+
 @pytest.mark.parametrize("query", [{"correlation__first": "x"}, {"correlation__scores": "avh,x"}])
 def test_what_cannot_be_read_in_the_address_is_ignored_and_said(open_page, demo_root, query):
     assert "not understood" in open_page("correlation", demo_root, **query).warning[0].value
@@ -114,7 +135,7 @@ def finding(rows, pairs=(), simulated=False):
         [(key, "all", 100, rho, low, high, np.arctanh(rho), 0.001) for key, rho, low, high in rows],
         columns=["score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value"],
     )
-    compared = pd.DataFrame(list(pairs), columns=["first", "second", *Comparison._fields])
+    compared = pd.DataFrame(list(pairs), columns=["first", "second", *Comparison._fields]).assign(p_holm=0.01)
     ceiling = of_ticks([10, 0, 9, 1, 5, 2], [10] * 6)
     return Correlations(table, pd.Series([""] * len(table)), compared, ceiling, simulated)
 

@@ -1,0 +1,90 @@
+"""A queue that draws: its record, the order it gives, and the correlations that are weighted by it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from avhcurate.annotate import queue, setup
+from avhcurate.annotate.setup import CollectionSettings, settings_of
+from avhcurate.correlation.analyses import analyse
+from avhcurate.correlation.service import correlate, export_table
+from avhcurate.ui.queue_note import queue_sentence
+from avhcurate.votes.queues import queue_use, read_record
+from tests.fakes.votes import say
+
+DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0, drawn=True)
+
+
+def give(table, number, who="ann"):
+    """Lets an annotator answer questions, wrongly of the hardest half by AVH every other time; their ids in order."""
+    labels, avh, ids = table.dataset.labels(), table.frame(columns=["avh"])["avh"], []
+    for _ in range(number):
+        (question,) = queue.next_questions(table, who, ahead=1)
+        wrong = avh[question.id] > avh.median() and len(ids) % 2
+        label = int(labels[question.id] + wrong) % 10
+        assert say(table, who, question, label).accepted
+        ids.append(question.id)
+    table.refresh()
+    return ids
+
+
+def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_them(own_digits):
+    setup.configure(own_digits, DRAWN, who="lead")
+    settings = settings_of(own_digits)
+    record = read_record(own_digits.dataset, settings.record)
+    ids = give(own_digits, 40)
+    assert ids == np.argsort(record["time"]).tolist()[:40]
+    avh = own_digits.frame(columns=["avh"])["avh"].to_numpy()
+    assert spearmanr(record["rate"], avh).statistic == pytest.approx(1)
+
+    use = queue_use(own_digits.counter)
+    assert use.votes == {"hardest": 40}
+    assert np.flatnonzero(~np.isnan(use.weights)).tolist() == sorted(ids)
+    assert use.weights[ids].sum() == pytest.approx(own_digits.size, rel=0.5)
+    result = correlate(own_digits, keys=["avh", "confidence"])
+    table = export_table(result)
+    row = table.iloc[0]
+    assert (row["queue"], row["n"]) == ("hardest", 40)
+    assert row["weighted_low"] < row["weighted"] < row["weighted_high"]
+    assert row["weighted"] != row["spearman"]
+    assert table.loc[table["bin"] != "all", "weighted"].isna().all()
+    assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
+
+    # Other settings of the same queue keep its record; a queue that does not draw has none.
+    setup.configure(own_digits, replace(settings, target=2), who="lead")
+    assert settings_of(own_digits).record == settings.record
+    setup.configure(own_digits, replace(settings, queue="random"), who="lead")
+    assert settings_of(own_digits).record == 0
+    give(own_digits, 2)
+    mixed = queue_use(own_digits.counter)
+    assert mixed.votes == {"hardest": 40, "random": 2}
+    assert mixed.weights is None
+
+
+def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits):
+    setup.configure(own_digits, replace(DRAWN, queue="random", target=3), who="lead")
+    for who in ("ann", "bob", "cid"):
+        give(own_digits, 25, who)
+    row = analyse(own_digits, "resampled", keys=["avh"]).iloc[0]
+    assert row["annotators"] == 3
+    assert row["annotators_low"] <= row["agreement"] <= row["annotators_high"]
+    annotators, ids, hits = own_digits.counter.by_annotator()
+    assert (len(np.unique(annotators)), len(ids)) == (3, 75)
+    assert np.bincount(ids, hits, own_digits.size).tolist() == own_digits.counter.counts.hits.tolist()
+
+
+def test_strict_order_is_said_and_cannot_be_weighted(own_digits):
+    setup.configure(own_digits, replace(DRAWN, drawn=False), who="lead")
+    give(own_digits, 12)
+    result = correlate(own_digits, keys=["avh"])
+    assert result.weighted is None
+    assert "kept no chances" in queue_sentence(result.queue)
+    assert "weighted" not in export_table(result)
+    assert set(export_table(result)["queue"]) == {"hardest"}
+
+
+def test_imported_votes_come_from_no_queue(digits):
+    use = queue_use(digits.counter)
+    assert (use.votes, use.weights, queue_sentence(use)) == ({}, None, "")

@@ -1,0 +1,44 @@
+"""Finding samples of a kind: AUROC by counting pairs, its interval, and the lift with ties at the cut."""
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from avhcurate.stats.detection import auroc, lift
+
+
+def drawn(n, seed, shift=1.0, hard=0.2):
+    rng = np.random.default_rng(seed)
+    wanted = rng.random(n) < hard
+    return (rng.normal(size=n) + shift * wanted).round(1), wanted
+
+
+def test_auroc_is_the_share_of_pairs_in_order():
+    score, wanted = drawn(200, 0)
+    expected = mannwhitneyu(score[wanted], score[~wanted]).statistic / (wanted.sum() * (~wanted).sum())
+    assert auroc(score, wanted).value == pytest.approx(expected)
+
+
+def test_the_interval_of_auroc_is_delongs_and_covers():
+    score, wanted = drawn(200, 1)
+    above = (score[wanted][:, None] > score[~wanted]) + 0.5 * (score[wanted][:, None] == score[~wanted])
+    variance = above.mean(axis=1).var() / wanted.sum() + above.mean(axis=0).var() / (~wanted).sum()
+    assert auroc(score, wanted).error == pytest.approx(variance**0.5)
+    truth = auroc(*drawn(100_000, 2)).value
+    found = [auroc(*drawn(200, seed)) for seed in range(3, 303)]
+    assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.035)
+
+
+def test_chance_is_a_half_and_one_kind_alone_has_none():
+    score, wanted = drawn(2000, 4, shift=0.0)
+    assert auroc(score, wanted).p_value > 0.05
+    assert np.isnan(auroc(score, np.zeros(2000, bool))).all()
+
+
+def test_lift_counts_ties_at_the_cut_in_part():
+    score = np.array([3, 2, 2, 2, 1, 1, 1, 1, 1, 1])
+    wanted = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 0], bool)
+    found = lift(score, wanted, share=0.2)
+    assert (found.picked, found.value) == (2, pytest.approx((1 + 1 / 3) / 2 / 0.2))
+    assert found.low < found.value < found.high
+    assert np.isnan(lift(score, np.zeros(10, bool)).value)
