@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.served import browser_page, renderer_mb, served
+from benchmarks.served import browser_page, served
 
 #: Finds the grid, and resolves with milliseconds from `act` to the frame in which every picture in sight is drawn.
 HELPERS = """() => {
@@ -125,7 +125,7 @@ def jumps(page: Any, old: Any | None, old_address: str, row: int, count: int, re
 def memory(page: Any, rows: int, count: int) -> None:
     """Memory of the tab as rows pass: after the first thousand, and after all."""
     page.evaluate("window.press('Home')")
-    passed, said = 0, list[tuple[int, float, float, int]]()
+    passed, said = 0, list[tuple[int, float, int]]()
     while passed < rows:
         place, last = page.evaluate("[0, -1].map(at => +window.tilesInSight().at(at).dataset.place)")
         if last + 1 >= count:
@@ -135,10 +135,9 @@ def memory(page: Any, rows: int, count: int) -> None:
         page.evaluate(NEXT)
         passed += int(page.evaluate("+window.tilesInSight()[0].dataset.place")) - place
         if len(said) <= passed * 5 // rows:
-            said.append((passed, heap_mb(page), renderer_mb(page), nodes(page)))
-    for place, script, process, number in said:
-        text = f"{script:.1f} MB of JavaScript, {process:.0f} MB of its process, {number:,} nodes"
-        print(f"| after {place:,} rows | {text} |", flush=True)
+            said.append((passed, heap_mb(page), nodes(page)))
+    for place, megabytes, number in said:
+        print(f"| after {place:,} rows | {megabytes:.1f} MB of JavaScript, {number:,} nodes |", flush=True)
 
 
 def show(name: str, milliseconds: list[float]) -> None:

@@ -45,31 +45,23 @@ def _once_it_answers(address: str) -> str:
     raise SystemExit("the server does not answer")
 
 
-@contextmanager
-def browser_page(height: int = 900) -> Iterator[Any]:
-    """A page of Chromium; CHROMIUM=... names another browser."""
-    from playwright.sync_api import sync_playwright
-
+def chromium() -> str:
+    """The Chromium that there is; CHROMIUM=... names another browser."""
     names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, (shutil.which(name) for name in names if name)), None)
     if found is None:
         raise SystemExit("no Chromium here: CHROMIUM=... names one")
+    return found
+
+
+@contextmanager
+def browser_page(height: int = 900) -> Iterator[Any]:
+    """A page of Chromium."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_context(viewport={"width": 1360, "height": height}).new_page()
         page.set_default_timeout(120_000)
         yield page
         browser.close()
-
-
-def renderer_mb(page: Any) -> float:
-    """Megabytes of the browser's processes that draw pages, decoded images included, without what they share."""
-    session = page.context.browser.new_browser_cdp_session()
-    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    session.detach()
-    return sum(_private_mb(one["id"]) for one in found if one["type"] == "renderer")
-
-
-def _private_mb(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1e3

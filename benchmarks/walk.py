@@ -12,130 +12,129 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.grid import JUMP, NEXT, heap_mb, nodes, opened
-from benchmarks.served import browser_page, renderer_mb, served
+from benchmarks.devtools import CONTROL, SHIFT, Tab, tab
+from benchmarks.grid import HELPERS, JUMP, NEXT
+from benchmarks.served import served
 
-PAUSE_S = 30.0
+#: Seconds between two readings of the tab, and between two other orders of the page.
+READ_S, REORDER_S = 30.0, 120.0
 KEYS = ["PageDown", "PageUp", "Home", "End", "ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", " ", "Escape"]
-COUNT_SELECTED = "() => window.gridRoot.querySelectorAll('.tile[aria-selected=true]').length"
+ORDER = """name => [...document.querySelectorAll('[role=radio]')].find(one => one.innerText.trim() === name).click()"""
+AREA = """() => {
+  const {x, y, width, height} = window.gridRoot.querySelector('.scroller').getBoundingClientRect();
+  return [x, y, width, height];
+}"""
+COUNT = """() => Number(window.gridRoot.querySelector('.place').textContent.split(' of ')[1].replaceAll(',', ''))"""
+RESTS = "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+SCROLL = """share => {
+  const node = window.gridRoot.querySelector('.scroller');
+  node.scrollTop = share * node.scrollHeight;
+}"""
+ALL = """() => {
+  const event = new KeyboardEvent('keydown', {key: 'a', ctrlKey: true, bubbles: true});
+  window.gridRoot.querySelector('.scroller').dispatchEvent(event);
+  if (!window.gridRoot.querySelector('.tile[aria-selected=true]')) throw new Error('nothing is selected');
+}"""
 
 
 class Walk:
-    """Acts on one page of the gallery; `passed` are the rows that came into sight by going on from screen to screen."""
+    """Acts on a tab with the gallery; `passed` are the rows that came into sight by going on from screen to screen."""
 
-    def __init__(self, page: Any, seed: int) -> None:
+    def __init__(self, page: Tab, seed: int) -> None:
         self.page, self.rng, self.acts, self.passed = page, random.Random(seed), 0, 0
-        self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.count = int(page.locator(".place").first.inner_text().rpartition(" of ")[2].replace(",", ""))
-        self.box = page.locator(".scroller").first.bounding_box()
-        self.ways: list[tuple[int, Callable[[], None]]] = [
-            (6, self._next),
-            (4, self._key),
-            (3, self._wheel),
-            (2, self._bar),
-            (2, self._jump),
-            (2, self._select),
-            (1, self._box),
-            (1, self._all),
-        ]
+        self.errors = page.errors
+        self.count = page.evaluate(COUNT)
+        self.area = page.evaluate(AREA)
+        self.ways: dict[Callable[[], None], int] = {
+            self._next: 6,
+            self._key: 4,
+            self._wheel: 3,
+            self._bar: 2,
+            self._jump: 2,
+            self._select: 2,
+            self._box: 1,
+            self._all: 1,
+        }
 
     def act(self) -> None:
         """One act; one that does not end in half a minute counts as an error."""
-        weights, ways = zip(*self.ways, strict=True)
-        way = self.rng.choices(ways, weights)[0]
+        way = self.rng.choices(list(self.ways), list(self.ways.values()))[0]
         try:
             way()
-        except Exception as error:
+        except RuntimeError as error:
             self.errors.append(f"{way.__name__}: {error}")
         self.acts += 1
 
     def reorder(self) -> None:
         """Another order of the same samples: a run of the page, to which the selection is carried over."""
-        self.page.get_by_role("radio", name=self.rng.choice(["High first", "Low first"])).click()
-        self.page.wait_for_timeout(2000)
-
-    def read(self) -> dict[str, Any]:
-        """Where the tab stands."""
-        return {
-            "acts": self.acts,
-            "rows": self.passed,
-            "heap_mb": heap_mb(self.page),
-            "process_mb": renderer_mb(self.page),
-            "nodes": nodes(self.page),
-            "errors": self.errors,
-        }
+        self.page.evaluate(ORDER, self.rng.choice(["High first", "Low first"]))
+        time.sleep(1)
+        self.page.wait_for(RESTS)
+        time.sleep(1)
 
     def _next(self) -> None:
         """Some screenfuls down, each waited for to its last picture."""
-        self.page.evaluate("window.timed(() => null, () => true)")
+        self.page.evaluate("() => window.timed(() => null, () => true)")
         for _ in range(self.rng.randint(1, 12)):
-            first, last = self.page.evaluate("[0, -1].map(at => +window.tilesInSight().at(at).dataset.place)")
+            first, last = self.page.evaluate("() => [0, -1].map(at => +window.tilesInSight().at(at).dataset.place)")
             if last + 1 >= self.count:
-                self.page.evaluate("window.press('Home')")
+                self.page.evaluate("() => window.press('Home')")
                 return
             self.page.evaluate(NEXT)
-            self.passed += int(self.page.evaluate("+window.tilesInSight()[0].dataset.place")) - first
+            self.passed += int(self.page.evaluate("() => +window.tilesInSight()[0].dataset.place")) - first
 
     def _key(self) -> None:
         self.page.evaluate("key => window.press(key)", self.rng.choice(KEYS))
 
     def _wheel(self) -> None:
-        self.page.mouse.move(self.box["x"] + 200, self.box["y"] + 200)
-        self.page.mouse.wheel(0, self.rng.randint(-3000, 3000))
+        self.page.mouse("mouseWheel", *self._place(), deltaX=0, deltaY=self.rng.randint(-3000, 3000))
 
     def _bar(self) -> None:
-        scroller = self.page.locator(".scroller").first
-        scroller.evaluate("(node, at) => { node.scrollTop = at * node.scrollHeight }", self.rng.random())
+        self.page.evaluate(SCROLL, self.rng.random())
 
     def _jump(self) -> None:
-        self.page.evaluate(f"row => ({JUMP})(row)", self.rng.randint(1, self.count))
+        self.page.evaluate(JUMP, self.rng.randint(1, self.count))
 
     def _place(self) -> tuple[float, float]:
-        box = self.box
-        return box["x"] + self.rng.uniform(20, box["width"] - 40), box["y"] + self.rng.uniform(20, box["height"] - 40)
+        x, y, width, height = self.area
+        return x + self.rng.uniform(20, width - 40), y + self.rng.uniform(20, height - 40)
 
     def _select(self) -> None:
-        held = self.rng.choice(["Control", "Shift"])
-        self.page.keyboard.down(held)
-        self.page.mouse.click(*self._place())
-        self.page.keyboard.up(held)
+        self.page.drag(self._place(), held=self.rng.choice([CONTROL, SHIFT]))
 
     def _box(self) -> None:
-        self.page.mouse.move(*self._place())
-        self.page.mouse.down()
-        self.page.mouse.move(*self._place(), steps=5)
-        self.page.mouse.up()
+        (x, y), (to_x, to_y) = self._place(), self._place()
+        steps = [(x + (to_x - x) * step / 5, y + (to_y - y) * step / 5) for step in range(6)]
+        if abs(to_x - x) > 40:
+            self.page.drag(*steps)
 
     def _all(self) -> None:
-        target = self.page.locator(".scroller").first
-        target.dispatch_event("keydown", {"key": "a", "ctrlKey": True, "bubbles": True})
-        assert self.page.evaluate(COUNT_SELECTED), "everything is selected"
+        self.page.evaluate(ALL)
 
 
-def go_on(root: Path, log: Path, seconds: float, *, reorder_s: float = 120.0) -> None:
+def go_on(root: Path, log: Path, seconds: float) -> None:
     """Walks until the log holds so many seconds."""
     done = sum(line["seconds"] for line in lines(log))
-    with ExitStack() as stack:
-        address, _ = stack.enter_context(served(root))
-        page = stack.enter_context(browser_page())
-        opened(page, address)
+    with served(root) as (address, _), tab() as page:
+        page.go(f"{address}/gallery?sort=id&order=asc")
+        page.wait_for(f"() => ({HELPERS})() ?? Boolean(window.gridRoot)")
         walk = Walk(page, seed=len(lines(log)))
         read_at = reordered_at = time.monotonic()
         while done < seconds:
             walk.act()
             now = time.monotonic()
-            if now - reordered_at > reorder_s:
+            if now - reordered_at > REORDER_S:
                 walk.reorder()
                 reordered_at = now
-            if now - read_at > PAUSE_S:
+            if now - read_at > READ_S:
+                reading = {"acts": walk.acts, "rows": walk.passed, "errors": walk.errors, "seconds": now - read_at}
                 with log.open("a") as file:
-                    print(json.dumps(walk.read() | {"seconds": now - read_at, "seed": 0}), file=file)
-                walk.acts, walk.passed, walk.errors[:] = 0, 0, []
+                    print(json.dumps(reading | page.memory()), file=file)
+                walk.acts, walk.passed = 0, 0
+                walk.errors.clear()
                 done, read_at = done + now - read_at, now
 
 

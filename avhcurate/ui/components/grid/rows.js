@@ -19,7 +19,7 @@ function createRows(changed, lost) {
   function set(address, total, first, standIn) {
     for (const request of loading.values()) request.abort();
     clearTimeout(retry);
-    stale = standIn ? new Map([...stale, ...known]) : new Map();
+    stale = standIn ? new Map([...stale, ...known].slice(-KEPT_CHUNKS)) : new Map();
     [source, count, known, loading, pause] = [address, total, new Map(), new Map(), FIRST_PAUSE_MS];
     remote = first.length < total;
     for (let chunk = 0; chunk * CHUNK < first.length; chunk++) {
