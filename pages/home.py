@@ -28,6 +28,7 @@ subtitle(page, plain(f"{record.kind.capitalize()} imported {record.created:%d %B
 job = job_panel(page.workspace)
 busy = job is not None and job.active
 
+home_ui.broken_plugins()
 ui_demo.offer(page, busy=busy)
 home_ui.dataset_facts(table)
 if note := ui_guide.labels_note(table):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 #: Foundations in their order: each may import itself and those before it.
 FOUNDATIONS = (
-    *("errors", "scores", "stats", "disk", "images", "models", "data", "votes", "training", "scoring"),
+    *("errors", "plugins", "scores", "stats", "disk", "images", "models", "data", "votes", "training", "scoring"),
     *("table", "sources", "curate", "export", "ui"),
 )
 #: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.

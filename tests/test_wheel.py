@@ -37,11 +37,9 @@ from avhcurate.disk import app_files
 
 config._main_script_path = str(app_files.SCRIPT)
 found = {"statistics": config.get_option("browser.gatherUsageStats"), "theme": config.get_option("theme.baseRadius")}
-pages = {}
+pages, app = {}, AppTest.from_file(str(app_files.PACKAGE / "ui" / "main.py"), default_timeout=180).run()
 for page in sorted(app_files.PAGES.glob("*.py")):
-    app = AppTest.from_file(str(app_files.PACKAGE / "ui" / "main.py"), default_timeout=180).run()
-    if page.stem != "home":
-        app.switch_page(str(page)).run()
+    app.switch_page(str(page)).run()
     pages[page.stem] = [error.value for error in [*app.exception, *app.error]]
 print(json.dumps(found | {"package": str(app_files.PACKAGE), "pages": pages}))
 """

@@ -1,5 +1,6 @@
 """Image quality of a dataset on disk: a record, measures shard by shard, and pairs of near duplicates."""
 
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -64,6 +65,11 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         """Puts the columns in place, after the pairs that their groups join."""
         write_parquet(self.root / "pairs.parquet", pairs)
         write_parquet(self.columns_path, columns)
+
+    def has_columns(self, names: Collection[str]) -> bool:
+        """Whether all of them were measured, as far as it has come."""
+        written = [self.scores_path] if self.scores_path.exists() else list((self.root / "scores").glob("*.parquet"))
+        return all(set(names).issubset(pq.read_schema(path).names) for path in written)
 
     def clear(self) -> None:
         """Removes everything but the lock; the record last, so that nothing outlives it."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT = 1000
 
 #: Scores of degraded images: all that need no second pass over the dataset.
-KEYS = tuple(key for key, s in SCORES.items() if s.function is not None and s.needs != "prototypes")
+KEYS = tuple(key for key, s in SCORES.items() if s.function is not None and s.needs != "prototypes" and not s.plugin)
 
 
 def degrade_dataset(

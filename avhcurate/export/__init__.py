@@ -22,6 +22,7 @@ from avhcurate.export.label_studio import write_label_studio
 from avhcurate.export.output import atomic_output
 from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.export.text import safe_name
+from avhcurate.plugins import checked_function, load
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
@@ -38,8 +39,13 @@ FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "coco": write_coco,
 }
 
-#: Formats whose result is a folder.
-FOLDERS = ("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco")
+FORMATS.update(load("exports", checked_function("exports"), taken=FORMATS))
+
+#: Formats whose result is a folder; a plugin's function says so by its attribute `folder`.
+FOLDERS = (
+    *("folder", "hf", "fiftyone", "label-studio", "cleanlab", "coco"),
+    *(format for format, write in FORMATS.items() if getattr(write, "folder", False)),
+)
 
 
 def export(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from avhcurate import export, plugins
 from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
@@ -29,6 +30,15 @@ from avhcurate.votes.bins import bin_labels
 
 #: Bars of the HSF histogram; twenty fall on the default edges.
 _BARS = 20
+
+
+def broken_plugins() -> None:
+    """Names the plugins that are left out, and why; importing `export` loads the last of them."""
+    assert export.FORMATS
+    for plugin in plugins.found.values():
+        if plugin.problem:
+            what = f"{plugin.name} of the plugin {plugin.package} is left out: {plugin.problem}"
+            st.warning(plain(what), icon=":material/extension_off:")
 
 
 def dataset_facts(table: DatasetTable) -> None:

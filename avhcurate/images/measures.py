@@ -1,12 +1,15 @@
 """Measures of an image without a network: the one table of measures, and a perceptual hash."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy.fft import dct
 from scipy.ndimage import laplace
 
+from avhcurate.errors import CurateError
+from avhcurate.plugins import guarded, load
 from avhcurate.scores import SCORES, Needs, Score
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
@@ -33,6 +36,8 @@ class Measure(Score):
     high_end: str
     proxy: bool = False
     whole: bool = False
+    #: of a plugin's measure: its value of uint8 pixels (H, W, 3)
+    pixels: Callable[[np.ndarray], float] | None = None
 
 
 MEASURES: dict[str, Measure] = {
@@ -148,8 +153,24 @@ MEASURES: dict[str, Measure] = {
     )
 }
 
+
+def of_plugin(name: str, thing: object) -> Measure:
+    """The measure that a plugin adds under a name; CurateError says what is wrong with it."""
+    if not isinstance(thing, Measure):
+        raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.images.measures.Measure")
+    if thing.key != name or not name.isidentifier() or name != name.lower():
+        raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
+    if thing.pixels is None or thing.whole:
+        raise CurateError("it lacks a function of the pixels, or has whole numbers")
+    return replace(thing, pixels=guarded("measures", name, thing.pixels), plugin=True)
+
+
+MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES}))
+
 #: Measures of the pixels, which a single pass over the images gives.
 PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)
+#: All that a pass over the pixels gives: those, and what plugins add.
+OF_PIXELS = tuple(dict.fromkeys([*PROXIES, *(key for key, measure in MEASURES.items() if measure.plugin)]))
 
 #: Scores and measures by key: whatever can be a row of the correlation table.
 RANKED: dict[str, Score] = {**SCORES, **MEASURES}
@@ -166,7 +187,7 @@ def luma(rgb: np.ndarray) -> np.ndarray:
 
 
 def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
-    """The `PROXIES` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
+    """The measures `OF_PIXELS` of uint8 pixels (H, W, 3), which the caller has made to fit into `SIDE` x `SIDE`.
 
     >>> {key: round(value, 2) for key, value in measure_pixels(np.full((4, 4, 3), 51, np.uint8)).items()}
     {'brightness': 0.2, 'contrast': 0.0, 'sharpness': 0.0, 'information': 0.0, 'colour': 0.0}
@@ -180,7 +201,7 @@ def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
         "sharpness": float(np.log10(1 + laplace(255 * light, mode="nearest").var())),
         "information": float(-(levels * np.log2(levels)).sum() + 0.0),
         "colour": float((rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)).mean() / 255),
-    }
+    } | {key: float(measure.pixels(rgb)) for key, measure in MEASURES.items() if measure.pixels is not None}
 
 
 def perceptual_hash(grey: np.ndarray) -> int:

@@ -15,11 +15,14 @@ from typing import Any
 
 from avhcurate.disk.jobs import JOB_VARIABLE
 from avhcurate.errors import CurateError
+from avhcurate.plugins import checked_function, load
 
 ALLOWED_VARIABLE = "AVHCURATE_FACTORIES"
 
 #: What stands before the colon of names that import nothing of the user's.
 FAMILIES = ("torchvision", "timm", "avhcurate", "transformers", "clip", "onnx")
+#: Functions of plugins by family: of the rest of a name to a torch.nn.Module or an Architecture.
+PLUGINS = load("models", checked_function("models"), taken=FAMILIES)
 
 
 def is_factory(name: str) -> bool:
@@ -29,7 +32,7 @@ def is_factory(name: str) -> bool:
     (True, False, False)
     """
     family, colon, _ = name.partition(":")
-    return bool(colon) and family not in FAMILIES
+    return bool(colon) and family not in FAMILIES and family not in PLUGINS
 
 
 def refuse_unlisted(name: str) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models import extras, torchvision_zoo
 from avhcurate.models.architecture import Architecture
-from avhcurate.models.factories import FAMILIES, check_factory, check_name
+from avhcurate.models.factories import FAMILIES, PLUGINS, check_factory, check_name
 from avhcurate.models.hub import hub_classifier
 from avhcurate.models.onnx_file import onnx_classifier
 from avhcurate.models.own import OWN
@@ -28,7 +28,7 @@ from avhcurate.models.zero_shot import ClassPrompts, zero_shot
 FORMS = (
     "torchvision:NAME, timm:NAME, efficientnet-lite0, avhcurate:NAME, transformers:FOLDER-or-HUB, clip:FOLDER-or-HUB, "
     "onnx:FILE or PACKAGE.MODULE:FACTORY"
-)
+) + "".join(f", {family}:NAME" for family in PLUGINS)
 
 #: How the names of zero-shot models begin.
 ZERO_SHOT = "clip:"
@@ -55,12 +55,27 @@ def find_architecture(name: str, *, sha256: str | None = None, prompts: ClassPro
         return zero_shot(rest, prompts or ClassPrompts())
     if family == "avhcurate" and rest in OWN:
         return OWN[rest]()
+    if family in PLUGINS:
+        return _of_plugin(name, PLUGINS[family](rest))
     near = near_matches(name, model_names())
     theirs = colon and family not in FAMILIES
     if theirs and ("." in family or not near or _importable(family)):
         return _factory(name)
     hint = f"did you mean {' or '.join(near)}?" if near else f"give one of {FORMS}"
     raise CurateError(f"unknown model {name!r}: {hint}")
+
+
+def _of_plugin(name: str, made: Any) -> Architecture:
+    """What a plugin's function has returned; images are prepared as for ImageNet unless it is an Architecture."""
+    if isinstance(made, Architecture):
+        return made
+    if not isinstance(made, nn.Module):
+        raise CurateError(f"{name}: the plugin returned a {type(made).__name__} and no torch.nn.Module or Architecture")
+    return _prepared_as_imagenet(lambda num_classes, side: copy.deepcopy(made))
+
+
+def _prepared_as_imagenet(build: Callable[[int | None, int], nn.Module]) -> Architecture:
+    return Architecture(build, Preprocess(resize=256, crop=224), keeps_weights=True, any_channels=True)
 
 
 def model_names() -> list[str]:
@@ -101,7 +116,7 @@ def _factory(name: str) -> Architecture:
             raise CurateError(f"{name} returned a {type(module).__name__}: it must return a torch.nn.Module")
         return module
 
-    return Architecture(build, Preprocess(resize=256, crop=224), keeps_weights=True, any_channels=True)
+    return _prepared_as_imagenet(build)
 
 
 def _importable(module: str) -> bool:

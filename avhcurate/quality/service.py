@@ -30,7 +30,7 @@ from avhcurate.images.decoding import (
     read_header,
     square_luma,
 )
-from avhcurate.images.measures import HASH_SIDE, PROXIES, SIDE, UNIFORM, measure_pixels, perceptual_hash
+from avhcurate.images.measures import HASH_SIDE, OF_PIXELS, SIDE, UNIFORM, measure_pixels, perceptual_hash
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
 from avhcurate.table.dataset_table import DatasetTable
@@ -44,7 +44,7 @@ _BATCH = 32
 _SCHEMA = pa.schema(
     [
         pa.field("id", pa.int64()),
-        *(pa.field(key, pa.float64()) for key in PROXIES),
+        *(pa.field(key, pa.float64()) for key in OF_PIXELS),
         *(pa.field(key, pa.int32()) for key in ("width", "height")),
         pa.field("aspect", pa.float64()),
         pa.field("file_bytes", pa.int64()),
@@ -96,9 +96,13 @@ def measure_dataset(
 
 
 def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
-    """Keeps earlier measures unless the dataset has changed or hashes are missing."""
+    """Keeps earlier measures unless the dataset has changed, or hashes or a plugin's measure are missing."""
     fingerprint, samples = dataset.record.fingerprint, dataset.record.samples
-    if folder.begun and (folder.record.dataset_fingerprint != fingerprint or (hashes and not folder.record.hashes)):
+    if folder.begun and (
+        folder.record.dataset_fingerprint != fingerprint
+        or (hashes and not folder.record.hashes)
+        or not folder.has_columns(OF_PIXELS)
+    ):
         folder.clear()
     if not folder.begun:
         used, started = versions("numpy", "scipy", "pillow"), now()

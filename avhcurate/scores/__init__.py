@@ -6,14 +6,16 @@
 array([0.25])
 """
 
+from avhcurate import plugins
 from avhcurate.scores.angular import angles, avc, norm, prototype_distance
 from avhcurate.scores.blocks import angular_gap, avh, per_sample, prototypes, relative_avh, target_angle
 from avhcurate.scores.prototypes import ClassSums, class_sums, prototype_angles
 from avhcurate.scores.softmax import confidence, el2n, entropy, loss, margin, max_confidence
-from avhcurate.scores.table import SCORES, Needs, Score
+from avhcurate.scores.table import SCORES, Batch, Needs, Score, of_plugin
 
 __all__ = [
     "SCORES",
+    "Batch",
     "ClassSums",
     "Needs",
     "Score",
@@ -36,3 +38,6 @@ __all__ = [
     "relative_avh",
     "target_angle",
 ]
+
+# Last, since a plugin's module imports this one.
+SCORES.update(plugins.load("scores", of_plugin, taken=SCORES))

@@ -1,11 +1,13 @@
 """The one table of scores: pages, command line, exports, documents and tests iterate over it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from types import ModuleType
 from typing import Literal
 
+from avhcurate.errors import CurateError
+from avhcurate.plugins import guarded
 from avhcurate.scores import angular, prototypes, softmax
 from avhcurate.scores.inputs import Array
 from avhcurate.scores.prototypes import ClassSums
@@ -61,7 +63,8 @@ class Score:
     `harder` says which end means a harder sample, "" where that is not known; `low` and `high` are its bounds as text,
     since some depend on K.
     `needs` is what it is computed from: a table has the scores whose needs its run can meet. `function` is None for a
-    score that needs more than one pass over the data: a second one, or the epochs of a training.
+    score that needs more than one pass over the data: a second one, or the epochs of a training. `plugin`: another
+    package has added it.
     """
 
     key: str
@@ -76,6 +79,7 @@ class Score:
     unit: str = ""
     needs_label: bool = True
     function: Callable[[Batch], Array] | None = None
+    plugin: bool = False
 
     @property
     def training(self) -> bool:
@@ -371,5 +375,27 @@ _ALL = (
     ),
 )
 
-#: Every score by its key, in the order in which tables and menus show them.
+#: Every score by its key, in the order in which tables and menus show them; plugins add theirs (see `scores`).
 SCORES: dict[str, Score] = {score.key: score for score in _ALL}
+
+
+def of_plugin(name: str, thing: object) -> Score:
+    """The score that a plugin adds under a name; CurateError says what is wrong with it."""
+    if not isinstance(thing, Score):
+        raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.scores.Score")
+    if thing.key != name or not name.isidentifier() or name != name.lower():
+        raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
+    if thing.function is None or thing.needs not in ("class_weights", "logits", "features") or not thing.harder:
+        raise CurateError("it lacks a function, needs other than class_weights, logits or features, or a harder end")
+    return replace(thing, function=guarded("scores", name, partial(_one_per_sample, thing)), plugin=True)
+
+
+def _one_per_sample(score: Score, batch: Batch) -> Array:
+    """A plugin's values of a block, NaN without the label that they need."""
+    assert score.function is not None
+    values = score.function(batch)
+    if tuple(values.shape) != tuple(batch.labels.shape):
+        raise CurateError(f"the score {score.key} has values of shape {tuple(values.shape)}, not one a sample")
+    if not score.needs_label:
+        return values
+    return batch.xp.where(batch.labels >= 0, values, batch.xp.full_like(values, float("nan")))

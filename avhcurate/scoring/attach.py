@@ -23,6 +23,7 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.scores import ClassSums
+from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.attached_arrays import AttachedArray, AttachSpec, Role, open_arrays
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.image_pass import score_columns
@@ -61,6 +62,7 @@ def attach_run(
         if run.begun and not work.is_of(run.record):
             raise CurateError(f"dataset {name!r} has a run {run.name!r} of other arrays: choose another --name")
         if run.complete:
+            add_scores(run, dataset.labels(), progress=progress)
             progress.report(work.total, work.total, "complete already")
             return run
         if not run.begun:

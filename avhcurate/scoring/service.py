@@ -24,6 +24,7 @@ from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
+from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
 from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
@@ -81,6 +82,7 @@ def score_dataset(
     run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit, heads=heads, rows=rows))
     with run.alone():
         if run.complete:
+            add_scores(run, labels, progress=progress)
             progress.report(len(ids), len(ids), "complete already")
             return run
         network = Network(model, device=device, precision=precision, batch_size=batch_size)

@@ -6,6 +6,7 @@ from avhcurate.disk.columns import bytes_leaf, listed
 from avhcurate.disk.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.disk.tars import is_tar
 from avhcurate.errors import CurateError
+from avhcurate.plugins import checked_function, load
 from avhcurate.sources.folder import read_folder, scan_folder
 from avhcurate.sources.manifest import KNOWN_CLASSES, class_list, read_list, read_manifest
 from avhcurate.sources.parquet import read_parquet
@@ -16,11 +17,14 @@ __all__ = ["KNOWN_CLASSES", "ImportOptions", "SourceKind", "SourceTable", "class
 
 
 def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
-    """Reads everything about a source but the images' bytes; its kind follows from its content, or `list:` or `wds:`.
+    """Reads everything about a source but the images' bytes; its kind follows from its content, or from its scheme.
 
     Raises `CurateError` for what is not a source.
     """
     scheme, _, rest = str(source).partition(":")
+    if scheme in PLUGINS:
+        found = PLUGINS[scheme](rest, options)
+        return found if isinstance(found, SourceTable) else read_source(Path(found), options)
     if scheme == "list":
         return read_list(Path(rest).expanduser(), options)
     if scheme == "wds":
@@ -70,3 +74,7 @@ def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
     raise CurateError(
         f"{source} holds no images and no Parquet files ({len(scan.others)} other files, {scan.hidden} hidden){hint}"
     )
+
+
+#: Functions of plugins by scheme: of what follows SCHEME: and the options to a SourceTable, or the path of a source.
+PLUGINS = load("sources", checked_function("sources"), taken=("list", "wds", "torchvision", "hf"))

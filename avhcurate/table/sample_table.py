@@ -33,6 +33,9 @@ COLUMNS = (
 #: Scores by class prototypes, which follow the other scores where the run has no class weights.
 PROTOTYPES = tuple(key for key, score in SCORES.items() if score.needs == "prototypes")
 
+#: Scores that plugins have added, which follow these.
+ADDED = tuple(key for key, score in SCORES.items() if score.plugin)
+
 #: The scores of a training's epochs, which follow the other scores where the run comes from a training.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 
@@ -91,14 +94,16 @@ class SampleTable:
         self._connection = duckdb.connect(config={"threads": 2})
         self._lock = threading.Lock()
         scored = parquet_types(self._connection, scores) if scores else {}
-        more = (*(key for key in PROTOTYPES if key in scored), *(DYNAMICS if dynamics else ()))
+        own = parquet_types(self._connection, samples) if ADDED else {}
+        scored = {key: kind for key, kind in scored.items() if key not in ADDED or key not in own}
+        more = (*(key for key in PROTOTYPES + ADDED if key in scored), *(DYNAMICS if dynamics else ()))
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
         behind = COLUMNS.index("prototype_distance") + 1
         #: The columns of an export in their order, with scores by prototypes and of a training where there are any.
         self.standard = (*COLUMNS[:behind], *more, *COLUMNS[behind:])
         #: What was measured of the images, after them; a column of the user's with the same name goes before it.
-        self.measured = self._names_of_measured(samples) if quality else ()
+        self.measured = self._names_of_measured(samples, quality) if quality else ()
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
@@ -137,10 +142,11 @@ class SampleTable:
         """The user's columns of few values, by which samples can be grouped and filtered."""
         return tuple(name for name, summary in self.summaries.items() if summary.groups)
 
-    def _names_of_measured(self, samples: Path) -> tuple[str, ...]:
+    def _names_of_measured(self, samples: Path, quality: Path) -> tuple[str, ...]:
         # Two of them the program itself asks for.
         taken = {name.lower() for name in parquet_types(self._connection, samples)} - {"oddity", "duplicate_group"}
-        return tuple(name for name in _QUALITY_TYPES if name not in taken)
+        there = parquet_types(self._connection, quality)
+        return tuple(name for name in _QUALITY_TYPES if name not in taken and name in there)
 
     def _create(
         self,

@@ -54,7 +54,9 @@ def export_choice(
     if order is not None and not st.toggle("In the order shown", key=f"{key}.export_order"):
         order = None
     formats = [format for format in FORMATS if format != "cleanlab" or table.run is not None]
-    format = st.selectbox("Format", formats, format_func=ABOUT.__getitem__, key=f"{key}.export_format")
+    format = st.selectbox(
+        "Format", formats, format_func=lambda format: ABOUT.get(format, format), key=f"{key}.export_format"
+    )
     name = table.dataset.name
     if format in FOLDERS and count > LARGEST_ZIP:
         st.caption(f"A folder of {count:,} images is written by the command line. Save them as a set, then:")

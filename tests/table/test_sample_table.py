@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.table import query_limits
+from avhcurate.table import query_limits, sample_table
 from avhcurate.table.filters import NONE, Filters
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, PROTOTYPES, SampleTable
 
@@ -224,3 +225,17 @@ def test_a_condition_that_takes_too_long_is_stopped_and_the_table_answers_on(mon
     with pytest.raises(CurateError, match="took longer than"):
         table._rows(hours, Filters(where="id >= 0"))
     assert table.count(Filters(where="id >= 0", excluded=None)) == table.size
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_plugins_score_is_a_column_and_a_column_of_the_users_goes_before_it(tmp_path, monkeypatch, own):
+    monkeypatch.setitem(SCORES, "mine", replace(SCORES["entropy"], key="mine", plugin=True))
+    monkeypatch.setattr(sample_table, "ADDED", ("mine",))
+    samples = pd.DataFrame({"id": [0, 1], "path": ["a", "b"], "split": None, "label": pd.array([0, 1], "Int32")})
+    samples = samples.assign(_file="", _row=pd.NA, **({"mine": ["x", "y"]} if own else {}))
+    samples.to_parquet(tmp_path / "samples.parquet")
+    scored = pd.DataFrame({"id": [0, 1], "predicted": pd.array([0, 1], "Int32"), "mine": [0.25, 0.5], "problem": None})
+    scored.to_parquet(tmp_path / "scores.parquet")
+    table = SampleTable(tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
+    assert table.frame()["mine"].tolist() == (["x", "y"] if own else [0.25, 0.5])
+    assert (table.scores, table.user_columns) == (((), ("mine",)) if own else (("mine",), ()))

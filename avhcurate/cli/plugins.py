@@ -1,0 +1,65 @@
+"""The verb that lists and tries plugins."""
+
+from dataclasses import asdict, replace
+
+from avhcurate import plugins as plugins_
+from avhcurate.cli import options
+from avhcurate.errors import CurateError
+
+
+@options.app.command()
+def plugins(as_json: options.JsonOption = False) -> None:
+    """List what installed packages add, each tried; exit code 2 where one is broken."""
+    # Importing them loads the plugins of their group.
+    import avhcurate.export
+    import avhcurate.images.measures
+    import avhcurate.models.factories
+    import avhcurate.sources  # noqa: F401
+
+    _try_scores()
+    _try_measures()
+    listed = sorted(plugins_.found.values(), key=lambda plugin: (plugins_.GROUPS.index(plugin.group), plugin.name))
+    if as_json:
+        options.print_json({"plugins": [asdict(plugin) for plugin in listed]})
+    elif not listed:
+        print("no plugins are installed")
+    else:
+        for plugin in listed:
+            print(f"{plugin.group:8}  {plugin.name:20}  {plugin.package} {plugin.version}  {plugin.problem or 'works'}")
+    if broken := [f"{plugin.name} of {plugin.package} ({plugin.problem})" for plugin in listed if plugin.problem]:
+        raise CurateError(f"{len(broken)} of {len(listed)} plugins are left out: {'; '.join(broken)}")
+
+
+def _try_scores() -> None:
+    """Four samples of two classes, one without a label."""
+    import numpy as np
+
+    from avhcurate.scores import SCORES, per_sample
+
+    rng = np.random.default_rng(0)
+    features, class_weights = rng.normal(size=(4, 3)), rng.normal(size=(2, 3))
+    for key, score in SCORES.items():
+        if score.plugin:
+            try:
+                per_sample(features, class_weights, None, np.array([0, 1, 0, -1]), keys=[key])
+            except CurateError as error:
+                _note("scores", key, error)
+
+
+def _try_measures() -> None:
+    """An image of eight by eight pixels."""
+    import numpy as np
+
+    from avhcurate.images.measures import MEASURES
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for key, measure in MEASURES.items():
+        if measure.pixels is not None:
+            try:
+                float(measure.pixels(pixels))
+            except (CurateError, TypeError, ValueError) as error:
+                _note("measures", key, error)
+
+
+def _note(group: str, name: str, error: Exception) -> None:
+    plugins_.found[group, name] = replace(plugins_.found[group, name], problem=" ".join(str(error).split()))

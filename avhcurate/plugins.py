@@ -1,0 +1,84 @@
+"""Plugins: what other packages add by entry points. A broken one is named, and all else works without it."""
+
+import functools
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+from avhcurate.errors import CurateError
+
+T = TypeVar("T")
+
+GROUPS = ("scores", "measures", "models", "sources", "exports")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point: what it adds under which name, and the package that brings it.
+
+    `group` is one of `GROUPS`; `problem` says why it is left out, "" where it is not.
+    """
+
+    group: str
+    name: str
+    package: str
+    version: str
+    problem: str = ""
+
+
+#: Every plugin of the groups that were loaded, in the order in which it was found.
+found: dict[tuple[str, str], Plugin] = {}
+
+
+def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = ()) -> dict[str, T]:
+    """What plugins add to a group, by name. `check(name, thing)` returns what is added, or raises what is wrong.
+
+    Entry points of the group `avhcurate.GROUP` are imported; whatever that raises is the plugin's problem alone.
+    """
+    added: dict[str, T] = {}
+    for entry in sorted(entry_points(group=f"avhcurate.{group}"), key=lambda entry: entry.name):
+        problem = ""
+        try:
+            if entry.name in taken or entry.name in added:
+                raise CurateError("the name is taken")
+            added[entry.name] = check(entry.name, entry.load())
+        except (Exception, SystemExit) as error:
+            problem = str(error) if isinstance(error, CurateError) else f"{type(error).__name__}: {error}"
+        found[group, entry.name] = _plugin(group, entry, " ".join(problem.split()))
+    return added
+
+
+def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., T]:
+    """A function of a plugin whose failure is told in one line that names it."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> T:
+        try:
+            return function(*arguments, **options)
+        except CurateError:
+            raise
+        except Exception as error:
+            package = found[group, name].package if (group, name) in found else "a plugin"
+            raise CurateError(
+                f"{name}, which {package} adds to the {group}, failed ({type(error).__name__}: {error}): correct or "
+                "uninstall it"
+            ) from error
+
+    return call
+
+
+def checked_function(group: str) -> Callable[[str, Any], Callable[..., Any]]:
+    """A check for groups whose things are functions."""
+
+    def check(name: str, thing: Any) -> Callable[..., Any]:
+        if not callable(thing):
+            raise CurateError(f"it is a {type(thing).__name__} and no function")
+        return guarded(group, name, thing)
+
+    return check
+
+
+def _plugin(group: str, entry: EntryPoint, problem: str) -> Plugin:
+    package = entry.dist
+    return Plugin(group, entry.name, package.name if package else "?", package.version if package else "?", problem)

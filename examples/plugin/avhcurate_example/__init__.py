@@ -1,0 +1,1 @@
+"""One plugin of each kind. Each has a module of its own, which imports no more than it needs."""

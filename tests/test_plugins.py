@@ -1,0 +1,153 @@
+"""The example plugin installs, and all that it adds is there; a broken one is named and the rest works."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from avhcurate import scores
+from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
+from avhcurate.scores.table import of_plugin
+
+ROOT = Path(__file__).parents[1]
+
+pytest.importorskip("hatchling", reason="hatchling is not installed: pip install 'avhcurate[test]'")
+
+#: Run where the plugins are installed: what they add, in the app and by the services.
+USE = """
+import json, sys
+from pathlib import Path
+from avhcurate.cli import main
+from avhcurate.data.workspace import Workspace
+
+def call(*arguments):
+    sys.argv = ["avhcurate", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        assert ended.code == 0, arguments
+
+root, found = Path.cwd() / "demo", {}
+call("score", "digits", "--model", "avhcurate:digits", "--workspace", str(root))
+call("quality", "digits", "--workspace", str(root))
+call("export", "digits", "--format", "csv", "--out", "all.csv", "--workspace", str(root))
+call("export", "digits", "--format", "counts", "--out", "counts.csv", "--workspace", str(root))
+call("correlate", "digits", "--scores", "avh,rivalry,detail", "--csv", "rows.csv", "--workspace", str(root))
+call("import", "new", "newest:imports", "--workspace", str(root))
+call("score", "digits", "--model", "average:8", "--limit", "20", "--workspace", str(root))
+found["new"] = Workspace(root).dataset("new").record.classes
+
+import streamlit.testing.v1 as testing
+from avhcurate.disk.app_files import PACKAGE
+app = testing.AppTest.from_file(str(PACKAGE / "ui" / "main.py"), default_timeout=180)
+app.run()
+found["home"] = [warning.value for warning in app.warning]
+app.switch_page("../../pages/gallery.py")
+app.query_params["run"] = "avhcurate:digits"
+app.query_params["sort"] = "rivalry"
+app.run()
+found["errors"] = [error.value for error in [*app.exception, *app.error]]
+(sort,) = [box for box in app.selectbox if box.label == "Sort by"]
+found["sort"] = sort.value
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The environment of a Python that sees the example, and a plugin whose module fails when it is imported."""
+    target = tmp_path_factory.mktemp("plugins")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(target), str(ROOT / "examples" / "plugin")], check=True)
+    about = target / "broken-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(
+        "[avhcurate.scores]\nbroken = broken:score\navh = broken:score\n[avhcurate.exports]\nnothing = math:pi\n"
+    )
+    (target / "broken.py").write_text("import a_module_that_is_not_there\n")
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(target), str(ROOT)])}
+
+
+def batch(n=3):
+    return scores.Batch(np, np.ones((n, 2)), np.eye(2), np.ones((n, 2)), np.array([0, 1, -1])[:n])
+
+
+def planted(**changes):
+    settings = {"key": "mine", "harder": "high", "needs": "logits", "function": lambda given: given.logits[:, 0]}
+    return scores.Score(name="Mine", formula="", sentence="", reference="", **settings | changes)
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (math.pi, "it is a float and no avhcurate.scores.Score"),
+        (planted(key="other"), "its key is 'other'"),
+        (planted(function=None), "it lacks a function"),
+        (planted(needs="training"), "needs other than"),
+        (planted(harder=""), "or a harder end"),
+    ],
+)
+def test_a_score_that_does_not_fit_is_left_out_and_says_why(thing, said):
+    with pytest.raises(CurateError, match=said):
+        of_plugin("mine", thing)
+
+
+def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
+    assert of_plugin("mine", planted()).function(batch()).tolist() == pytest.approx([1, 1, np.nan], nan_ok=True)
+    assert of_plugin("mine", planted(needs_label=False)).function(batch()).tolist() == [1, 1, 1]
+    with pytest.raises(CurateError, match=r"mine, which a plugin adds to the scores, failed \(ZeroDivisionError"):
+        of_plugin("mine", planted(function=lambda _: 1 / 0)).function(batch())
+    with pytest.raises(CurateError, match=r"values of shape \(3, 2\), not one a sample"):
+        of_plugin("mine", planted(function=lambda given: given.logits)).function(batch())
+
+
+def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
+    command = [sys.executable, "-m", "avhcurate", "plugins", "--json"]
+    ended = subprocess.run(command, env=installed, capture_output=True, text=True)
+    listed = {(plugin["group"], plugin["name"]): plugin for plugin in json.loads(ended.stdout)["plugins"]}
+    works = {key for key, plugin in listed.items() if not plugin["problem"]}
+    assert works == {
+        *(("scores", "rivalry"), ("measures", "detail"), ("models", "average"), ("sources", "newest")),
+        ("exports", "counts"),
+    }
+    assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
+    assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
+    assert listed["scores", "avh"]["problem"] == "the name is taken"
+    assert listed["exports", "nothing"]["problem"] == "it is a float and no function"
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("avhcurate: 3 of 8 plugins are left out: avh of broken (the name is taken)")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_what_a_plugin_adds_is_as_what_was_there_before(installed, own_demo_root):
+    folder = own_demo_root.parent
+    for number, name in enumerate(("old", "new")):
+        images = folder / "imports" / name / "cat"
+        images.mkdir(parents=True)
+        Image.new("RGB", (9, 9), (number * 90, 20, 30)).save(images / "a.png")
+        os.utime(images.parent, (number, number))
+    environment = installed | {"AVHCURATE_WORKSPACE": str(own_demo_root)}
+    ended = subprocess.run([sys.executable, "-c", USE], cwd=folder, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    said = json.loads(ended.stdout.splitlines()[-1])
+    assert said["errors"] == []
+    assert (said["sort"], said["new"]) == ("rivalry", ["cat"])
+    assert sum("of the plugin broken is left out" in line for line in said["home"]) == 3
+    rows = pd.read_csv(folder / "all.csv")
+    run = Workspace(own_demo_root).dataset("digits").run("avhcurate:digits")
+    nearest = np.sort(scores.angles(np.array(run.features()), run.class_weights()), axis=1)
+    assert rows["rivalry"].to_numpy() == pytest.approx(nearest[:, 0] / nearest[:, 1], rel=1e-5)
+    assert rows["detail"].between(0.01, 0.5).all()
+    correlations = pd.read_csv(folder / "rows.csv").query("bin == 'all'").set_index("score")["spearman"]
+    assert correlations["rivalry"] < -0.2
+    assert "detail" in correlations
+    assert pd.read_csv(folder / "counts.csv")["n"].sum() == len(rows)
