@@ -3,9 +3,9 @@
 Both correlations share HSF and the samples, so they are dependent and the usual test for independent ones is wrong.
 Meng, Rosenthal and Rubin (1992) compare their Fisher z; Steiger (1980) checks it. These were made for Pearson of normal
 variables. With Spearman they stay near their nominal level where scores differ everywhere a little, and are liberal, 9
-to 13 % at 5 %, where two scores agree but for a few samples, as two runs of one network do (see the tests). So the
+to 12 % at 5 %, where two scores agree but for a few samples, as two runs of one network do (see the tests). So the
 standard error by the influence of each sample on the ranks (`rank_influence`, a jackknife) stands beside it and takes
-its place where the two differ by more than a tenth: 4 to 7 % in the same simulations, less where few samples differ.
+its place where the two differ by more than a tenth: at most 6 % in the same simulations, less where very few differ.
 
 Signs. AVH falls as HSF rises while confidence rises. So each score is first turned, by its known direction and never by
 its data, until a larger value means an easier sample: a correlation is then positive when the score agrees with people,

@@ -7,7 +7,7 @@ expected Spearman of every score that does not know these votes, since no functi
 correlation with the ranks of HSF; a score without ties stays somewhat below it where many samples share an HSF.
 
 On CIFAR-10H the reliability is 0.61 and the ceiling 0.78. Split halves stepped up by Spearman-Brown, a law of Pearson
-correlations, would give 0.70 and 0.84: from 11 votes for 22 it foretells 0.64 where 0.53 is measured, the mixture 0.54.
+correlations, would give 0.70 and 0.84: from 11 votes for 22 it foretells 0.64 where 0.53 is measured, the mixture 0.55.
 """
 
 from dataclasses import dataclass
