@@ -12,6 +12,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.annotators import ExclusionRule, annotator_table, exclusions
 from avhcurate.votes.grids import CONTROLS
 from avhcurate.votes.hsf_source import SourceChoice, control_hits, left_out
+from avhcurate.votes.log import BY_RULE
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.responses import DESIGNS, Design
 
@@ -88,7 +89,7 @@ def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.Data
     """Excludes the annotators that a rule excludes now, see `excluded_by`."""
     excluded = excluded_by(table, annotators(table), rule)
     for name, reason in zip(excluded["annotator"], excluded["reason"], strict=True):
-        set_status(table, name, "exclude", why=reason, who=f"{who}, by rule")
+        set_status(table, name, "exclude", why=reason, who=f"{who}{BY_RULE}")
     return excluded
 
 

@@ -13,10 +13,11 @@ from avhcurate.annotate.queue import CollectionProgress
 from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.annotate.vote_quality import VoteQuality
 from avhcurate.curate.annotations import user
+from avhcurate.data.people import Role
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, only_for, who
 from avhcurate.ui.user_errors import plain
 
 #: Session state: whose answers somebody is about to remove.
@@ -143,7 +144,7 @@ def _actions(page: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             "Exclude",
             key="annotators.exclude",
             icon=":material/block:",
-            disabled=set(chosen) <= excluded,
+            **for_curators("Excluding annotators", disabled=set(chosen) <= excluded),
             on_click=_set_status,
             args=(page, "exclude", [name for name in chosen if name not in excluded]),
         )
@@ -151,7 +152,7 @@ def _actions(page: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             "Include",
             key="annotators.include",
             icon=":material/undo:",
-            disabled=not set(chosen) & excluded,
+            **for_curators("Including annotators", disabled=not set(chosen) & excluded),
             on_click=_set_status,
             args=(page, "include", [name for name in chosen if name in excluded]),
         )
@@ -160,8 +161,12 @@ def _actions(page: Opened, rows: pd.DataFrame, chosen: Sequence[str]) -> None:
             key="annotators.withdraw",
             icon=":material/delete_forever:",
             type="tertiary",
-            help="Removes every answer of one annotator for good.",
-            disabled=len(chosen) != 1,
+            **only_for(
+                Role.OWNER,
+                "Removing the answers of others",
+                help="Removes every answer of one annotator for good.",
+                disabled=len(chosen) != 1,
+            ),
             on_click=_ask,
             args=(chosen[0],),
         )

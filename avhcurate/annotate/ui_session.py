@@ -10,12 +10,13 @@ from avhcurate.annotate import annotators, queue
 from avhcurate.annotate import answers as annotate_answers
 from avhcurate.annotate.queue import CollectionProgress, GridTask, Question
 from avhcurate.annotate.setup import LONGEST_NAME, annotator_name
+from avhcurate.data.people import Role
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import say_why_not, who, why_not
 from avhcurate.ui.url_state import View
 
 _SESSION = "annotate.session"
@@ -35,7 +36,14 @@ NAME: Choice[str] = Choice("annotate.name", "", _read_name)
 
 
 def annotator(view: View) -> str:
-    """The signed-in user, else the name in the address; without one, asks for it and ends the page."""
+    """The signed-in user, else the name in the address; without one, asks for it and ends the page.
+
+    It ends for viewers too, who do not answer.
+    """
+    if why_not(Role.ANNOTATOR):
+        st.title("Annotate", anchor=False)
+        say_why_not(Role.ANNOTATOR, "Answering")
+        st.stop()
     if name := who() or NAME.of(view):
         return name
     st.title("Annotate", anchor=False)

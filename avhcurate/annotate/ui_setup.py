@@ -12,7 +12,7 @@ from avhcurate.annotate.ui import RULE
 from avhcurate.curate.annotations import user
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.score_help import score_name
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.hsf_source import SOURCES, HsfSource
@@ -73,7 +73,8 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         if design == "select":
             _grid_settings(page, start, key)
         label = "Start the collection" if before is None else "Save for everybody"
-        st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key))
+        look = for_curators("Setting up a collection")
+        st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key), **look)
 
 
 def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> None:
@@ -213,7 +214,7 @@ def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> 
             key="annotators.control_filter",
             help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
         )
-        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page,))
+        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page,), **for_curators())
     st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
 
 

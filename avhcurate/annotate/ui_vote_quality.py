@@ -28,7 +28,7 @@ from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.selection import browsing_grid
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import counted
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -103,6 +103,7 @@ def exclusion_rule(page: Opened, quality: VoteQuality) -> None:
             icon=":material/block:",
             on_click=_apply,
             args=(page, limits),
+            **for_curators("Excluding annotators"),
         )
 
 

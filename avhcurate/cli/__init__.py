@@ -10,9 +10,12 @@ from typer.exceptions import TyperException
 # ruff: noqa: I001  (each module adds its verbs, in the order in which the help shows them)
 from avhcurate.cli import demo, data, workspace, fetch, score, attach, train, self_train, analysis, models  # noqa: F401
 from avhcurate.cli import suspects, quality, project, curate, labels, saved, votes_out, report  # noqa: F401
-from avhcurate.cli import toy, degrade, plugins, serve  # noqa: F401
+from avhcurate.cli import toy, degrade, plugins, roles, serve  # noqa: F401
 from avhcurate.cli.options import app
 from avhcurate.errors import CurateError
+
+
+_INTERRUPTED = 130
 
 
 def main() -> NoReturn:
@@ -24,7 +27,9 @@ def main() -> NoReturn:
     # Torch reads this when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
+        code = app(standalone_mode=len(sys.argv) < 2)  # without a verb: the help
+        if code == _INTERRUPTED:  # typer makes it of the KeyboardInterrupt that Ctrl-C is
+            raise KeyboardInterrupt
     except TyperException as error:
         context = getattr(error, "ctx", None)
         hint = context.command_path if context else "avhcurate"
@@ -38,7 +43,7 @@ def main() -> NoReturn:
         raise SystemExit(2) from None
     except (Cancelled, KeyboardInterrupt):
         print("avhcurate: cancelled; the same command again resumes", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(_INTERRUPTED) from None
     except Exception as error:
         long = isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG
         line = "a name is too long for the file system: choose a shorter one" if long else full_disk(error)

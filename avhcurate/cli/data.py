@@ -77,8 +77,8 @@ def votes(
         _log_votes(name, file, simulated, workspace, as_json)
         return
     space = options.open_workspace(workspace)
-    with background.run_started(space.root):
-        record = attach_votes(space, name, file, simulated=simulated, force=force)
+    with background.run_started(space.root) as progress:
+        record = attach_votes(space, name, file, simulated=simulated, force=force, progress=progress)
     if as_json:
         print(record.model_dump_json())
         return

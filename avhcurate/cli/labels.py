@@ -108,7 +108,7 @@ def _select_round(
 def export(
     name: options.NameArgument,
     format: Annotated[str, typer.Option(help=f"{_FORMATS}.")],
-    out: Annotated[Path, typer.Option(help="File or folder to write.")],
+    out: Annotated[Path, typer.Option(help="File or folder to write; a folder that ends in .zip is packed.")],
     model: options.ModelOption = None,
     where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
     sets: SetOption = None,
@@ -116,6 +116,9 @@ def export(
     sort: Annotated[str | None, typer.Option(help="Column to order by, as in the gallery's address.")] = None,
     order: Annotated[Direction, typer.Option(help="Of --sort; view: as the saved view is sorted.")] = "desc",
     like: Annotated[str, typer.Option(help="Ids, as 3,14: ordered by the angle to the nearest of them.")] = "",
+    address: Annotated[
+        str | None, typer.Option(help="The samples of a page: its address, or what stands behind its ?.")
+    ] = None,
     image_prefix: Annotated[
         str | None, typer.Option(help="label-studio: what stands before an image's path; no image is written then.")
     ] = None,
@@ -125,7 +128,10 @@ def export(
     as_json: options.JsonOption = False,
 ) -> None:
     """Curated labels of the samples that satisfy a condition."""
+    from urllib.parse import parse_qsl
+
     from avhcurate import export as avhcurate_export
+    from avhcurate.data import background
     from avhcurate.table.dataset_table import open_table
     from avhcurate.table.filters import Filters
     from avhcurate.table.logs import open_saved
@@ -133,6 +139,7 @@ def export(
 
     folder = options.open_workspace(workspace)
     query = open_saved(folder).find(name, "view", view).query if view is not None else {}
+    query |= dict(parse_qsl((address or "").rpartition("?")[2]))
     edges = parse_edges(query["edges"]) if "edges" in query else None
     table = open_table(folder, name, model or query.get("run"), edges=edges)
     filters = Filters.from_query(query)
@@ -142,7 +149,10 @@ def export(
         excluded=None if with_excluded else filters.excluded,
     )
     ids = _order(table, filters, query, sort=sort, order=order, like=like)
-    count = avhcurate_export.export(table, filters, format, out, force=force, image_prefix=image_prefix, order=ids)
+    with background.run_started(folder.root) as progress:
+        count = avhcurate_export.export(
+            table, filters, format, out, force=force, image_prefix=image_prefix, order=ids, progress=progress
+        )
     if as_json:
         options.print_json({"samples": count, "out": str(out), "format": format})
         return

@@ -9,13 +9,16 @@ import sys
 import tomllib
 from pathlib import Path
 from threading import Thread
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from avhcurate.cli import options
 from avhcurate.disk.app_files import ROOT, SCRIPT
 from avhcurate.errors import CurateError
+
+if TYPE_CHECKING:
+    from avhcurate.data.workspace import Workspace
 
 #: Tells the server to answer other machines without a login (see `ui.own_hosts`, slow to import).
 _NO_LOGIN = "AVHCURATE_NO_LOGIN"
@@ -42,8 +45,10 @@ def serve(
 ) -> None:
     """Open the app in the browser; beyond this machine only with a login."""
     secrets = [folder.absolute() / ".streamlit" / "secrets.toml" for folder in (Path.home(), Path.cwd(), ROOT)]
-    _check_login(host, [file for file in secrets if file.is_file()], no_login=no_login)
-    environment = {**os.environ, "AVHCURATE_WORKSPACE": str(options.open_workspace(workspace).root.absolute())}
+    space = options.open_workspace(workspace)
+    if _check_login(host, [file for file in secrets if file.is_file()], no_login=no_login):
+        _note_nobody(space)
+    environment = {**os.environ, "AVHCURATE_WORKSPACE": str(space.root.absolute())}
     environment |= {_NO_LOGIN: "1"} if no_login else {}
     # -P: a module of the user's in this folder never takes the place of one of the server's.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
@@ -58,8 +63,8 @@ def serve(
     os.execve(sys.executable, command, environment)
 
 
-def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> None:
-    """Refuses an address beyond this machine without a login, and a login that cannot work."""
+def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> bool:
+    """Refuses an address beyond this machine without a login, and a login that cannot work; whether there is one."""
     auth: dict[str, Any] = {}
     for file in secrets:
         try:
@@ -78,6 +83,17 @@ def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> None:
             f"whoever reaches {host} could do everything here: configure a login (see docs/serve.md), or say "
             "--no-login where something else keeps strangers out"
         )
+    return bool(auth)
+
+
+def _note_nobody(space: "Workspace") -> None:
+    from avhcurate.curate.roles import roles
+
+    if not roles(space):
+        note = (
+            "nobody has a role here yet, so that signing in shows nothing: avhcurate roles grant YOU@example.org owner"
+        )
+        options.print_messages([note])
 
 
 def _checked(base_path: str) -> str:

@@ -129,12 +129,14 @@ def jobs(
     """Long work: what runs, how far it is and how it ended; cancel it."""
     from itertools import islice
 
+    from avhcurate.data import background
     from avhcurate.disk.jobs import Jobs
 
-    all_jobs = Jobs(options.open_workspace(workspace).root)
+    space = options.open_workspace(workspace)
+    all_jobs = Jobs(space.root)
     if cancel is not None:
         job = _running(list(all_jobs.all()), cancel)
-        all_jobs.request_cancel(job.id)
+        background.cancel(space.root, job.id)
         _print_done(
             {"cancelled": job.id}, f"{job.verb} {job.dataset} is asked to stop: the same command resumes", as_json
         )

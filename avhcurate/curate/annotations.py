@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from avhcurate.data.annotation_log import ACTIONS
+from avhcurate.data.people import acting
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
@@ -46,7 +47,9 @@ def class_index(table: DatasetTable, label: str | int) -> int:
 
 
 def user() -> str:
-    """Name under which entries are written: the account's, "somebody" where it has none."""
+    """Name under which entries are written: who is signed in, else the account's, "somebody" where it has none."""
+    if name := acting().name:
+        return name
     try:
         return getpass.getuser()
     except (KeyError, OSError):

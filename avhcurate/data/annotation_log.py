@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from avhcurate.disk.database import AppendOnlyLog, log_table
+from avhcurate.data.decision_log import DecisionLog
+from avhcurate.disk.database import log_table
 from avhcurate.errors import CurateError
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
@@ -37,7 +38,7 @@ EVENT_LABELS = sa.Table(
 )
 
 
-class AnnotationLog(AppendOnlyLog):
+class AnnotationLog(DecisionLog):
     """The annotations of one workspace. Samples are named by their path, which outlives a re-import."""
 
     def __init__(self, url: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from avhcurate.data.people import Role, require
 from avhcurate.disk.app_files import CHECKOUT
 from avhcurate.disk.jobs import JOB_VARIABLE, SILENT, JobRecord, Jobs, Progress
 from avhcurate.errors import CurateError
@@ -96,15 +97,16 @@ def reason(output: bytes, code: int) -> str:
 
 
 def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "", cwd: str = "") -> JobRecord:
-    """Runs `avhcurate ARGV` in the background, in `cwd` or else here; refused while another job runs.
+    """Runs `avhcurate ARGV` in the background, in `cwd` or else here; for curators, refused while another job runs.
 
     The process outlives the server that started it; its output goes to log.txt beside progress.json.
     """
+    person = require(Role.CURATOR, "running jobs")
     jobs = Jobs(workspace)
     running = jobs.newest()
     if running and running.active:
         raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
-    record = jobs.create(verb, dataset, list(argv), cwd=cwd)
+    record = jobs.create(verb, dataset, list(argv), cwd=cwd, who=person.name)
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
         process = launch(
             [*argv, "--workspace", str(workspace.absolute())],
@@ -121,6 +123,12 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
 def resume(workspace: Path, job: JobRecord) -> JobRecord:
     """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
     return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)
+
+
+def cancel(workspace: Path, job: str) -> None:
+    """Asks a job to stop at its next opportunity."""
+    require(Role.CURATOR, "cancelling jobs")
+    Jobs(workspace).request_cancel(job)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from avhcurate.disk.database import AppendOnlyLog, log_table
+from avhcurate.data.decision_log import DecisionLog
+from avhcurate.disk.database import log_table
 from avhcurate.errors import CurateError
 
 Kind = Literal["set", "view", "keys"]
@@ -51,7 +52,7 @@ class SavedEntry:
     query: dict[str, str]
 
 
-class SavedLog(AppendOnlyLog):
+class SavedLog(DecisionLog):
     """The sets and views of one workspace. Samples are named by their path, which outlives a re-import."""
 
     def __init__(self, url: str) -> None:

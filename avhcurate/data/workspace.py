@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.people import Role, require
 from avhcurate.disk import files
 from avhcurate.errors import CurateError
 
@@ -21,7 +22,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Workspace:
     """A folder of datasets; nothing is created on disk before the first dataset is.
 
-    Layout: `datasets/NAME/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`.
+    Layout: `datasets/NAME/` (see `DatasetFolder`), `annotations.db`, `jobs/`, `downloads/`, `uploads/`,
+    `exports/`.
     """
 
     def __init__(self, root: Path | str) -> None:
@@ -46,6 +48,11 @@ class Workspace:
     def downloads(self) -> Path:
         """Where `torchvision:`, `hf:` and `fetch` keep what they have fetched."""
         return self.root / "downloads"
+
+    @property
+    def exports(self) -> Path:
+        """Where exports lie that a browser may fetch, in a folder a dataset."""
+        return self.root / "exports"
 
     @property
     def uploads(self) -> Path:
@@ -113,7 +120,8 @@ class Workspace:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Held while the samples or votes of dataset `name` change; `CurateError` when another holds it for long."""
+        """Held while the samples or votes of dataset `name` change, by curators; `CurateError` when it takes long."""
+        require(Role.CURATOR, "changing datasets")
         self.datasets.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.datasets / f".{check_name(name)}.lock")
         try:

@@ -26,7 +26,7 @@ from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 
 _TAGS = {"hard_for_humans": "hard-for-humans", "hard_for_network": "hard-for-network"}
 
@@ -198,7 +198,7 @@ def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
 
 def _actions(page: Opened, gap: Gap, name: str) -> None:
     n = len(gap.ids[name])
-    with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}"):
+    with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}", **for_curators()):
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with st.container(horizontal=True):
             st.button(

@@ -1,6 +1,8 @@
 """Jobs as files: their state, progress and requests to cancel; one job at a time in a workspace."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +32,8 @@ _START_LIMIT = 60.0
 _PATIENCE = 1.0
 
 _CANCELLED = "cancelled: the same command resumes"
+#: Interrupts the main thread; not that of Ctrl-C, which processes in the background ignore.
+_SIGNAL = getattr(signal, "SIGUSR1", 0)
 
 
 class Cancelled(Exception):
@@ -52,6 +56,38 @@ class Progress:
         if self.should_stop():
             raise Cancelled(cancelled)
 
+    @contextmanager
+    def interrupting(self, cancelled: str = _CANCELLED) -> Iterator[None]:
+        """Ends a block that does not ask by itself as soon as the work should stop, also where it waits for the disk.
+
+        Raises Cancelled within it, in the main thread of a system that has signals; elsewhere only at its end. For what
+        loses nothing wherever it ends: reading, not writing.
+        """
+        if self is SILENT or not _SIGNAL or threading.current_thread() is not threading.main_thread():
+            yield
+            self.check(cancelled)
+            return
+
+        def stop(*_: object) -> None:
+            raise Cancelled(cancelled)
+
+        before, over = signal.signal(_SIGNAL, stop), threading.Event()
+        watch = threading.Thread(target=self._interrupt, args=(over,), daemon=True)
+        watch.start()
+        try:
+            yield
+            self.check(cancelled)
+        finally:
+            over.set()
+            watch.join()
+            signal.signal(_SIGNAL, before)
+
+    def _interrupt(self, over: threading.Event) -> None:
+        while not over.wait(_INTERVAL):
+            if self.should_stop():
+                signal.pthread_kill(threading.main_thread().ident or 0, _SIGNAL)
+                return
+
     def through(self, report: Callable[[int, int, str], None]) -> "Progress":
         """The progress of a part of the work, which reports to `report` and is stopped with the whole."""
         return replace(self, report=report)
@@ -64,7 +100,7 @@ SILENT = Progress()
 class JobRecord(StoredRecord):
     """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
 
-    `cwd` is the folder from which the paths in `argv` count.
+    `cwd` is the folder from which the paths in `argv` count. `who` started it from the app, "" without a login.
     """
 
     id: str
@@ -72,6 +108,7 @@ class JobRecord(StoredRecord):
     dataset: str = ""
     argv: list[str] = Field(default_factory=list)
     cwd: str = ""
+    who: str = ""
     state: State = "starting"
     done: int = 0
     total: int = 0
@@ -94,7 +131,7 @@ class Jobs:
         self.root = root / "jobs"
         self._lock = FileLock(self.root / "lock", timeout=0)
 
-    def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "") -> JobRecord:
+    def create(self, verb: str, dataset: str, argv: list[str], *, cwd: str = "", who: str = "") -> JobRecord:
         """Writes the record of a job that is about to start, in `cwd` or else here."""
         now = time.time()
         stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S-%f")
@@ -104,6 +141,7 @@ class Jobs:
             dataset=dataset,
             argv=argv,
             cwd=cwd or os.getcwd(),
+            who=who,
             started=now,
             updated=now,
         )

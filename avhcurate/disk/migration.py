@@ -13,13 +13,15 @@ from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 
 #: The name of the newest script; each is greater than the one before.
-DATABASE_VERSION = "0001"
+DATABASE_VERSION = "0002"
 #: Not Alembic's usual name: the database may hold the tables of another program.
 VERSION_TABLE = "avhcurate_version"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 #: One table of each log, by which a database without a version is known to have what the first version has.
 _UNVERSIONED = {"events", "saved", "ballots"}
+#: Versions that can be read as they are: later ones only have more tables.
+_READABLE = {"0001"}
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('avhcurate.create', 0))")
 #: Alembic keeps one context for the whole process.
 _MIGRATING = threading.Lock()
@@ -41,8 +43,10 @@ def bring_up_to_date(engine: sa.Engine) -> None:
         path = engine.url.database
         if engine.dialect.name != "sqlite" or path is None or can_write(Path(path).parent):
             raise
+        if version in _READABLE:
+            return
         if version is None and _UNVERSIONED.issubset(sa.inspect(engine).get_table_names()):
-            return  # the first version has the same tables: it can be read as it is
+            return  # the first version has the same tables
         raise CurateError(
             f"the database {path} is of an earlier version and cannot be migrated, since its disk is full or "
             "write-protected: make room, or open a copy"

@@ -1,7 +1,7 @@
 """Curated labels as files that other tools read: one table, or a folder in the layout of a tool."""
 
+import io
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from avhcurate.data.people import Role, require
+from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
@@ -20,6 +22,7 @@ from avhcurate.export.hub import write_hf
 from avhcurate.export.images import write_folder
 from avhcurate.export.label_studio import write_label_studio
 from avhcurate.export.output import atomic_output
+from avhcurate.export.packs import pack, write_packed
 from avhcurate.export.tabular import write_csv, write_jsonl, write_parquet
 from avhcurate.export.text import safe_name
 from avhcurate.plugins import checked_function, load
@@ -59,17 +62,43 @@ def export(
     order: np.ndarray | None = None,
     image_prefix: str | None = None,
     about: Mapping[str, Any] | None = None,
+    progress: Progress = SILENT,
 ) -> int:
-    """Writes the samples that satisfy `filters` (or those of `only`, by id) and returns how many were written.
+    """Writes the samples that satisfy `filters` (or those of `only`, by id) to a place on this machine, for curators.
+
+    Returns how many were written.
 
     What a format cannot hold is left out and counted in the manifest: images that cannot be read, and for cleanlab
     samples without label or prediction. Samples come by id, or in the order of the ids `order`; those that it does
     not have come last. `image_prefix`, for label-studio, comes before each image's path.
     `about`: more for the manifest.
 
+    A folder whose `out` ends in .zip is packed into that file, within a job with `progress`.
+
     The manifest is `OUT.manifest.json`, or `manifest.json` within a folder. An existing export is refused unless
     `force`, and replaced when the new one is complete. A folder that is not an export is never replaced.
     """
+    require(Role.CURATOR, "writing files on the server")
+
+    def write(out: Path) -> int:
+        return _export(table, filters, format, out, force, only, order, image_prefix, about)
+
+    if format in FOLDERS and out.suffix.casefold() == ".zip":
+        return write_packed(write, out, force=force, progress=progress)
+    return write(out)
+
+
+def _export(
+    table: DatasetTable,
+    filters: Filters,
+    format: str,
+    out: Path,
+    force: bool,
+    only: Sequence[int] | None,
+    order: np.ndarray | None,
+    image_prefix: str | None,
+    about: Mapping[str, Any] | None,
+) -> int:
     if format not in FORMATS:
         raise CurateError(f"no format is called {format}: choose from {', '.join(FORMATS)}")
     if image_prefix is not None and format != "label-studio":
@@ -101,18 +130,15 @@ def export_bytes(
     """
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / (f"export.{format}" if format not in FOLDERS else f"{safe_name(table.dataset.name)}")
-        export(table, filters, format, out, only=only, order=order() if order else None)
+        _export(table, filters, format, out, False, only, order() if order else None, None, None)
         return zipped(out) if out.is_dir() else out.read_bytes()
 
 
 def zipped(folder: Path) -> bytes:
     """A folder with all its files as ZIP."""
-    packed = folder.with_name("packed.zip")
-    with zipfile.ZipFile(packed, "w") as archive:  # stored: images do not get smaller
-        for file in sorted(folder.rglob("*")):
-            if file.is_file():
-                archive.write(file, file.relative_to(folder.parent))
-    return packed.read_bytes()
+    stream = io.BytesIO()
+    pack(folder, stream, SILENT)
+    return stream.getvalue()
 
 
 def describe_export(table: DatasetTable, filters: Filters, format: str, count: int) -> dict[str, Any]:

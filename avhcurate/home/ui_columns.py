@@ -8,6 +8,7 @@ from avhcurate.table.own_columns import FEW
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.page_choices import one_of
 from avhcurate.ui.score_help import value_text
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import shortened
 
 #: In place of a column, the classes.
@@ -29,6 +30,10 @@ def own_columns(page: Opened) -> None:
             column = st.selectbox(
                 "Column", numbers, format_func=lambda name: shortened(name, 60), key="home.column", width=320
             )
+            look = for_curators(
+                help="Which end of it means a harder sample. It is kept with the dataset: the gallery then begins "
+                "there, and correlations are read by it."
+            )
             st.segmented_control(
                 "Harder end",
                 list(_ENDS),
@@ -37,8 +42,7 @@ def own_columns(page: Opened) -> None:
                 key=mirrored("home.harder", table.ranked[column].harder or NONE),
                 on_change=_say_harder,
                 args=(page,),
-                help="Which end of it means a harder sample. It is kept with the dataset: the gallery then begins "
-                "there, and correlations are read by it.",
+                **look,
             )
 
 

@@ -10,6 +10,7 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.sources.demo import NAME, is_demo
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.job_forms import start
+from avhcurate.ui.signin import for_curators
 
 _WHAT = """
 **Two trainings, self-training, a map, suspects, quality and degradation of the digits**, in the background and in about
@@ -48,9 +49,9 @@ def offer(page: Opened, *, busy: bool) -> None:
             icon=":material/auto_awesome:",
             key="home.fill",
             type="primary",
-            disabled=busy,
             on_click=attempt,
             args=(start, page.workspace.root, FullDemo()),
+            **for_curators("Running jobs", disabled=busy),
         )
 
 

@@ -17,7 +17,7 @@ from avhcurate.sources.uploads import MOST_BYTES, MOST_FILES, TABLES, keep_uploa
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.frame import Frame, announce, attempt
 from avhcurate.ui.page_choices import one_of
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 
 #: Files that a browser may send at once, in MB; larger ones are imported by their path.
 _LARGEST_MB = 2000
@@ -137,8 +137,11 @@ def _uploader(workspace: Workspace, label: str, field: str, kinds: list[str]) ->
         max_upload_size=_LARGEST_MB,
         on_change=attempt,
         args=(_keep, workspace, field),
-        help=f"Kept in the workspace, checked as every import: {most}. Folders that are on the server are "
-        "imported by their path below, without a copy.",
+        **for_curators(
+            "Giving files to the server",
+            help=f"Kept in the workspace, checked as every import: {most}. Folders that are on the server are "
+            "imported by their path below, without a copy.",
+        ),
     )
 
 
@@ -161,7 +164,12 @@ def _labels_form(workspace: Workspace, table: DatasetTable) -> None:
     with st.form("home.labels_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.file_uploader("CSV, Parquet or COCO JSON", ["csv", "parquet", "json"], key="home.labels.upload", width=420)
         st.form_submit_button(
-            "Relabel", type="primary", icon=":material/edit:", on_click=attempt, args=(_relabel, workspace, table)
+            "Relabel",
+            type="primary",
+            icon=":material/edit:",
+            on_click=attempt,
+            args=(_relabel, workspace, table),
+            **for_curators(),
         )
 
 

@@ -18,7 +18,7 @@ from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
 from avhcurate.ui.save_set import save_set_button
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 
 #: The set through which the gallery gets the region's samples.
 _LAST = "last map selection"
@@ -49,7 +49,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
                     key="map.gallery",
                     on_click=attempt,
                     args=(_keep_as_last, page, ids),
-                    help=f"Saves them as the set “{_LAST}”, which the gallery then shows.",
+                    **for_curators(help=f"Saves them as the set “{_LAST}”, which the gallery then shows."),
                 )
                 with st.popover("Order", icon=":material/sort:", key="map.order"):
                     grid_actions.choose_order(page)

@@ -31,7 +31,7 @@ from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.tiles import make_tiles, tile_columns, tiles_of
 from avhcurate.ui.url_state import TILE_SIZES
 from avhcurate.ui.user_errors import plain
@@ -190,9 +190,11 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
                 on_click=attempt,
                 args=(_keep_one, page, members),
                 key="quality.keep_all",
-                disabled=not copies,
-                help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept is "
-                "the copy outside the training split, then the largest, the sharpest, the first.",
+                **for_curators(
+                    disabled=not copies,
+                    help=f"Excludes the other {copies:,} with the tag “{TAG}”, in one entry that Undo takes back. Kept "
+                    "is the copy outside the training split, then the largest, the sharpest, the first.",
+                ),
             )
     if groups.empty:
         st.markdown("No group of near duplicates in view." if not only else "No group is of this kind.")
@@ -241,7 +243,9 @@ def _group_actions(page: Opened, duplicates: Duplicates) -> list[BarAction]:
     about = "Excludes the other copies of each group that has a selected image."
     return [
         BarAction("keep_one", "Keep one of each group", "filter_1", keep, help=about, primary=True),
-        BarAction("gallery", "In the gallery", "grid_view", show, help="The whole groups of the selected images."),
+        BarAction(
+            "gallery", "In the gallery", "grid_view", show, help="The whole groups of the selected images.", reads=True
+        ),
     ]
 
 

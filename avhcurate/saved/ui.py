@@ -21,7 +21,7 @@ from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
@@ -105,7 +105,8 @@ def _view_row(page: Opened, one: SavedEntry) -> None:
 def _more(page: Opened, kind: Kind, name: str) -> None:
     key = f"saved.{kind}.{name}.more"
     look: dict[str, Any] = {"format_func": _MORE.__getitem__, "type": "tertiary", "key": key}
-    st.menu_button("More", list(_MORE), on_click=_choose, args=(page, kind, name, key), **look)
+    options = ["export"] if for_curators() else list(_MORE)
+    st.menu_button("More", options, on_click=_choose, args=(page, kind, name, key), **look)
 
 
 def _choose(page: Opened, kind: Kind, name: str, key: str) -> None:
@@ -191,7 +192,7 @@ def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
 
 
 def _combine(page: Opened, names: list[str]) -> None:
-    with st.popover("Combine", icon=":material/join:", key="saved.combine", disabled=len(names) < 2):
+    with st.popover("Combine", icon=":material/join:", key="saved.combine", **for_curators(disabled=len(names) < 2)):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
             "Samples",
@@ -213,7 +214,7 @@ def _save_combined(page: Opened) -> None:
 
 
 def _import(page: Opened) -> None:
-    with st.popover("Import", icon=":material/upload:", key="saved.import"):
+    with st.popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
         st.file_uploader(
             "List of samples", ["csv", "txt"], key="saved.file", help="A path or id a line, or CSV with such a column."
         )
@@ -310,6 +311,7 @@ def _history_row(page: Opened, entry: HistoryEntry) -> None:
                 key=f"saved.undo.{entry.key}",
                 on_click=_undo,
                 args=(page, entry.key),
+                **for_curators(),
             )
 
 

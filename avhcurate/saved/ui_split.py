@@ -13,7 +13,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice, number, some_of
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
 #: More samples than these are split by the command line.
@@ -109,7 +109,7 @@ def _result(page: Opened, split: Split) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         data, file = partial(frame_text, split.rows, "csv"), f"{page.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
-        with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets"):
+        with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
             st.text_input("Name before the part's", "split", key="saved.split_name")
             st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
     small = int((split.strata["note"] != "").sum())

@@ -42,15 +42,17 @@ def import_dataset(
     source holds indices alone. Importing the same source again changes nothing; a changed one is refused unless
     `force`, which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A
     dataset is imported whole, with its votes, or not at all. Downloads report megabytes; the same call resumes them.
+    Cancelled before it is written, it leaves everything as it was.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
-    sheet = None if votes_file is None else read_votes(votes_file)
     options = ImportOptions(image_column, label_column, split_column, votes_column, root, classes)
     place = prepare_download(workspace, str(source), progress=progress)
-    table = read_source(place, options)
-    progress.check(f"cancelled before dataset {name!r} was written")
-    fingerprint = _fingerprint(table)
+    progress.report(0, 0, "reading names and labels")
+    with progress.interrupting(f"cancelled before dataset {name!r} was written"):
+        sheet = None if votes_file is None else read_votes(votes_file)
+        table = read_source(place, options)
+        fingerprint = _fingerprint(table)
     with workspace.lock(name):
         before = _existing(workspace, name, force=force)
         same = before is not None and before.record.fingerprint == fingerprint

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
+from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import replacing
 from avhcurate.errors import CurateError
@@ -32,6 +33,7 @@ def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
     manifest of a dataset. Raises CurateError for a kind of file that nothing reads, and for a zip that is damaged, has
     a password, leaves its folder, holds links, or unpacks to more than the limits.
     """
+    require(Role.CURATOR, "giving files to the server")
     plain = PurePosixPath(name.replace("\\", "/")).name
     suffix = PurePosixPath(plain).suffix.lower()
     if suffix not in (*TABLES, ".zip"):

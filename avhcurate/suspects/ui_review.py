@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from avhcurate.data.people import Role
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
@@ -16,7 +17,7 @@ from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Re
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.image_routes import health_url, image_url
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import say_why_not, who
 
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
@@ -105,6 +106,7 @@ def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
 
     `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn.
     """
+    say_why_not(Role.CURATOR, "Deciding on suspects")
     session = _session(f"{page.table.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}")
     sent: Any = st.session_state.get(_CARD) or {}
     session.record(page.table, every, sent)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
@@ -70,17 +71,20 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
     Refused while a job runs. Cut short, it is removed by the same call again. Other datasets keep trainings and
     self-trainings that began from it.
     """
+    require(Role.OWNER, "removing datasets")
     with Jobs(workspace.root).idle(), workspace.lock(name):
         folder = workspace.dataset(name)
         given = _given_source(workspace, folder)
         delete_rows(open_response_log(workspace), name)
         _discard(workspace, folder.root, name)
+        shutil.rmtree(workspace.exports / name, ignore_errors=True)
         for path in [*(workspace.root / "cache").glob(f"{name}-*-*"), *([given] if given else [])]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def remove_result(workspace: Workspace, name: str, *, run: str | None = None, training: str | None = None) -> Path:
     """Removes a run with its maps and suspects, or a training; returns its folder. Nothing that people wrote goes."""
+    require(Role.OWNER, "removing runs and trainings")
     with Jobs(workspace.root).idle(), workspace.lock(name):
         dataset = workspace.dataset(name)
         folder = _exact_run(dataset, run) if run is not None else dataset.training(training or "").root

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace, check_name
 from avhcurate.disk.files import write_atomic, write_json
 from avhcurate.disk.jobs import Jobs
@@ -33,6 +34,7 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
     The name must be free, also in the database. Refused while a job runs. A process that is killed on the way leaves a
     note, by which the next one that opens a dataset finishes.
     """
+    require(Role.OWNER, "renaming datasets")
     check_name(new)
     with _alone(workspace, old, new):
         _finish(workspace)
@@ -136,6 +138,8 @@ def _renamed_arguments(argv: list[str], old: str, new: str) -> list[str]:
 
 
 def _rename_in_cache(workspace: Workspace, old: str, new: str) -> None:
+    if (workspace.exports / old).exists():
+        (workspace.exports / old).rename(workspace.exports / new)
     for path in (workspace.root / "cache").glob("*"):
         if re.fullmatch(rf"{re.escape(old)}-\d+-[0-9a-f]{{12}}\.\w+", path.name):
             path.rename(path.with_name(new + path.name[len(old) :]))

@@ -21,7 +21,7 @@ from avhcurate.ui.grid_keys import say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.score_help import explain_scores, value_text
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
 
@@ -118,7 +118,7 @@ def _image(frame: Opened, row: dict[str, Any]) -> None:
 
 
 def _curate(frame: Opened, row: dict[str, Any]) -> None:
-    table, id = frame.table, row["id"]
+    table, id, look = frame.table, row["id"], for_curators()
     st.selectbox(
         "Label",
         range(len(table.classes)),
@@ -128,6 +128,7 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         placeholder="no label",
         on_change=_relabel,
         args=(frame, id),
+        **look,
     )
     tags = table.group_counts("tags")["value"].tolist()
     st.multiselect(
@@ -138,8 +139,10 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         placeholder="Add a tag",
         on_change=_set_tags,
         args=(frame, id, row["tags"]),
+        **look,
     )
-    st.toggle("Excluded", key=mirrored("detail.excluded", row["excluded"]), on_change=_exclude, args=(frame, id))
+    key = mirrored("detail.excluded", row["excluded"])
+    st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id), **look)
 
 
 def _relabel(frame: Opened, id: int) -> None:

@@ -1,7 +1,6 @@
 """Downloads: one button, and a choice of export formats."""
 
 import mimetypes
-import shlex
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import streamlit as st
 from avhcurate.export import FOLDERS, FORMATS, export_bytes
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.ui.packs import pack_choice
 
 #: Names of the formats.
 ABOUT = {
@@ -25,7 +25,7 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: Images of more samples are not packed into a download; the command line writes them to a folder.
+#: Images of more samples are packed by a job.
 LARGEST_ZIP = 2000
 #: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
@@ -59,8 +59,7 @@ def export_choice(
     )
     name = table.dataset.name
     if format in FOLDERS and count > LARGEST_ZIP:
-        st.caption(f"A folder of {count:,} images is written by the command line. Save them as a set, then:")
-        st.code(f"avhcurate export {shlex.quote(name)} --set SET --format {format} --out FOLDER", language="bash")
+        pack_choice(table, filters, format, count, only, key=key)
         return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"

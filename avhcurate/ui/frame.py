@@ -14,6 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -143,10 +144,10 @@ def empty_workspace(frame: Frame) -> None:
         icon=":material/play_arrow:",
         type="primary",
         key="frame.demo",
-        disabled=busy,
         on_click=attempt,
         args=(background.start, frame.workspace.root, ["demo"]),
         kwargs={"verb": "demo"},
+        **for_curators("Running jobs", disabled=busy),
     )
     empty_state(
         "No dataset yet",

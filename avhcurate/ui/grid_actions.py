@@ -18,7 +18,7 @@ from avhcurate.ui.grid_keys import say_elsewhere
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.more_like import LIKE
 from avhcurate.ui.score_help import explain_scores, score_name
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.text import shortened
 from avhcurate.ui.url_state import TILE_SIZES, View
 
@@ -127,7 +127,8 @@ def nothing_matches(
 
 def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
     """The button that undoes the user's last entry."""
-    st.button("Undo", icon=":material/undo:", key=key, help=help, on_click=_undo, args=(table,), **look)
+    look = for_curators(help=help, **look)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=_undo, args=(table,), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """A grid with its bar: buttons, drawn by the browser, for what can be done with the selected images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from avhcurate.ui.grid_keys import acting_grid, counted_images, keys_form, say
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.more_like import more_like
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -28,7 +28,8 @@ _DIALOG = "grid.dialog"
 class BarAction:
     """A button; `do` is called with the selection and, where the button `asks` for one, with a name.
 
-    Without `do` the grid acts as its keys do. `always`: it needs no selection.
+    Without `do` the grid acts as its keys do. `always`: it needs no selection. `reads`: it changes nothing, so that
+    viewers may.
     """
 
     name: str
@@ -40,11 +41,12 @@ class BarAction:
     primary: bool = False
     always: bool = False
     disabled: bool = False
+    reads: bool = False
 
     @property
     def payload(self) -> dict[str, Any]:
         """The button as the browser reads it."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "do"}
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("do", "reads")}
 
 
 def actions_grid(
@@ -55,6 +57,8 @@ def actions_grid(
     `like`: the page can be ordered by likeness to the selection. `look` are further arguments of `selectable_grid`.
     """
     bar = [*first, *_on_selection(page, like), *_on_page(page, {action.name for action in first})]
+    closed = for_curators()
+    bar = [action if action.reads else replace(action, **closed) for action in bar]
     more = {action.name: action.do for action in bar if action.do}
     acting_grid(page.table, view, more=more, bar=[action.payload for action in bar], sets=page.table.sets, **look)
     name, chosen = st.session_state.get(_DIALOG, ("", GridSelection(view)))
@@ -73,7 +77,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
     ]
     if like and page.table.run is not None:
         about = "Orders the gallery by the angle to the nearest of the selected images."
-        actions.append(BarAction("like", "More like this", "image_search", _more_like, help=about))
+        actions.append(BarAction("like", "More like this", "image_search", _more_like, help=about, reads=True))
     if page.filters.excluded is not False:
         actions.append(BarAction("include", "Include", "check"))
     return actions
@@ -84,8 +88,8 @@ def _on_page(page: Opened, taken: set[str]) -> list[BarAction]:
     last = _last_entry(page.table)
     actions = [
         BarAction("undo", "Undo", "undo", help=last and f"Undoes: {last}", disabled=not last, always=True),
-        BarAction("export", "Export", "download", partial(_open, "export"), always=True),
-        BarAction("keys", "Keys", "keyboard", partial(_open, "keys"), always=True),
+        BarAction("export", "Export", "download", partial(_open, "export"), always=True, reads=True),
+        BarAction("keys", "Keys", "keyboard", partial(_open, "keys"), always=True, reads=True),
     ]
     return [action for action in actions if action.name not in taken]
 

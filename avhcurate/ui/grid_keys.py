@@ -15,7 +15,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.selection import GRID, GridSelection, selectable_grid, selected_in
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
 #: What the grid may ask for.
@@ -83,7 +83,7 @@ def keys_form(table: DatasetTable) -> bool:
         height=220,
         help="`1 label cat`, `b tag blurred`",
     )
-    if not st.button("Save keys", type="primary", key="gallery.save_keys"):
+    if not st.button("Save keys", type="primary", key="gallery.save_keys", **for_curators()):
         return False
     try:
         save_keys(table, text, who=who())

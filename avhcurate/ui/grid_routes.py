@@ -11,9 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from avhcurate.errors import CurateError
+from avhcurate.ui.base_path import base_path
 from avhcurate.ui.components.grid import decode_selection, payload
 from avhcurate.ui.grid_views import GridView, carried, registered
-from avhcurate.ui.image_routes import NEVER_KEPT, base_path, refusal
+from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 
 #: Bytes of a selection, at most: a million rows of which every other is selected.
 _MOST_BYTES = 16_000_000
@@ -47,6 +48,8 @@ def place(request: Request) -> Response:
 
 async def ranges(request: Request) -> Response:
     """The places of the samples that were selected in another view; none where that is not open any more."""
+    if (refused := refusal(request)) is not None:
+        return refused
     if int(request.headers.get("content-length", _MOST_BYTES + 1)) > _MOST_BYTES:
         return _error("a selection of too many parts", 413)
     body = await request.body()

@@ -6,7 +6,6 @@ from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -16,7 +15,8 @@ from avhcurate.data.workspace import Workspace, check_name, find_workspace
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import ImageSource
-from avhcurate.ui.signin import sign_in_configured, signed_in
+from avhcurate.ui.base_path import base_path
+from avhcurate.ui.signin import refused, sign_in_configured
 
 _YEAR_S = 31_536_000
 _GUARDS = {
@@ -62,15 +62,15 @@ def health_url() -> str:
 
 def refusal(request: Request) -> Response | None:
     """The answer to a request that no route of a workspace's data may serve; None where it may."""
-    if sign_in_configured() and not signed_in(request.cookies):
-        return PlainTextResponse("sign in first", status_code=401, headers=NEVER_KEPT)
-    return None
+    if (answer := refused(request.cookies)) is None:
+        return None
+    return PlainTextResponse(answer[1], status_code=answer[0], headers=NEVER_KEPT)
 
 
 def image(request: Request) -> Response:
     """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
-    if (refused := refusal(request)) is not None:
-        return refused
+    if (no := refusal(request)) is not None:
+        return no
     dataset, id = request.path_params["dataset"], request.path_params["id"]
     try:
         data = read_image(find_workspace(), dataset, _id_of(id), full=request.query_params.get("size") == "full")
@@ -135,9 +135,3 @@ def health(_: Request) -> Response:
 def routes() -> list[Route]:
     """The routes, below `server.baseUrlPath` like Streamlit's own."""
     return [Route(f"{base_path()}/images/{{dataset}}/{{id}}", image), Route(health_url(), health)]
-
-
-def base_path() -> str:
-    """The path below which the app is served, "" for none."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}" if base else ""

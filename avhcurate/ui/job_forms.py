@@ -17,6 +17,7 @@ from avhcurate.errors import CurateError
 from avhcurate.models.catalogue import network_names
 from avhcurate.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt
+from avhcurate.ui.signin import for_curators
 
 #: The usual models, first in a choice; any other name that the command line takes may be typed.
 MODELS = (
@@ -133,9 +134,10 @@ class JobForm:
 
     def submit(self, label: str, icon: str = "play_arrow", button: Any = None, **look: Any) -> None:
         """The button that starts the job, unless one is running."""
-        look = {"type": "primary", "help": _BUSY if self._busy else None, **look}
+        look = {"type": "primary", "help": _BUSY if self._busy else None, "disabled": self._busy, **look}
         draw = button or st.form_submit_button
-        draw(label, icon=f":material/{icon}:", disabled=self._busy, on_click=attempt, args=(self._start,), **look)
+        look = for_curators("Running jobs", **look)
+        draw(label, icon=f":material/{icon}:", on_click=attempt, args=(self._start,), **look)
 
     def _start(self) -> None:
         asked = {name: st.session_state[key] for name, key in self._keys.items()}
@@ -158,10 +160,13 @@ def fill_page(root: Path, command: Command, *, busy: bool) -> None:
         icon=":material/auto_awesome:",
         key="page.fill",
         type="primary",
-        disabled=busy,
-        help=_BUSY if busy else f"Runs `avhcurate {shlex.join(command.argv)}` in the background.",
         on_click=attempt,
         args=(start, root, command),
+        **for_curators(
+            "Running jobs",
+            disabled=busy,
+            help=_BUSY if busy else f"Runs `avhcurate {shlex.join(command.argv)}` in the background.",
+        ),
     )
     st.caption("Starts with the usual settings. Or choose your own:")
 

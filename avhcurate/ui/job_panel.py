@@ -10,6 +10,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import announce, attempt, show_error
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -22,6 +23,7 @@ _DOING = {
     "score": "Scoring {}",
     "import": "Importing {}",
     "fetch": "Fetching {}",
+    "export": "Packing images of {}",
     "votes": "Attaching votes to {}",
     "attach": "Attaching outputs to {}",
     "demo": "Preparing the digits demo",
@@ -37,11 +39,11 @@ _STOPPED = {
     "cancelled": ("was cancelled", ":material/cancel:"),
     "interrupted": ("was interrupted", ":material/power_off:"),
 }
-#: Verbs that cannot be cancelled, whose progress does not count images, and that start over when started again.
-_NO_CANCEL, _NO_IMAGES = ("votes",), ("import", "fetch", "project", "self-train", "attach")
+#: Verbs whose progress does not count images, and that start over when started again.
+_NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
-_START_OVER = ("import", "votes", "project")
+_START_OVER = ("import", "export", "votes", "project")
 #: Verbs of several steps, whose progress counts percents of them.
 _IN_PERCENT = ("demo",)
 
@@ -123,15 +125,14 @@ def _show_active(root: Path, job: JobRecord) -> None:
     with st.container(border=True, key="jobs.active"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f":material/progress_activity: **{plain(describe(job))}**", width="content")
-            if job.verb not in _NO_CANCEL:
-                st.button(
-                    "Stopping …" if asked else "Cancel",
-                    key="jobs.cancel",
-                    icon=":material/cancel:",
-                    disabled=asked,
-                    on_click=_cancel,
-                    args=(root, job),
-                )
+            st.button(
+                "Stopping …" if asked else "Cancel",
+                key="jobs.cancel",
+                icon=":material/cancel:",
+                on_click=_cancel,
+                args=(root, job),
+                **for_curators("Cancelling jobs", disabled=asked),
+            )
         share = job.done / job.total if job.total else 0.0
         text = "Stopping after the current batch; committed shards are kept." if asked else progress_text(job)
         st.progress(min(share, 1.0), text=plain(text))
@@ -154,6 +155,7 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                 type="primary",
                 on_click=attempt,
                 args=(background.resume, root, job),
+                **for_curators("Running jobs"),
             )
             for option, label in _OTHERWISE.items():
                 if job.verb == "score" and job.state == "failed" and option in job.message:
@@ -165,12 +167,13 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                         icon=":material/model_training:",
                         on_click=attempt,
                         args=(background.resume, root, otherwise),
+                        **for_curators("Running jobs"),
                     )
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
 
 
 def _cancel(root: Path, job: JobRecord) -> None:
-    attempt(Jobs(root).request_cancel, job.id)
+    attempt(background.cancel, root, job.id)
     st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), job.id}
 
 

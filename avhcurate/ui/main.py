@@ -4,10 +4,12 @@ from pathlib import Path
 
 import streamlit as st
 
+from avhcurate.data import people
 from avhcurate.data.workspace import find_workspace
 from avhcurate.errors import CurateError
 from avhcurate.ui import navigation, sidebar
-from avhcurate.ui.signin import ask_to_sign_in, show_account
+from avhcurate.ui.people import show_account
+from avhcurate.ui.signin import acting_here, ask_to_sign_in
 from avhcurate.ui.user_errors import show_user_error
 
 _HERE = Path(__file__).parent
@@ -20,6 +22,7 @@ def main() -> None:
     st.html(_HERE / "frame.css")
     groups = navigation.pages()
     page = st.navigation(groups, position="hidden")
+    people.ask(acting_here)
     ask_to_sign_in()
     st.logo(_HERE / "logo.svg", size="large")
     try:

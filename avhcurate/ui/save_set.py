@@ -6,12 +6,12 @@ import streamlit as st
 
 from avhcurate.curate import saved
 from avhcurate.ui.frame import Opened, attempt
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 
 
 def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
     """A popover that saves samples, by id, under a name."""
-    with st.popover("Save as set", icon=":material/bookmark_add:", key=key):
+    with st.popover("Save as set", icon=":material/bookmark_add:", key=key, **for_curators()):
         st.selectbox(
             "Name",
             page.table.sets,

@@ -16,7 +16,7 @@ from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.head_notes import head_note
 from avhcurate.ui.run_accuracy import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -143,7 +143,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     """Saves the page's view under a name, for the page Saved."""
-    with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save"):
+    with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
         st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
         st.button(
             "Save view",

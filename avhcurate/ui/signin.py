@@ -1,8 +1,9 @@
-"""Sign-in, where it is configured: the cookie of `st.login`, checked for the app's own routes too."""
+"""Sign-in, where it is configured: the cookie of `st.login`, checked for the app's own routes too, and roles."""
 
 import hashlib
 import json
 import re
+import shlex
 import threading
 import time
 from collections.abc import Mapping
@@ -12,14 +13,20 @@ from typing import Any
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from avhcurate.data.people import OPERATOR, Person, Role, acting, refusal
 from avhcurate.data.workspace import find_workspace
 from avhcurate.disk.files import write_atomic
+from avhcurate.table.logs import open_roles
+from avhcurate.ui.base_path import base_path
 from avhcurate.ui.tcp_nodelay import Asgi
 from avhcurate.ui.user_errors import plain
 
-#: Streamlit's files of the pages and its figures, and the own health check, which counts datasets.
-_PRIVATE = re.compile(r"/media/|/_stcore/metrics$|(?<!_stcore)/health$")
+#: Streamlit's files of the pages, uploads and its figures, and the own health check, which counts datasets.
+_PRIVATE = re.compile(r"/media/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/health$")
+#: Nobody that the workspace knows, as who has signed out or has no role.
+NOBODY = Person("", None)
 #: Seconds for which Streamlit's cookie is kept.
 _COOKIE_S = 30 * 86_400
 
@@ -29,16 +36,32 @@ def sign_in_configured() -> bool:
     return st.secrets.load_if_toml_exists() and bool(st.secrets.get("auth"))
 
 
-def signed_in(cookies: Mapping[str, str]) -> bool:
-    """True when the cookies hold a sign-in to this server that has not ended, nor has its user signed out."""
+def refused(cookies: Mapping[str, str]) -> tuple[int, str] | None:
+    """Status and text for a request that may not see a workspace's data; None where no sign-in is configured.
+
+    The cookies must hold a sign-in to this server that has not ended, whose user has neither signed out nor no role.
+    """
     from streamlit.auth_util import get_origin_from_redirect_uri
 
+    if not sign_in_configured():
+        return None
     user = _user_of(cookies)
-    return _stands(user) and user.get("origin") == get_origin_from_redirect_uri() and not _left().has(user)
+    if not _stands(user) or user.get("origin") != get_origin_from_redirect_uri() or _left().has(user):
+        return 401, "sign in first"
+    return None if _person_of(user).role else (403, "you have no role in this workspace")
+
+
+def acting_here() -> Person:
+    """Who acts in this run of the script: the signed-in person, the operator where no sign-in is configured."""
+    if not sign_in_configured() or not st.runtime.exists():
+        return OPERATOR
+    if get_script_run_ctx(suppress_warning=True) is None or not _session_stands():
+        return NOBODY
+    return _person_of(st.user)
 
 
 def only_signed_in(app: Asgi) -> Asgi:
-    """The same app, whose media, metrics and health ask for a sign-in where one is configured.
+    """The same app, whose media, uploads, metrics and health ask for a sign-in where one is configured.
 
     A request to sign out is noted, so that a copy of its cookie is worth nothing from then on.
     """
@@ -48,12 +71,18 @@ def only_signed_in(app: Asgi) -> Asgi:
             cookies = Request(scope).cookies
             if scope["path"].endswith("/auth/logout") and (user := _user_of(cookies)):
                 _left().add(user)
-            elif _PRIVATE.search(scope["path"]) and not signed_in(cookies):
-                await PlainTextResponse("sign in first", 401, {"Cache-Control": "no-store"})(scope, receive, send)
+            elif _is_private(scope["path"]) and (answer := refused(cookies)):
+                status, text = answer
+                await PlainTextResponse(text, status, {"Cache-Control": "no-store"})(scope, receive, send)
                 return
         await app(scope, receive, send)
 
     return guarded
+
+
+def _is_private(path: str) -> bool:
+    """Whether a path needs a sign-in; what the sign-in page itself is drawn with does not."""
+    return bool(_PRIVATE.search(path)) and not path.startswith(f"{base_path()}/static/")
 
 
 class SignedOut:
@@ -120,32 +149,91 @@ def _user_of(cookies: Mapping[str, str]) -> dict[str, Any]:
     return user if isinstance(user, dict) else {}
 
 
+def _person_of(user: Mapping[str, Any]) -> Person:
+    """The person whom a sign-in names, with the role that the workspace gives them or their groups."""
+    name = _name_of(user)
+    return Person(name, open_roles(find_workspace()).role_of(name, _groups_of(user)))
+
+
+def _name_of(user: Mapping[str, Any]) -> str:
+    return str(user.get("email") or user.get("sub") or "")
+
+
+def _groups_of(user: Mapping[str, Any]) -> list[str]:
+    """Groups in a sign-in: its claim `groups`, or that of [avhcurate] groups_claim, as realm_access.roles."""
+    found: Any = user
+    for part in str(st.secrets.get("avhcurate", {}).get("groups_claim", "groups")).split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return [str(group) for group in found] if isinstance(found, list | tuple) else []
+
+
+def _session_stands() -> bool:
+    """Streamlit has checked the cookie when the session began, which may be days ago."""
+    return _stands(st.user) and not _left().has(_user_of(st.context.cookies))
+
+
 def who() -> str:
     """The name under which annotations are written: the signed-in user, else "" for the server's account."""
-    return str(st.user.get("email") or st.user.get("sub") or "") if sign_in_configured() else ""
+    return _name_of(st.user) if sign_in_configured() else ""
+
+
+def why_not(role: Role, what: str = "this") -> str:
+    """Why who is signed in may not do something; "" where they may."""
+    return refusal(acting(), role, what)
+
+
+def for_curators(what: str = "This", /, **look: Any) -> dict[str, Any]:
+    """Looks of a widget for curators and owners, see `only_for`."""
+    return only_for(Role.CURATOR, what, **look)
+
+
+def only_for(role: Role, what: str, /, **look: Any) -> dict[str, Any]:
+    """Looks of a widget, disabled with the reason where the role of who is signed in is below `role`."""
+    reason = why_not(role, what)
+    return look | ({"disabled": True, "help": plain(reason)} if reason else {})
+
+
+def say_why_not(role: Role, what: str) -> None:
+    """Says on the page why who is signed in may not do what it is for; nothing where they may."""
+    if reason := why_not(role, what):
+        st.info(plain(reason), icon=":material/lock:")
 
 
 def ask_to_sign_in() -> None:
-    """Stops the script at a sign-in page when sign-in is configured and nobody is signed in."""
-    # Streamlit has checked the cookie when the session began, which may be days ago.
-    if not sign_in_configured() or (_stands(st.user) and not _left().has(_user_of(st.context.cookies))):
+    """Stops the script where sign-in is configured, at a sign-in page for strangers and a notice without a role."""
+    if not sign_in_configured():
         return
-    st.title("AVH Curate")
-    if st.user.get("email_verified") in (False, "false"):
-        st.error("Your provider has not verified your e-mail address: verify it there and sign in again.")
-    elif st.user.get("is_logged_in"):
-        st.info("Your sign-in has ended.")
-    st.write("Sign in to see the datasets of this workspace.")
-    for provider in _providers():
-        st.button(f"Sign in with {provider}" if provider else "Sign in", on_click=st.login, args=(provider or None,))
+    if _session_stands():
+        if acting().role is None:
+            _say_no_role()
+        return
+    with _card():
+        if st.user.get("email_verified") in (False, "false"):
+            st.error("Your provider has not verified your e-mail address: verify it there and sign in again.")
+        elif st.user.get("is_logged_in"):
+            st.info("Your sign-in has ended.")
+        st.write("Sign in to see the datasets of this workspace.")
+        for provider in _providers():
+            label = f"Sign in with {provider}" if provider else "Sign in"
+            st.button(label, type="primary", width="stretch", on_click=st.login, args=(provider or None,))
     st.stop()
 
 
-def show_account() -> None:
-    """The signed-in user and a sign-out button; nothing where sign-in is not configured."""
-    if sign_in_configured():
-        st.caption(f"Signed in as {plain(who())}")
-        st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)
+def _say_no_role() -> None:
+    name = plain(who())
+    with _card():
+        st.info(f"You are signed in as {name}, and have no role in this workspace. Its owner can give you one:")
+        st.code(f"avhcurate roles grant {shlex.quote(who())} viewer", language="bash")
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+    st.stop()
+
+
+def _card() -> Any:
+    """A box in the middle of an otherwise empty page, with the name of the app."""
+    st.space("large")
+    card = st.container(horizontal_alignment="center").container(border=True, width=420)
+    card.title("AVH Curate", anchor=False)
+    return card
 
 
 def _providers() -> list[str]:

@@ -14,26 +14,39 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.votes.files import VoteSheet, counts_of_lists, read_votes
 from avhcurate.votes.hsf import count_answers, count_ticks
 from avhcurate.votes.row_matching import match_samples
 
 _COLUMN = "column {!r} of the source"
+_STOPPED = "cancelled before the votes were attached"
 
 
 def attach_votes(
-    workspace: Workspace, name: str, file: Path | str, *, simulated: bool = False, note: str = "", force: bool = False
+    workspace: Workspace,
+    name: str,
+    file: Path | str,
+    *,
+    simulated: bool = False,
+    note: str = "",
+    force: bool = False,
+    progress: Progress = SILENT,
 ) -> VotesRecord:
     """Attaches the votes of a file (see `votes.files.read_votes`) in place of those attached before.
 
     Votes of another kind, or simulated in place of real ones, are replaced only with `force`. Rows that name no
-    sample are left out and reported in the record's messages; when none does, the file is refused.
+    sample are left out and reported in the record's messages; when none does, the file is refused. Cancelled before
+    they are written, it leaves the votes as they were.
     """
-    sheet = read_votes(Path(file))
+    progress.report(0, 0, "reading the votes")
+    with progress.interrupting(_STOPPED):
+        sheet = read_votes(Path(file))
     source = str(Path(file).absolute())
     with workspace.lock(name):
-        return attach_sheet(workspace.dataset(name), sheet, source, simulated=simulated, note=note, force=force)
+        folder = workspace.dataset(name)
+        return attach_sheet(folder, sheet, source, simulated=simulated, note=note, force=force, progress=progress)
 
 
 def attach_sheet(
@@ -44,9 +57,11 @@ def attach_sheet(
     simulated: bool = False,
     note: str = "",
     force: bool = False,
+    progress: Progress = SILENT,
 ) -> VotesRecord:
     """Attaches votes that were read already; the caller holds the dataset's lock."""
-    votes, messages = counted(sheet, folder)
+    with progress.interrupting(_STOPPED):
+        votes, messages = counted(sheet, folder)
     if sheet.simulated and not simulated:
         simulated, messages = True, [*messages, "the file says that its votes are simulated"]
     return attach(folder, votes, source=source, messages=messages, simulated=simulated, note=note, force=force)

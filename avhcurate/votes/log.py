@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from avhcurate.data.people import Role, acting, require
 from avhcurate.disk.database import can_only_read, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
@@ -19,6 +20,9 @@ Version = tuple[int, int, int, int, int]
 #: The control of a lease whose image an annotator is not to be asked about any more, since it cannot be seen.
 ASIDE = "aside"
 _EVER = 1e18
+
+#: Ends the name of who excluded an annotator by a rule.
+BY_RULE = ", by rule"
 
 #: Names that one query asks about.
 _AT_ONCE = 500
@@ -76,8 +80,15 @@ class ResponseLog:
         self._reading = threading.Lock()
 
     @contextmanager
-    def transaction(self, dataset: str) -> Iterator["LogTransaction"]:
-        """One transaction, alone on this dataset: what it reads holds to its end, when its writes are on the disk."""
+    def transaction(self, dataset: str, *, annotator: str | None = None) -> Iterator["LogTransaction"]:
+        """One transaction, alone on this dataset: what it reads holds to its end, when its writes are on the disk.
+
+        In the name of an `annotator`, who must be the signed-in person; without one it is for curators.
+        """
+        if annotator is None:
+            require(Role.CURATOR, "changing whose votes count")
+        else:
+            require(Role.ANNOTATOR, "answering", name=annotator)
         with self._writing, self._writer.begin() as connection:
             if not self._sqlite:
                 # Held to the commit: so numbers of a dataset's entries become visible in their order as well.
@@ -85,8 +96,14 @@ class ResponseLog:
             yield LogTransaction(connection, dataset)
 
     def withdraw(self, dataset: str, annotator: str, *, at: float) -> int:
-        """Removes everything under an annotator's name, from the disk too; returns how many answers went."""
-        with self.transaction(dataset) as log:
+        """Removes everything under an annotator's name, from the disk too; returns how many answers went.
+
+        Annotators may remove their own, owners those of anybody.
+        """
+        theirs = annotator == acting().name
+        if not theirs:
+            require(Role.OWNER, "removing the answers of others")
+        with self.transaction(dataset, annotator=annotator if theirs else None) as log:
             answers = log.withdraw(annotator, at=at)
         self.wipe()
         return answers
@@ -272,12 +289,14 @@ class LogTransaction:
     def set_status(
         self, annotator: str, action: Literal["exclude", "include"], *, why: str, who: str, at: float
     ) -> None:
-        """Writes whether an annotator's answers count from now on."""
+        """Writes whether an annotator's answers count from now on; `who` says so, perhaps by a rule."""
+        require(Role.CURATOR, "excluding annotators", name=who.removesuffix(BY_RULE))
         entry = {"dataset": self._dataset, "annotator": annotator, "action": action, "why": why, "who": who, "at": at}
         self._connection.execute(STATUSES.insert().values(entry))
 
     def choose(self, kind: str, value: str, *, who: str, at: float) -> None:
         """Writes a setting; the newest of its kind stands."""
+        require(Role.CURATOR, "setting up a collection", name=who)
         entry = {"dataset": self._dataset, "kind": kind, "value": value, "who": who, "at": at}
         self._connection.execute(CHOICES.insert().values(entry))
 

@@ -60,7 +60,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         while time.monotonic() < deadline:
             assert process.poll() is None, log.read_text()
             try:
-                if httpx.get(f"{address}/health").status_code == 200:
+                if httpx.get(f"{address}/health").status_code in (200, 401):  # with a login it asks for the session
                     return address
             except httpx.TransportError:
                 time.sleep(0.1)

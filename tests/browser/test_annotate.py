@@ -11,6 +11,7 @@ from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from tests.browser.pages import TILES, expect, ids, open_at
+from tests.fakes.proxy import CuttingProxy
 
 CLASSIFY = {"design": "classify", "control_share": 0.0}
 SELECT = {"design": "select", "candidates": 6, "positives": 2, "negatives": 2, "classes": (3,)}
@@ -22,6 +23,17 @@ WATCH = """() => {
   window.pressed = [];
   const note = event => window.pressed.push([Number(card.dataset.item), Number(event.key)]);
   window.addEventListener('keydown', note, true);
+}"""
+
+#: Notes each answer that the card takes, as it keeps it until the server has it.
+TAKEN = """() => {
+  const keep = Storage.prototype.setItem;
+  window.taken = [];
+  Storage.prototype.setItem = function (key, value) {
+    const entry = key.startsWith('avhcurate:outbox:') && value.startsWith('{') ? JSON.parse(value) : {};
+    if (entry.kind === 'answer') window.taken.push([entry.id, entry.choice]);
+    keep.call(this, key, value);
+  };
 }"""
 
 
@@ -147,6 +159,29 @@ def test_thirty_fast_keys_lose_and_double_nothing(page, work):
     assert len(found) == answered > 0
     assert found["id"].is_unique
     assert set(zip(found["id"], found["label"], strict=True)) <= set(map(tuple, page.evaluate("window.pressed")))
+
+
+def test_connections_that_are_cut_on_the_way_lose_and_double_nothing(page, own_demo_root, serve):
+    table = open_table(Workspace(own_demo_root), "digits")
+    setup.configure(table, CollectionSettings(**CLASSIFY), who="lead")
+    proxy, rng = CuttingProxy(serve(own_demo_root)), random.Random(0)
+    open_at(page, f"{proxy.address}/annotate?annotate.name=ada")
+    page.locator(".stage img.on").first.wait_for()
+    page.evaluate(TAKEN)
+    for number in range(24):
+        page.wait_for_timeout(annotate_answers.FASTEST_MS + 15)
+        page.keyboard.press(str(rng.randrange(10)))
+        if number % 4 == 3:
+            page.wait_for_timeout(rng.randrange(60))  # before, while or after the answer is on its way
+            proxy.cut()
+    page.wait_for_function("Object.keys(localStorage).every(key => !key.startsWith('avhcurate:outbox:'))")
+    saved(page)
+    taken, found = page.evaluate("window.taken"), answers(table)
+    proxy.close()
+    assert proxy.cuts >= 5
+    assert len(taken) > 5
+    assert sorted(found[["id", "label"]].values.tolist()) == sorted(taken)
+    assert found["id"].is_unique
 
 
 def test_a_key_that_nobody_can_have_thought_about_is_held_back_softly(page, work):

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from avhcurate.data.annotation_log import EVENTS, AnnotationLog
+from avhcurate.data.role_log import ROLES, RoleLog
 from avhcurate.data.saved_log import ENTRIES
 from avhcurate.disk import migration
 from avhcurate.disk.database import open_engine
@@ -16,6 +17,8 @@ from avhcurate.disk.schema import NewerVersion
 from avhcurate.votes.log_tables import METADATA
 
 TABLES = (EVENTS.metadata, ENTRIES.metadata, METADATA)
+#: Tables that came with a later version.
+LATER = (ROLES.metadata,)
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_the_scripts_make_the_tables_that_the_logs_declare(database):
 
     with open_engine(database).connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        assert compare_metadata(context, TABLES) == []
+        assert compare_metadata(context, [*TABLES, *LATER]) == []
 
 
 def test_a_database_without_a_version_gets_one_and_keeps_its_entries(unversioned, database):
@@ -51,10 +54,18 @@ def test_a_database_without_a_version_gets_one_and_keeps_its_entries(unversioned
         assert connection.execute(sa.select(EVENTS.c.value)).scalars().all() == ["odd"]
 
 
+def test_a_database_of_the_first_version_gets_the_tables_that_came_later(database):
+    engine = open_engine(database)
+    for metadata in LATER:
+        metadata.drop_all(engine)
+    say_version(engine, "0001")
+    assert RoleLog(database).role_of("ann@x.org") is None
+
+
 def test_a_newer_database_is_refused_in_one_line_and_stays_as_it_is(database):
     engine = open_engine(database)
     say_version(engine, "9999")
-    with pytest.raises(NewerVersion, match=r"has schema version 9999, .* reads up to 0001: update it"):
+    with pytest.raises(NewerVersion, match=r"has schema version 9999, .* reads up to 0002: update it"):
         AnnotationLog(database)
     with engine.connect() as connection:
         assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() == "9999"
@@ -77,7 +88,9 @@ def test_those_who_open_it_at_once_wait_for_one_migration_and_lose_nothing(unver
         thread.join()
     assert errors == []
     with unversioned.connect() as connection:
-        assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all() == ["0001"]
+        assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all() == [
+            DATABASE_VERSION
+        ]
         assert connection.execute(sa.select(sa.func.count()).select_from(EVENTS)).scalar() == 1
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from avhcurate.curate.roles import grant, role_history
 from avhcurate.data.workspace import Workspace
 from avhcurate.ui.navigation import GROUPS, PAGES
 
@@ -158,18 +159,49 @@ def test_a_dataset_whose_record_is_damaged_is_a_message_and_the_others_stay_with
     assert "**1,797** of 1,797" in matching(app)
 
 
-@pytest.mark.parametrize("signed_in", [True, False])
-def test_with_sign_in_configured_nothing_is_shown_before_it(monkeypatch, demo, signed_in):
-    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo.root))
+@pytest.fixture
+def open_signed_in(monkeypatch, own_demo_root):
+    """Opens Home where a login is configured, as Ada with a role or as a stranger."""
+
+    def run(role, *, signed_in=True):
+        if role:
+            grant(Workspace(own_demo_root), "ada@example.org", role)
+        app.user = {"is_logged_in": signed_in, "email": "ada@example.org"}
+        return app.run()
+
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     app = AppTest.from_file(str(MAIN), default_timeout=30)
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback", "cookie_secret": "s" * 40}
-    app.user = {"is_logged_in": signed_in, "email": "ada@example.org"}
-    app.run()
-    assert not app.exception
-    assert bool(app.sidebar.selectbox) is signed_in
-    assert [button.label for button in app.button if "Sign " in button.label] == [
-        "Sign out" if signed_in else "Sign in"
-    ]
+    app.query_params["home.have"] = "classifier"
+    return run
+
+
+def test_with_sign_in_configured_nothing_is_shown_before_it_or_without_a_role(open_signed_in):
+    for signed_in, button in ((False, "Sign in"), (True, "Sign out")):
+        app = open_signed_in(None, signed_in=signed_in)
+        assert not app.exception
+        assert not app.sidebar.selectbox
+        assert [one.label for one in app.button] == [button]
+
+
+def test_what_a_role_does_not_allow_is_closed_with_the_reason(open_signed_in):
+    for role, allowed in (("annotator", False), ("curator", True)):
+        app = open_signed_in(role)
+        assert not app.exception
+        assert f", {role}" in app.sidebar.caption[-1].value
+        start = next(one for one in app.button if one.label == "Start scoring")
+        assert start.disabled is not allowed
+        assert ("for curators and owners" in start.help) is not allowed
+
+
+def test_owners_give_roles_in_the_app_and_others_do_not_see_the_form(open_signed_in, own_demo_root):
+    assert "frame.give_who" not in [box.key for box in open_signed_in("curator").text_input]
+    app = open_signed_in("owner")
+    app.text_input(key="frame.give_who").input("bob@example.org")
+    app.selectbox(key="frame.give_role").select("annotator")
+    next(button for button in app.button if button.label == "Give role").click().run()
+    newest = role_history(Workspace(own_demo_root))[0]
+    assert (str(newest.subject), str(newest.role), newest.who) == ("bob@example.org", "annotator", "ada@example.org")
 
 
 def test_toasts_are_shown_by_the_frame_alone():

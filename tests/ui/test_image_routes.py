@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
+from avhcurate.curate.roles import grant, revoke
 from avhcurate.data.workspace import Workspace
 from avhcurate.sources.service import import_dataset
 from avhcurate.ui import image_routes
@@ -129,7 +130,8 @@ def test_health_says_ok(client):
 
 
 @pytest.fixture
-def guarded(client, monkeypatch):
+def guarded(client, workspace, monkeypatch):
+    grant(workspace, "ada@example.org", "viewer")
     auth = {"redirect_uri": f"{ORIGIN}/oauth2callback", "cookie_secret": SECRET, "client_id": "x"}
     monkeypatch.setattr(secrets_singleton, "_secrets", {"auth": auth})
     return client
@@ -184,16 +186,35 @@ def test_a_forged_foreign_or_signed_out_cookie_does_not(guarded, cookie):
     assert _get(guarded, _streamlit_user=cookie).status_code == 401
 
 
+def test_without_a_role_nothing_is_served_and_a_group_may_give_one(guarded, workspace, monkeypatch):
+    assert _get(guarded, _streamlit_user=_cookie(email="bob@example.org")).status_code == 403
+    grant(workspace, "group:labellers", "annotator")
+    in_group = _cookie(email="bob@example.org", groups=["labellers"])
+    assert _get(guarded, _streamlit_user=in_group).status_code == 200
+    revoke(workspace, "group:labellers")
+    assert _get(guarded, _streamlit_user=in_group).status_code == 403
+    grant(workspace, "group:curators", "curator")
+    elsewhere = _cookie(email="bob@example.org", groups=["others"], realm_access={"roles": ["curators"]})
+    assert _get(guarded, _streamlit_user=elsewhere).status_code == 403
+    secrets = secrets_singleton._secrets | {"avhcurate": {"groups_claim": "realm_access.roles"}}
+    monkeypatch.setattr(secrets_singleton, "_secrets", secrets)
+    assert _get(guarded, _streamlit_user=elsewhere).status_code == 200
+
+
 def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(guarded):
     guarded.cookies.update({"_streamlit_user": _cookie()})
     assert guarded.get("/images/cats/0?v=1").headers["cache-control"] == "private, no-cache"
 
 
-@pytest.mark.parametrize("path", ["/media/a.png", "/_stcore/metrics", "/health", "/auth/logout"])
+@pytest.mark.parametrize(
+    "path", ["/media/a.png", "/_stcore/upload_file/s/f", "/_stcore/metrics", "/health", "/auth/logout"]
+)
 def test_media_metrics_and_health_ask_for_the_sign_in_too(guarded, path):
     public, private = path == "/auth/logout", TestClient(only_signed_in(_answering))
     assert private.get(path).status_code == (200 if public else 401)
-    assert private.get("/_stcore/health").status_code == 200
+    assert private.get("/other/static/media/a.png").status_code == 401
+    for needed_to_sign_in in ("/_stcore/health", "/static/media/font.woff2"):
+        assert private.get(needed_to_sign_in).status_code == 200
     private.cookies.update({"_streamlit_user": _cookie()})
     assert private.get(path).status_code == 200
 

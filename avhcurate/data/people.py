@@ -1,0 +1,89 @@
+"""Who acts, and what they may do: asked in one place by whatever writes for people, wherever it is called from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from avhcurate.errors import CurateError
+
+
+class Role(IntEnum):
+    """What people may do in a workspace; each may do what those before it may.
+
+    A viewer looks, filters and downloads. An annotator answers in their own name. A curator tags, relabels, excludes,
+    saves sets and views, runs jobs, imports, exports on the server, and rules over annotators. An owner removes and
+    renames datasets, deletes the answers of others, and gives roles.
+    """
+
+    VIEWER = 1
+    ANNOTATOR = 2
+    CURATOR = 3
+    OWNER = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, text: str) -> "Role":
+        """The role of that name; `CurateError` naming what there is for another."""
+        try:
+            return cls[text.strip().upper()]
+        except KeyError:
+            raise CurateError(f"there is no role {text}: choose from {', '.join(map(str, cls))}") from None
+
+
+@dataclass(frozen=True)
+class Person:
+    """A signed-in person and their role, None for none. Without a name: whoever works on this machine itself."""
+
+    name: str
+    role: Role | None
+
+
+#: In a shell, in a notebook, and in a server without a login.
+OPERATOR = Person("", Role.OWNER)
+
+
+class NotAllowed(CurateError):
+    """The person's role does not allow it."""
+
+
+_who: Callable[[], Person] = lambda: OPERATOR  # noqa: E731  (the server puts another in its place)
+
+
+def ask(who: Callable[[], Person]) -> None:
+    """Lets the server say who acts, by the session in which it is asked."""
+    global _who
+    _who = who
+
+
+def acting() -> Person:
+    """Who acts now."""
+    return _who()
+
+
+def require(role: Role, what: str, *, name: str | None = None) -> Person:
+    """Who acts; `NotAllowed` where their role is below `role`, or where they sign as somebody else than themselves.
+
+    `what` is refused, in words that go before "is for curators". `name` is that under which they write.
+    """
+    person = acting()
+    if refused := refusal(person, role, what):
+        raise NotAllowed(refused)
+    if person.name and name is not None and name != person.name:
+        raise NotAllowed(f"you are signed in as {person.name} and cannot write in the name of {name}")
+    return person
+
+
+def refusal(person: Person, role: Role, what: str) -> str:
+    """Why a person may not, with the next step; "" where they may.
+
+    >>> refusal(Person("ann@x.org", Role.VIEWER), Role.CURATOR, "tagging")
+    'tagging is for curators and owners, and ann@x.org is a viewer here: an owner can give you another role'
+    """
+    if person.role is not None and person.role >= role:
+        return ""
+    *some, last = (f"{one}s" for one in Role if one >= role)
+    allowed = f"{', '.join(some)} and {last}" if some else last
+    now = {None: "has no role", Role.ANNOTATOR: "is an annotator"}.get(person.role, f"is a {person.role}")
+    return f"{what} is for {allowed}, and {person.name or 'somebody'} {now} here: an owner can give you another role"

@@ -1,0 +1,69 @@
+"""Folders of images packed into one file, by a job, for a browser to fetch; they lie in the workspace for a week."""
+
+import re
+import shutil
+import time
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk import files
+from avhcurate.disk.jobs import Progress
+from avhcurate.errors import CurateError
+
+#: Seconds for which a pack is kept at least.
+_KEPT_S = 7 * 86_400
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}\.zip")
+
+
+def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
+    """Where a new pack of a dataset goes; packs of more than a week ago are removed."""
+    folder = workspace.exports / dataset
+    for old in folder.glob("*.zip*"):
+        if time.time() - old.stat().st_mtime > _KEPT_S:
+            old.unlink(missing_ok=True)
+    return folder / f"{dataset}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
+
+
+def packs(workspace: Workspace, dataset: str) -> list[Path]:
+    """The packs of a dataset, newest first."""
+    found = (path for path in (workspace.exports / dataset).glob("*.zip") if _NAME.fullmatch(path.name))
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def find_pack(workspace: Workspace, dataset: str, name: str) -> Path:
+    """The pack of that name, which the browser may choose among those there are."""
+    path = next((path for path in packs(workspace, dataset) if path.name == name), None)
+    if path is None or dataset not in workspace.names():
+        raise CurateError("there is no such export any more: make it again")
+    return path
+
+
+def write_packed(write: Callable[[Path], int], out: Path, *, force: bool, progress: Progress) -> int:
+    """Packs what `write` puts into a folder of the name of `out`, whole or not at all; returns what it returns."""
+    files.check_free(out, force=force)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    files.remove_leftovers(out.parent)
+    beside = files.temporary_name(out)
+    try:
+        with progress.interrupting("cancelled before anything was written"):
+            count = write(beside / out.stem)
+            with files.replacing(beside / out.name) as stream:
+                pack(beside / out.stem, stream, progress)
+        (beside / out.name).replace(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return count
+
+
+def pack(folder: Path, stream: BinaryIO, progress: Progress) -> None:
+    """Writes a folder with all its files as ZIP, links as what they lead to."""
+    found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    with zipfile.ZipFile(stream, "w") as archive:  # stored: images do not get smaller
+        for number, file in enumerate(found, 1):
+            archive.write(file, file.relative_to(folder.parent))
+            if number % 100 == 0 or number == len(found):
+                progress.tell(number, len(found), "files packed")

@@ -1,0 +1,109 @@
+"""Exports of many images in the browser: a job packs them into a file of the workspace, which a link then fetches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from avhcurate.curate import saved
+from avhcurate.data.background import Command
+from avhcurate.data.workspace import Workspace, find_workspace
+from avhcurate.disk.jobs import Jobs
+from avhcurate.errors import CurateError
+from avhcurate.export.packs import find_pack, pack_path, packs
+from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
+from avhcurate.ui.base_path import base_path
+from avhcurate.ui.frame import attempt
+from avhcurate.ui.image_routes import NEVER_KEPT, refusal
+from avhcurate.ui.job_forms import start
+from avhcurate.ui.job_panel import progress_text
+from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.user_errors import plain
+
+Ids = Sequence[int] | None
+#: The set through which the job gets a selection.
+_LAST = "last exported selection"
+#: Links that are shown at once.
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ExportCommand(Command):
+    """Options of `avhcurate export`."""
+
+    verb = "export"
+    dataset: str
+    format: str = ""
+    out: str = ""
+    model: str = ""
+    address: str = ""
+
+
+def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, only: Ids, *, key: str) -> None:
+    """The button that packs samples by a job, how far it is, and links to what was packed."""
+    st.caption(f"{count:,} images are packed by a job first; the file is kept for a week.")
+    st.button(
+        f"Pack {count:,} images",
+        icon=":material/folder_zip:",
+        type="primary",
+        key=f"{key}.pack",
+        on_click=attempt,
+        args=(_start, table, filters, format, only),
+        **for_curators("Packing many images"),
+    )
+    st.fragment(_show_packs, run_every=1.0)(table.dataset.name)
+
+
+def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> None:
+    workspace, name = find_workspace(), table.dataset.name
+    if only is not None:
+        saved.save_set(workspace, name, _LAST, only, who=who())
+        filters = Filters(excluded=None, sets=(_LAST,))
+    query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
+    command = ExportCommand(
+        name,
+        format,
+        str(pack_path(workspace, name, format)),
+        table.run.name if table.run else "",
+        f"?{urlencode(query)}",
+    )
+    start(workspace.root, command)
+
+
+def _show_packs(dataset: str) -> None:
+    workspace = find_workspace()
+    job = Jobs(workspace.root).newest()
+    if job is not None and job.verb == "export" and job.dataset == dataset and job.state != "done":
+        state = progress_text(job) if job.active else f"{job.state} {job.message.removeprefix('avhcurate: ')}"
+        st.caption(f":material/folder_zip: {plain(state)}")
+    for path in packs(workspace, dataset)[:_SHOWN]:
+        st.markdown(f"[:material/download: {plain(path.name)}]({pack_url(dataset, path.name)})")
+        st.caption(f"{path.stat().st_size / 1e6:,.1f} MB")
+
+
+def pack_url(dataset: str, name: str) -> str:
+    """Address of a packed export."""
+    return f"{base_path()}/exports/{quote(dataset, safe='')}/{quote(name, safe='')}"
+
+
+def packed(request: Request) -> Response:
+    """A packed export, as a download."""
+    if (no := refusal(request)) is not None:
+        return no
+    dataset, name = request.path_params["dataset"], request.path_params["name"]
+    workspace: Workspace = find_workspace()
+    try:
+        path = find_pack(workspace, dataset, name)
+    except CurateError as error:
+        return PlainTextResponse(str(error), 404, NEVER_KEPT)
+    return FileResponse(path, headers=NEVER_KEPT, media_type="application/zip", filename=path.name)
+
+
+def routes() -> list[Route]:
+    """The route, below `server.baseUrlPath` like Streamlit's own."""
+    return [Route(f"{base_path()}/exports/{{dataset}}/{{name}}", packed)]

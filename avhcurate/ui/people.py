@@ -1,0 +1,48 @@
+"""The signed-in user at the foot of the sidebar; for owners also who has which role, and the form that gives one."""
+
+from typing import Any
+
+import streamlit as st
+
+from avhcurate.curate import roles
+from avhcurate.data.people import Role, acting
+from avhcurate.data.workspace import Workspace, find_workspace
+from avhcurate.ui.frame import attempt
+from avhcurate.ui.signin import sign_in_configured, who
+from avhcurate.ui.user_errors import plain
+
+_NONE = "no role"
+
+
+def show_account() -> None:
+    """The signed-in user with their role and a sign-out button; nothing where sign-in is not configured."""
+    if not sign_in_configured():
+        return
+    role = acting().role
+    st.caption(f"Signed in as {plain(who())}, {role}")
+    with st.container(horizontal=True):
+        if role == Role.OWNER:
+            with st.popover("People", icon=":material/group:", type="tertiary", key="frame.people"):
+                _roles(find_workspace())
+        st.button("Sign out", type="tertiary", icon=":material/logout:", key="frame.sign_out", on_click=st.logout)
+
+
+def _roles(workspace: Workspace) -> None:
+    entries = roles.roles(workspace)
+    rows = [(str(one.subject), str(one.role), one.who, one.at) for one in entries]
+    names = ("Who", "Role", "Given by", "When")
+    columns: dict[str, Any] = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    st.dataframe(columns, hide_index=True, key="frame.roles", column_config={"When": st.column_config.DatetimeColumn()})
+    with st.form("frame.give", border=False):
+        about = "An e-mail address, `group:NAME` as your provider names it, or `everyone` who can sign in."
+        st.text_input("Who", key="frame.give_who", placeholder="ann@example.org", help=about)
+        st.selectbox("Role", [*map(str, Role), _NONE], key="frame.give_role")
+        st.form_submit_button("Give role", type="primary", on_click=attempt, args=(_give, workspace))
+
+
+def _give(workspace: Workspace) -> None:
+    subject, role = st.session_state["frame.give_who"], st.session_state["frame.give_role"]
+    if role == _NONE:
+        roles.revoke(workspace, subject)
+    else:
+        roles.grant(workspace, subject, role)

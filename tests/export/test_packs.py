@@ -1,0 +1,90 @@
+"""Exports of many images: packed by a job into one file of the workspace, which a link fetches."""
+
+import os
+import time
+import zipfile
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.testing.v1 import AppTest
+
+from avhcurate.data import background
+from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.errors import CurateError
+from avhcurate.export import export
+from avhcurate.export.packs import pack_path, packs
+from avhcurate.table.filters import Filters
+from avhcurate.ui import export_menu
+from avhcurate.ui import packs as ui_packs
+
+
+def _images(path):
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        return {name.rsplit("/", 2)[-2] for name in archive.namelist() if name.endswith(".png")}, archive.namelist()
+
+
+def _draw(root):
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+    from avhcurate.ui.export_menu import export_choice
+    from avhcurate.ui.frame import show_messages
+
+    show_messages()
+    table, filters = open_table(Workspace(root), "digits"), Filters(classes=(3,), where="id < 900")
+    export_choice(table, filters, table.count(filters), key="gallery")
+
+
+def test_the_button_starts_a_job_whose_file_holds_what_the_page_shows(own_demo_root, monkeypatch, cli):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    monkeypatch.setattr(export_menu, "LARGEST_ZIP", 80)
+    monkeypatch.setattr(background, "launch", _no_process)
+    app = AppTest.from_function(_draw, kwargs={"root": own_demo_root}, default_timeout=30).run()
+    app.selectbox(key="gallery.export_format").select("folder").run()
+    app.button(key="gallery.pack").click().run()
+    assert "it would start" in app.error[0].value
+    job = Jobs(own_demo_root).newest()
+    assert (job.verb, job.dataset) == ("export", "digits")
+    assert cli(*job.argv, "--workspace", own_demo_root).code == 0
+    (path,) = packs(Workspace(own_demo_root), "digits")
+    folders, names = _images(path)
+    assert folders == {"3"}
+    assert {f"{path.stem}/samples.csv", f"{path.stem}/manifest.json"} <= set(names)
+    assert app.button(key="gallery.pack").label == f"Pack {len(names) - 2:,} images"
+    assert any(path.name.replace("-", "") in link.value.replace("-", "") for link in app.run().markdown)
+
+
+def _no_process(*_, **__):
+    raise CurateError("it would start")
+
+
+def test_a_cancelled_pack_leaves_nothing(digits, tmp_path):
+    with pytest.raises(Cancelled):
+        export(digits, Filters(), "folder", tmp_path / "all.zip", progress=Progress(should_stop=lambda: True))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_link_serves_packs_by_name_and_nothing_else(own_demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    workspace, client = Workspace(own_demo_root), TestClient(Starlette(routes=ui_packs.routes()))
+    path = pack_path(workspace, "digits", "folder")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK packed")
+    answer = client.get(ui_packs.pack_url("digits", path.name))
+    assert (answer.status_code, answer.content) == (200, b"PK packed")
+    assert "attachment" in answer.headers["content-disposition"]
+    for other in ("none.zip", "..%2f..%2fannotations.db", "%2e%2e"):
+        assert client.get(f"/exports/digits/{other}").status_code == 404
+    assert client.get(f"/exports/..%2fexports%2fdigits/{path.name}").status_code == 404
+    auth = {"cookie_secret": "x" * 32, "redirect_uri": "http://a"}
+    with monkeypatch.context() as login:
+        login.setattr(secrets_singleton, "_secrets", {"auth": auth})
+        assert client.get(ui_packs.pack_url("digits", path.name)).status_code == 401
+    long_ago = time.time() - 8 * 86_400
+    os.utime(path, (long_ago, long_ago))
+    pack_path(workspace, "digits", "folder")
+    assert packs(workspace, "digits") == []

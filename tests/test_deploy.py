@@ -1,0 +1,37 @@
+"""The files that serve a team in containers name what is there; containers themselves are not tried here."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from avhcurate.cli.options import app
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_image_copies_and_starts_what_is_there():
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1] for line in lines if line.startswith("COPY")]
+    assert copied
+    assert all((ROOT / path).exists() for path in copied)
+    (extras,) = re.findall(r'"\.\[(.*?)\]"', "\n".join(lines))
+    known = (ROOT / "pyproject.toml").read_text()
+    assert all(re.search(rf"^{extra} = ", known, re.MULTILINE) for extra in extras.split(","))
+    assert "serve" in [command.name or command.callback.__name__ for command in app.registered_commands]
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".git", ".streamlit/secrets.toml", "workspace"} <= set(ignored)  # neither secrets nor data in the image
+    assert not {path for path in ignored if not path.startswith((".", "*"))} & {"avhcurate", "pages", "data", "app.py"}
+
+
+def test_the_services_are_built_from_here_and_reach_each_other():
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    assert (ROOT / services["app"]["build"] / "Dockerfile").is_file()
+    variables, database = services["app"]["environment"], services["database"]["environment"]
+    user, host, name = re.fullmatch(r"postgresql://(\w+):.*@(\w+)/(\w+)", variables["AVHCURATE_DATABASE_URL"]).groups()
+    assert (user, name) == (database["POSTGRES_USER"], database["POSTGRES_DB"])
+    assert host in services
+    assert "ports" not in services["app"]  # the proxy alone is reached from outside
+    assert f"--to {next(iter(services))}:8501" in services["proxy"]["command"]
+    written = "\n".join(path.read_text() for path in (ROOT / "avhcurate").rglob("*.py"))
+    assert all(variable in written for variable in variables)
