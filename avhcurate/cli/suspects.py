@@ -18,7 +18,9 @@ def suspects(
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the folds and of the heads.", min=0)] = 0,
     sources: Annotated[str | None, typer.Option(help="As angular,neighbours,cleanlab,votes [all available].")] = None,
-    limit: Annotated[int, typer.Option(help="Number of suspects to print.", min=0)] = 20,
+    limit: Annotated[
+        int | None, typer.Option(help="Number of suspects to print [as many as errors are expected].", min=0)
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -40,9 +42,10 @@ def suspects(
         )
     record, doubtful = folder.record, folder.suspects()
     rows = suspects_service.export_table(table, doubtful, record)
+    cut = limit if limit is not None else round(record.expected) if record.expected is not None else len(rows)
     options.write_csv(rows, csv, force=force)
     if as_json:
-        options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(limit)})
+        options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(cut)})
         return
     by = "by the run's own head"
     if record.folds:
@@ -51,9 +54,14 @@ def suspects(
     simulated = " (SIMULATED votes)" if record.votes_simulated else ""
     print("doubted by " + ", ".join(f"{key} {n}" for key, n in record.doubting.items()) + simulated)
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
+    if record.expected is not None:
+        interval = f"95 % interval {record.expected_low:.0f} to {record.expected_high:.0f}"
+        print(f"about {record.expected:.0f} labels are expected to be wrong ({interval})")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
-    if len(doubtful) and limit:
+    if len(doubtful) and cut:
         agree = doubtful["agreement"].astype(str) + " of " + doubtful["spoke"].astype(str)
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
-        print(rows[columns].assign(agree=agree).head(limit).to_string(index=False))
+        print(rows[columns].assign(agree=agree).head(cut).to_string(index=False))
+    if limit is None and len(rows) > cut:
+        print(f"{len(rows) - cut} more are doubted: --limit {len(rows)} prints all, --csv FILE writes them")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Columns of the table: scores of `scores.SCORES`, and those of the angular view.
 SCORES_KEPT = ("confidence", "avh", "avc", "angular_gap", "entropy")
-VIEW_KEPT = ("avc_given", "rival", "avc_rival", "margin", "avc_entropy")
+VIEW_KEPT = ("avc_given", "rival", "avc_rival", "margin")
 
 _BLOCK = 8192
 #: Part of the folder's name: raise it when the same settings give other numbers.
@@ -155,7 +155,9 @@ class _CrossValidation:
 
     def finish(self) -> None:
         """One table by id of all folds, and the record."""
-        whole = pa.concat_tables([self.folder.shard(fold) for fold in range(self.folds)]).sort_by("id")
+        shards = [self.folder.shard(fold) for fold in range(self.folds)]
+        # A column more is in the shards of an earlier version.
+        whole = pa.concat_tables(shards, promote_options="default").sort_by("id")
         accuracy = float((whole["predicted"].to_numpy() == self.classes[self.targets]).mean())
         seconds = sum(self.folder.shard_seconds(fold) for fold in range(self.folds))
         self.folder.finish([whole], {"finished": now(), "seconds": round(seconds, 3), "accuracy": accuracy})

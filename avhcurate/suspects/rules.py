@@ -1,7 +1,8 @@
-"""Which labels are likely wrong: evidence of several sources, their agreement, and wrong against ambiguous."""
+"""Which labels are likely wrong: evidence of several sources, how many errors are expected, wrong or ambiguous."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,16 +16,20 @@ from avhcurate.votes.hsf import from_ticks
 #: Sources of evidence.
 SOURCES = ("angular", "neighbours", "cleanlab", "votes")
 
-#: AVH is high from this quantile of the samples of the same label on.
-HARD = 0.8
 #: AVC on another class is high from this quantile of that class's own samples on.
-AT_HOME = 0.05
-#: AVC is flat where `flatness` reaches this.
-FLAT = 0.95
+AT_HOME = 0.1
+#: AVC is flat where the angle between the best two classes is below this share of its median over the samples.
+FLAT = 0.1
+#: A label of more probability than this is not ambiguous, however flat the AVC.
+UNSURE = 0.75
 
-#: Verdicts. "wrong": high AVH, and high AVC on another class. "ambiguous": high AVH and flat AVC, so the image is
-#: ambiguous or degraded, whatever its label. "open": a source doubts the label, but the angles do not decide.
+#: Verdicts. "wrong": another class has more AVC, and the sample is among the first, as many as errors are expected.
+#: "ambiguous": else, AVC is flat and the label not probable, so the image is ambiguous or degraded, whatever its label.
+#: "open": a source doubts the label, but it is neither.
 VERDICTS = ("wrong", "ambiguous", "open")
+
+#: Samples whose probabilities are compared at a time.
+_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class AngularView:
     """Angles of N samples to the class weights, summarised.
 
     avh, avc_given: of the given label. rival: the other class at the smallest angle; avc_rival its AVC. margin: angle
-    to the second nearest class minus angle to the nearest, rad. avc_entropy: entropy of AVC over the classes, nats.
+    to the second nearest class minus angle to the nearest, rad.
     """
 
     avh: np.ndarray
@@ -54,7 +59,6 @@ class AngularView:
     rival: np.ndarray
     avc_rival: np.ndarray
     margin: np.ndarray
-    avc_entropy: np.ndarray
 
 
 def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
@@ -74,14 +78,12 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
     others[rows, given] = np.inf
     rival = others.argmin(axis=1)
     nearest = np.partition(angles, 1, axis=1)
-    logs = np.log(np.where(share > 0, share, 1.0))
     return AngularView(
         avh=angles[rows, given] / angles.sum(axis=1),
         avc_given=share[rows, given],
         rival=rival,
         avc_rival=share[rows, rival],
         margin=nearest[:, 1] - nearest[:, 0],
-        avc_entropy=-(share * logs).sum(axis=1),
     )
 
 
@@ -89,16 +91,15 @@ def angular_view(theta: ArrayLike, labels: ArrayLike) -> AngularView:
 
 
 def angular(view: AngularView, labels: np.ndarray) -> Evidence:
-    """High AVH with high AVC on another class, both by quantiles of classes, since AVC is flat: score = h * a.
+    """How much more AVC another class has than the label: score = avc_rival - avc_given, in (-1, 1).
 
-    h: rank share of the sample's AVH among the samples of its label. a: share of the samples labelled with the rival
-    whose AVC on it is not larger than this sample's. Doubts the label where the rival's AVC beats the label's,
-    h >= HARD and a >= AT_HOME.
+    Doubts the label where that is positive and avc_share >= AT_HOME: the share of the samples labelled with the rival
+    whose AVC on it is not larger than this sample's. avh_share: rank share of AVH among the samples of the same label.
     """
-    h = _within(view.avh, labels)
-    a = _share_of_members(view.avc_rival, view.rival, view.avc_given, labels)
-    doubts = (view.avc_rival > view.avc_given) & (h >= HARD) & (a >= AT_HOME)
-    return Evidence(h * a, view.rival, doubts, {"avh_share": h, "avc_share": a})
+    share = _share_of_members(view.avc_rival, view.rival, view.avc_given, labels)
+    score = view.avc_rival - view.avc_given
+    details = {"avh_share": _within(view.avh, labels), "avc_share": share}
+    return Evidence(score, view.rival, (score > 0) & (share >= AT_HOME), details)
 
 
 def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evidence:
@@ -124,9 +125,10 @@ def neighbours(near: np.ndarray, labels: np.ndarray, given: np.ndarray) -> Evide
 
 
 def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
-    """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - self-confidence; doubts what it prunes.
+    """cleanlab's confident learning: probs (N, K), labels (N,) -> score 1 - normalized margin; doubts what it prunes.
 
-    The suggestion is the likeliest other class. Raises CurateError without the extra `cleanlab`.
+    The margin is the label's probability less that of the likeliest other class, which is the suggestion, brought to
+    [0, 1]. Raises CurateError without the extra `cleanlab`.
     """
     try:
         from cleanlab.filter import find_label_issues
@@ -141,7 +143,7 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
         # Only classes that occur: cleanlab's joint counts allow no class without samples.
         some = probs[:, present] / np.maximum(probs[:, present].sum(axis=1, keepdims=True), np.finfo(probs.dtype).tiny)
         doubts = find_label_issues(compact, some, filter_by="prune_by_noise_rate", n_jobs=1)
-        score = 1 - get_label_quality_scores(compact, some, method="self_confidence")
+        score = 1 - get_label_quality_scores(compact, some, method="normalized_margin")
     others = probs.copy()
     others[np.arange(len(labels)), labels] = -1
     return Evidence(score, others.argmax(axis=1), np.asarray(doubts, bool), {})
@@ -182,19 +184,60 @@ def tick_votes(selected: np.ndarray, shown: np.ndarray) -> Evidence:
 # --- all sources together ----------------------------------------------------------------------------------------
 
 
-def flatness(view: AngularView) -> np.ndarray:
-    """How flat AVC is among the samples, in (0, 1): rank share of a small margin, or its mean with that of the entropy.
+class Expected(NamedTuple):
+    """How many labels are expected to be wrong, with a 95 % interval of sampling."""
 
-    The larger of the two: AVC may be undecided between two classes while its entropy is low because of the others.
+    errors: float
+    low: float
+    high: float
+
+
+def expected_errors(probs: np.ndarray, labels: np.ndarray) -> Expected:
+    """The number of wrong labels by the confident joint (Northcutt et al. 2021): probs (N, K), labels (N,).
+
+    A sample is counted for the likeliest of the classes whose probability reaches the mean that the class has among the
+    samples labelled so; the share of a label's counted samples that fall on other classes is taken as that of all of
+    its samples. The interval (Wilson's, of as many samples as the shares are sure for) says how exact the shares are,
+    not how right: mistakes that the model makes with confidence are counted as errors of labels, and errors that it has
+    learnt are missed.
+
+    >>> expected_errors(np.array([[0.9, 0.1]] * 8 + [[0.1, 0.9]] * 8), np.array([0] * 7 + [1] * 9)).errors
+    1.0
     """
-    undecided = rank_shares(-view.margin)
-    return np.maximum(undecided, (undecided + rank_shares(view.avc_entropy)) / 2)
+    num_classes = probs.shape[1]
+    sizes = np.bincount(labels, minlength=num_classes)
+    given = probs[np.arange(len(labels)), labels]
+    usual = np.bincount(labels, given, num_classes) / np.maximum(sizes, 1)
+    usual[sizes == 0] = np.inf
+    counted, elsewhere = np.zeros(num_classes), np.zeros(num_classes)
+    for at in range(0, len(labels), _ROWS):
+        part, label = probs[at : at + _ROWS], labels[at : at + _ROWS]
+        # The mean of float32 numbers that are all equal may be larger than they are.
+        likeliest = np.where(part >= usual * (1 - 1e-6), part, -1.0)
+        found = likeliest.argmax(axis=1)
+        sure = likeliest.max(axis=1) >= 0
+        counted += np.bincount(label[sure], minlength=num_classes)
+        elsewhere += np.bincount(label[sure & (found != label)], minlength=num_classes)
+    share = elsewhere / np.maximum(counted, 1)
+    errors = float(sizes @ share)
+    variance = float(sizes**2 @ (share * (1 - share) / np.maximum(counted, 1)))
+    mean = errors / len(labels)
+    trials = mean * (1 - mean) / (variance / len(labels) ** 2) if variance > 0 else max(1.0, counted.sum())
+    low, high = wilson(mean * trials, trials)
+    return Expected(errors, float(low) * len(labels), float(high) * len(labels))
 
 
-def verdicts(view: AngularView, evidence: Evidence, doubted: np.ndarray) -> np.ndarray:
-    """One of VERDICTS for each sample, "" where the label is not in doubt; `evidence` is that of `angular`."""
-    hard, flat = evidence.details["avh_share"] >= HARD, flatness(view) >= FLAT
-    return np.select([hard & flat, evidence.doubts, doubted], ["ambiguous", "wrong", "open"], "")
+def verdicts(
+    view: AngularView, probability: np.ndarray, rank: np.ndarray, doubted: np.ndarray, *, expected: float
+) -> np.ndarray:
+    """One of VERDICTS for each sample, "" where the label is not in doubt.
+
+    `probability` (N,) of the given label, `rank` as from `combine`, `doubted` by any source, and how many errors are
+    `expected`.
+    """
+    flat = view.margin < FLAT * np.median(view.margin)
+    wrong = (view.avc_rival > view.avc_given) & (rank <= round(expected))
+    return np.select([wrong, flat & (probability < UNSURE), doubted], ["wrong", "ambiguous", "open"], "")
 
 
 def combine(evidence: Mapping[str, Evidence], num_classes: int) -> pd.DataFrame:

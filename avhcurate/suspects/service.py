@@ -18,7 +18,7 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.stats.neighbours import nearest_of
 from avhcurate.suspects import out_of_fold, rules, store
-from avhcurate.suspects.rules import SOURCES, AngularView, Evidence
+from avhcurate.suspects.rules import SOURCES, AngularView, Evidence, Expected
 from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, SuspectsFolder, SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -26,11 +26,11 @@ from avhcurate.table.filters import Filters
 #: Neighbours whose labels are compared, and those of either class that are shown beside a suspect.
 NEIGHBOURS = 12
 BESIDE = 6
-#: Probabilities that fit in memory for cleanlab: N times K.
+#: Probabilities that fit in memory, for cleanlab and for the number of errors: N times K.
 _MOST_PROBS = 400_000_000
 _ROWS = 1024
 #: Part of the folder's name: raise it when the same settings give other suspects.
-_VERSION = 1
+_VERSION = 2
 
 
 def find_suspects(
@@ -71,7 +71,7 @@ def find_suspects(
             folder.write_record(folder.record.model_copy(update={"asked": now()}))
             return folder
         oof = search.cross_validated(folds, seed) if honest else None
-        suspects, doubting = search.examine(chosen, oof)
+        suspects, doubting, expected = search.examine(chosen, oof)
         write_parquet(folder.table_path, suspects)
         heads, ended = oof.record if oof else None, now()
         record = SuspectsRecord(
@@ -90,6 +90,9 @@ def find_suspects(
             votes_kind=votes.kind if votes else None,
             samples=len(search.ids),
             listed=len(suspects),
+            expected=round(expected.errors, 1) if expected else None,
+            expected_low=round(expected.low, 1) if expected else None,
+            expected_high=round(expected.high, 1) if expected else None,
             doubting=doubting,
             verdicts={key: int((suspects["verdict"] == key).sum()) for key in rules.VERDICTS},
             versions=versions("torch", "numpy", "scipy"),
@@ -141,29 +144,36 @@ class _Search:
     def cross_validated(self, folds: int, seed: int) -> OutOfFoldFolder:
         return out_of_fold.cross_validate(self.dataset, self.run, folds=folds, seed=seed, progress=self.progress)
 
-    def examine(self, sources: Sequence[str], oof: OutOfFoldFolder | None) -> tuple[pd.DataFrame, dict[str, int]]:
-        """The suspects, columns as in `SuspectsFolder.suspects`, and how many samples each source doubts."""
+    def examine(
+        self, sources: Sequence[str], oof: OutOfFoldFolder | None
+    ) -> tuple[pd.DataFrame, dict[str, int], Expected | None]:
+        """The suspects, columns as in `SuspectsFolder.suspects`, how many each source doubts, and expected errors."""
         near = self.neighbours() if "neighbours" in sources else np.empty((0, NEIGHBOURS), np.int64)
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         view, columns = self._cross_validated_view(oof) if oof else self._own_view()
         angular = rules.angular(view, self.labels)
+        fits = len(self.ids) * self.num_classes <= _MOST_PROBS  # where it does not, cleanlab is not among the sources
+        probs = self._probs(oof) if fits else np.empty((0, self.num_classes), np.float32)
         evidence_of = {
             "angular": lambda: angular,
             "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
-            "cleanlab": lambda: rules.confident_learning(self._probs(oof), self.labels),
+            "cleanlab": lambda: rules.confident_learning(probs, self.labels),
             "votes": self._votes,
         }
         evidence = {source: evidence_of[source]() for source in sources}
         doubted = np.any([one.doubts for one in evidence.values()], axis=0)
-        samples = rules.combine(evidence, self.num_classes).assign(verdict=rules.verdicts(view, angular, doubted))
+        samples = rules.combine(evidence, self.num_classes)
+        expected = rules.expected_errors(probs, self.labels) if fits else None
+        count = expected.errors if expected else angular.doubts.sum()
+        verdicts = rules.verdicts(view, columns["confidence"], samples["rank"].to_numpy(), doubted, expected=count)
+        samples = samples.assign(verdict=verdicts)
         samples.insert(0, "id", self.ids)
         samples.insert(1, "label", self.labels)
-        details = view.__dict__ | angular.details | {"flatness": rules.flatness(view)}
-        samples = samples.assign(**columns, **details, **_source_columns(evidence))
+        samples = samples.assign(**columns, **view.__dict__, **angular.details, **_source_columns(evidence))
         listed = samples[samples["verdict"] != ""].sort_values("rank").reset_index(drop=True)
         listed = self._with_neighbours(listed)
         self.progress.report(len(self.ids), len(self.ids), "")
-        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}
+        return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, expected
 
     # neighbours
 

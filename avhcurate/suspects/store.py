@@ -55,7 +55,7 @@ class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
 
     A fold's scores are written after its head, so a fold with scores is complete. A row a sample, from the head that
     was not trained on it: id, fold, predicted, confidence, avh, avc (of the predicted class), angular_gap, entropy, and
-    the angular view (avc_given, rival, avc_rival, margin, avc_entropy), classes as labels of the dataset.
+    the angular view (avc_given, rival, avc_rival, margin), classes as labels of the dataset.
     """
 
     HOME, FILE, KIND = "out_of_fold", "out_of_fold.json", OutOfFoldRecord
@@ -68,7 +68,9 @@ class OutOfFoldFolder(ShardedFolder[OutOfFoldRecord]):
 class SuspectsRecord(WorkRecord):
     """The settings and counts of a list of suspects, `suspects.json`.
 
-    `samples` are those with a label that the run has scored; `listed` of them are in the table. `doubting`: how many
+    `samples` are those with a label that the run has scored; `listed` of them are in the table. `expected`: how many
+    labels are expected to be wrong, with a 95 % interval; None in earlier lists and where it is too much to compute.
+    `doubting`: how many
     each source doubts; `missing`: why a source of the defaults is not among `sources`. `folds`, `seed` and the heads'
     `accuracy` are None where the run's own head was used. `asked`: when this list was last asked for.
     """
@@ -88,6 +90,9 @@ class SuspectsRecord(WorkRecord):
     votes_kind: str | None
     samples: int
     listed: int
+    expected: float | None = None
+    expected_low: float | None = None
+    expected_high: float | None = None
     doubting: dict[str, int]
     verdicts: dict[str, int]
     asked: datetime
@@ -108,7 +113,7 @@ class SuspectsFolder(ResultFolder[SuspectsRecord]):
 
         id, label, suggested (-1 for none), verdict, rank, doubt, agreement, spoke; SOURCE_score, SOURCE_suggested,
         SOURCE_doubts of each source; predicted, confidence, avh, avh_share, avc_given, avc_rival, rival, avc_share,
-        margin (rad), avc_entropy (nats), flatness; neighbours_known (how many of them have a label); votes_n,
+        margin (rad); neighbours_known (how many of them have a label); votes_n,
         votes_share, votes_low, votes_high of the votes' suggestion; near_given and near_suggested, ids of the nearest
         samples of either label.
         """

@@ -12,7 +12,7 @@ from avhcurate.curate.annotations import undo
 from avhcurate.data.background import Command
 from avhcurate.export.text import csv_text
 from avhcurate.suspects import decisions, service
-from avhcurate.suspects.rules import AT_HOME, FLAT, HARD, SOURCES, VERDICTS
+from avhcurate.suspects.rules import AT_HOME, FLAT, SOURCES, UNSURE, VERDICTS
 from avhcurate.suspects.store import SuspectsFolder, SuspectsRecord, suspects_of
 from avhcurate.suspects.ui_review import NAMES, VERDICT_NAMES
 from avhcurate.table.dataset_table import DatasetTable
@@ -41,6 +41,9 @@ _VIEWS = {"one": "One by one", "list": "List"}
 VIEW = one_of("suspects.view", list(_VIEWS), "one")
 SOURCE = some_of("suspects.source", list(SOURCES), [])
 VERDICT = some_of("suspects.verdict", list(VERDICTS), [])
+#: How far down the list: as many as labels are expected to be wrong, or all.
+_CUTS = {"expected": "As many as expected", "all": "All"}
+CUT = one_of("suspects.cut", list(_CUTS), "expected")
 AGREE = number("suspects.agree", 1, low=0, high=len(SOURCES))
 #: Which list of the run is shown, in the address.
 _MADE = "suspects.made"
@@ -48,19 +51,22 @@ _MADE = "suspects.made"
 _ABOUT = f"""
 A label is in doubt where a source of evidence says so. The sources:
 
-- **Angles**: the sample's AVH is in the upper {100 * (1 - HARD):.0f} % of its label, another class has more AVC than
-  the label, and that AVC is not below the lowest {100 * AT_HOME:.0f} % of the samples labelled so. AVC is flat, so only
-  such class-wise quantiles can say what is high. Score: rank share of AVH within the label, times the share of the
-  other label's samples whose AVC on it is not larger.
+- **Angles**: another class has more AVC than the label, and not less than the lowest {100 * AT_HOME:.0f} % of the
+  samples labelled so. Score: AVC of the other class minus AVC of the label.
 - **Neighbours**: share of the {service.NEIGHBOURS} samples at the smallest angle that have another label.
-- **cleanlab** (confident learning): 1 minus the probability of the given label; doubts what it would prune.
+- **cleanlab** (confident learning): 1 minus the normalized margin, the label's probability less that of the likeliest
+  other class; doubts what it would prune.
 - **Votes**: share of human votes that are not for the label; doubts it where another label has more of them. Ticks
   name no other label; they doubt where fewer than half ticked it.
 
-Suspects are ordered by the mean rank of a sample within the sources that have evidence on it. The angles distinguish
-**wrong** from **ambiguous**: high AVH with flat AVC (the best two classes close together, alone or with a high entropy
-of AVC, in the upper {100 * (1 - FLAT):.0f} % of the samples) is an ambiguous or degraded image, whatever its label.
-**Open**: a source doubts the label, but the angles do not decide.
+Suspects are ordered by the mean rank of a sample within the sources that have evidence on it, and cut where as many are
+shown as labels are expected to be wrong: the confident joint of Northcutt et al. (2021) counts the samples that are
+another class with confidence. Its interval says how exact the count is, not how right: mistakes that the model makes
+with confidence are in it, so of a weak model it is far too high, and errors that the model has learnt are not.
+
+**Wrong**: before the cut, and another class has more AVC than the label. **Ambiguous**: else, the angle between the
+best two classes is below {100 * FLAT:.0f} % of its median, and the label's probability below {100 * UNSURE:.0f} %: an
+ambiguous or degraded image, whatever its label. **Open**: a source doubts the label, but it is neither.
 
 A model that was trained on these samples may have memorised their labels. **Out of fold** judges each by a linear head
 on the run's features that was trained without it; a run with a fitted head is out of fold already. Copies with equal
@@ -83,7 +89,7 @@ class Suspects(Command):
     verb = "suspects"
     dataset: str
     model: str = ""
-    limit: int = 20
+    limit: int | None = None
     sources: Sequence[str] = option(
         st.pills,
         options=list(SOURCES),
@@ -136,6 +142,8 @@ def _newest(_: Command) -> None:
 class SuspectsInView:
     """The suspects of the run, all, and those `in_view` by rank: of the frame's filters and the page's own.
 
+    `cut`: how many of all are as many as labels are expected to be wrong, None where no number is expected. `beyond`:
+    how many more the filters would leave without it; 0 where all are shown.
     `open`: those in view that nobody has decided; `about` changes with whatever chooses them but decisions.
     """
 
@@ -143,6 +151,8 @@ class SuspectsInView:
     every: pd.DataFrame
     in_view: pd.DataFrame
     open: pd.DataFrame
+    cut: int | None
+    beyond: int
     about: str
 
 
@@ -161,12 +171,15 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         keep &= every[f"{source}_doubts"] if source in record.sources else False
-    shown = every[keep]
+    cut = None if record.expected is None else round(record.expected)
+    shown, beyond = every[keep], 0
+    if cut is not None and CUT.of(page.view) == "expected":
+        shown, beyond = every[:cut][keep[:cut]], int(keep[cut:].sum())
     decided = decisions.decided(page.table, shown["id"].tolist())
     shown = shown.assign(decided=shown["id"].map(decided).astype(object))
-    choices = (page.filters.to_query(), sources, verdicts, agree)
+    choices = (page.filters.to_query(), sources, verdicts, agree, CUT.of(page.view))
     about = repr((page.table.dataset.name, page.version, folder.name, choices))
-    return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], about)
+    return SuspectsInView(record, every, shown, shown[shown["decided"] == ""], cut, beyond, about)
 
 
 _read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …", hash_funcs=_HASH_FUNCS)(
@@ -175,9 +188,11 @@ _read = st.cache_resource(max_entries=4, show_spinner="Reading the suspects …"
 
 
 def choose_suspects(page: Opened, suspects: SuspectsInView) -> None:
-    """Card or list, and filters by source, verdict and agreement."""
+    """Card or list, how far down, and filters by source, verdict and agreement."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         VIEW.show(st.segmented_control, "Show", page.view, _VIEWS)
+        if suspects.cut is not None:
+            CUT.show(st.segmented_control, "How many", page.view, _CUTS)
         verdicts = {key: VERDICT_NAMES[key] for key in VERDICTS}
         VERDICT.show(st.pills, "Verdict", page.view, verdicts, selection_mode="multi", on_change=VERDICT.restart)
         sources = {name: NAMES[name] for name in suspects.record.sources}
@@ -207,6 +222,8 @@ def title_of(folder: SuspectsFolder) -> str:
 def summary(page: Opened, suspects: SuspectsInView) -> None:
     """Counts by verdict, source and decision, with the explanation and the export beside them."""
     record, in_view = suspects.record, suspects.in_view
+    if heading := _expected_text(suspects):
+        st.markdown(heading)
     counts = in_view["verdict"].value_counts()
     verdicts = " · ".join(f"{VERDICT_NAMES[key].lower()} {counts.get(key, 0):,}" for key in VERDICTS)
     text = f"**{len(in_view):,}** suspects in view of {record.listed:,} among {record.samples:,} labels: {verdicts}."
@@ -246,6 +263,18 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     st.caption(plain(" ".join(lines)))
 
 
+def _expected_text(suspects: SuspectsInView) -> str:
+    """How many labels are expected to be wrong, and what lies beyond the cut."""
+    record = suspects.record
+    if record.expected is None or record.expected_low is None or record.expected_high is None:
+        return ""
+    interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
+    text = f"**About {record.expected:,.0f} of {record.samples:,} labels are expected to be wrong** ({interval})."
+    if suspects.beyond:
+        text += f" The list ends there; {suspects.beyond:,} more are doubted: choose All."
+    return text
+
+
 def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
         undecided = st.toggle("Only those to decide", key="suspects.export_open")
@@ -270,7 +299,8 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     rows = suspects.open
     if rows.empty:
         st.info("Nothing is left to decide here.", icon=":material/task_alt:")
-    look = partial(_look, rows.set_index("id"), page.table.classes)
+    before = frozenset(suspects.every["id"][: suspects.cut])
+    look = partial(_look, rows.set_index("id"), page.table.classes, before)
     ids = rows["id"].to_numpy(np.int64)
     view = list_view(page, ids, about=f"suspects {suspects.about}", look=look)
     first = [
@@ -289,17 +319,19 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     return view
 
 
-def _look(rows: pd.DataFrame, names: Sequence[str], tile: Tile) -> Tile:
+def _look(rows: pd.DataFrame, names: Sequence[str], before: frozenset[int], tile: Tile) -> Tile:
+    """A suspect's tile; `before` are those before the cut."""
     row = rows.loc[tile.id].to_dict()
     other = names[row["suggested"]] if row["suggested"] >= 0 else "?"
     agree = f"{row['agreement']} of {row['spoke']} agree"
+    beyond = () if tile.id in before else ("beyond the cut",)
     return replace(
         tile,
         title=f"{tile.title} → {other}",
         score=f"#{row['rank']}",
         sub=agree,
         note="",
-        badges=(VERDICT_NAMES[row["verdict"]].lower(), *tile.badges),
+        badges=(VERDICT_NAMES[row["verdict"]].lower(), *beyond, *tile.badges),
         alt=f"{tile.alt}, suggested {other}, {agree}",
     )
 

@@ -198,7 +198,7 @@ def card_facts(row: dict[Any, Any], names: Sequence[str]) -> str:
     parts = [
         f"AVH {row['avh']:.4f}, above {_share(row['avh_share'])} of “{given}”",
         f"AVC {row['avc_given']:.3f} on “{given}”, {row['avc_rival']:.3f} on “{rival}”",
-        f"best two classes {math.degrees(row['margin']):.1f}° apart, AVC flatter than {_share(row['flatness'])}",
+        f"best two classes {math.degrees(row['margin']):.1f}° apart",
     ]
     return " · ".join(parts)
 
@@ -224,7 +224,7 @@ def _evidence_text(source: str, row: dict[Any, Any], names: Sequence[str], recor
         return f"{round(row['neighbours_score'] * number)} of the {number} nearest have another label"
     if source == "cleanlab":
         folds = f", out of {record.folds} folds" if record.folds else ""
-        return f"gives “{names[row['label']]}” a probability of {1 - row['cleanlab_score']:.3f}{folds}"
+        return f"gives “{names[row['label']]}” a probability of {row['confidence']:.3f}{folds}"
     what = "did not tick it" if record.votes_kind == "tick" else f"for {_named(row, names)}"
     interval = f"95 % interval {100 * row['votes_low']:.0f}–{_share(row['votes_high'])}"
     return f"{_share(row['votes_share'])} of {int(row['votes_n'])} votes {what} ({interval})"

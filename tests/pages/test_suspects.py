@@ -26,8 +26,9 @@ def digits_of(root):
 
 @pytest.fixture(scope="module")
 def found(suspects_root):
-    """Every suspect with at least one source that names its suggestion, by rank: what the page shows at first."""
-    rows = suspects_of(digits_of(suspects_root).run)[-1].suspects()
+    """As many suspects as errors are expected, of those whose suggestion a source names: what the page shows first."""
+    folder = suspects_of(digits_of(suspects_root).run)[-1]
+    rows = folder.suspects().head(round(folder.record.expected))
     return rows[rows["agreement"] >= 1].reset_index(drop=True)
 
 
@@ -118,24 +119,55 @@ def test_an_answer_about_another_suggestion_or_one_decided_elsewhere_is_refused(
 
 def test_a_later_place_is_handed_out_when_the_browser_asks(open_page, suspects_root, found):
     app = open_page("suspects", suspects_root)
-    app.session_state["suspects.card"] = {"at": {"queue": card(app)["queue"], "place": 30, "turn": 1}}
+    app.session_state["suspects.card"] = {"at": {"queue": card(app)["queue"], "place": 10, "turn": 1}}
     app.run()
     places = [one["place"] for one in card(app)["suspects"]]
-    assert places == list(range(26, 42))
-    assert [one["id"] for one in card(app)["suspects"]] == found["id"][26:42].tolist()
+    assert places == list(range(6, 22))
+    assert [one["id"] for one in card(app)["suspects"]] == found["id"][6:22].tolist()
+
+
+def test_the_list_ends_at_the_expected_number_and_the_rest_is_one_choice_away(open_page, suspects_root, words, grids):
+    folder = suspects_of(digits_of(suspects_root).run)[-1]
+    rows, record = folder.suspects(), folder.record
+    cut, named = round(record.expected), rows["agreement"] >= 1
+    app = open_page("suspects", suspects_root, suspects__view="list")
+    assert f"About {cut} of 1,797 labels are expected to be wrong" in words(app)
+    assert f"{named[cut:].sum():,} more are doubted" in words(app)
+    assert len(grids(app)["Samples"]["tiles"]) == named[:cut].sum()
+    app.segmented_control(key="suspects.cut").set_value("all").run()
+    assert "more are doubted" not in words(app)
+    tiles = grids(app)["Samples"]["tiles"]
+    assert len(tiles) == min(60, named.sum()) > named[:cut].sum()
+    assert ["beyond the cut" in tile["badges"] for tile in tiles] == (rows.index >= cut)[named][: len(tiles)].tolist()
+
+
+def test_a_list_made_before_errors_were_expected_opens_whole(open_page, own_root, words):
+    folder = suspects_of(digits_of(own_root).run)[-1]
+    text = json.loads((folder.root / "suspects.json").read_text())
+    for key in ("expected", "expected_low", "expected_high"):
+        del text[key]
+    (folder.root / "suspects.json").write_text(json.dumps(text))
+    app = open_page("suspects", own_root)
+    assert card(app)["total"] == (folder.suspects()["agreement"] >= 1).sum()
+    assert "1,797 labels are expected to be wrong" not in words(app)
 
 
 def test_filters_source_verdict_and_agreement_narrow_the_queue(open_page, suspects_root):
     table = digits_of(suspects_root)
     rows = suspects_of(table.run)[-1].suspects()
-    app = open_page("suspects", suspects_root, **{"class": "3"})
+    app = open_page("suspects", suspects_root, suspects__cut="all", **{"class": "3"})
     assert card(app)["total"] == ((rows["label"] == 3) & (rows["agreement"] >= 1)).sum()
     app = open_page(
-        "suspects", suspects_root, suspects__source="angular,cleanlab", suspects__verdict="wrong", suspects__agree="3"
+        "suspects",
+        suspects_root,
+        suspects__source="angular,cleanlab",
+        suspects__verdict="wrong",
+        suspects__agree="3",
+        suspects__cut="all",
     )
     narrowed = rows[rows["angular_doubts"] & rows["cleanlab_doubts"] & (rows["verdict"] == "wrong")]
     assert card(app)["total"] == (narrowed["agreement"] >= 3).sum() > 0
-    app = open_page("suspects", suspects_root, suspects__verdict="ambiguous", suspects__agree="0")
+    app = open_page("suspects", suspects_root, suspects__verdict="ambiguous", suspects__agree="0", suspects__cut="all")
     assert card(app)["total"] == (rows["verdict"] == "ambiguous").sum()
 
 

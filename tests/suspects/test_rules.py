@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.errors import CurateError
@@ -38,22 +39,68 @@ def test_the_angular_view_repeats_avh_avc_and_gap(planted, view):
     np.testing.assert_allclose(view.avh, scores.avh(features, class_weights, labels))
     np.testing.assert_allclose(view.avc_given, avc[rows, labels])
     np.testing.assert_allclose(view.avc_rival, np.where(np.eye(K, dtype=bool)[labels], 0, avc).max(axis=1))
-    np.testing.assert_allclose(view.avc_entropy, [-sum(a * np.log(a)) for a in avc])
     # With the given label among the best two, the margin is the angular gap without its sign.
     best_two = np.sort(scores.angles(features, class_weights), axis=1)[:, :2]
     np.testing.assert_allclose(view.margin, best_two[:, 1] - best_two[:, 0])
 
 
+def judge(features, class_weights, labels):
+    """Evidence of the angles alone, the expected number of errors, and the verdicts."""
+    view = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+    probs = softmax(10 * features @ class_weights.T, axis=1)
+    found, expected = suspects_rules.angular(view, labels), suspects_rules.expected_errors(probs, labels)
+    rank = suspects_rules.combine({"angular": found}, probs.shape[1])["rank"].to_numpy()
+    probability = probs[np.arange(len(labels)), labels]
+    return found, expected, suspects_rules.verdicts(view, probability, rank, found.doubts, expected=expected.errors)
+
+
 def test_planted_errors_are_wrong_and_mixed_images_ambiguous(planted, view):
-    labels = planted[2]
-    found = suspects_rules.angular(view, labels)
+    found, expected, verdict = judge(*planted)
+    np.testing.assert_array_equal(found.score, view.avc_rival - view.avc_given)
     assert found.doubts[:6].all()
     assert (found.suggested[:6] == 0).all()
     assert set(np.argsort(-found.score)[:6]) == set(range(6))
-    verdict = suspects_rules.verdicts(view, found, found.doubts)
+    assert expected.low < 6 < expected.high
     assert set(verdict[:6]) == {"wrong"}
     assert set(verdict[-5:]) == {"ambiguous"}
     assert (verdict[6:-5] == "wrong").sum() == 0
+
+
+def test_a_network_that_is_right_by_a_radian_everywhere_has_no_error_and_nothing_ambiguous():
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(K), 500)
+    class_weights = np.eye(K, 32)
+    features = class_weights[labels] + rng.normal(scale=0.03, size=(2000, 32))
+    view = suspects_rules.angular_view(scores.angles(features, class_weights), labels)
+    assert view.margin.min() > 1
+    found, expected, verdict = judge(features, class_weights, labels)
+    assert (expected.errors, expected.low) == (0, 0)
+    assert expected.high < 2000 * 0.005
+    assert not found.doubts.any()
+    assert set(verdict) == {""}
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_the_expected_number_of_errors_is_that_of_uniform_noise_and_the_wrong_are_found(share):
+    covered, caught, planted_errors, rng = 0, 0, 0, np.random.default_rng(1)
+    truth = np.repeat(np.arange(10), 100)
+    class_weights = np.eye(10, 40)
+    for _ in range(20):
+        features = class_weights[truth] + rng.normal(scale=0.14, size=(1000, 40))
+        wrong = rng.random(1000) < share
+        labels = np.where(wrong, (truth + rng.integers(1, 10, 1000)) % 10, truth)
+        _, expected, verdict = judge(features, class_weights, labels)
+        assert expected.errors == pytest.approx(wrong.sum(), rel=0.2, abs=8)
+        caught, planted_errors = caught + ((verdict == "wrong") & wrong).sum(), planted_errors + wrong.sum()
+        covered += expected.low <= wrong.sum() <= expected.high
+    assert covered >= 17
+    assert caught > 0.9 * planted_errors
+
+
+def test_no_error_is_expected_among_equal_probabilities_and_a_class_without_samples_is_none():
+    probs = np.full((30, 3), 1 / 3, np.float32)
+    assert suspects_rules.expected_errors(probs, np.repeat([0, 1], 15)).errors <= 15
+    sure = np.tile(np.array([0.7, 0.2, 0.1], np.float32), (30, 1))
+    assert suspects_rules.expected_errors(sure, np.zeros(30, np.int64)).errors == 0
 
 
 def test_quantiles_make_the_scale_of_avc_irrelevant(planted):
@@ -87,8 +134,8 @@ def test_confident_learning_finds_what_was_planted():
     found = suspects_rules.confident_learning(probs, labels)
     assert np.flatnonzero(found.doubts).tolist() == [0, 1, 2, 3]
     assert found.suggested[:4].tolist() == [0, 0, 0, 0]
-    assert found.score[0] == pytest.approx(0.98, abs=0.001)
-    assert found.score[50] == pytest.approx(0.06 - 0.02, abs=0.003)  # the share of class 2 is spread over the others
+    # Of the three classes that occur, 0.94, 0.02 and 0.02 of 0.98: the margin is 0.92 / 0.98, of 1 on either side.
+    assert found.score[[0, 50]] == pytest.approx([(1 + 0.92 / 0.98) / 2, (1 - 0.92 / 0.98) / 2])
 
 
 def test_without_cleanlab_it_says_what_to_install(monkeypatch):

@@ -25,7 +25,6 @@ from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects import store as suspects_store
 from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities
-from avhcurate.suspects.rules import FLAT
 from avhcurate.suspects.service import find_suspects
 from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
@@ -126,6 +125,9 @@ def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root
     assert len(wrong & set(found.sort_values("rank")["id"].head(n))) >= max(hits.values()) - 1 >= 0.9 * n
     chance = np.random.default_rng(0).choice(len(truth), n, replace=False)
     assert len(wrong & set(chance.tolist())) <= 3
+    expected = folder.record
+    assert expected.expected == pytest.approx(n, abs=3)
+    assert expected.expected_low < n < expected.expected_high < 2 * n
     of_wrong = found[found["id"].isin(wrong)]
     assert (of_wrong["suggested"] == truth[of_wrong["id"]]).mean() >= 0.9
     assert (of_wrong["verdict"] == "wrong").mean() >= 0.8
@@ -253,7 +255,7 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest
     found = find_suspects(open_table(workspace, "dots"), honest=honest, folds=3).suspects().set_index("id")
     assert (found.loc[0, "verdict"], found.loc[0, "suggested"], found.loc[0, "rank"]) == ("wrong", 0, 1)
     assert found.loc[59, "verdict"] == "ambiguous"
-    assert found.loc[0, "flatness"] < FLAT <= found.loc[59, "flatness"]
+    assert found.loc[59, "margin"] < found.loc[0, "margin"] / 5
 
 
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
@@ -342,7 +344,8 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert written["id"].tolist() == found["id"].tolist()
     assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
     assert f"{written['path'][0]}" in said
-    assert len(said.splitlines()) == 3 + 1 + 3
+    assert "about 30 labels are expected to be wrong (95 % interval " in said
+    assert len(said.splitlines()) == 4 + 1 + 3
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
     with pytest.raises(SystemExit, match="2"):
