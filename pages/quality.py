@@ -23,7 +23,8 @@ if not page.count:
 
 record = quality_service.ready(page.table).record
 duplicates = quality_ui.find_duplicates(page.table, page.filters)
-quality_ui.counts(record, duplicates, len(quality_service.odd_files(page.table, page.filters)))
+odd = quality_ui.find_odd_files(page)
+quality_ui.counts(record, duplicates, odd)
 view = quality_ui.choose_view(page)
 if view == "images":
     listed = quality_ui.measures(page)
@@ -31,5 +32,5 @@ elif view == "duplicates":
     quality_ui.similarity(page, record, busy=busy)
     listed = quality_ui.groups_grid(page, duplicates)
 else:
-    listed = quality_ui.odd_files(page)
+    listed = quality_ui.show_odd_files(page, odd)
 show_details(page, listed)

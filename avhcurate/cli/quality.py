@@ -17,6 +17,15 @@ def quality(
         float | None, typer.Option(help="Least cosine of embeddings of near duplicates [derived from the run].")
     ] = None,
     bits: Annotated[int, typer.Option(help="Bits of 64 in which hashes of near duplicates differ.", min=0, max=16)] = 4,
+    upright: Annotated[
+        bool, typer.Option("--upright", help="Pass over mirrored and turned copies: for letters, digits or arrows.")
+    ] = False,
+    tiny: Annotated[
+        float | None, typer.Option(help="Images are tiny below this shorter side [a quarter of the median].", min=0)
+    ] = None,
+    black: Annotated[float, typer.Option(help="Images are black below this brightness.", min=0, max=1)] = 0.03,
+    blank: Annotated[float, typer.Option(help="Images are blank below this contrast.", min=0, max=1)] = 0.02,
+    blurred: Annotated[float, typer.Option(help="Images are blurred below this sharpness.", min=0)] = 1.5,
     csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -24,6 +33,8 @@ def quality(
 ) -> None:
     """Measure light, sharpness and size of every image, and group near duplicates; the same call again resumes."""
     from avhcurate.quality import service as quality_service
+    from avhcurate.quality.flaws import FLAWS, Thresholds
+    from avhcurate.quality.odd_files import KINDS, odd_files
     from avhcurate.table.dataset_table import open_table
 
     space = options.open_workspace(workspace)
@@ -36,11 +47,13 @@ def quality(
             hashes=hashes,
             near=near,
             bits=bits,
+            upright=upright,
             progress=progress,
         )
     record = folder.record
     table = open_table(space, name, record.run)
-    duplicates, odd = quality_service.find_duplicates(table), quality_service.odd_files(table)
+    duplicates = quality_service.find_duplicates(table)
+    odd = odd_files(table, thresholds=Thresholds(tiny=tiny, black=black, blank=blank, blurred=blurred))
     summary = quality_service.summarise(table)
     if csv:  # a row for each sample
         options.write_csv(quality_service.measures_table(table), csv, force=force)
@@ -50,7 +63,9 @@ def quality(
                 "record": record.model_dump(mode="json"),
                 "measures": summary,
                 "groups": duplicates.groups,
-                "odd_files": odd,
+                "odd_files": odd.files,
+                "odd_kinds": odd.counts,
+                "thresholds": odd.limits,
             }
         )
         return
@@ -60,6 +75,9 @@ def quality(
     by = f", embeddings of {record.run} from cosine {record.similarity:.4f}" if record.similarity is not None else ""
     print(f"\n{len(groups)} groups of near duplicates ({len(duplicates.extra)} copies){by}")
     print(f"{int(groups['leak'].sum())} across splits, {int(groups['conflict'].sum())} with different labels")
-    if len(odd):
-        print(f"\n{len(odd)} odd files")
-        print(odd[["id", "path", "odd"]].head(10).to_string(index=False))
+    print(f"\n{len(odd.files)} odd files")
+    for kind, n in odd.counts.items():
+        rule = f" ({FLAWS[kind].rule(odd.limits[kind])})" if kind in FLAWS else ""
+        print(f"{n} {KINDS[kind].lower()}{rule}")
+    if len(odd.files):
+        print(odd.files[["id", "path", "odd"]].head(10).to_string(index=False))

@@ -22,10 +22,12 @@ class QualityRecord(Provenance):
 
     `finished` and what follows are set when every image is measured; `grouped` and what follows when near duplicates
     were searched: in the embeddings of `run` (None: without) from cosine `similarity` on, and up to `bits` of a hash.
+    `turned`: hashes of each image mirrored and turned are there too; `upright`: the search passed them over.
     """
 
     samples: int
     hashes: bool
+    turned: bool = False
     rate: float | None = None
     skipped: int = 0
     grouped: datetime | None = None
@@ -33,6 +35,7 @@ class QualityRecord(Provenance):
     near: float | None = None
     similarity: float | None = None
     bits: int | None = None
+    upright: bool = True
     groups: int = 0
 
 
@@ -54,11 +57,11 @@ class QualityFolder(ShardedFolder[QualityRecord]):
             return False
 
     def measures(self) -> pd.DataFrame:
-        """The finished table: `id`, measures, `phash`, `sha256`, `oddity`, `problem`; by id."""
+        """The finished table: `id`, measures, `phash`, those of its attitudes, `sha256`, `oddity`, `problem`; by id."""
         return pq.read_table(self.scores_path).to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
 
     def pairs(self) -> pd.DataFrame:
-        """Pairs of near duplicates, `first, second, how` with how one of bytes, hash, embedding."""
+        """Pairs of near duplicates, `first, second, how` with how one of bytes, hash, turned, embedding."""
         return pq.read_table(self.root / "pairs.parquet").to_pandas()
 
     def write_groups(self, columns: pa.Table, pairs: pa.Table) -> None:

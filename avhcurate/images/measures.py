@@ -1,4 +1,4 @@
-"""Measures of an image without a network: the one table of measures, and a perceptual hash."""
+"""Measures of an image without a network: the one table of measures, and perceptual hashes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -175,6 +175,10 @@ OF_PIXELS = tuple(dict.fromkeys([*PROXIES, *(key for key, measure in MEASURES.it
 #: Scores and measures by key: whatever can be a row of the correlation table.
 RANKED: dict[str, Score] = {**SCORES, **MEASURES}
 
+#: Ways in which a copy may be laid down otherwise, beside upside up: mirrored left to right or top to bottom, turned by
+#: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.
+TURNS = ("mirrored", "flipped", "turned_180", "transposed", "turned_90", "transversed")
+
 #: An image of less contrast is one even area, whose hash says nothing.
 UNIFORM = 0.02
 #: Below this mean distance between channels an image counts as grey.
@@ -210,7 +214,29 @@ def perceptual_hash(grey: np.ndarray) -> int:
     `grey`: luma of the whole image made 32 x 32, any unit. The bits say which of the 64 lowest frequencies of its
     cosine transform lie above their median, row by row, the first the highest (Zauner 2010, pHash).
     """
+    return _bits(_low_frequencies(grey))
+
+
+def turned_hashes(grey: np.ndarray) -> dict[str, int]:
+    """The hash of the same image in each of the attitudes `TURNS`, by their key.
+
+    All come from one transform: mirroring changes the sign of every second frequency, transposing swaps the two axes.
+    With the image itself they are the eight ways to lay it down, but for the turn that undoes `turned_90`: of two
+    images each is the other turned, one way or the other.
+    """
+    waves = _low_frequencies(grey)
+    every_second = (-1.0) ** np.arange(_HASH_BLOCK)
+    across, down = every_second[None, :], every_second[:, None]
+    flat, upright = waves, waves.T
+    laid = (flat * across, flat * down, flat * across * down, upright, upright * down, upright * across * down)
+    return dict(zip(TURNS, map(_bits, laid), strict=True))
+
+
+def _low_frequencies(grey: np.ndarray) -> np.ndarray:
     if grey.shape != (HASH_SIDE, HASH_SIDE):
         raise ValueError(f"a hash takes {HASH_SIDE} x {HASH_SIDE} values, not {grey.shape}")
-    waves = dct(dct(np.asarray(grey, np.float64), axis=0), axis=1)[:_HASH_BLOCK, :_HASH_BLOCK]
+    return np.asarray(dct(dct(np.asarray(grey, np.float64), axis=0), axis=1))[:_HASH_BLOCK, :_HASH_BLOCK]
+
+
+def _bits(waves: np.ndarray) -> int:
     return int.from_bytes(np.packbits(waves > np.median(waves)).tobytes())

@@ -1,7 +1,8 @@
 """Near duplicates: pairs by equal bytes, perceptual hash and embedding, joined into groups, and which to keep.
 
 Hashes: the 64 bits are cut into one band more than bits may differ, so that every pair of near hashes shares a whole
-band; only images that share one are compared, which is exact and far from quadratic.
+band; only images that share one are compared, which is exact and far from quadratic. Mirrored and turned copies are
+found by hashes of each image in six attitudes more, which cost a search each, with half the bits and so fewer bands.
 
 Embeddings: the nearest neighbours of every row by cosine, exact, in blocks of a matrix product: N^2 D multiplications,
 1e11 for 10,000 images of 1,000 numbers, 1e15 for a million, which takes hours. So above `EXACT_ROWS` each row is
@@ -25,18 +26,21 @@ from avhcurate.stats.neighbours import unit
 #: Above this many rows, only rows of the same cells are compared.
 EXACT_ROWS = 100_000
 #: Neighbours of each row: a pair is found when either row has the other among them.
-NEIGHBOURS = 5
+NEIGHBOURS = 10
 #: Hashes that differ in at most so many of their 64 bits are of near duplicates.
 BITS = 4
 #: Embeddings of near duplicates have at least this cosine, whatever the distribution.
-LEAST_SIMILARITY = 0.95
+LEAST_SIMILARITY = 0.9
+#: Pairs of images that are no copies and yet lie within the cut, as many as are expected in the whole dataset.
+FALSE_PAIRS = 0.5
 
 #: Rows of a block: a product of two holds 128 MiB.
 _ROWS, _COLUMNS = 4096, 8192
 #: Pairs of hashes compared at a time.
 _COMPARED = 1 << 22
-#: How far below the middle of the nearest angles, in robust deviations of their logarithm, those of copies lie.
-_DEVIATIONS = 4
+#: Quantile of the angles to the last neighbour that says how close together images lie that are no copies: low, so that
+#: tight classes count, and not the lowest, so that a few sets of very many copies do not.
+_TIGHT = 0.1
 #: Angle (rad) below which two embeddings are the same to float32.
 _SAME_ANGLE = 1e-3
 
@@ -72,12 +76,28 @@ def hash_pairs(hashes: np.ndarray, *, bits: int = BITS) -> np.ndarray:
     >>> hash_pairs(np.array([0b1111, 0b0111, 0, 0b1111], np.uint64), bits=1).tolist()
     [[0, 1], [0, 3]]
     """
-    if not 0 <= bits < 32:
-        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits, not {bits}")
     values, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     same = np.stack([first[inverse], np.arange(len(hashes))], axis=1)
-    near = [first[pairs] for pairs in _banded(values, bits)]
-    return _in_order(np.concatenate([same[same[:, 0] != same[:, 1]], *near]))
+    near = [first[pairs] for pairs in _banded(values, values, bits)]
+    return _in_order(np.concatenate([same, *near]))
+
+
+def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 2) -> np.ndarray:
+    """Rows (n, 2) of which one's hash, uint64 (N,), is near one of those of the other when `turned`, uint64 (N, M).
+
+    Of rows of one hash only the first is compared, for `hash_pairs` joins them. Half the bits of `hash_pairs` do: a
+    turn changes nothing, encoding it again little.
+
+    >>> turned_pairs(np.array([1, 7, 7, 12], np.uint64), np.array([[8], [9], [9], [7]], np.uint64), bits=0).tolist()
+    [[1, 3]]
+    """
+    values, first = np.unique(hashes, return_index=True)
+    pairs = [np.empty((0, 2), np.int64)]
+    for attitude in turned.T:
+        others, first_other = np.unique(attitude, return_index=True)
+        found = _banded(values, others, bits)
+        pairs += [np.stack([first[near[:, 0]], first_other[near[:, 1]]], axis=1) for near in found]
+    return _in_order(np.concatenate(pairs))
 
 
 def nearest_rows(
@@ -105,21 +125,28 @@ def nearest_rows(
     return Nearest(ids, np.clip(cosines, -1, 1))
 
 
-def similarity_cut(nearest: np.ndarray) -> float:
-    """The cosine from which on neighbours count as copies, from every row's largest cosine (N,).
+def similarity_cut(cosines: np.ndarray) -> float:
+    """The cosine from which on neighbours count as copies, from each row's k largest, (N, k) best first.
 
-    A well-trained network maps all images of a class to nearby embeddings, so no fixed cosine works: copies are those
-    whose nearest angle is `_DEVIATIONS` robust deviations (median and median deviation, of the logarithm) below the
-    median. Never below `LEAST_SIMILARITY`.
+    A well-trained network maps all images of a class to nearby embeddings, so no fixed cosine works; and the nearest
+    neighbour may be a copy, of half the dataset or of all, so it says nothing of images that are none. The middle and
+    the last of the k neighbours do: the number of neighbours within an angle grows as its power d, the dimension of
+    the data there (Levina & Bickel 2004), which gives the angle within which `FALSE_PAIRS` pairs of images are expected
+    that are no copies. It holds while images have fewer than k / 2 copies. Never below `LEAST_SIMILARITY`.
     """
-    finite = nearest[np.isfinite(nearest)]
-    if not len(finite):
+    known = np.isfinite(cosines).sum(axis=1)
+    k = int(known.max(initial=0))
+    if k < 2:
         return LEAST_SIMILARITY
-    logs = np.log(np.maximum(np.arccos(np.clip(finite, -1, 1).astype(np.float64)), _SAME_ANGLE))
-    middle = np.median(logs)
-    deviation = 1.4826 * np.median(np.abs(logs - middle))
-    angle = max(np.exp(middle - _DEVIATIONS * deviation), _SAME_ANGLE)
-    return float(max(LEAST_SIMILARITY, np.cos(angle)))
+    angles = np.arccos(np.clip(cosines[known == k, :k].astype(np.float64), -1, 1))
+    middle, last = angles[:, k // 2 - 1], angles[:, -1]
+    apart = middle > _SAME_ANGLE
+    if not apart.any():  # every image has more copies than neighbours are looked at
+        return float(np.cos(_SAME_ANGLE))
+    # Of neighbours spread evenly in d dimensions, ln(last / middle) is on average the sum of these, over d.
+    per_dimension = np.log(last[apart] / middle[apart]).mean() / np.sum(1 / np.arange(k // 2, k))
+    angle = np.quantile(last[apart], _TIGHT) * (2 * FALSE_PAIRS / (k * len(angles))) ** per_dimension
+    return float(max(LEAST_SIMILARITY, np.cos(max(angle, _SAME_ANGLE))))
 
 
 def groups(rows: int, pairs: np.ndarray) -> np.ndarray:
@@ -161,30 +188,29 @@ def held_out(splits: pd.Series) -> pd.Series:
 
 
 def _in_order(pairs: np.ndarray) -> np.ndarray:
-    """The pairs with the smaller row first, sorted, each once."""
-    return np.unique(np.sort(pairs.reshape(-1, 2), axis=1), axis=0).astype(np.int64)
+    """The pairs with the smaller row first, sorted, each once; none of a row with itself."""
+    ordered = np.unique(np.sort(pairs.reshape(-1, 2), axis=1), axis=0).astype(np.int64)
+    return ordered[ordered[:, 0] != ordered[:, 1]]
 
 
-def _banded(values: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Pairs of places of different values at most `bits` bits apart, found in the bands that they share."""
-    edges = np.linspace(0, 64, bits + 2).astype(int)
-    for low, high in pairwise(edges):
+def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[np.ndarray]:
+    """Places (n, 2) in two arrays of hashes that differ in at most `bits` bits, found in the bands that they share."""
+    if not 0 <= bits < 32:
+        raise CurateError(f"hashes of near duplicates differ in 0 to 31 bits, not {bits}")
+    for low, high in pairwise(np.linspace(0, 64, bits + 2).astype(int)):
         mask = np.uint64((1 << int(high - low)) - 1 << int(low))
-        band = values & mask
-        order = np.argsort(band, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            yield from _within(values, bucket, bits)
-
-
-def _within(values: np.ndarray, bucket: np.ndarray, bits: int) -> Iterator[np.ndarray]:
-    """Pairs of one bucket, compared some rows at a time."""
-    step = max(1, _COMPARED // max(1, len(bucket)))
-    for start in range(0, len(bucket) if len(bucket) > 1 else 0, step):
-        rows = bucket[start : start + step]
-        apart = np.bitwise_count(values[rows][:, None] ^ values[bucket])
-        one, other = np.nonzero(apart <= bits)
-        later = bucket[other] > rows[one]
-        yield np.stack([rows[one[later]], bucket[other[later]]], axis=1)
+        order = np.argsort(others & mask, kind="stable")
+        band = (others & mask)[order]
+        starts = np.searchsorted(band, values & mask)
+        sizes = np.searchsorted(band, values & mask, side="right") - starts
+        ends = np.cumsum(sizes)
+        cuts = np.searchsorted(ends, np.arange(_COMPARED, ends[-1] if len(ends) else 0, _COMPARED))
+        for rows in np.split(np.arange(len(values)), cuts):
+            one = np.repeat(rows, sizes[rows])
+            within = np.arange(len(one)) - np.repeat(np.cumsum(sizes[rows]) - sizes[rows], sizes[rows])
+            other = order[np.repeat(starts[rows], sizes[rows]) + within]
+            near = np.bitwise_count(values[one] ^ others[other]) <= bits
+            yield np.stack([one[near], other[near]], axis=1)
 
 
 def _directed(features: np.ndarray) -> np.ndarray:

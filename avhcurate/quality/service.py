@@ -30,7 +30,16 @@ from avhcurate.images.decoding import (
     read_header,
     square_luma,
 )
-from avhcurate.images.measures import HASH_SIDE, OF_PIXELS, SIDE, UNIFORM, measure_pixels, perceptual_hash
+from avhcurate.images.measures import (
+    HASH_SIDE,
+    OF_PIXELS,
+    SIDE,
+    TURNS,
+    UNIFORM,
+    measure_pixels,
+    perceptual_hash,
+    turned_hashes,
+)
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
 from avhcurate.table.dataset_table import DatasetTable
@@ -49,6 +58,7 @@ _SCHEMA = pa.schema(
         pa.field("aspect", pa.float64()),
         pa.field("file_bytes", pa.int64()),
         pa.field("phash", pa.uint64()),
+        *(pa.field(f"phash_{turn}", pa.uint64()) for turn in TURNS),
         pa.field("sha256", pa.string()),
         pa.field("oddity", pa.string()),
         pa.field("problem", pa.string()),
@@ -64,13 +74,15 @@ def measure_dataset(
     hashes: bool = True,
     near: float | None = None,
     bits: int = BITS,
+    upright: bool = False,
     progress: Progress = SILENT,
 ) -> QualityFolder:
     """Measures the images of dataset `name` and groups near duplicates; returns the complete folder.
 
-    Duplicates have equal bytes, hashes that differ in at most `bits` bits (unless `hashes` is False), or, where a model
-    has scored the dataset, embeddings of at least cosine `near`; None reads that off the run itself (see
-    `quality.duplicates.similarity_cut`). `model` names a run or a model (None: the newest complete run).
+    Duplicates have equal bytes, hashes that differ in at most `bits` bits (unless `hashes` is False), also mirrored or
+    turned with half as many (unless `upright`), or, where a model has scored the dataset, embeddings of at least cosine
+    `near`; None reads that off the run itself (see `quality.duplicates.similarity_cut`). `model` names a run or a model
+    (None: the newest complete run).
 
     The same call again resumes; measured images are not read again, so that another `near` or run only repeats the
     search. `progress` counts images measured, then images compared. Raises Cancelled when asked to stop, and
@@ -91,24 +103,29 @@ def measure_dataset(
         if not folder.complete:
             work.measure(hashes)
             work.finish()
-        work.group(run, hashes=hashes, near=near, bits=bits)
+        work.group(run, hashes=hashes, upright=upright, near=near, bits=bits)
     return folder
 
 
 def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
-    """Keeps earlier measures unless the dataset has changed, or hashes or a plugin's measure are missing."""
+    """Keeps earlier measures unless the dataset has changed, or hashes, turned ones too, or a plugin's are missing."""
     fingerprint, samples = dataset.record.fingerprint, dataset.record.samples
-    if folder.begun and (
-        folder.record.dataset_fingerprint != fingerprint
-        or (hashes and not folder.record.hashes)
-        or not folder.has_columns(OF_PIXELS)
-    ):
-        folder.clear()
+    if folder.begun:
+        record = folder.record
+        hashed = record.hashes and record.turned
+        changed = record.dataset_fingerprint != fingerprint
+        if changed or (hashes and not hashed) or not folder.has_columns(OF_PIXELS):
+            folder.clear()
     if not folder.begun:
         used, started = versions("numpy", "scipy", "pillow"), now()
         folder.write_record(
             QualityRecord(
-                dataset_fingerprint=fingerprint, samples=samples, hashes=hashes, versions=used, started=started
+                dataset_fingerprint=fingerprint,
+                samples=samples,
+                hashes=hashes,
+                turned=hashes,
+                versions=used,
+                started=started,
             )
         )
 
@@ -134,7 +151,9 @@ def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> 
     row |= measure_pixels(small) | {"width": width, "height": height, "aspect": width / height}
     row["oddity"] = _oddity(header, path)
     if hashed:
-        row["phash"] = perceptual_hash(square_luma(small, HASH_SIDE))
+        grey = square_luma(small, HASH_SIDE)
+        turned = {f"phash_{turn}": value for turn, value in turned_hashes(grey).items()}
+        row |= {"phash": perceptual_hash(grey), **turned}
     return row
 
 
@@ -192,9 +211,14 @@ class _Measuring:
         rate = round(self.samples / seconds, 2) if seconds else None
         self.folder.finish(tables, {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped})
 
-    def group(self, run: RunFolder | None, *, hashes: bool, near: float | None, bits: int) -> None:
+    def group(self, run: RunFolder | None, *, hashes: bool, upright: bool, near: float | None, bits: int) -> None:
         """Pairs of near duplicates, their groups, and the columns that the sample table takes over."""
-        settings = {"run": run.name if run else None, "near": near, "bits": bits if hashes else None}
+        settings = {
+            "run": run.name if run else None,
+            "near": near,
+            "bits": bits if hashes else None,
+            "upright": upright,
+        }
         record = self.folder.record
         same = settings == {key: getattr(record, key) for key in settings}
         if same and record.grouped and self.folder.columns_path.exists():
@@ -206,16 +230,20 @@ class _Measuring:
             clear = np.flatnonzero(measured["phash"].notna() & (measured["contrast"] >= UNIFORM) & _large(measured))
             hashed = measured["phash"].iloc[clear].to_numpy(np.uint64)
             pairs_by["hash"] = clear[duplicates.hash_pairs(hashed, bits=bits)]
+            if not upright:
+                turned = measured[[f"phash_{turn}" for turn in TURNS]].iloc[clear].to_numpy(np.uint64)
+                pairs_by["turned"] = clear[duplicates.turned_pairs(hashed, turned, bits=bits // 2)]
         similarity, nearest = near, np.full(self.samples, np.nan)
         if run:
             rows = duplicates.nearest_rows(run.features(), on_progress=self._compared)
             nearest = rows.cosines[:, 0]
-            similarity = duplicates.similarity_cut(nearest) if near is None else near
+            similarity = duplicates.similarity_cut(rows.cosines) if near is None else near
             pairs_by["embedding"] = rows.pairs(similarity)
         frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
         pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
         group = duplicates.groups(self.samples, pairs[["first", "second"]].to_numpy())
-        columns = measured.drop(columns=["phash", "sha256"]).assign(
+        hash_columns = ["phash", *(f"phash_{turn}" for turn in TURNS)]
+        columns = measured.drop(columns=[*hash_columns, "sha256"]).assign(
             nearest_similarity=nearest, duplicate_group=pd.Series(group, dtype="Int64").where(group > 0)
         )
         # If interrupted from here on, the columns may be of this search and the record of the last one.
@@ -243,7 +271,12 @@ class _Measuring:
 # --- results -----------------------------------------------------------------------------------------------------
 
 #: Ways of finding pairs, the surest first, and what they say of a pair.
-HOW = {"bytes": "same bytes", "hash": "same image by hash", "embedding": "similar by embedding"}
+HOW = {
+    "bytes": "same bytes",
+    "hash": "same image by hash",
+    "turned": "mirrored or turned, by hash",
+    "embedding": "similar by embedding",
+}
 
 
 @dataclass(frozen=True)
@@ -338,17 +371,6 @@ def summarise(table: DatasetTable, filters: Filters | None = None) -> pd.DataFra
     ends = values.quantile([0, 0.01, 0.5, 0.99, 1]).T.set_axis(["min", "q01", "median", "q99", "max"], axis=1)
     ends.insert(0, "n", values.count())
     return ends.rename_axis("measure").reset_index()
-
-
-def odd_files(table: DatasetTable, filters: Filters | None = None) -> pd.DataFrame:
-    """Files that cannot be read, or whose format is not that of their name: `id, path, odd`, unreadable ones first."""
-    ready(table)
-    filters = filters or Filters()
-    where = "(problem IS NOT NULL OR oddity IS NOT NULL)"
-    filters = filters.with_(where=f"({filters.where}\n) AND {where}" if filters.where else where)
-    odd = table.frame(filters, columns=["id", "path", "problem", "oddity"])
-    odd = odd.assign(odd=odd["problem"].fillna(odd["oddity"]), readable=odd["problem"].isna())
-    return odd.sort_values(["readable", "id"], ignore_index=True)[["id", "path", "odd"]]
 
 
 def measures_table(table: DatasetTable) -> pd.DataFrame:

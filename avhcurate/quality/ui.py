@@ -11,7 +11,10 @@ import streamlit as st
 from avhcurate.data.background import Command
 from avhcurate.data.quality import QualityRecord
 from avhcurate.images.measures import MEASURES
+from avhcurate.quality import odd_files as service_of_odd
 from avhcurate.quality import service
+from avhcurate.quality.flaws import FLAWS, Thresholds
+from avhcurate.quality.odd_files import KINDS, OddFiles
 from avhcurate.quality.plots import measure_histograms, similarity_histogram
 from avhcurate.quality.service import HOW, TAG, Duplicates
 from avhcurate.table.dataset_table import DatasetTable
@@ -25,7 +28,7 @@ from avhcurate.ui.grid_actions import gallery_link, go_to_gallery, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import JobForm
+from avhcurate.ui.job_forms import JobForm, option
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
@@ -41,8 +44,11 @@ SHOWN = one_of("quality.view", list(VIEWS), "images")
 MEASURE = one_of("quality.measure", list(MEASURES), "sharpness")
 ENDS = ("low", "high")
 END = one_of("quality.end", ENDS, "low")
-KINDS = {"leak": "Across splits", "conflict": "Different labels"}
-ONLY = some_of("quality.only", list(KINDS), [])
+CONFLICTS = {"leak": "Across splits", "conflict": "Different labels"}
+ONLY = some_of("quality.only", list(CONFLICTS), [])
+#: The kind of odd files that is shown, and the threshold of each flaw; 0 pixels for that of the dataset.
+KIND = one_of("quality.kind", list(KINDS), "file")
+LIMITS = {key: number(f"quality.{key}", float(getattr(Thresholds(), key) or 0), low=0, high=1e5) for key in FLAWS}
 #: Whether the distribution of similarities is shown, from which the cut is chosen.
 CUT = switch("quality.cut")
 PAGE = number("quality.page", 1, low=1, high=10**9)
@@ -55,9 +61,10 @@ _GROUPS, _MEMBERS = 20, 24
 
 _ABOUT = """
 One pass over the images measures **brightness, contrast, sharpness, information, colour and size** of each; the
-measures become columns to sort, filter, export and correlate with. **Near duplicates** are found by equal bytes, by
-perceptual hash, and by the embeddings of the open run, and joined into groups: copies in two splits are a leak, copies
-with two labels a label error.
+measures become columns to sort, filter, export and correlate with, and tell images that are **tiny, black, blank or
+blurred**. **Near duplicates** are found by equal bytes, by perceptual hash, mirrored and turned too, and by the
+embeddings of the open run, and joined into groups: copies in two splits are a leak, copies with two labels a label
+error.
 """
 _WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by bytes and by hash alone."
 
@@ -69,8 +76,8 @@ _WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by byte
 class Quality(Command):
     """Options of `avhcurate quality`.
 
-    >>> Quality("pets", "net-1", near=0.98).argv
-    ['quality', 'pets', '--model=net-1', '--near=0.98']
+    >>> Quality("pets", "net-1", near=0.98, upright=True).argv
+    ['quality', 'pets', '--model=net-1', '--near=0.98', '--upright']
     """
 
     verb = "quality"
@@ -78,6 +85,12 @@ class Quality(Command):
     model: str = ""
     near: float | None = count(
         None, "from the run", 190, 0.5, max_value=1.0, step=0.005, format="%.4f", label="Least cosine of copies"
+    )
+    upright: bool = option(
+        st.toggle,
+        default=False,
+        label="Upright only",
+        help="Passes over mirrored and turned copies: for letters, digits or arrows, which mean something else then.",
     )
 
 
@@ -99,7 +112,7 @@ def empty(page: Opened, *, busy: bool) -> None:
 # --- facts and views ---------------------------------------------------------------------------------------------
 
 
-def counts(record: QualityRecord, duplicates: Duplicates, odd: int) -> None:
+def counts(record: QualityRecord, duplicates: Duplicates, odd: OddFiles) -> None:
     """The headline numbers."""
     groups, copies = duplicates.groups, len(duplicates.extra)
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
@@ -108,7 +121,8 @@ def counts(record: QualityRecord, duplicates: Duplicates, odd: int) -> None:
         fact("Groups of near duplicates", f"{len(groups):,}", f"{copies:,} copies too many")
         fact("Across splits", f"{leaks:,}", "groups that leak")
         fact("Different labels", f"{conflicts:,}", "groups in conflict")
-        fact("Odd files", f"{odd:,}", "in view")
+        kinds = [f"{n:,} {KINDS[kind].lower()}" for kind, n in odd.counts.items() if n]
+        fact("Odd files", f"{len(odd.files):,}", ", ".join(kinds) or "in view")
 
 
 def choose_view(page: Opened) -> str:
@@ -177,7 +191,13 @@ def groups_grid(page: Opened, duplicates: Duplicates) -> GridView | None:
     groups = duplicates.groups
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         only = ONLY.show(
-            st.pills, "Only groups", page.view, KINDS, selection_mode="multi", on_change=ONLY.restart, args=(PAGE.name,)
+            st.pills,
+            "Only groups",
+            page.view,
+            CONFLICTS,
+            selection_mode="multi",
+            on_change=ONLY.restart,
+            args=(PAGE.name,),
         )
         for kind in only:
             groups = groups[groups[kind]]
@@ -256,7 +276,7 @@ def _caption(number: int, group: Mapping[Any, Any]) -> str:
     'Group 3 · 2 images · same image by hash · across splits'
     """
     parts = [f"Group {number}", f"{group['n']:,} images", HOW[group["how"]]]
-    parts += [name.lower() for kind, name in KINDS.items() if group[kind]]
+    parts += [name.lower() for kind, name in CONFLICTS.items() if group[kind]]
     return " · ".join(parts)
 
 
@@ -277,36 +297,80 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
             how = "as chosen" if record.near is not None else "derived from this distribution"
             hashes = "Hashes were not compared."
             if record.bits is not None:
-                hashes = f"Hashes may differ in {record.bits} of 64 bits; images below 32 pixels a side have none."
+                turned = "" if record.upright else f", {record.bits // 2} of an image mirrored or turned"
+                hashes = (
+                    f"Hashes may differ in {record.bits} of 64 bits{turned}; images below 32 pixels a side have none."
+                )
             run = title_of(page.table.dataset, record.run)
             st.caption(plain(f"Embeddings of {run}; the cut is {how}. {hashes}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             form = _form(page, busy=busy)
             form.ask("near", value=record.near)
+            form.ask("upright", value=record.turned and record.upright)
             form.submit("Search again", button=st.button, type="secondary", key="quality.start")
 
 
 # --- odd files ---------------------------------------------------------------------------------------------------
 
 
-def odd_files(page: Opened) -> GridView | None:
-    """Files that cannot be read or are of another format than their name."""
-    odd = service.odd_files(page.table, page.filters)
-    if odd.empty:
+def find_odd_files(page: Opened) -> OddFiles:
+    """The odd files in view, by the thresholds in the address."""
+    tiny, black, blank, blurred = (LIMITS[key].of(page.view) for key in FLAWS)
+    return _odd_files(page.table, page.filters, Thresholds(tiny or None, black, blank, blurred))
+
+
+_odd_files = st.cache_resource(max_entries=8, show_spinner="Looking for odd files …", hash_funcs=HASH_FUNCS)(
+    service_of_odd.odd_files
+)
+
+
+def show_odd_files(page: Opened, found: OddFiles) -> GridView | None:
+    """Files of one kind as a gallery, and where the kind's threshold lies."""
+    counts = found.counts
+    names = {key: f"{KINDS[key]} {n:,}" for key, n in counts.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = KIND.show(st.segmented_control, "Kind", page.view, names)
+        if kind in FLAWS:
+            _limit(page, kind)
+            _flaw_link(page, kind, found.limits[kind])
+    files = found.files[found.files["kind"] == kind]
+    if kind in FLAWS:
+        rule = FLAWS[kind].rule(found.limits[kind])
+        st.caption(f"{KINDS[kind]}: {rule}. {len(files):,} images in view; each counts once, as the first kind.")
+    elif files.empty:
         st.markdown(":material/check_circle: Every file in view can be read and has the format of its name.")
+    else:
+        what = files["odd"].value_counts().head(8).items()
+        st.caption(plain(f"{len(files):,} files: {', '.join(f'{text} {n:,}' for text, n in what)}."))
+    if files.empty:
         return None
-    counts = odd["odd"].value_counts()
     st.dataframe(
-        odd[["id", "path", "odd"]],
+        files[["id", "path", "odd"]],
         hide_index=True,
         key="quality.odd",
-        height=min(35 * (len(odd) + 1) + 3, 330),
+        height=min(35 * (len(files) + 1) + 3, 330),
         column_config={"id": "Position", "path": "File", "odd": "What is odd"},
     )
-    st.caption(plain(f"{len(odd):,} files: {', '.join(f'{text} {n:,}' for text, n in counts.head(8).items())}."))
-    tiles = tiles_of(page, odd["id"].head(_TAIL * 2).tolist(), score="id")
-    by_id = dict(zip(odd["id"], odd["odd"], strict=True))
-    return _grid(page, [replace(tile, sub=by_id[tile.id], differs=False) for tile in tiles], about="odd")
+    tiles = tiles_of(page, files["id"].head(_TAIL * 2).tolist(), score="id")
+    by_id = dict(zip(files["id"], files["odd"], strict=True))
+    return _grid(page, [replace(tile, sub=by_id[tile.id], differs=False) for tile in tiles], about=f"odd {kind}")
+
+
+def _limit(page: Opened, kind: str) -> None:
+    look: dict[str, Any] = {"min_value": 0.0, "max_value": 1.0, "step": 0.01, "width": 150}
+    if kind == "tiny":
+        look |= {"max_value": 1e5, "step": 1.0, "help": "In pixels; 0 for a quarter of the dataset's median."}
+    elif kind == "blurred":
+        look |= {"max_value": 6.0, "step": 0.1}
+    LIMITS[kind].show(st.number_input, f"{FLAWS[kind].what.capitalize()} below", page.view, **look)
+
+
+def _flaw_link(page: Opened, kind: str, limit: float) -> None:
+    """All images below the threshold in the gallery, those of an earlier kind among them."""
+    where = " OR ".join(f"{measure} < {limit:g}" for measure in FLAWS[kind].measures)
+    if page.filters.where:
+        where = f"({page.filters.where}\n) AND ({where})"
+    gallery_link("All of them in the gallery", page.view, filters=page.filters.with_(where=where))
 
 
 # --- callbacks ---------------------------------------------------------------------------------------------------

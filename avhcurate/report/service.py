@@ -17,7 +17,8 @@ from avhcurate.correlation.service import correlate
 from avhcurate.disagreement.service import SETS, disagree
 from avhcurate.disk.files import check_free, write_atomic
 from avhcurate.errors import CurateError
-from avhcurate.quality.service import find_duplicates, odd_files
+from avhcurate.quality.odd_files import KINDS, odd_files
+from avhcurate.quality.service import find_duplicates
 from avhcurate.scores import SCORES
 from avhcurate.scoring.accuracy import accuracy_of
 from avhcurate.suspects.service import export_table
@@ -184,7 +185,12 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     }
     how = f"out of {record.folds} folds" if record.folds else "by the run's own head"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
-    text = f"{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {', '.join(record.sources)}."
+    expected = ""
+    if record.expected is not None:
+        interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
+        expected = f"About {record.expected:,.0f} labels are expected to be wrong ({interval}). "
+    sources = ", ".join(record.sources)
+    text = f"{expected}{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {sources}."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)
     return ReportSection(title, command, text, galleries=[shown])
 
@@ -213,13 +219,13 @@ def describe_odd(table: DatasetTable, images: bool) -> ReportSection:
     """Files that are broken or unlike the others."""
     title, command = "Odd files", command_of(table, "quality")
     try:
-        odd = odd_files(table)
+        found = odd_files(table)
     except CurateError as error:
         return ReportSection(title, command, lacks=str(error))
-    rows = [[str(row["id"]), row["path"], row["odd"]] for row in records(odd.head(ROWS))]
-    return ReportSection(
-        title, command, f"{len(odd):,} files.", heads=["id", "path", "what"] if rows else (), rows=rows
-    )
+    rows = [[str(row["id"]), row["path"], row["odd"]] for row in records(found.files.head(ROWS))]
+    kinds = ", ".join(f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n)
+    text = f"{len(found.files):,} files{': ' if kinds else ''}{kinds}."
+    return ReportSection(title, command, text, heads=["id", "path", "what"] if rows else (), rows=rows)
 
 
 SECTIONS: tuple[Callable[[DatasetTable, bool], ReportSection], ...] = (

@@ -7,7 +7,15 @@ import pytest
 from PIL import Image, ImageFilter
 
 from avhcurate.images.decoding import square_luma
-from avhcurate.images.measures import HASH_SIDE, MEASURES, PROXIES, measure_pixels, perceptual_hash
+from avhcurate.images.measures import (
+    HASH_SIDE,
+    MEASURES,
+    PROXIES,
+    TURNS,
+    measure_pixels,
+    perceptual_hash,
+    turned_hashes,
+)
 
 
 def photo(seed=0, side=64):
@@ -73,6 +81,20 @@ def test_a_hash_survives_what_leaves_the_picture_and_tells_others_apart():
         assert max(bits(brighter, number), bits(larger, number), bits(blurred(rgb, 1), number)) <= 4
     apart = [(a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[:i]]
     assert min(apart) > 10
+
+
+def test_hashes_of_the_attitudes_are_those_of_the_image_laid_down_so():
+    grey = square_luma(photo(3), HASH_SIDE)
+    laid = {
+        "mirrored": np.fliplr(grey),
+        "flipped": np.flipud(grey),
+        "turned_180": np.rot90(grey, 2),
+        "transposed": grey.T,
+        "turned_90": np.rot90(grey),
+        "transversed": np.rot90(grey, 2).T,
+    }
+    assert turned_hashes(grey) == {turn: perceptual_hash(laid[turn]) for turn in TURNS}
+    assert turned_hashes(np.rot90(grey))["turned_180"] == perceptual_hash(np.rot90(grey, 3))
 
 
 def test_the_hash_is_imagehashs_to_the_bit():

@@ -42,7 +42,7 @@ def test_the_end_of_a_measure_is_a_grid_in_its_order(open_page, planted_root, gr
     rows = table(planted_root).page(sort="brightness", limit=24)
     shown = [tile["id"] for tile in grids(app)["Samples"]["tiles"]]
     assert shown == rows["id"].tolist()
-    assert [metric.value for metric in app.metric] == ["30", "3", "2", "1", "4"]
+    assert [metric.value for metric in app.metric] == ["30", "3", "2", "1", "25"]  # 21 are drawn smooth
     app.segmented_control(key="quality.end").set_value("high").run()
     assert asked(app, "quality.end") == "high"
     brightest = table(planted_root).page(sort="brightness", descending=True, limit=24)["id"].tolist()
@@ -77,11 +77,18 @@ def test_one_is_kept_of_all_groups_and_undo_brings_the_others_back(open_page, ow
     assert len(grids(app)["Samples"]["tiles"]) == 7
 
 
-def test_odd_files_are_listed_and_shown_with_what_is_odd(open_page, planted_root, grids):
+def test_odd_files_are_listed_and_shown_with_what_is_odd(open_page, planted_root, grids, words, asked):
     app = open_page("quality", planted_root, quality__view="odd")
     assert app.dataframe[0].value["path"].tolist() == ["cut.jpg", "page.jpg", "wrong.png", "moving.gif"]
     told = [tile["sub"] for tile in grids(app)["Samples"]["tiles"]]
     assert told[1:] == ["HTML, not an image", "JPEG named .png", "several frames"]
+    app.segmented_control(key="quality.kind").set_value("blurred").run()
+    assert {tile["sub"][:18] for tile in grids(app)["Samples"]["tiles"]} == {"blurred: sharpness"}
+    assert "Blurred: sharpness below 1.5. 21 images in view" in words(app)
+    app.number_input(key="quality.blurred").set_value(0.0).run()
+    assert asked(app, "quality.blurred") == "0"
+    assert "0 images in view" in words(app)
+    assert "Samples" not in grids(app)
 
 
 def test_measures_are_range_filters_and_sort_keys_elsewhere(open_page, planted_root, grids):

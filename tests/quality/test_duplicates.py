@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 
 from avhcurate.errors import CurateError
-from avhcurate.quality.duplicates import LEAST_SIMILARITY, groups, hash_pairs, keepers, nearest_rows, similarity_cut
+from avhcurate.quality.duplicates import (
+    LEAST_SIMILARITY,
+    groups,
+    hash_pairs,
+    keepers,
+    nearest_rows,
+    similarity_cut,
+    turned_pairs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +73,43 @@ def test_in_cells_the_copies_are_found_all_the_same(planted):
 
 def test_the_cut_lies_between_copies_and_the_tight_classes(planted):
     nearest = nearest_rows(planted)
-    cut = similarity_cut(nearest.cosines[:, 0])
+    cut = similarity_cut(nearest.cosines)
     assert nearest.pairs(cut).tolist() == [[row, 300 + row] for row in range(12)]
     usual = np.sort(nearest.cosines[12:300, 0])
     assert len(nearest.pairs(LEAST_SIMILARITY)) > 12  # a fixed cosine would have joined whole classes
     assert usual[-1] < cut
-    assert similarity_cut(np.full(5, np.nan)) == similarity_cut(np.full(50, 0.2)) == LEAST_SIMILARITY
+    assert similarity_cut(np.full((5, 3), np.nan)) == similarity_cut(np.empty((0, 3))) == LEAST_SIMILARITY
+    assert similarity_cut(np.full((50, 1), 0.2)) == LEAST_SIMILARITY
+    assert similarity_cut(np.ones((50, 10))) > 0.999999
+
+
+@pytest.mark.parametrize(("copied", "copies"), [(30, 1), (150, 1), (300, 1), (300, 3)])
+def test_the_cut_finds_the_copies_of_a_tenth_of_the_images_of_half_and_of_all(planted, copied, copies):
+    rng, rows = np.random.default_rng(2), planted[:300]
+    again = np.concatenate([rows[:copied] + 0.02 * rng.normal(size=(copied, 24)) for _ in range(copies)])
+    nearest = nearest_rows(np.concatenate([rows, again]).astype(np.float32))
+    found = nearest.pairs(similarity_cut(nearest.cosines))
+    original = np.concatenate([np.arange(300), np.tile(np.arange(copied), copies)])
+    true = original[found[:, 0]] == original[found[:, 1]]
+    assert true.sum() == copied * copies * (copies + 1) / 2
+    assert (~true).sum() <= 1  # half a pair is expected by chance
+
+
+def test_turned_hashes_within_reach_are_the_pairs_that_comparing_all_finds():
+    rng = np.random.default_rng(3)
+    hashes, turned = rng.integers(0, 2**63, 90, dtype=np.uint64), rng.integers(0, 2**63, (90, 3), dtype=np.uint64)
+    for row in range(0, 60, 2):
+        bits = rng.choice(64, int(rng.integers(0, 5)), replace=False)
+        turned[row, row % 3] = hashes[row + 1] ^ np.bitwise_or.reduce(np.uint64(1) << bits.astype(np.uint64))
+    turned[80, 0] = hashes[80]  # symmetric: no copy of itself
+    near = {
+        tuple(sorted((a, b)))
+        for a in range(90)
+        for b in range(90)
+        if a != b and min((int(hashes[a]) ^ int(other)).bit_count() for other in turned[b]) <= 2
+    }
+    assert {tuple(pair) for pair in turned_pairs(hashes, turned, bits=2).tolist()} == near
+    assert len(near) > 10
 
 
 def test_groups_are_the_sets_that_chains_of_pairs_join():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from scipy import stats
@@ -24,7 +25,8 @@ from avhcurate.export import export
 from avhcurate.export.columns import export_columns
 from avhcurate.images.measures import MEASURES, PROXIES, measure_pixels
 from avhcurate.quality import service as quality_service
-from avhcurate.quality.service import find_duplicates, keep_one, measure_dataset, odd_files
+from avhcurate.quality.odd_files import odd_files
+from avhcurate.quality.service import find_duplicates, keep_one, measure_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -122,7 +124,10 @@ def test_filters_choose_groups_by_any_member(table):
 
 
 def test_odd_files_say_what_is_odd_and_the_pass_goes_on(table):
-    odd = dict(odd_files(table)[["path", "odd"]].itertuples(index=False))
+    found = odd_files(table)
+    odd = dict(found.files[["path", "odd"]].itertuples(index=False))
+    assert found.counts == {"file": 4, "tiny": 0, "black": 0, "blank": 0, "blurred": 21}  # they are drawn smooth
+    odd = {path: said for path, said in odd.items() if not said.startswith("blurred")}
     assert odd.pop("cut.jpg").startswith("damaged")
     assert odd == {"page.jpg": "HTML, not an image", "wrong.png": "JPEG named .png", "moving.gif": "several frames"}
     record = table.dataset.quality.record
@@ -238,6 +243,29 @@ def test_measures_are_rows_against_hsf_too_and_low_counts_as_hard(measured_digit
     expected = stats.spearmanr(frame["contrast"], frame["hsf"]).statistic
     assert row["spearman"] == pytest.approx(expected)
     assert found.pairs["second_agreement"].iloc[0] == pytest.approx(expected)
+
+
+def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, tmp_path):
+    """A fifth of the photos of `benchmarks/near_duplicates.py`, by their hashes."""
+    encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
+    photos = [Image.open(io.BytesIO(one["bytes"])).convert("RGB") for one in encoded]
+    turns = [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180]
+    turns.append(Image.Transpose.ROTATE_270)
+    (tmp_path / "images").mkdir()
+    for number, photo in enumerate(photos):
+        photo.save(tmp_path / "images" / f"{number:02}-0.jpg", quality=90)
+        photo.transpose(turns[number % 4]).save(tmp_path / "images" / f"{number:02}-1.jpg", quality=75)
+    space = Workspace(tmp_path / "space")
+    import_dataset(space, "photos", tmp_path / "images")
+    measure_dataset(space, "photos")
+    table = open_table(space, "photos")
+    groups = find_duplicates(table)
+    assert set(groups.groups["how"]) == {"turned"}
+    assert {
+        tuple(sorted(path[:2] for path in names(table, ids))) for _, ids in groups.members.groupby("group")["id"]
+    } == {(f"{number:02}",) * 2 for number in range(60)}
+    measure_dataset(space, "photos", upright=True)
+    assert find_duplicates(open_table(space, "photos")).groups.empty
 
 
 def test_refusals_say_what_to_do(digits, planted_root):
