@@ -11,7 +11,7 @@ from avhcurate.annotate import annotators
 from avhcurate.curate import saved
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
-from avhcurate.disk.migration import VERSION_TABLE
+from avhcurate.disk.migration import DATABASE_VERSION, VERSION_TABLE
 from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion
 from avhcurate.map.store import MapFolder
 from avhcurate.self_training.store import SelfTrainingFolder
@@ -67,7 +67,7 @@ def test_what_is_written_to_it_says_its_version(old, cli):
     record = json.loads((old.datasets / "numbers" / "dataset.json").read_text())
     assert (record["schema_version"], record["name"]) == (SCHEMA_VERSION, "numbers")
     with sqlite3.connect(old.annotations_path) as database:
-        assert database.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall() == [("0001",)]
+        assert database.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall() == [(DATABASE_VERSION,)]
 
 
 def test_a_newer_record_is_refused_and_says_what_to_do(old, cli):

@@ -305,7 +305,7 @@ def test_the_command_line_correlates_against_a_measure(measured_digits, tmp_path
     assert ended.code == 0
     assert "against sharpness" in ended.out
     rows = pd.read_csv(out)
-    assert list(rows.columns) == [*correlation_service.correlation.COLUMNS, "against"]
+    assert list(rows.columns) == [*correlation_service.correlation.COLUMNS, "p_holm", "against"]
     frame = measured_digits.frame()
     assert rows["spearman"][0] == pytest.approx(stats.spearmanr(frame["avh"], frame["sharpness"]).statistic)
 
