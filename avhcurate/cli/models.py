@@ -9,7 +9,7 @@ from avhcurate.cli import options
 
 if TYPE_CHECKING:
     from avhcurate.compare.service import SideBySide
-    from avhcurate.training_dynamics.discoveries import Finding
+    from avhcurate.training_dynamics.findings import Finding
 
 
 @options.app.command()

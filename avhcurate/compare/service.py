@@ -21,8 +21,8 @@ from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import titles
-from avhcurate.training_dynamics import discoveries
-from avhcurate.training_dynamics.discoveries import Finding, Model
+from avhcurate.training_dynamics.discoveries_models import avh_follows_hsf, hsf_columns, norm_is_inconsistent
+from avhcurate.training_dynamics.findings import Finding, Model
 from avhcurate.votes import bins
 
 _COLUMNS = ("max_confidence", "loss", "el2n", "avh", "relative_avh", "norm")
@@ -97,8 +97,8 @@ def side_by_side(
         _pairs(samples, columns, keys),
         _between(columns, "avh", called),
         _between(columns, "norm", called),
-        summary[["run", "model"]].join(pd.DataFrame(discoveries.hsf_columns(model, samples.hsf) for model in models)),
-        [discoveries.avh_follows_hsf(models, samples.hsf), discoveries.norm_is_inconsistent(models, samples.hsf)],
+        summary[["run", "model"]].join(pd.DataFrame(hsf_columns(model, samples.hsf) for model in models)),
+        [avh_follows_hsf(models, samples.hsf), norm_is_inconsistent(models, samples.hsf)],
         calibrations,
         {name: rank_shares(c["hardness"]) for name, c in columns.items()},
         samples,

@@ -15,8 +15,16 @@ from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.table.titles import titles
-from avhcurate.training_dynamics import discoveries
-from avhcurate.training_dynamics.discoveries import FALLS, Finding, Model, TrainingCurves, hsf_columns
+from avhcurate.training_dynamics.discoveries_models import (
+    avh_follows_hsf,
+    hsf_columns,
+    lower_where_better,
+    norm_is_inconsistent,
+)
+from avhcurate.training_dynamics.discoveries_training import WARM_UP, norm_increases, settles_early
+from avhcurate.training_dynamics.findings import Finding, Model, TrainingCurves
+from avhcurate.training_dynamics.settling import FALLS
+from avhcurate.training_dynamics.settling import settled as settled_by
 from avhcurate.votes import bins
 
 #: What curves are drawn of, and the column of an evaluation that each comes from.
@@ -64,7 +72,7 @@ def settled(curves: pd.DataFrame) -> dict[str, float]:
     """From `curves`: the epoch by which mean AVH, accuracy and loss of all samples have made 95 % of their way."""
     whole = curves[curves["bin"] == ALL]
     epochs = whole["epoch"].to_numpy(float)
-    at = {key: discoveries.settled(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
+    at = {key: settled_by(epochs, whole[key].to_numpy(float), falls=down) for key, down in FALLS.items()}
     return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
 
 
@@ -104,11 +112,11 @@ def findings(table: DatasetTable, chosen: Sequence[TrainingFolder], *, filters: 
     curves = [_training_curves(table, training, names[training.name], filters) for training in chosen]
     models, hsf, index = _models(table, chosen, filters)
     return [
-        discoveries.settles_early(curves),
-        discoveries.lower_where_better(models, index, bins.bin_labels(table.edges)),
-        discoveries.norm_increases(curves),
-        discoveries.avh_follows_hsf(models, hsf),
-        discoveries.norm_is_inconsistent(models, hsf),
+        settles_early(curves),
+        lower_where_better(models, index, bins.bin_labels(table.edges)),
+        norm_increases(curves),
+        avh_follows_hsf(models, hsf),
+        norm_is_inconsistent(models, hsf),
     ]
 
 
@@ -176,7 +184,7 @@ def _training_curves(
         columns = samples.at(number)
         for key, curve in curves.items():
             curve.append(np.bincount(part, weights=columns[key].astype(np.float64)) / sizes)
-        if first is None and epoch >= discoveries.WARM_UP * planned:
+        if first is None and epoch >= WARM_UP * planned:
             first = columns["norm"]
         change = columns["norm"]
     moved = np.zeros(n) if first is None or change is None else change - first

@@ -15,8 +15,9 @@ from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.titles import titles
 from avhcurate.training_dynamics import service
-from avhcurate.training_dynamics.discoveries import Figure, Finding
-from avhcurate.training_dynamics.discovery_text import TITLES, figure_name, sentence
+from avhcurate.training_dynamics.discoveries_training import UNITS
+from avhcurate.training_dynamics.discovery_text import FALSE_VERDICTS, TITLES, figure_name, sentence
+from avhcurate.training_dynamics.findings import Figure, Finding
 from avhcurate.training_dynamics.leaks import leak_text
 from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
@@ -44,6 +45,13 @@ _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "does not hold": ("orange", "cancel"),
     "too little data": ("gray", "hourglass_empty"),
 }
+_ABOUT_VERDICTS = f"""
+A discovery **holds** or **does not hold** only where 95 % intervals or a test decide it; else there is **too little
+data**. One training is judged by itself, and the verdict is on it alone; of two it must hold in both; from {UNITS} on
+each counts once, with Student's interval over them. Models are compared on the same samples, and each counts once.
+
+In simulations where a verdict is wrong, so many reached it all the same:
+"""
 
 _curves_of = st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=HASH_FUNCS)(service.curves)
 _findings = st.cache_resource(max_entries=16, show_spinner="Testing the discoveries …", hash_funcs=HASH_FUNCS)(
@@ -199,6 +207,10 @@ def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
 
 def findings(page: Opened, chosen: Sequence[TrainingFolder]) -> None:
     """The five discoveries, each tested on these trainings and on all models of the dataset."""
+    with st.popover("How sure is a verdict?", icon=":material/help:", type="tertiary", key="dynamics.about_verdicts"):
+        st.markdown(_ABOUT_VERDICTS)
+        rows = [(*case[:3], f"{100 * case[3]:.1f} %") for case in FALSE_VERDICTS]
+        st.table(pd.DataFrame(rows, columns=["Discovery", "In truth", "Verdict", "Reached in"]).set_index("Discovery"))
     with st.container(border=True, gap="small"):
         for finding in _findings(page.table, chosen, filters=page.filters):
             _finding(finding, simulated=page.table.simulated)

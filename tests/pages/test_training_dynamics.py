@@ -11,7 +11,7 @@ from avhcurate.disk.jobs import Jobs
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training_dynamics import service as training_dynamics_service
-from avhcurate.training_dynamics.discovery_text import TITLES, figure_name
+from avhcurate.training_dynamics.discovery_text import FALSE_VERDICTS, TITLES, figure_name
 from avhcurate.ui.regions import read_region
 from tests.fakes.waiting import wait_until
 
@@ -231,6 +231,12 @@ def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, tra
     found = np.array([drawn[id] for id in training.ids()])
     np.testing.assert_allclose(found[:, 0], scores["variability"], atol=1e-4)
     np.testing.assert_allclose(found[:, 1], scores["confidence_mean"], atol=1e-4)
+
+
+def test_the_help_states_how_often_each_verdict_is_wrong(opened, words):
+    app = opened(ONE)
+    (stated,) = [table.value for table in app.table]
+    assert [str(rate) for rate in stated["Reached in"]] == [f"{100 * case[3]:.1f} %" for case in FALSE_VERDICTS]
 
 
 def test_a_region_in_the_address_shows_its_images_hardest_first(opened, grids, trained_root, words):

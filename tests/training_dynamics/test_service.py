@@ -234,7 +234,7 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
     assert [finding.discovery for finding in found] == [1, 2, 3, 4, 5]
     by_number = {finding.discovery: finding for finding in found}
     # The unfinished one is left out, and said to be.
-    assert "of 2 trainings" in sentence(by_number[1])
+    assert "In 2 trainings" in sentence(by_number[1])
     assert "seed 2: 4 evaluations" in sentence(by_number[1])
     assert by_number[4].verdict == "holds"  # the simulated panel and AVH agree: see docs/results.md
     assert sentence(by_number[4], simulated=True).endswith("HSF comes from simulated votes.")
