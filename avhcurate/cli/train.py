@@ -52,6 +52,9 @@ def train(
     held_out_where: Annotated[str, typer.Option(help="Evaluate on samples that satisfy this SQL condition.")] = "",
     split_seed: Annotated[int, typer.Option(help="Seed of the tenth held out where there is no split.")] = 0,
     seeds: Annotated[str, typer.Option(help="Seeds of weights and order, one training each, as 0,1,2.")] = "0",
+    train_sample: Annotated[
+        int, typer.Option(help="So many samples trained on, evenly over classes, are evaluated too.", min=0)
+    ] = 2000,
     early: Annotated[str, typer.Option(help="Early evaluations, in epochs; 'none' for none.")] = "0,0.25,0.5,0.75",
     every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -106,6 +109,7 @@ def train(
         train_where=train_where,
         held_out_where=held_out_where,
         split_seed=split_seed,
+        train_sample=train_sample,
         early=() if early == "none" else options.numbers("--early", early) or (),
         every=every,
         device=device,

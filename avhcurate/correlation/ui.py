@@ -147,12 +147,15 @@ def summary(result: Correlations) -> str:
             f"The votes are noisy themselves: no score can be expected above {result.ceiling.ceiling:.2f}, "
             f"and the best reaches {top / result.ceiling.ceiling:.0%} of that."
         )
-    if len(recorded):
-        leader = recorded.sort_values("agreement").iloc[-1]
+    for key, part in (("aum", "held out"), ("train_aum", "learnt from")):
+        of_part = recorded[recorded["score"].str.startswith("train_") == key.startswith("train_")]
+        if of_part.empty:
+            continue
+        leader = of_part.sort_values("agreement").iloc[-1]
         sentences.append(
-            f"Of the scores of the training, over the {recorded['n'].max():,} samples that it was evaluated on, "
+            f"Of the scores of the training, over the {of_part['n'].max():,} samples {part}, "
             f"**{column_name(leader['score'])}** comes closest, at {signed(leader['agreement'], 2)}; the SQL condition "
-            "`aum IS NOT NULL` compares all scores on those."
+            f"`{key} IS NOT NULL` compares all scores on those."
         )
     opposed = [column_name(key) for key in rows["score"][rows["high"] < 0]]
     if opposed and result.against == HSF:

@@ -8,9 +8,17 @@ array([0.25])
 
 from avhcurate import plugins
 from avhcurate.scores.angular import angles, avc, norm, prototype_distance
-from avhcurate.scores.blocks import angular_gap, avh, per_sample, prototypes, relative_avh, target_angle
+from avhcurate.scores.blocks import (
+    angular_gap,
+    avh,
+    class_angular_gap,
+    per_sample,
+    prototypes,
+    relative_avh,
+    target_angle,
+)
 from avhcurate.scores.prototypes import ClassSums, class_sums, prototype_angles
-from avhcurate.scores.softmax import confidence, el2n, entropy, loss, margin, max_confidence
+from avhcurate.scores.softmax import confidence, el2n, entropy, grand, loss, margin, max_confidence
 from avhcurate.scores.table import SCORES, Batch, Needs, Score, of_plugin
 
 __all__ = [
@@ -23,10 +31,12 @@ __all__ = [
     "angular_gap",
     "avc",
     "avh",
+    "class_angular_gap",
     "class_sums",
     "confidence",
     "el2n",
     "entropy",
+    "grand",
     "loss",
     "margin",
     "max_confidence",

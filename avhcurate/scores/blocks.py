@@ -5,7 +5,7 @@ from types import ModuleType
 
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import unit
-from avhcurate.scores.inputs import Array, label_indices, logit_matrix, matrix, namespace, pair
+from avhcurate.scores.inputs import Array, is_label, label_indices, logit_matrix, matrix, namespace, pair
 from avhcurate.scores.prototypes import ClassSums, class_sums
 from avhcurate.scores.table import SCORES, Batch
 
@@ -135,6 +135,35 @@ def angular_gap(features: Array, class_weights: Array, labels: Array) -> Array:
     array([90.])
     """
     return per_sample(features, class_weights, None, labels, keys=["angular_gap"])["angular_gap"]
+
+
+def class_angular_gap(features: Array, class_weights: Array, labels: Array) -> Array:
+    """Angular gap, standardised within the class of the label: (N, D), (K, D), (N,) -> (N,); large = hard.
+
+    (g - mean of g in the class) / its population standard deviation in the class: 0 is as hard as the class usually is,
+    2 is two deviations harder. NaN without a label and in a class whose gaps are all alike.
+
+    >>> import numpy as np
+    >>> directions = np.radians([0.0, 10.0, 20.0, 90.0])
+    >>> features = np.stack([np.cos(directions), np.sin(directions)], axis=1)
+    >>> class_angular_gap(features, np.eye(2), np.array([0, 0, 0, 1])).round(3)
+    array([-1.225,  0.   ,  1.225,    nan])
+    """
+    gap = angular_gap(features, class_weights, labels)
+    xp, num_classes = namespace(gap), class_weights.shape[0]
+    labels = label_indices(xp, labels, like=gap, num_classes=num_classes)
+    known = ~xp.isnan(gap)
+    members = xp.astype(is_label(xp, labels, num_classes) & known[:, None], gap.dtype)
+    counts = xp.sum(members, axis=0)
+
+    def off_mean(values: Array) -> tuple[Array, Array]:
+        """The mean of each class (K,), and the values less that of their class (N,)."""
+        means = xp.where(known, values, xp.zeros_like(values)) @ members / xp.where(counts > 0, counts, counts + 1)
+        return means, values - members @ means
+
+    _, off = off_mean(gap)
+    variance = members @ off_mean(off**2)[0]
+    return off / xp.where(variance > 0, xp.sqrt(variance), xp.full_like(variance, float("nan")))
 
 
 def prototypes(features: Array, labels: Array, num_classes: int) -> Array:

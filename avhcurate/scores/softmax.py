@@ -5,7 +5,17 @@ from types import ModuleType
 
 import array_api_compat
 
-from avhcurate.scores.inputs import Array, at_label, is_label, label_indices, logit_matrix, namespace, where_labelled
+from avhcurate.scores.angular import lengths
+from avhcurate.scores.inputs import (
+    Array,
+    at_label,
+    is_label,
+    label_indices,
+    logit_matrix,
+    matrix,
+    namespace,
+    where_labelled,
+)
 
 
 def log_probs(xp: ModuleType, logits: Array) -> Array:
@@ -63,6 +73,12 @@ def el2n_of(xp: ModuleType, log_p: Array, labels: Array) -> Array:
     p = xp.exp(log_p)
     others = xp.where(is_label(xp, labels, p.shape[1]), xp.zeros_like(p), p)
     return where_labelled(xp, xp.sqrt(xp.sum(others**2, axis=1) + xp.sum(others, axis=1) ** 2), labels)
+
+
+def grand_of(xp: ModuleType, features: Array, log_p: Array, labels: Array) -> Array:
+    """|(p - one-hot) outer [features, 1]|: an outer product is as long as the product of the two lengths."""
+    reach = lengths(xp, features)
+    return el2n_of(xp, log_p, labels) * xp.hypot(reach, xp.ones_like(reach))
 
 
 def _prepare(logits: Array) -> tuple[ModuleType, Array]:
@@ -139,3 +155,17 @@ def el2n(logits: Array, labels: Array) -> Array:
     """
     xp, logits, labels = _prepare_labelled(logits, labels)
     return el2n_of(xp, log_probs(xp, logits), labels)
+
+
+def grand(features: Array, logits: Array, labels: Array) -> Array:
+    """GraNd of the last layer: length of the cross-entropy's gradient in its class weights and bias, Paul et al. 2021.
+
+    In closed form |(softmax(logits) - onehot(label)) outer [features, 1]|: (N, D), (N, K), (N,) -> (N,), 0 or more;
+    large = hard; NaN where the label is -1.
+
+    >>> import numpy as np
+    >>> grand(np.array([[2.0, 2.0]]), np.array([[np.log(3.0), 0.0]]), np.array([0])).round(6)  # 3 EL2N
+    array([1.06066])
+    """
+    xp, logits, labels = _prepare_labelled(logits, labels)
+    return grand_of(xp, matrix(xp, features, "features"), log_probs(xp, logits), labels)

@@ -63,8 +63,9 @@ class Score:
     `harder` says which end means a harder sample, "" where that is not known; `low` and `high` are its bounds as text,
     since some depend on K.
     `needs` is what it is computed from: a table has the scores whose needs its run can meet. `function` is None for a
-    score that needs more than one pass over the data: a second one, or the epochs of a training. `plugin`: another
-    package has added it.
+    score that needs more than one pass over the data: a second one, or the epochs of a training. `within_class` names
+    the score that it is, in standard deviations from the mean of its label's class: the sample table works it out.
+    `plugin`: another package has added it.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Score:
     unit: str = ""
     needs_label: bool = True
     function: Callable[[Batch], Array] | None = None
+    within_class: str = ""
     plugin: bool = False
 
     @property
@@ -148,6 +150,19 @@ _ALL = (
         needs="class_weights",
         reference="Angular Gap, after AVH",
         function=lambda b: angular.angular_gap_of(b.xp, b.angles, b.labels),
+    ),
+    Score(
+        key="class_angular_gap",
+        name="Angular gap within class",
+        formula=r"(g - \bar{g}_y) \,/\, \sigma_y,\; g = \mathcal{A}(x, w_y) - \min_{k \neq y} \mathcal{A}(x, w_k)",
+        sentence="Angular gap in standard deviations from the mean of its label's class: what sets a whole class apart "
+        "is taken out.",
+        low="-∞",
+        high="∞",
+        harder="high",
+        needs="class_weights",
+        reference="after the class-wise calibration of Angular Gap (Peng et al. 2022)",
+        within_class="angular_gap",
     ),
     Score(
         key="avc",
@@ -231,6 +246,17 @@ _ALL = (
         function=lambda b: softmax.el2n_of(b.xp, b.log_probs, b.labels),
     ),
     Score(
+        key="grand",
+        name="GraNd, last layer",
+        formula=r"\lVert (p - e_y) \otimes [x, 1] \rVert_F = \lVert p - e_y \rVert_2 \sqrt{\lVert x \rVert_2^2 + 1}",
+        sentence="Length of the loss's gradient in class weights and bias: how hard the sample pulls at them.",
+        high="∞",
+        harder="high",
+        needs="class_weights",
+        reference="Paul et al. 2021, of the last layer",
+        function=lambda b: softmax.grand_of(b.xp, b.features, b.log_probs, b.labels),
+    ),
+    Score(
         key="norm",
         name="Norm",
         formula=r"\lVert x \rVert_2",
@@ -302,11 +328,15 @@ _ALL = (
         reference="after " + _CHEN,
         function=lambda b: prototypes.closeness_of(b.xp, b.prototype_angles),
     ),
+)
+
+#: Of the epochs of a training, for samples held out.
+_OF_EPOCHS = (
     Score(
         key="aum",
-        name="AUM",
+        name="Held-out AUM",
         formula=r"\frac{1}{T} \sum_t \left(f_y - \max_{k \neq y} f_k\right)_t",
-        sentence="Margin, mean over the epochs of the training.",
+        sentence="Margin of samples held out, mean over the epochs of the training.",
         low="-∞",
         high="∞",
         harder="low",
@@ -315,19 +345,19 @@ _ALL = (
     ),
     Score(
         key="confidence_mean",
-        name="Mean confidence",
+        name="Held-out mean confidence",
         formula=r"\hat\mu = \frac{1}{T} \sum_t p_{y,t}",
-        sentence="Probability of the given label, mean over the epochs: one axis of the data map.",
+        sentence="Probability of the given label of samples held out, mean over the epochs: one axis of the data map.",
         harder="low",
         needs="training",
         reference="Swayamdipta et al. 2020",
     ),
     Score(
         key="variability",
-        name="Variability",
+        name="Held-out variability",
         formula=r"\sqrt{\frac{1}{T} \sum_t (p_{y,t} - \hat\mu)^2}",
-        sentence="Deviation of the label's probability over the epochs: the other axis of the data map; large = "
-        "ambiguous.",
+        sentence="Deviation over the epochs of the label's probability of samples held out: the other axis of the data "
+        "map; large = ambiguous.",
         high="1/2",
         harder="high",
         needs="training",
@@ -335,19 +365,19 @@ _ALL = (
     ),
     Score(
         key="correctness",
-        name="Correctness",
+        name="Held-out correctness",
         formula=r"\frac{1}{T} \sum_t [\arg\max f_t = y]",
-        sentence="Share of the epochs in which the label was predicted.",
+        sentence="Share of the epochs in which the label was predicted, of samples held out.",
         harder="low",
         needs="training",
         reference="Swayamdipta et al. 2020",
     ),
     Score(
         key="forgetting",
-        name="Forgetting",
+        name="Held-out forgetting",
         formula=r"\sum_t [\arg\max f_t = y \neq \arg\max f_{t+1}]",
-        sentence="How often a right prediction turned wrong from one epoch to the next; T, the most, where none was "
-        "ever right.",
+        sentence="How often a right prediction turned wrong from one epoch to the next, of samples held out; T, the "
+        "most, where none was ever right.",
         high="T",
         harder="high",
         needs="training",
@@ -355,9 +385,9 @@ _ALL = (
     ),
     Score(
         key="el2n_mean",
-        name="Mean EL2N",
+        name="Held-out mean EL2N",
         formula=r"\frac{1}{T} \sum_t \lVert p_t - e_y \rVert_2",
-        sentence="EL2N, mean over the epochs.",
+        sentence="EL2N of samples held out, mean over the epochs.",
         high="√2",
         harder="high",
         needs="training",
@@ -365,18 +395,26 @@ _ALL = (
     ),
     Score(
         key="learning_speed",
-        name="Learning speed",
+        name="Held-out learning speed",
         formula=r"\frac{1}{T} \max\{s : \arg\max f_t = y \text{ for all } t > T - s\}",
-        sentence="Share of the epochs, counted back from the last, through which the label was predicted without "
-        "a break.",
+        sentence="Share of the epochs, counted back from the last, through which the label was predicted without a "
+        "break, of samples held out.",
         harder="low",
         needs="training",
         reference="iteration learned of Baldock et al. 2021",
     ),
 )
 
+
+def _learnt(score: Score) -> Score:
+    """The same score of samples that the training learnt from, as the papers have it."""
+    sentence = score.sentence.replace("samples held out", "samples learnt from")
+    name = score.name.replace("Held-out", "Training")
+    return replace(score, key=f"train_{score.key}", name=name, sentence=sentence)
+
+
 #: Every score by its key, in the order in which tables and menus show them; plugins add theirs (see `scores`).
-SCORES: dict[str, Score] = {score.key: score for score in _ALL}
+SCORES: dict[str, Score] = {score.key: score for score in (*_ALL, *_OF_EPOCHS, *map(_learnt, _OF_EPOCHS))}
 
 
 def of_plugin(name: str, thing: object) -> Score:

@@ -34,6 +34,8 @@ class DatasetTable(SampleTable):
         record = dataset.record
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
         self.training = training_of(dataset, run) if run else None
+        #: The one that learnt from samples of this dataset and recorded some of them, held out here or elsewhere.
+        self.learnt = learning_of(workspace, dataset, run) if run else None
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
         super().__init__(
@@ -42,6 +44,7 @@ class DatasetTable(SampleTable):
             self.counter.frame(np.flatnonzero(self.counter.counts.votes), self.edges) if self.votes else None,
             class_names(record, run.record if run else None),
             dynamics=self.training.dynamics_path if self.training else None,
+            train_dynamics=self.learnt.train_dynamics_path if self.learnt else None,
             quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
             harder=record.harder,
         )
@@ -116,17 +119,29 @@ def open_table(
 
 def training_of(dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
     """The finished training whose weights the run scored; of several, the one with most held-out samples."""
-    weights, fingerprint = run.record.weights_sha256, dataset.record.fingerprint
-    try:
-        finished = [training for training in dataset.trainings() if training.complete]
-    except CurateError:  # a damaged training must not keep the dataset from opening: its own page says what is wrong
-        return None
-    matching = [
-        training
-        for training in finished
-        if (training.record.weights_sha256, training.record.held_out_fingerprint) == (weights, fingerprint)
-    ]
+    made = _that_made(dataset, run)
+    matching = [training for training in made if training.record.held_out_fingerprint == dataset.record.fingerprint]
     return max(matching, key=lambda training: training.record.held_out_samples, default=None)
+
+
+def learning_of(workspace: Workspace, dataset: DatasetFolder, run: RunFolder) -> TrainingFolder | None:
+    """The finished training whose weights the run scored and which recorded samples of this dataset that it learnt
+    from; it lies with the dataset that it held out."""
+    others = (DatasetFolder(workspace.datasets / name) for name in workspace.names() if name != dataset.name)
+    homes = [dataset, *others]
+    for training in (training for home in homes for training in _that_made(home, run)):
+        if training.train_dynamics_path and training.record.dataset_fingerprint == dataset.record.fingerprint:
+            return training
+    return None
+
+
+def _that_made(home: DatasetFolder, run: RunFolder) -> list[TrainingFolder]:
+    """The finished trainings of a dataset whose weights a run scored."""
+    try:
+        finished = [training for training in home.trainings() if training.complete]
+    except CurateError:  # a damaged training must not keep a dataset from opening: its own page says what is wrong
+        return []
+    return [training for training in finished if training.record.weights_sha256 == run.record.weights_sha256]
 
 
 def class_names(dataset: DatasetRecord, run: RunRecord | None) -> list[str]:

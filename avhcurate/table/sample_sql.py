@@ -1,9 +1,11 @@
 """SQL of the sample table: its columns as they are read from files, its order, its annotations."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import duckdb
 
+from avhcurate.scores import SCORES, Score
 from avhcurate.table.filters import quote
 
 _FLOATS = ("FLOAT", "DOUBLE")
@@ -48,3 +50,27 @@ def user_column(name: str, kind: str) -> str:
     if kind.startswith("DECIMAL"):
         return f"{column}::DOUBLE AS {quote(name)}"
     return f"{NUMBER_SQL.format(column)} AS {quote(name)}" if kind in _FLOATS else column
+
+
+def score_columns(scored: Container[str], always: Container[str]) -> list[str]:
+    """SQL of the model's columns, of which the file has `scored`: NaN is null, and so is what it lacks of `always`."""
+    predicted = "r.predicted" if "predicted" in scored else "NULL"
+    name = NAME_SQL.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
+    numbers = {
+        key: _score(score) if key in scored else "NULL::DOUBLE"
+        for key, score in SCORES.items()
+        if key in scored or key in always
+    }
+    return [
+        f"{predicted}::INTEGER AS predicted",
+        f"{name} AS predicted_name",
+        *(f"{number} AS {key}" for key, number in numbers.items()),
+    ]
+
+
+def _score(score: Score) -> str:
+    """SQL of a score's value, also of one that another is within its label's class."""
+    if not score.within_class:
+        return NUMBER_SQL.format(f"r.{score.key}")
+    value, of_class = NUMBER_SQL.format(f"r.{score.within_class}"), "OVER (PARTITION BY s.label)"
+    return f"({value} - avg({value}) {of_class}) / nullif(stddev_pop({value}) {of_class}, 0)"

@@ -20,13 +20,22 @@ from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summarise
 from avhcurate.table.predicates import by_name, check_predicate, describe_column
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
-from avhcurate.table.sample_sql import DECIDE, NAME_SQL, NUMBER_SQL, UNDECIDED, ordering, parquet_types, user_column
+from avhcurate.table.sample_sql import (
+    DECIDE,
+    NAME_SQL,
+    NUMBER_SQL,
+    UNDECIDED,
+    ordering,
+    parquet_types,
+    score_columns,
+    user_column,
+)
 
 #: The columns of every export in their order; the user's own follow.
 COLUMNS = (
     *("id", "path", "split", "label", "label_name", "predicted", "predicted_name"),
-    *("confidence", "max_confidence", "avh", "relative_avh", "target_angle", "angular_gap", "avc", "margin"),
-    *("entropy", "loss", "el2n", "norm", "prototype_distance"),
+    *("confidence", "max_confidence", "avh", "relative_avh", "target_angle", "angular_gap", "class_angular_gap", "avc"),
+    *("margin", "entropy", "loss", "el2n", "grand", "norm", "prototype_distance"),
     *("hsf", "hsf_low", "hsf_high", "votes", "hsf_bin", "tags", "curated_label", "curated_label_name"),
 )
 
@@ -36,8 +45,11 @@ PROTOTYPES = tuple(key for key, score in SCORES.items() if score.needs == "proto
 #: Scores that plugins have added, which follow these.
 ADDED = tuple(key for key, score in SCORES.items() if score.plugin)
 
-#: The scores of a training's epochs, which follow the other scores where the run comes from a training.
+#: The scores of a training's epochs, which follow the other scores where the run comes from a training: of samples held
+#: out, and of samples learnt from.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
+TRAIN_DYNAMICS = tuple(key for key in DYNAMICS if key.startswith("train_"))
+HELD_OUT_DYNAMICS = tuple(key for key in DYNAMICS if key not in TRAIN_DYNAMICS)
 
 #: Scores that tell how hard a sample is, the best first.
 _HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
@@ -75,8 +87,9 @@ class SampleTable:
     """The joined table in DuckDB; safe to share between threads, since every read has its own cursor.
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
-    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `DYNAMICS`, `quality` one of `id`,
-    `MEASURES` and what else was found of the images, `harder` which end of a column of the user's means harder.
+    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `HELD_OUT_DYNAMICS`,
+    `train_dynamics` one of `id` and `TRAIN_DYNAMICS`, `quality` one of `id`, `MEASURES` and what else was found of the
+    images, `harder` which end of a column of the user's means harder.
     """
 
     def __init__(
@@ -87,6 +100,7 @@ class SampleTable:
         classes: Sequence[str],
         *,
         dynamics: Path | None = None,
+        train_dynamics: Path | None = None,
         quality: Path | None = None,
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
@@ -96,7 +110,9 @@ class SampleTable:
         scored = parquet_types(self._connection, scores) if scores else {}
         own = parquet_types(self._connection, samples) if ADDED else {}
         scored = {key: kind for key, kind in scored.items() if key not in ADDED or key not in own}
-        more = (*(key for key in PROTOTYPES + ADDED if key in scored), *(DYNAMICS if dynamics else ()))
+        scored |= {key: "DOUBLE" for key, score in SCORES.items() if score.within_class in scored}
+        recorded = (*(HELD_OUT_DYNAMICS if dynamics else ()), *(TRAIN_DYNAMICS if train_dynamics else ()))
+        more = (*(key for key in PROTOTYPES + ADDED if key in scored), *recorded)
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
         behind = COLUMNS.index("prototype_distance") + 1
@@ -107,7 +123,7 @@ class SampleTable:
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
-        self._create(samples, scores, scored, votes, dynamics, quality)
+        self._create(samples, scored, votes, {"r": scores, "d": dynamics, "t": train_dynamics, "q": quality})
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
@@ -151,11 +167,9 @@ class SampleTable:
     def _create(
         self,
         samples: Path,
-        scores: Path | None,
         scored: Container[str],
         votes: pd.DataFrame | None,
-        dynamics: Path | None,
-        quality: Path | None,
+        files: Mapping[str, Path | None],
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
         columns = parquet_types(connection, samples)
@@ -163,16 +177,16 @@ class SampleTable:
         connection.register("incoming_votes", or_empty(votes, ("id", *_HSF_COLUMNS)))
         select = [
             *("s.id", "s.path", "s.split", "s.label", f"{NAME_SQL.format('s.label')} AS label_name"),
-            *_score_columns(scored),
+            *score_columns(scored, COLUMNS),
             # A file that no model tried to read may be unreadable all the same.
-            f"coalesce({problem}, {'q.problem' if quality else 'NULL'})::VARCHAR AS problem",
-            *(f"{NUMBER_SQL.format(f'd.{key}')} AS {key}" for key in DYNAMICS if dynamics),
+            f"coalesce({problem}, {'q.problem' if files['q'] else 'NULL'})::VARCHAR AS problem",
+            *(f"{NUMBER_SQL.format(f'd.{key}')} AS {key}" for key in HELD_OUT_DYNAMICS if files["d"]),
+            *(f"{NUMBER_SQL.format(f't.{key}')} AS {key}" for key in TRAIN_DYNAMICS if files["t"]),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
             *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),
             *(user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
             *(f"{default} AS {name}" for name, default in UNDECIDED.items()),
         ]
-        files = {"r": scores, "d": dynamics, "q": quality}
         given = {alias: str(file) for alias, file in files.items() if file is not None}
         joined = " ".join(f"LEFT JOIN read_parquet(${alias}) {alias} USING (id)" for alias in given)
         connection.execute(
@@ -424,19 +438,3 @@ class SampleTable:
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)
-
-
-def _score_columns(scored: Container[str]) -> list[str]:
-    """SQL of the model's columns, of which the file has `scored`: NaN becomes null, and so is what it lacks."""
-    predicted = "r.predicted" if "predicted" in scored else "NULL"
-    name = NAME_SQL.format(predicted) if "predicted" in scored else "NULL::VARCHAR"
-    numbers = {
-        key: NUMBER_SQL.format(f"r.{key}") if key in scored else "NULL::DOUBLE"
-        for key in SCORES
-        if key in scored or key in COLUMNS
-    }
-    return [
-        f"{predicted}::INTEGER AS predicted",
-        f"{name} AS predicted_name",
-        *(f"{number} AS {key}" for key, number in numbers.items()),
-    ]

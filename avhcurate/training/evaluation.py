@@ -1,4 +1,4 @@
-"""Evaluation during training: metrics of each held-out sample, and running means over the samples trained on."""
+"""Evaluation during training: metrics of each of some samples, and running means over the samples trained on."""
 
 import math
 from dataclasses import dataclass, field

@@ -40,6 +40,7 @@ def train(
     recipe: Recipe,
     *,
     held_out: LabelledImages | None = None,
+    learnt: LabelledImages | None = None,
     head: str | None = None,
     device: str | torch.device = "auto",
     schedule: EvalSchedule = EACH_EPOCH,
@@ -51,9 +52,10 @@ def train(
 ) -> nn.Module:
     """Trains `module` in place on `data` and returns it on the CPU, at rest.
 
-    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch, or when `schedule` says. `head`
-    names the last linear layer where it is not what the module returns. Order, augmentation and dropout come from
-    `recipe.seed` alone; the global random state is left as it was.
+    `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch, or when `schedule` says, and with
+    it the same of `learnt`, some of `data`, without augmentation. `head` names the last linear layer where it is not
+    what the module returns. Order, augmentation and dropout come from `recipe.seed` alone; the global random state is
+    left as it was.
 
     A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
     raised because the work should stop; where one is found the training goes on from it, to the same bits on a CPU as
@@ -70,6 +72,7 @@ def train(
             data,
             recipe,
             held_out,
+            learnt,
             this_device,
             group,
             schedule,
@@ -92,6 +95,7 @@ class _TrainingLoop:
     data: LabelledImages
     recipe: Recipe
     held_out: LabelledImages | None
+    learnt: LabelledImages | None
     device: torch.device
     group: ProcessGroup
     schedule: EvalSchedule
@@ -261,7 +265,7 @@ class _TrainingLoop:
         self._pause()
         self._settle()
         self._check_weights_are_finite()
-        samples = self._evaluate() if self.held_out is not None else {}
+        samples, learnt = self._evaluate(self.held_out), self._evaluate(self.learnt)
         running, self.running = self.running, RunningMeans()
         self.evaluated = self.step
         if self.group.leads:
@@ -274,17 +278,19 @@ class _TrainingLoop:
                 train_loss=train_loss,
                 train_accuracy=train_accuracy,
                 samples=samples,
+                learnt=learnt,
             )
             self.on_eval(evaluation)
         set_to_train(self.learner)
         self.since = time.perf_counter()
 
-    def _evaluate(self) -> dict[str, np.ndarray]:
-        """Columns of the held-out images; each process evaluates a part of them."""
-        assert self.held_out is not None
+    def _evaluate(self, images: LabelledImages | None) -> dict[str, np.ndarray]:
+        """Columns of images, none of None; each process evaluates a part of them."""
+        if images is None:
+            return {}
         learner = self.average.learner if self.average else self.learner
-        parts = np.array_split(np.arange(len(self.held_out)), self.group.size)
-        gathered = self.group.gather(evaluate(learner, self.held_out.part(parts[self.group.rank]), self.device))
+        parts = np.array_split(np.arange(len(images)), self.group.size)
+        gathered = self.group.gather(evaluate(learner, images.part(parts[self.group.rank]), self.device))
         columns = [part for part in gathered if part]
         return {key: np.concatenate([part[key] for part in columns]) for key in columns[0]} if columns else {}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.data.runs import RunFolder
-from avhcurate.data.trainings import TrainingFolder
+from avhcurate.data.trainings import Part, TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.epoch_scores import KEYS
@@ -76,14 +76,23 @@ def settled(curves: pd.DataFrame) -> dict[str, float]:
     return {key: epoch for key, epoch in at.items() if np.isfinite(epoch)}
 
 
-def data_map(table: DatasetTable, training: TrainingFolder, *, filters: Filters | None = None) -> pd.DataFrame:
+def parts(table: DatasetTable, training: TrainingFolder) -> list[Part]:
+    """The samples that a training was evaluated on and that are of this dataset."""
+    ours = training.record.dataset_fingerprint == table.dataset.record.fingerprint
+    return ["held out", "learnt from"] if ours and len(training.ids("learnt from")) else ["held out"]
+
+
+def data_map(
+    table: DatasetTable, training: TrainingFolder, *, part: Part = "held out", filters: Filters | None = None
+) -> pd.DataFrame:
     """A row a recorded sample in view: `id, label_name, hsf, hsf_bin, avh` and the scores of the epochs.
 
     AVH is that of the last evaluation. Empty before the first epoch is over; samples without a label are left out.
     """
     evaluations = training.evaluations()
     frame = table.frame(filters or Filters(), columns=["id", "label_name", "hsf", "hsf_bin"])
-    scores = _scores(training).assign(avh=training.samples(-1, ["avh"])["avh"] if len(evaluations) else np.nan)
+    last = training.samples(-1, ["avh"], part=part)["avh"] if len(evaluations) else np.nan
+    scores = training.epoch_scores(part).assign(avh=last)
     joined = frame.merge(scores, on="id", how="inner")[[*frame.columns, "avh", *KEYS]]
     return joined[joined["confidence_mean"].notna()].reset_index(drop=True)
 
@@ -161,13 +170,6 @@ def _means(values: dict[str, np.ndarray]) -> list[float]:
         n = len(finite)
         means += [finite.mean() if n else np.nan, finite.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan]
     return means
-
-
-def _scores(training: TrainingFolder) -> pd.DataFrame:
-    """`id` and the scores of the epochs so far."""
-    if training.complete:
-        return pq.read_table(training.dynamics_path).to_pandas()
-    return pd.DataFrame({"id": training.ids(), **training.dynamics()})
 
 
 def _training_curves(

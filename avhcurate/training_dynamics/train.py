@@ -30,7 +30,7 @@ from avhcurate.training.distributed import ProcessGroup, joined
 from avhcurate.training.evaluation import EvalSchedule
 from avhcurate.training.recipe import Recipe, as_numbers
 from avhcurate.training_dynamics.leaks import held_out_copies
-from avhcurate.training_dynamics.train_settings import TrainSettings, train_and_held_out
+from avhcurate.training_dynamics.train_settings import TrainSettings, stratified, train_and_held_out
 
 
 def train_model(
@@ -92,6 +92,7 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
         "epochs": record.epochs,
         "trained_samples": record.train_samples,
         "held_out_samples": record.held_out_samples,
+        "train_sample": len(training.ids("learnt from")),
         "held_out_copies": record.held_out_copies,
         "weights": str(training.weights_path),
     } | means
@@ -160,7 +161,8 @@ class _Training:
         reading = self.progress.through(lambda done, _, message: self.progress.report(done, total, message))
         (train, images), (held_out, held_out_images) = decode_images(subsets, caches, self.group, reading)
         if leads and not training.begun:
-            training.create(self._record(training, model, recipe, train, held_out, device), held_out.ids)
+            chosen = self._sample_of(train).ids
+            training.create(self._record(training, model, recipe, train, held_out, device), held_out.ids, chosen)
         begun = checkpoint_step(training.checkpoint_path)
         if leads:
             training.truncate(begun)
@@ -171,11 +173,13 @@ class _Training:
                 if log is not None:
                     log(evaluation)
 
+            learnt = np.flatnonzero(np.isin(train.ids, self.group.broadcast(training.ids("learnt from"))))
             module = trainer.train(
                 model.module,
                 images,
                 recipe,
                 held_out=held_out_images,
+                learnt=images.part(learnt) if len(learnt) else None,
                 head=model.head_name,
                 device=device,
                 schedule=EvalSchedule(early=settings.early, every=settings.every),
@@ -191,6 +195,11 @@ class _Training:
             save_weights(module, training.weights_path, named)
             training.finish(sha256(training.weights_path))
             training.checkpoint_path.unlink(missing_ok=True)
+
+    def _sample_of(self, train: Subset) -> Subset:
+        """The samples trained on that are evaluated too; of each class its share."""
+        share = min(1.0, self.settings.train_sample / len(train.ids))
+        return train.only(stratified(train.labels, share, seed=self.settings.split_seed) & (share > 0))
 
     def _record(
         self,

@@ -15,6 +15,8 @@ from avhcurate.training.recipe import Recipe
 
 #: Evaluations within the first epoch, where angles move most, and one before it.
 EARLY = (0.0, 0.25, 0.5, 0.75)
+#: Samples trained on that are evaluated too.
+TRAIN_SAMPLE = 2000
 #: Peak learning rates from scratch and from weights, and the limit of the gradient.
 RATE, TUNING_RATE, CLIP = 0.05, 0.01, 1.0
 
@@ -32,6 +34,7 @@ class TrainSettings:
     held_out: a dataset with the same classes to evaluate on; train_where, held_out_where: conditions on the samples.
         Without any of them split "train" is trained on and the rest held out, or where there is no such split a
         tenth of each class, by `split_seed`.
+    train_sample: so many of the samples trained on, a share of each class, are evaluated too; 0 for none.
     early, every: when to evaluate, as in `training.evaluation.EvalSchedule`.
     """
 
@@ -49,6 +52,7 @@ class TrainSettings:
     train_where: str = ""
     held_out_where: str = ""
     split_seed: int = 0
+    train_sample: int = TRAIN_SAMPLE
     early: tuple[float, ...] = EARLY
     every: int = 1
     device: str = "auto"

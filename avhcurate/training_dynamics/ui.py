@@ -39,6 +39,7 @@ MOST = 4
 _OFTEN = 2.0
 #: Scores of the dynamics that the links lead to.
 _LINKED = ("forgetting", "aum", "variability", "learning_speed")
+_LINKED_LEARNT = ("train_forgetting", "train_aum")
 
 _VERDICTS: dict[str, tuple[Literal["green", "orange", "gray"], str]] = {
     "holds": ("green", "check_circle"),
@@ -91,6 +92,7 @@ def describe(training: TrainingFolder) -> str:
     where = f" ({record.train_where})" if record.train_where else ""
     on = f"{record.held_out_samples:,} of {record.held_out}"
     on += f" ({record.held_out_where})" if record.held_out_where else ""
+    on += f" and {len(learnt):,} of those learnt from" if len(learnt := training.ids("learnt from")) else ""
     parts = [
         record.model,
         f"learnt from {record.train_samples:,} samples of {record.dataset}{where}",
@@ -181,7 +183,7 @@ def links(page: Opened, training: TrainingFolder) -> None:
             )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(":material/grid_view: All samples by", width="content")
-        for key in _LINKED:
+        for key in (*_LINKED, *(_LINKED_LEARNT if len(service.parts(page.table, training)) > 1 else ())):
             score = SCORES[key]
             gallery_link(score.name, view, sort=key, descending=score.harder == "high")
         st.markdown("or", width="content")

@@ -11,6 +11,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.training.recipe import LOSSES, PRECISIONS, SCHEDULES
+from avhcurate.training_dynamics.train_settings import TRAIN_SAMPLE
 from avhcurate.ui import job_forms as forms
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import Opened
@@ -81,6 +82,14 @@ class Train(Command):
     )
     held_out_where: str = forms.text(
         "Such as `split = 'val'`. None of these is learnt from.", "a SQL condition", 230, label="Evaluate only on"
+    )
+    train_sample: int | None = forms.number(
+        "So many of the samples learnt from are evaluated too, a share of each class: AUM, forgetting and the data map "
+        "of these are what the papers define.",
+        str(TRAIN_SAMPLE),
+        190,
+        0,
+        label="Evaluated of those learnt from",
     )
     pretrained: bool = forms.tick("Start from published weights", "Where the network has some.")
 
@@ -153,7 +162,7 @@ def form(page: Opened, *, busy: bool) -> None:
             with forms.row():
                 fields.ask("learning_rate", "schedule", "drops", "batch_size", "precision", "device")
             with forms.row():
-                fields.ask("train_where", "held_out_where", "pretrained")
+                fields.ask("train_where", "held_out_where", "train_sample", "pretrained")
 
 
 def _command(dataset: str, *, held_out: str = "", **options: Any) -> Train:

@@ -36,6 +36,7 @@ def cache_key(table: DatasetTable) -> str:
         table.votes.fingerprint if table.votes else "",
         f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
         f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
+        f"{table.learnt.name} {table.learnt.dynamics_path.stat().st_mtime_ns}" if table.learnt else "",
         ",".join(map(repr, table.edges)),
         str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
         str(table.log.version(record.name)),

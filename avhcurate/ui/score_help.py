@@ -51,7 +51,7 @@ def format_score(key: str, value: float | None) -> str:
         return "–"
     if key in MEASURES and MEASURES[key].whole and value == round(value):
         return f"{value:,.0f}"
-    if key in ("votes", "id", "forgetting"):
+    if key in ("votes", "id", "forgetting", "train_forgetting"):
         return f"{value:.0f}"
     if isinstance(value, Integral):
         return f"{value:,d}"

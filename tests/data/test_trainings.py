@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -187,6 +188,40 @@ def test_finished_it_holds_a_row_a_recorded_sample_of_whole_epochs_alone(trainin
     np.testing.assert_array_equal(found["forgetting"], [1, 0, np.nan])
     np.testing.assert_array_equal(found["learning_speed"], [0, 0.5, np.nan])
     assert found.isna().sum().sum() == 7  # missing is null for the sample without a label
+
+
+def test_samples_learnt_from_are_kept_apart_from_those_held_out(tmp_path: Path) -> None:
+    training, learnt = TrainingFolder(tmp_path / "net-1"), np.array([0, 7])
+    training.create(record(), IDS, learnt)
+    for epoch, right in enumerate(([True, False], [False, False], [True, False])):
+        of_learnt = {name: np.full(2, epoch / 10, np.float32) for name in SAMPLE_COLUMNS} | {"correct": np.array(right)}
+        training.append(replace(look(epoch), learnt=of_learnt))
+    assert training.samples(2, part="learnt from")["id"].tolist() == [0, 7]
+    with pytest.raises(ValueError, match="avh"):
+        training.append(look(3))
+    training.truncate(10)
+    assert sorted(path.name for path in (training.root / "train_dynamics").iterdir()) == [
+        "000000000.parquet",
+        "000000010.parquet",
+    ]
+    training.append(replace(look(2), learnt=of_learnt))
+    training.finish("abc")
+    held_out, found = pd.read_parquet(training.dynamics_path), pd.read_parquet(training.train_dynamics_path)
+    assert not set(held_out.columns) & set(found.columns) - {"id"}
+    assert (held_out["id"].tolist(), found["id"].tolist()) == (IDS.tolist(), [0, 7])
+    assert found["train_forgetting"].tolist() == [0, 2]  # never learnt: as often as there were epochs
+    pd.testing.assert_frame_equal(training.epoch_scores("held out"), held_out)
+    assert training.epoch_scores("learnt from")["forgetting"].tolist() == [0, 2]
+    np.testing.assert_allclose(found["train_confidence_mean"], 0.15, rtol=1e-6)
+    np.testing.assert_allclose(held_out["confidence_mean"], 1.5, rtol=1e-6)
+
+
+def test_a_training_of_an_earlier_version_has_none_learnt_from(training: TrainingFolder) -> None:
+    training.append(look(1))
+    training.finish("abc")
+    assert len(training.ids("learnt from")) == 0
+    assert training.train_dynamics_path is None
+    assert not (training.root / "train_dynamics").exists()
 
 
 def test_overall_rows_need_no_samples_file(training: TrainingFolder) -> None:

@@ -16,6 +16,9 @@ from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
 from avhcurate.scoring.service import score_dataset
 from avhcurate.training.digits import read_digits
 
+#: Samples learnt from that are recorded.
+LEARNT = 120
+
 
 def record_training(
     root: Path,
@@ -27,6 +30,8 @@ def record_training(
     split: str | None = "test",
 ) -> TrainingFolder:
     """Trains on so many `images` of the training half and records the samples of `split` (None: all) at each epoch.
+
+    Those of a split go with `LEARNT` samples that it learns from.
 
     When it finishes, its weights get a scored run; after `stop_after` epochs it is left unfinished. It uses one thread:
     on a busy machine, several are ten times slower for so small a network.
@@ -62,7 +67,8 @@ def record_training(
         started=datetime(2026, 1, 1, 0, seed, tzinfo=UTC),
     )
     folder = TrainingFolder(dataset.root / "training" / record.name)
-    folder.create(record, ids)
+    learnt = on.numpy()[:LEARNT] if split else np.empty(0, int)
+    folder.create(record, ids, learnt)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
@@ -71,7 +77,7 @@ def record_training(
         optimizer = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
         schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [round(epochs * 0.6)], 0.1)
 
-        def look(epoch: int, loss: float | None) -> None:
+        def evaluated(ids: np.ndarray) -> dict[str, np.ndarray]:
             module.eval()
             seen: list[torch.Tensor] = []
             hook = module.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -81,10 +87,13 @@ def record_training(
             hook.remove()
             found = scores.per_sample(seen[0].numpy(), weights, logits, digits.labels[ids])
             found["correct"] = found["predicted"] == digits.labels[ids]
-            rate, columns = optimizer.param_groups[0]["lr"], {name: found[name] for name in SAMPLE_COLUMNS}
-            step = epoch * -(-len(on) // 64)
-            folder.append(EpochEval(float(epoch), step, epoch * 0.5, rate, loss, None, columns))
             module.train()
+            return {name: found[name] for name in SAMPLE_COLUMNS}
+
+        def look(epoch: int, loss: float | None) -> None:
+            rate, step = optimizer.param_groups[0]["lr"], epoch * -(-len(on) // 64)
+            both = evaluated(ids), evaluated(learnt) if len(learnt) else {}
+            folder.append(EpochEval(float(epoch), step, epoch * 0.5, rate, loss, None, *both))
 
         look(0, None)
         for epoch in range(1, (stop_after or epochs) + 1):

@@ -233,6 +233,17 @@ def test_the_map_draws_every_recorded_sample_where_its_epochs_put_it(opened, tra
     np.testing.assert_allclose(found[:, 1], scores["confidence_mean"], atol=1e-4)
 
 
+def test_the_map_of_samples_learnt_from_is_another_and_its_orders_say_so(opened, asked, trained_root, words):
+    app = opened(ONE, dynamics__region="-inf:-inf:inf:inf")
+    app.segmented_control(key="dynamics.samples").set_value("learnt from").run()
+    assert not app.exception
+    assert asked(app, "dynamics.samples") == "learnt from"
+    training = table_of(trained_root).dataset.training(ONE)
+    assert set(points_on(figures(app)[1])) == set(training.ids("learnt from"))
+    assert "120 samples learnt from" in words(app)
+    assert "Hardest first by Training variability" in app.selectbox(key="dynamics.sort").options
+
+
 def test_the_help_states_how_often_each_verdict_is_wrong(opened, words):
     app = opened(ONE)
     (stated,) = [table.value for table in app.table]
@@ -324,10 +335,10 @@ def test_links_lead_to_the_run_of_the_training_sorted_by_its_scores(opened, trai
     runs = {run.root.name: run.record.weights_sha256 for run in table_of(trained_root).dataset.runs()}
     weights = table_of(trained_root).dataset.training(TWO).record.weights_sha256
     run = next(name for name, found in runs.items() if found == weights)
-    assert f"run={run}" in links["Forgetting"].query_string
-    assert "sort=forgetting" in links["Forgetting"].query_string
-    assert "order=asc" in links["AUM"].query_string
-    assert "dynamics" not in links["Forgetting"].query_string
+    assert f"run={run}" in links["Held-out forgetting"].query_string
+    assert "sort=forgetting" in links["Held-out forgetting"].query_string
+    assert "order=asc" in links["Held-out AUM"].query_string
+    assert "dynamics" not in links["Held-out forgetting"].query_string
 
 
 def test_a_running_training_is_shown_with_its_progress_and_blocks_another(own_trained, open_page, words):

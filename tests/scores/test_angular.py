@@ -202,6 +202,24 @@ def test_inputs_that_do_not_fit_are_named(change, message):
         scores.per_sample(*change(*random_problem()))
 
 
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_the_angular_gap_within_class_is_free_of_what_a_class_has_as_a_whole(kind):
+    rng = np.random.default_rng(3)
+    features, class_weights, labels = rng.normal(size=(40, 5)), rng.normal(size=(4, 5)), rng.integers(-1, 3, 40)
+    features[4] = 0  # no direction: it has no gap, and no other sample's changes
+    given = [features, class_weights, labels]
+    if kind == "torch":
+        given = [torch.from_numpy(array) for array in given]
+    got = np.asarray(scores.class_angular_gap(*given))
+    gap = scores.angular_gap(features, class_weights, labels)
+    for label in range(3):
+        members = np.flatnonzero((labels == label) & ~np.isnan(gap))
+        assert len(members) > 4
+        expected = (gap[members] - gap[members].mean()) / gap[members].std()
+        np.testing.assert_allclose(got[members], expected, atol=1e-12)
+    assert np.isnan(got[np.isnan(gap)]).all()
+
+
 def test_prototype_distance_is_the_cosine_distance_to_the_class_mean():
     features, _, _, labels = random_problem(dtype=np.float64)
     features[0] = np.nan

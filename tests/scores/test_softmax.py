@@ -56,11 +56,32 @@ def test_huge_logits_stay_finite():
     assert scores.entropy(logits).tolist() == [0.0]
 
 
+def test_grand_is_the_length_of_the_gradient_in_class_weights_and_bias():
+    torch.manual_seed(0)
+    head, features, labels = (
+        torch.nn.Linear(4, 3).double(),
+        torch.randn(6, 4).double(),
+        torch.tensor([0, 1, 2, 0, 1, -1]),
+    )
+    logits = head(features).detach()
+    got = scores.grand(features, logits, labels)
+    for number in range(5):
+        head.zero_grad()
+        torch.nn.functional.cross_entropy(head(features[number : number + 1]), labels[number : number + 1]).backward()
+        assert got[number] == pytest.approx(math.hypot(head.weight.grad.norm(), head.bias.grad.norm()), rel=1e-12)
+    assert got[5].isnan()
+    columns = scores.per_sample(features, head.weight.detach(), logits, labels)
+    torch.testing.assert_close(columns["grand"], got, equal_nan=True)
+
+
 def test_the_table_names_every_score_once():
     plain = "confidence max_confidence avh relative_avh target_angle angular_gap avc margin entropy loss el2n norm"
     training = "aum confidence_mean variability correctness forgetting el2n_mean learning_speed"
     prototypes = "prototype_distance prototype_hardness prototype_angle prototype_gap prototype_confidence"
-    assert set(scores.SCORES) == {*plain.split(), *prototypes.split(), *training.split()}
+    of_epochs = [prefix + key for key in training.split() for prefix in ("", "train_")]
+    assert set(scores.SCORES) == {"grand", "class_angular_gap", *plain.split(), *prototypes.split(), *of_epochs}
+    names = [score.name for score in scores.SCORES.values()]
+    assert len(set(names)) == len(names)
     for key, score in scores.SCORES.items():
         assert score.key == key
         assert all((score.name, score.formula, score.sentence, score.low, score.high, score.reference))
@@ -75,6 +96,7 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
     labels = np.zeros(21, dtype=int)
     many = scores.ClassSums(1000 * np.eye(5), np.full(5, 1000))
     got = scores.per_sample(features, class_weights, features @ class_weights.T, labels, prototypes=many)
+    got["class_angular_gap"] = scores.class_angular_gap(features, class_weights, labels)
     got["prototype_distance"] = scores.prototype_distance(features, np.eye(5), labels)
     bounds = {"π": math.pi, "-π": -math.pi, "K": 5, "1/K": 0.2, "ln K": math.log(5), "√2": math.sqrt(2)}
     bounds |= {"∞": math.inf, "-∞": -math.inf, "0": 0, "1": 1, "2": 2}

@@ -14,7 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table import query_limits, sample_table
 from avhcurate.table.filters import NONE, Filters
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS, PROTOTYPES, SampleTable
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, HELD_OUT_DYNAMICS, PROTOTYPES, SampleTable
 
 #: The scores of a run that comes from no training.
 PLAIN = [key for key in SCORES if key not in (*DYNAMICS, *PROTOTYPES)]
@@ -177,16 +177,16 @@ def test_the_scores_of_a_training_join_by_id_behind_the_others_and_win_over_a_us
     samples = pd.read_parquet(tmp_path / "samples.parquet").assign(aum="the user's own")
     samples.to_parquet(tmp_path / "samples.parquet")
     ids = np.arange(0, N, 2)[::-1]
-    values = {key: np.linspace(0, number + 1, len(ids), dtype="float32") for number, key in enumerate(DYNAMICS)}
+    values = {key: np.linspace(0, n + 1, len(ids), dtype="float32") for n, key in enumerate(HELD_OUT_DYNAMICS)}
     pd.DataFrame({"id": ids, **values}).assign(forgetting=np.nan).to_parquet(tmp_path / "dynamics.parquet")
     files = (tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
     with_training = SampleTable(*files, dynamics=tmp_path / "dynamics.parquet")
-    assert with_training.scores == (*PLAIN, *DYNAMICS)
+    assert with_training.scores == (*PLAIN, *HELD_OUT_DYNAMICS)
     assert with_training.user_columns == ("Taken On",)
     assert [name for name in with_training.standard if name not in DYNAMICS] == list(COLUMNS)
     frame = with_training.frame().set_index("id")
     np.testing.assert_array_equal(frame.loc[ids, "aum"], values["aum"])
-    assert frame.loc[np.arange(1, N, 2), list(DYNAMICS)].isna().all(axis=None)
+    assert frame.loc[np.arange(1, N, 2), list(HELD_OUT_DYNAMICS)].isna().all(axis=None)
     assert frame["forgetting"].isna().all()
     assert with_training.count(Filters(where="learning_speed > 1")) == (values["learning_speed"] > 1).sum()
     without = SampleTable(*files)
@@ -194,6 +194,20 @@ def test_the_scores_of_a_training_join_by_id_behind_the_others_and_win_over_a_us
     assert without.standard == COLUMNS
     assert without.user_columns == ("Taken On", "aum")
     assert set(without.frame()["aum"]) == {"the user's own"}
+
+
+def test_the_angular_gap_within_class_is_worked_out_for_runs_of_earlier_versions_too(table, tmp_path):
+    make_table(tmp_path)
+    older = pd.read_parquet(tmp_path / "scores.parquet").drop(columns=["class_angular_gap", "grand"])
+    older.to_parquet(tmp_path / "scores.parquet")
+    old = SampleTable(tmp_path / "samples.parquet", tmp_path / "scores.parquet", None, CLASSES)
+    assert [key for key in PLAIN if key not in old.scores] == ["grand"]
+    assert old.frame()["grand"].isna().all()
+    frame = table.frame()
+    gap = frame["angular_gap"].astype(float).groupby(frame["label"].fillna(-1))
+    expected = (frame["angular_gap"] - gap.transform("mean")) / gap.transform(lambda values: values.std(ddof=0))
+    for found in (frame, old.frame()):
+        np.testing.assert_allclose(found["class_angular_gap"], expected.where(frame["label"].notna()), rtol=1e-6)
 
 
 def test_before_any_model_the_scores_are_null(tmp_path):

@@ -59,7 +59,7 @@ def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(
     folder = training(trained_root, 0)
     assert trained.training is not None
     assert trained.training.name == folder.name
-    assert trained.scores[-len(KEYS) :] == KEYS
+    assert trained.scores[-len(DYNAMICS) :] == DYNAMICS == (*KEYS, *(f"train_{key}" for key in KEYS))
     frame = trained.frame(columns=["id", "split", *KEYS]).set_index("id")
     seen = frame.loc[folder.ids()]
     confidence, correct = history(folder, "confidence").astype(float), history(folder, "correct")
@@ -71,7 +71,7 @@ def test_the_scores_of_the_epochs_join_the_run_of_the_trained_weights(
         (correct.shift(axis=1, fill_value=False) & ~correct).sum(axis=1).where(correct.any(axis=1), correct.shape[1])
     )
     np.testing.assert_array_equal(seen["forgetting"].astype(float), forgotten)
-    # Those that the training learnt from were never evaluated: missing, not 0.
+    # Those that the training learnt from have no score of samples held out: missing, not 0.
     assert set(seen["split"]) == {"test"}
     assert frame.drop(folder.ids())[list(KEYS)].isna().all(axis=None)
 
@@ -95,8 +95,8 @@ def test_their_columns_follow_the_scores_in_an_export_and_the_manifest_names_the
 ) -> None:
     columns = export_columns(trained)
     place = columns.index("prototype_distance") + 1
-    assert columns[place : place + len(KEYS)] == list(KEYS)
-    assert [name for name in columns if name not in KEYS] == list(COLUMNS)
+    assert columns[place : place + len(DYNAMICS)] == list(DYNAMICS)
+    assert [name for name in columns if name not in DYNAMICS] == list(COLUMNS)
     header = export_bytes(trained, Filters(ids=(4,)), "csv").decode().splitlines()[0]
     assert header.replace("hsf_bin,hsf_source", "hsf_bin") == ",".join(columns)
     assert describe_export(trained, Filters(), "csv", 1)["training"] == trained.training.name
@@ -109,7 +109,7 @@ def test_they_are_correlated_sorted_by_and_filtered_by_like_any_score(trained: D
     row = found.table[(found.table["score"] == "aum") & (found.table["bin"] == "all")].iloc[0]
     assert row["n"] == len(frame) == 896
     assert row["spearman"] == pytest.approx(stats.spearmanr(frame["aum"], frame["hsf"]).statistic, abs=1e-9)
-    assert "Learning speed" in correlation_service.to_latex(found)
+    assert "Held-out learning speed" in correlation_service.to_latex(found)
     hardest = trained.page(sort="aum", limit=3)
     assert hardest["aum"].tolist() == sorted(trained.frame()["aum"].dropna())[:3]
     assert trained.count(Filters(ranges=(("aum", -np.inf, float(hardest["aum"][2])),))) == 3
@@ -185,6 +185,11 @@ def test_the_data_map_has_a_row_a_recorded_sample_in_view(trained: DatasetTable,
     np.testing.assert_array_equal(found["avh"], last.loc[found["id"], "avh"])
     some = training_dynamics_service.data_map(trained, folder, filters=Filters(classes=(1,)))
     assert set(some["label_name"]) == {"1"}
+    assert training_dynamics_service.parts(trained, folder) == ["held out", "learnt from"]
+    learnt = training_dynamics_service.data_map(trained, folder, part="learnt from").set_index("id")
+    assert sorted(learnt.index) == sorted(folder.ids("learnt from"))
+    own = trained.frame(columns=["id", "train_variability"]).set_index("id").loc[learnt.index, "train_variability"]
+    np.testing.assert_allclose(learnt["variability"], own, rtol=1e-6)
 
 
 def test_an_unfinished_training_has_curves_and_a_map_of_what_was_seen_so_far(

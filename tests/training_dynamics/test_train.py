@@ -26,6 +26,7 @@ from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models import DIGITS_WEIGHTS
 from avhcurate.models.loading import ModelSpec, new_model
+from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.checkpoints import checkpoint_step
@@ -36,7 +37,7 @@ from avhcurate.training_dynamics.train_settings import TrainSettings, stratified
 from tests.fakes.waiting import wait_until
 
 RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
-SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5))
+SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5), train_sample=200)
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,39 @@ def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
     for key in ("avh", "norm", "confidence", "margin"):
         np.testing.assert_allclose(scored[key], last[key], rtol=2e-3, atol=2e-4, err_msg=key)
     assert summary(training)["accuracy"] == pytest.approx(evaluations["accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(trained):
+    workspace, training, _ = trained
+    ids, table = training.ids("learnt from"), open_table(workspace, "digits")
+    frame = table.frame(columns=["id", "split", "label", "aum", "train_aum", "train_correctness"]).set_index("id")
+    learnt = frame.loc[ids]
+    assert set(learnt["split"]) == {"train"}
+    shares = learnt["label"].value_counts() / frame[frame["split"] == "train"]["label"].value_counts()
+    np.testing.assert_allclose(shares, 200 / 901, atol=0.01)
+    at_epochs = [training.samples(number, ["margin", "correct"], part="learnt from") for number in (2, 3, 4)]
+    np.testing.assert_allclose(learnt["train_aum"], sum(one["margin"] for one in at_epochs) / 3, rtol=1e-5)
+    np.testing.assert_allclose(learnt["train_correctness"], sum(one["correct"] for one in at_epochs) / 3, rtol=1e-6)
+    assert learnt["aum"].isna().all()
+    assert frame.drop(ids)["train_aum"].isna().all()
+    assert frame.loc[training.ids(), "aum"].notna().all()
+
+
+def test_samples_learnt_from_another_dataset_join_that_ones_table_once_its_run_has_the_weights(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 4))
+    import_dataset(fresh, "other", photos(tmp_path, "other", 2))
+    recipe = replace(RECIPE, epochs=1, batch_size=6)
+    training = train_model(fresh, "photos", replace(SETTINGS, recipe=recipe, held_out="other"))
+    score_dataset(fresh, "photos", ModelSpec(name="avhcurate:digits", weights=training.weights_path))
+    photos_table, other = open_table(fresh, "photos"), open_table(fresh, "other")
+    assert photos_table.frame()["train_aum"].notna().all()
+    assert "aum" not in photos_table.columns
+    assert other.frame()["aum"].notna().all()
+    assert "train_aum" not in other.columns
+    none = train_model(
+        fresh, "photos", replace(SETTINGS, recipe=replace(recipe, seed=1), held_out="other", train_sample=0)
+    )
+    assert (len(none.ids("learnt from")), none.train_dynamics_path) == (0, None)
 
 
 def test_progress_counts_images_to_read_and_then_samples_trained_on(trained):
