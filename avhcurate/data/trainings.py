@@ -165,7 +165,8 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
         The record is written last.
         """
-        for part, of_part in (("held out", ids), ("learnt from", learnt)):
+        parts: dict[Part, np.ndarray | None] = {"held out": ids, "learnt from": learnt}
+        for part, of_part in parts.items():
             if of_part is not None and (part == "held out" or len(of_part)):
                 write_array(self.root / _FILES[part].ids, np.asarray(of_part, np.int64))
         self.write_record(record)
