@@ -81,7 +81,7 @@ def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSess
         return
     name, definitions = table.dataset.name, dict(settings.definitions)
     classify_card(
-        [Item(one.id, one.task, image_url(name, one.id, version=page.version, full=True)) for one in questions],
+        [Item(one.id, one.task, image_url(name, one.id, version=page.version, size="full")) for one in questions],
         table.classes,
         key="annotate.card",
         scope=session.scope,
@@ -130,7 +130,7 @@ def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession)
 def _tiles(page: Opened, grid: GridTask) -> list[TickTile]:
     name, version = page.table.dataset.name, page.version
     return [
-        TickTile(id, image_url(name, id, version=version), image_url(name, id, version=version, full=True))
+        TickTile(id, image_url(name, id, version=version), image_url(name, id, version=version, size="full"))
         for id in grid.ids
     ]
 

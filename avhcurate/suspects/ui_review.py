@@ -4,6 +4,7 @@ import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -13,9 +14,11 @@ from avhcurate.data.people import Role
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.sample import rows_of
 from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened
+from avhcurate.ui.grid_keys import act_by_key, key_data
 from avhcurate.ui.image_routes import health_url, image_url
 from avhcurate.ui.signin import say_why_not, who
 
@@ -128,6 +131,8 @@ def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
         receipt=session.receipt,
         least_ms=_LEAST_MS,
         health=health_url(),
+        actions=key_data(page.table, _CARD),
+        on_act=partial(act_by_key, page.table, _CARD),
     )
 
 
@@ -147,6 +152,8 @@ def suspects(
     """Some suspects for the card; `first` is the place of the first of them in the queue."""
     page.table.refresh()
     rows = every.set_index("id").loc[list(ids)].reset_index()
+    now = rows_of(page.table, ids, columns=["id", "tags", "excluded"])
+    rows = rows.assign(tags=now["tags"].to_numpy(), excluded=now["excluded"].to_numpy())
     states = decisions.decided(page.table, ids)
     names = page.table.classes
     return [
@@ -170,7 +177,7 @@ def _suspect(
         id=id,
         place=place,
         task=task_of(suggested),
-        src=image_url(dataset, id, version=version, full=True),
+        src=image_url(dataset, id, version=version, size="full"),
         name=f"image {id}",
         given=given,
         suggested=other,
@@ -179,6 +186,8 @@ def _suspect(
         rows=tuple(evidence(row, record, names)),
         strips=tuple(one for one in strips if one.images),
         state=state,
+        tags=tuple(row["tags"]),
+        excluded=bool(row["excluded"]),
     )
 
 

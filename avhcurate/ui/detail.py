@@ -1,33 +1,46 @@
-"""The detail view of one sample: the image, people beside the network, every score, its neighbours."""
+"""The details of a sample: the image, people beside the network, scores, neighbours; over the page or beside it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from avhcurate.curate.annotations import annotate
 from avhcurate.curate.history import describe, history_entries
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.sample import Inspection, inspect, neighbours, rows_of
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.components.grid import Tile, image_grid
+from avhcurate.ui.components.grid import image_grid
+from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
 from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
-from avhcurate.ui.grid_keys import say_elsewhere
+from avhcurate.ui.grid_actions import PAGES
+from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
+from avhcurate.ui.more_like import LIKE
+from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
 from avhcurate.ui.score_help import explain_scores, value_text
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
 
 _NEIGHBOURS = 8
 #: Entries of a sample's history that are shown.
 _ENTRIES = 20
+#: Images before and behind that the viewer steps through by itself.
+_NEARBY = 60
+#: Key of the viewer, and of what its browser sends.
+_VIEWER = "detail.viewer"
+#: Session state: something was done in the details, which the page beside them does not show yet.
+_DONE = "detail.done"
+#: Session state: the image shown last that the list had, and its place there.
+_PLACE = "detail.place"
 
 
 def show_details(frame: Opened, listed: GridView | None, *opened: int | None) -> None:
@@ -39,8 +52,13 @@ def show_details(frame: Opened, listed: GridView | None, *opened: int | None) ->
     if (clicked := next((id for id in opened if id is not None), None)) is not None:
         open_sample(clicked)
         st.rerun()
-    if frame.view.sample is not None:
-        _dialog(frame, listed.ids if listed else np.empty(0, np.int64))
+    if frame.view.sample is None:
+        return
+    if in_panel():
+        with st.container(key="details"):
+            _panel(frame, listed)
+    else:
+        _dialog(frame, listed)
 
 
 def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridView | None:
@@ -48,77 +66,130 @@ def view_holding(views: Sequence[GridView | None], sample: int | None) -> GridVi
     return next((view for view in views if view and sample is not None and sample in view.ids), None)
 
 
-def open_sample(id: int | None) -> None:
-    """Puts a sample into the address, so that its details open with the next run; None closes them."""
-    url_state.change(sample=id)
-
-
 def _close() -> None:
     open_sample(None)
 
 
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
-def _dialog(frame: Opened, ids: np.ndarray) -> None:
+def _dialog(frame: Opened, listed: GridView | None) -> None:
+    _details(frame, listed, panel=False)
+
+
+@st.fragment
+def _panel(frame: Opened, listed: GridView | None) -> None:
+    _details(frame, listed, panel=True)
+
+
+def _details(frame: Opened, listed: GridView | None, *, panel: bool) -> None:
     # Read again: stepping changes the address and runs this function alone.
-    id = url_state.current().sample
-    if id is None:
+    view = url_state.current()
+    if view.sample is None or panel != in_panel() or (st.session_state.pop(_DONE, False) and panel):
         st.rerun()
     show_messages()
     try:
         frame.table.refresh()
-        inspection = inspect(frame.table, id)
+        inspection = inspect(frame.table, view.sample)
     except CurateError as error:
         show_user_error(error)
         return
-    _header(inspection.row, ids)
-    left, right = st.columns([2, 3], gap="medium")
+    ids = [id for id in side_by_side(view) if id < frame.table.size]
+    if panel:
+        _viewer(frame, ids, view.sample, listed, panel)
+        _curate(frame, inspection.row, ids)
+        _measured(frame, inspection)
+        _around(frame, inspection.row)
+        return
+    if len(ids) > 1:
+        _viewer(frame, ids, view.sample, listed, panel)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
-        _image(frame, inspection.row)
-        _curate(frame, inspection.row)
-        _history(frame, id)
-        if frame.table.run is not None and frame.table.run.has_features and inspection.row["problem"] is None:
-            _neighbours(frame, id)
+        if len(ids) == 1:
+            _viewer(frame, ids, view.sample, listed, panel)
+        _around(frame, inspection.row)
     with right:
-        _compare(frame, inspection)
-        _scores(inspection)
-        _own_columns(frame, inspection)
+        _curate(frame, inspection.row, ids)
+        _measured(frame, inspection)
 
 
-def _header(row: dict[str, Any], ids: np.ndarray) -> None:
-    place = next(iter(np.flatnonzero(ids == row["id"]).tolist()), None)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"`{row['path'].replace('`', '')}`")
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            if place is not None:
-                st.caption(f"{place + 1:,} of {len(ids):,}")
-            for label, shortcut, step in (("Previous", "Left", -1), ("Next", "Right", 1)):
-                possible = place is not None and 0 <= place + step < len(ids)
-                st.button(
-                    label,
-                    icon=f":material/{'chevron_left' if step < 0 else 'chevron_right'}:",
-                    icon_position="left" if step < 0 else "right",
-                    shortcut=shortcut,
-                    key=f"detail.{label}",
-                    disabled=not possible,
-                    on_click=open_sample,
-                    args=(int(ids[place + step]) if place is not None and possible else row["id"],),
-                )
+def _measured(frame: Opened, inspection: Inspection) -> None:
+    _compare(frame, inspection)
+    _scores(inspection)
+    _own_columns(frame, inspection)
 
 
-def _image(frame: Opened, row: dict[str, Any]) -> None:
-    source = image_url(frame.table.dataset.name, row["id"], version=frame.version, full=True)
-    image_grid(
-        [Tile(row["id"], source, "", alt=f"Image {row['id']}, label {row['label_name'] or 'none'}")],
-        key="detail.picture",
-        tile_size=360,
-        label="Image",
+def _around(frame: Opened, row: dict[str, Any]) -> None:
+    if frame.table.run is not None and frame.table.run.has_features and row["problem"] is None:
+        _neighbours(frame, row["id"])
+    _history(frame, row["id"])
+
+
+# --- the viewer --------------------------------------------------------------------------------------------------
+
+#: Columns that the viewer says of an image.
+_NAMED = ["id", "path", "label_name", "curated_label_name", "predicted_name"]
+
+
+def _viewer(frame: Opened, ids: Sequence[int], sample: int, listed: GridView | None, panel: bool) -> None:
+    rows = rows_of(frame.table, ids, columns=_NAMED).astype(object)
+    address = partial(image_url, frame.table.dataset.name, version=frame.version)
+    image_viewer(
+        [_picture(row, address) for row in rows.where(rows.notna(), None).to_dict("records")],
+        key=_VIEWER,
+        active=ids.index(sample),
+        near=_nearby(listed, sample),
+        src=address("{id}", size="full"),
+        whole=address("{id}", size="whole"),
+        panel=panel,
+        actions=key_data(frame.table, _VIEWER),
+        on_act=partial(_act_by_key, frame),
+        on_shown=open_sample,
+        on_alone=lambda id: open_side_by_side([id]),
+        on_layout=put_in_panel,
+        on_close=_close,
     )
+
+
+def _picture(row: dict[Any, Any], address: partial[str]) -> Picture:
+    id, label = int(row["id"]), row["curated_label_name"] or row["label_name"] or "none"
+    predicted = f", predicted {row['predicted_name']}" if row["predicted_name"] else ""
+    return Picture(
+        id,
+        address(id, size="full"),
+        address(id, size="whole"),
+        alt=f"Image {id}, label {label}{predicted}",
+        name=f"{label}{predicted} · {row['path']}",
+    )
+
+
+def _nearby(listed: GridView | None, id: int) -> Nearby:
+    """Where the image lies in the list, or lay before it was excluded, say; nowhere where the list never had it."""
+    if listed is None:
+        return Nearby()
+    places = np.flatnonzero(listed.ids == id)
+    gone = not len(places)
+    if gone and st.session_state.get(_PLACE, (None,))[0] != id:
+        return Nearby()
+    place = int(st.session_state[_PLACE][1] if gone else places[0])
+    st.session_state[_PLACE] = id, place
+    first = max(0, place - _NEARBY)
+    around = tuple(listed.ids[first : place + _NEARBY + 1].tolist())
+    here, next = (None, place) if gone else (place, None)
+    return Nearby(listed.key, here, next, listed.count, first, around)
+
+
+def _act_by_key(frame: Opened) -> None:
+    st.session_state[_DONE] = True
+    act_by_key(frame.table, _VIEWER)
+
+
+# --- what is decided ---------------------------------------------------------------------------------------------
+
+
+def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
+    table, id, look = frame.table, row["id"], for_curators()
+    st.markdown(f"`{row['path'].replace('`', '')}`")
     if row["problem"]:
         st.warning(f"The image could not be read: {row['problem']}", icon=":material/broken_image:")
-
-
-def _curate(frame: Opened, row: dict[str, Any]) -> None:
-    table, id, look = frame.table, row["id"], for_curators()
     st.selectbox(
         "Label",
         range(len(table.classes)),
@@ -141,24 +212,40 @@ def _curate(frame: Opened, row: dict[str, Any]) -> None:
         args=(frame, id, row["tags"]),
         **look,
     )
-    key = mirrored("detail.excluded", row["excluded"])
-    st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id), **look)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        key = mirrored("detail.excluded", row["excluded"])
+        st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id), **look)
+        _more_like(frame, ids)
+
+
+def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
+    st.session_state[_DONE] = True
+    attempt(act, frame.table, [id], action, value, key=_VIEWER)
 
 
 def _relabel(frame: Opened, id: int) -> None:
-    attempt(annotate, frame.table, [id], "relabel", st.session_state["detail.label"], who=who(), done="Relabelled")
+    _act(frame, id, "relabel", st.session_state["detail.label"])
 
 
 def _exclude(frame: Opened, id: int) -> None:
-    action = "exclude" if st.session_state["detail.excluded"] else "include"
-    attempt(annotate, frame.table, [id], action, who=who())
+    _act(frame, id, "exclude" if st.session_state["detail.excluded"] else "include")
 
 
 def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
     after = st.session_state["detail.tags"]
     for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
         for tag in sorted(tags):
-            attempt(annotate, frame.table, [id], action, tag, who=who())
+            _act(frame, id, action, tag)
+
+
+def _more_like(frame: Opened, ids: Sequence[int]) -> None:
+    """A button that goes to the gallery in the order of the angle to the images that are open."""
+    if frame.table.run is None or not frame.table.run.has_features:
+        return
+    about = "Orders the gallery by the angle to what is open here."
+    if st.button("More like this", icon=":material/image_search:", key="detail.like", help=about):
+        view = replace(url_state.current(), row=1, sample=None, choices=()).choosing(LIKE.name, LIKE.write(tuple(ids)))
+        st.switch_page(PAGES / "gallery.py", query_params=view.to_query())
 
 
 def _history(frame: Opened, id: int) -> None:

@@ -14,12 +14,13 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.frame import announce, attempt, show_messages
 from avhcurate.ui.grid_views import GridView
+from avhcurate.ui.open_images import open_side_by_side
 from avhcurate.ui.selection import GRID, GridSelection, selectable_grid, selected_in
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
 #: What the grid may ask for.
-_ACTIONS = ("tag", "untag", "relabel", "exclude", "include", "undo")
+_ACTIONS = ("tag", "untag", "relabel", "exclude", "include", "undo", "compare")
 #: Classes whose names are sent for completion.
 _MOST_NAMES = 5000
 _NOTHING_MORE: Mapping[str, Any] = {}
@@ -69,6 +70,8 @@ def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing
         attempt(more[action], selected_in(sent), value)
     elif action == "undo":
         undo_last(table, key)
+    elif action == "compare":
+        open_side_by_side(selected_in(sent).ids)
     else:
         chosen = [id] if isinstance(id, int) else selected_in(sent).chosen
         attempt(act, table, chosen, action, value, key=key)

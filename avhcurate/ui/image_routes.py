@@ -4,6 +4,7 @@ import threading
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -28,8 +29,8 @@ _GUARDS = {
 NEVER_KEPT = _GUARDS | {"Cache-Control": "no-store"}
 #: Digits of an id, at most.
 _LONGEST_ID = 19
-#: Longer side in pixels of a full-size image and of a thumbnail.
-_FULL_SIDE, _THUMBNAIL_SIDE = 1600, 256
+#: Longer side in pixels, at most: of a thumbnail, of an image to look at, and of one whose own pixels count.
+_SIDES = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
 _PLACEHOLDER = (
@@ -39,11 +40,14 @@ _PLACEHOLDER = (
 )
 
 
+Size = Literal["", "full", "whole"]
+
+
 class NoSuchImage(CurateError):
     """There is no sample of that id in a dataset of that name."""
 
 
-def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) -> str:
+def image_url(dataset: str, id: int | str, *, version: str, size: Size = "") -> str:
     """Address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
 
     The id "{id}" gives a pattern of such addresses.
@@ -51,7 +55,7 @@ def image_url(dataset: str, id: int | str, *, version: str, full: bool = False) 
     >>> image_url("digits", 7, version="ab12")
     '/images/digits/7?v=ab12'
     """
-    query = {"v": version} | ({"size": "full"} if full else {})
+    query = {"v": version} | ({"size": size} if size else {})
     return f"{base_path()}/images/{quote(dataset, safe='')}/{id}?{urlencode(query)}"
 
 
@@ -68,12 +72,12 @@ def refusal(request: Request) -> Response | None:
 
 
 def image(request: Request) -> Response:
-    """A thumbnail, or with `size=full` the image itself; runs in a thread, as Starlette does with plain functions."""
+    """A thumbnail, or the image itself with a `size`; runs in a thread, as Starlette does with plain functions."""
     if (no := refusal(request)) is not None:
         return no
     dataset, id = request.path_params["dataset"], request.path_params["id"]
     try:
-        data = read_image(find_workspace(), dataset, _id_of(id), full=request.query_params.get("size") == "full")
+        data = read_image(find_workspace(), dataset, _id_of(id), size=_size_of(request))
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
     except BrokenImage:
@@ -89,14 +93,20 @@ def image(request: Request) -> Response:
     return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg", headers=headers)
 
 
+def _size_of(request: Request) -> Size:
+    size = request.query_params.get("size", "")
+    return size if size in _SIDES else ""  # type: ignore[return-value]
+
+
 def _id_of(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < _LONGEST_ID):
         raise NoSuchImage("no sample has such an id")
     return int(text)
 
 
-def read_image(workspace: Workspace, dataset: str, id: int, *, full: bool = False) -> bytes:
-    """The thumbnail that scoring stored, else one made now; with `full` the image itself, at most 1600 pixels a side.
+def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "") -> bytes:
+    """The thumbnail that scoring stored, else one made now; by `size` the image itself, at most 1600 pixels a side for
+    "full" and 8192 for "whole".
 
     It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, and BrokenImage where the
     image cannot be read.
@@ -108,14 +118,14 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, full: bool = Fals
         raise NoSuchImage(f"there is no dataset {dataset!r}") from error
     with _OPENING:
         folder, images = _open(workspace.root, dataset, stamp)
-    if not full and id < len(images) and (stored := folder.thumbnails.get(id)):
+    if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
         return stored
     try:
         data = images.read_one(id)
     except IndexError as error:
         raise NoSuchImage(f"dataset {dataset!r} has no sample {id}") from error
     with _DECODING:
-        return encode_thumbnail(decode(data), _FULL_SIDE if full else _THUMBNAIL_SIDE)
+        return encode_thumbnail(decode(data), _SIDES[size])
 
 
 @lru_cache(maxsize=8)

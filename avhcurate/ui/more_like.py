@@ -11,22 +11,15 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView, list_view
-from avhcurate.ui.page_choices import Choice
+from avhcurate.ui.page_choices import Choice, read_ids, write_ids
 from avhcurate.ui.user_errors import show_user_error
 
 #: Images that others are compared with, at most.
 MOST = 20
 
 
-def _read(text: str) -> tuple[int, ...]:
-    ids = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    if len(ids) > MOST or min(ids) < 0:
-        raise ValueError(text)
-    return ids
-
-
 #: The ids to be like, in the address; none for the order of a column.
-LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), _read, lambda ids: ",".join(map(str, ids)))
+LIKE: Choice[tuple[int, ...]] = Choice("gallery.like", (), lambda text: read_ids(text, most=MOST), write_ids)
 
 
 def more_like(ids: Sequence[int]) -> None:

@@ -163,6 +163,23 @@ def switch(name: str) -> Choice[bool]:
     return Choice(name, False, read, lambda _: "1")
 
 
+def read_ids(text: str, *, most: int) -> tuple[int, ...]:
+    """Ids of at most so many samples from an address, each once; ValueError for any other text.
+
+    >>> read_ids("3,1,3", most=4)
+    (3, 1)
+    """
+    ids = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    if len(ids) > most or min(ids) < 0:
+        raise ValueError(text)
+    return ids
+
+
+def write_ids(ids: Sequence[int]) -> str:
+    """The text that `read_ids` reads."""
+    return ",".join(map(str, ids))
+
+
 def chosen_result(name: str, view: View, results: Sequence[_R]) -> _R | None:
     """The result that the address names, else the newest of `results`, oldest first; None where there is none."""
     by_name = {result.name: result for result in results}

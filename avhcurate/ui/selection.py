@@ -12,6 +12,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.components.grid import Ranges, decode_selection, image_grid
 from avhcurate.ui.grid_routes import view_url
 from avhcurate.ui.grid_views import GridView, carried, registered
+from avhcurate.ui.open_images import open_sample
 
 _VIEWS = "selection.views"
 #: Views that a session holds besides the one that is shown: a selection made in one of them can still be carried over.
@@ -94,5 +95,5 @@ def shown(view: GridView) -> dict[str, Any]:
         "order": view.order_name,
         "value": view.value,
         "open": url_state.current().sample is not None,
-        "on_open": lambda id: url_state.change(sample=id),
+        "on_open": open_sample,
     }

@@ -1,5 +1,7 @@
 """Every control in every dialog, popover and fragment of the demo is used once in a real browser, and the app lives."""
 
+import re
+
 import pytest
 
 from avhcurate.annotate import answers, queue, setup
@@ -93,7 +95,7 @@ class Walk:
                 return
             kind, key = min(new, key=lambda one: list(PRESSED).index(one[0]))
             self.used.add((kind, key))
-            within = f".st-key-{key} " if key else ""
+            within = f".st-key-{key} " if key not in ("", "details") else ""
             self.use(place.locator(f"{within}[data-testid={kind}]"), kind)
             self.check(f"{kind} {key}")
             if not place.count():
@@ -114,12 +116,41 @@ class Walk:
         expect(dialog).to_have_count(0)
         self.check("a dialog closed")
 
+    def panel(self):
+        """The details beside the page: their controls once more, and the viewer's buttons, the one that closes last."""
+        page, panel = self.page, self.page.locator(".st-key-details")
+
+        def opened():
+            page.locator(TILES).nth(3).click()
+            self.check("details opened")
+
+        opened()
+        self.press("layout")
+        expect(panel).to_be_visible()
+        self.used = {(kind, key) for kind, key in self.used if not key.startswith("detail")}
+        self.everything_in(panel, opened)
+        does = page.locator(".viewer [data-do]:enabled:visible").evaluate_all("all => all.map(one => one.dataset.do)")
+        assert len(does) > 8
+        for one in sorted(does, key=["layout", "close"].count):
+            self.press(one)
+            if one == "keys":
+                page.keyboard.press("Escape")
+            if one == "layout":
+                expect(panel).to_have_count(0)
+                self.press(one)
+                expect(panel).to_be_visible()
+        expect(panel).to_have_count(0)
+
+    def press(self, does):
+        self.page.locator(f".viewer [data-do={does}]").click()
+        self.check(f"{does} of the viewer")
+
     def popovers(self):
         found = self.page.get_by_test_id("stPopover").evaluate_all(
             "all => all.map(one => one.closest('[class*=st-key-]').className.match(/st-key-(\\S+)/)[1])"
         )
-        for key in found:
-            button = self.page.locator(f".st-key-{key} [data-testid=stPopover] button").first
+        for key in (re.sub(r"-\d+$", "", key) for key in found):  # a popover that was closed has another number
+            button = self.page.locator(f"[class*=st-key-{key}] [data-testid=stPopover] button").first
             if key not in self.used and button.count() and button.is_enabled():
                 self.used.add(key)
                 button.click()
@@ -148,4 +179,6 @@ def test_every_control_in_dialogs_and_popovers_leaves_an_app_that_answers(page, 
         walk.check(name)
         for opener in openers:
             walk.dialog(opener)
+        if name == "gallery":
+            walk.panel()
         walk.popovers()

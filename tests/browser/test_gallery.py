@@ -259,7 +259,7 @@ def test_the_detail_view_opens_steps_and_closes_and_the_keys_go_on_from_the_tile
     expect(dialog).to_have_count(0)
     expect(page).not_to_have_url(with_parameter("sample"))
     says_selected(page, 0)
-    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place === '3'")
+    page.wait_for_function("document.activeElement.shadowRoot?.activeElement?.dataset.place === '4'")
 
 
 def test_filters_follow_to_another_page_and_the_back_button_takes_them_back(gallery):
@@ -307,7 +307,7 @@ def test_a_link_to_a_row_opens_there_and_another_order_begins_at_the_first(galle
 
 def test_a_link_to_a_sample_opens_its_details(gallery):
     page = gallery("sample=42")
-    expect(page.get_by_role("dialog").get_by_label(re.compile("Image 42,"))).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_role("img", name=re.compile("Image 42,"))).to_be_visible()
 
 
 def test_tagging_and_undo(page, own_demo_root, serve, gallery):

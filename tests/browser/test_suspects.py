@@ -6,7 +6,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
-from tests.browser.pages import expect, open_at
+from tests.browser.pages import expect, open_at, settled
 
 
 def judged(page, place):
@@ -68,3 +68,19 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     page.reload()
     assert judged(page, 0) == ids[3]
     expect(page.locator(".place")).to_have_text(f"1 of {len(ids) - 3}")
+    message = page.locator(".message")
+    page.keyboard.press("t")
+    page.keyboard.type("ask")  # letters that decide, elsewhere
+    page.keyboard.press("Enter")
+    expect(message).to_contain_text("1 image tagged ask")
+    settled(page).keyboard.press("x")
+    assert judged(page, 1) == ids[4]
+    expect(message).to_contain_text("1 image excluded")
+    page.keyboard.press("u")
+    judged(page, 0)
+    expect(message).to_contain_text("1 image included again")
+    settled(page).keyboard.press("u")
+    expect(message).to_contain_text("Tag ask taken off 1 image")
+    table.refresh()
+    row = table.sample(ids[3])
+    assert (row["excluded"], list(row["tags"])) == (False, [])

@@ -151,6 +151,7 @@ def test_a_sample_that_does_not_exist_is_a_message(open_gallery, demo):
 def test_an_unscored_dataset_with_broken_images_is_shown(open_gallery, workspace, make_dataset):
     make_dataset({"<b>cat<b>/a.png": b"no image"})
     app = open_gallery(workspace, sample="0")
+    assert grid(app, "Image viewer")["images"][0]["alt"] == "Image 0, label <b>cat<b>"
     tile = grid(app)["tiles"][0]
     assert (tile["title"], tile["sub"], tile["score"]) == ("<b>cat<b>", "", "")
 

@@ -66,6 +66,12 @@ def test_the_full_image_is_encoded_again_at_its_own_size(client):
     assert _size(answer) == SIZE
 
 
+def test_a_large_image_is_shrunk_to_be_looked_at_and_whole_when_its_own_pixels_count(client, monkeypatch):
+    monkeypatch.setitem(image_routes._SIDES, "full", 200)
+    sizes = {size: _size(client.get(f"/images/cats/0?size={size}")) for size in ("full", "whole", "huge")}
+    assert sizes == {"full": (200, 150), "whole": SIZE, "huge": (256, 192)}
+
+
 @pytest.mark.parametrize(
     "path",
     [

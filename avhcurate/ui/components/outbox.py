@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.errors import CurateError
+from avhcurate.ui.components import commands
 from avhcurate.ui.components.mount import mount, nothing
 
 #: What a task component's own script begins with: the queue of answers, and helpers; and the style of the cards.
@@ -115,15 +116,27 @@ class Settling:
 
 
 def mount_task(
-    file: str, html: str, receipt: Receipt, *, key: str, card: bool = True, states: Sequence[str] = (), **data: Any
+    file: str,
+    html: str,
+    receipt: Receipt,
+    *,
+    key: str,
+    card: bool = True,
+    states: Sequence[str] = (),
+    on_act: Callable[[], None] | None = None,
+    **data: Any,
 ) -> None:
     """Draws the task component of the package `file` with `data` for its script; a `card` has the cards' style.
 
     With the next run the component's state has `outbox`, see `read_message`, and what else it keeps in `states`.
+    `on_act` is for one that has `commands`: it is called before the run when a key acts.
     """
     callbacks = {f"on_{state}_change": nothing for state in ("outbox", *states)}
-    style = _STYLE if card else ""
-    mount(file, html, script=_SCRIPT, style=style, key=key, data=data | asdict(receipt), **callbacks)
+    script, style = _SCRIPT, _STYLE if card else ""
+    if on_act:
+        callbacks["on_act_change"] = on_act
+        script, style = commands.SCRIPT + script, commands.STYLE + style
+    mount(file, html, script=script, style=style, key=key, data=data | asdict(receipt), **callbacks)
 
 
 def read_message(sent: Any, scope: str) -> Message:

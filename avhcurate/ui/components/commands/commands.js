@@ -72,7 +72,7 @@ function createCommands(pane, { act, chosen, back, own }) {
     add.textContent = asking.add[0];
     remove.textContent = asking.away?.[0];
     remove.hidden = field.querySelector(".or").hidden = !asking.away;
-    field.showPopover();
+    field.togglePopover(true);
     find();
     input.focus();
   }
@@ -156,11 +156,12 @@ function createCommands(pane, { act, chosen, back, own }) {
     table.replaceChildren();
     const named = Object.entries(keys).map(([key, { text }]) => [key.toUpperCase(), text]);
     const taken = own.map(([key]) => key);
-    for (const [key, does] of [...own, ...SHARED_KEYS, ...named.filter(([key]) => !taken.includes(key))]) {
+    const shared = SHARED_KEYS.filter(([key]) => key !== "/" || filters());
+    for (const [key, does] of [...own, ...shared, ...named.filter(([key]) => !taken.includes(key))]) {
       element("dt", "", table).textContent = key;
       element("dd", "", table).textContent = does;
     }
-    overlay.showPopover();
+    overlay.togglePopover(true);
     overlay.focus();
   }
 
@@ -186,9 +187,15 @@ function createCommands(pane, { act, chosen, back, own }) {
     timer = setTimeout(() => (message.togglePopover(false)), MESSAGE_MS);
   }
 
+  // The field of the filters' condition; none where a dialog keeps the focus.
+  function filters() {
+    if (document.querySelector("[data-testid=stDialog]")) return null;
+    return document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
+  }
+
   function toFilters() {
-    const box = document.querySelector("[class*=st-key-filter-where] :is(input, textarea)");
-    if (!box || document.querySelector("[data-testid=stDialog]")) return false; // a dialog keeps the focus
+    const box = filters();
+    if (!box) return false;
     if (!box.checkVisibility()) box.closest("details")?.querySelector("summary")?.click();
     setTimeout(() => {
       box.scrollIntoView({ block: "center" });
@@ -200,6 +207,7 @@ function createCommands(pane, { act, chosen, back, own }) {
   return {
     ask,
     list: listKeys,
+    open: () => [field, overlay].some((one) => one.matches(OPEN)),
     // Does what a key means; false where it means nothing.
     pressed(event) {
       if (event.ctrlKey || event.metaKey || event.altKey) return false;

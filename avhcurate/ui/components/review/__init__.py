@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from avhcurate.ui.components import commands
 from avhcurate.ui.components.outbox import Receipt, mount_task
 
-_HTML = """
+_HTML = f"""
 <section class="review" tabindex="-1" aria-label="Review suspects">
   <div class="top"><button class="step" data-by="-1" type="button" aria-label="Previous">‹</button>
     <span class="place"></span><button class="step" data-by="1" type="button" aria-label="Next">›</button>
@@ -22,10 +23,12 @@ _HTML = """
         <button class="do" data-do="keep" type="button"><kbd>K</kbd><span></span></button>
         <button class="do" data-do="skip" type="button"><kbd>S</kbd><span>Skip</span></button>
         <button class="do" data-do="undo" type="button"><kbd>⌫</kbd><span>Undo</span></button>
-      </div></div>
+      </div>
+      <p class="quiet"><kbd>T</kbd> tag · <kbd>L</kbd> label · <kbd>X</kbd> exclude · <kbd>?</kbd> all keys</p></div>
     <div class="right"><p class="lead"></p><table class="evidence" aria-label="Evidence"><tbody></tbody></table>
       <p class="facts"></p><div class="near"></div></div>
   </div>
+  {commands.MARKUP}
 </section>
 """
 
@@ -70,6 +73,8 @@ class Suspect:
     rows: tuple[Row, ...]
     strips: tuple[Strip, ...]
     state: str = ""
+    tags: tuple[str, ...] = ()
+    excluded: bool = False
 
 
 def review_card(
@@ -83,11 +88,14 @@ def review_card(
     receipt: Receipt,
     least_ms: int,
     health: str,
+    actions: Mapping[str, Any],
+    on_act: Callable[[], None],
 ) -> None:
     """Draw the card with a stretch of a queue of `total` suspects, beginning at `place` when `queue` is a new one.
 
     With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, and what is taken
-    back), and `at`, the place that the browser wants to see and has not got: see `read_place`.
+    back), and `at`, the place that the browser wants to see and has not got: see `read_place`. `actions` are as in
+    `image_grid`, and so is `on_act`; the message in the state `act` names the `id` that it is about.
     """
     mount_task(
         __file__,
@@ -95,6 +103,8 @@ def review_card(
         receipt,
         key=key,
         states=["at"],
+        on_act=on_act,
+        actions=actions,
         scope=scope,
         queue=queue,
         place=place,

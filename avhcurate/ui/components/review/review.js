@@ -3,6 +3,10 @@
 const AHEAD = 4; // suspects whose pictures are fetched beforehand
 const EDGE = 3; // so near the end of what is known, more is asked for
 const REMEMBERED = 200;
+const CARD_KEYS = [
+  ["A", "accept the suggestion"], ["K", "keep the label"], ["S", "skip"], ["Z", "undo"], ["Left, Right", "previous and next"],
+];
+const BACK = { tag: "untag", untag: "tag", relabel: "relabel", exclude: "include" }; // what takes an action back
 
 export default mounted(createCard);
 
@@ -13,12 +17,15 @@ function createCard(parent, first) {
   const buttons = Object.fromEntries([...root.querySelectorAll(".do")].map((b) => [b.dataset.do, b]));
   const steps = [...root.querySelectorAll(".step")];
   const outbox = createOutbox(first.scope, first.health, paint);
+  const commands = createCommands(root, {
+    act, chosen: () => Number(Boolean(current())), back: () => root.focus({ preventScroll: true }), own: CARD_KEYS,
+  });
   const known = new Map(); // place in the queue -> suspect
   const pictures = new Map(); // address -> image
   let data = first;
   let queue = "";
   let place = 0;
-  let given = []; // what was decided here, newest last: { id, place, nonce, state }
+  let given = []; // what was done here, newest last: { id, place, nonce, state } or { id, place, back }
   let shownAt = null; // when the picture on screen could first be seen
   let drawn = null;
   let send = null;
@@ -103,10 +110,32 @@ function createCard(parent, first) {
     else draw();
   }
 
+  // Tags, labels and excludes what is on screen; another label or an exclusion is a decision, and goes on.
+  function act(action, value = null) {
+    if (action === "undo") return undo();
+    const suspect = current();
+    if (!suspect) return;
+    if (action === "relabel" && stateOf(suspect)) return say("Decided already: undo first.");
+    if (action === "relabel" && value === null) return say("It has this label already.");
+    const has = suspect.tags.includes(value);
+    if (action === "tag" && has) return say("It has this tag already.");
+    if (action === "untag" && !has) return say("It has no such tag.");
+    const back = { action: BACK[action], value: action === "relabel" ? null : value };
+    given = [...given, { id: suspect.id, place, back }].slice(-REMEMBERED);
+    tell(suspect.id, action, value);
+    if (["relabel", "exclude"].includes(action) && place + 1 < data.total) go(place + 1);
+    else paint();
+  }
+
+  function tell(id, action, value) {
+    send.setTriggerValue("act", { id, at: Date.now(), action, value });
+  }
+
   function undo() {
     const last = given.pop();
     if (!last) return say("There is nothing to undo here.");
-    outbox.put({ kind: "back", id: last.id, of: last.nonce });
+    if (last.back) tell(last.id, last.back.action, last.back.value);
+    else outbox.put({ kind: "back", id: last.id, of: last.nonce });
     say("Undone: decide again.");
     go(last.place);
   }
@@ -207,7 +236,8 @@ function createCard(parent, first) {
     const suspect = current();
     const state = suspect ? stateOf(suspect) : "";
     placeText.textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
-    stateText.textContent = said || { accepted: "relabelled", kept: "kept" }[state] || "";
+    const standing = { accepted: "relabelled", kept: "kept" }[state] ?? (suspect?.excluded ? "excluded" : "");
+    stateText.textContent = said || standing;
     root.dataset.state = state;
     root.dataset.place = place;
     paintSaving(root, outbox);
@@ -224,16 +254,17 @@ function createCard(parent, first) {
 
   const actions = { accept: () => decide(0), keep: () => decide(1), skip, undo };
   const keys = {
-    a: actions.accept, k: actions.keep, s: actions.skip, z: actions.undo, backspace: actions.undo,
+    a: actions.accept, k: actions.keep, s: actions.skip, z: actions.undo, u: actions.undo, backspace: actions.undo,
     arrowright: () => go(place + 1), arrowleft: () => go(place - 1),
   };
 
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || typingElsewhere(event, root)) return;
+    if (writes(event) || commands.open()) return;
     const action = keys[event.key.toLowerCase()];
-    if (!action) return;
     const moves = event.key.startsWith("Arrow");
-    if (!event.repeat || moves) action();
+    if (!action && (event.repeat || !commands.pressed(event))) return;
+    if (action && (!event.repeat || moves)) action();
     // Else Streamlit's own one-letter shortcuts would hear it too.
     event.preventDefault();
     event.stopPropagation();
@@ -270,6 +301,8 @@ function createCard(parent, first) {
       given = given.filter((entry) => !refused.has(entry.nonce));
       for (const suspect of next.suspects) known.set(suspect.place, suspect);
       outbox.hear(component, next.echo, next.taken);
+      const { done } = next.actions;
+      commands.update({ ...next.actions, done: done && { ...done, undo: given.length > 0 } });
       if (lost) say(refused.get(lost.nonce));
       asked.place = -1;
       ask();
@@ -278,6 +311,7 @@ function createCard(parent, first) {
     destroy() {
       document.removeEventListener("keydown", onKey, true);
       clearTimeout(quiet);
+      commands.destroy();
       outbox.destroy();
     },
   };

@@ -1,0 +1,55 @@
+// Brightness, contrast and gamma of what is on screen; the image itself stays as it is.
+
+const LIGHTS = {
+  brightness: { low: 0.2, high: 3, keys: ["[", "]"] },
+  contrast: { low: 0.2, high: 3, keys: ["{", "}"] },
+  gamma: { low: 0.3, high: 3, keys: ["<", ">"] },
+};
+const LIGHT_STEP = 0.1;
+const LIGHT_RESET = "\\";
+
+// `changed()` is called when the light is another.
+function createLight(form, shown, changed) {
+  const field = (name) => form.elements[name];
+
+  function value(name) {
+    return Number(field(name).value);
+  }
+
+  const plain = () => Object.keys(LIGHTS).every((name) => value(name) === 1);
+
+  function draw() {
+    for (const name of Object.keys(LIGHTS)) {
+      field(name).nextElementSibling.value = value(name).toFixed(1);
+    }
+    for (const one of form.querySelectorAll("[type=gamma]")) one.setAttribute("exponent", 1 / value("gamma"));
+    const curve = value("gamma") === 1 ? "" : "url(#viewer-gamma)";
+    const filter = `brightness(${value("brightness")}) contrast(${value("contrast")}) ${curve}`;
+    shown.style.setProperty("--light", plain() ? "none" : filter);
+    changed();
+  }
+
+  for (const [name, { low, high, keys }] of Object.entries(LIGHTS)) {
+    Object.assign(field(name), { min: low, max: high, step: LIGHT_STEP, defaultValue: 1, title: keys.join(" and ") });
+    field(name).nextElementSibling.value = "1.0";
+  }
+  form.oninput = draw;
+  form.onreset = () => setTimeout(draw);
+  form.onsubmit = (event) => event.preventDefault();
+
+  return {
+    // Does what a key means; false where it means nothing.
+    pressed(key) {
+      if (key === LIGHT_RESET) {
+        form.reset();
+        return true;
+      }
+      const name = Object.keys(LIGHTS).find((one) => LIGHTS[one].keys.includes(key));
+      if (!name) return false;
+      field(name)[key === LIGHTS[name].keys[0] ? "stepDown" : "stepUp"]();
+      draw();
+      return true;
+    },
+    changed: () => !plain(),
+  };
+}

@@ -1,0 +1,251 @@
+// The viewer of the details: one image, or up to four side by side, to zoom, pan and light; its keys act on them.
+
+const TELL_MS = 120; // keys that repeat are told once
+const PAN = 0.2; // of a stage, a key
+const ZOOM = 1.25;
+const FETCHED = [1, 2, -1]; // neighbours whose pictures are fetched beforehand
+const YEAR_S = 31536000;
+const VIEWER_KEYS = [
+  ["Left, Right", "previous and next"], ["Shift + arrows", "move a zoomed image"], ["+, −, wheel", "zoom"],
+  ["Space", "1:1, and fit again"], ["[ ]", "brightness"], ["{ }", "contrast"], ["< >", "gamma"],
+  ["\\", "light as it was"], ["Esc", "close"],
+];
+
+export default mounted(createViewer);
+
+function createViewer(parent) {
+  const root = parent.querySelector(".viewer");
+  const part = (name) => root.querySelector(`.${name}`);
+  const buttons = Object.fromEntries([...root.querySelectorAll("[data-do]")].map((one) => [one.dataset.do, one]));
+  const camera = createCamera();
+  const light = createLight(part("light"), part("stages"), () => data && paint());
+  const commands = createCommands(root, { act, chosen: () => 1, back: take, own: VIEWER_KEYS });
+  let data = null;
+  let send = null;
+  let stages = [];
+  let active = 0; // of several side by side
+  let place = null; // in the order of the view
+  let ahead = null; // the image that Python has yet to hear of
+  let telling = null;
+
+  const current = () => stages[active];
+  const several = () => stages.length > 1;
+
+  // --- which image -----------------------------------------------------------------------------
+
+  function step(by) {
+    if (several()) activate((active + by + stages.length) % stages.length);
+    else {
+      const to = stepped(by);
+      const id = nearby(to);
+      if (id === undefined) return;
+      place = to;
+      current().show({ ...addressed(id), alt: `Image ${id}`, name: "" });
+      camera.fit();
+      tell(id);
+    }
+    paint();
+  }
+
+  // The place before or behind the image, or behind the gap that it left.
+  function stepped(by) {
+    return place === null && data.near.next !== null ? data.near.next + Math.min(by, 0) : place + by;
+  }
+
+  function nearby(at) {
+    return place === null && data.near.next === null ? undefined : data.near.ids[at - data.near.first];
+  }
+
+  function addressed(id) {
+    const [src, whole] = [data.src, data.whole].map((pattern) => pattern.replace("{id}", id));
+    return { id, src, whole };
+  }
+
+  function activate(number) {
+    if (number === active) return;
+    active = number;
+    tell(current().id);
+    paint();
+  }
+
+  function tell(id) {
+    ahead = id;
+    clearTimeout(telling);
+    telling = setTimeout(() => send.setTriggerValue("shown", id), TELL_MS);
+  }
+
+  // The grid marks the image that is shown here.
+  function announce() {
+    dispatchEvent(new CustomEvent("avhcurate-shown", { detail: { view: data.near.view, place } }));
+  }
+
+  function fetchAhead() {
+    if (several()) return;
+    for (const by of FETCHED) {
+      const id = nearby(stepped(by));
+      if (id !== undefined) new Image().src = addressed(id).src;
+    }
+  }
+
+  function act(action, value = null) {
+    send.setTriggerValue("act", { id: current().id, at: Date.now(), action, value });
+  }
+
+  function take() {
+    root.focus({ preventScroll: true });
+  }
+
+  // --- drawing ---------------------------------------------------------------------------------
+
+  function paint() {
+    for (const [number, stage] of stages.entries()) {
+      stage.place();
+      stage.root.classList.toggle("active", several() && number === active);
+    }
+    root.ariaLabel = data.label;
+    root.dataset.count = stages.length;
+    root.dataset.id = current().id;
+    root.classList.toggle("panel", data.panel);
+    const panel = parent.getRootNode().host?.closest(".st-key-details");
+    panel?.style.setProperty("background", getComputedStyle(root).getPropertyValue("--st-background-color"));
+    for (const [button, by] of [[buttons.previous, -1], [buttons.next, 1]]) {
+      button.disabled = !several() && nearby(stepped(by)) === undefined;
+    }
+    buttons.light.classList.toggle("changed", light.changed());
+    const number = (value) => value.toLocaleString("en");
+    part("place").textContent = several()
+      ? `${active + 1} of ${stages.length} side by side`
+      : place === null ? "" : `${number(place + 1)} of ${number(data.near.count)}`;
+    const percent = camera.percent(current().picture());
+    part("scale").textContent = camera.mode() === "fit" ? "fit" : `${Math.round(percent)} %`;
+    buttons.fit.setAttribute("aria-pressed", String(camera.mode() === "fit"));
+    buttons.one.setAttribute("aria-pressed", String(camera.mode() === "one"));
+    buttons.alone.hidden = !several();
+    buttons.close.hidden = !data.panel;
+    buttons.layout.textContent = data.panel ? "Over" : "Beside";
+    buttons.layout.ariaLabel = buttons.layout.title = `Details ${data.panel ? "over" : "beside"} the page`;
+    announce();
+  }
+
+  function drawStages(images) {
+    for (const stage of stages.splice(images.length)) stage.root.remove();
+    while (stages.length < images.length) {
+      stages.push(createStage(part("stages"), {
+        camera,
+        turned: (factor, at, stage) => repaint(() => camera.zoomBy(factor, stage.picture(), at)),
+        dragged: (across, down, stage) => repaint(() => camera.panBy(across, down, stage.picture())),
+        taken: (stage) => activate(stages.indexOf(stage)),
+        changed: () => data && paint(),
+      }));
+    }
+    for (const [number, stage] of stages.entries()) stage.show(images[number]);
+  }
+
+  function repaint(change) {
+    change();
+    paint();
+  }
+
+  // --- what buttons and keys do ------------------------------------------------------------------
+
+  function pan(across, down) {
+    const picture = current().picture();
+    camera.panBy(-across * PAN * picture.across, -down * PAN * picture.down, picture);
+  }
+
+  function toggleLight() {
+    const form = part("light");
+    form.hidden = !form.hidden;
+    buttons.light.setAttribute("aria-expanded", String(!form.hidden));
+    if (!form.hidden) form.elements.brightness.focus();
+  }
+
+  // The choice is remembered by this browser, and by Python for this session.
+  function layout() {
+    const as = data.panel ? "over" : "panel";
+    document.cookie = `${data.cookie}=${as}; path=/; max-age=${YEAR_S}; samesite=lax`;
+    send.setTriggerValue("layout", as);
+  }
+
+  const does = {
+    previous: () => step(-1),
+    next: () => step(1),
+    in: () => camera.zoomBy(ZOOM, current().picture()),
+    out: () => camera.zoomBy(1 / ZOOM, current().picture()),
+    fit: () => camera.fit(),
+    one: () => camera.one(),
+    light: toggleLight,
+    alone: () => send.setTriggerValue("alone", current().id),
+    layout,
+    keys: () => commands.list(),
+    close: () => send.setTriggerValue("close", true),
+  };
+  for (const [name, button] of Object.entries(buttons)) button.onclick = () => repaint(does[name]);
+
+  const keys = {
+    ArrowLeft: does.previous, ArrowRight: does.next, "+": does.in, "=": does.in, "-": does.out,
+    " ": () => (camera.mode() === "one" ? camera.fit() : camera.one()),
+  };
+  const panning = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+  function pressed(event) {
+    if (writes(event)) return;
+    const [target] = event.composedPath();
+    const onButton = target.closest?.("button, summary, [role=button], [role=tab]");
+    if (onButton && [" ", "Enter"].includes(event.key)) return;
+    const composed = event.getModifierState("AltGraph");
+    const command = !composed && (event.ctrlKey || event.metaKey || event.altKey);
+    if (event.shiftKey && event.key in panning && !command) repaint(() => pan(...panning[event.key]));
+    else if (!command && !event.shiftKey && event.key in keys) repaint(keys[event.key]);
+    else if (!command && event.key === "+") repaint(does.in);
+    else if (!command && light.pressed(event.key)) paint();
+    else if (event.key === "Escape" && data.panel) does.close();
+    else if (!commands.pressed(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+  root.addEventListener("keydown", pressed);
+
+  // Keys that nothing else around the viewer has a use for are its too.
+  function pressedBeside(event) {
+    const target = event.target;
+    if (root.contains(event.composedPath()[0])) return;
+    const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog], .st-key-details");
+    const used = "[data-testid=stDataFrame], [role=grid], [role=slider], [role=listbox], .js-plotly-plot";
+    const mine = around?.contains(target) && !target.shadowRoot && !target.closest(used);
+    if (data && (mine || idle(event))) pressed(event);
+  }
+  addEventListener("keydown", pressedBeside);
+
+  const resize = new ResizeObserver(() => data && root.clientWidth && paint());
+  resize.observe(part("stages"));
+
+  return {
+    update(next, component) {
+      const first = data === null;
+      send = component;
+      data = next;
+      const wanted = next.images[next.active].id;
+      const lags = ahead !== null && wanted !== ahead;
+      if (!lags) {
+        const other = current()?.id !== wanted;
+        ahead = null;
+        active = next.active;
+        place = next.near.place;
+        if (stages.length !== next.images.length) camera.fit();
+        drawStages(next.images);
+        if (other && !first) camera.fit();
+        if (first || other) take();
+      }
+      paint();
+      fetchAhead();
+      commands.update(next.actions);
+    },
+    destroy() {
+      removeEventListener("keydown", pressedBeside);
+      clearTimeout(telling);
+      resize.disconnect();
+      commands.destroy();
+    },
+  };
+}
