@@ -97,8 +97,8 @@ def test_whatever_passes_is_a_single_condition_within_brackets(text):
     connection.register("frame", frame)
     try:
         rows = connection.execute(f"SELECT 1 FROM frame WHERE FALSE AND ({text}\n)").fetchall()
-    except (duckdb.BinderException, duckdb.ConversionException, duckdb.OutOfRangeException):
-        return
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException, duckdb.OutOfRangeException):
+        return  # the table says so in its own words
     assert rows == []
 
 
