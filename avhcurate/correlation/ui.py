@@ -212,7 +212,7 @@ def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
         end = {"high": "↑ high", "low": "↓ low", "": "not said"}[score.harder]
         cells = [_cell(by_bin[group]) for group in groups]
         if result.weighted is not None:
-            value, low, high = result.weighted.loc[str(key)].to_numpy(float)
+            value, low, high = (float(end) for end in result.weighted.loc[str(key)].to_numpy(float))
             cells.insert(1, estimate(value, low, high, 3))
         yield table_row(escape(shortened(score.name, 32)), [end, *cells], title=escape(score.sentence))
 
