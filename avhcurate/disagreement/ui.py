@@ -22,8 +22,10 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.grid_actions import undo_button
+from avhcurate.ui.grid_keys import counted_images
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
 from avhcurate.ui.signin import for_curators, who
@@ -198,7 +200,7 @@ def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
 
 def _actions(page: Opened, gap: Gap, name: str) -> None:
     n = len(gap.ids[name])
-    with st.popover("Tag", icon=":material/label:", key=f"gap.tag.{name}", **for_curators()):
+    with closing_popover("Tag", icon=":material/label:", key=f"gap.tag.{name}", **for_curators()):
         st.text_input("Tag", value=_TAGS[name], key=f"gap.tag_name.{name}")
         with st.container(horizontal=True):
             st.button(
@@ -256,4 +258,5 @@ def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:
     tag, ids = st.session_state[f"gap.tag_name.{name}"], gap.ids[name]
-    attempt(annotate, table, ids, "tag", tag, who=who(), done=f"Tagged {len(ids):,} samples “{tag}”")
+    done = f"{counted_images(len(ids))} tagged {tag}"
+    attempt(annotate, table, ids, "tag", tag, who=who(), done=done, closes=f"gap.tag.{name}")

@@ -21,6 +21,7 @@ from avhcurate.ui.frame import Opened, announce, attempt, mirrored
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
+from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -192,7 +193,8 @@ def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
 
 
 def _combine(page: Opened, names: list[str]) -> None:
-    with st.popover("Combine", icon=":material/join:", key="saved.combine", **for_curators(disabled=len(names) < 2)):
+    asked = for_curators(disabled=len(names) < 2)
+    with closing_popover("Combine", icon=":material/join:", key="saved.combine", **asked):
         st.multiselect("Sets", names, key="saved.combined", placeholder="Choose two or more")
         st.segmented_control(
             "Samples",
@@ -210,16 +212,24 @@ def _save_combined(page: Opened) -> None:
     asked: Any = st.session_state
     name, names, how = asked["saved.combined_name"], asked["saved.combined"], asked["saved.how"]
     done = f"Saved as “{name}”"
-    attempt(saved.combine, page.workspace, page.table.dataset.name, name, names, how, who=who(), done=done)
+    about = {"who": who(), "done": done, "closes": "saved.combine"}
+    attempt(saved.combine, page.workspace, page.table.dataset.name, name, names, how, **about)
 
 
 def _import(page: Opened) -> None:
-    with st.popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
+    with closing_popover("Import", icon=":material/upload:", key="saved.import", **for_curators()):
         st.file_uploader(
             "List of samples", ["csv", "txt"], key="saved.file", help="A path or id a line, or CSV with such a column."
         )
         st.text_input("Name of the new set", key="saved.import_name", max_chars=LONGEST_NAME)
-        st.button("Save", type="primary", key="saved.import_now", on_click=attempt, args=(_save_imported, page))
+        st.button(
+            "Save",
+            type="primary",
+            key="saved.import_now",
+            on_click=attempt,
+            args=(_save_imported, page),
+            kwargs={"closes": "saved.import"},
+        )
 
 
 def _save_imported(page: Opened) -> None:

@@ -13,6 +13,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice, number, some_of
+from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
@@ -109,7 +110,7 @@ def _result(page: Opened, split: Split) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         data, file = partial(frame_text, split.rows, "csv"), f"{page.table.dataset.name}-split.csv"
         download("Download CSV", data, file, key="saved.download_split", type="primary")
-        with st.popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
+        with closing_popover("Save as sets", icon=":material/bookmark_add:", key="saved.split_sets", **for_curators()):
             st.text_input("Name before the part's", "split", key="saved.split_name")
             st.button("Save", type="primary", key="saved.save_split", on_click=_save, args=(page, split))
     small = int((split.strata["note"] != "").sum())
@@ -124,4 +125,5 @@ def _result(page: Opened, split: Split) -> None:
 
 def _save(page: Opened, split: Split) -> None:
     name = st.session_state["saved.split_name"]
-    attempt(save_parts, page.workspace, page.table, split, name, who=who(), done="Every part is a set now")
+    about = {"who": who(), "done": "Every part is a set now", "closes": "saved.split_sets"}
+    attempt(save_parts, page.workspace, page.table, split, name, **about)

@@ -14,6 +14,7 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.popovers import close_popover
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -161,8 +162,11 @@ def empty_workspace(frame: Frame) -> None:
         _wait_for_job(frame)
 
 
-def attempt(action: Callable[..., Any], *args: Any, done: str = "", **keywords: Any) -> None:
-    """Calls `action` from a widget's callback; a user's error is shown with the next run, `done` as a toast."""
+def attempt(action: Callable[..., Any], *args: Any, done: str = "", closes: str = "", **keywords: Any) -> None:
+    """Calls `action` from a widget's callback; a user's error is shown with the next run, `done` as a toast.
+
+    `closes` is the key of a popover that closes when it is done.
+    """
     try:
         action(*args, **keywords)
     except CurateError as error:
@@ -170,6 +174,8 @@ def attempt(action: Callable[..., Any], *args: Any, done: str = "", **keywords: 
     else:
         if done:
             announce(done)
+        if closes:
+            close_popover(closes)
 
 
 def mirrored(key: str, value: Any) -> str:

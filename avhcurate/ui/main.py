@@ -20,6 +20,8 @@ BLIND = {"annotate"}
 def main() -> None:
     st.set_page_config(page_title="AVH Curate", page_icon=str(_HERE / "icon.svg"), layout="wide")
     st.html(_HERE / "frame.css")
+    script = (_HERE / "popovers.js").read_text(encoding="utf-8")
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
     groups = navigation.pages()
     page = st.navigation(groups, position="hidden")
     people.ask(acting_here)

@@ -6,12 +6,13 @@ import streamlit as st
 
 from avhcurate.curate import saved
 from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.signin import for_curators, who
 
 
 def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
     """A popover that saves samples, by id, under a name."""
-    with st.popover("Save as set", icon=":material/bookmark_add:", key=key, **for_curators()):
+    with closing_popover("Save as set", icon=":material/bookmark_add:", key=key, **for_curators()):
         st.selectbox(
             "Name",
             page.table.sets,
@@ -26,4 +27,4 @@ def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
 def _save_set(page: Opened, ids: Sequence[int], key: str) -> None:
     name = st.session_state[f"{key}.name"] or ""
     done = f"{len(ids):,} samples saved as “{name}”"
-    attempt(saved.save_set, page.workspace, page.table.dataset.name, name, ids, who=who(), done=done)
+    attempt(saved.save_set, page.workspace, page.table.dataset.name, name, ids, who=who(), done=done, closes=key)

@@ -14,6 +14,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
 from avhcurate.ui.head_notes import head_note
+from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.run_accuracy import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
 from avhcurate.ui.signin import for_curators, who
@@ -143,7 +144,7 @@ def _filter(workspace: Workspace, view: View, table: DatasetTable) -> tuple[int,
 
 def _save_view(workspace: Workspace, table: DatasetTable) -> None:
     """Saves the page's view under a name, for the page Saved."""
-    with st.popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
+    with closing_popover("Save view", icon=":material/bookmark:", type="tertiary", key="frame.save", **for_curators()):
         st.text_input("Name", key="frame.view_name", max_chars=saved.LONGEST_NAME, placeholder="hard and wrong")
         st.button(
             "Save view",
@@ -178,4 +179,5 @@ def _keep_view(workspace: Workspace, dataset: str) -> None:
         st.session_state[_PAGE],
         who=who(),
         done=f"View “{name.strip()}” saved",
+        closes="frame.save",
     )
