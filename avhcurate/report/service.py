@@ -24,6 +24,7 @@ from avhcurate.scoring.accuracy import accuracy_of
 from avhcurate.suspects.service import export_table
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.titles import title_of
 
 #: Images a gallery, groups of copies, and rows of a table at most.
 IMAGES, GROUPS, ROWS = 12, 6, 20
@@ -122,10 +123,8 @@ def describe_run(table: DatasetTable, images: bool) -> ReportSection:
     if table.run is None:
         advice = f"avhcurate score {table.dataset.name} --model MODEL"
         return ReportSection("Network", command, lacks=f"Not scored yet: {advice}")
-    record = table.run.record
-    accuracy = accuracy_of(table.dataset, table.run)
-    said = str(accuracy)
-    return ReportSection("Network", command, f"{record.model}, {record.num_classes:,} classes: {said}.")
+    title, classes = title_of(table.dataset, table.run.name), table.run.record.num_classes
+    return ReportSection("Network", command, f"{title}, {classes:,} classes: {accuracy_of(table.dataset, table.run)}.")
 
 
 def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
