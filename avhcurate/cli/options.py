@@ -34,7 +34,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"avhcurate {__version__}")
+        print("avhcurate", __version__)
         raise typer.Exit
 
 

@@ -246,7 +246,7 @@ class Dataset(OpenedDataset):
         >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"])
         >>> suspects[["id", "label", "suggested", "verdict"]].head(1)
            id  label  suggested verdict
-        0  69      9          8    open
+        0  87      4          1    open
         """
         from avhcurate.suspects import service
 

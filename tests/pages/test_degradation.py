@@ -1,6 +1,7 @@
 """The Degradation page without a browser: its figures and words, its choices, the empty state and the job it starts."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_the_page_shows_curves_spread_table_and_one_image(open_page, root, words
     assert "data:image/png;base64," in text
     assert "a typical one, whose AVH" in text
     assert len(grids(app)["Images whose AVH follows least"]["tiles"]) == 8
-    assert "60 images of avhcurate:digits" in text
+    assert re.search(r"60 images of avhcurate\\?:digits", text)
 
 
 def test_the_words_are_those_of_the_figures(open_page, root, words, summary):
@@ -92,7 +93,7 @@ def test_another_degradation_of_the_run_can_be_looked_at(open_page, root, words,
     other = next(name for name in box.options if "jpeg" in name)
     box.select(other).run()
     assert asked(app, "degradation.made")
-    assert "40 images of avhcurate:digits" in words(app)
+    assert re.search(r"40 images of avhcurate\\?:digits", words(app))
 
 
 def test_the_sample_of_the_address_is_the_example(open_page, root, words, asked):

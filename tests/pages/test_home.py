@@ -119,7 +119,7 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
 def typed(monkeypatch):
     """Names of models that may be typed: what AppTest chooses must be among the options."""
     names = ("clip:models/clip", "http.server:test", "lab.nets:make")
-    monkeypatch.setattr(job_forms, "MODELS", names)
+    monkeypatch.setattr(job_forms, "network_names", lambda: names)
 
 
 @pytest.mark.usefixtures("typed")

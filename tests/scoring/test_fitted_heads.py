@@ -21,6 +21,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
+from avhcurate.export.columns import Chosen
 from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.fitted_heads import FitSettings
@@ -120,7 +121,7 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
         shown = inspect(table, id)
         assert shown.softmax.max() == pytest.approx(rows.loc[id, "max_confidence"], rel=1e-5)
         assert shown.avc[rows.loc[id, "predicted"]] == pytest.approx(rows.loc[id, "avc"], rel=1e-5)
-    write_cleanlab(table, Filters(), tmp_path / "out")
+    write_cleanlab(table, Chosen(Filters()), tmp_path / "out")
     probs = np.load(tmp_path / "out" / "pred_probs.npy")
     known = np.flatnonzero(labels >= 0)
     np.testing.assert_allclose(probs[np.arange(len(known)), labels[known]], rows.loc[known, "confidence"], rtol=1e-5)
