@@ -14,7 +14,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import Field, ValidationError
 
-from avhcurate.disk.files import write_json
+from avhcurate.disk.files import remove_leftovers, write_json
 from avhcurate.disk.room import full_disk
 from avhcurate.disk.schema import NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
@@ -145,6 +145,8 @@ class Jobs:
             started=now,
             updated=now,
         )
+        for earlier in self.root.glob("*/"):
+            remove_leftovers(earlier)  # of jobs that were killed while they told their progress
         self.write(record)
         return record
 

@@ -15,7 +15,7 @@ import pandas as pd
 from avhcurate import __version__
 from avhcurate.correlation.service import correlate
 from avhcurate.disagreement.service import SETS, disagree
-from avhcurate.disk.files import check_free, write_atomic
+from avhcurate.disk.files import check_free, remove_leftovers, write_atomic
 from avhcurate.errors import CurateError
 from avhcurate.quality.odd_files import KINDS, odd_files
 from avhcurate.quality.service import find_duplicates
@@ -77,6 +77,7 @@ def write_report(table: DatasetTable, out: Path, *, images: bool = True, force: 
     exists, unless `force`.
     """
     check_free(out, force=force)
+    remove_leftovers(out.absolute().parent)
     source = files(__package__).joinpath("page.html.jinja").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
     sections = [build(table, images) for build in SECTIONS]

@@ -10,7 +10,7 @@ from pathlib import Path
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace, check_name
-from avhcurate.disk.files import write_atomic, write_json
+from avhcurate.disk.files import remove_leftovers, write_atomic, write_json
 from avhcurate.disk.jobs import Jobs
 from avhcurate.disk.schema import StoredRecord
 from avhcurate.errors import CurateError
@@ -38,6 +38,7 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
     check_name(new)
     with _alone(workspace, old, new):
         _finish(workspace)
+        remove_leftovers(workspace.datasets)
         workspace.dataset(old)
         if new in workspace.names() or (workspace.datasets / new).exists():
             raise CurateError(f"there is a dataset {new!r} already: choose another name")

@@ -119,9 +119,11 @@ def _attempt(folder: Path, base: Path, call: tuple[str, ...], number: int | None
             return found
     else:
         found.killed = in_child(killed).code == -9
+        done = in_child(lambda: _state(place)).value if call[0] == "rename" else None
         again = in_child(lambda: avhcurate(*words))
         if again.code or again.value.code:
-            found.text = f"the same call again ends with {again.value}"
+            # What renamed the dataset before the kill came is done: there is none of the old name to rename.
+            found.state, found.text = done, f"the same call again ends with {again.value}"
             return found
     looked = in_child(lambda: _state(place))
     found.state, found.text = (looked.value, "another state") if looked.code == 0 else (None, str(looked.value))

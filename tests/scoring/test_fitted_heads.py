@@ -21,8 +21,8 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
-from avhcurate.export.columns import Chosen
 from avhcurate.export.cleanlab import write_cleanlab
+from avhcurate.export.columns import Chosen
 from avhcurate.models.loading import ModelSpec
 from avhcurate.scoring.fitted_heads import FitSettings
 from avhcurate.scoring.service import score_dataset
