@@ -17,7 +17,7 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
     """The decision on each of some samples, by id in their order: "accepted" (its label was changed), "kept", or ""."""
     rows = table.frame(Filters(excluded=None, ids=tuple(ids)), columns=["id", "label", "curated_label", "tags"])
     changed = (rows["curated_label"] != rows["label"]).fillna(True)
-    kept = [KEPT in tags for tags in rows["tags"]]
+    kept = np.array([KEPT in tags for tags in rows["tags"]], bool)
     decisions = np.select([changed, kept], ["accepted", "kept"], "")
     return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
 

@@ -171,7 +171,7 @@ def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
         keep &= every[f"{source}_doubts"] if source in record.sources else False
-    cut = None if record.expected is None else round(record.expected)
+    cut = round(record.expected or 0) or None  # where none is expected to be wrong, all that are doubted are shown
     shown, beyond = every[keep], 0
     if cut is not None and CUT.of(page.view) == "expected":
         shown, beyond = every[:cut][keep[:cut]], int(keep[cut:].sum())

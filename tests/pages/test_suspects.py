@@ -10,6 +10,7 @@ import pytest
 
 from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import write_json
 from avhcurate.export.text import csv_text
 from avhcurate.suspects import decisions
 from avhcurate.suspects.decisions import KEPT
@@ -74,6 +75,14 @@ def test_the_card_holds_the_first_suspects_with_their_evidence(open_page, suspec
     assert f"/{first['near_suggested'][0]}?" in shown["strips"][1]["images"][0]
     assert f"{len(found):,}** suspects in view" in words(app)
     assert "precision" not in words(app).lower()
+
+
+def test_where_no_label_is_expected_to_be_wrong_all_that_are_doubted_are_shown(open_page, own_root, words):
+    folder = suspects_of(digits_of(own_root).run)[-1]
+    write_json(folder.root / folder.FILE, folder.record.model_copy(update={"expected": 0.2}))
+    app = open_page("suspects", own_root)
+    assert card(app)["total"] == (folder.suspects()["agreement"] >= 1).sum() > 1
+    assert "About 0 of 1,797 labels" in words(app)
 
 
 def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found):

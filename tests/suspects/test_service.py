@@ -318,6 +318,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
     table = open_table(workspace, "dots")
     assert decisions.accept(table, {0: 0, 5: 2, 6: 2}, who="ada") == 2  # one entry a label
     decisions.keep(table, [7], who="ada")
+    assert decisions.decided(table, []).to_dict() == {}
     assert decisions.decided(table, [0, 5, 7, 8]).to_dict() == {0: "accepted", 5: "accepted", 7: "kept", 8: ""}
     assert table.frame(Filters(tags=(KEPT,)), columns=["id"])["id"].tolist() == [7]
     for id in (0, 7, 8):
