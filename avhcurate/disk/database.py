@@ -114,7 +114,7 @@ def open_log(url: str) -> sa.Engine:
     """An engine for append-only tables."""
     engine = open_engine(url)
     if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "connect", _configure_log)
     return engine
 
 
@@ -149,9 +149,19 @@ def _connect_again(_: Any, record: Any, __: Any) -> None:
             raise sa.exc.DisconnectionError
 
 
-def _configure_sqlite(connection: Any, record: Any) -> None:
+def configure_sqlite(connection: Any, record: Any, *more: str) -> None:
+    """Sets a new connection's pragmas: the usual ones and `more`."""
     if can_only_read(record):
         return
     # WAL lets pages read while somebody writes; FULL makes an acknowledged entry outlive a power cut.
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", *more):
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:
+            (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()
+            if can_write(Path(path).parent):
+                raise  # else a new file on a disk that is full since: it is read in the mode that it has
+
+
+def _configure_log(connection: Any, record: Any) -> None:
+    configure_sqlite(connection, record, "foreign_keys=ON")

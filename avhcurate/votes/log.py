@@ -9,7 +9,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from avhcurate.data.people import Role, acting, require
-from avhcurate.disk.database import can_only_read, open_engine
+from avhcurate.disk.database import configure_sqlite, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 from avhcurate.votes.responses import Design
@@ -398,12 +398,7 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
 
 def _configure_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions by its own rules; `_begin_sqlite` does
-    if can_only_read(record):
-        return
-    # WAL lets pages read while somebody writes; FULL makes an acknowledged answer outlive a power cut; what is
-    # withdrawn is overwritten on the disk.
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    configure_sqlite(connection, record, "secure_delete=ON")  # what is withdrawn is overwritten on the disk
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

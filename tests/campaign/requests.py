@@ -43,7 +43,7 @@ READING = (
         "getenv('HOME') = 'x'",
         "current_setting('home_directory') = ''",
     ),
-    *("id = 1 UNION SELECT 1", "EXISTS (FROM '/etc/passwd')", "pragma_version() = 1", "id = 1 -- x", "id = /* x */ 1"),
+    *("id = 1 UNION SELECT 1", "EXISTS (FROM '/etc/passwd')", "pragma_version() = 1", "id = 1 UNION ALL SELECT 2"),
     *("list_filter(tags, x -> true) = []", "eval('1')", "query('SELECT 1') = 1", "query_table('samples') = 1"),
     *("nextval('s') = 1", "setseed(0.1) IS NULL", "sleep_ms(100000) = 1", "error('x')", "add_parquet_key('a','b') = 1"),
 )
