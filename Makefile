@@ -71,6 +71,7 @@ test-lowest: $(VENV)/installed
 	$(BIN)/uv venv -q --allow-existing build/lowest
 	$(BIN)/uv pip install -q --python build/lowest/bin/python --resolution lowest-direct -r requirements.txt \
 	  "pytest>=8.3" "pytest-xdist>=3.6" "hypothesis>=6.130" "httpx>=0.28"
+	$(BIN)/uv pip install -q --python build/lowest/bin/python --no-deps -e .
 	PYTHONPATH=. build/lowest/bin/python -m pytest -q -n 2 --dist worksteal -m "not browser and not slow" $(TESTS)
 
 clean:
