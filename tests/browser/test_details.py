@@ -87,7 +87,7 @@ def test_several_stand_side_by_side_under_one_zoom(gallery):
     expect(page).to_have_url(with_parameter("sample", "4"))
     settled(page).keyboard.press("x")
     expect(viewer.locator(".message")).to_contain_text("1 image excluded")
-    page.keyboard.press("u")
+    settled(page).keyboard.press("u")
     expect(viewer.locator(".message")).to_contain_text("Undid exclude on 1 image")
     settled(page).get_by_role("button", name="Show only this image").click()
     expect(viewer.locator(".stage")).to_have_count(1)

@@ -54,9 +54,9 @@ def test_the_gap_between_people_and_the_network_is_tagged_and_exported(page, own
     ids = gap.ids["hard_for_network"]
     address = serve(own_demo_root)
     open_at(page, f"{address}/disagreement")
-    page.locator(".st-key-gap-tag-hard_for_network button").first.click()
+    page.locator("[class*=st-key-gap-tag-hard_for_network] button").first.click()
     page.get_by_role("button", name=f"Tag {len(ids):,} samples").click()
-    expect(page.get_by_text(f"Tagged {len(ids):,} samples “hard-for-network”")).to_be_visible()
+    expect(page.get_by_text(f"{len(ids):,} images tagged hard-for-network")).to_be_visible()
     settled(page).keyboard.press("Escape")
     settled(page).locator(".st-key-gap-export-hard_for_network button").first.click()
     rows = read_csv(page, rf"Download {len(ids):,} samples")

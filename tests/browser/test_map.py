@@ -18,6 +18,7 @@ from tests.browser.pages import (
     parameter,
     with_parameter,
 )
+from tests.fakes.waiting import wait_until
 
 CARD = "[aria-label='Sample under the pointer']"
 
@@ -98,8 +99,8 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
 
     page.reload()
     expect(page.locator(TILES).first).to_be_visible()
-    assert ids(page) == expected[: page.locator(TILES).count()]
-    until(page, "plot.layout.shapes?.length === 1")
+    until(page, "plot.layout.shapes?.length === 1")  # the region is read from the address, then its images come
+    wait_until(lambda: ids(page) == expected[: page.locator(TILES).count()])
 
 
 def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, root):
