@@ -65,6 +65,10 @@ def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing
     sent = (st.session_state.get(key) or {}).get("act")
     if not isinstance(sent, Mapping) or sent.get("action") not in (*_ACTIONS, *more):
         return
+    # A run that another one overtakes can hand the same message on: excluding twice would take the image back in.
+    if (at := sent.get("at")) is not None and st.session_state.get(f"{key}.at") == at:
+        return
+    st.session_state[f"{key}.at"] = at
     action, value, id = str(sent["action"]), sent.get("value"), sent.get("id")
     if action in more:
         attempt(more[action], selected_in(sent), value)

@@ -54,6 +54,17 @@ def test_an_action_is_about_the_places_that_it_names_and_can_be_undone(own_demo_
     assert table.count(Filters(tags=("blurred",))) == 0
 
 
+def test_a_message_that_is_handed_on_twice_acts_once(own_demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    app = AppTest.from_function(_script).run(timeout=20)
+    entries = []
+    for at in (1, 1, 2):
+        app.session_state["press"] = {"action": "tag", "ranges": [(0, 2)], "value": f"t{at}", "at": at}
+        app.run(timeout=20)
+        entries.append(open_table(Workspace(own_demo_root), "digits").log.version("digits"))
+    assert entries[0] == entries[1] < entries[2]
+
+
 def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, monkeypatch):
     for action, value in (("relabel", 99), ("tag", ""), ("tag", [1])):
         _, errors = press(own_demo_root, monkeypatch, action, (0, 2), value=value)
