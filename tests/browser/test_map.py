@@ -96,6 +96,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     assert labels[int(parameter(page, "sample"))] == 3
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page).not_to_have_url(with_parameter("sample"))  # a page that opens with a sample begins at its row
 
     page.reload()
     expect(page.locator(TILES).first).to_be_visible()
