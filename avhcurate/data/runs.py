@@ -12,7 +12,7 @@ from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import flush, replacing, write_array
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.room import check_room
+from avhcurate.disk.room import check_room, take_room
 from avhcurate.errors import CurateError
 from avhcurate.stats.downsample import evenly_spread
 
@@ -245,12 +245,14 @@ class RunFolder(ShardedFolder[RunRecord]):
         check_room(self.root, 4 * record.samples * record.width, f"a run on {record.samples} samples")
         if class_weights is not None and bias is not None:
             self.write_head(class_weights, bias)
-        self.reserve(_FEATURES, (rows, record.width))
+        self.reserve(_FEATURES, (rows, record.width), some=record.samples < rows)
         self.write_record(record)
 
-    def reserve(self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int]) -> None:
-        """Places for the rows of all samples, zeros until they are written, which take no room until then."""
-        _reserve(self.root / file, shape)
+    def reserve(
+        self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int], *, some: bool = False
+    ) -> None:
+        """Places for the rows of all samples, zeros until written; their room is taken unless only `some` will be."""
+        _reserve(self.root / file, shape, some=some)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
         """Puts features (n, D) into the rows `ids`, ascending, and on disk."""
@@ -270,12 +272,16 @@ class RunFolder(ShardedFolder[RunRecord]):
             raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
 
 
-def _reserve(path: Path, shape: tuple[int, int]) -> None:
-    """A float32 .npy of zeros that takes no room on disk until it is written to."""
+def _reserve(path: Path, shape: tuple[int, int], *, some: bool) -> None:
+    """A float32 .npy of zeros, with its room on the disk; where only `some` rows will come, they take it as they do."""
     with replacing(path) as stream:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
-        stream.truncate(stream.tell() + 4 * shape[0] * shape[1])
+        size = stream.tell() + 4 * shape[0] * shape[1]
+        if some:
+            stream.truncate(size)
+        else:
+            take_room(stream, size)
 
 
 def _data_offset(stream: BinaryIO) -> int:

@@ -1,10 +1,11 @@
-"""Room on the disk: looked at before long work, and a full disk told in one line."""
+"""Room on the disk: looked at and taken before long work, and a full disk told in one line."""
 
 import errno
 import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import IO
 
 from avhcurate.errors import CurateError
 
@@ -19,6 +20,19 @@ def check_room(folder: Path, needed: int, what: str, *, instead: str = "") -> No
             f"{what} takes {_size(needed)} and {_size(free)} are free at {folder}: make room"
             + (f", or {instead}" if instead else "")
         )
+
+
+def take_room(file: IO[bytes], size: int) -> None:
+    """Makes an open file `size` bytes long, zeros at its end, and takes that room from the disk now.
+
+    So no other program can fill the disk meanwhile. Where the system cannot (macOS, Windows), the file only gets its
+    length. OSError where there is too little room.
+    """
+    file.flush()
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 def is_full(folder: Path) -> bool:

@@ -1,7 +1,6 @@
 """Networks found by name, also the user's own factories; near matches for a name that is unknown."""
 
 import copy
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -17,6 +16,7 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models import extras, torchvision_zoo
 from avhcurate.models.architecture import Architecture
+from avhcurate.models.catalogue import near_matches
 from avhcurate.models.factories import FAMILIES, PLUGINS, check_factory, check_name
 from avhcurate.models.hub import hub_classifier
 from avhcurate.models.onnx_file import onnx_classifier
@@ -82,18 +82,6 @@ def model_names() -> list[str]:
     """Every name that needs no file of the user's, except timm's thousand."""
     torchvision = [f"torchvision:{name}" for name in torchvision_zoo.names()]
     return [f"avhcurate:{name}" for name in OWN] + list(extras.EFFICIENTNET_LITE) + torchvision
-
-
-def near_matches(name: str, known: list[str]) -> list[str]:
-    """Known names that a misspelt one may mean, with or without the part before its colon.
-
-    >>> near_matches("resnet5O", ["torchvision:resnet50", "torchvision:vgg11"])
-    ['torchvision:resnet50']
-    """
-    family, _, tail = name.rpartition(":")
-    within = [full for full in known if full.startswith(f"{family}:")] or known
-    tails = {full.rpartition(":")[2]: full for full in within}
-    return [tails[near] for near in difflib.get_close_matches(tail, tails)]
 
 
 def _factory(name: str) -> Architecture:

@@ -55,6 +55,7 @@ class SelfTrain(Command):
         260,
         "Type a part of a name and choose a match, or type any name as for scoring. One that has scored both datasets "
         "is not scored again.",
+        check=None,  # a run's name stands for its features
     )
     rule: Sequence[str] = forms.option(
         st.pills,

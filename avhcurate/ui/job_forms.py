@@ -14,7 +14,7 @@ from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.models.catalogue import network_names
+from avhcurate.models.catalogue import network_names, refuse_unknown
 from avhcurate.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt
 from avhcurate.ui.signin import for_curators
@@ -46,12 +46,13 @@ _BUSY = "A job is running: wait for it or cancel it."
 # --- options of a verb, as fields of a Command ---------------------------------------------------------------
 
 
-def option(widget: Any, *, default: Any = "", write: Any = None, **look: Any) -> Any:
+def option(widget: Any, *, default: Any = "", write: Any = None, check: Any = None, **look: Any) -> Any:
     """An option with its widget, labelled by its name; `write` turns the value into the command line's.
 
-    Without a default (`MISSING`) it is an argument of the verb.
+    Without a default (`MISSING`) it is an argument of the verb. `check` raises CurateError for a value that no job
+    should start with.
     """
-    metadata = {"widget": widget, "look": look, **({"write": write} if write else {})}
+    metadata = {"widget": widget, "look": look, "check": check, **({"write": write} if write else {})}
     return field(default=default, metadata=metadata)
 
 
@@ -79,9 +80,10 @@ def choice(options: Sequence[str], help: str | None = None, width: int = 130, **
     return option(st.selectbox, default=options[0], options=options, help=help, width=width, **look)
 
 
-def model_choice(label: str, width: int, help: str = _ANY_MODEL) -> Any:
-    """A model's name, chosen or typed."""
-    return option(st.selectbox, label=label, width=width, accept_new_options=True, help=help)
+def model_choice(label: str, width: int, help: str = _ANY_MODEL, *, check: Any = refuse_unknown) -> Any:
+    """A model's name, chosen or typed; one that is no model's is answered with near matches, unless `check` is None."""
+    look = {"label": label, "width": width, "help": help}
+    return option(st.selectbox, check=check, accept_new_options=True, **look)
 
 
 def models(*first: str, usual: Sequence[str] = MODELS) -> list[str]:
@@ -150,6 +152,9 @@ class JobForm:
 def start(root: Path, command: Command) -> None:
     """Runs a verb as the workspace's job; a network by a factory must be one that the server's owner lists."""
     refuse_unlisted(getattr(command, "model", None) or "")
+    for known in fields(command):
+        if (check := known.metadata.get("check")) and (value := getattr(command, known.name)):
+            check(value)
     background.start(root, command.argv, verb=command.verb, dataset=command.subject)
 
 

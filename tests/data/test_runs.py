@@ -1,5 +1,6 @@
 """A run's folder: features by id, shards that are whole or absent, a table that is complete or refused."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -73,12 +74,18 @@ def test_features_of_float64_and_other_strides_are_written_as_float32(run: RunFo
     np.testing.assert_array_equal(run.features(), features.astype(np.float32))
 
 
-def test_room_for_features_takes_no_disk_before_it_is_written_to(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "large")
-    folder.create(record(width=256), np.zeros((2, 256)), np.zeros(2), rows=1_000_000)
-    status = (folder.root / "features.npy").stat()
-    assert status.st_size > 1_000_000_000
-    assert status.st_blocks * 512 < 1_000_000
+def test_a_run_on_all_samples_takes_its_room_at_once_and_one_on_some_as_they_come(tmp_path: Path) -> None:
+    def features(samples: int) -> os.stat_result:
+        folder = RunFolder(tmp_path / str(samples))
+        folder.create(record(width=256, samples=samples), np.zeros((2, 256)), np.zeros(2), rows=10_000)
+        assert not np.load(folder.root / "features.npy", mmap_mode="r")[-1].any()
+        return (folder.root / "features.npy").stat()
+
+    whole, some = features(10_000), features(10)
+    assert whole.st_size == some.st_size > 10_000_000
+    assert some.st_blocks * 512 < 1_000_000
+    if hasattr(os, "posix_fallocate"):
+        assert whole.st_blocks * 512 >= whole.st_size
 
 
 def test_the_finished_table_holds_the_shards_in_order(run: RunFolder) -> None:

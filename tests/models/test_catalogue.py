@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-from avhcurate.models.catalogue import network_names
+import pytest
+
+from avhcurate.errors import CurateError
+from avhcurate.models.catalogue import network_names, refuse_unknown
 from avhcurate.models.registry import model_names
 
 _READ = "import sys; from avhcurate.ui import job_forms; job_forms.models(); assert 'torchvision' not in sys.modules"
@@ -17,3 +20,23 @@ def test_it_lists_every_network_that_the_registry_finds_by_name():
 
 def test_a_form_lists_it_without_importing_torchvision():
     subprocess.run([sys.executable, "-c", _READ], check=True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("resnet5", "avhcurate:resnet56, torchvision:resnet50"),
+        ("torchvision:resnet5O", "choose torchvision:resnet50,"),
+        ("Cnn9", "choose avhcurate:cnn9"),
+        ("zzzz", "choose one of the list"),
+    ],
+)
+def test_a_part_of_a_name_is_answered_with_the_names_that_hold_it(typed, near):
+    with pytest.raises(CurateError, match="no model is called") as refused:
+        refuse_unknown(typed)
+    assert near in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "timm:any", "onnx:net.onnx", "clip:here", "lab.nets:make"])
+def test_names_that_are_listed_or_lie_elsewhere_are_left_to_the_job(name):
+    refuse_unknown(name)

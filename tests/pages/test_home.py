@@ -118,7 +118,7 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
 @pytest.fixture
 def typed(monkeypatch):
     """Names of models that may be typed: what AppTest chooses must be among the options."""
-    names = ("clip:models/clip", "http.server:test", "lab.nets:make")
+    names = ("clip:models/clip", "http.server:test", "lab.nets:make", "resnet5")
     monkeypatch.setattr(job_forms, "network_names", lambda: names)
 
 
@@ -144,6 +144,15 @@ def test_a_models_name_on_the_page_imports_only_what_the_owner_lists(open_page, 
     monkeypatch.setenv("AVHCURATE_FACTORIES", "lab.nets:make")
     submit(app, "Start scoring").click().run()
     assert no_process[0][0] == ["score", "digits", "--model=lab.nets:make"]
+
+
+@pytest.mark.usefixtures("typed")
+def test_a_part_of_a_models_name_is_answered_with_matches_and_starts_nothing(open_page, demo_root, no_process):
+    app = open_page("home", demo_root)
+    app.selectbox(key="home.score_model").set_value("resnet5")
+    submit(app, "Start scoring").click().run()
+    assert "avhcurate:resnet56, torchvision:resnet50" in app.error[0].value.replace("\\", "")
+    assert no_process == []
 
 
 def test_votes_and_imports_start_from_their_forms(open_page, demo_root, no_process):
