@@ -127,6 +127,12 @@ def check_alone(option: str, given: Mapping[str, Any]) -> None:
         raise CurateError(f"{', '.join(others)} cannot be given with {option}: leave one of them out")
 
 
+def given(context: typer.Context, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values, by parameter, that the caller gave and no default did."""
+    sources = {name: context.get_parameter_source(name) for name in values}
+    return {name: values[name] for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
+
+
 def comma_separated(text: str) -> list[str]:
     """Parts of a list such as avh,confidence; quotes hold a name that has a comma.
 

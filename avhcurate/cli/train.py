@@ -1,5 +1,6 @@
 """The verb that trains a network."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,19 +8,23 @@ import typer
 
 from avhcurate.cli import options
 from avhcurate.errors import CurateError
-from avhcurate.training.recipe import Loss, Precision, Schedule
+from avhcurate.training.recipe import RECIPES, Fill, Loss, Precision, Recipe, Schedule, find_recipe
 
 
 @options.app.command()
 def train(
+    context: typer.Context,
     name: options.NameArgument,
     model: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="avhcurate:NAME, torchvision:NAME, timm:NAME, efficientnet-lite0/1/2, transformers:FOLDER-or-HUB or "
-            "PACKAGE.MODULE:FACTORY."
+            "PACKAGE.MODULE:FACTORY [the recipe's]."
         ),
-    ],
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help=f"{' or '.join(RECIPES)}: options that are not given are the recipe's.")
+    ] = None,
     loss: Annotated[Loss, typer.Option(help="softmax, or avh or cosine on directions alone.")] = "softmax",
     epochs: Annotated[int, typer.Option(help="Passes over the training samples.", min=1)] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step, all processes together.", min=2)] = 128,
@@ -33,6 +38,7 @@ def train(
     scale: Annotated[float, typer.Option(help="Scale of the avh and cosine losses.")] = 20.0,
     learn_scale: Annotated[bool, typer.Option("--learn-scale", help="Train that scale too.")] = False,
     label_smoothing: Annotated[float, typer.Option(help="Share of the label spread over all classes.")] = 0.0,
+    bias_rate: Annotated[float, typer.Option(help="How many times as fast biases of batch norms learn.")] = 1.0,
     clip: Annotated[float, typer.Option(help="Longest gradient, 0 for any.", min=0)] = 1.0,
     ema: Annotated[float, typer.Option(help="Decay a step of averaged weights, as 0.999; 0 for none.", min=0)] = 0.0,
     precision: Annotated[Precision, typer.Option(help="Of the forward pass.")] = "float32",
@@ -46,6 +52,10 @@ def train(
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     crop_padding: Annotated[int | None, typer.Option(help="Pixels by which crops wander [an eighth].", min=0)] = None,
     flip: Annotated[bool | None, typer.Option("--flip/--no-flip", help="Mirror images [where in colour].")] = None,
+    crop_fill: Annotated[Fill, typer.Option(help="What crops show beyond the edge.")] = "black",
+    alternate_flips: Annotated[
+        bool, typer.Option("--alternate-flips", help="Mirror each image in every other epoch, not by chance.")
+    ] = False,
     jitter: Annotated[float, typer.Option(help="Largest change of brightness, contrast, saturation.")] = 0.0,
     held_out: Annotated[str | None, typer.Option(help="Dataset to evaluate on, of the same classes.")] = None,
     train_where: Annotated[str, typer.Option(help="Train on samples that satisfy this SQL condition.")] = "",
@@ -66,37 +76,49 @@ def train(
     as_json: options.JsonOption = False,
 ) -> None:
     """Train a network, evaluate it on held-out samples on the way, score them; the same call again resumes."""
-    from avhcurate.training.recipe import Recipe
     from avhcurate.training_dynamics.train import summary, train_seeds
     from avhcurate.training_dynamics.train_settings import RATE, TUNING_RATE, TrainSettings
 
     if weights and pretrained:
         raise CurateError("--weights and --pretrained: give one of them")
+    named = find_recipe(recipe) if recipe else None
+    if model is None and named is not None:
+        model = named.model
+    if model is None:
+        raise CurateError(f"which network? Give --model, or --recipe {' or '.join(RECIPES)}")
     start: Path | str | None = weights.absolute() if weights else "pretrained" if pretrained else None
     usual = RATE if start is None else TUNING_RATE
-    recipe = Recipe(
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=usual if learning_rate is None else learning_rate,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        schedule=schedule,
-        warmup=warmup,
-        drops=options.numbers("--drops", drops) or (),
-        drop_factor=drop_factor,
-        loss=loss,
-        scale=scale,
-        learn_scale=learn_scale,
-        label_smoothing=label_smoothing,
-        precision=precision,
-        clip=clip or None,
-        ema=ema or None,
-        freeze=freeze,
-        jitter=jitter,
-    )
+    values: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": usual if learning_rate is None else learning_rate,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "warmup": warmup,
+        "drops": options.numbers("--drops", drops) or (),
+        "drop_factor": drop_factor,
+        "loss": loss,
+        "scale": scale,
+        "learn_scale": learn_scale,
+        "label_smoothing": label_smoothing,
+        "precision": precision,
+        "bias_rate": bias_rate,
+        "clip": clip or None,
+        "ema": ema or None,
+        "freeze": freeze,
+        "crop_fill": crop_fill,
+        "alternate_flips": alternate_flips,
+        "jitter": jitter,
+    }
+    if named is not None:
+        chosen = replace(named.recipe, **options.given(context, values))
+        crop_padding = named.recipe.crop_padding if crop_padding is None else crop_padding
+    else:
+        chosen = Recipe(**values)
     settings = TrainSettings(
         model,
-        recipe,
+        chosen,
         weights=start,
         crop_padding=crop_padding,
         flip=flip,

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
@@ -175,6 +176,65 @@ class AlexNetSmall(nn.Module):
         return self.head(x)
 
 
+class CifarFast(nn.Module):
+    """A network that learns in few epochs: images (N, 3, H, W) to logits (N, K), from 16 pixels a side.
+
+    Its first layer is not learnt: `fit` takes it from the images, as filters of 2 x 2 pixels whose outputs are
+    uncorrelated and of one size, each with its negative. Three blocks of two convolutions follow, which begin near the
+    identity; their batch norms have a bias and no scale. The features, (N, last width), are the largest of the last map
+    over its pixels, made small so that the logits begin small; after a GELU they are hardly ever negative.
+    """
+
+    filters: Tensor
+    fitted: Tensor
+
+    def __init__(
+        self, num_classes: int = 10, widths: tuple[int, ...] = (64, 256, 256), *, head_bias: bool = False
+    ) -> None:
+        super().__init__()
+        filters = torch.linalg.qr(torch.randn(12, 12)).Q.view(12, 3, 2, 2)
+        self.register_buffer("filters", torch.cat([filters, -filters]))
+        self.register_buffer("fitted", torch.tensor(False))
+        self.blocks = nn.Sequential(*(_fast_block(*ends) for ends in pairwise((24, *widths))))
+        self.head = nn.Linear(widths[-1], num_classes, bias=head_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(F.gelu(F.conv2d(x, self.filters)))
+        return self.head(x.amax(dim=(2, 3)) * _FEATURE_SCALE)
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Takes the first layer from normalised images (N, 3, H, W)."""
+        patches = images.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 12).double()
+        values, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (directions / (values + _WHITENING_FLOOR).sqrt()).T.reshape(12, 3, 2, 2)
+        self.filters.copy_(torch.cat([filters, -filters]))
+        self.fitted.fill_(True)
+
+
+#: What the features of `CifarFast` are multiplied by, and what is added to the variance of a direction of its patches,
+#: so that those in which images hardly differ are not blown up.
+_FEATURE_SCALE, _WHITENING_FLOOR = 1 / 9, 5e-4
+
+
+class _ShiftNorm(nn.BatchNorm2d):
+    """Batch norm with a bias alone, whose statistics follow the last few batches."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, momentum=0.4, affine=False)
+        self.bias = nn.Parameter(torch.zeros(width))
+
+
+def _fast_block(width_in: int, width: int) -> nn.Sequential:
+    first = nn.Conv2d(width_in, width, 3, padding=1, bias=False)
+    second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+    for layer in (first, second):
+        # The first outputs are the inputs, so that the signal passes all layers from the start.
+        nn.init.dirac_(layer.weight[: layer.in_channels].data)
+    pool = nn.MaxPool2d(2)
+    return nn.Sequential(first, pool, _ShiftNorm(width), nn.GELU(), second, _ShiftNorm(width), nn.GELU())
+
+
 def _blocks(channels: int, widths: tuple[int, ...], *, convolutions: int) -> nn.Sequential:
     """A block a width, each with as many convolutions and a 2 x 2 max-pool at its end."""
     return nn.Sequential(*(_block(*ends, convolutions) for ends in pairwise((channels, *widths))))
@@ -246,5 +306,6 @@ OWN: dict[str, Callable[[], Architecture]] = {
     "cnn9": partial(_small, Cnn9),
     "alexnet-small": partial(_small, AlexNetSmall),
     "vgg-small": partial(_small, VggSmall),
+    "cifar-fast": partial(_small, CifarFast),
     "resnet101-visda": _visda,
 }

@@ -107,15 +107,29 @@ class Augmentation(NamedTuple):
 
 
 def draw_augmentation(n: int, recipe: Recipe, generator: torch.Generator) -> Augmentation:
-    """Random changes of each sample, as the recipe wants them."""
+    """Random changes of each sample, as the recipe wants them; mirroring in turn is not by chance.
+
+    See `mirrored_in_turn`.
+    """
     top = left = mirrored = factors = None
     if recipe.crop_padding:
         top, left = torch.randint(0, 2 * recipe.crop_padding + 1, (2, n, 1), generator=generator)
-    if recipe.flip:
+    if recipe.flip and not recipe.alternate_flips:
         mirrored = torch.rand(n, generator=generator) < 0.5
     if recipe.jitter:
         factors = 1 + recipe.jitter * (2 * torch.rand(n, 3, generator=generator) - 1)
     return Augmentation(top, left, mirrored, factors)
+
+
+def mirrored_in_turn(samples: int, epoch: int, *, seed: int) -> Tensor:
+    """Whether each of all samples is mirrored in an epoch, (samples,) bool: half of them, and in the next the others.
+
+    >>> first, second = (mirrored_in_turn(8, epoch, seed=0) for epoch in (0, 1))
+    >>> bool((first ^ second).all())
+    True
+    """
+    first = torch.rand(samples, generator=torch.Generator().manual_seed(seed)) < 0.5
+    return first ^ bool(epoch % 2)
 
 
 def augment(images: Tensor, recipe: Recipe, augmentation: Augmentation) -> Tensor:
@@ -124,14 +138,28 @@ def augment(images: Tensor, recipe: Recipe, augmentation: Augmentation) -> Tenso
     device = images.device
     if augmentation.top is not None and augmentation.left is not None:
         pad = recipe.crop_padding
-        rows = (augmentation.top + torch.arange(height))[:, None, :, None].to(device)
-        columns = (augmentation.left + torch.arange(width))[:, None, None, :].to(device)
-        padded = F.pad(images, (pad, pad, pad, pad))
+        if recipe.crop_fill == "black":
+            images = F.pad(images, (pad, pad, pad, pad))
+        rows, columns = (
+            _positions(draws, size, recipe).to(device)
+            for draws, size in ((augmentation.top, height), (augmentation.left, width))
+        )
         samples, planes = torch.arange(n, device=device), torch.arange(channels, device=device)
-        images = padded[samples[:, None, None, None], planes[:, None, None], rows, columns]
+        images = images[
+            samples[:, None, None, None], planes[:, None, None], rows[:, None, :, None], columns[:, None, None, :]
+        ]
     if augmentation.mirrored is not None:
         images = torch.where(augmentation.mirrored.to(device)[:, None, None, None], images.flip(3), images)
     return images if augmentation.factors is None else _coloured(images, augmentation.factors.to(device))
+
+
+def _positions(draws: Tensor, size: int, recipe: Recipe) -> Tensor:
+    """Rows or columns (n, size) of the crops at offsets `draws` (n, 1): of the padded image, or folded at its edges."""
+    positions = draws + torch.arange(size)
+    if recipe.crop_fill == "black":
+        return positions
+    last = size - 1
+    return last - (last - (positions - recipe.crop_padding).abs()).abs()
 
 
 def _coloured(images: Tensor, factors: Tensor) -> Tensor:

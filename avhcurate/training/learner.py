@@ -8,9 +8,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from avhcurate.models.head import Head, find_head
-from avhcurate.training.images import LabelledImages
+from avhcurate.models.own import CifarFast
+from avhcurate.training.images import LabelledImages, normalise
 from avhcurate.training.losses import AVHLoss, CosineLoss, DirectionalLoss
 from avhcurate.training.recipe import Recipe
+
+#: Images that a first layer is taken from.
+_FITTED_TO = 4096
 
 _LOSSES: dict[str, type[DirectionalLoss]] = {"avh": AVHLoss, "cosine": CosineLoss}
 
@@ -69,12 +73,35 @@ def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, h
     return Learner(module, found_head, loss)
 
 
+def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> None:
+    """Lets a network whose first layer comes from the data take it from some of the images, unless it has one."""
+    if isinstance(module, CifarFast) and not module.fitted:
+        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:_FITTED_TO].sort().values
+        mean, std = images.statistics(torch.device("cpu"), torch.float32)
+        module.fit(normalise(images.take(chosen), mean, std))
+
+
 def parameter_groups(learner: Learner, recipe: Recipe) -> list[dict[str, Any]]:
-    """What the optimizer trains: the network with weight decay, the scale of the loss without."""
-    groups: list[dict[str, Any]] = [{"params": [p for p in learner.module.parameters() if p.requires_grad]}]
+    """What the optimizer trains: the network with weight decay, the scale of the loss without.
+
+    `rate` is what the learning rate is multiplied by.
+    """
+    quick = _norm_biases(learner.module) if recipe.bias_rate != 1 else []
+    others = {id(bias) for bias in quick}
+    usual = [p for p in learner.module.parameters() if p.requires_grad and id(p) not in others]
+    groups: list[dict[str, Any]] = [{"params": usual, "rate": 1.0}]
+    if quick:
+        # SGD multiplies the decay by the rate too.
+        decay = recipe.weight_decay / recipe.bias_rate
+        groups.append({"params": quick, "rate": recipe.bias_rate, "weight_decay": decay})
     if learner.loss is not None and learner.loss.log_scale.requires_grad:
-        groups.append({"params": [learner.loss.log_scale], "weight_decay": 0.0})
+        groups.append({"params": [learner.loss.log_scale], "rate": 1.0, "weight_decay": 0.0})
     return groups
+
+
+def _norm_biases(module: nn.Module) -> list[Tensor]:
+    norms = (layer for layer in module.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+    return [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
 
 
 def set_to_train(learner: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """How a network is trained, as a value: loss, steps, schedule, precision, augmentation, seed."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from avhcurate.errors import CurateError
@@ -9,9 +9,11 @@ from avhcurate.errors import CurateError
 Loss = Literal["softmax", "avh", "cosine"]
 Schedule = Literal["one-cycle", "step", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16", "float16"]
+Fill = Literal["black", "reflect"]
 LOSSES: tuple[Loss, ...] = get_args(Loss)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+FILLS: tuple[Fill, ...] = get_args(Fill)
 
 #: Of a "step" schedule without drops of its own: where the rate falls, as shares of the training.
 _USUAL_DROPS = (0.5, 0.75)
@@ -31,8 +33,10 @@ class Recipe:
     clip: largest length of the gradient, None for any. ema: decay a step of the average of the weights that is
         evaluated and kept in the end, None for none; early on it is lower, so that the first weights are forgotten.
     freeze: train the head alone.
-    crop_padding: pixels by which crops may wander, 0 for none; flip: mirror images; jitter: largest change of
-        brightness, contrast and saturation, in [0, 1).
+    bias_rate: how many times as fast the biases of batch norms learn, with as much decay a step.
+    crop_padding: pixels by which crops may wander, 0 for none; crop_fill: what lies beyond the edge, "black" or
+        "reflect"; flip: mirror images; alternate_flips: each in every other epoch, in place of by chance;
+        jitter: largest change of brightness, contrast and saturation, in [0, 1).
 
     Raises CurateError, naming the value, where one is out of range.
     """
@@ -58,6 +62,9 @@ class Recipe:
     flip: bool = True
     jitter: float = 0.0
     seed: int = 0
+    bias_rate: float = 1.0
+    crop_fill: str = "black"
+    alternate_flips: bool = False
 
     def __post_init__(self) -> None:
         # So that 1 and 1.0 are one recipe also in its fingerprint.
@@ -65,9 +72,9 @@ class Recipe:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
         object.__setattr__(self, "drops", tuple(float(epoch) for epoch in self.drops))
-        for name, choices in (("schedule", SCHEDULES), ("loss", LOSSES), ("precision", PRECISIONS)):
+        for name, choices in _CHOICES:
             if getattr(self, name) not in choices:
-                raise CurateError(f"{name} {getattr(self, name)!r}: choose from {', '.join(choices)}")
+                raise CurateError(f"{name.replace('_', ' ')} {getattr(self, name)!r}: choose from {', '.join(choices)}")
         for name, low, high in _LIMITS:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -117,6 +124,12 @@ def warm_cosine(progress: float, warmup: float) -> float:
     return (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup))) / 2
 
 
+_CHOICES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("schedule", SCHEDULES),
+    ("loss", LOSSES),
+    ("precision", PRECISIONS),
+    ("crop_fill", FILLS),
+)
 _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("epochs", 1, 100_000),
     ("batch_size", 2, 1 << 20),
@@ -132,10 +145,56 @@ _LIMITS: tuple[tuple[str, float, float], ...] = (
     ("crop_padding", 0, 4096),
     ("jitter", 0, 0.99),
     ("seed", 0, 2**62),
+    ("bias_rate", 1e-3, 1e3),
 )
 _FLOATS = [name for name, *_ in _LIMITS if name not in ("epochs", "batch_size", "crop_padding", "seed")]
 
 
+#: Options that came later: where they change nothing they are left out, so that a training of before keeps its name.
+_LATER = ("bias_rate", "crop_fill", "alternate_flips")
+
+
 def as_numbers(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain values, for a record or a fingerprint."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(recipe).items()}
+    usual = {field.name: field.default for field in fields(Recipe)}
+    kept = {name: value for name, value in vars(recipe).items() if name not in _LATER or value != usual[name]}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe under a name, and the network that it is meant for."""
+
+    model: str
+    recipe: Recipe
+
+
+#: Recipes by the name that `avhcurate train --recipe` takes. "cifar-fast" is for small images in colour: few epochs at
+#: a high rate, which a first layer that is not learnt, quick biases and an average of the weights allow.
+RECIPES = {
+    "cifar-fast": NamedRecipe(
+        "avhcurate:cifar-fast",
+        Recipe(
+            epochs=16,
+            batch_size=512,
+            learning_rate=0.75,
+            momentum=0.85,
+            weight_decay=0.00133,
+            warmup=0.2,
+            label_smoothing=0.2,
+            precision="bfloat16",
+            ema=0.99,
+            crop_padding=2,
+            bias_rate=64,
+            crop_fill="reflect",
+            alternate_flips=True,
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> NamedRecipe:
+    """The recipe of that name. Raises CurateError where there is none."""
+    if name not in RECIPES:
+        raise CurateError(f"--recipe {name}: choose from {', '.join(RECIPES)}")
+    return RECIPES[name]

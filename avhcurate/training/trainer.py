@@ -23,8 +23,23 @@ from avhcurate.models.runtime import find_device, find_precision, keep_freed_mem
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
 from avhcurate.training.evaluation import EACH_EPOCH, EvalSchedule, RunningMeans, evaluate
-from avhcurate.training.images import LabelledImages, augment, draw_augmentation, normalise
-from avhcurate.training.learner import Learner, WeightAverage, make_learner, parameter_groups, set_to_train, settle_head
+from avhcurate.training.images import (
+    Augmentation,
+    LabelledImages,
+    augment,
+    draw_augmentation,
+    mirrored_in_turn,
+    normalise,
+)
+from avhcurate.training.learner import (
+    Learner,
+    WeightAverage,
+    fit_first_layer,
+    make_learner,
+    parameter_groups,
+    set_to_train,
+    settle_head,
+)
 from avhcurate.training.recipe import Recipe, as_numbers
 
 #: Steps whose losses are fetched from a GPU, or agreed on between processes, at once.
@@ -112,6 +127,7 @@ class _TrainingLoop:
         self.steps_per_epoch = len(self._split(torch.arange(n)))
         self.total = recipe.epochs * self.steps_per_epoch
         self.due = self.schedule.steps(recipe.epochs, self.steps_per_epoch)
+        fit_first_layer(self.learner.module, self.data, seed=recipe.seed)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if sync_batchnorm:
             check_sync_batchnorm(self.device)
@@ -205,9 +221,9 @@ class _TrainingLoop:
         """One step."""
         rate = self._rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate"]
         # Every process draws for the whole batch, so that all stay in step and take what one process would.
-        augmentation = draw_augmentation(len(index), self.recipe, self.generator).part(self._own())
+        augmentation = self._augmentation(index).part(self._own())
         augmented = augment(images.to(self.device, non_blocking=True), self.recipe, augmentation)
         batch = normalise(augmented, self.mean, self.std)
         labels = self.data.labels_of(index[self._own()]).to(self.device, non_blocking=True)
@@ -225,6 +241,13 @@ class _TrainingLoop:
             nn.utils.clip_grad_norm_((p for p in self.learner.parameters() if p.requires_grad), self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+
+    def _augmentation(self, index: Tensor) -> Augmentation:
+        augmentation, recipe = draw_augmentation(len(index), self.recipe, self.generator), self.recipe
+        if not (recipe.flip and recipe.alternate_flips):
+            return augmentation
+        mirrored = mirrored_in_turn(len(self.data), self.step // self.steps_per_epoch, seed=recipe.seed)
+        return augmentation._replace(mirrored=mirrored[index])
 
     def _loss(self, logits: Tensor, labels: Tensor, whole: int) -> Tensor:
         """Mean over the batch; in a group, such that the mean of the processes' gradients is the whole batch's."""

@@ -25,6 +25,7 @@ MODELS = (
     "avhcurate:resnet20",
     "avhcurate:resnet56",
     "avhcurate:resnet18",
+    "avhcurate:cifar-fast",
     "avhcurate:cnn9",
     "avhcurate:vgg-small",
     "avhcurate:alexnet-small",

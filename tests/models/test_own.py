@@ -8,7 +8,7 @@ from torch import nn
 
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.models.own import AlexNetSmall, CifarResNet18, Cnn9, VggSmall
+from avhcurate.models.own import AlexNetSmall, CifarFast, CifarResNet18, Cnn9, VggSmall
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture
 
@@ -135,3 +135,31 @@ def test_parameters_keep_their_names():
     ]
     for module in (Cnn9(), VggSmall(), AlexNetSmall(), CifarResNet18()):
         assert list(module.state_dict())[-2:] == ["head.weight", "head.bias"]
+
+
+def test_cifar_fast_has_the_size_counted_by_hand():
+    chain = [24, 64, 64, 256, 256, 256, 256]
+    expected = sum(convolution(*ends) - b for ends, b in zip(pairwise(chain), chain[1:], strict=True))
+    assert size(CifarFast(10)) == expected + 256 * 10
+    assert size(CifarFast(10, head_bias=True)) == expected + 257 * 10
+
+
+def test_the_first_layer_of_cifar_fast_whitens_its_images():
+    """Of correlated pixels it makes outputs of unit size, uncorrelated, each with its negative."""
+    blurred = nn.functional.avg_pool2d(images(64), 3, 1)
+    module = CifarFast(3)
+    module.fit(blurred)
+    outputs = nn.functional.conv2d(blurred, module.filters).permute(0, 2, 3, 1).reshape(-1, 24)
+    torch.testing.assert_close(outputs[:, :12], -outputs[:, 12:])
+    second_moments = outputs[:, :12].T @ outputs[:, :12] / len(outputs)
+    assert (second_moments - torch.diag(second_moments.diag())).abs().max() < 1e-3
+    assert 0.9 < second_moments.diag().min() <= second_moments.diag().max() <= 1.001
+
+
+def test_cifar_fast_begins_near_the_identity_and_passes_images_of_16_pixels():
+    module = load_model(ModelSpec(name="avhcurate:cifar-fast", weights="random", crop=16, resize=16), num_classes=7)
+    assert module.head_name == "head"
+    assert module.class_weights.shape == (7, 256)
+    weight = module.module.blocks[0][0].weight
+    torch.testing.assert_close(weight[:24], nn.init.dirac_(torch.empty_like(weight[:24])), rtol=0, atol=0)
+    assert module.module(images(2, 16)).isfinite().all()

@@ -2,9 +2,17 @@
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torchvision.transforms.v2 import functional as colours
 
-from avhcurate.training.images import Augmentation, LabelledImages, augment, draw_augmentation, normalise
+from avhcurate.training.images import (
+    Augmentation,
+    LabelledImages,
+    augment,
+    draw_augmentation,
+    mirrored_in_turn,
+    normalise,
+)
 from avhcurate.training.recipe import Recipe
 
 
@@ -65,3 +73,20 @@ def test_rows_of_a_mapped_array_are_the_pictures(tmp_path):
     part = pictures.part(np.array([2]))
     assert part.labels_of(torch.tensor([0])).tolist() == [9]
     assert int(part.take(torch.tensor([0]))[0, 0, 0, 0]) == 24
+
+
+def test_crops_beyond_the_edge_show_its_mirror_image():
+    recipe = Recipe(epochs=1, crop_padding=2, crop_fill="reflect", flip=False)
+    images = torch.arange(36, dtype=torch.uint8).view(1, 1, 6, 6).repeat(25, 1, 1, 1)
+    top, left = (axis.reshape(25, 1) for axis in torch.meshgrid(torch.arange(5), torch.arange(5), indexing="ij"))
+    padded = F.pad(images[:1].float(), (2, 2, 2, 2), mode="reflect")[0, 0]
+    for crop, y, x in zip(augment(images, recipe, Augmentation(top, left)), top[:, 0], left[:, 0], strict=True):
+        torch.testing.assert_close(crop[0].float(), padded[y : y + 6, x : x + 6])
+
+
+def test_images_are_mirrored_in_turn():
+    epochs = [mirrored_in_turn(1000, epoch, seed=1) for epoch in range(3)]
+    assert 450 < int(epochs[0].sum()) < 550
+    assert torch.equal(epochs[0], ~epochs[1])
+    assert torch.equal(epochs[0], epochs[2])
+    assert not torch.equal(epochs[0], mirrored_in_turn(1000, 0, seed=2))

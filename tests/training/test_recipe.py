@@ -3,7 +3,7 @@
 import pytest
 
 from avhcurate.errors import CurateError
-from avhcurate.training.recipe import Recipe, as_numbers, one_cycle
+from avhcurate.training.recipe import RECIPES, Recipe, as_numbers, find_recipe, one_cycle
 
 
 def test_the_rate_of_one_cycle_rises_and_falls_to_nothing():
@@ -52,6 +52,7 @@ def test_a_constant_rate_stays():
         ({"clip": 0.0}, "clip is 0"),
         ({"drops": (5.0,), "schedule": "step"}, "between 0 and 2"),
         ({"drops": (1.0,)}, "--schedule step"),
+        ({"crop_fill": "white"}, "crop fill 'white': choose from black, reflect"),
     ],
 )
 def test_what_makes_no_sense_is_named(wrong, message):
@@ -64,3 +65,15 @@ def test_whole_numbers_and_their_decimals_are_one_recipe():
         Recipe(epochs=4, clip=1.0, schedule="step", drops=(1.0,))
     )
     assert repr(as_numbers(Recipe(epochs=4, clip=1))["clip"]) == "1.0"
+
+
+def test_options_that_came_later_change_no_name_while_they_are_off():
+    later = {"bias_rate": 2.0, "crop_fill": "reflect", "alternate_flips": True}
+    assert not later.keys() & as_numbers(Recipe(epochs=2)).keys()
+    assert as_numbers(Recipe(epochs=2, **later)) == as_numbers(Recipe(epochs=2)) | later
+
+
+def test_a_recipe_has_a_name():
+    assert find_recipe("cifar-fast") is RECIPES["cifar-fast"]
+    with pytest.raises(CurateError, match="--recipe fast: choose from cifar-fast"):
+        find_recipe("fast")
