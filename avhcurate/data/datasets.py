@@ -150,9 +150,21 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             return None
         return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
 
-    def images(self) -> ImageSource:
-        places = pq.read_table(self.samples_path, columns=["_file", "_row"])
-        return ImageSource(places, image_column=self.record.image_column)
+    def images(self, ids: np.ndarray | None = None) -> ImageSource:
+        """The images of all samples, or of those from the least to the greatest of some ids."""
+        places = self._columns(["_file", "_row"], ids)
+        first = 0 if ids is None else int(ids.min())
+        return ImageSource(places, image_column=self.record.image_column, first=first)
+
+    def paths(self, ids: np.ndarray) -> list[str]:
+        """The paths of all samples from the least to the greatest of some ids."""
+        paths: list[str] = self._columns(["path"], ids)["path"].to_pylist()
+        return paths
+
+    def _columns(self, names: list[str], ids: np.ndarray | None) -> pa.Table:
+        """Columns of all samples, or of those from the least to the greatest id: only their row groups are read."""
+        between = None if ids is None else [("id", ">=", int(ids.min())), ("id", "<=", int(ids.max()))]
+        return pq.read_table(self.samples_path, columns=names, filters=between)
 
     @cached_property
     def thumbnails(self) -> ThumbnailStore:

@@ -22,14 +22,13 @@ from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.scores import SCORES
+from avhcurate.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
 from avhcurate.table.dataset_table import DatasetTable, training_of
 from avhcurate.table.filters import Filters
 from avhcurate.votes.bins import bin_labels
 
 # Torch takes seconds to import, and a page that only reads results shall not wait for it.
 if TYPE_CHECKING:
-    from avhcurate.models.engine import Network
-    from avhcurate.models.loading import LoadedModel
     from avhcurate.scoring.image_pass import ImagePass, ShardOutputs
 
 #: Samples that are degraded unless told otherwise, spread evenly over the run's.
@@ -51,6 +50,7 @@ def degrade_dataset(
     precision: str = "auto",
     batch_size: int | None = None,
     seed: int = 0,
+    engine: Engine = LOCAL,
     progress: Progress = SILENT,
 ) -> DegradationFolder:
     """Runs the model of a run over its images at every level of `kinds` (default: all) and stores every score.
@@ -58,12 +58,11 @@ def degrade_dataset(
     `model` names a model or a run; `weights` are needed where those of the run came from a file, unless a training of
     the dataset made it. Each image is decoded once. `precision` auto is that of the run, so that level 0 repeats the
     run's own scores. The folder is named by a digest of all settings that decide its numbers: the same call again
-    resumes, and does nothing where all is done.
+    resumes, and does nothing where all is done. `engine` is where the network runs.
 
     `progress` counts degraded images. Raises Cancelled when asked to stop, and CurateError for mistakes of the user's:
     no run, other weights than the run's, a dataset imported again.
     """
-    from avhcurate.models.engine import Network
     from avhcurate.models.runtime import precision_name
     from avhcurate.scoring.image_pass import ImagePass
     from avhcurate.scoring.service import rebuild_model
@@ -89,24 +88,28 @@ def degrade_dataset(
     folder = DegradationFolder.of(run, settings_digest(settings)[:12])
     dataset.refuse_another_import(record.dataset_fingerprint)
 
+    shape = loaded.preprocess
+
     def degraded(id: int, rgb: np.ndarray) -> np.ndarray:
-        return corruptions.variants(loaded.preprocess.prepare(rgb), levels, seed=seed, id=id)
+        return corruptions.variants(shape.prepare(rgb), levels, seed=seed, id=id)
 
     with folder.alone():
         steps = corruptions.steps(levels)
         if folder.complete:
             progress.report(len(ids) * len(steps), len(ids) * len(steps), "complete already")
             return folder
-        network = Network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
+        network = engine.network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
         if not folder.begun:
             folder.write_record(
                 _record(folder, run, network, strengths=levels, seed=seed, samples=len(ids), limit=limit)
             )
         images = ImagePass(
-            dataset, folder, ids, SHARD, degraded, loaded.preprocess, images_per_sample=len(steps), progress=progress
+            dataset, folder, ids, SHARD, degraded, shape, images_per_sample=len(steps), progress=progress
         )
-        work = _Degrading(run, folder, loaded, images, dataset.labels(), steps, record.dataset_fingerprint)
-        images.run(network, work.commit)
+        fitted = run if record.fitted is not None else None
+        result = _DegradedScores(loaded.class_weights, dataset.labels(), steps, fitted)
+        work = _Degrading(folder, images, record.dataset_fingerprint)
+        images.run(engine, network, result, work.commit)
         work.finish()
     return folder
 
@@ -194,7 +197,7 @@ def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"
     return run
 
 
-def _record(folder: DegradationFolder, run: RunFolder, network: "Network", **settings: Any) -> DegradationRecord:
+def _record(folder: DegradationFolder, run: RunFolder, network: OpenNetwork, **settings: Any) -> DegradationRecord:
     record = run.record
     return DegradationRecord(
         name=folder.name,
@@ -218,23 +221,21 @@ def _record(folder: DegradationFolder, run: RunFolder, network: "Network", **set
 
 
 @dataclass(frozen=True)
-class _Degrading:
-    """One degradation under way: `images` is its pass, `labels` are those of the whole dataset."""
+class _DegradedScores:
+    """The rows of a shard from a network's outputs, in whichever process it runs.
 
-    run: RunFolder
-    folder: DegradationFolder
-    model: "LoadedModel"
-    images: "ImagePass"
+    `labels` are those of the whole dataset; `fitted` is the run where its heads score the samples, not `class_weights`.
+    """
+
+    class_weights: np.ndarray
     labels: np.ndarray
     steps: list[tuple[str, int]]
-    fingerprint: str
+    fitted: RunFolder | None
 
-    def commit(self, outputs: "ShardOutputs") -> None:
-        """Writes the scores of a shard."""
+    def __call__(self, outputs: "ShardOutputs") -> ShardResult:
         from avhcurate.scoring.fitted_heads import scores_by_head
         from avhcurate.scoring.image_pass import score_columns
 
-        self.images.dataset.refuse_another_import(self.fingerprint)
         kinds, levels = (np.array(part) for part in zip(*self.steps, strict=True))
         of_row, at = np.repeat(outputs.ids, len(kinds)), np.tile(np.arange(len(kinds)), len(outputs.ids))
         why = [outputs.problems.get(id) for id in of_row.tolist()]
@@ -242,10 +243,10 @@ class _Degrading:
             why[row] = why[row] or "the network's features are not finite"
         usable = np.array([text is None for text in why])
         features, labels = outputs.features[usable], self.labels[of_row[usable]]
-        if self.run.record.fitted is None:
-            scored = scores.per_sample(features, self.model.class_weights, outputs.logits[usable], labels, keys=KEYS)
+        if self.fitted is None:
+            scored = scores.per_sample(features, self.class_weights, outputs.logits[usable], labels, keys=KEYS)
         else:
-            scored = scores_by_head(self.run, of_row[usable], features, labels, keys=KEYS)
+            scored = scores_by_head(self.fitted, of_row[usable], features, labels, keys=KEYS)
         columns = {
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),
@@ -255,7 +256,21 @@ class _Degrading:
         }
         # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.
         kept = (at == 0) | ~np.isin(of_row, list(outputs.problems))
-        self.folder.write_shard(outputs.shard, pa.table(columns).filter(pa.array(kept)), seconds=outputs.seconds)
+        return ShardResult(outputs.shard, pa.table(columns).filter(pa.array(kept)), outputs.seconds)
+
+
+@dataclass(frozen=True)
+class _Degrading:
+    """One degradation under way: `images` is its pass."""
+
+    folder: DegradationFolder
+    images: "ImagePass"
+    fingerprint: str
+
+    def commit(self, result: ShardResult) -> None:
+        """Writes the scores of a shard."""
+        self.images.dataset.refuse_another_import(self.fingerprint)
+        self.folder.write_shard(result.shard, result.rows, seconds=result.seconds)
 
     def finish(self) -> None:
         """One table of all shards, and the record."""

@@ -44,15 +44,16 @@ class ImageSource:
     """Encoded images by id. Safe to use from several threads.
 
     `places` has a row a sample in order of id: `_file` (absolute path or URL of the image, or of the Parquet or tar
-    file that holds it) and `_row` (row in that Parquet file, byte where its header begins in that tar, else null).
-    `image_column` names the column that holds the bytes; where it is None, the only candidate is taken.
+    file that holds it) and `_row` (row in that Parquet file, byte where its header begins in that tar, else null). The
+    first row is of id `first`. `image_column` names the column that holds the bytes; where it is None, the only
+    candidate is taken.
     """
 
-    def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None) -> None:
+    def __init__(self, places: pa.Table | pd.DataFrame, *, image_column: str | None = None, first: int = 0) -> None:
         table = places if isinstance(places, pa.Table) else pa.Table.from_pandas(places[["_file", "_row"]])
         self._files = table["_file"]
         self._rows = table["_row"].fill_null(-1).to_numpy().astype(np.int64)
-        self._image_column = image_column
+        self._image_column, self._first = image_column, first
         self._lock = threading.Lock()
         self._open: OrderedDict[str, _ParquetImages] = OrderedDict()
         self._chunks: OrderedDict[tuple[str, int], _Chunk] = OrderedDict()
@@ -131,9 +132,10 @@ class ImageSource:
         return None if row >= 0 or is_url(file) else Path(file)
 
     def _place(self, id: int) -> tuple[str, int]:
-        if not 0 <= id < len(self._rows):
-            raise IndexError(f"id {id} is not in 0..{len(self._rows) - 1}")
-        return self._files[id].as_py(), int(self._rows[id])
+        position = id - self._first
+        if not 0 <= position < len(self._rows):
+            raise IndexError(f"id {id} is not in {self._first}..{self._first + len(self._rows) - 1}")
+        return self._files[position].as_py(), int(self._rows[position])
 
     def _kept_chunk(self, file: str, row: int) -> "_Chunk":
         for key, chunk in self._chunks.items():

@@ -79,6 +79,10 @@ class Network:
         kind = self.device.type
         return f"{kind} ({torch.cuda.get_device_name(self.device)})" if kind == "cuda" else kind
 
+    def open(self) -> "Network":
+        """Itself: it is ready."""
+        return self
+
     def launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32; a GPU may still be at work.
 

@@ -3,9 +3,10 @@
 import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,6 +43,7 @@ from avhcurate.images.measures import (
 )
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
+from avhcurate.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
@@ -75,6 +77,7 @@ def measure_dataset(
     near: float | None = None,
     bits: int = BITS,
     upright: bool = False,
+    engine: Engine = LOCAL,
     progress: Progress = SILENT,
 ) -> QualityFolder:
     """Measures the images of dataset `name` and groups near duplicates; returns the complete folder.
@@ -85,8 +88,8 @@ def measure_dataset(
     (None: the newest complete run).
 
     The same call again resumes; measured images are not read again, so that another `near` or run only repeats the
-    search. `progress` counts images measured, then images compared. Raises Cancelled when asked to stop, and
-    CurateError for mistakes of the user's.
+    search. `engine` is where images are measured. `progress` counts images measured, then images compared. Raises
+    Cancelled when asked to stop, and CurateError for mistakes of the user's.
     """
     if near is not None and not 0 < near <= 1:
         raise CurateError(f"--near {near:g}: give a cosine above 0 and up to 1, such as 0.98")
@@ -101,7 +104,7 @@ def measure_dataset(
     with folder.alone():
         _begin(folder, dataset, hashes)
         if not folder.complete:
-            work.measure(hashes)
+            work.measure(engine, hashes)
             work.finish()
         work.group(run, hashes=hashes, upright=upright, near=near, bits=bits)
     return folder
@@ -172,6 +175,49 @@ def _oddity(header: ImageHeader, path: str) -> str | None:
 # --- the pass over the images, then the search -------------------------------------------------------------------
 
 
+def shards_of(samples: int) -> range:
+    """The numbers of the shards of so many samples."""
+    return range(-(-samples // SHARD))
+
+
+@dataclass(frozen=True)
+class _MeasureWork:
+    """Measuring as work for any process."""
+
+    dataset: DatasetFolder
+    samples: int
+    hashed: bool
+
+    @property
+    def shards(self) -> range:
+        return shards_of(self.samples)
+
+    def ids_of(self, shard: int) -> range:
+        return range(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        return self._steps
+
+    def _steps(self, shards: Sequence[int]) -> Iterator[Step]:
+        ends = np.array([self.ids_of(shards[0])[0], self.ids_of(shards[-1])[-1]])
+        paths, first = self.dataset.paths(ends), int(ends[0])
+        images = self.dataset.images(ends).read(id for shard in shards for id in self.ids_of(shard))
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            for shard in shards:
+                started, rows = time.perf_counter(), list[dict[str, Any]]()
+                ids = self.ids_of(shard)
+                for start in range(0, len(ids), _BATCH):
+                    part = ids[start : start + _BATCH]
+                    encoded = [next(images) for _ in part]
+                    rows += pool.map(
+                        lambda one, id: examine(one, paths[id - first], hashed=self.hashed) | {"id": id}, encoded, part
+                    )
+                    if len(rows) < len(ids):
+                        yield Step(len(part))
+                table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+                yield Step(len(part), ShardResult(shard, table, time.perf_counter() - started))
+
+
 @dataclass(frozen=True)
 class _Measuring:
     """Measuring under way: two steps a sample, to measure it and to compare it."""
@@ -181,32 +227,20 @@ class _Measuring:
     samples: int
     progress: Progress
 
-    def measure(self, hashed: bool) -> None:
+    def measure(self, engine: Engine, hashed: bool) -> None:
         """Every shard that is not committed."""
-        missing = [shard for shard in self._shards() if not self.folder.has_shard(shard)]
-        done = self.samples - sum(len(self._ids(shard)) for shard in missing)
-        paths: list[str] = self.dataset.samples(["path"])["path"].tolist()
-        images = self.dataset.images().read(id for shard in missing for id in self._ids(shard))
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for shard in missing:
-                started, rows = time.perf_counter(), list[dict[str, Any]]()
-                ids = self._ids(shard)
-                for start in range(0, len(ids), _BATCH):
-                    self._tell(done + len(rows), "measuring")
-                    part = ids[start : start + _BATCH]
-                    encoded = [next(images) for _ in part]
-                    rows += pool.map(lambda one, id: examine(one, paths[id], hashed=hashed) | {"id": id}, encoded, part)
-                self.folder.write_shard(
-                    shard, pa.Table.from_pylist(rows, schema=_SCHEMA), seconds=time.perf_counter() - started
-                )
-                done += len(rows)
-        self._tell(done, "measuring")
+        work = _MeasureWork(self.dataset, self.samples, hashed)
+        work_through(work, self.folder, engine, commit=self._commit, tell=partial(self._tell, message="measuring"))
+
+    def _commit(self, result: ShardResult) -> None:
+        self.folder.write_shard(result.shard, result.rows, seconds=result.seconds)
 
     def finish(self) -> None:
         """One table of all shards, and the record."""
         self.dataset.refuse_another_import(self.folder.record.dataset_fingerprint, again="measure it again")
-        tables = [self.folder.shard(shard) for shard in self._shards()]
-        seconds = sum(self.folder.shard_seconds(shard) for shard in self._shards())
+        shards = shards_of(self.samples)
+        tables = [self.folder.shard(shard) for shard in shards]
+        seconds = sum(map(self.folder.shard_seconds, shards))
         skipped = sum(len(table) - table["problem"].null_count for table in tables)
         rate = round(self.samples / seconds, 2) if seconds else None
         self.folder.finish(tables, {"finished": now(), "seconds": round(seconds, 3), "rate": rate, "skipped": skipped})
@@ -254,12 +288,6 @@ class _Measuring:
         changes = {"grouped": now(), "similarity": similarity if run else None, "groups": int(group.max(initial=0))}
         self.folder.write_record(record.model_copy(update=settings | changes))
         self.progress.report(2 * self.samples, 2 * self.samples, "")
-
-    def _shards(self) -> range:
-        return range(-(-self.samples // SHARD))
-
-    def _ids(self, shard: int) -> range:
-        return range(shard * SHARD, min(self.samples, (shard + 1) * SHARD))
 
     def _compared(self, share: float) -> None:
         self._tell(self.samples + int(share * self.samples), "comparing embeddings")

@@ -1,9 +1,10 @@
 """A network's pass over images, committed shard by shard, so that a pass that was cut short resumes."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +20,7 @@ from avhcurate.images.source import batches
 from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES
+from avhcurate.scoring.shards import Engine, OpenNetwork, ShardResult, Step, work_through
 
 #: Columns kept in float64: next to 1, float32 would tie what the order of confidence still tells apart.
 _DOUBLE = ("confidence", "max_confidence")
@@ -98,32 +100,51 @@ class ImagePass:
         cancelled = f"cancelled after {done} of {len(self.ids)} samples: the same command resumes"
         self.progress.tell(done * self.images_per_sample, self.total, message, cancelled=cancelled)
 
-    def run(self, network: Network, commit: Callable[[ShardOutputs], None]) -> None:
-        """Gives `commit` the outputs of every shard that is not committed, in order."""
-        missing = [shard for shard in self.shards if not self.folder.has_shard(shard)]
-        done = len(self.ids) - sum(len(self.ids_of(shard)) for shard in missing)
-        self.tell(done)
+    def run(
+        self,
+        engine: Engine,
+        network: OpenNetwork,
+        result: Callable[[ShardOutputs], ShardResult],
+        commit: Callable[[ShardResult], None],
+    ) -> None:
+        """Gives `commit` the result of every shard that is not committed.
+
+        `result` makes it of the network's outputs, where the network runs: both can be pickled.
+        """
+        # How to report and to be stopped concerns this process alone.
+        work = _ImageWork(replace(self, progress=SILENT), network, result)
+        work_through(work, self.folder, engine, commit=commit, tell=self.tell)
+
+    def steps(
+        self, network: Network, result: Callable[[ShardOutputs], ShardResult], shards: Sequence[int]
+    ) -> Iterator[Step]:
+        """Runs the network over shards in turn: a step a batch, with a shard's last the result."""
         parts: list[Embedded[_Samples]] = []
         started = time.perf_counter()
-        with closing(embed(network, self._batches(missing, network.batch_size), self._prepare)) as results:
+        with closing(embed(network, self._batches(shards, network.batch_size), self._prepare)) as results:
             for part in results:
                 parts.append(part)
                 batch = part.payload
-                done += len(batch.ids)
+                made = None
                 if batch.ids[-1] == self.ids_of(batch.shard)[-1]:
-                    commit(_joined(parts, time.perf_counter() - started))
-                    parts, started = [], time.perf_counter()
-                self.tell(done)
+                    made = result(_joined(parts, time.perf_counter() - started))
+                    parts = []
+                yield Step(len(batch.ids), made)
+                if made is not None:
+                    started = time.perf_counter()
 
-    def outputs(self, network: Network) -> ShardOutputs:
+    def outputs(self, opened: OpenNetwork) -> ShardOutputs:
         """Those of all samples at once, as if they were one shard; nothing is committed or reported."""
-        encoded = self.dataset.images().read(self.ids.tolist())
+        network = opened.open()
+        encoded = self.dataset.images(self.ids).read(self.ids.tolist())
         batches = self._batches_of(0, self.ids, encoded, network.batch_size)
         with closing(embed(network, batches, self._prepare)) as results:
             return _joined(list(results), 0.0)
 
-    def _batches(self, shards: list[int], batch_size: int) -> Iterator[_Samples]:
-        encoded = self.dataset.images().read(int(id) for shard in shards for id in self.ids_of(shard))
+    def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Samples]:
+        first, last = self.ids_of(shards[0]), self.ids_of(shards[-1])
+        source = self.dataset.images(np.array([first[0], last[-1]]))
+        encoded = source.read(int(id) for shard in shards for id in self.ids_of(shard))
         for shard in shards:
             yield from self._batches_of(shard, self.ids_of(shard), encoded, batch_size)
 
@@ -156,6 +177,25 @@ class ImagePass:
                 batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
         batch.encoded.clear()
         return images.reshape(-1, *shape), batch
+
+
+@dataclass(frozen=True)
+class _ImageWork:
+    """A network's pass as work for any process."""
+
+    images: ImagePass
+    network: OpenNetwork
+    result: Callable[[ShardOutputs], ShardResult]
+
+    @property
+    def shards(self) -> range:
+        return self.images.shards
+
+    def ids_of(self, shard: int) -> np.ndarray:
+        return self.images.ids_of(shard)
+
+    def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
+        return partial(self.images.steps, self.network.open(), self.result)
 
 
 def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:

@@ -20,14 +20,15 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.models.class_names import published_classes, rows_of_classes, unknown_classes
-from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
-from avhcurate.scoring.image_pass import ImagePass, ShardOutputs, score_columns
+from avhcurate.scoring.image_pass import ImagePass, score_columns
+from avhcurate.scoring.shard_scores import ShardScores, digest_rows
+from avhcurate.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
 from avhcurate.stats.downsample import evenly_spread
 
 #: Samples on which a run in reduced precision is compared with float32, and the scores whose order is compared.
@@ -46,6 +47,7 @@ def score_dataset(
     limit: int | None = None,
     fit: FitSettings | None = None,
     classes_from_model: bool = False,
+    engine: Engine = LOCAL,
     progress: Progress = SILENT,
 ) -> RunFolder:
     """Runs the model over dataset `name`, stores features, scores and thumbnails, and returns the complete run.
@@ -59,8 +61,9 @@ def score_dataset(
     evenly over the dataset; thumbnails are stored by runs over all samples only. An image that cannot be scored is
     recorded with its problem, and the run goes on.
 
-    `progress` is told at least once a batch. Raises Cancelled when asked to stop, after which the same call resumes,
-    and CurateError for mistakes of the user's.
+    `engine` is where the network runs: in this process, or on a Ray cluster, which gives the same rows. `progress` is
+    told at least once a batch, or once a shard of a cluster's. Raises Cancelled when asked to stop, after which the
+    same call resumes, and CurateError for mistakes of the user's.
     """
     dataset = workspace.dataset(name)
     labels, fingerprint = dataset.labels(), dataset.record.fingerprint
@@ -85,7 +88,7 @@ def score_dataset(
             add_scores(run, labels, progress=progress)
             progress.report(len(ids), len(ids), "complete already")
             return run
-        network = Network(model, device=device, precision=precision, batch_size=batch_size)
+        network = engine.network(model, device=device, precision=precision, batch_size=batch_size)
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
             if heads is None:
@@ -111,8 +114,9 @@ def score_dataset(
             progress=progress,
         )
         scoring = (_Scoring if fit is None else _FittedScoring)(run, model, images, labels, fingerprint)
-        images.run(network, scoring.commit)
-        scoring.finish(network)
+        result = digest_rows if fit is not None else ShardScores(model.class_weights, labels, bool(model.prompts))
+        images.run(engine, network, result, scoring.commit)
+        scoring.finish(engine, network, device)
     return run
 
 
@@ -207,33 +211,17 @@ class _Scoring:
     labels: np.ndarray
     fingerprint: str
 
-    def commit(self, outputs: ShardOutputs) -> None:
+    def commit(self, result: ShardResult) -> None:
         """Writes thumbnails, features and scores of a shard, in this order: the scores say that all are there."""
-        dataset, ids, features = self.images.dataset, outputs.ids, outputs.features
+        dataset = self.images.dataset
         dataset.refuse_another_import(self.fingerprint)
-        problems = outputs.problems
-        finite = np.isfinite(features).all(axis=1) & ~np.isinf(outputs.logits).any(axis=1)
-        for id in ids[~finite].tolist():
-            problems.setdefault(id, "the network's outputs are not finite")
-        usable = ~np.isin(ids, list(problems))
-        features[~usable] = 0
-        if outputs.thumbnails is not None:
-            dataset.thumbnails.write_shard(outputs.shard, outputs.thumbnails)
-        self.run.write_features(ids, features)
-        columns = {"id": pa.array(ids, pa.int64())} | self._columns(outputs, usable)
-        columns["problem"] = pa.array([problems.get(id) for id in ids.tolist()], pa.string())
-        self.run.write_shard(outputs.shard, pa.table(columns), seconds=outputs.seconds)
+        if result.thumbnails is not None:
+            dataset.thumbnails.write_shard(result.shard, result.thumbnails)
+        assert result.features is not None
+        self.run.write_features(result.rows["id"].to_numpy(), result.features)
+        self.run.write_shard(result.shard, result.rows, seconds=result.seconds)
 
-    def _columns(self, outputs: ShardOutputs, usable: np.ndarray) -> dict[str, pa.Array]:
-        """Prediction and scores of a shard."""
-        weights, logits, labels = self.model.class_weights, outputs.logits[usable], self.labels[outputs.ids[usable]]
-        values = scores.per_sample(outputs.features[usable], weights, logits, labels)
-        if self.model.prompts:
-            # All features have one length: what is left of its order is rounding.
-            values["norm"] = np.full(len(values["norm"]), np.nan, np.float32)
-        return score_columns(values, usable)
-
-    def finish(self, network: Network) -> None:
+    def finish(self, engine: Engine, network: OpenNetwork, device: str) -> None:
         """The distances to the class prototypes, the comparison with float32, the table, the record."""
         self.images.dataset.refuse_another_import(self.fingerprint)
         skipped, agreement = self._skipped(), None
@@ -241,7 +229,7 @@ class _Scoring:
         samples, shards = len(self.images.ids), self.images.shards
         if network.precision != "float32":
             self.images.tell(samples, "comparing with float32")
-            agreement = self._rank_agreement(str(network.device))
+            agreement = self._rank_agreement(engine, device)
         self.images.tell(samples, "class prototypes")
         prototypes = self._prototypes()
         changes = self.images.finished(skipped) | {"rank_agreement": agreement} | more
@@ -281,12 +269,13 @@ class _Scoring:
         place = table.column_names.index("problem")
         return table.add_column(place, "prototype_distance", pa.array(distance, from_pandas=True))
 
-    def _rank_agreement(self, device: str) -> RankAgreement:
+    def _rank_agreement(self, engine: Engine, device: str) -> RankAgreement:
         """Runs some samples again in float32 and compares the order in which both put them."""
-        exact = Network(self.model, device=device, precision="float32")
         ids = self.images.ids
         ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
-        outputs = replace(self.images, ids=ids, thumbnails=lambda _: False).outputs(exact)
+        some = replace(self.images, ids=ids, thumbnails=lambda _: False, progress=SILENT)
+        exact = engine.network(self.model, device=device, precision="float32")
+        outputs = engine.call(partial(some.outputs, exact))
         reduced = self.run.features_of(ids)
         # What could not be scored at the reduced precision has zeros.
         both = ~np.isin(ids, list(outputs.problems)) & np.isfinite(outputs.features).all(axis=1) & reduced.any(axis=1)
@@ -302,9 +291,6 @@ class _Scoring:
 @dataclass(frozen=True)
 class _FittedScoring(_Scoring):
     """A run that fits its heads once all features are written, and scores then."""
-
-    def _columns(self, outputs: ShardOutputs, usable: np.ndarray) -> dict[str, pa.Array]:
-        return {"digest": pa.array([outputs.digests.get(id) for id in outputs.ids.tolist()], pa.binary())}
 
     def _fit(self) -> dict[str, Any]:
         shards = [self.run.shard(shard) for shard in self.images.shards]
@@ -388,7 +374,7 @@ def _record(
     run: RunFolder,
     dataset: DatasetFolder,
     model: LoadedModel,
-    network: Network,
+    network: OpenNetwork,
     *,
     samples: int,
     limit: int | None,
