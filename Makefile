@@ -2,6 +2,7 @@
 # All need nothing but Python.
 PYTHON ?= python3
 PORT ?= 8501
+CAMPAIGN_MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -20,9 +21,9 @@ test: $(VENV)/tested browser lint
 	$(MAKE) --no-print-directory -j 2 types check
 
 # Two processes that share what they prepare and take tests from each other at the end. The browser tests run apart:
-# their driver keeps an event loop.
+# their driver keeps an event loop. One test is a campaign: CAMPAIGN_MINUTES=2 make test for a shorter one.
 check:
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
+	AVHCURATE_CAMPAIGN_MINUTES=$(CAMPAIGN_MINUTES) $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not browser"
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests/browser
 
 lint:

@@ -1,6 +1,7 @@
 """Twenty sessions that walk through the pages: memory, threads and open files of the server stay flat."""
 
 import itertools
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,10 @@ SESSIONS = 20
 PAGES = ("", "gallery", "disagreement", "correlation", "models", "suspects", "quality", "saved", "toy", "map")
 #: What the second half of the time may have more than the first: megabytes, threads, open files.
 GROWTH = (150, 12, 40)
+#: Streamlit keeps closed sessions for two minutes, so that a tab may come back, and no more of them than this.
+CLOSED_KEPT = 128
+#: Files of the event loop that a session has, open or kept: the loop's own, and two sockets that wake it.
+A_LOOP = 3
 
 
 def attack(folder: Path, seconds: float) -> Outcome:
@@ -37,10 +42,13 @@ def attack(folder: Path, seconds: float) -> Outcome:
 
 def _judge(readings: np.ndarray, outcome: Outcome) -> None:
     """Compares the end with the middle: at the start caches fill."""
-    middle, last = (np.median(part, axis=0) for part in np.array_split(readings, 4)[1::2])
+    middle, last = (np.median(part, axis=0) for part in np.array_split(readings[:, :3], 4)[1::2])
     for name, before, after, most in zip(("memory, MB", "threads", "open files"), middle, last, GROWTH, strict=True):
         outcome.check(after - before <= most, f"{name} grew from {before:.0f} to {after:.0f}")
         outcome.figures[name] = f"{before:.0f} to {after:.0f}"
+    sessions = int(readings[:, 3].max())
+    outcome.check(sessions <= CLOSED_KEPT + SESSIONS, f"{sessions} sessions were kept")
+    outcome.figures["sessions kept"] = f"{sessions}"
 
 
 def _walk(server: Server, number: int, end: float) -> list[tuple[bool, str]]:
@@ -56,13 +64,22 @@ def _walk(server: Server, number: int, end: float) -> list[tuple[bool, str]]:
     return opened
 
 
-def _reading(pid: int) -> tuple[float, int, int]:
-    """Memory in MB, threads and open files of a process; zeros where it is gone."""
+def _reading(pid: int) -> tuple[float, int, int, int]:
+    """Memory in MB, threads, open files beside those of sessions, and sessions of a server; zeros where it is gone."""
     try:
         status = dict(
             line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
         )
-        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        files = [_target(file) for file in Path(f"/proc/{pid}/fd").iterdir()]
     except OSError:
-        return 0.0, 0, 0
-    return int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), files
+        return 0.0, 0, 0, 0
+    loops = files.count("anon_inode:[eventpoll]") - 1  # one is the server's own
+    return int(status["VmRSS"].split()[0]) / 1024, int(status["Threads"]), len(files) - A_LOOP * loops, loops
+
+
+def _target(file: Path) -> str:
+    """What a descriptor leads to, "" for one that was closed since."""
+    try:
+        return os.readlink(file)
+    except OSError:
+        return ""
