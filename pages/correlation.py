@@ -8,6 +8,7 @@ from avhcurate.correlation.service import HSF, default_keys, export_table, to_la
 from avhcurate.correlation.ui import BOOTSTRAP, MOST_TO_BOOTSTRAP
 from avhcurate.correlation.ui_analyses import further
 from avhcurate.export.text import csv_text
+from avhcurate.predicted_hsf import ui as predicted_hsf_ui
 from avhcurate.ui import frame
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
@@ -87,3 +88,4 @@ correlation_ui.compare(result, page.view)
 
 if not proxy:
     further(page, list(dict.fromkeys(result.table["score"])))
+    predicted_hsf_ui.section(page)

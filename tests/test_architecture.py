@@ -18,8 +18,18 @@ FOUNDATIONS = (
 )
 #: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.
 FEATURES = (
-    *("annotate", "correlation", "disagreement", "compare", "map", "suspects", "quality", "pseudo_labels"),
-    *("self_training", "training_dynamics", "degradation", "saved", "toy", "report", "home"),
+    *(
+        "annotate",
+        "correlation",
+        "predicted_hsf",
+        "disagreement",
+        "compare",
+        "map",
+        "suspects",
+        "quality",
+        "pseudo_labels",
+    ),
+    *("pseudo_labels", "self_training", "training_dynamics", "degradation", "saved", "toy", "report", "home"),
 )
 #: Whatever starts the rest: each may import everything but those after it.
 ENTRANCES = ("notebook", "cli", "__main__", "pages", "app")
@@ -42,6 +52,9 @@ KIND_OF = {
     ("degradation", "statistics"): "rules",
     ("map", "projection"): "rules",
     ("quality", "duplicates"): "rules",
+    ("predicted_hsf", "conformal"): "rules",
+    ("predicted_hsf", "learning_curve"): "rules",
+    ("predicted_hsf", "vote_model"): "rules",
     ("toy", "truth"): "rules",
     ("training_dynamics", "discoveries"): "rules",
 }
@@ -61,8 +74,8 @@ KEEPERS = {
 }
 #: Pages that are the face of a foundation or of a feature of another name.
 FACES = {"gallery": "ui", "annotators": "annotate", "models": "compare"}
-#: Features that are verbs of the command line and of a notebook alone.
-PAGELESS = {"report"}
+#: Features without a page of their own: verbs alone, or a section of another page.
+PAGELESS = {"report", "predicted_hsf"}
 
 LONGEST = 450
 UNFORMATTED = 30

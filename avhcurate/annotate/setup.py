@@ -30,7 +30,8 @@ class CollectionSettings:
     target: votes wanted a sample. control_share: share of attention checks among single images. candidates, positives,
     negatives: tiles of a grid. classes: asked about in grids, () for all. definitions: (class name, what it means).
     rule: when to tick an image, "" for that of ImageNetV2. drawn: hardest or disagreement draw samples, the first ones
-    likelier, so that correlations can be weighted; record: number of the record of how, see `votes.queues`.
+    likelier, so that correlations can be weighted, as informative always does; record: number of the record of how, see
+    `votes.queues`. prediction: the one whose model the queue informative asks for.
     """
 
     design: Design = "select"
@@ -48,6 +49,7 @@ class CollectionSettings:
     lease_minutes: float = 10.0
     drawn: bool = False
     record: int = 0
+    prediction: str = ""
 
     @property
     def grid(self) -> GridDesign:
@@ -82,15 +84,23 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
 
 def _with_record(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
     """The settings of a queue that draws with a record of how; one that draws alike keeps that of before."""
+    informative = settings.queue == "informative"
+    # A new prediction knows the votes of the batch before: the queue draws anew, with a record of its own.
+    prediction = table.prediction.name if informative and table.prediction else ""
+    settings = replace(settings, drawn=settings.drawn or informative, prediction=prediction)
     if not settings.drawn or settings.queue not in BIASED:
         return replace(settings, record=0)
     before = _read_settings(columns_of(table))
-    alike = before and (before.queue, before.score, before.seed) == (settings.queue, settings.score, settings.seed)
-    if before and alike and before.drawn and before.record:
+    if before and _draws(before) == _draws(settings) and before.drawn and before.record:
         return replace(settings, record=before.record)
     pool = task_pool(table)
     rates = draw_rates(pool.wanted(settings.queue, settings.score))
     return replace(settings, record=write_record(table.dataset, pool.paths, rates, settings.seed))
+
+
+def _draws(settings: CollectionSettings) -> tuple[object, ...]:
+    """What decides how a queue draws."""
+    return settings.queue, settings.score, settings.seed, settings.prediction
 
 
 def settings_of(table: DatasetTable) -> CollectionSettings | None:

@@ -22,8 +22,9 @@ from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes.grids import GridDesign, known_members, negative_pool, prototypes, similar_classes
 from avhcurate.votes.queues import read_record
 
-#: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first.
-Queue = Literal["random", "hardest", "disagreement", "fewest"]
+#: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first, or where
+#: votes tell the model of predicted HSF most.
+Queue = Literal["random", "hardest", "disagreement", "fewest", "informative"]
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 
 
@@ -84,7 +85,7 @@ class TaskPool:
         return ids[self.eligible[ids] & (votes[ids] < target)]
 
     def wanted(self, queue: Queue, score: str) -> np.ndarray:
-        """How much each sample is wanted by the queue hardest or disagreement, (N,), large = first; NaN for unknown."""
+        """How much each sample is wanted by a queue that has a wish, (N,), large = first; NaN for unknown."""
         values = self._values_of(queue, score)
         if values is None:
             raise CurateError(f"the queue {queue} has no samples that it wants more than others")
@@ -138,12 +139,24 @@ class TaskPool:
         return self._kept[1]
 
     def _values_of(self, queue: Queue, score: str) -> np.ndarray | None:
-        if queue not in ("hardest", "disagreement"):
+        if queue not in ("hardest", "disagreement", "informative"):
             return None
         key = f"{queue} {score}"
         if key not in self._values:
-            self._values[key] = self._score(score) if queue == "hardest" else self._disagreement()
+            if queue == "hardest":
+                self._values[key] = self._score(score)
+            else:
+                self._values[key] = self._disagreement() if queue == "disagreement" else self._information()
         return self._values[key]
+
+    def _information(self) -> np.ndarray:
+        """What votes would tell the model of the newest prediction, as it says."""
+        table = self._table()
+        if table is None or table.prediction is None:
+            raise CurateError(
+                "where votes teach most is not known: run `avhcurate predict` first, or take another queue"
+            )
+        return table.prediction.table()["information"].to_numpy(float)
 
     def _score(self, score: str) -> np.ndarray:
         table = self._table()
@@ -191,8 +204,9 @@ def queue_order(
 
     votes: (N,) votes each sample has. target: a sample with so many is done and left out (None: none is ever done).
     values: (N,) for `hardest` the score, of which the `harder` end comes first; for `disagreement` what
-    `prediction_spread` or `rank_spread` returns. NaN comes last. Ties are broken at random by the seed, in the same way
-    as votes come in, so that the order is stable. Raises CurateError where values are missing.
+    `prediction_spread` or `rank_spread` returns; for `informative` the information. NaN comes last. Ties are broken at
+    random by the seed, in the same way as votes come in, so that the order is stable. Raises CurateError where values
+    are missing.
 
     >>> queue_order("fewest", [3, 0, 1, 5], target=5).tolist()
     [1, 2, 0]

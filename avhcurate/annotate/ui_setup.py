@@ -22,6 +22,7 @@ QUEUES = {
     "hardest": "Hardest first, by a score",
     "disagreement": "Where the models disagree most",
     "fewest": "Fewest votes first",
+    "informative": "Where votes teach most",
 }
 DESIGNS = {"classify": "Choose the class", "select": "Tick a grid"}
 _ABOUT = {
@@ -80,6 +81,8 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
 def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> None:
     scored = page.table.run is not None
     queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
+    if page.table.prediction is None:
+        queues.remove("informative")
     st.selectbox(
         "Which images first",
         queues,
@@ -87,6 +90,8 @@ def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> N
         format_func=QUEUES.__getitem__,
         key=f"{key}.queue",
         width=260,
+        help="Where votes teach most asks for the images whose votes improve predicted HSF most; predict again after "
+        "each batch, and save, so that it asks for the next.",
     )
     if scored:
         st.selectbox(

@@ -146,6 +146,9 @@ def disagree(
     name: options.NameArgument,
     model: options.ModelOption = None,
     score: Annotated[str | None, typer.Option(help="Score that says what is hard for the network [AVH].")] = None,
+    predicted: Annotated[
+        bool, typer.Option("--predicted", help="By predicted HSF: also samples without votes (avhcurate predict).")
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write both sets to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -155,7 +158,7 @@ def disagree(
     from avhcurate.disagreement import service as disagreement_service
 
     table = options.open_run_table(workspace, name, model)
-    gap = disagreement_service.disagree(table, key=score)
+    gap = disagreement_service.disagree(table, key=score, predicted=predicted)
     rows = disagreement_service.gap_table(table, gap)
     options.write_csv(rows, csv, force=force)
     if as_json:

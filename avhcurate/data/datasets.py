@@ -86,7 +86,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
     Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
-    `runs/`, `training/`, `quality/`.
+    `runs/`, `training/`, `quality/`, `predictions/`.
     """
 
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"
@@ -114,8 +114,8 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
 
     def stamp(self) -> str:
-        """Changes when it is imported again, gets votes or measures, or a run or a training is finished."""
-        patterns = ("runs/*/run.json", "training/*/training.json")
+        """Changes when it is imported again, gets votes or measures, or a run, training or prediction is finished."""
+        patterns = ("runs/*/run.json", "training/*/training.json", "predictions/*/prediction.json")
         files = [
             self.root / "dataset.json",
             self.root / "quality" / "columns.parquet",

@@ -34,11 +34,13 @@ def gap_scatter(
     names: Mapping[str, str],
     simulated: bool = False,
     percentiles: bool = False,
+    predicted: bool = False,
 ) -> go.Figure:
     """Points `id, hsf, value, difficulty, set`; up is always harder for the network and left harder for people.
 
     `names` says of each set how it is called, with its n. With `percentiles` the height is `difficulty`, the share of
     samples that the network finds easier; else it is the score's value, upside down where a low value is the hard one.
+    `predicted`: HSF is predicted, not voted.
     A point carries its id as custom data.
     """
     column = "difficulty" if percentiles else "value"
@@ -70,7 +72,8 @@ def gap_scatter(
     _title(figure, names["hard_for_humans"], COLORS["hard_for_humans"], x=0.0, y=0.0)
     _title(figure, names["hard_for_network"], COLORS["hard_for_network"], x=1.0, y=1.0)
     what = f"{score}, percentile of difficulty" if percentiles else score
-    bare(figure, height=420, x=f"{of_hsf(simulated)}   ← harder for people", y=f"{what}   harder for the network →")
+    human = f"predicted {of_hsf(simulated)}" if predicted else of_hsf(simulated)
+    bare(figure, height=420, x=f"{human}   ← harder for people", y=f"{what}   harder for the network →")
     figure.update_layout(margin={"t": 26, "b": 26}, dragmode=False, clickmode="event+select")
     figure.update_xaxes(range=[-0.02, 1.02], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1], showgrid=False)
     figure.update_yaxes(range=[bottom, top])

@@ -21,13 +21,17 @@ SETS = {
 
 @dataclass(frozen=True)
 class Gap:
-    """Both sets by score `key`: `ids` of each, widest gap first; `sets` has rows of `points` (`id, hsf`, the score)."""
+    """Both sets by score `key`: `ids` of each, widest gap first; `sets` has rows of `points` (`id, hsf`, the score).
+
+    `predicted`: the HSF of `points` is predicted, not voted. `simulated`: it comes from simulated votes.
+    """
 
     key: str
     sets: GapSets
     ids: dict[str, list[int]]
     points: pd.DataFrame
     simulated: bool
+    predicted: bool = False
 
 
 def disagree(
@@ -37,10 +41,12 @@ def disagree(
     filters: Filters | None = None,
     hsf_cuts: Cuts = HSF_CUTS,
     score_cuts: Cuts = SCORE_CUTS,
+    predicted: bool = False,
 ) -> Gap:
     """The samples in view on which people and the network differ by score `key`; refused without votes or a run.
 
-    Default: AVH, else the best measure of hardness that the run has.
+    Default: AVH, else the best measure of hardness that the run has. `predicted` takes predicted HSF in place of votes,
+    so that samples without votes are compared too.
     """
     name = table.dataset.name
     if table.run is None or table.votes is None:
@@ -49,10 +55,14 @@ def disagree(
         raise CurateError(f"dataset {name} has no {missing}: run {advice}")
     key = key or table.hardness
     check_scores(table, [key])
-    points = table.frame(filters or Filters(), columns=["id", "hsf", key])
+    if predicted and table.prediction is None:
+        raise CurateError(f"HSF of {name} is not predicted yet: run `avhcurate predict {name}`")
+    human = "hsf_predicted" if predicted else "hsf"
+    points = table.frame(filters or Filters(), columns=["id", human, key]).rename(columns={human: "hsf"})
     sets = gap_sets(points["hsf"], points[key], harder=SCORES[key].hard_end, hsf_cuts=hsf_cuts, score_cuts=score_cuts)
     ids = {name: points["id"].iloc[getattr(sets, name)].astype(int).tolist() for name in SETS}
-    return Gap(key, sets, ids, points, table.simulated)
+    simulated = table.prediction.record.votes_simulated if predicted and table.prediction else table.simulated
+    return Gap(key, sets, ids, points, simulated, predicted)
 
 
 def compared_points(gap: Gap) -> pd.DataFrame:
@@ -78,7 +88,10 @@ def compared_points(gap: Gap) -> pd.DataFrame:
 
 
 def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
-    """Both sets as one table: `set, gap`, then the columns of an export; marked when the votes are simulated."""
+    """Both sets as one table: `set, gap`, then the columns of an export.
+
+    Columns at its end mark simulated votes, and sets by predicted HSF.
+    """
     parts = [pd.DataFrame({"id": ids, "set": name}) for name, ids in gap.ids.items()]
     chosen = pd.concat(parts, ignore_index=True)
     widths = pd.DataFrame({"id": gap.points["id"].astype("int64"), "gap": gap.sets.gap})
@@ -87,4 +100,6 @@ def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:
     rows = table.frame(some, columns=[*table.standard, *table.user_columns])
     rows["tags"] = rows["tags"].map(";".join)
     result = chosen.merge(rows, on="id", how="left")
-    return result.assign(hsf_source="simulated") if gap.simulated else result
+    marks = {"hsf_source": "simulated"} if gap.simulated else {}
+    marks |= {"gap_by": "hsf_predicted"} if gap.predicted else {}
+    return result.assign(**marks)

@@ -24,7 +24,7 @@ from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.grid_actions import undo_button
 from avhcurate.ui.grid_keys import counted_images
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.page_choices import Choice, one_of, switch
 from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import explain_scores, format_score, score_name
@@ -47,17 +47,19 @@ def _write_cuts(cuts: Cuts) -> str:
 
 
 SCORE = one_of("gap.score", list(SCORES), "avh")
+HUMAN = switch("gap.predicted")
 BY_HSF = Choice("gap.hsf", HSF_CUTS, _read_cuts, _write_cuts)
 BY_SCORE = Choice("gap.cuts", SCORE_CUTS, _read_cuts, _write_cuts)
 
 
 @dataclass(frozen=True)
 class GapSettings:
-    """What the page compares: a score, and where both scales are cut."""
+    """What the page compares: a score, and where both scales are cut; `predicted`: predicted HSF in place of votes."""
 
     key: str
     hsf_cuts: Cuts
     score_cuts: Cuts
+    predicted: bool = False
 
     @property
     def name(self) -> str:
@@ -67,7 +69,9 @@ class GapSettings:
 def settings_of(page: Opened) -> GapSettings:
     """Settings of the address; the run's own measure of hardness where it does not have the score."""
     view, key = page.view, SCORE.of(page.view)
-    return GapSettings(key if key in page.table.scores else page.table.hardness, BY_HSF.of(view), BY_SCORE.of(view))
+    key = key if key in page.table.scores else page.table.hardness
+    predicted = page.table.prediction is not None and HUMAN.of(view)
+    return GapSettings(key, BY_HSF.of(view), BY_SCORE.of(view), predicted)
 
 
 def choose_cuts(page: Opened, settings: GapSettings) -> None:
@@ -83,6 +87,14 @@ def choose_cuts(page: Opened, settings: GapSettings) -> None:
             on_change=_choose_score,
             width=160,
         )
+        if page.table.prediction is not None:
+            HUMAN.show(
+                st.toggle,
+                "Predicted HSF",
+                page.view,
+                value=settings.predicted,
+                help="Compares all images by the HSF that a model of the votes predicts, not only those with votes.",
+            )
         low, high = sorted((min(1.0, max(0.0, settings.hsf_cuts.low)), min(1.0, max(0.0, settings.hsf_cuts.high))))
         st.slider(
             "HSF: hard below, easy above",
@@ -132,7 +144,14 @@ def _score_slider(page: Opened, settings: GapSettings) -> None:
 @st.cache_resource(max_entries=16, show_spinner="Comparing people with the network …", hash_funcs=HASH_FUNCS)
 def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tuple[Gap, pd.DataFrame]:
     """Both sets of the gap, and the points to draw: `disagreement.service`, thinned out where they are many."""
-    gap = disagree(table, key=settings.key, filters=filters, hsf_cuts=settings.hsf_cuts, score_cuts=settings.score_cuts)
+    gap = disagree(
+        table,
+        key=settings.key,
+        filters=filters,
+        hsf_cuts=settings.hsf_cuts,
+        score_cuts=settings.score_cuts,
+        predicted=settings.predicted,
+    )
     return gap, downsampled(compared_points(gap))
 
 
@@ -146,18 +165,20 @@ def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:
         names=names,
         simulated=gap.simulated,
         percentiles=settings.score_cuts.quantile,
+        predicted=gap.predicted,
     )
     # A new key drops the click once it is answered, else every later run would open the sample again.
     turn = st.session_state.setdefault("gap.turn", 0)
+    human = "predicted HSF" if gap.predicted else "HSF"
     event = st.plotly_chart(
         figure,
         key=f"gap.chart.{turn}",
         on_select="rerun",
         selection_mode="points",
         config={"displayModeBar": False},
-        alt=f"HSF against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
+        alt=f"{human} against {settings.name}: {names['hard_for_humans']}; {names['hard_for_network']}",
     )
-    parts = [f"{gap.sets.samples:,} samples have both HSF and {settings.name}."]
+    parts = [f"{gap.sets.samples:,} samples have both {human} and {settings.name}."]
     if len(shown) < gap.sets.samples:
         parts.append(f"{len(shown):,} of them are drawn, both sets as far as they fit and a random part of the rest.")
         parts.append(f"Every n counts all; the limit is {MOST_POINTS:,} points.")
@@ -190,7 +211,8 @@ def _look(tile: Tile) -> Tile:
 def _sentence(settings: GapSettings, gap: Gap, name: str) -> str:
     sets, low_is_easy = gap.sets, gap.sets.harder == "high"
     hard_for_humans = name == "hard_for_humans"
-    hsf = f"HSF ≤ {sets.hsf_cuts[0]:.2g}" if hard_for_humans else f"HSF ≥ {sets.hsf_cuts[1]:.2g}"
+    human = "predicted HSF" if gap.predicted else "HSF"
+    hsf = f"{human} ≤ {sets.hsf_cuts[0]:.2g}" if hard_for_humans else f"{human} ≥ {sets.hsf_cuts[1]:.2g}"
     below = hard_for_humans == low_is_easy
     cut = sets.score_cuts[0 if below else 1]
     share = len(gap.ids[name]) / sets.samples if sets.samples else 0

@@ -41,7 +41,8 @@ def rows(table: DatasetTable, chosen: Chosen) -> Iterator[dict[str, Any]]:
 def batches(
     table: DatasetTable, chosen: Chosen, *, columns: Sequence[str] | None = None, rows: int = 50_000
 ) -> Iterator[pa.RecordBatch]:
-    """The samples in batches; where votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns.
+    """The samples in batches; where votes are attached, `hsf_source` ("human", "simulated") follows the HSF columns,
+    and `hsf_predicted_from` ("human votes", "simulated votes") those of a prediction.
 
     `columns` None takes those of an export.
     """
@@ -49,6 +50,10 @@ def batches(
         if table.votes is not None and "hsf_bin" in batch.schema.names:
             source = pa.array(["simulated" if table.simulated else "human"] * batch.num_rows, pa.string())
             batch = batch.add_column(batch.schema.get_field_index("hsf_bin") + 1, "hsf_source", source)
+        if table.prediction is not None and "human_gap" in batch.schema.names:
+            simulated = table.prediction.record.votes_simulated
+            learnt = pa.array(["simulated votes" if simulated else "human votes"] * batch.num_rows, pa.string())
+            batch = batch.add_column(batch.schema.get_field_index("human_gap") + 1, "hsf_predicted_from", learnt)
         yield batch
 
 

@@ -10,7 +10,7 @@ from scipy.ndimage import laplace
 
 from avhcurate.errors import CurateError
 from avhcurate.plugins import guarded, load
-from avhcurate.scores import SCORES, Needs, Score
+from avhcurate.scores import PREDICTIONS, SCORES, Needs, Score
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
 SIDE = 256
@@ -173,7 +173,7 @@ PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)
 OF_PIXELS = tuple(dict.fromkeys([*PROXIES, *(key for key, measure in MEASURES.items() if measure.plugin)]))
 
 #: Scores and measures by key: whatever can be a row of the correlation table.
-RANKED: dict[str, Score] = {**SCORES, **MEASURES}
+RANKED: dict[str, Score] = {**SCORES, **PREDICTIONS, **MEASURES}
 
 #: Ways in which a copy may be laid down otherwise, beside upside up: mirrored left to right or top to bottom, turned by
 #: half a turn, mirrored at either diagonal, or turned by a quarter, to the left or right.

@@ -3,24 +3,21 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from avhcurate.curate import annotations
 from avhcurate.disk.columns import listed
 from avhcurate.errors import CurateError
+from avhcurate.notebook.decided import DecidedDataset
 from avhcurate.notebook.jobs import Repeated, running_job
-from avhcurate.notebook.opened import OpenedDataset, filters_of
-from avhcurate.notebook.samples import Samples, chosen, chosen_ids
+from avhcurate.notebook.opened import filters_of
+from avhcurate.notebook.samples import Samples, chosen_ids
 from avhcurate.table.filters import Filters
 
-if TYPE_CHECKING:
-    from avhcurate.curate.label_files import LabelCounts
 
-
-class Dataset(OpenedDataset):
+class Dataset(DecidedDataset):
     """One dataset of a workspace, with the scores of one model run: what the pages and the command line do, as methods.
 
     Methods that compute something return a pandas DataFrame; methods that add something to the dataset return the
@@ -216,11 +213,14 @@ class Dataset(OpenedDataset):
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 
-    def disagree(self, score: str | None = None, *, where: str | Filters | None = None) -> pd.DataFrame:
+    def disagree(
+        self, score: str | None = None, *, where: str | Filters | None = None, predicted: bool = False
+    ) -> pd.DataFrame:
         """Samples that are hard for people and easy for the network, and the reverse, widest gap first.
 
-        A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. Raises
-        CurateError without votes, without a run, and for an unknown score.
+        A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. `predicted`
+        compares all samples by predicted HSF. Raises CurateError without votes, without a run, for an unknown score,
+        and where HSF is not predicted.
 
         >>> import avhcurate
         >>> gap = avhcurate.example().disagree()
@@ -231,7 +231,29 @@ class Dataset(OpenedDataset):
         from avhcurate.disagreement import service
 
         table = self.sample_table
-        return service.gap_table(table, service.disagree(table, key=score, filters=filters_of(where)))
+        gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted)
+        return service.gap_table(table, gap)
+
+    def predict(self, runs: Sequence[str] = (), *, level: float = 0.9, seed: int = 0) -> pd.DataFrame:
+        """Predicts HSF of every sample from the votes that some have: `id, hsf, hsf_predicted, ..., human_gap`.
+
+        `runs` to learn from (the open one; "all" for every one), `level` of the intervals. A job, like `score`; the
+        columns stay in the table, and predictions are never counted as votes. Raises CurateError without a run, and
+        below 30 samples with votes.
+
+        >>> import avhcurate
+        >>> rows = avhcurate.example().predict()
+        >>> rows.columns.tolist()[:4], bool((rows["hsf_predicted_low"] <= rows["hsf_predicted"]).all())
+        (['id', 'hsf', 'hsf_predicted', 'hsf_predicted_low'], True)
+        """
+        from avhcurate.predicted_hsf import service
+        from avhcurate.table.predicted import PREDICTED_COLUMNS
+
+        settings = service.PredictSettings((runs,) if isinstance(runs, str) else tuple(runs), level, seed=seed)
+        given = {"runs": ",".join(settings.runs), "level": level, "seed": seed}
+        with running_job(self.workspace, self.name, "predict", given) as progress:
+            service.predict_hsf(self.sample_table, settings, progress=progress)
+        return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
 
     def suspects(
         self, *, out_of_fold: bool = False, folds: int = 5, seed: int = 0, sources: Sequence[str] | None = None
@@ -286,99 +308,6 @@ class Dataset(OpenedDataset):
         if out is not None:
             service.write_pseudo_labels(table, result, Path(out), soft=soft, force=force)
         return service.pseudo_label_table(table, result, soft=soft)
-
-    # --- what people decide ------------------------------------------------------------------------------------------
-
-    def tag(self, samples: Samples, tag: str) -> int:
-        """Tags samples and returns how many; see the class for what `samples` may be.
-
-        Raises CurateError where there is no sample, and for a tag that is empty, long or not printable.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag("hsf < 0.4", "odd"), digits.untag([69], "odd")
-        (5, 1)
-        >>> digits.undo(), digits.undo()
-        ('untag odd', 'tag odd')
-        """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "tag", tag)
-
-    def untag(self, samples: Samples, tag: str) -> int:
-        """Takes a tag off samples; the reverse of `tag`.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag(3, "odd"), digits.untag(3, "odd"), len(digits.frame("list_contains(tags, 'odd')"))
-        (1, 1, 0)
-        """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "untag", tag)
-
-    def relabel(self, samples: Samples, label: str | int | None) -> int:
-        """Corrects the label of samples, by the class's name or index; None restores the given one.
-
-        The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
-        unknown class.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.relabel(digits.frame("id IN (5, 7)"), "3")
-        2
-        >>> digits.undo()
-        'relabel 3'
-        """
-        table = self.sample_table
-        value = None if label is None else annotations.class_index(table, label)
-        return annotations.annotate(table, chosen(self.sample_table, samples), "relabel", value)
-
-    def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
-        """Corrects labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
-
-        A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
-        same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> print(digits.relabel_from(pd.DataFrame({"path": ["000.png", "gone.png"], "label_name": ["7", "7"]})))
-        1 applied, 0 the same already, 1 with an unknown path, 0 of an unknown class
-        >>> digits.undo()
-        'import labels the table'
-        """
-        from avhcurate.curate.label_files import relabel_from
-
-        return relabel_from(self.sample_table, labels if isinstance(labels, pd.DataFrame) else Path(labels))
-
-    def exclude(self, samples: Samples, reason: str | None = None) -> int:
-        """Leaves samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.exclude("avh > 0.06", reason="too hard"), len(digits.frame("TRUE"))
-        (2, 118)
-        >>> digits.undo()
-        'exclude too hard'
-        """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "exclude", reason)
-
-    def include(self, samples: Samples) -> int:
-        """Takes excluded samples back in.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.exclude([1, 2]), digits.include("TRUE"), len(digits.frame("TRUE"))
-        (2, 2, 120)
-        """
-        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples, excluded=True), "include")
-
-    def undo(self) -> str | None:
-        """Undoes your newest tag, relabel or exclusion and says what it was; None where there is nothing.
-
-        >>> import avhcurate
-        >>> digits = avhcurate.example()
-        >>> digits.tag([1, 2], "blurred"), digits.undo()
-        (2, 'tag blurred')
-        """
-        entry = annotations.undo(self.sample_table)
-        return None if entry is None else " ".join(filter(None, (entry.action, entry.value)))
 
     # --- what leaves it ----------------------------------------------------------------------------------------------
 

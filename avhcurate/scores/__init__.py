@@ -17,11 +17,13 @@ from avhcurate.scores.blocks import (
     relative_avh,
     target_angle,
 )
+from avhcurate.scores.predicted import PREDICTIONS
 from avhcurate.scores.prototypes import ClassSums, class_sums, prototype_angles
 from avhcurate.scores.softmax import confidence, el2n, entropy, grand, loss, margin, max_confidence
 from avhcurate.scores.table import SCORES, Batch, Needs, Score, of_plugin
 
 __all__ = [
+    "PREDICTIONS",
     "SCORES",
     "Batch",
     "ClassSums",

@@ -13,9 +13,9 @@ from avhcurate.scores.inputs import Array
 from avhcurate.scores.prototypes import ClassSums
 
 #: What a score is computed from. "class_weights": with the embeddings; "prototypes": embeddings and labels, without a
-#: classifier; "training": the epochs of a recorded training; "images": the images alone; "table": it is a column of the
-#: user's.
-Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images", "table"]
+#: classifier; "training": the epochs of a recorded training; "images": the images alone; "votes": a model of the votes;
+#: "table": it is a column of the user's.
+Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images", "votes", "table"]
 
 
 @dataclass

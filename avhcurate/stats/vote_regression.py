@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import digamma, expit, gammaln, ndtr, ndtri
+from scipy.special import ndtr, ndtri
+
+from avhcurate.stats.beta_binomial import vote_likelihood
 
 _Z = float(ndtri(0.975))
 #: Standard deviation of the effects of classes, log odds: without one, a class of unanimous votes has no finite effect.
@@ -63,20 +65,13 @@ class _BetaBinomial:
     def loss(self, parameters: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus the log likelihood, less what the votes alone decide, and its gradient."""
         slope, log_precision, mean, effects = parameters[0], parameters[1], parameters[2], parameters[3:]
-        chance = np.clip(expit(slope * self._score + mean + effects[self._classes]), 1e-12, 1 - 1e-12)
-        precision = np.exp(log_precision)
-        a, b, k, m = precision * chance, precision * (1 - chance), self._hits, self._votes - self._hits
-        n = self._votes
-        likelihood = (
-            gammaln(a + k) - gammaln(a) + gammaln(b + m) - gammaln(b) + gammaln(precision) - gammaln(precision + n)
-        ).sum()
-        by_a, by_b = digamma(a + k) - digamma(a), digamma(b + m) - digamma(b)
-        by_odds = precision * chance * (1 - chance) * (by_a - by_b)
-        by_precision = (a * by_a + b * by_b + precision * (digamma(precision) - digamma(precision + n))).sum()
+        odds = slope * self._score + mean + effects[self._classes]
+        found = vote_likelihood(odds, log_precision, self._hits, self._votes)
+        by_odds = found.by_odds
         by_class = np.bincount(self._classes, by_odds, self._number)
         pull = effects / _CLASS_SPREAD**2
-        gradient = np.concatenate([[by_odds @ self._score, by_precision, by_odds.sum()], by_class - pull])
-        return float(pull @ effects / 2 - likelihood), -gradient
+        gradient = np.concatenate([[by_odds @ self._score, found.by_precision, by_odds.sum()], by_class - pull])
+        return float(pull @ effects / 2 - found.values.sum()), -gradient
 
     def fit(self, *, slope: bool) -> np.ndarray:
         """The likeliest parameters; without the score where `slope` is False."""

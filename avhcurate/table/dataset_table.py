@@ -8,12 +8,14 @@ import pandas as pd
 
 from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, VotesRecord
+from avhcurate.data.prediction import PredictionFolder
 from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.logs import database_url, open_response_log, open_saved
+from avhcurate.table.predicted import predicted_frame
 from avhcurate.table.renaming import finish_renaming
 from avhcurate.table.sample_table import SampleTable
 from avhcurate.votes import bins
@@ -36,6 +38,8 @@ class DatasetTable(SampleTable):
         self.training = training_of(dataset, run) if run else None
         #: The one that learnt from samples of this dataset and recorded some of them, held out here or elsewhere.
         self.learnt = learning_of(workspace, dataset, run) if run else None
+        #: The newest prediction of HSF, whose columns the table has; None before `avhcurate predict`.
+        self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
         super().__init__(
@@ -46,6 +50,7 @@ class DatasetTable(SampleTable):
             dynamics=self.training.dynamics_path if self.training else None,
             train_dynamics=self.learnt.train_dynamics_path if self.learnt else None,
             quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,
+            predicted=predicted_frame(self.prediction, self.edges) if self.prediction else None,
             harder=record.harder,
         )
         #: Number of the newest annotation that this table holds.

@@ -35,6 +35,7 @@ class Offered(Protocol):
 
     scores: tuple[str, ...]
     measures: tuple[str, ...]
+    predictions: tuple[str, ...]
     classes: tuple[str, ...]
     edges: tuple[float, ...]
     sets: tuple[str, ...]
@@ -241,7 +242,14 @@ class Filters:
         sql=_within,
         write=_write_ranges,
         read=lambda text: _split(text, _range),
-        offered=lambda table: {*table.scores, "hsf", "votes", *table.measures, *table.own("number")},
+        offered=lambda table: {
+            *table.scores,
+            "hsf",
+            "votes",
+            *table.predictions,
+            *table.measures,
+            *table.own("number"),
+        },
         noun="score",
     )
     values: tuple[tuple[str, ...], ...] = _filter(

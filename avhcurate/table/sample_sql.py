@@ -10,6 +10,16 @@ from avhcurate.table.filters import quote
 
 _FLOATS = ("FLOAT", "DOUBLE")
 
+#: The columns of votes, and their types.
+HSF_COLUMNS = {
+    "hsf": "DOUBLE",
+    "hsf_low": "DOUBLE",
+    "hsf_high": "DOUBLE",
+    "votes": "BIGINT",
+    "_hsf_bin": "INTEGER",
+    "hsf_bin": "VARCHAR",
+}
+
 #: The class name of a label, and a number whose NaN is null.
 NAME_SQL = "list_extract($classes, {} + 1)"
 NUMBER_SQL = "CASE WHEN isnan({0}) THEN NULL ELSE {0} END"

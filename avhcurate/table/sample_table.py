@@ -14,14 +14,16 @@ import pyarrow as pa
 
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES
-from avhcurate.scores import SCORES, Score
+from avhcurate.scores import PREDICTIONS, SCORES, Score
 from avhcurate.table.arrow import or_empty, state_table, to_pandas
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summarise
 from avhcurate.table.predicates import by_name, check_predicate, describe_column
+from avhcurate.table.predicted import PREDICTED_COLUMNS, predicted_columns
 from avhcurate.table.query_limits import as_user_errors, bound_memory, in_time
 from avhcurate.table.sample_sql import (
     DECIDE,
+    HSF_COLUMNS,
     NAME_SQL,
     NUMBER_SQL,
     UNDECIDED,
@@ -73,15 +75,6 @@ _QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure 
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
 
-_HSF_COLUMNS = {
-    "hsf": "DOUBLE",
-    "hsf_low": "DOUBLE",
-    "hsf_high": "DOUBLE",
-    "votes": "BIGINT",
-    "_hsf_bin": "INTEGER",
-    "hsf_bin": "VARCHAR",
-}
-
 
 class SampleTable:
     """The joined table in DuckDB; safe to share between threads, since every read has its own cursor.
@@ -89,7 +82,8 @@ class SampleTable:
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
     HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `HELD_OUT_DYNAMICS`,
     `train_dynamics` one of `id` and `TRAIN_DYNAMICS`, `quality` one of `id`, `MEASURES` and what else was found of the
-    images, `harder` which end of a column of the user's means harder.
+    images, `predicted` a frame of `id` and what `predicted_columns` reads, `harder` which end of a column of the user's
+    means harder.
     """
 
     def __init__(
@@ -102,6 +96,7 @@ class SampleTable:
         dynamics: Path | None = None,
         train_dynamics: Path | None = None,
         quality: Path | None = None,
+        predicted: pd.DataFrame | None = None,
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
         self.classes = tuple(classes)
@@ -115,15 +110,18 @@ class SampleTable:
         more = (*(key for key in PROTOTYPES + ADDED if key in scored), *recorded)
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
-        behind = COLUMNS.index("prototype_distance") + 1
+        behind, voted = COLUMNS.index("prototype_distance") + 1, COLUMNS.index("hsf_bin") + 1
         #: The columns of an export in their order, with scores by prototypes and of a training where there are any.
-        self.standard = (*COLUMNS[:behind], *more, *COLUMNS[behind:])
+        of_model = () if predicted is None else PREDICTED_COLUMNS
+        self.standard = (*COLUMNS[:behind], *more, *COLUMNS[behind:voted], *of_model, *COLUMNS[voted:])
+        #: Keys of the predicted columns of numbers: none before `avhcurate predict`.
+        self.predictions = tuple(key for key in of_model if key in PREDICTIONS)
         #: What was measured of the images, after them; a column of the user's with the same name goes before it.
         self.measured = self._names_of_measured(samples, quality) if quality else ()
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
-        self._create(samples, scored, votes, {"r": scores, "d": dynamics, "t": train_dynamics, "q": quality})
+        self._create(samples, scored, votes, predicted, {"r": scores, "d": dynamics, "t": train_dynamics, "q": quality})
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
@@ -138,6 +136,7 @@ class SampleTable:
         #: What has an order by hardness or could have one: scores, measures and the user's numbers, by key.
         self.ranked: dict[str, Score] = (
             {key: SCORES[key] for key in self.scores}
+            | {key: PREDICTIONS[key] for key in self.predictions}
             | {key: MEASURES[key] for key in self.measures}
             | {name: own_score(name, (harder or {}).get(name, "")) for name in self.own("number")}
         )
@@ -169,12 +168,15 @@ class SampleTable:
         samples: Path,
         scored: Container[str],
         votes: pd.DataFrame | None,
+        predicted: pd.DataFrame | None,
         files: Mapping[str, Path | None],
     ) -> None:
         connection, taken = self._connection, self.standard + EXTRA
         columns = parquet_types(connection, samples)
         problem = "r.problem" if "problem" in scored else "NULL"
-        connection.register("incoming_votes", or_empty(votes, ("id", *_HSF_COLUMNS)))
+        connection.register("incoming_votes", or_empty(votes, ("id", *HSF_COLUMNS)))
+        if predicted is not None:
+            connection.register("incoming_predicted", predicted)
         select = [
             *("s.id", "s.path", "s.split", "s.label", f"{NAME_SQL.format('s.label')} AS label_name"),
             *score_columns(scored, COLUMNS),
@@ -182,13 +184,16 @@ class SampleTable:
             f"coalesce({problem}, {'q.problem' if files['q'] else 'NULL'})::VARCHAR AS problem",
             *(f"{NUMBER_SQL.format(f'd.{key}')} AS {key}" for key in HELD_OUT_DYNAMICS if files["d"]),
             *(f"{NUMBER_SQL.format(f't.{key}')} AS {key}" for key in TRAIN_DYNAMICS if files["t"]),
-            *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in _HSF_COLUMNS.items()),
+            *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in HSF_COLUMNS.items()),
+            *(predicted_columns(scored) if predicted is not None else ()),
             *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),
             *(user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
             *(f"{default} AS {name}" for name, default in UNDECIDED.items()),
         ]
         given = {alias: str(file) for alias, file in files.items() if file is not None}
         joined = " ".join(f"LEFT JOIN read_parquet(${alias}) {alias} USING (id)" for alias in given)
+        if predicted is not None:
+            joined += " LEFT JOIN incoming_predicted p USING (id)"
         connection.execute(
             f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
             "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
@@ -245,11 +250,11 @@ class SampleTable:
         return [row[0] for row in self._connection.cursor().execute(query, [id]).fetchall()]
 
     def update_votes(self, votes: pd.DataFrame) -> None:
-        """Updates the HSF columns of some samples: `id` and `_HSF_COLUMNS`; missing values become null."""
-        changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in _HSF_COLUMNS.items())
+        """Updates the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""
+        changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in HSF_COLUMNS.items())
         with self._lock:
             cursor = self._connection.cursor()
-            cursor.register("incoming", pa.Table.from_pandas(votes[["id", *_HSF_COLUMNS]], preserve_index=False))
+            cursor.register("incoming", pa.Table.from_pandas(votes[["id", *HSF_COLUMNS]], preserve_index=False))
             cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
             cursor.unregister("incoming")
 

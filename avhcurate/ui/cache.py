@@ -39,6 +39,7 @@ def cache_key(table: DatasetTable) -> str:
         f"{table.learnt.name} {table.learnt.dynamics_path.stat().st_mtime_ns}" if table.learnt else "",
         ",".join(map(repr, table.edges)),
         str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
+        file_key(table.prediction.scores_path) if table.prediction else "",
         str(table.log.version(record.name)),
     ]
     return "\n".join(parts)

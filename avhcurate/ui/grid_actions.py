@@ -66,7 +66,7 @@ def choose_order(page: Opened, *, like: bool = False) -> None:
             format_func=lambda key: f"{_title(key)} below" if key else usual,
             width=200,
         )
-        if view.sort in (*page.table.scores, *page.table.measures, "hsf"):
+        if view.sort in (*page.table.scores, *page.table.predictions, *page.table.measures, "hsf"):
             explain_scores([view.sort], label=f"About {score_name(view.sort)}", key="gallery.explain")
 
 
@@ -79,13 +79,13 @@ def _choice(widget: Any, view: View, field: str, label: str, options: Sequence[A
 def sort_columns(table: DatasetTable) -> list[str]:
     """Columns to sort by: scores when a model was run, HSF when there are votes, measures, the user's, the position."""
     voted = ["hsf", "votes"] if table.votes else []
-    return [*table.scores, *voted, *table.measures, *filterable(table), "id"]
+    return [*table.scores, *voted, *table.predictions, *table.measures, *filterable(table), "id"]
 
 
 def caption_columns(table: DatasetTable) -> list[str]:
     """Columns that can stand below an image, "" for the usual: the user's, scores, votes, measures, path and split."""
     voted = ["votes"] if table.votes else []
-    return ["", *table.user_columns, *table.scores, *voted, *table.measures, "path", "split"]
+    return ["", *table.user_columns, *table.scores, *voted, *table.predictions, *table.measures, "path", "split"]
 
 
 def hardest_first(table: DatasetTable, column: str) -> bool:

@@ -32,6 +32,7 @@ _DOING = {
     "train": "Training for {}",
     "self-train": "Adapting a model to {}",
     "project": "Mapping {}",
+    "predict": "Predicting HSF of {}",
     "suspects": "Looking for label suspects in {}",
 }
 _STOPPED = {

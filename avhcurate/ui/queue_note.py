@@ -9,6 +9,7 @@ from avhcurate.votes.queues import QueueUse, queue_use
 _NAMES = {
     "hardest": "hardest first",
     "disagreement": "where the models disagree most",
+    "informative": "where votes teach the model most",
     "random": "in a random order",
     "fewest": "fewest votes first",
 }

@@ -5,7 +5,7 @@ from numbers import Integral
 import streamlit as st
 
 from avhcurate.images.measures import MEASURES, RANKED
-from avhcurate.scores import Score
+from avhcurate.scores import PREDICTIONS, Score
 from avhcurate.ui.text import shortened
 from avhcurate.ui.user_errors import plain
 
@@ -55,7 +55,7 @@ def format_score(key: str, value: float | None) -> str:
         return f"{value:.0f}"
     if isinstance(value, Integral):
         return f"{value:,d}"
-    if key == "hsf":
+    if key == "hsf" or key in PREDICTIONS:
         return f"{value:.2f}"
     if value and not 1e-4 <= abs(value) < 1000:
         return f"{value:.3g}"
@@ -87,6 +87,8 @@ def direction(key: str) -> str:
     """
     if key in MEASURES:
         return f"low: {MEASURES[key].low_end}, high: {MEASURES[key].high_end}"
+    if key == "human_gap":
+        return "high: hard for the network alone, low: hard for people alone"
     if key in RANKED:
         return f"{RANKED[key].harder} means harder"
     return "low means harder for people" if key == "hsf" else ""

@@ -68,7 +68,7 @@ def _where(_: DatasetTable, filters: Filters) -> None:
 
 
 def _ranges(table: DatasetTable, filters: Filters) -> None:
-    options = [*table.scores, *(["hsf"] if table.votes else []), *table.measures]
+    options = [*table.scores, *(["hsf"] if table.votes else []), *table.predictions, *table.measures]
     if not options:
         return
     st.multiselect(

@@ -22,7 +22,7 @@ from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.responses import Design
 
 #: Queues whose votes are not those of samples taken at random.
-BIASED = ("hardest", "disagreement")
+BIASED = ("hardest", "disagreement", "informative")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
 #: Kind of the settings of a collection among the choices of the log.

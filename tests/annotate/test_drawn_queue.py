@@ -10,6 +10,7 @@ from avhcurate.annotate import queue, setup
 from avhcurate.annotate.setup import CollectionSettings, settings_of
 from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
+from avhcurate.errors import CurateError
 from avhcurate.ui.queue_note import queue_sentence
 from avhcurate.votes.queues import queue_use, read_record
 from tests.fakes.votes import say
@@ -88,3 +89,26 @@ def test_strict_order_is_said_and_cannot_be_weighted(own_digits):
 def test_imported_votes_come_from_no_queue(digits):
     use = queue_use(digits.counter)
     assert (use.votes, use.weights, queue_sentence(use)) == ({}, None, "")
+
+
+def test_the_informative_queue_asks_where_votes_teach_most_and_draws_anew_after_a_prediction(own_predicted):
+    informative = CollectionSettings(design="classify", queue="informative", target=100, control_share=0.0)
+    settings = setup.configure(own_predicted, informative, who="lead")
+    assert settings.drawn
+    assert settings.prediction == own_predicted.prediction.name
+    record = read_record(own_predicted.dataset, settings.record)
+    information = own_predicted.prediction.table()["information"]
+    assert spearmanr(record["rate"], information).statistic == pytest.approx(1)
+    assert queue.next_questions(own_predicted, "ann", ahead=1)[0].id == np.argmin(record["time"])
+    # Saved again it keeps its record; another prediction gives it another one.
+    assert setup.configure(own_predicted, replace(settings, target=99), who="lead").record == settings.record
+    later = setup.configure(own_predicted, replace(settings, prediction="before"), who="lead")
+    assert later.record == settings.record
+    own_predicted.prediction.root.rename(own_predicted.prediction.root.with_name("later"))
+    own_predicted.prediction = type(own_predicted.prediction)(own_predicted.prediction.root.with_name("later"))
+    assert setup.configure(own_predicted, informative, who="lead").record == settings.record + 1
+
+
+def test_the_informative_queue_needs_a_prediction(own_digits):
+    with pytest.raises(CurateError, match="run `avhcurate predict` first"):
+        setup.configure(own_digits, replace(DRAWN, queue="informative"), who="lead")

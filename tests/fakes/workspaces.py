@@ -141,6 +141,33 @@ def _add_run(root: Path, name: str, change: Callable[[pd.DataFrame], pd.DataFram
 
 
 @pytest.fixture(scope="session")
+def predicted_root(demo_root: Path, once: Once) -> Path:
+    """The digits with votes on 250 of them and HSF of all predicted from these; for reading only."""
+    from avhcurate.predicted_hsf.service import predict_hsf
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.votes.attach import attach
+
+    def make(root: Path) -> None:
+        shutil.copytree(demo_root, root / "workspace")
+        space = Workspace(root / "workspace")
+        folder = space.dataset("digits")
+        votes = folder.votes_table()
+        some = np.sort(np.random.default_rng(0).permutation(len(votes))[:250])
+        attach(folder, votes.take(some), source="250 of the digits", messages=[], simulated=True)
+        predict_hsf(open_table(space, "digits"))
+
+    return once("predicted", make) / "workspace"
+
+
+@pytest.fixture
+def own_predicted(predicted_root: Path, tmp_path: Path) -> "DatasetTable":
+    """The table of a copy of it that the test may change."""
+    from avhcurate.table.dataset_table import open_table
+
+    return open_table(Workspace(shutil.copytree(predicted_root, tmp_path / "predicted")), "digits")
+
+
+@pytest.fixture(scope="session")
 def suspects_root(demo_root: Path, once: Once) -> Path:
     """The digits with 30 labels planted wrong, their simulated votes, a run, and its suspects out of fold; to read."""
     from avhcurate.models.loading import ModelSpec

@@ -43,6 +43,7 @@ TABLE = SimpleNamespace(
     columns=("avh", "loss", "hsf", "id"),
     scores=("avh", "loss"),
     measures=(),
+    predictions=(),
     classes=("cat", "dog"),
     edges=(0.0, 0.5, 1.0),
     sets=("hard",),

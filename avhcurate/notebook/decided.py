@@ -1,0 +1,109 @@
+"""Decisions of people about the samples of a dataset, from Python: tags, corrected labels, exclusions, undo."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from avhcurate.curate import annotations
+from avhcurate.notebook.opened import OpenedDataset
+from avhcurate.notebook.samples import Samples, chosen
+
+if TYPE_CHECKING:
+    from avhcurate.curate.label_files import LabelCounts
+
+
+class DecidedDataset(OpenedDataset):
+    """A dataset about whose samples people decide; see `avhcurate.notebook.dataset.Dataset`."""
+
+    def tag(self, samples: Samples, tag: str) -> int:
+        """Tags samples and returns how many; see the class for what `samples` may be.
+
+        Raises CurateError where there is no sample, and for a tag that is empty, long or not printable.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag("hsf < 0.4", "odd"), digits.untag([69], "odd")
+        (5, 1)
+        >>> digits.undo(), digits.undo()
+        ('untag odd', 'tag odd')
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "tag", tag)
+
+    def untag(self, samples: Samples, tag: str) -> int:
+        """Takes a tag off samples; the reverse of `tag`.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag(3, "odd"), digits.untag(3, "odd"), len(digits.frame("list_contains(tags, 'odd')"))
+        (1, 1, 0)
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "untag", tag)
+
+    def relabel(self, samples: Samples, label: str | int | None) -> int:
+        """Corrects the label of samples, by the class's name or index; None restores the given one.
+
+        The given label stays in `label`; `curated_label` and `curated_label_name` change. Raises CurateError for an
+        unknown class.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.relabel(digits.frame("id IN (5, 7)"), "3")
+        2
+        >>> digits.undo()
+        'relabel 3'
+        """
+        table = self.sample_table
+        value = None if label is None else annotations.class_index(table, label)
+        return annotations.annotate(table, chosen(self.sample_table, samples), "relabel", value)
+
+    def relabel_from(self, labels: str | os.PathLike[str] | pd.DataFrame) -> "LabelCounts":
+        """Corrects labels as a table says: CSV, Parquet, COCO JSON or a DataFrame; one undo takes all of them back.
+
+        A row names its sample by `path` or `id` and its class by `label_name` or `label`. Returns the counts `applied,
+        same, unknown_path, unknown_class, ...`. Raises CurateError where nothing can be used; nothing is written then.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> print(digits.relabel_from(pd.DataFrame({"path": ["000.png", "gone.png"], "label_name": ["7", "7"]})))
+        1 applied, 0 the same already, 1 with an unknown path, 0 of an unknown class
+        >>> digits.undo()
+        'import labels the table'
+        """
+        from avhcurate.curate.label_files import relabel_from
+
+        return relabel_from(self.sample_table, labels if isinstance(labels, pd.DataFrame) else Path(labels))
+
+    def exclude(self, samples: Samples, reason: str | None = None) -> int:
+        """Leaves samples out of views, statistics and exports, until `include` or `undo`; `reason` is a tag till then.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.exclude("avh > 0.06", reason="too hard"), len(digits.frame("TRUE"))
+        (2, 118)
+        >>> digits.undo()
+        'exclude too hard'
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples), "exclude", reason)
+
+    def include(self, samples: Samples) -> int:
+        """Takes excluded samples back in.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.exclude([1, 2]), digits.include("TRUE"), len(digits.frame("TRUE"))
+        (2, 2, 120)
+        """
+        return annotations.annotate(self.sample_table, chosen(self.sample_table, samples, excluded=True), "include")
+
+    def undo(self) -> str | None:
+        """Undoes your newest tag, relabel or exclusion and says what it was; None where there is nothing.
+
+        >>> import avhcurate
+        >>> digits = avhcurate.example()
+        >>> digits.tag([1, 2], "blurred"), digits.undo()
+        (2, 'tag blurred')
+        """
+        entry = annotations.undo(self.sample_table)
+        return None if entry is None else " ".join(filter(None, (entry.action, entry.value)))

@@ -1,0 +1,1 @@
+"""Predicted HSF: a model of the votes that some samples have gives every sample an HSF, with an interval."""

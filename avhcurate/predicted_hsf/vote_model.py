@@ -1,0 +1,174 @@
+"""The model of votes: a beta-binomial regression on standardised inputs with a ridge penalty, chosen by folds.
+
+Log odds of a vote for the label are linear in the inputs. Each vote counts, yet a sample has a chance of its own, so
+that 50 votes on one hard image do not outweigh all others, as they would in a binomial model. The penalty is the one
+with the highest likelihood of votes held out, and how far to trust the wide inputs (embeddings) is chosen with it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from avhcurate.stats.beta_binomial import vote_likelihood
+
+#: Penalties that are tried, strongest first, and weights of the wide inputs beside the scores.
+PENALTIES = (100.0, 30.0, 10.0)
+WIDE_WEIGHTS = (0.2, 0.5)
+#: Parts of the choice of a penalty.
+_PARTS = 3
+_STEPS, _PRECISE = 100, 1e-6
+_ODDS, _PRECISIONS = (-30.0, 30.0), (-4.0, 9.0)
+
+#: Called between fits; may raise to stop.
+Check = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Inputs of the model, standardised: scores and class (N, S), trusted, and wide ones (N, W), shrunk further."""
+
+    narrow: np.ndarray
+    wide: np.ndarray
+
+    def of(self, rows: np.ndarray) -> "Design":
+        return Design(self.narrow[rows], self.wide[rows])
+
+    def matrix(self, weight: float) -> np.ndarray:
+        """(N, d): both, the wide inputs times a weight."""
+        return np.concatenate([self.narrow, weight * self.wide], axis=1)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Weights of the wide inputs to be tried."""
+        return WIDE_WEIGHTS if self.wide.shape[1] else WIDE_WEIGHTS[:1]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How a model is regularised."""
+
+    penalty: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class VoteModel:
+    """Coefficients (d,) and constant of the log odds, the log of the precision, and the strength they came by.
+
+    spread (d + 1, d + 1): the inverse information of coefficients and constant, the posterior's covariance.
+    """
+
+    coefficients: np.ndarray
+    constant: float
+    log_precision: float
+    strength: Strength
+    spread: np.ndarray
+
+    def odds(self, design: Design) -> np.ndarray:
+        """Log odds of a vote for the label, (N,)."""
+        return design.matrix(self.strength.weight) @ self.coefficients + self.constant
+
+    def variance(self, design: Design) -> np.ndarray:
+        """Variance of these log odds that the coefficients leave, (N,)."""
+        x = _with_constant(design.matrix(self.strength.weight))
+        return np.einsum("nd,de,ne->n", x, self.spread, x)
+
+
+def fit_votes(
+    design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength, start: VoteModel | None = None
+) -> VoteModel:
+    """The likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
+    x = design.matrix(strength.weight)
+    d = x.shape[1]
+
+    def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
+        beta, constant, log_precision = at[:d], at[d], at[d + 1]
+        found = vote_likelihood(x @ beta + constant, log_precision, hits, votes)
+        gradient = np.concatenate([x.T @ found.by_odds - strength.penalty * beta, [found.by_odds.sum()]])
+        value = strength.penalty * (beta @ beta) / 2 - found.values.sum()
+        return float(value), -np.append(gradient, found.by_precision)
+
+    first = np.zeros(d + 2)
+    share = (hits.sum() + 0.5) / (votes.sum() + 1)
+    first[d:] = np.log(share / (1 - share)), 1.0
+    if start is not None and len(start.coefficients) == d:
+        first = np.concatenate([start.coefficients, [start.constant, start.log_precision]])
+    bounds = [_ODDS] * (d + 1) + [_PRECISIONS]
+    at = minimize(
+        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS, "ftol": _PRECISE}
+    ).x
+    spread = _spread(x, x @ at[:d] + at[d], at[d + 1], votes, strength.penalty)
+    return VoteModel(at[:d], float(at[d]), float(at[d + 1]), strength, spread)
+
+
+def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | float) -> np.ndarray:
+    """What votes say of a sample's log odds, (n,): that of independent ones over their inflation of variance."""
+    chance = expit(odds)
+    within = 1 / (1 + np.exp(log_precision))
+    return votes * chance * (1 - chance) / (1 + (votes - 1) * within)
+
+
+def choose_strength(
+    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
+) -> Strength:
+    """The strength with the highest likelihood of the votes of each fold, 0 to F - 1, by a model of the others."""
+    found: dict[Strength, float] = {}
+    for weight, fold in product(design.weights, np.unique(folds)):
+        held, model = folds == fold, None
+        for penalty in PENALTIES:
+            check()
+            strength = Strength(penalty, weight)
+            model = fit_votes(design.of(~held), hits[~held], votes[~held], strength, model)
+            odds = model.odds(design.of(held))
+            value = vote_likelihood(odds, model.log_precision, hits[held], votes[held]).values.sum()
+            found[strength] = found.get(strength, 0.0) + float(value)
+    return max(found, key=lambda strength: found[strength])
+
+
+def parts_of(folds: np.ndarray, fold: int) -> np.ndarray:
+    """The other folds joined into parts for the choice of a strength, (n,), -1 for the samples of `fold`.
+
+    >>> parts_of(np.array([0, 1, 2, 3, 4]), 1).tolist()
+    [2, -1, 0, 1, 2]
+    """
+    return np.where(folds == fold, -1, (folds - fold - 1) % (int(folds.max()) + 1) % _PARTS)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """Models that predict each voted sample without its votes: log odds (n,), log precision (n,), and the models."""
+
+    odds: np.ndarray
+    log_precision: np.ndarray
+    models: Sequence[VoteModel]
+
+
+def cross_fit(
+    design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
+) -> CrossFit:
+    """A model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
+    odds, log_precision, models = np.empty(len(hits)), np.empty(len(hits)), []
+    for fold in range(int(folds.max()) + 1):
+        held = folds == fold
+        rest = np.flatnonzero(~held)
+        strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts_of(folds, fold)[rest], check)
+        model = fit_votes(design.of(rest), hits[rest], votes[rest], strength)
+        odds[held], log_precision[held] = model.odds(design.of(held)), model.log_precision
+        models.append(model)
+    return CrossFit(odds, log_precision, models)
+
+
+def _spread(x: np.ndarray, odds: np.ndarray, log_precision: float, votes: np.ndarray, penalty: float) -> np.ndarray:
+    rows = _with_constant(x)
+    inner = (rows * information(odds, log_precision, votes)[:, None]).T @ rows
+    inner[np.diag_indices(x.shape[1])] += penalty
+    inner[-1, -1] += 1e-6
+    return np.linalg.inv(inner)
+
+
+def _with_constant(x: np.ndarray) -> np.ndarray:
+    return np.concatenate([x, np.ones((len(x), 1))], axis=1)

@@ -1,0 +1,45 @@
+"""Predicted HSF on pages: its section on Correlation, and the choice on Disagreement."""
+
+import pytest
+
+from avhcurate.data.prediction import CurvePoint, PredictionFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.predicted_hsf.ui import needed_sentence, summary
+
+
+def test_without_a_prediction_the_section_offers_one(open_page, demo_root, words):
+    page = open_page("correlation", demo_root)
+    assert "a model of these votes predicts the HSF of all others" in words(page)
+    assert [button.label for button in page.button if button.key == "predicted.start"] == ["Predict HSF"]
+
+
+def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, predicted_root, words):
+    text = words(open_page("correlation", predicted_root))
+    assert "HSF of 1,797 images is predicted from simulated votes on 250 of them" in text
+    assert "predicted, not voted" in text
+    assert "What the intervals hold" in text
+    assert "HSF [0.8, 1]" in text
+    assert "claim 90%" in text
+    assert "0.30 is reached with votes on 200 images" in words(
+        open_page("correlation", predicted_root, **{"predicted.target": "0.3"})
+    )
+
+
+def test_disagreement_compares_all_images_by_predicted_hsf(open_page, predicted_root, words):
+    assert "250 samples have both HSF and" in words(open_page("disagreement", predicted_root))
+    text = words(open_page("disagreement", predicted_root, **{"gap.predicted": "1"}))
+    assert "1,797 samples have both predicted HSF and" in text
+    assert "predicted HSF ≥ 0.8" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [(0.2, "0.20 is reached"), (0.42, "**4,200 more**"), (0.44, "more than the dataset has"), (0.6, "out of reach")],
+)
+def test_how_many_votes_a_target_needs(predicted_root, target, says):
+    dataset = Workspace(predicted_root).dataset("digits")
+    found = PredictionFolder.newest(dataset, dataset.record.fingerprint).record
+    points = [CurvePoint(learnt=n, n=250, rho=0.45 - 2 / n**0.5, low=0.1, high=0.5) for n in (50, 100, 200)]
+    forecast = found.model_copy(update={"curve": points, "samples": 10_000})
+    assert says in needed_sentence(forecast, target)
+    assert "predicted, not voted" in summary(forecast)

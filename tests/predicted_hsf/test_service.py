@@ -1,0 +1,148 @@
+"""Predicted HSF of a dataset: its columns beside the votes, filters, export, resuming, and what is refused."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from avhcurate.data.prediction import PredictionFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.disagreement.service import disagree, gap_table
+from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.errors import CurateError
+from avhcurate.export import export
+from avhcurate.predicted_hsf.service import PredictSettings, predict_hsf
+from avhcurate.stats.ranks import spearman, standard_ranks
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
+
+
+@pytest.fixture(scope="module")
+def predicted(predicted_root):
+    return open_table(Workspace(predicted_root), "digits")
+
+
+def reopened(table):
+    """The table as another process would open it."""
+    return open_table(Workspace(table.dataset.root.parents[1]), "digits")
+
+
+def test_every_sample_has_a_prediction_and_only_voted_ones_have_votes(predicted):
+    frame = predicted.frame()
+    assert frame["hsf"].notna().sum() == 250
+    assert frame["hsf_predicted"].notna().all()
+    low, high = frame["hsf_predicted_low"], frame["hsf_predicted_high"]
+    assert ((low <= frame["hsf_predicted"]) & (frame["hsf_predicted"] <= high)).all()
+    assert frame["human_gap"].to_numpy() == pytest.approx((frame["hsf_predicted"] - frame["confidence"]).to_numpy())
+    assert predicted.simulated
+    assert predicted.prediction.record.votes_simulated
+
+
+def test_predictions_follow_votes_that_the_model_never_saw(predicted, demo_root):
+    """The demo has votes on all digits, the copy on 250."""
+    every = open_table(Workspace(demo_root), "digits").frame(columns=["hsf"])["hsf"]
+    frame = predicted.frame(columns=["hsf", "hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "confidence"])
+    new = frame["hsf"].isna()
+    truth = standard_ranks(every[new].to_numpy())
+    rho = spearman(standard_ranks(frame["hsf_predicted"][new].to_numpy()), truth)
+    assert rho > 0.1 + spearman(standard_ranks(frame["confidence"][new].to_numpy()), truth)
+    inside = (frame["hsf_predicted_low"] <= every) & (every <= frame["hsf_predicted_high"])
+    assert inside[new].mean() == pytest.approx(0.9, abs=0.06)
+
+
+def test_the_record_says_what_was_reached(predicted):
+    record = predicted.prediction.record
+    assert (record.voted, record.learnt, record.samples, record.level) == (250, 250, 1797, 0.9)
+    assert record.coverage[0].bin == "all"
+    assert record.coverage[0].n == 250
+    assert [point.learnt for point in record.curve] == [25, 50, 100, 200]
+    assert record.curve[-1].rho > record.confidence_rho
+
+
+def test_filters_bins_and_order_use_predictions_where_there_are_no_votes(predicted):
+    low = Filters(ranges=(("hsf_predicted", 0.0, 0.5),))
+    assert predicted.count(low) == predicted.count(Filters(where="hsf_predicted <= 0.5")) > 0
+    assert low.fit(predicted) == (low, [])
+    page = predicted.page(sort="hsf_predicted", limit=3)
+    assert page["hsf_predicted"].is_monotonic_increasing
+    bins = predicted.group_counts("hsf_predicted_bin")
+    assert bins["n"].sum() == 1797
+    assert "[0.8, 1]" in bins["value"].to_list()
+    # The bins of votes hold samples with votes alone.
+    assert predicted.count(Filters(hsf_bins=(0, 1, 2, 3, 4))) == 250
+
+
+def test_an_export_marks_what_was_predicted(predicted, tmp_path):
+    export(predicted, Filters(), "csv", tmp_path / "labels.csv")
+    rows = pd.read_csv(tmp_path / "labels.csv")
+    at = list(rows.columns).index("hsf_predicted")
+    assert list(rows.columns[at : at + 6]) == [
+        *("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "hsf_predicted_bin", "human_gap"),
+        "hsf_predicted_from",
+    ]
+    assert set(rows["hsf_predicted_from"]) == {"simulated votes"}
+    assert rows["hsf"].notna().sum() == 250
+
+
+def test_the_same_call_does_nothing_and_a_cancelled_one_leaves_the_prediction_before(own_predicted):
+    table = own_predicted
+    before = table.prediction.scores_path.stat().st_mtime_ns
+    assert predict_hsf(table).scores_path.stat().st_mtime_ns == before
+    with pytest.raises(Cancelled):
+        predict_hsf(table, PredictSettings(seed=1), progress=Progress(lambda *_: None, lambda: True))
+    assert reopened(table).prediction.name == table.prediction.name
+
+
+def test_a_killed_job_resumes_with_the_same_numbers(own_predicted):
+    table, folder = own_predicted, own_predicted.prediction
+    first, record = folder.table(), folder.record
+    folder.scores_path.unlink()
+    folder.write_record(record.model_copy(update={"finished": None, "curve": []}))
+    # One shard was committed before the kill: it is taken as it is, the rest is made.
+    shard = pa.Table.from_pandas(first.assign(hsf_predicted=0.5), preserve_index=False)
+    folder.write_shard(0, shard, seconds=1.0)
+    assert reopened(table).prediction is None
+    again = predict_hsf(table)
+    assert (again.table()["hsf_predicted"] == 0.5).all()
+    pd.testing.assert_series_equal(again.table()["information"], first["information"])
+    assert again.record.curve == record.curve
+
+
+def test_a_damaged_prediction_keeps_no_dataset_from_opening(own_predicted):
+    (own_predicted.prediction.root / PredictionFolder.FILE).write_text("{")
+    assert "hsf_predicted" not in reopened(own_predicted).columns
+
+
+def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
+    table = own_predicted
+    with pytest.raises(CurateError, match=r"between 0\.5 and 0\.99"):
+        predict_hsf(table, PredictSettings(level=1.0))
+    with pytest.raises(CurateError, match="no run 'nothing'"):
+        predict_hsf(table, PredictSettings(("nothing",)))
+    table.counter.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
+    with pytest.raises(CurateError, match="needs 30 or more"):
+        predict_hsf(table, PredictSettings(seed=3))
+
+
+def test_the_verb_prints_what_was_reached(predicted_root, cli):
+    ended = cli("predict", "digits", "--workspace", str(predicted_root))
+    assert ended.code == 0
+    assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
+    assert "They claim 90% over all samples" in ended.out
+    record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
+    assert record["voted"] == 250
+
+
+def test_both_sets_of_the_gap_by_predicted_hsf_hold_samples_without_votes(predicted, demo_root, predicted_root, cli):
+    by_votes, by_model = disagree(predicted), disagree(predicted, predicted=True)
+    assert by_votes.sets.samples == 250
+    assert by_model.sets.samples == 1797
+    rows = gap_table(predicted, by_model)
+    assert set(rows["gap_by"]) == {"hsf_predicted"}
+    assert set(rows["hsf_source"]) == {"simulated"}
+    assert "gap_by" not in gap_table(predicted, by_votes)
+    assert "of 1797" in cli("disagree", "digits", "--predicted", "--workspace", str(predicted_root)).out
+    with pytest.raises(CurateError, match="not predicted yet"):
+        disagree(open_table(Workspace(demo_root), "digits"), predicted=True)
