@@ -1,23 +1,24 @@
 """The model of votes: a beta-binomial regression on standardised inputs with a ridge penalty, chosen by folds.
 
 Log odds of a vote for the label are linear in the inputs. Each vote counts, yet a sample has a chance of its own, so
-that 50 votes on one hard image do not outweigh all others, as they would in a binomial model. The penalty is the one
-with the highest likelihood of votes held out, and how far to trust the wide inputs (embeddings) is chosen with it.
+that 50 votes on one hard image do not outweigh all others, as they would in a binomial model. The penalty, and how far
+to trust the wide inputs (embeddings), are those that agree best with HSF held out.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
 from avhcurate.stats.beta_binomial import vote_likelihood
+from avhcurate.stats.ranks import spearman, standard_ranks
 
 #: Penalties that are tried, strongest first, and weights of the wide inputs beside the scores.
-PENALTIES = (100.0, 30.0, 10.0)
-WIDE_WEIGHTS = (0.2, 0.5)
+PENALTIES = (100.0, 30.0, 10.0, 3.0)
+WIDE_WEIGHTS = (0.05, 0.1, 0.2, 0.4)
+_WEIGHT = 0.1
 #: Parts of the choice of a penalty.
 _PARTS = 3
 _STEPS, _PRECISE = 100, 1e-6
@@ -44,7 +45,7 @@ class Design:
     @property
     def weights(self) -> tuple[float, ...]:
         """Weights of the wide inputs to be tried."""
-        return WIDE_WEIGHTS if self.wide.shape[1] else WIDE_WEIGHTS[:1]
+        return WIDE_WEIGHTS if self.wide.shape[1] else (_WEIGHT,)
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,7 @@ class VoteModel:
         return np.einsum("nd,de,ne->n", x, self.spread, x)
 
 
-def fit_votes(
-    design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength, start: VoteModel | None = None
-) -> VoteModel:
+def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength) -> VoteModel:
     """The likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
     x = design.matrix(strength.weight)
     d = x.shape[1]
@@ -95,8 +94,6 @@ def fit_votes(
     first = np.zeros(d + 2)
     share = (hits.sum() + 0.5) / (votes.sum() + 1)
     first[d:] = np.log(share / (1 - share)), 1.0
-    if start is not None and len(start.coefficients) == d:
-        first = np.concatenate([start.coefficients, [start.constant, start.log_precision]])
     bounds = [_ODDS] * (d + 1) + [_PRECISIONS]
     at = minimize(
         loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS, "ftol": _PRECISE}
@@ -115,18 +112,27 @@ def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | floa
 def choose_strength(
     design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
 ) -> Strength:
-    """The strength with the highest likelihood of the votes of each fold, 0 to F - 1, by a model of the others."""
+    """The strength whose models, each of all folds (n,) but one, agree best with HSF of that one, by Spearman.
+
+    First the penalty at the middle weight of the wide inputs, then the weight at that penalty.
+    """
     found: dict[Strength, float] = {}
-    for weight, fold in product(design.weights, np.unique(folds)):
-        held, model = folds == fold, None
-        for penalty in PENALTIES:
+
+    def agreement(strength: Strength) -> float:
+        if strength not in found:
+            found[strength] = sum(_held_out(design, hits, votes, folds == fold, strength) for fold in np.unique(folds))
             check()
-            strength = Strength(penalty, weight)
-            model = fit_votes(design.of(~held), hits[~held], votes[~held], strength, model)
-            odds = model.odds(design.of(held))
-            value = vote_likelihood(odds, model.log_precision, hits[held], votes[held]).values.sum()
-            found[strength] = found.get(strength, 0.0) + float(value)
-    return max(found, key=lambda strength: found[strength])
+        return found[strength]
+
+    best = max((Strength(penalty, _WEIGHT) for penalty in PENALTIES), key=agreement)
+    return max((Strength(best.penalty, weight) for weight in design.weights), key=agreement)
+
+
+def _held_out(design: Design, hits: np.ndarray, votes: np.ndarray, held: np.ndarray, strength: Strength) -> float:
+    """Spearman with HSF of the samples held out (n,); -1 where there is none."""
+    odds = fit_votes(design.of(~held), hits[~held], votes[~held], strength).odds(design.of(held))
+    rho = spearman(standard_ranks(odds), standard_ranks(hits[held] / votes[held]))
+    return -1.0 if np.isnan(rho) else rho
 
 
 def parts_of(folds: np.ndarray, fold: int) -> np.ndarray:
