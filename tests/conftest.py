@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.fakes.datasets",
     "tests.fakes.digits",
     "tests.fakes.documents",
+    "tests.fakes.object_store",
     "tests.fakes.votes",
     "tests.fakes.web",
     "tests.fakes.workspaces",

@@ -69,6 +69,7 @@ KEEPERS = {
         *("degradation/*", "suspects/*", "self_training/*", "training_dynamics/*", "toy/*"),
     ),
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
+    "ray": ("scoring/ray_engine.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "votes/*"),
 }

@@ -21,6 +21,9 @@ def degrade(
     precision: Annotated[str, typer.Option(help="auto (the run's), float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    staging: options.StagingOption = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -32,7 +35,7 @@ def degrade(
 
     space = options.open_workspace(workspace)
     options.check_csv(csv, force=force)
-    with options.job(space, "degrade", name) as progress:
+    with options.job(space, "degrade", name) as progress, options.engine(engine, address, staging) as where:
         folder = degradation_service.degrade_dataset(
             space,
             name,
@@ -44,6 +47,7 @@ def degrade(
             precision=precision,
             batch_size=batch_size,
             seed=seed,
+            engine=where,
             progress=progress,
         )
     record = folder.record

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from avhcurate.data.datasets import DatasetFolder
     from avhcurate.data.workspace import Workspace
     from avhcurate.disk.jobs import Progress
+    from avhcurate.scoring.shards import Engine
     from avhcurate.table.dataset_table import DatasetTable
 
 #: Verbs join it in the order in which the help shows them.
@@ -55,6 +56,24 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "avh > 0.1".')]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 
+EngineOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Where the work is done: in this process, or on a Ray cluster.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of the Ray cluster: HOST:PORT, ray://HOST:PORT, auto, or local for one of this machine that ends with "
+        "the work [RAY_ADDRESS, else local]."
+    ),
+]
+StagingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="With --engine ray: a folder or s3://BUCKET/PREFIX that every machine reaches, where results wait for "
+        "their commit [in the workspace]."
+    ),
+]
+
 
 def open_workspace(option: Path | None) -> "Workspace":
     from avhcurate.data.workspace import find_workspace
@@ -76,6 +95,21 @@ def job(space: "Workspace", verb: str, dataset: str) -> "Iterator[Progress]":
 
     with terminal_reports() as show, background.run(space.root, verb, dataset, arguments(), on_report=show) as progress:
         yield progress
+
+
+@contextmanager
+def engine(name: Literal["local", "ray"], address: str | None, staging: str | None) -> "Iterator[Engine]":
+    """Where the work of the block is done."""
+    from avhcurate.scoring.shards import LOCAL
+
+    if name == "ray":
+        from avhcurate.scoring.ray_engine import ray_engine
+
+        with ray_engine(address, staging=staging) as cluster:
+            yield cluster
+        return
+    check_alone("--engine local", {"--address": address, "--staging": staging})
+    yield LOCAL
 
 
 def distributed_job(

@@ -26,6 +26,9 @@ def quality(
     black: Annotated[float, typer.Option(help="Images are black below this brightness.", min=0, max=1)] = 0.03,
     blank: Annotated[float, typer.Option(help="Images are blank below this contrast.", min=0, max=1)] = 0.02,
     blurred: Annotated[float, typer.Option(help="Images are blurred below this sharpness.", min=0)] = 1.5,
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    staging: options.StagingOption = None,
     csv: Annotated[Path | None, typer.Option(help="Write a row a sample to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
@@ -39,7 +42,7 @@ def quality(
 
     space = options.open_workspace(workspace)
     options.check_csv(csv, force=force)
-    with options.job(space, "quality", name) as progress:
+    with options.job(space, "quality", name) as progress, options.engine(engine, address, staging) as where:
         folder = quality_service.measure_dataset(
             space,
             name,
@@ -48,6 +51,7 @@ def quality(
             near=near,
             bits=bits,
             upright=upright,
+            engine=where,
             progress=progress,
         )
     record = folder.record

@@ -50,6 +50,9 @@ def score(
     precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
     limit: Annotated[int | None, typer.Option(help="Score only so many samples, spread evenly.", min=1)] = None,
+    engine: options.EngineOption = "local",
+    address: options.AddressOption = None,
+    staging: options.StagingOption = None,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -73,7 +76,7 @@ def score(
         class_names=tuple(class_list(classes) or ()),
     )
     space = options.open_workspace(workspace)
-    with options.job(space, "score", name) as progress:
+    with options.job(space, "score", name) as progress, options.engine(engine, address, staging) as where:
         run = score_dataset(
             space,
             name,
@@ -84,6 +87,7 @@ def score(
             limit=limit,
             fit=fit,
             classes_from_model=classes_from_model,
+            engine=where,
             progress=progress,
         )
     record = run.record

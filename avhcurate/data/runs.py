@@ -95,8 +95,9 @@ class RunRecord(Provenance):
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
-    the parts before a resume included; `rate` is in samples a second. `prompts`: of a zero-shot model. `attached` is
-    set where no network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
+    the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `prompts`: of a
+    zero-shot model. `attached` is set where no network was run here: then `head`, `preprocess`, `device` are empty, and
+    `width` is 0 without features.
     `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
     what the network returns. `rows`: those of the model's head that are the dataset's classes, where only these were
     taken.

@@ -18,6 +18,8 @@ from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
 
+#: The folder of results that other processes have made and this one has not committed.
+STAGING = "staging"
 #: Shards a row group of the finished table.
 _SHARDS_A_GROUP = 64
 _SECONDS, _VERSION = b"seconds", b"schema_version"
@@ -154,7 +156,8 @@ class ShardedFolder(ResultFolder[Sharded]):
         with replacing(self.scores_path) as stream:
             self._check_rows(write_tables(stream, map(pa.concat_tables, groups), compression="zstd"), record)
         self.write_record(record)
-        shutil.rmtree(self.root / "scores", ignore_errors=True)
+        for folder in ("scores", STAGING):
+            shutil.rmtree(self.root / folder, ignore_errors=True)
         self.remove_leftovers()
 
     def _check_rows(self, rows: int, record: Sharded) -> None:

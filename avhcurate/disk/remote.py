@@ -100,6 +100,30 @@ def size_of(url: str) -> int:
     return patiently(ask)
 
 
+def write_url(url: str, content: bytes) -> None:
+    """Writes an address that fsspec can write to, in one request, so that it is whole or absent; `RemoteError`."""
+    check_host(url)
+    patiently(lambda: _fsspec(url, lambda system, path: system.pipe_file(path, content)))
+
+
+def url_exists(url: str) -> bool:
+    """Whether fsspec finds something there; `RemoteError` where it cannot tell."""
+    check_host(url)
+
+    def ask(system: Any, path: str) -> bool:
+        system.invalidate_cache()  # another process may have written it
+        return bool(system.exists(path))
+
+    return patiently(lambda: bool(_fsspec(url, ask)))
+
+
+def remove_url(url: str) -> None:
+    """Removes what fsspec finds there and below; nothing where there is nothing. `RemoteError` where it cannot."""
+    check_host(url)
+    if url_exists(url):
+        patiently(lambda: _fsspec(url, lambda system, path: system.rm(path, recursive=True)))
+
+
 def open_http(url: str, headers: dict[str, str] | None = None, *, secret: dict[str, str] | None = None) -> Any:
     """The open answer to a GET, within the guards; `secret` headers do not follow a redirect to elsewhere."""
     check_host(url)

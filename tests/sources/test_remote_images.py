@@ -1,6 +1,5 @@
 """Images behind addresses, through the picture route."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,32 +10,6 @@ from avhcurate.images.decoding import BrokenImage, decode
 from avhcurate.sources.service import import_dataset
 from avhcurate.ui.image_routes import read_image
 from tests.fakes.sources import greys, png, tar_shard
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    """An S3 server of our own, and the credentials with which this process reads it."""
-    pytest.importorskip("s3fs", reason="s3fs is missing: install avhcurate[remote]")
-    server = pytest.importorskip("moto.server", reason="moto's server is missing: install avhcurate[test]")
-    boto3 = pytest.importorskip("boto3")
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    moto = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    try:
-        moto.start()
-    except OSError as problem:
-        pytest.skip(f"moto's S3 server cannot start here: {problem}")
-    host, port = moto.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-    client.create_bucket(Bucket="pictures")
-    yield client
-    moto.stop()
 
 
 def test_images_and_shards_in_s3_are_imported_and_proxied(workspace: Workspace, tmp_path: Path, s3) -> None:

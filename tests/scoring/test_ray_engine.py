@@ -1,0 +1,143 @@
+"""The Ray engine: the local engine's rows to the bit, on two nodes, with processes lost, cancelled and resumed."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from avhcurate.data.quality import QualityFolder
+from avhcurate.data.workspace import Workspace
+from avhcurate.degradation.service import degrade_dataset
+from avhcurate.disk.folders import STAGING
+from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.errors import CurateError
+from avhcurate.models.loading import ModelSpec
+from avhcurate.quality.service import measure_dataset
+from avhcurate.scoring.ray_engine import RayEngine, _Resources, _result, _staged, ray_engine
+from avhcurate.scoring.service import score_dataset
+from avhcurate.scoring.shards import ShardResult
+from avhcurate.sources.service import import_dataset
+from tests.fakes.datasets import add_dataset
+from tests.fakes.shard_work import KillingEngine, SlowWork
+
+pytest.importorskip("ray")
+
+SPEC = ModelSpec(name="avhcurate:digits")
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster of two nodes of one CPU each on this machine, reached by it alone."""
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80 << 20, "node_ip_address": "127.0.0.2"}
+    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+    cluster.add_node(**node)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def engine(nodes):
+    """An engine on both nodes."""
+    with ray_engine(nodes.address) as connected:
+        yield connected
+
+
+@pytest.fixture
+def one_actor(engine):
+    """An engine on one of them: half the start-up, where one is enough to show it."""
+    return RayEngine(_Resources(cpus=1, actors=1, gpu_cpus=1, gpus=0))
+
+
+def table(folder):
+    return pd.read_parquet(folder.scores_path)
+
+
+def test_a_staged_result_is_what_it_was():
+    rows = pa.table({"id": pa.array([3, 5, 9], pa.int64()), "digest": [b"a", None, b"c"]})
+    features = np.arange(6, dtype=np.float32).reshape(3, 2)
+    read = _result(_staged(ShardResult(7, rows, 0.1, features, {3: b"x", 9: b""})))
+    assert read.rows.equals(rows)
+    assert (read.shard, read.seconds, read.thumbnails) == (7, 0.1, {3: b"x", 9: b""})
+    np.testing.assert_array_equal(read.features, features)
+    bare = _result(_staged(ShardResult(0, rows, 1.0)))
+    assert (bare.features, bare.thumbnails) == (None, None)
+
+
+def test_an_address_where_no_cluster_answers_is_told_in_one_line(cli, own_demo_root):
+    command = ("quality", "digits", "--workspace", own_demo_root, "--address")
+    for address in ("nowhere", "127.0.0.1:1", "ray://127.0.0.1:1"):
+        ended = cli(*command, address, "--engine", "ray")
+        assert (ended.code, f"--address {address}" in ended.err) == (2, True)
+    ended = cli(*command, address)
+    assert (ended.code, "--engine local" in ended.err) == (2, True)
+
+
+def test_scores_are_the_local_engines_to_the_bit_though_a_worker_is_killed(engine, demo_root, digits, tmp_path):
+    workspace = Workspace(tmp_path / "fresh")
+    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
+    marker, done = tmp_path / "killed", []
+    progress = Progress(lambda *report: done.append(report[0]))
+    run = score_dataset(workspace, "digits", SPEC, engine=KillingEngine(engine, marker), progress=progress)
+    assert marker.exists()
+    pd.testing.assert_frame_equal(table(run), table(digits.run), check_exact=True)
+    np.testing.assert_array_equal(run.features(), digits.run.features())
+    thumbnails = workspace.dataset("digits").thumbnails
+    assert all(thumbnails.get(id) == digits.dataset.thumbnails.get(id) for id in range(1797))
+    assert {0, 1797} < set(done)  # a shard at a time
+    assert (done, run.record.device) == (sorted(done), "cpu")
+    assert not (run.root / STAGING).exists()
+
+
+def test_broken_images_are_recorded_and_a_cancelled_pass_goes_on_where_it_was(one_actor, workspace, tmp_path):
+    rng = np.random.default_rng(0)
+    images = {f"cat/{number:03}.png": rng.integers(0, 255, (8, 8, 3), np.uint8) for number in range(600)}
+    add_dataset(workspace, tmp_path, images | {"cat/300.png": b"not an image", "cat/599.png": b""})
+    done = []
+    stopped = Progress(lambda *report: done.append(report[0]), lambda: bool(done) and done[-1] > 0)
+    with pytest.raises(Cancelled, match="resumes"):
+        measure_dataset(workspace, "pets", engine=one_actor, progress=stopped)
+    folder = workspace.dataset("pets").quality
+    assert 0 < sum(map(folder.has_shard, range(3))) < 3
+    other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
+    shutil.rmtree(other.dataset("pets").quality.root)
+    more = []
+    measure_dataset(workspace, "pets", engine=one_actor, progress=Progress(lambda *report: more.append(report[0])))
+    assert more[0] >= 256
+    assert folder.record.skipped == 2
+    expected = measure_dataset(other, "pets")
+    pd.testing.assert_frame_equal(table(folder), table(expected), check_exact=True)
+
+
+def test_a_local_pass_is_finished_on_the_cluster(one_actor, own_demo_root, tmp_path):
+    expected = degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140)
+    shutil.copytree(expected.root, tmp_path / "local")
+    shutil.rmtree(expected.root)
+    done = []
+    stopped = Progress(lambda *report: done.append(report[0]), lambda: bool(done) and done[-1] >= 64)
+    with pytest.raises(Cancelled):
+        degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140, progress=stopped)
+    folder = degrade_dataset(Workspace(own_demo_root), "digits", kinds=["contrast"], limit=140, engine=one_actor)
+    local = pd.read_parquet(tmp_path / "local" / "scores.parquet")
+    pd.testing.assert_frame_equal(table(folder), local, check_exact=True)
+
+
+def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor, tmp_path):
+    work, folder = SlowWork(2, 0.0, problem="give a smaller --batch-size"), QualityFolder(tmp_path / "quality")
+    with pytest.raises(CurateError, match="give a smaller"):
+        list(one_actor.steps(work, work.shards, folder))
+    with pytest.raises(CurateError, match="0 GPUs"):
+        one_actor.network(None, device="cuda", precision="float32")
+
+
+def test_a_lost_node_costs_no_shard_and_doubles_none(nodes, engine, tmp_path):
+    work, folder, seen = SlowWork(12, 0.2), QualityFolder(tmp_path / "quality"), []
+    for step in engine.steps(work, work.shards, folder):
+        if step.result is not None:
+            seen.append((step.result.shard, step.result.rows["id"].to_pylist()))
+            if len(seen) == 2:
+                nodes.remove_node(next(iter(nodes.worker_nodes)))
+    assert sorted(seen) == [(shard, list(work.ids_of(shard))) for shard in work.shards]
