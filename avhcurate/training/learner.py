@@ -53,6 +53,23 @@ class Learner(nn.Module):
         self._taken = inputs[0].flatten(1), (output if self.direct else output.clone()).flatten(1)
 
 
+class TrainingObjective(nn.Module):
+    """What a step of training minimises in place of cross-entropy on the learner's logits.
+
+    Its own parameters are trained along, at the network's rate and without weight decay, and are kept in checkpoints
+    like its buffers. Chance comes from `torch.rand` and its like in `forward`, which run under the recipe's seed. In a
+    distributed run each process asks for its own part of the batch, and gradients are averaged.
+    """
+
+    def forward(self, learner: nn.Module, images: Tensor, labels: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, a scalar, and logits (n, K) by which the running accuracy is counted.
+
+        learner: gives features (n, D) and logits (n, K) of images. images (n, C, H, W): augmented and normalised.
+        labels: (n,) int64, or soft (n, K). rows (n,): positions among the samples trained on, on the CPU.
+        """
+        raise NotImplementedError
+
+
 def make_learner(module: nn.Module, images: LabelledImages, recipe: Recipe, *, head: str | None = None) -> Learner:
     """The module with its head found, and gradients for what is to be trained.
 
@@ -81,8 +98,10 @@ def fit_first_layer(module: nn.Module, images: LabelledImages, *, seed: int) -> 
         module.fit(normalise(images.take(chosen), mean, std))
 
 
-def parameter_groups(learner: Learner, recipe: Recipe) -> list[dict[str, Any]]:
-    """What the optimizer trains: the network with weight decay, the scale of the loss without.
+def parameter_groups(
+    learner: Learner, recipe: Recipe, objective: TrainingObjective | None = None
+) -> list[dict[str, Any]]:
+    """What the optimizer trains: the network with weight decay, the scale of the loss and an objective without.
 
     `rate` is what the learning rate is multiplied by.
     """
@@ -96,6 +115,8 @@ def parameter_groups(learner: Learner, recipe: Recipe) -> list[dict[str, Any]]:
         groups.append({"params": quick, "rate": recipe.bias_rate, "weight_decay": decay})
     if learner.loss is not None and learner.loss.log_scale.requires_grad:
         groups.append({"params": [learner.loss.log_scale], "rate": 1.0, "weight_decay": 0.0})
+    if objective is not None:
+        groups.append({"params": list(objective.parameters()), "rate": 1.0, "weight_decay": 0.0})
     return groups
 
 

@@ -33,6 +33,7 @@ from avhcurate.training.images import (
 )
 from avhcurate.training.learner import (
     Learner,
+    TrainingObjective,
     WeightAverage,
     fit_first_layer,
     make_learner,
@@ -57,6 +58,7 @@ def train(
     held_out: LabelledImages | None = None,
     learnt: LabelledImages | None = None,
     head: str | None = None,
+    objective: TrainingObjective | None = None,
     device: str | torch.device = "auto",
     schedule: EvalSchedule = EACH_EPOCH,
     on_eval: Callable[[EpochEval], None] = lambda evaluation: None,
@@ -69,8 +71,8 @@ def train(
 
     `held_out` is only evaluated on: `on_eval` gets an `EpochEval` after every epoch, or when `schedule` says, and with
     it the same of `learnt`, some of `data`, without augmentation. `head` names the last linear layer where it is not
-    what the module returns. Order, augmentation and dropout come from `recipe.seed` alone; the global random state is
-    left as it was.
+    what the module returns. `objective` is minimised in place of cross-entropy, and trained in place too. Order,
+    augmentation and dropout come from `recipe.seed` alone; the global random state is left as it was.
 
     A checkpoint is written at the ends of epochs, every `checkpoint_seconds` within them, and before Cancelled is
     raised because the work should stop; where one is found the training goes on from it, to the same bits on a CPU as
@@ -84,6 +86,7 @@ def train(
     with joined() as group, seeded(recipe.seed + group.rank, this_device):
         training = _TrainingLoop(
             make_learner(module, data, recipe, head=head),
+            objective,
             data,
             recipe,
             held_out,
@@ -107,6 +110,7 @@ class _TrainingLoop:
     """One training under way."""
 
     learner: Learner
+    objective: TrainingObjective | None
     data: LabelledImages
     recipe: Recipe
     held_out: LabelledImages | None
@@ -133,8 +137,10 @@ class _TrainingLoop:
             check_sync_batchnorm(self.device)
             self.learner.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.learner.module)
         self.average = WeightAverage(self.learner, recipe.ema) if recipe.ema is not None else None
+        if self.objective is not None:
+            self.objective.to(self.device)
         self.optimizer = torch.optim.SGD(
-            parameter_groups(self.learner, recipe),
+            parameter_groups(self.learner, recipe, self.objective),
             lr=recipe.learning_rate,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
@@ -176,6 +182,8 @@ class _TrainingLoop:
             module.load_state_dict(self.average.learner.module.state_dict())
         settle_head(self.learner)
         self.learner.hook.remove()
+        if self.objective is not None:
+            self.objective.to("cpu")
         return module.eval().to("cpu")
 
     def _order(self) -> Tensor:
@@ -228,8 +236,11 @@ class _TrainingLoop:
         batch = normalise(augmented, self.mean, self.std)
         labels = self.data.labels_of(index[self._own()]).to(self.device, non_blocking=True)
         with self._autocast():
-            _, logits = self.forward(batch)
-            loss = self._loss(logits, labels, len(index))
+            if self.objective is None:
+                _, logits = self.forward(batch)
+                loss = self._loss(logits, labels, len(index))
+            else:
+                loss, logits = self.objective(self.forward, batch, labels, index[self._own()])
         right = (logits.detach().argmax(1) == (labels if labels.ndim == 1 else labels.argmax(1))).sum()
         self.running.pending.append((self.step, loss.detach(), right, len(index)))
         if len(self.running.pending) >= (1 if self.device.type == "cpu" and self.group.size == 1 else _TOGETHER):
@@ -238,7 +249,9 @@ class _TrainingLoop:
         self.scaler.scale(loss).backward()
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_((p for p in self.learner.parameters() if p.requires_grad), self.recipe.clip)
+            for part in filter(None, (self.learner, self.objective)):
+                if trained := [p for p in part.parameters() if p.requires_grad]:
+                    nn.utils.clip_grad_norm_(trained, self.recipe.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
@@ -363,6 +376,9 @@ class _TrainingLoop:
             "processes": self.group.size,
             "weights": {name: list(tensor.shape) for name, tensor in self.learner.state_dict().items()},
         }
+        if self.objective is not None:
+            shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
+            inputs["objective"] = [repr(self.objective), shapes]
         return json.dumps(inputs, sort_keys=True)
 
     def _save(self) -> None:
@@ -380,6 +396,7 @@ class _TrainingLoop:
                 "looked": self.evaluated,
                 "running": [self.running.loss, self.running.right, self.running.samples],
                 "learner": self.learner.state_dict(),
+                "objective": self.objective.state_dict() if self.objective is not None else {},
                 "average": self.average.model.state_dict() if self.average else {},
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
@@ -401,6 +418,8 @@ class _TrainingLoop:
                 "give those again, or delete it to train from the beginning"
             )
         self.learner.load_state_dict(state["learner"])
+        if self.objective is not None:
+            self.objective.load_state_dict(state["objective"])
         if self.average:
             self.average.model.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
