@@ -25,11 +25,12 @@ from PIL import Image
 from avhcurate.data.workspace import Workspace
 from avhcurate.images.measures import TURNS
 from avhcurate.models.loading import ModelSpec
-from avhcurate.quality.duplicates import hash_pairs, nearest_rows, similarity_cut, turned_pairs
+from avhcurate.quality.duplicates import NEIGHBOURS, hash_pairs, near_pairs, similarity_cut, turned_pairs
 from avhcurate.quality.service import measure_dataset
 from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.stats.intervals import share
+from avhcurate.stats.neighbours import nearest_of
 
 _Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -96,11 +97,11 @@ class Copies:
         rows = np.concatenate([np.arange(self.originals), first + np.arange(copied)])
         hashes = self.measures["phash"].iloc[rows].to_numpy(np.uint64)
         turned = self.measures[[f"phash_{turn}" for turn in TURNS]].iloc[rows].to_numpy(np.uint64)
-        nearest = nearest_rows(np.asarray(self.features[rows]))
+        near, angles = nearest_of(np.asarray(self.features[rows]), np.arange(len(rows)), count=NEIGHBOURS)
         found = {
             "hash": hash_pairs(hashes),
             "turned": turned_pairs(hashes, turned),
-            "embedding": nearest.pairs(similarity_cut(nearest.cosines)),
+            "embedding": near_pairs(near, np.cos(angles), similarity_cut(np.cos(angles))),
         }
         return pd.concat([pd.DataFrame(p, columns=["first", "second"]).assign(how=how) for how, p in found.items()])
 

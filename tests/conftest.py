@@ -24,6 +24,7 @@ pytest_plugins = [
     "tests.fakes.digits",
     "tests.fakes.documents",
     "tests.fakes.object_store",
+    "tests.fakes.runs",
     "tests.fakes.votes",
     "tests.fakes.web",
     "tests.fakes.workspaces",

@@ -13,7 +13,20 @@ ROOT = Path(__file__).parents[1]
 
 #: Foundations in their order: each may import itself and those before it.
 FOUNDATIONS = (
-    *("errors", "plugins", "scores", "stats", "disk", "images", "models", "data", "votes", "training", "scoring"),
+    *(
+        "errors",
+        "plugins",
+        "scores",
+        "stats",
+        "disk",
+        "images",
+        "models",
+        "data",
+        "neighbours",
+        "votes",
+        "training",
+        "scoring",
+    ),
     *("table", "sources", "curate", "export", "ui"),
 )
 #: A feature may import any foundation, but `ui` only in the files that draw; other features only by ARROWS.
@@ -70,6 +83,8 @@ KEEPERS = {
     ),
     "torchvision": ("images/*", "models/*", "training/*", "scoring/*", "sources/*", "degradation/*", "self_training/*"),
     "ray": ("scoring/ray_engine.py",),
+    "faiss": ("neighbours/searches.py",),
+    "pynndescent": ("neighbours/searches.py",),
     "duckdb": ("disk/*", "table/*", "sources/*"),
     "sqlalchemy": ("disk/*", "data/*", "votes/*"),
 }

@@ -20,7 +20,9 @@ from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes import bins
 
 #: Scores that every run has, and so can be compared between runs.
-KEYS = tuple(key for key, score in SCORES.items() if not score.training and not score.within_class)
+KEYS = tuple(
+    key for key, score in SCORES.items() if score.needs not in ("training", "neighbours") and not score.within_class
+)
 #: The newest runs that are compared unless others are asked for, so that many over many samples fit into memory.
 MOST_RUNS = 12
 

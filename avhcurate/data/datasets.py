@@ -114,8 +114,9 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             raise CurateError(f"dataset {self.name!r} was imported again meanwhile: {again}")
 
     def stamp(self) -> str:
-        """Changes when it is imported again, gets votes or measures, or a run, training or prediction is finished."""
-        patterns = ("runs/*/run.json", "training/*/training.json", "predictions/*/prediction.json")
+        """Changes when it is imported again, gets votes or measures, or a run, training or other result is finished."""
+        results = ("runs/*/run.json", "runs/*/neighbours/graph/scores.parquet", "training/*/training.json")
+        patterns = (*results, "predictions/*/prediction.json")
         files = [
             self.root / "dataset.json",
             self.root / "quality" / "columns.parquet",

@@ -17,8 +17,10 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
 from avhcurate.map import umap_process
+from avhcurate.map.nearest_rules import with_class_weights
 from avhcurate.map.projection import METRICS, Basis, Moments, prepare
 from avhcurate.map.store import MapFolder, MapRecord, Metric
+from avhcurate.neighbours.service import COUNT, find_neighbours
 
 #: Dimensions that PCA keeps before UMAP, above so many samples, unless told otherwise.
 PCA_WIDTH, PCA_ABOVE = 50, 10_000
@@ -51,8 +53,9 @@ def project_dataset(
     are projected with the samples, scaled to the mean length of a sample.
 
     A `seed` makes UMAP repeatable, on one thread and in about 1.5 times the time. `limit` takes so many samples, spread
-    evenly. `progress` counts samples read, then epochs of UMAP; its search for neighbours reports none. Raises
-    Cancelled when asked to stop, and CurateError for mistakes of the user's.
+    evenly. Above 10,000 samples, all of them and by angle, UMAP takes the neighbours of the run's graph, which is made
+    where it is missing; else it searches them itself. `progress` counts samples, then epochs of UMAP. Raises Cancelled
+    when asked to stop, and CurateError for mistakes of the user's.
     """
     dataset = workspace.dataset(name)
     run = dataset.run(model)
@@ -172,11 +175,13 @@ class _Mapping:
         record = self._record(self.umap, "umap", threads=_cores() if seed is None else 1)
         record = record.model_copy(update=changes | {"kept": self.umap.record.kept})
         self.umap.write_record(record)
-        self.progress.report(0, epochs, "UMAP: neighbours first, without progress")
         started = time.perf_counter()
+        self._write_nearest(ids, neighbours)
+        self.progress.report(0, epochs, "UMAP: its graph first, without progress")
         options = {"n_neighbors": neighbours, "min_dist": min_dist, "metric": self.metric, "n_epochs": epochs}
         laid = umap_process.lay_out(
             self.umap.rows_path,
+            nearest=self.umap.nearest_path if self.umap.nearest_path.exists() else None,
             options=options | {"random_state": seed, "n_jobs": -1 if seed is None else 1},
             progress=self.progress.through(lambda done, *_: self.progress.report(done, epochs, "UMAP epochs")),
         )
@@ -187,6 +192,22 @@ class _Mapping:
         done = {"finished": now(), "seconds": round(time.perf_counter() - started, 3), "placed": int(placed.sum())}
         self.umap.finish(record.model_copy(update=done), ids[placed], laid[: len(ids)][placed], of_classes)
         self.progress.report(epochs, epochs, "")
+
+    def _write_nearest(self, ids: np.ndarray, neighbours: int) -> None:
+        """The neighbours of all rows from the run's graph; where there are few or only a part, UMAP finds them."""
+        if self.metric != "cosine" or self.limit is not None or len(ids) <= PCA_ABOVE:
+            return
+        graph = find_neighbours(self.dataset, self.run, count=max(neighbours - 1, COUNT), progress=self.progress)
+        place = np.full(len(graph.near()), -1, np.int32)
+        place[ids] = np.arange(len(ids))
+        near = graph.near()[ids]
+        weights, usable = self._directions()
+        blocks = (rows for _, rows in self._blocks("class weights among the samples"))
+        near, distances = with_class_weights(
+            np.where(near >= 0, place[near], -1), graph.angles()[ids], blocks, weights[usable], count=neighbours
+        )
+        with replacing(self.umap.nearest_path) as stream:
+            np.savez(stream, near=near, distances=distances)
 
     def _blocks(self, what: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Ids and prepared rows of the samples that have a place, block by block."""

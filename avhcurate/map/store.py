@@ -51,7 +51,7 @@ class MapRecord(Provenance):
 class MapFolder(ResultFolder[MapRecord]):
     """One folder in `RUN/maps/`: `map.json`, `coordinates.parquet` (id, x, y, by id) and `class_weights.npy`.
 
-    While UMAP works, `rows.npy` holds what it lays out, so that a resumed job begins there.
+    While UMAP works, `rows.npy` and `nearest.npz` hold what it lays out, so that a resumed job begins there.
     """
 
     HOME, FILE, TABLE, KIND = "maps", "map.json", "coordinates.parquet", MapRecord
@@ -61,6 +61,11 @@ class MapFolder(ResultFolder[MapRecord]):
     def rows_path(self) -> Path:
         """(n + k, d) float32: samples, then class weights, those with a place alone."""
         return self.root / "rows.npy"
+
+    @property
+    def nearest_path(self) -> Path:
+        """`near` and `distances` (n + k, neighbours) of those rows, where they come from the run's neighbour graph."""
+        return self.root / "nearest.npz"
 
     def coordinates(self) -> tuple[np.ndarray, np.ndarray]:
         """Ids (n,) int64, ascending, and places (n, 2) float32."""
@@ -78,6 +83,7 @@ class MapFolder(ResultFolder[MapRecord]):
         write_array(self.root / "class_weights.npy", class_weights.astype(np.float32))
         self.write_record(record)
         self.rows_path.unlink(missing_ok=True)
+        self.nearest_path.unlink(missing_ok=True)
         self.remove_leftovers()
 
 

@@ -20,15 +20,17 @@ from avhcurate.disk.jobs import Progress
 _POLL = 0.2
 
 
-def lay_out(rows: Path, *, options: dict[str, Any], progress: Progress) -> np.ndarray:
+def lay_out(rows: Path, *, nearest: Path | None = None, options: dict[str, Any], progress: Progress) -> np.ndarray:
     """Places (n, 2) float32 of the rows (n, d) of an .npy file, by `umap.UMAP(**options)`.
+
+    `nearest`: a file with `near` and `distances` of each row, itself first; without it UMAP searches them.
 
     `progress` counts the epochs of the optimisation; UMAP reports nothing before it. Raises Cancelled when asked to
     stop, which ends the process at once, and RuntimeError with its reason when it fails.
     """
     out = temporary_name(rows.with_suffix(".out.npy"))
     with tempfile.TemporaryFile() as errors:
-        argv = [str(rows), str(out), json.dumps(options)]
+        argv = [str(rows), str(out), json.dumps(options), *([str(nearest)] if nearest else [])]
         process = launch(argv, module=__name__, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
         lines: deque[bytes] = deque()
         reader = Thread(target=lines.extend, args=(process.stdout,), daemon=True)
@@ -71,15 +73,19 @@ class _Epochs:
         """Every line is flushed already."""
 
 
-def _lay_out(rows: str, out: str, options: str) -> None:
+def _lay_out(rows: str, out: str, options: str, nearest: str | None = None) -> None:
     """The work of the process. When its parent is gone, printing an epoch fails and ends it too."""
     laid = np.load(rows)
     import umap
 
     warnings.filterwarnings("ignore", category=UserWarning)  # on seeds and sizes, which the record has
     bar = {"file": _Epochs(), "disable": False, "bar_format": "{n_fmt}", "mininterval": 0, "miniters": 1}
+    given = json.loads(options)
+    if nearest:
+        with np.load(nearest) as file:
+            given["precomputed_knn"] = file["near"], file["distances"]
     with open(out, "wb") as stream:
-        np.save(stream, umap.UMAP(**json.loads(options), tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
+        np.save(stream, umap.UMAP(**given, tqdm_kwds=bar).fit_transform(laid).astype(np.float32))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,10 @@ Hashes: the 64 bits are cut into one band more than bits may differ, so that eve
 band; only images that share one are compared, which is exact and far from quadratic. Mirrored and turned copies are
 found by hashes of each image in six attitudes more, which cost a search each, with half the bits and so fewer bands.
 
-Embeddings: the nearest neighbours of every row by cosine, exact, in blocks of a matrix product: N^2 D multiplications,
-1e11 for 10,000 images of 1,000 numbers, 1e15 for a million, which takes hours. So above `EXACT_ROWS` each row is
-compared only with the rows of two cells: random rows are the centres of sqrt(N) cells, every row belongs to the cell of
-its nearest centre and is compared with that and the second nearest. Copies nearly always share a cell; some neighbours
-further away are missed. A million rows then cost 3 N^1.5 D multiplications, three hundred times fewer.
+Embeddings: pairs of neighbours in the run's graph (`avhcurate.neighbours`) whose angle is that of copies.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -21,10 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.neighbours import unit
 
-#: Above this many rows, only rows of the same cells are compared.
-EXACT_ROWS = 100_000
 #: Neighbours of each row: a pair is found when either row has the other among them.
 NEIGHBOURS = 10
 #: Hashes that differ in at most so many of their 64 bits are of near duplicates.
@@ -34,8 +26,6 @@ LEAST_SIMILARITY = 0.9
 #: Pairs of images that are no copies and yet lie within the cut, as many as are expected in the whole dataset.
 FALSE_PAIRS = 0.5
 
-#: Rows of a block: a product of two holds 128 MiB.
-_ROWS, _COLUMNS = 4096, 8192
 #: Pairs of hashes compared at a time.
 _COMPARED = 1 << 22
 #: Quantile of the angles to the last neighbour that says how close together images lie that are no copies: low, so that
@@ -45,17 +35,10 @@ _TIGHT = 0.1
 _SAME_ANGLE = 1e-3
 
 
-@dataclass(frozen=True)
-class Nearest:
-    """The most similar rows of each, best first: `ids`, `cosines` (N, k); -1 and NaN where there are fewer."""
-
-    ids: np.ndarray
-    cosines: np.ndarray
-
-    def pairs(self, cosine: float) -> np.ndarray:
-        """Rows (n, 2), smaller first, whose cosine is at least this."""
-        rows, places = np.nonzero(self.cosines >= cosine)  # NaN is not
-        return _in_order(np.stack([rows, self.ids[rows, places]], axis=1))
+def near_pairs(near: np.ndarray, cosines: np.ndarray, least: float) -> np.ndarray:
+    """Rows (n, 2), smaller first, of neighbours near (N, k) whose cosines (N, k), NaN for none, are at least this."""
+    rows, places = np.nonzero(cosines >= least)  # NaN is not
+    return _in_order(np.stack([rows, near[rows, places]], axis=1))
 
 
 def equal_pairs(keys: pd.Series) -> np.ndarray:
@@ -98,31 +81,6 @@ def turned_pairs(hashes: np.ndarray, turned: np.ndarray, *, bits: int = BITS // 
         found = _banded(values, others, bits)
         pairs += [np.stack([first[near[:, 0]], first_other[near[:, 1]]], axis=1) for near in found]
     return _in_order(np.concatenate(pairs))
-
-
-def nearest_rows(
-    features: np.ndarray,
-    *,
-    count: int = NEIGHBOURS,
-    exact_rows: int = EXACT_ROWS,
-    seed: int = 0,
-    on_progress: Callable[[float], None] | None = None,
-) -> Nearest:
-    """The `count` rows of features (N, D) of the largest cosine to each row, in bounded memory; may be memory-mapped.
-
-    Rows that are zero or not finite are left out. Exact up to `exact_rows`, above by cells (see the module), whose
-    centres follow from `seed`. Cosines are accurate to 1e-6. `on_progress` gets the share done.
-    """
-    rows = len(features)
-    ids, cosines = np.full((rows, count), -1, np.int64), np.full((rows, count), -np.inf, np.float32)
-    usable = _directed(features)
-    tasks = _all_blocks(usable) if len(usable) <= exact_rows else _cells(features, usable, seed)
-    for queries, candidates, share in tasks:
-        _merge(ids, cosines, queries, candidates, _directions(features, queries) @ _directions(features, candidates).T)
-        if on_progress:
-            on_progress(share)
-    cosines[ids < 0] = np.nan
-    return Nearest(ids, np.clip(cosines, -1, 1))
 
 
 def similarity_cut(cosines: np.ndarray) -> float:
@@ -211,61 +169,3 @@ def _banded(values: np.ndarray, others: np.ndarray, bits: int) -> Iterator[np.nd
             other = order[np.repeat(starts[rows], sizes[rows]) + within]
             near = np.bitwise_count(values[one] ^ others[other]) <= bits
             yield np.stack([one[near], other[near]], axis=1)
-
-
-def _directed(features: np.ndarray) -> np.ndarray:
-    """Rows that have a direction, ascending."""
-    rows = [
-        start + np.flatnonzero(np.isfinite(part).all(axis=1) & np.any(part, axis=1))
-        for start in range(0, len(features), _COLUMNS)
-        for part in [np.asarray(features[start : start + _COLUMNS])]
-    ]
-    return np.concatenate([np.empty(0, np.int64), *rows])
-
-
-def _directions(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return unit(np.asarray(features[rows], np.float32))
-
-
-_Task = tuple[np.ndarray, np.ndarray, float]
-
-
-def _blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _all_blocks(rows: np.ndarray) -> Iterator[_Task]:
-    """Every row with every row: rows, candidates, and the share that is then done."""
-    parts = _blocks(rows, _ROWS)
-    for place, queries in enumerate(parts):
-        for candidates in _blocks(rows, _COLUMNS):
-            yield queries, candidates, (place + 1) / len(parts)
-
-
-def _cells(features: np.ndarray, rows: np.ndarray, seed: int) -> Iterator[_Task]:
-    """The members of each cell as candidates of all rows that are compared with it."""
-    count = max(2, round(np.sqrt(len(rows))))
-    centres = _directions(features, np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))).T
-    homes = np.concatenate(
-        [np.argpartition(-(_directions(features, part) @ centres), 1, axis=1)[:, :2] for part in _blocks(rows, _ROWS)]
-    )
-    for cell in range(count):
-        members = rows[homes[:, 0] == cell]
-        for queries in _blocks(rows[(homes == cell).any(axis=1)], _ROWS):
-            for candidates in _blocks(members, _COLUMNS):
-                yield queries, candidates, (cell + 1) / count
-
-
-def _merge(ids: np.ndarray, cosines: np.ndarray, queries: np.ndarray, candidates: np.ndarray, new: np.ndarray) -> None:
-    """Merges the best of the `new` cosines (queries, candidates) into the best so far; candidates ascend."""
-    places = np.searchsorted(candidates, queries).clip(max=len(candidates) - 1)
-    itself = np.flatnonzero(candidates[places] == queries)
-    new[itself, places[itself]] = -np.inf
-    count = ids.shape[1]
-    near = np.argpartition(-new, min(count, new.shape[1] - 1), axis=1)[:, :count]
-    all_ids = np.concatenate([ids[queries], candidates[near]], axis=1)
-    all_cosines = np.concatenate([cosines[queries], np.take_along_axis(new, near, axis=1)], axis=1)
-    all_ids[np.isneginf(all_cosines)] = -1
-    best = np.lexsort((all_ids, -all_cosines), axis=1)[:, :count]
-    ids[queries] = np.take_along_axis(all_ids, best, axis=1)
-    cosines[queries] = np.take_along_axis(all_cosines, best, axis=1)

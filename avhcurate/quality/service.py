@@ -41,6 +41,7 @@ from avhcurate.images.measures import (
     perceptual_hash,
     turned_hashes,
 )
+from avhcurate.neighbours.service import find_neighbours
 from avhcurate.quality import duplicates
 from avhcurate.quality.duplicates import BITS
 from avhcurate.scoring.shards import LOCAL, Engine, ShardResult, Step, work_through
@@ -269,10 +270,11 @@ class _Measuring:
                 pairs_by["turned"] = clear[duplicates.turned_pairs(hashed, turned, bits=bits // 2)]
         similarity, nearest = near, np.full(self.samples, np.nan)
         if run:
-            rows = duplicates.nearest_rows(run.features(), on_progress=self._compared)
-            nearest = rows.cosines[:, 0]
-            similarity = duplicates.similarity_cut(rows.cosines) if near is None else near
-            pairs_by["embedding"] = rows.pairs(similarity)
+            graph = find_neighbours(self.dataset, run, progress=self.progress.through(self._compared))
+            cosines = np.cos(graph.angles()[:, : duplicates.NEIGHBOURS], dtype=np.float64)
+            nearest = cosines[:, 0]
+            similarity = duplicates.similarity_cut(cosines) if near is None else near
+            pairs_by["embedding"] = duplicates.near_pairs(graph.near(), cosines, similarity)
         frames = [pd.DataFrame(rows, columns=["first", "second"]).assign(how=how) for how, rows in pairs_by.items()]
         pairs = pd.concat(frames).drop_duplicates(["first", "second"])  # keeps the strongest reason
         group = duplicates.groups(self.samples, pairs[["first", "second"]].to_numpy())
@@ -289,8 +291,8 @@ class _Measuring:
         self.folder.write_record(record.model_copy(update=settings | changes))
         self.progress.report(2 * self.samples, 2 * self.samples, "")
 
-    def _compared(self, share: float) -> None:
-        self._tell(self.samples + int(share * self.samples), "comparing embeddings")
+    def _compared(self, done: int, _: int, message: str) -> None:
+        self.progress.report(self.samples + done, 2 * self.samples, message)
 
     def _tell(self, done: int, message: str) -> None:
         self.progress.tell(done, 2 * self.samples, message)

@@ -12,10 +12,11 @@ from avhcurate.scores import angular, prototypes, softmax
 from avhcurate.scores.inputs import Array
 from avhcurate.scores.prototypes import ClassSums
 
-#: What a score is computed from. "class_weights": with the embeddings; "prototypes": embeddings and labels, without a
-#: classifier; "training": the epochs of a recorded training; "images": the images alone; "votes": a model of the votes;
-#: "table": it is a column of the user's.
-Needs = Literal["class_weights", "logits", "features", "prototypes", "training", "images", "votes", "table"]
+#: What a score is computed from. "class_weights": with embeddings; "prototypes": embeddings and labels; "neighbours": the
+#: run's graph; "training": recorded epochs; "votes": a model of the votes; "table": it is a column of the user's.
+Needs = Literal[
+    "class_weights", "logits", "features", "prototypes", "neighbours", "training", "images", "votes", "table"
+]
 
 
 @dataclass
@@ -141,8 +142,7 @@ _ALL = (
         key="angular_gap",
         name="Angular gap",
         formula=r"\mathcal{A}(x, w_y) - \min_{k \neq y} \mathcal{A}(x, w_k)",
-        sentence="Angle to the label minus the angle to the nearest other class; positive when another class is "
-        "closer.",
+        sentence="Angle to the label minus the angle to the nearest other class; positive when another is closer.",
         low="-π",
         high="π",
         unit="rad",
@@ -328,6 +328,18 @@ _ALL = (
         reference="after " + _CHEN,
         function=lambda b: prototypes.closeness_of(b.xp, b.prototype_angles),
     ),
+    Score(
+        key="neighbour_angle",
+        name="Neighbour angle",
+        formula=r"\frac{1}{12} \sum_{j \in \mathcal{N}_{12}(x)} \mathcal{A}(x, x_j)",
+        sentence="Mean angle to the twelve nearest samples of the run: large for an outlier.",
+        high="π",
+        unit="rad",
+        harder="high",
+        needs="neighbours",
+        needs_label=False,
+        reference="Angiulli and Pizzuti 2002, by angle",
+    ),
 )
 
 #: Of the epochs of a training, for samples held out.
@@ -409,8 +421,7 @@ _OF_EPOCHS = (
 def _learnt(score: Score) -> Score:
     """The same score of samples that the training learnt from, as the papers have it."""
     sentence = score.sentence.replace("samples held out", "samples learnt from")
-    name = score.name.replace("Held-out", "Training")
-    return replace(score, key=f"train_{score.key}", name=name, sentence=sentence)
+    return replace(score, key=f"train_{score.key}", name=score.name.replace("Held-out", "Training"), sentence=sentence)
 
 
 #: Every score by its key, in the order in which tables and menus show them; plugins add theirs (see `scores`).

@@ -22,10 +22,10 @@ from avhcurate.disk.columns import (
 from avhcurate.errors import CurateError
 from avhcurate.sources.labels import Labels, encode_labels, unlabelled, with_names
 from avhcurate.sources.list_columns import ListSource
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA, PROTOTYPES
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, EXTRA, OF_NEIGHBOURS, PROTOTYPES
 
 #: Column names of the table and of exports.
-_TAKEN = frozenset((*COLUMNS, *PROTOTYPES, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
+_TAKEN = frozenset((*COLUMNS, *PROTOTYPES, *OF_NEIGHBOURS, *DYNAMICS, *EXTRA, "hsf_source", "image", "set", "gap"))
 
 
 @dataclass(frozen=True)

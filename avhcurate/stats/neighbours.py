@@ -82,6 +82,30 @@ def nearest_of(
     return result, angles
 
 
+def angles_sorted(
+    features: np.ndarray, rows: np.ndarray, near: np.ndarray, *, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of candidates near (n, m) of each of `rows`, -1 for none, the `count` nearest and their angles, as `nearest_of`.
+
+    Angles are accurate to 2e-6 rad; a row is no neighbour of its own.
+
+    >>> angles_sorted(np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]]), np.array([0]), np.array([[0, 1, 2]]), count=1)[0]
+    array([[2]])
+    """
+    near = np.where(near == rows[:, None], -1, near)
+    angles = np.full(near.shape, np.nan)
+    step = max(1, _BLOCK // (near.shape[1] * features.shape[1] * 4))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        u = unit(np.asarray(features[rows[part]], np.float32))[:, None]
+        v = unit(np.asarray(features[near[part].ravel()], np.float32)).reshape(len(u), near.shape[1], -1)
+        angles[part] = 2 * np.arctan2(np.linalg.norm(v - u, axis=2), np.linalg.norm(v + u, axis=2))
+    angles[near < 0] = np.nan
+    order = np.lexsort((near, angles), axis=1)[:, :count]
+    angles = np.take_along_axis(angles, order, 1)
+    return np.where(np.isnan(angles), -1, np.take_along_axis(near, order, 1)), angles
+
+
 def angles_to(features: np.ndarray, rows: np.ndarray, *, among: np.ndarray) -> np.ndarray:
     """The angle (rad) of each row of `among` (n,) to the nearest of `rows` (k,), (n,) float64; NaN without direction.
 

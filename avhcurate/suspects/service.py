@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
 
@@ -16,10 +15,11 @@ from avhcurate.disk.files import write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
+from avhcurate.neighbours.service import find_neighbours
 from avhcurate.stats.neighbours import nearest_of
-from avhcurate.suspects import out_of_fold, rules, store
+from avhcurate.suspects import out_of_fold, rules
 from avhcurate.suspects.rules import SOURCES, AngularView, Evidence, Expected
-from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, SuspectsFolder, SuspectsRecord
+from avhcurate.suspects.store import OutOfFoldFolder, SuspectsFolder, SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 
@@ -148,7 +148,9 @@ class _Search:
         self, sources: Sequence[str], oof: OutOfFoldFolder | None
     ) -> tuple[pd.DataFrame, dict[str, int], Expected | None]:
         """The suspects, columns as in `SuspectsFolder.suspects`, how many each source doubts, and expected errors."""
-        near = self.neighbours() if "neighbours" in sources else np.empty((0, NEIGHBOURS), np.int64)
+        near = np.full((len(self.all_labels), BESIDE), -1)
+        if "neighbours" in sources:
+            near = find_neighbours(self.dataset, self.run, progress=self.progress).near()
         self.progress.tell(len(self.ids), len(self.ids), "angles and probabilities")
         view, columns = self._cross_validated_view(oof) if oof else self._own_view()
         angular = rules.angular(view, self.labels)
@@ -156,7 +158,7 @@ class _Search:
         probs = self._probs(oof) if fits else np.empty((0, self.num_classes), np.float32)
         evidence_of = {
             "angular": lambda: angular,
-            "neighbours": lambda: rules.neighbours(near, self.all_labels, self.labels),
+            "neighbours": lambda: rules.neighbours(near[self.ids, :NEIGHBOURS], self.all_labels, self.labels),
             "cleanlab": lambda: rules.confident_learning(probs, self.labels),
             "votes": self._votes,
         }
@@ -171,54 +173,30 @@ class _Search:
         samples.insert(1, "label", self.labels)
         samples = samples.assign(**columns, **view.__dict__, **angular.details, **_source_columns(evidence))
         listed = samples[samples["verdict"] != ""].sort_values("rank").reset_index(drop=True)
-        listed = self._with_neighbours(listed)
+        listed = self._with_neighbours(listed, near[listed["id"].to_numpy()])
         self.progress.report(len(self.ids), len(self.ids), "")
         return listed, {name: int(one.doubts.sum()) for name, one in evidence.items()}, expected
 
     # neighbours
 
-    def neighbours(self) -> np.ndarray:
-        """Ids of the nearest samples of each of `ids`, (N, NEIGHBOURS), from the run's folder or searched now."""
-        folder = NeighboursFolder.of(self.run, str(NEIGHBOURS))
-        with folder.alone():
-            if not folder.complete or folder.record.samples != len(self.ids):
-                self._search_neighbours(folder)
-        return np.stack(pq.read_table(folder.scores_path, columns=["near"])["near"].to_numpy())
+    def _with_neighbours(self, listed: pd.DataFrame, near: np.ndarray) -> pd.DataFrame:
+        """The columns near_given and near_suggested: for each suspect the nearest samples of either label.
 
-    def _search_neighbours(self, folder: NeighboursFolder) -> None:
-        if not folder.begun:
-            record = store.NeighboursRecord(
-                run=self.run.name,
-                dataset_fingerprint=self.dataset.record.fingerprint,
-                count=NEIGHBOURS,
-                samples=len(self.ids),
-                started=now(),
-            )
-            folder.write_record(record)
-        features, shards = self.run.features(), range(-(-len(self.ids) // store.SHARD))
-        for shard in shards:
-            ids = self.ids[shard * store.SHARD : (shard + 1) * store.SHARD]
-            self.progress.tell(shard * store.SHARD, len(self.ids), "nearest neighbours")
-            if not folder.has_shard(shard):
-                started = time.perf_counter()
-                near, _ = nearest_of(features, ids, count=NEIGHBOURS)
-                rows = pa.table({"id": ids, "near": pa.array(list(near), pa.list_(pa.int64()))})
-                folder.write_shard(shard, rows, seconds=time.perf_counter() - started)
-        seconds = sum(map(folder.shard_seconds, shards))
-        folder.finish(map(folder.shard, shards), {"finished": now(), "seconds": round(seconds, 3)})
-
-    def _with_neighbours(self, listed: pd.DataFrame) -> pd.DataFrame:
-        """The columns near_given and near_suggested: for each suspect the nearest samples of either label."""
-        features = self.run.features()
+        `near` (n, k), the nearest of any label, nearest first, has them for most; the others are searched.
+        """
+        features, ids = self.run.features(), listed["id"].to_numpy()
+        of = np.where(near >= 0, self.all_labels[near], -1)
         for column in ("label", "suggested"):
-            wanted, near = listed[column].to_numpy(), np.full((len(listed), BESIDE), -1)
-            for label in np.unique(wanted[wanted >= 0]):
-                members, asking = self.ids[self.labels == label], np.flatnonzero(wanted == label)
+            wanted = listed[column].to_numpy()
+            beside = _first(near, (of == wanted[:, None]) & (of >= 0), BESIDE)
+            short = (beside[:, -1] < 0) & (wanted >= 0)
+            for label in np.unique(wanted[short]):
+                members, asking = self.ids[self.labels == label], np.flatnonzero(short & (wanted == label))
                 for at in range(0, len(asking) if len(members) else 0, _ROWS):
                     self.progress.tell(len(self.ids), len(self.ids), "neighbours beside the suspects")
                     some = asking[at : at + _ROWS]
-                    near[some], _ = nearest_of(features, listed["id"].to_numpy()[some], count=BESIDE, among=members)
-            kept = [[int(id) for id in row if id >= 0] for row in near]
+                    beside[some], _ = nearest_of(features, ids[some], count=BESIDE, among=members)
+            kept = [[int(id) for id in row if id >= 0] for row in beside]
             listed[f"near_{'given' if column == 'label' else column}"] = kept
         return listed
 
@@ -299,6 +277,16 @@ def _available(table: DatasetTable, search: _Search, wanted: Sequence[str] | Non
         raise CurateError(f"the source {refused[0]} cannot be asked: {missing[refused[0]]}")
     chosen = [name for name in SOURCES if name not in missing and (wanted is None or name in wanted)]
     return chosen, {name: why for name, why in missing.items() if wanted is None}
+
+
+def _first(near: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` of each row of near (n, k) that are `wanted` (n, k), in their order, -1 after the last.
+
+    >>> _first(np.array([[7, 8, 9]]), np.array([[False, True, True]]), 3)
+    array([[ 8,  9, -1]])
+    """
+    order = np.argsort(~wanted, axis=1, kind="stable")[:, :count]
+    return np.where(np.take_along_axis(wanted, order, 1), np.take_along_axis(near, order, 1), -1)
 
 
 def _source_columns(evidence: dict[str, Evidence]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Folders of a run: the neighbours of every sample, out-of-fold scores, and lists of suspects."""
+"""Folders of a run: out-of-fold scores, and lists of suspects."""
 
 from datetime import datetime
 from pathlib import Path
@@ -10,24 +10,6 @@ import pyarrow.parquet as pq
 from avhcurate.data.runs import RunFolder
 from avhcurate.disk.folders import ResultFolder, ShardedFolder
 from avhcurate.disk.provenance import Provenance, WorkRecord
-
-#: Samples a shard of neighbours: what a killed job loses at most.
-SHARD = 2048
-
-
-class NeighboursRecord(Provenance):
-    """The record of a search, `neighbours.json`: `count` neighbours of each of `samples`; `finished` when complete."""
-
-    run: str
-    count: int
-    samples: int
-
-
-class NeighboursFolder(ShardedFolder[NeighboursRecord]):
-    """One folder in `RUN/neighbours/`: a row a sample with `id` and `near`, the ids nearest by angle, nearest first."""
-
-    HOME, FILE, KIND = "neighbours", "neighbours.json", NeighboursRecord
-    WHAT, AGAIN = "neighbour search", "remove the folder and run it again"
 
 
 class OutOfFoldRecord(Provenance):

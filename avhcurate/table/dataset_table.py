@@ -13,6 +13,7 @@ from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.neighbours.graph import NeighbourGraph
 from avhcurate.scores import SCORES
 from avhcurate.table.logs import database_url, open_response_log, open_saved
 from avhcurate.table.predicted import predicted_frame
@@ -40,6 +41,9 @@ class DatasetTable(SampleTable):
         self.learnt = learning_of(workspace, dataset, run) if run else None
         #: The newest prediction of HSF, whose columns the table has; None before `avhcurate predict`.
         self.prediction = PredictionFolder.newest(dataset, record.fingerprint)
+        graph = NeighbourGraph.of_run(run) if run else None
+        #: The run's neighbour graph; None before it is complete.
+        self.neighbours = graph if graph and graph.complete else None
         #: Counts the votes behind the HSF columns.
         self.counter = VoteCounter(dataset, self.response_log)
         super().__init__(
@@ -47,6 +51,7 @@ class DatasetTable(SampleTable):
             run.scores_path if run else None,
             self.counter.frame(np.flatnonzero(self.counter.counts.votes), self.edges) if self.votes else None,
             class_names(record, run.record if run else None),
+            neighbours=self.neighbours.scores_path if self.neighbours else None,
             dynamics=self.training.dynamics_path if self.training else None,
             train_dynamics=self.learnt.train_dynamics_path if self.learnt else None,
             quality=dataset.quality.columns_path if dataset.quality.ready(record.fingerprint) else None,

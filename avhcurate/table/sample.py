@@ -36,11 +36,16 @@ def inspect(table: DatasetTable, id: int) -> Inspection:
 
 
 def neighbours(table: DatasetTable, id: int, *, count: int = 12) -> Neighbours:
-    """The samples at the smallest angle to sample `id` in the run's embedding."""
+    """The samples at the smallest angle to sample `id`: of the run's neighbour graph, or compared with all now."""
     if table.run is None:
         raise CurateError("neighbours need a model run: score the dataset first")
     if not table.run.has_features:
         raise CurateError(f"run {table.run.name} has no embeddings, so no neighbours: attach it again with --features")
+    graph = table.neighbours
+    if graph and graph.record.count >= count and 0 <= id < table.size:
+        found = graph.nearest(id, count=count)
+        if len(found.ids):
+            return found
     return nearest(table.run.features(), id, count=count)
 
 

@@ -1,6 +1,6 @@
 """SQL of the sample table: its columns as they are read from files, its order, its annotations."""
 
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -76,6 +76,11 @@ def score_columns(scored: Container[str], always: Container[str]) -> list[str]:
         f"{name} AS predicted_name",
         *(f"{number} AS {key}" for key, number in numbers.items()),
     ]
+
+
+def joined_scores(keys_of: Mapping[str, Sequence[str]]) -> list[str]:
+    """SQL of the scores of other files than the run's, by the file's name in SQL."""
+    return [f"{NUMBER_SQL.format(f'{file}.{key}')} AS {key}" for file, keys in keys_of.items() for key in keys]
 
 
 def _score(score: Score) -> str:

@@ -25,8 +25,8 @@ from avhcurate.table.sample_sql import (
     DECIDE,
     HSF_COLUMNS,
     NAME_SQL,
-    NUMBER_SQL,
     UNDECIDED,
+    joined_scores,
     ordering,
     parquet_types,
     score_columns,
@@ -47,11 +47,16 @@ PROTOTYPES = tuple(key for key, score in SCORES.items() if score.needs == "proto
 #: Scores that plugins have added, which follow these.
 ADDED = tuple(key for key, score in SCORES.items() if score.plugin)
 
-#: The scores of a training's epochs, which follow the other scores where the run comes from a training: of samples held
-#: out, and of samples learnt from.
+#: The scores of a training's epochs, where the run comes from one: of samples held out, and of samples learnt from.
 DYNAMICS = tuple(key for key, score in SCORES.items() if score.training)
 TRAIN_DYNAMICS = tuple(key for key in DYNAMICS if key.startswith("train_"))
 HELD_OUT_DYNAMICS = tuple(key for key in DYNAMICS if key not in TRAIN_DYNAMICS)
+
+#: Scores by the run's neighbour graph.
+OF_NEIGHBOURS = tuple(key for key, score in SCORES.items() if score.needs == "neighbours")
+
+#: The scores of each file that may be joined to those of the run, by its name in SQL.
+_JOINED = {"n": OF_NEIGHBOURS, "d": HELD_OUT_DYNAMICS, "t": TRAIN_DYNAMICS}
 
 #: Scores that tell how hard a sample is, the best first.
 _HARDNESS = ("avh", "prototype_hardness", "loss", "entropy", "norm")
@@ -80,10 +85,9 @@ class SampleTable:
     """The joined table in DuckDB; safe to share between threads, since every read has its own cursor.
 
     `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
-    HSF columns, `classes` the names by label, `dynamics` a Parquet file of `id` and `HELD_OUT_DYNAMICS`,
-    `train_dynamics` one of `id` and `TRAIN_DYNAMICS`, `quality` one of `id`, `MEASURES` and what else was found of the
-    images, `predicted` a frame of `id` and what `predicted_columns` reads, `harder` which end of a column of the user's
-    means harder.
+    HSF columns, `classes` the names by label, `predicted` a frame of `id` and what `predicted_columns` reads. Parquet
+    files of `id` and more: `neighbours` of `OF_NEIGHBOURS`, `dynamics` of `HELD_OUT_DYNAMICS`, `train_dynamics` of
+    `TRAIN_DYNAMICS`, `quality` of `MEASURES` and more. `harder`: which end of a column of the user's means harder.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class SampleTable:
         votes: pd.DataFrame | None,
         classes: Sequence[str],
         *,
+        neighbours: Path | None = None,
         dynamics: Path | None = None,
         train_dynamics: Path | None = None,
         quality: Path | None = None,
@@ -106,8 +111,9 @@ class SampleTable:
         own = parquet_types(self._connection, samples) if ADDED else {}
         scored = {key: kind for key, kind in scored.items() if key not in ADDED or key not in own}
         scored |= {key: "DOUBLE" for key, score in SCORES.items() if score.within_class in scored}
-        recorded = (*(HELD_OUT_DYNAMICS if dynamics else ()), *(TRAIN_DYNAMICS if train_dynamics else ()))
-        more = (*(key for key in PROTOTYPES + ADDED if key in scored), *recorded)
+        files = {"r": scores, "n": neighbours, "d": dynamics, "t": train_dynamics, "q": quality}
+        joined = (key for alias, keys in _JOINED.items() if files[alias] for key in keys)
+        more = (*(key for key in PROTOTYPES + ADDED if key in scored), *joined)
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
         behind, voted = COLUMNS.index("prototype_distance") + 1, COLUMNS.index("hsf_bin") + 1
@@ -121,7 +127,7 @@ class SampleTable:
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
-        self._create(samples, scored, votes, predicted, {"r": scores, "d": dynamics, "t": train_dynamics, "q": quality})
+        self._create(samples, scored, votes, predicted, files)
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
@@ -182,8 +188,7 @@ class SampleTable:
             *score_columns(scored, COLUMNS),
             # A file that no model tried to read may be unreadable all the same.
             f"coalesce({problem}, {'q.problem' if files['q'] else 'NULL'})::VARCHAR AS problem",
-            *(f"{NUMBER_SQL.format(f'd.{key}')} AS {key}" for key in HELD_OUT_DYNAMICS if files["d"]),
-            *(f"{NUMBER_SQL.format(f't.{key}')} AS {key}" for key in TRAIN_DYNAMICS if files["t"]),
+            *joined_scores({alias: keys for alias, keys in _JOINED.items() if files[alias]}),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in HSF_COLUMNS.items()),
             *(predicted_columns(scored) if predicted is not None else ()),
             *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),

@@ -35,6 +35,7 @@ def cache_key(table: DatasetTable) -> str:
         record.fingerprint,
         table.votes.fingerprint if table.votes else "",
         f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
+        str(table.neighbours.scores_path.stat().st_mtime_ns) if table.neighbours else "",
         f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",
         f"{table.learnt.name} {table.learnt.dynamics_path.stat().st_mtime_ns}" if table.learnt else "",
         ",".join(map(repr, table.edges)),

@@ -33,6 +33,7 @@ _DOING = {
     "self-train": "Adapting a model to {}",
     "project": "Mapping {}",
     "predict": "Predicting HSF of {}",
+    "neighbours": "Searching neighbours in {}",
     "suspects": "Looking for label suspects in {}",
 }
 _STOPPED = {

@@ -19,6 +19,7 @@ from avhcurate.map import umap_process
 from avhcurate.map.service import project_dataset
 from avhcurate.map.store import MapFolder, maps
 from avhcurate.map.umap_process import lay_out
+from avhcurate.neighbours.graph import NeighbourGraph
 
 OPTIONS = {"pca": 10, "seed": 1, "neighbours": 10, "limit": 400}
 
@@ -163,6 +164,31 @@ def test_samples_and_classes_without_a_direction_get_no_place(own_demo_root):
     assert set(np.arange(1797)) - set(flat.coordinates()[0].tolist()) == {3, 5}
     assert np.flatnonzero(np.isnan(flat.class_weights()[:, 0])).tolist() == [4]
     assert (flat.record.samples, flat.record.placed) == (1797, 1795)
+
+
+def test_umap_gets_the_neighbours_of_the_runs_graph_with_class_weights_among_them(own_demo_root, monkeypatch):
+    workspace, kept = Workspace(own_demo_root), []
+    run = workspace.dataset("digits").run()
+    monkeypatch.setattr(map_service, "PCA_ABOVE", 1000)
+
+    def lay_out(rows, *, nearest, options, progress):
+        kept.append({name: array.copy() for name, array in np.load(nearest).items()})
+        return np.load(rows)[:, :2]
+
+    monkeypatch.setattr(map_service.umap_process, "lay_out", lay_out)
+    folder = project_dataset(workspace, "digits", neighbours=10)
+    assert NeighbourGraph.of_run(run).complete
+    assert not folder.nearest_path.exists()
+    rows = unit(np.concatenate([run.features(), run.class_weights()]).astype(float))
+    distances = 1 - rows @ rows.T
+    np.fill_diagonal(distances, -1)
+    (found,) = kept
+    assert (found["near"][:, 0] == np.arange(len(rows))).all()
+    np.testing.assert_allclose(found["distances"][:, 1:], np.sort(distances, axis=1)[:, 1:10], atol=1e-5)
+    np.testing.assert_allclose(
+        np.take_along_axis(distances, found["near"][:, 1:], 1), found["distances"][:, 1:], atol=1e-5
+    )
+    assert (found["near"][:1797, 1:] >= 1797).any()  # a class weight lies next to some samples
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,15 @@ import pytest
 from avhcurate.errors import CurateError
 from avhcurate.quality.duplicates import (
     LEAST_SIMILARITY,
+    NEIGHBOURS,
     groups,
     hash_pairs,
     keepers,
-    nearest_rows,
+    near_pairs,
     similarity_cut,
     turned_pairs,
 )
+from avhcurate.stats.neighbours import nearest_of
 
 
 @pytest.fixture(scope="module")
@@ -42,41 +44,18 @@ def test_hashes_within_reach_are_the_pairs_that_comparing_all_finds(bits):
     assert groups(len(hashes), np.array(sorted(near))).tolist() == groups(len(hashes), np.array(sorted(found))).tolist()
 
 
-def test_the_nearest_rows_are_those_of_the_whole_matrix(planted, monkeypatch):
-    monkeypatch.setattr("avhcurate.quality.duplicates._ROWS", 50)
-    monkeypatch.setattr("avhcurate.quality.duplicates._COLUMNS", 70)
-    features = planted.copy()
-    features[5], features[9] = 0, np.nan
-    shares = []
-    found = nearest_rows(features, count=4, on_progress=shares.append)
-    with np.errstate(invalid="ignore"):
-        unit = features.astype(float) / np.linalg.norm(features.astype(float), axis=1, keepdims=True)
-    cosine = np.nan_to_num(unit @ unit.T, nan=-2)
-    np.fill_diagonal(cosine, -2)
-    expected = np.argsort(-cosine, axis=1, kind="stable")[:, :4]
-    usable = np.delete(np.arange(len(features)), [5, 9])
-    np.testing.assert_array_equal(found.ids[usable], expected[usable])
-    np.testing.assert_allclose(found.cosines[usable], np.take_along_axis(cosine, expected, 1)[usable], atol=1e-6)
-    assert (found.ids[[5, 9]] == -1).all()
-    assert np.isnan(found.cosines[[5, 9]]).all()
-    assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1)
-
-
-def test_in_cells_the_copies_are_found_all_the_same(planted):
-    exact, cells = nearest_rows(planted), nearest_rows(planted, exact_rows=100)
-    assert (exact.pairs(0.9999) == cells.pairs(0.9999)).all()
-    assert len(cells.pairs(0.9999)) == 12
-    assert (exact.ids == cells.ids).mean() > 0.5
-    assert not (cells.cosines > exact.cosines + 1e-6).any()
+def neighbours_of(features):
+    """Ids and cosines (N, NEIGHBOURS) of the nearest of all, as the run's graph has them."""
+    near, angles = nearest_of(features, np.arange(len(features)), count=NEIGHBOURS)
+    return near, np.cos(angles)
 
 
 def test_the_cut_lies_between_copies_and_the_tight_classes(planted):
-    nearest = nearest_rows(planted)
-    cut = similarity_cut(nearest.cosines)
-    assert nearest.pairs(cut).tolist() == [[row, 300 + row] for row in range(12)]
-    usual = np.sort(nearest.cosines[12:300, 0])
-    assert len(nearest.pairs(LEAST_SIMILARITY)) > 12  # a fixed cosine would have joined whole classes
+    near, cosines = neighbours_of(planted)
+    cut = similarity_cut(cosines)
+    assert near_pairs(near, cosines, cut).tolist() == [[row, 300 + row] for row in range(12)]
+    usual = np.sort(cosines[12:300, 0])
+    assert len(near_pairs(near, cosines, LEAST_SIMILARITY)) > 12  # a fixed cosine would have joined whole classes
     assert usual[-1] < cut
     assert similarity_cut(np.full((5, 3), np.nan)) == similarity_cut(np.empty((0, 3))) == LEAST_SIMILARITY
     assert similarity_cut(np.full((50, 1), 0.2)) == LEAST_SIMILARITY
@@ -87,8 +66,8 @@ def test_the_cut_lies_between_copies_and_the_tight_classes(planted):
 def test_the_cut_finds_the_copies_of_a_tenth_of_the_images_of_half_and_of_all(planted, copied, copies):
     rng, rows = np.random.default_rng(2), planted[:300]
     again = np.concatenate([rows[:copied] + 0.02 * rng.normal(size=(copied, 24)) for _ in range(copies)])
-    nearest = nearest_rows(np.concatenate([rows, again]).astype(np.float32))
-    found = nearest.pairs(similarity_cut(nearest.cosines))
+    near, cosines = neighbours_of(np.concatenate([rows, again]).astype(np.float32))
+    found = near_pairs(near, cosines, similarity_cut(cosines))
     original = np.concatenate([np.arange(300), np.tile(np.arange(copied), copies)])
     true = original[found[:, 0]] == original[found[:, 1]]
     assert true.sum() == copied * copies * (copies + 1) / 2

@@ -2,31 +2,26 @@
 
 import io
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from avhcurate import scores
 from avhcurate.cli import main
 from avhcurate.curate.history import history_entries
-from avhcurate.data.datasets import DatasetRecord
-from avhcurate.data.runs import RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.text import csv_text
 from avhcurate.suspects import decisions
 from avhcurate.suspects import service as suspects_service
-from avhcurate.suspects import store as suspects_store
 from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.out_of_fold import cross_validate, probabilities
 from avhcurate.suspects.service import find_suspects
-from avhcurate.suspects.store import NeighboursFolder, OutOfFoldFolder, suspects_of
+from avhcurate.suspects.store import OutOfFoldFolder, suspects_of
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.cross_fitting import fit_head
@@ -36,55 +31,6 @@ from avhcurate.training.probe import ProbeHead
 
 def digits_of(root):
     return open_table(Workspace(root), "digits")
-
-
-@pytest.fixture
-def made_up(workspace):
-    """Makes a dataset with a finished run out of features and labels, -1 for none, without images or a network."""
-
-    def make(features, labels, *, broken=()):
-        features, labels = np.asarray(features, np.float32), np.asarray(labels)
-        n, k = len(labels), int(labels.max()) + 1
-        dataset = workspace.create("dots")
-        classes = [f"c{i}" for i in range(k)]
-        origin = {"name": "dots", "source": "made up", "kind": "folder", "fingerprint": "f" * 64}
-        record = DatasetRecord(classes=classes, classes_declared=True, samples=n, **origin)
-        paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
-        given = pa.array(labels, pa.int32(), mask=labels < 0)
-        columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
-        dataset.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
-        dataset = workspace.adopt("dots", dataset)
-        run = RunFolder(dataset.root / "runs" / "made-up")
-        weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
-        about = RunRecord(
-            name="made-up",
-            model="made:up",
-            head="",
-            weights_sha256="0" * 64,
-            weights_source="none",
-            preprocess={},
-            precision="float32",
-            device="cpu",
-            batch_size=1,
-            classes=classes,
-            num_classes=k,
-            width=features.shape[1],
-            dataset_fingerprint=record.fingerprint,
-            samples=n,
-            limit=None,
-            seed=0,
-            versions={},
-            started=datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        run.create(about, weights, np.zeros(k, np.float32), rows=n)
-        run.write_features(np.arange(n), features)
-        found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
-        problems = ["broken" if i in broken else None for i in range(n)]
-        table = pa.table({"id": np.arange(n), **found, "problem": pa.array(problems, pa.string())})
-        run.finish([table], {"finished": about.started})
-        return dataset, run
-
-    return make
 
 
 @pytest.fixture
@@ -282,22 +228,6 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     assert sorted(found.index) == [1, 2, 3]
     assert (found["suggested"] == -1).all()
     assert (found["votes_n"] == 5).all()
-
-
-def test_a_cancelled_search_keeps_the_shards_that_it_has(blobs, workspace, monkeypatch):
-    monkeypatch.setattr(suspects_store, "SHARD", 16)
-    table, looks = open_table(workspace, "dots"), iter([False, False, True])
-    with pytest.raises(Cancelled):
-        find_suspects(table, progress=Progress(should_stop=lambda: next(looks)))
-    folder = NeighboursFolder.of(table.run, str(suspects_service.NEIGHBOURS))
-    assert [folder.has_shard(shard) for shard in range(4)] == [True, True, False, False]
-    assert suspects_of(table.run) == []
-    find_suspects(table)
-    near = pq.read_table(folder.scores_path).to_pandas()
-    assert near["id"].tolist() == list(range(60))
-    theta = scores.angles(np.array(table.run.features(), float), np.array(table.run.features(), float))
-    np.fill_diagonal(theta, np.inf)
-    assert near["near"].map(sorted).tolist() == [sorted(row) for row in np.argsort(theta)[:, :12].tolist()]
 
 
 def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):

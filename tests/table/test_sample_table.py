@@ -14,10 +14,10 @@ from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table import query_limits, sample_table
 from avhcurate.table.filters import NONE, Filters
-from avhcurate.table.sample_table import COLUMNS, DYNAMICS, HELD_OUT_DYNAMICS, PROTOTYPES, SampleTable
+from avhcurate.table.sample_table import COLUMNS, DYNAMICS, HELD_OUT_DYNAMICS, OF_NEIGHBOURS, PROTOTYPES, SampleTable
 
 #: The scores of a run that comes from no training.
-PLAIN = [key for key in SCORES if key not in (*DYNAMICS, *PROTOTYPES)]
+PLAIN = [key for key in SCORES if key not in (*DYNAMICS, *PROTOTYPES, *OF_NEIGHBOURS)]
 N, CLASSES = 400, ("cat", "dog", "eel")
 
 

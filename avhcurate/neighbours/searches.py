@@ -1,0 +1,224 @@
+"""Ways to find the nearest samples by angle: exact, by faiss, by pynndescent; one face for all."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from avhcurate.data.background import launch, reason
+from avhcurate.disk.jobs import Progress
+from avhcurate.errors import CurateError
+from avhcurate.stats.neighbours import angles_sorted, nearest_of, unit
+
+#: Up to so many samples all pairs are compared, which takes about as long as an index does.
+EXACT_ROWS = 50_000
+
+#: Bytes of features read at a time.
+_BLOCK = 1 << 26
+#: Found beyond the number asked for: the sample itself, and some for rounding.
+_SPARE = 5
+#: Seconds between two polls of the process of pynndescent.
+_POLL = 0.2
+
+
+class Search(Protocol):
+    """A search among the samples of a run: `settings` it was made with, `packages` it uses.
+
+    `shard`: how many samples are best asked for at once.
+    """
+
+    method: ClassVar[Literal["exact", "faiss", "pynndescent"]]
+    packages: ClassVar[tuple[str, ...]]
+    shard: ClassVar[int]
+    settings: dict[str, Any]
+
+    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
+        ...
+
+    def ordered(self, ids: np.ndarray) -> np.ndarray:
+        """The ids in the order in which they are best searched."""
+        ...
+
+    def widen(self) -> None:
+        """Searches more thoroughly from now on; CurateError where it cannot."""
+        ...
+
+
+def with_direction(features: np.ndarray) -> np.ndarray:
+    """Ids of the rows of features (N, D) that are finite and not zero, ascending."""
+    rows = [
+        part[0] + np.flatnonzero(np.isfinite(block).all(axis=1) & np.any(block, axis=1))
+        for part in blocks(np.arange(len(features)), features.shape[1])
+        for block in [np.asarray(features[part[0] : part[-1] + 1])]
+    ]
+    return np.concatenate([np.empty(0, np.int64), *rows])
+
+
+def blocks(ids: np.ndarray, width: int) -> Iterator[np.ndarray]:
+    """The ids in parts whose features of so many float32 numbers are read at a time."""
+    step = max(1, _BLOCK // (4 * width))
+    return (ids[start : start + step] for start in range(0, len(ids), step))
+
+
+def chosen_search(features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> Search:
+    """The search for `rows` of features (N, D): exact for few, else by faiss where it is installed."""
+    if len(rows) <= EXACT_ROWS:
+        return ExactSearch(features)
+    kind = CellSearch if find_spec("faiss") else DescentSearch
+    return kind(features, rows, seed=seed, progress=progress)
+
+
+class ExactSearch:
+    """Every sample is compared with every other."""
+
+    method, packages, shard = "exact", (), 2048
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features, self.settings = features, dict[str, Any]()
+
+    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        return nearest_of(self._features, ids, count=count)
+
+    def ordered(self, ids: np.ndarray) -> np.ndarray:
+        return ids
+
+    def widen(self) -> None:
+        """It has all."""
+
+
+class CellSearch:
+    """faiss: k-means cells, four times as many as the root of N; a sample is compared with those of the nearest cells.
+
+    A cell more costs as much as the one before, and the first few hold nearly all neighbours. Samples of one cell are
+    searched together, so that what they are compared with stays in the processor's cache.
+    """
+
+    method, packages, shard = "faiss", ("faiss-cpu",), 1 << 14
+    #: Samples a cell that its centre is learnt from, rounds of learning, and cells that are searched at first.
+    _LEARNT, _ROUNDS, _PROBES = 40, 8, 8
+
+    def __init__(self, features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> None:
+        import faiss
+
+        self._features, width = features, features.shape[1]
+        cells = max(1, min(round(4 * np.sqrt(len(rows))), len(rows) // self._LEARNT))
+        self.settings = {"cells": cells, "probes": min(self._PROBES, cells)}
+        self._centres = faiss.IndexFlatIP(width)
+        self._index = faiss.IndexIVFFlat(self._centres, width, cells, faiss.METRIC_INNER_PRODUCT)
+        self._index.cp.niter, self._index.cp.seed = self._ROUNDS, seed
+        learnt = np.sort(np.random.default_rng(seed).choice(rows, self._LEARNT * cells, replace=False))
+        progress.tell(0, len(features), f"learning {cells:,} cells")
+        with progress.interrupting():
+            self._index.train(_directions(features, learnt))
+        for part in blocks(rows, width):
+            progress.tell(int(part[0]), len(features), "sorting samples into cells")
+            self._index.add_with_ids(_directions(features, part), part)
+        self._index.nprobe = self.settings["probes"]
+
+    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        near = self._index.search(_directions(self._features, ids), count + _SPARE)[1]
+        return angles_sorted(self._features, ids, near, count=count)
+
+    def ordered(self, ids: np.ndarray) -> np.ndarray:
+        cells = [
+            self._centres.search(_directions(self._features, part), 1)[1][:, 0]
+            for part in blocks(ids, self._features.shape[1])
+        ]
+        return ids[np.argsort(np.concatenate([np.empty(0, np.int64), *cells]), kind="stable")]
+
+    def widen(self) -> None:
+        if self._index.nprobe >= self.settings["cells"]:
+            raise CurateError("faiss finds too few of the nearest samples with all its cells: search without faiss-cpu")
+        self._index.nprobe = self.settings["probes"] = min(2 * self._index.nprobe, self.settings["cells"])
+
+
+class DescentSearch:
+    """pynndescent: a graph of neighbours, improved by the neighbours of neighbours, in a process that can be ended."""
+
+    method, packages, shard = "pynndescent", ("pynndescent", "numba"), 1 << 14
+    #: Neighbours of a sample in the graph that is improved, at first and at most.
+    _FIRST, _MOST = 30, 120
+
+    def __init__(self, features: np.ndarray, rows: np.ndarray, *, seed: int, progress: Progress) -> None:
+        self._features, self._rows, self._progress = features, rows, progress
+        self.settings = {"neighbours": self._FIRST, "seed": seed}
+        self._near = self._descend()
+
+    def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        while count + 1 > self._near.shape[1]:
+            self.widen()
+        near = self._near[np.searchsorted(self._rows, ids)]
+        return angles_sorted(self._features, ids, np.where(near >= 0, self._rows[near], -1), count=count)
+
+    def ordered(self, ids: np.ndarray) -> np.ndarray:
+        return ids
+
+    def widen(self) -> None:
+        if self.settings["neighbours"] >= self._MOST:
+            raise CurateError("pynndescent finds too few of the nearest samples: pip install 'avhcurate[neighbours]'")
+        self.settings["neighbours"] = min(2 * self.settings["neighbours"], self._MOST)
+        self._near = self._descend()
+
+    def _descend(self) -> np.ndarray:
+        """Places (n, neighbours) of the nearest among the rows, the sample itself first."""
+        self._progress.tell(0, len(self._features), "searching by pynndescent, without progress")
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
+            rows, out = Path(folder) / "rows.npy", Path(folder) / "near.npy"
+            array = np.lib.format.open_memmap(rows, "w+", np.float32, (len(self._rows), self._features.shape[1]))
+            start = 0
+            for part in blocks(self._rows, array.shape[1]):
+                array[start : start + len(part)] = _directions(self._features, part)
+                start += len(part)
+            array.flush()
+            process = launch([str(rows), str(out), json.dumps(self.settings)], module=__name__, stderr=errors)
+            try:
+                while process.poll() is None:
+                    self._progress.check()
+                    _wait(process)
+            finally:
+                process.kill()
+                process.wait()
+            if process.returncode:
+                errors.seek(0)
+                raise RuntimeError(f"pynndescent failed: {reason(errors.read(), process.returncode)}")
+            return np.load(out)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(_POLL)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _directions(features: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    return unit(np.asarray(features[ids], np.float32))
+
+
+def _descend(rows: str, out: str, settings: str) -> None:
+    """The work of the process of pynndescent."""
+    import pynndescent
+
+    wanted = json.loads(settings)
+    search = pynndescent.NNDescent(
+        np.load(rows),
+        metric="cosine",
+        n_neighbors=wanted["neighbours"],
+        random_state=wanted["seed"],
+        n_jobs=os.cpu_count(),
+        low_memory=True,
+    )
+    np.save(out, search.neighbor_graph[0].astype(np.int32))
+
+
+if __name__ == "__main__":
+    import sys
+
+    _descend(*sys.argv[1:])

@@ -1,0 +1,60 @@
+"""Finished runs out of features and labels, without images or a network."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from avhcurate import scores
+from avhcurate.data.datasets import DatasetRecord
+from avhcurate.data.runs import RunFolder, RunRecord
+
+
+@pytest.fixture
+def made_up(workspace):
+    """Makes the dataset dots with a finished run out of features (N, D) and labels (N,), -1 for none."""
+
+    def make(features, labels, *, broken=()):
+        features, labels = np.asarray(features, np.float32), np.asarray(labels)
+        n, k = len(labels), int(labels.max()) + 1
+        dataset = workspace.create("dots")
+        classes = [f"c{i}" for i in range(k)]
+        origin = {"name": "dots", "source": "made up", "kind": "folder", "fingerprint": "f" * 64}
+        record = DatasetRecord(classes=classes, classes_declared=True, samples=n, **origin)
+        paths, none = [f"{i}.png" for i in range(n)], pa.nulls(n, pa.string())
+        given = pa.array(labels, pa.int32(), mask=labels < 0)
+        columns = {"id": np.arange(n), "path": paths, "split": none, "label": given, "_file": paths}
+        dataset.write(record, pa.table(columns | {"_row": pa.nulls(n, pa.int64())}))
+        dataset = workspace.adopt("dots", dataset)
+        run = RunFolder(dataset.root / "runs" / "made-up")
+        weights = np.stack([features[labels == i].mean(axis=0) for i in range(k)]).astype(np.float32)
+        about = RunRecord(
+            name="made-up",
+            model="made:up",
+            head="",
+            weights_sha256="0" * 64,
+            weights_source="none",
+            preprocess={},
+            precision="float32",
+            device="cpu",
+            batch_size=1,
+            classes=classes,
+            num_classes=k,
+            width=features.shape[1],
+            dataset_fingerprint=record.fingerprint,
+            samples=n,
+            limit=None,
+            seed=0,
+            versions={},
+            started=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        run.create(about, weights, np.zeros(k, np.float32), rows=n)
+        run.write_features(np.arange(n), features)
+        found = scores.per_sample(features, weights, None, labels, keys=["confidence", "avh"])
+        problems = ["broken" if i in broken else None for i in range(n)]
+        table = pa.table({"id": np.arange(n), **found, "problem": pa.array(problems, pa.string())})
+        run.finish([table], {"finished": about.started})
+        return dataset, run
+
+    return make
