@@ -27,7 +27,7 @@ from avhcurate.neighbours.graph import OUTLIER
 from avhcurate.neighbours.service import find_neighbours
 
 #: Directions in which a cluster is wide, and what every number deviates besides.
-_RANK, _NOISE = 24, 0.6
+_RANK, _NOISE = 24, 0.3
 _BLOCK = 50_000
 
 

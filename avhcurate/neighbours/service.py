@@ -108,7 +108,7 @@ class _Searching:
         return checked, nearest_of(features, checked, count=OUTLIER)[1]
 
     def _search_all(self, search: Search, rows: np.ndarray, total: int) -> None:
-        left = search.ordered(np.setdiff1d(rows, self.graph.searched(), assume_unique=True))
+        left = np.setdiff1d(rows, self.graph.searched(), assume_unique=True)
         done, shard = len(rows) - len(left), len(self.graph.shards())
         for start in range(0, len(left), search.shard):
             ids = left[start : start + search.shard]

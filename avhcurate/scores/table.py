@@ -12,8 +12,8 @@ from avhcurate.scores import angular, prototypes, softmax
 from avhcurate.scores.inputs import Array
 from avhcurate.scores.prototypes import ClassSums
 
-#: What a score is computed from. "class_weights": with embeddings; "prototypes": embeddings and labels; "neighbours": the
-#: run's graph; "training": recorded epochs; "votes": a model of the votes; "table": it is a column of the user's.
+#: What a score is computed from. "class_weights": with embeddings; "prototypes": embeddings and labels; "neighbours":
+#: the run's graph; "training": recorded epochs; "votes": a model of the votes; "table": it is a column of the user's.
 Needs = Literal[
     "class_weights", "logits", "features", "prototypes", "neighbours", "training", "images", "votes", "table"
 ]

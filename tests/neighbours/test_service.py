@@ -29,7 +29,7 @@ def clusters(made_up):
 def many(monkeypatch):
     """600 samples count as many, and are searched 100 at a time."""
     monkeypatch.setattr(searches, "EXACT_ROWS", 100)
-    for kind in (searches.CellSearch, searches.DescentSearch):
+    for kind in (searches.LinkSearch, searches.DescentSearch):
         monkeypatch.setattr(kind, "shard", 100)
 
 
@@ -68,7 +68,7 @@ def test_a_search_that_is_not_exact_is_widened_until_it_reaches_the_recall(
 ):
     if method == "faiss":
         pytest.importorskip("faiss")
-        monkeypatch.setattr(searches.CellSearch, "_PROBES", 1)
+        monkeypatch.setattr(searches.LinkSearch, "_FIRST", 2)
     else:
         (tmp_path / "pynndescent.py").write_text(_STAND_IN)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
@@ -78,7 +78,7 @@ def test_a_search_that_is_not_exact_is_widened_until_it_reaches_the_recall(
     truth = nearest_of(run.features(), np.arange(600), count=OUTLIER)[1]
     found = (graph.angles()[:, :OUTLIER] <= truth[:, -1:] + 2e-6)[np.arange(600) != 7].mean()
     assert (graph.record.method, graph.record.checked) == (method, 599)
-    assert graph.record.settings.get("probes", 2) > 1
+    assert graph.record.settings.get("looked_at", 4) > 2
     assert graph.record.settings.get("neighbours", 60) == 60
     assert found == pytest.approx(graph.record.recall, abs=1e-4)
     assert found >= 0.98
