@@ -48,9 +48,10 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         key=f"{key}.design",
     )
     st.caption(_ABOUT[design])
+    queue = _choose_queue(page, start, key)
     with st.form(f"{key}.form", border=False):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _order(page, start, key, new=before is None)
+            _order(page, start, key, queue, new=before is None)
             st.number_input(
                 "Votes an image",
                 1,
@@ -78,12 +79,13 @@ def collection_form(page: Opened, before: CollectionSettings | None, *, key: str
         st.form_submit_button(label, type="primary", on_click=_save_collection, args=(page, start, key), **look)
 
 
-def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> None:
+def _choose_queue(page: Opened, start: CollectionSettings, key: str) -> str:
+    """Which order; outside the form, whose fields depend on it."""
     scored = page.table.run is not None
     queues = [name for name in QUEUES if scored or not name.startswith(("hardest", "disagree"))]
     if page.table.prediction is None:
         queues.remove("informative")
-    st.selectbox(
+    return st.selectbox(
         "Which images first",
         queues,
         index=queues.index(start.queue) if start.queue in queues else 0,
@@ -93,7 +95,11 @@ def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> N
         help="Where votes teach most asks for the images whose votes improve predicted HSF most; predict again after "
         "each batch, and save, so that it asks for the next.",
     )
-    if scored:
+
+
+def _order(page: Opened, start: CollectionSettings, key: str, queue: str, *, new: bool) -> None:
+    """What an order by hardness or disagreement goes by, and whether it draws."""
+    if queue == "hardest":
         st.selectbox(
             "Hardest by",
             page.table.scores,
@@ -101,14 +107,14 @@ def _order(page: Opened, start: CollectionSettings, key: str, *, new: bool) -> N
             format_func=score_name,
             key=f"{key}.score",
             width=170,
-            help="The score that the order “hardest first” goes by.",
         )
+    if queue in ("hardest", "disagreement"):
         st.toggle(
             "Draw",
             start.drawn or new,
             key=f"{key}.drawn",
-            help="Hardest first and where models disagree draw images by chance, the first up to 20 times likelier, "
-            "and keep the chances: only so can correlations be weighted to those of the whole dataset.",
+            help="Images are drawn by chance, the first of the order up to 20 times likelier, and the chances kept: "
+            "only so can correlations be weighted to those of the whole dataset.",
         )
 
 

@@ -82,6 +82,18 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
     assert found.rule == "Tick the sevens."
 
 
+def test_an_order_asks_for_what_it_goes_by_alone(open_page, own_demo_root):
+    app = open_page("annotate", own_demo_root)
+    key = "annotate.setup"
+    assert not {f"{key}.score", f"{key}.drawn"} & {widget.key for widget in [*app.selectbox, *app.toggle]}
+    app.selectbox(key=f"{key}.queue").set_value("hardest").run()
+    app.selectbox(key=f"{key}.score").set_value("confidence")
+    app.toggle(key=f"{key}.drawn").set_value(False)
+    next(button for button in app.button if button.label == "Start the collection").click().run()
+    found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
+    assert (found.queue, found.score, found.drawn) == ("hardest", "confidence", False)
+
+
 def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, asked, words):
     root, _ = collection()
     app = open_page("annotate", root)
