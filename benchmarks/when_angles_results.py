@@ -156,6 +156,11 @@ def report(out: Path, hsf: np.ndarray, labels: np.ndarray) -> str:
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in parts.items())
 
 
+def _with_ends(value: float, low: float, high: float, sign: str = "+") -> str:
+    """A value with its interval, where it has one."""
+    return f"{value:{sign}.3f}" + ("" if np.isnan(low) else f" ({low:{sign}.3f} to {high:{sign}.3f})")
+
+
 def trainings(done: Sequence[Network]) -> str:
     """Every training: accuracy, processor time, and its gap."""
     rows = []
@@ -174,19 +179,22 @@ def agreements(networks: dict[str, list[Network]]) -> str:
         known = [rho for rho in means if np.isfinite(rho)]
         errors = [standard_error(rho, len(next(iter(networks.values()))[0].hsf)) for rho in known]
         overall = random_effects(np.arctanh(known), errors)
-        value, low, high = (f"{np.tanh(end):.3f}" for end in (overall.value, overall.low, overall.high))
         cells = ("-" if np.isnan(rho) else f"{rho:.3f}" for rho in means)
-        rows.append([SCORES[key].name, *cells, f"{value} ({low} to {high}; {overall.n})"])
-    return markdown(["score", *networks, "over networks (n)"], rows)
+        ends = (float(np.tanh(end)) for end in (overall.value, overall.low, overall.high))
+        rows.append([SCORES[key].name, *cells, _with_ends(*ends, sign=""), str(overall.n)])
+    return markdown(["score", *networks, "over networks", "n"], rows)
 
 
 def over_networks(networks: dict[str, list[Network]]) -> str:
     """The gap over architectures, each the mean of its seeds, by random effects."""
     values, errors = ([np.mean([one.gap[part] for one in seeds]) for seeds in networks.values()] for part in (0, 1))
     found = random_effects(values, errors)
+    mean = f"{_with_ends(found.value, found.low, found.high)} in Fisher's z, n = {found.n} networks"
+    if found.n < 2:
+        return mean
     return (
-        f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f}) in Fisher's z, n = {found.n} networks, "
-        f"p = {found.p_value:.2g}; standard deviation between them {found.spread:.3f}, p of none {found.differ_p:.2g}"
+        f"{mean}, p = {found.p_value:.2g}; standard deviation between them {found.spread:.3f}, "
+        f"p of none {found.differ_p:.2g}"
     )
 
 
@@ -205,7 +213,7 @@ def factors(named: dict[str, list[Network]]) -> str:
     rows = [
         [
             *(name, base, str(moved.n), f"{right:.1f}", f"{level:+.3f}"),
-            *(f"{moved.value:+.3f} ({moved.low:+.3f} to {moved.high:+.3f})", f"{p:.2g}"),
+            *(_with_ends(moved.value, moved.low, moved.high), "-" if np.isnan(p) else f"{p:.2g}"),
         ]
         for (name, base, moved, level, right), p in zip(found, corrected, strict=True)
     ]
@@ -262,6 +270,6 @@ def class_counts(networks: dict[str, list[Network]]) -> str:
         ]
         less = mean_over_seeds([avh - confidence for avh, confidence in found])
         cells = (f"{avh:.3f}, {confidence:.3f}" for avh, confidence in found)
-        rows.append([str(count), *cells, f"{less.value:+.3f} ({less.low:+.3f} to {less.high:+.3f})"])
+        rows.append([str(count), *cells, _with_ends(less.value, less.low, less.high)])
     header = ["classes", *(f"{name}: AVH, confidence" for name in networks)]
     return markdown([*header, f"AVH less confidence, n = {len(networks)} networks"], rows)

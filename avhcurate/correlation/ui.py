@@ -272,9 +272,17 @@ def unsaid_sentence(result: Correlations) -> str:
     )
 
 
+def which_sentence(result: Correlations) -> str:
+    """Where to read what other networks say of the choice of a score; "" where nothing is compared with people."""
+    if result.against != HSF:
+        return ""
+    return "Which score to use for what, by the networks that we measured: docs/results.md, “Use this score when”."
+
+
 def notes(result: Correlations) -> list[str]:
     """What is to be known of the table, a line each."""
-    return list(filter(None, [ceiling_sentence(result), marks_sentence(result), unsaid_sentence(result)]))
+    lines = [ceiling_sentence(result), marks_sentence(result), unsaid_sentence(result), which_sentence(result)]
+    return list(filter(None, lines))
 
 
 def others(table: DatasetTable) -> str:
