@@ -16,8 +16,10 @@ from avhcurate.stats.downsample import evenly_spread
 
 #: Landmarks of the kernel on a run's embeddings, features that are made of them, and samples that scales come from.
 LANDMARKS, FEATURES, _REFERENCE = 256, 128, 20_000
-#: Size of a class indicator beside a score of standard deviation 1: a class is shrunk a little further.
-_CLASS = 0.5
+#: Size of a class indicator beside a score of standard deviation 1: classes differ, and are shrunk less.
+_CLASS = 4.0
+#: Size of what all scores have in common within a class: each class has a slope of its own on it.
+_SLOPE = 2.0
 #: Above so many classes the class is no input of its own.
 MOST_CLASSES = 200
 #: Points at which the distribution of a score is kept.
@@ -105,6 +107,7 @@ class Inputs:
         tables = [_scores_of(run, len(self._labels)) for run in runs]
         self._columns = [(values, _Ranked(values[reference])) for table in tables for values in table.values()]
         self._places = [_Kernel.of(_wide_rows(run, reference)) for run in runs]
+        self._common = _common_part(self._ranked_scores(reference))
         classes = np.unique(self._labels[self.ids])
         self._classes = classes if len(classes) <= MOST_CLASSES else np.empty(0, classes.dtype)
         self.scores = len(self._columns)
@@ -112,10 +115,20 @@ class Inputs:
 
     def design(self, ids: np.ndarray) -> Design:
         """The inputs of some of `ids`."""
-        scores = [ranked.of(values[ids]) for values, ranked in self._columns]
-        of_class = _CLASS * (self._labels[ids][:, None] == self._classes)
+        scores = self._ranked_scores(ids)
+        of_class = (self._labels[ids][:, None] == self._classes).astype(float)
+        slopes = of_class * (scores @ self._common)[:, None]
         wide = [place.place(_wide_rows(run, ids)) for run, place in zip(self._runs, self._places, strict=True)]
-        return Design(np.column_stack([*scores, of_class]), np.concatenate(wide, axis=1))
+        return Design(np.hstack([scores, _CLASS * of_class, _SLOPE * slopes]), np.hstack(wide))
+
+    def _ranked_scores(self, ids: np.ndarray) -> np.ndarray:
+        return np.stack([ranked.of(values[ids]) for values, ranked in self._columns], axis=1)
+
+
+def _common_part(scores: np.ndarray) -> np.ndarray:
+    """The direction (S,) of the first principal component of scores (n, S), scaled so that it has variance 1."""
+    variance, directions = np.linalg.eigh(np.cov(scores, rowvar=False).reshape(scores.shape[1], -1))
+    return directions[:, -1] / np.sqrt(max(variance[-1], 1e-12))
 
 
 def _scores_of(run: RunFolder, samples: int) -> dict[str, np.ndarray]:

@@ -21,8 +21,9 @@ WIDE_WEIGHTS = (0.05, 0.1, 0.2, 0.4)
 _WEIGHT = 0.1
 #: Parts of the choice of a penalty.
 _PARTS = 3
-_STEPS, _PRECISE = 100, 1e-6
-_ODDS, _PRECISIONS = (-30.0, 30.0), (-4.0, 9.0)
+_STEPS, _PRECISE = 60, 1e-7
+#: Bounds of the log of the precision, and where it starts; what keeps the constant finite where all votes agree.
+_PRECISIONS, _LOG_PRECISION, _ON_CONSTANT = (-4.0, 9.0), 1.0, 1e-3
 
 #: Called between fits; may raise to stop.
 Check = Callable[[], object]
@@ -81,25 +82,27 @@ class VoteModel:
 
 def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Strength) -> VoteModel:
     """The likeliest coefficients for hits of votes (n,), votes 1 or more, less the penalty on their squares."""
-    x = design.matrix(strength.weight)
-    d = x.shape[1]
+    x = _with_constant(design.matrix(strength.weight))
+    penalties = np.append(np.full(x.shape[1] - 1, strength.penalty), _ON_CONSTANT)
+    share = (hits.sum() + 0.5) / (votes.sum() + 1)
+    first = np.zeros(x.shape[1])
+    first[-1] = np.log(share / (1 - share))
+    # In coordinates in which the information is about the identity, a few steps are enough.
+    turn = np.linalg.cholesky(_covariance(x, information(x @ first, _LOG_PRECISION, votes), penalties))
 
     def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
-        beta, constant, log_precision = at[:d], at[d], at[d + 1]
-        found = vote_likelihood(x @ beta + constant, log_precision, hits, votes)
-        gradient = np.concatenate([x.T @ found.by_odds - strength.penalty * beta, [found.by_odds.sum()]])
-        value = strength.penalty * (beta @ beta) / 2 - found.values.sum()
-        return float(value), -np.append(gradient, found.by_precision)
+        beta, log_precision = first + turn @ at[:-1], at[-1]
+        found = vote_likelihood(x @ beta, log_precision, hits, votes)
+        gradient = turn.T @ (x.T @ found.by_odds - penalties * beta)
+        return float(penalties @ beta**2 / 2 - found.values.sum()), -np.append(gradient, found.by_precision)
 
-    first = np.zeros(d + 2)
-    share = (hits.sum() + 0.5) / (votes.sum() + 1)
-    first[d:] = np.log(share / (1 - share)), 1.0
-    bounds = [_ODDS] * (d + 1) + [_PRECISIONS]
-    at = minimize(
-        loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS, "ftol": _PRECISE}
-    ).x
-    spread = _spread(x, x @ at[:d] + at[d], at[d + 1], votes, strength.penalty)
-    return VoteModel(at[:d], float(at[d]), float(at[d + 1]), strength, spread)
+    bounds = [(None, None)] * len(first) + [_PRECISIONS]
+    options = {"maxiter": _STEPS, "ftol": _PRECISE}
+    start = np.append(np.zeros(len(first)), _LOG_PRECISION)
+    at = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    beta, log_precision = first + turn @ at[:-1], float(at[-1])
+    spread = _covariance(x, information(x @ beta, log_precision, votes), penalties)
+    return VoteModel(beta[:-1], float(beta[-1]), log_precision, strength, spread)
 
 
 def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | float) -> np.ndarray:
@@ -168,12 +171,9 @@ def cross_fit(
     return CrossFit(odds, log_precision, models)
 
 
-def _spread(x: np.ndarray, odds: np.ndarray, log_precision: float, votes: np.ndarray, penalty: float) -> np.ndarray:
-    rows = _with_constant(x)
-    inner = (rows * information(odds, log_precision, votes)[:, None]).T @ rows
-    inner[np.diag_indices(x.shape[1])] += penalty
-    inner[-1, -1] += 1e-6
-    return np.linalg.inv(inner)
+def _covariance(x: np.ndarray, weights: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    """The inverse of the information that rows x (n, d) of these weights have of the coefficients, penalties added."""
+    return np.linalg.inv((x * weights[:, None]).T @ x + np.diag(penalties))
 
 
 def _with_constant(x: np.ndarray) -> np.ndarray:
