@@ -35,7 +35,7 @@ class Interval:
         return np.interp(odds, _GRID, self.low), np.interp(odds, _GRID, self.high)
 
 
-def distances(odds: np.ndarray, log_precision: np.ndarray | float, hits: np.ndarray, votes: np.ndarray) -> np.ndarray:
+def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: np.ndarray) -> np.ndarray:
     """How far each HSF lies from the middle of its distribution, (n,) in [0, 1/2].
 
     >>> distances(np.zeros(3), np.log(2), np.array([0, 1, 2]), np.array([2, 2, 2])).round(3).tolist()
@@ -43,12 +43,12 @@ def distances(odds: np.ndarray, log_precision: np.ndarray | float, hits: np.ndar
     """
     n = np.minimum(votes, _MOST_VOTES)
     k = np.round(hits * n / votes).astype(np.int64)
-    found, precisions = np.empty(len(odds)), np.broadcast_to(log_precision, odds.shape)
+    found = np.empty(len(odds))
     for size in np.unique(n):
         rows = np.flatnonzero(n == size)
         for start in range(0, len(rows), _BLOCK):
             part = rows[start : start + _BLOCK]
-            below = _below(odds[part], precisions[part], int(size))
+            below = _below(odds[part], log_precision, int(size))
             found[part] = np.abs(below[np.arange(len(part)), k[part]] - 0.5)
     return found
 
@@ -67,9 +67,8 @@ def conformal_interval(
     place = int(np.searchsorted(share, level))
     reach = 0.5 if place == len(order) else float(reached[order[place]])
     votes = min(votes, _MOST_VOTES)
-    inside = np.abs(_below(_GRID, np.full(len(_GRID), log_precision), votes) - 0.5) <= reach
-    # Where no number of votes lies within, the range is the likeliest one alone.
-    inside[~inside.any(axis=1)] = False
+    inside = np.abs(_below(_GRID, log_precision, votes) - 0.5) <= reach
+    # Where no number of votes lies within, the range is the expected one alone.
     middle = np.round(expit(_GRID) * votes).astype(np.int64)
     inside[np.arange(len(_GRID)), middle] |= ~inside.any(axis=1)
     low = inside.argmax(axis=1) / votes
@@ -94,10 +93,10 @@ def coverage_by_bin(
     return pd.DataFrame(rows, columns=["bin", "n", "coverage", "coverage_low", "coverage_high", "width"])
 
 
-def _below(odds: np.ndarray, log_precision: np.ndarray, votes: int) -> np.ndarray:
+def _below(odds: np.ndarray, log_precision: float, votes: int) -> np.ndarray:
     """Share of the beta-binomial distribution below each number of votes, that number counted half: (n, votes + 1)."""
     k = np.arange(votes + 1)
-    chance, precision = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None], np.exp(log_precision)[:, None]
+    chance, precision = np.clip(expit(odds), 1e-9, 1 - 1e-9)[:, None], np.exp(log_precision)
     a, b = precision * chance, precision * (1 - chance)
     log_choose = gammaln(votes + 1) - gammaln(k + 1) - gammaln(votes - k + 1)
     mass = np.exp(log_choose + betaln(a + k, b + votes - k) - betaln(a, b))

@@ -29,7 +29,6 @@ from avhcurate.predicted_hsf.vote_model import (
     CrossFit,
     Design,
     VoteModel,
-    choose_strength,
     cross_fit,
     fit_votes,
     information,
@@ -92,7 +91,7 @@ class Prediction:
         known = self.voted.ids[place] == ids
         odds[known] = self.crossed.odds[place[known]]
         low, high = self.interval.of(odds)
-        said = information(odds, self.model.log_precision, self.voted.usual) * self.model.variance(design)
+        said = information(odds, self.crossed.log_precision, self.voted.usual) * self.model.variance(design)
         predicted = 1 / (1 + np.exp(-odds))
         ends = {"hsf_predicted_low": np.minimum(low, predicted), "hsf_predicted_high": np.maximum(high, predicted)}
         return {"hsf_predicted": predicted, **ends, "information": np.log1p(said) / 2}
@@ -166,20 +165,21 @@ def predict_hsf(
 def fit_prediction(design: Design, voted: Voted, *, level: float = LEVEL, check: Check = lambda: None) -> Prediction:
     """The model of the votes of samples whose inputs are `design`, cross-fitted, with its conformal intervals."""
     crossed = cross_fit(design, voted.hits, voted.votes, voted.folds, check)
-    strength = choose_strength(design, voted.hits, voted.votes, voted.folds % 3, check)
-    model = fit_votes(design, voted.hits, voted.votes, strength)
+    model = fit_votes(design, voted.hits, voted.votes, crossed.strength)
     reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
-    interval = conformal_interval(reached, model.log_precision, voted.usual, level=level, weights=voted.weights)
+    interval = conformal_interval(reached, crossed.log_precision, voted.usual, level=level, weights=voted.weights)
     return Prediction(voted, crossed, model, interval, reached)
 
 
 def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Ends (n,) of the intervals of the voted samples, those of a fold from the distances of the other folds."""
     voted, low, high = found.voted, np.empty(len(found.reached)), np.empty(len(found.reached))
-    for fold, model in enumerate(found.crossed.models):
+    for fold in range(len(found.crossed.models)):
         held = voted.folds == fold
         weights = None if voted.weights is None else voted.weights[~held]
-        ends = conformal_interval(found.reached[~held], model.log_precision, voted.usual, level=level, weights=weights)
+        ends = conformal_interval(
+            found.reached[~held], found.crossed.log_precision, voted.usual, level=level, weights=weights
+        )
         low[held], high[held] = ends.of(found.crossed.odds[held])
     return low, high
 
@@ -240,7 +240,7 @@ class _Predicting:
         strengths = [model.strength for model in (*found.crossed.models, found.model)]
         changes = {
             "chosen": [StrengthRecord(**asdict(strength)) for strength in strengths],
-            "within": float(1 / (1 + np.exp(found.model.log_precision))),
+            "within": float(1 / (1 + np.exp(found.crossed.log_precision))),
             "curve": curve,
             "coverage": [CoverageRow(**row) for row in coverage.to_dict("records")],
             "confidence_rho": confidence_rho,

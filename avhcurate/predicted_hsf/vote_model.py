@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit
 
 from avhcurate.stats.beta_binomial import vote_likelihood
@@ -149,26 +149,46 @@ def parts_of(folds: np.ndarray, fold: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class CrossFit:
-    """Models that predict each voted sample without its votes: log odds (n,), log precision (n,), and the models."""
+    """Models that predict each voted sample without its votes: log odds (n,), and the models by fold.
+
+    log_precision: the likeliest for these log odds; a model's own is that of votes it has learnt, and too high.
+    """
 
     odds: np.ndarray
-    log_precision: np.ndarray
+    log_precision: float
     models: Sequence[VoteModel]
+
+    @property
+    def strength(self) -> Strength:
+        """The middle of the strengths of the folds' models."""
+        chosen = [model.strength for model in self.models]
+        penalty, weight = (
+            sorted(getattr(one, part) for one in chosen)[len(chosen) // 2] for part in ("penalty", "weight")
+        )
+        return Strength(penalty, weight)
 
 
 def cross_fit(
     design: Design, hits: np.ndarray, votes: np.ndarray, folds: np.ndarray, check: Check = lambda: None
 ) -> CrossFit:
     """A model for each fold (n,), 0 to F - 1, of the votes of all others, its strength chosen within these."""
-    odds, log_precision, models = np.empty(len(hits)), np.empty(len(hits)), []
+    odds, models = np.empty(len(hits)), []
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
         rest = np.flatnonzero(~held)
         strength = choose_strength(design.of(rest), hits[rest], votes[rest], parts_of(folds, fold)[rest], check)
-        model = fit_votes(design.of(rest), hits[rest], votes[rest], strength)
-        odds[held], log_precision[held] = model.odds(design.of(held)), model.log_precision
-        models.append(model)
-    return CrossFit(odds, log_precision, models)
+        models.append(fit_votes(design.of(rest), hits[rest], votes[rest], strength))
+        odds[held] = models[-1].odds(design.of(held))
+    return CrossFit(odds, _precision(odds, hits, votes), models)
+
+
+def _precision(odds: np.ndarray, hits: np.ndarray, votes: np.ndarray) -> float:
+    """The likeliest log of the precision at these log odds."""
+
+    def loss(log_precision: float) -> float:
+        return -float(vote_likelihood(odds, log_precision, hits, votes).values.sum())
+
+    return float(minimize_scalar(loss, bounds=_PRECISIONS, method="bounded").x)
 
 
 def _covariance(x: np.ndarray, weights: np.ndarray, penalties: np.ndarray) -> np.ndarray:

@@ -271,6 +271,9 @@ def _compare(frame: Opened, inspection: Inspection) -> None:
     if row["hsf"] is not None:
         facts.append((f"HSF{' (simulated)' if simulated else ''}", f"{row['hsf']:.2f}"))
         facts.append(("95 % interval", f"{row['hsf_low']:.2f}–{row['hsf_high']:.2f} of {row['votes']} votes"))
+    if row.get("hsf_predicted") is not None:
+        ends = f"{row['hsf_predicted_low']:.2f}–{row['hsf_predicted_high']:.2f}"
+        facts.append(("Predicted HSF (not votes)", f"{row['hsf_predicted']:.2f}, interval {ends}"))
     with st.container(horizontal=True, gap="medium"):
         for name, value in facts:
             with st.container(width="content", gap=None):

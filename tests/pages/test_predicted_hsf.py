@@ -5,6 +5,7 @@ import pytest
 from avhcurate.data.prediction import CurvePoint, PredictionFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.predicted_hsf.ui import needed_sentence, summary
+from avhcurate.table.dataset_table import open_table
 
 
 def test_without_a_prediction_the_section_offers_one(open_page, demo_root, words):
@@ -43,3 +44,12 @@ def test_how_many_votes_a_target_needs(predicted_root, target, says):
     forecast = found.model_copy(update={"curve": points, "samples": 10_000})
     assert says in needed_sentence(forecast, target)
     assert "predicted, not voted" in summary(forecast)
+
+
+def test_the_details_of_an_image_without_votes_call_its_hsf_predicted(open_page, predicted_root, words):
+    table = open_table(Workspace(predicted_root), "digits")
+    id = int(table.frame(columns=["id", "hsf"]).query("hsf.isna()")["id"].iloc[0])
+    page = open_page("gallery", predicted_root, sample=str(id))
+    assert "Predicted HSF (not votes)" in words(page)
+    value = f"{table.sample(id)['hsf_predicted']:.2f}, interval"
+    assert any(value in text.value for text in page.text)
