@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: Where a cluster of this machine alone listens.
+_LOOPBACK = "127.0.0.1"
 #: Seconds within which a cluster must answer.
 _ANSWER_S = 10.0
 #: Seconds between two looks at what is done, and so the longest until a cancellation is noticed.
@@ -75,16 +77,48 @@ def _connect(address: str) -> None:
     import ray
 
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": _OBJECTS, "_node_ip_address": "127.0.0.1"}
     try:
-        if address not in ("auto", "local"):
+        if address == "local":
+            with loopback_only():
+                ray.init(address, **quiet, include_dashboard=False, object_store_memory=_OBJECTS)
+            _refuse_other_machines()
+            return
+        if address != "auto":
             _refuse_silence(address)
-        ray.init(address, **quiet, **(own if address == "local" else {}))
+        ray.init(address, **quiet)
     except (OSError, ValueError, RuntimeError, ImportError) as problem:
         words = " ".join(str(problem).split())[:200]
         raise CurateError(
             f"--address {address}: no Ray cluster answers ({words}): give HOST:PORT, ray://HOST:10001, auto or local"
         ) from problem
+
+
+@contextmanager
+def loopback_only() -> Iterator[None]:
+    """A cluster that is started within listens to this machine alone: whoever reaches Ray's ports can run code.
+
+    Ray has no option for that on Linux. It knows the mode, which it takes where it does not support clusters.
+    """
+    from ray._private import ray_constants
+
+    before, variable = ray_constants.ENABLE_RAY_CLUSTER, ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    outside = os.environ.get(variable)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[variable] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        os.environ.pop(variable)
+        if outside is not None:
+            os.environ[variable] = outside
+
+
+def _refuse_other_machines() -> None:
+    import ray
+
+    if (address := ray.nodes()[0]["NodeManagerAddress"]) != _LOOPBACK:
+        ray.shutdown()
+        raise RuntimeError(f"Ray listens at {address}, not to this machine alone: start a cluster by `ray start`")
 
 
 def _refuse_silence(address: str) -> None:

@@ -15,7 +15,7 @@ from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
-from avhcurate.scoring.ray_engine import RayEngine, _Resources, _result, _staged, ray_engine
+from avhcurate.scoring.ray_engine import RayEngine, _Resources, _result, _staged, loopback_only, ray_engine
 from avhcurate.scoring.service import score_dataset
 from avhcurate.scoring.shards import ShardResult
 from avhcurate.sources.service import import_dataset
@@ -32,11 +32,12 @@ def nodes():
     """A cluster of two nodes of one CPU each on this machine, reached by it alone."""
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": 80 << 20, "node_ip_address": "127.0.0.2"}
-    cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
-    cluster.add_node(**node)
-    yield cluster
-    cluster.shutdown()
+    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    with loopback_only():
+        cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+        cluster.add_node(**node)
+        yield cluster
+        cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
