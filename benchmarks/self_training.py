@@ -11,8 +11,8 @@ methods have seen without labels.
 The head is the paper's, linear-ReLU-linear 512 wide; `one-layer` (angles at the features themselves) and `no-relu`
 (angles at 512 outputs without ReLU) answer where angles are best taken. All methods have the same seeds and number of
 steps; self-training starts from the source's head of the same seed. One finished training is one file under FOLDER. The
-same command goes on where it was stopped; run twice at once it shares the work. `--report` prints the tables of what is
-there.
+same command goes on where it was stopped, also by `--minutes`; run twice at once it shares the work. `--report` prints
+the tables of what is there.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from filelock import FileLock, Timeout
 
 from avhcurate import scores
 from avhcurate.disk.files import sha256, temporary_name, write_json
-from avhcurate.errors import CurateError
+from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.images.decoding import decode
 from avhcurate.models.engine import Network, embed
 from avhcurate.models.loading import ModelSpec, load_model
@@ -47,6 +47,8 @@ from avhcurate.self_training.store import RoundReport, SelfTrainingFolder
 from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates
+from benchmarks.pacs_data import open_pacs
+from benchmarks.resumable import add_minutes, run_until, say
 from benchmarks.self_training_results import OF_OTHER_HEADS, OTHER_SEEDS, SHORT, GatesResult, Result, Round, report
 
 MODEL = "efficientnet-lite0"
@@ -103,12 +105,7 @@ class Pacs(NamedTuple):
 
 def read_pacs(data: Path, out: Path) -> Pacs:
     """Labels and domains of the file, and the features of its images, which are worked out once and kept in `out`."""
-    if not data.is_file():
-        raise CurateError(f"--data {data} does not exist: give the Parquet file of PACS")
-    file = pq.ParquetFile(data)
-    lacking = {"image", "label", "domain"} - set(file.schema_arrow.names)
-    if lacking:
-        raise CurateError(f"--data {data} lacks the columns {', '.join(sorted(lacking))}")
+    file, labels, domains, classes = open_pacs(data)
     fingerprint = sha256(data)
     kept = out / f"features-{MODEL}-{fingerprint[:8]}.npy"
     with FileLock(out / "features.lock"):
@@ -117,11 +114,7 @@ def read_pacs(data: Path, out: Path) -> Pacs:
             made = temporary_name(kept).with_suffix(".npy")
             np.save(made, np.concatenate(list(features_of(file))))
             made.rename(kept)
-    table = file.read(columns=["label", "domain"])
-    labels = table["label"].to_numpy().astype(np.int64)
-    known = (file.schema_arrow.metadata or {}).get(b"classes", b"").decode()
-    classes = known.split(",") if known else [str(k) for k in range(int(labels.max()) + 1)]
-    return Pacs(np.load(kept), labels, table["domain"].to_numpy().astype(str), classes, fingerprint)
+    return Pacs(np.load(kept), labels, domains, classes, fingerprint)
 
 
 def features_of(file: pq.ParquetFile) -> Iterator[np.ndarray]:
@@ -255,8 +248,8 @@ def tasks(seeds: int, other_seeds: int) -> list[Task]:
     return found
 
 
-def run(options: argparse.Namespace) -> None:
-    """Trains what is not there yet."""
+def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
+    """Trains what is not there yet, and says whether all is done."""
     (options.out / "gates").mkdir(parents=True, exist_ok=True)
     pacs = read_pacs(options.data, options.out)
     wanted = tasks(options.seeds, min(options.seeds, OTHER_SEEDS))
@@ -269,18 +262,20 @@ def run(options: argparse.Namespace) -> None:
             continue
         try:
             with FileLock(f"{name}.lock", timeout=0):
-                train_missing(missing, pacs, options.out)
+                train_missing(missing, pacs, options.out, progress)
         except Timeout:
             say(f"{name.name} is under way in another process")
+    return all((options.out / task.file).exists() for task in wanted)
 
 
-def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path) -> None:
+def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path, progress: Progress) -> None:
     """Trains by several methods from one head of the source."""
     first = missing[0]
     features, labels = pacs.part(first.source)
     recipe, size = HEADS[first.head], len(pacs.classes)
     begin = train_probe(features, labels, num_classes=size, recipe=recipe, seed=first.seed)
     for task in missing:
+        progress.check("stopped: the same command goes on")
         if (out / task.file).exists():
             continue
         if task.method == READ_GATES:
@@ -294,10 +289,6 @@ def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path) -> None:
         )
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
-
-
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
@@ -305,20 +296,20 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--only", help=f"some of {READ_GATES}, {', '.join(ALL)} [all]")
     parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
+    add_minutes(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
-    try:
-        if options.report:
-            print(report(options.out, ALL, list(HEADS)))
-        else:
-            run(options)
-    except CurateError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+
+    def work(progress: Progress) -> bool:
+        if not options.report:
+            return run(options, progress)
+        print(report(options.out, ALL, list(HEADS)))
+        return True
+
+    return run_until(work, options.minutes)
 
 
 if __name__ == "__main__":

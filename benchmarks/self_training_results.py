@@ -34,7 +34,7 @@ class Round(BaseModel):
     """One round of self-training: what was selected and how right it is, and the accuracy after training.
 
     jaccard, only_ours, only_theirs: per gate that another rule has, the overlap of both selections and the precisions
-    of what one alone selects.
+    of what one alone selects. auroc: how the gate ranked right candidates above wrong ones, within a class.
     """
 
     portion: float
@@ -46,6 +46,7 @@ class Round(BaseModel):
     only_ours: dict[str, float | None]
     only_theirs: dict[str, float | None]
     accuracy: float | None
+    auroc: float | None = None
 
 
 class Result(BaseModel):
@@ -90,14 +91,22 @@ class GatesResult(BaseModel):
 
 
 def pair_name(source: str, target: str) -> str:
-    return f"{SHORT[source]}→{SHORT[target]}"
+    """
+    >>> pair_name("photo", "sketch"), pair_name("digits", "noise")
+    ('P→S', 'digits→noise')
+    """
+    return f"{SHORT.get(source, source)}→{SHORT.get(target, target)}"
+
+
+def results_in(out: Path) -> list[Result]:
+    """The results in a folder, in order of name."""
+    return [Result.model_validate_json(path.read_bytes()) for path in sorted(out.glob("*.json"))]
 
 
 def finished(out: Path) -> pd.DataFrame:
     """A row a result; accuracies in percent."""
     rows = []
-    for path in sorted(out.glob("*.json")):
-        one = Result.model_validate_json(path.read_bytes())
+    for one in results_in(out):
         row = one.model_dump(exclude={"rounds"}) | {"pair": pair_name(one.source, one.target)}
         rounds = [dict(one.rounds[at]) if one.rounds else dict.fromkeys(Round.model_fields) for at in (0, -1)]
         rows.append(
@@ -279,6 +288,46 @@ def report(out: Path, methods: Sequence[str], heads: Sequence[str]) -> str:
         heads_table(everything, heads),
         "Per class.",
         *(class_table(table, pair, [m for m in BY_CLASS if m in methods]) for pair in shown),
+    ]
+    return "\n\n".join(parts)
+
+
+def rounds_table(results: Sequence[Result], quantity: str, methods: Sequence[str]) -> str:
+    """A quantity of `Round` in percent by round: mean over pairs of the means over seeds."""
+    rows = [
+        {"method": one.method, "pair": pair_name(one.source, one.target), "round": number, "value": value}
+        for one in results
+        for number, each in enumerate(one.rounds, 1)
+        if (value := getattr(each, quantity)) is not None
+    ]
+    if not rows:
+        return "No round yet."
+    means = pd.DataFrame(rows).groupby(["method", "round", "pair"])["value"].mean().groupby(["method", "round"]).mean()
+    wide = 100 * means.unstack().reindex([m for m in methods if m in means.index.get_level_values("method")])
+    return markdown(["", *map(str, wide.columns)], [[str(m), *(f"{v:.1f}" for v in row)] for m, row in wide.iterrows()])
+
+
+def report_full(out: Path, methods: Sequence[str]) -> str:
+    """All tables of self-training of a whole network."""
+    table, measures = whole(finished(out), methods), {"accuracy": "accuracy", "mean_accuracy": "mean of classes"}
+    if table.empty:
+        raise CurateError(f"{out} holds no pair of domains with all methods yet: let the benchmark run on")
+    kept = set(zip(table["pair"], table["seed"], strict=True))
+    results = [one for one in results_in(out) if (pair_name(one.source, one.target), one.seed) in kept]
+    parts = [
+        f"{len(kept)} pairs and seeds with all {len(methods)} methods. Percent right on the target, mean over seeds ± "
+        "half of its 95 % interval over seeds.",
+        accuracy_table(table, methods),
+        f"Less `{REFERENCE}` (CBST), points: mean over pairs of the means over seeds ± half of its 95 % interval over "
+        "pairs; Holm over all rows.",
+        compare_table(table, measures, methods),
+        "Pseudo-labels, percent right among the selected, by round:",
+        rounds_table(results, "precision", methods),
+        "How the gate ranked right candidates above wrong ones of the same class, by round: area under the ROC curve.",
+        rounds_table(results, "auroc", methods),
+        *gate_parts(out),
+        "Per class.",
+        *(class_table(table, pair, methods) for pair in dict.fromkeys(table["pair"])),
     ]
     return "\n\n".join(parts)
 

@@ -3,20 +3,28 @@
     python -m benchmarks.visda17 --data FOLDER --workspace FOLDER
 
 `--data` holds VisDA's classification track as it is unpacked: `train/image_list.txt` and `validation/image_list.txt`
-with a line `path label_index` an image, and the images below `train` and `validation`. The same command resumes, from
-the middle of a round too; `torchrun --nproc-per-node 8 -m benchmarks.visda17 ...` shares each batch over eight GPUs.
+with a line `path label_index` an image, and the images below `train` and `validation`. It begins with an estimate of
+what is left. The same command resumes, from the middle of a round too, also after `--minutes`, and returns 0 when all
+is done; `torchrun --nproc-per-node 8 -m benchmarks.visda17 ...` shares each batch over eight GPUs.
 Labels of the validation part are used for evaluation only. The table also has the rows of AVH's paper (Chen et al.
 2020, https://doi.org/10.48550/arXiv.1912.02279); nothing here has been run on the real data yet.
 """
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.models.loading import ModelSpec, new_model
+from avhcurate.models.runtime import find_device
 from avhcurate.pseudo_labels.rules import RULES
 from avhcurate.self_training import results
 from avhcurate.self_training.loop import Schedule
@@ -25,7 +33,11 @@ from avhcurate.self_training.settings import Settings
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.sources import class_list
 from avhcurate.sources.service import import_dataset
+from avhcurate.training.images import LabelledImages
 from avhcurate.training.recipe import Recipe
+from avhcurate.training.trainer import train
+from benchmarks.cost import Work, estimate, measure
+from benchmarks.resumable import add_minutes, run_until, say
 
 #: ResNet-101 with a head 2048-512-ReLU-12: angles are taken at the 512 outputs of the ReLU.
 MODEL = "avhcurate:resnet101-visda"
@@ -84,7 +96,54 @@ def table(folders: list[SelfTrainingFolder], classes: list[str]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: list[str] | None = None) -> None:
+def left(workspace: Workspace, settings: Settings, rules: Sequence[str], seeds: Sequence[int]) -> str:
+    """The estimate of what is left to do on one device, a row a rule: training alone."""
+    recipe, device = settings.how, find_device(settings.device)
+    assert isinstance(recipe, Recipe)
+    images = [workspace.dataset(name).record.samples for name in NAMES]
+    done = {(run.record.rule, run.record.seed): run.rounds() for run in results.trainings(workspace, NAMES[1])}
+    model = new_model(ModelSpec(name=str(settings.model)), len(PAPER["CBST"]))
+    shape, head = (3, model.preprocess.crop, model.preprocess.crop), model.head_name
+    small = replace(
+        recipe, epochs=1, precision=recipe.precision if settings.precision == "auto" else settings.precision
+    )
+
+    def some(steps: int) -> None:
+        n = steps * recipe.batch_size
+        pixels = torch.randint(256, (n, *shape), dtype=torch.uint8)
+        labels = torch.arange(n) % len(PAPER["CBST"])
+        data = LabelledImages(pixels, labels, model.preprocess.mean, model.preprocess.std)
+        train(model.module, data, small, head=head, device=device)
+
+    def steps_of(number: int) -> int:
+        portion = settings.schedule.portion(number) if number else 0.0
+        return recipe.epochs * -(-round(images[0] + portion * images[1]) // recipe.batch_size)
+
+    cost, works = measure(some), []
+    for rule in rules:
+        missing = [n for seed in seeds for n in range(settings.most_rounds + 1) if n not in done.get((rule, seed), [])]
+        if missing:
+            works.append(Work(f"{rule}, {len(missing)} rounds", 1, sum(map(steps_of, missing)), cost))
+    return estimate(works, device.type)
+
+
+def run(arguments: argparse.Namespace, progress: Progress = SILENT) -> bool:
+    """Trains what is not there yet and prints the table."""
+    workspace = Workspace(arguments.workspace)
+    classes = import_both(workspace, arguments.data)
+    rules, seeds = arguments.rules.split(","), [int(seed) for seed in arguments.seeds.split(",")]
+    leads, chosen = not int(os.environ.get("RANK", "0")), settings(arguments)
+    if leads:
+        say(left(workspace, chosen, rules, seeds) + "\n")
+    folders = self_train_all(workspace, chosen, rules, seeds, progress=progress)
+    if leads:
+        for folder in folders:
+            say(str(results.summary(folder)))
+        say(table(folders, classes))
+    return True
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--workspace", type=Path, required=True)
@@ -98,16 +157,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
+    add_minutes(parser)
     arguments = parser.parse_args(argv)
-    workspace = Workspace(arguments.workspace)
-    classes = import_both(workspace, arguments.data)
-    rules, seeds = arguments.rules.split(","), [int(seed) for seed in arguments.seeds.split(",")]
-    folders = self_train_all(workspace, settings(arguments), rules, seeds)
-    if not int(os.environ.get("RANK", "0")):
-        for folder in folders:
-            print(results.summary(folder))
-        print(table(folders, classes))
+    return run_until(lambda progress: run(arguments, progress), arguments.minutes)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,6 @@
-"""The PACS benchmark: nothing is learnt from the domain left out, what is stopped goes on, the figures are right."""
+"""The PACS benchmark: every method from its start to the table, nothing chosen by the domain left out, what is stopped
+goes on, the figures are right.
+"""
 
 from datetime import UTC, datetime
 
@@ -9,9 +11,10 @@ import pytest
 import torch
 from scipy import stats
 
+from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_thumbnail
-from benchmarks import pacs, pacs_results
+from benchmarks import pacs, pacs_data, pacs_results, pacs_training
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +33,21 @@ def planted(tmp_path_factory):
     return path
 
 
+SMALL = ["--size=16", "--width=2", "--epochs=1", "--seeds=0", "--batch-size=8", "--precision=float32", "--no-full"]
+
+
 def options(planted, out, *more):
-    small = ["--size=16", "--width=2", "--epochs=2", "--seeds=0", "--batch-size=8", "--precision=float32", "--no-full"]
-    return pacs.parsed([f"--data={planted}", f"--out={out}", "--device=cpu", *small, *more])
+    return pacs.parsed([f"--data={planted}", f"--out={out}", "--device=cpu", *SMALL, *more])
 
 
-def made_up(target, loss, seed, accuracy):
+def made_up(target, method, seed, accuracy, constant=0.0, inside=0.9):
     return pacs_results.Result(
         target=target,
-        loss=loss,
+        method=method,
+        constant=constant,
         seed=seed,
         target_accuracy=accuracy,
-        inside_accuracy=0.9,
+        inside_accuracy=inside,
         trained=10,
         held_out=2,
         tested=5,
@@ -52,14 +58,21 @@ def made_up(target, loss, seed, accuracy):
     )
 
 
+def rows_of(table):
+    """Cells by the first of each row of Markdown tables."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in lines]
+    return {row[0]: row[1:] for row in rows}
+
+
 def test_the_domain_left_out_is_neither_trained_on_nor_held_out():
-    domains = np.random.default_rng(1).permutation(np.repeat(list(pacs_results.DOMAINS), 50))
-    for target in pacs_results.DOMAINS:
-        parts = pacs.split(domains, target, seed=3)
+    domains = np.random.default_rng(1).permutation(np.repeat(list(pacs_data.DOMAINS), 50))
+    for target in pacs_data.DOMAINS:
+        parts = pacs_data.split(domains, target, seed=3)
         assert set(domains[parts.target]) == {target}
         assert target not in {*domains[parts.train], *domains[parts.inside]}
         assert sorted(np.concatenate(parts)) == list(range(200))
-        assert [(domains[parts.inside] == source).sum() for source in pacs_results.DOMAINS if source != target] == [
+        assert [(domains[parts.inside] == source).sum() for source in pacs_data.DOMAINS if source != target] == [
             5,
             5,
             5,
@@ -67,99 +80,179 @@ def test_the_domain_left_out_is_neither_trained_on_nor_held_out():
 
 
 def test_pictures_are_normalised_by_what_is_trained_on(planted):
-    data = pacs.read_pacs(planted, 16)
+    data = pacs_data.read_pacs(planted, 16)
     assert data.images.shape == (48, 3, 16, 16)
     assert data.classes == ["right", "left"]
     chosen = np.arange(0, 48, 5)
-    mean, std = pacs.channel_statistics(data.images, chosen)
+    mean, std = pacs_data.channel_statistics(data.images, chosen)
     pixels = data.images[chosen].double().numpy() / 255
     np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)), rtol=1e-5)
     np.testing.assert_allclose(std, pixels.std((0, 2, 3)), rtol=1e-5)
 
 
-def test_one_command_trains_all_and_the_next_trains_nothing(planted, tmp_path, capsys):
-    pacs.run(options(planted, tmp_path))
-    found = pacs.finished(tmp_path)
-    assert {(r.target, r.loss) for r in found} == {
-        (t, loss) for t in pacs_results.DOMAINS for loss in pacs_results.LOSSES
-    }
-    assert {(r.trained, r.held_out, r.tested) for r in found} == {(33, 3, 12)}
-    said = capsys.readouterr().out
-    assert "| here: CNN-9 + AVH |" in said
-    assert "mean of 4 domains" in said
-    assert not list(tmp_path.glob("*/checkpoint.pt"))
-    pacs.run(options(planted, tmp_path))
-    assert "left out" not in capsys.readouterr().out.split("\n|")[0]
-    assert pacs.finished(tmp_path) == found
-
-
-def test_a_training_that_is_stopped_goes_on_to_the_same_result(planted, tmp_path):
-    whole, halved = tmp_path / "whole", tmp_path / "halved"
-    more = ("--domains=photo", "--losses=avh", "--epochs=3")
-    pacs.run(options(planted, whole, *more))
-    steps = iter(range(100))
-    with pytest.raises(pacs.Cancelled):
-        pacs.run(options(planted, halved, *more), pacs.Progress(should_stop=lambda: next(steps) >= 6))
-    assert pacs.finished(halved) == []
-    assert (halved / "photo-avh-0" / "checkpoint.pt").exists()
-    pacs.run(options(planted, halved, *more))
+def test_one_command_goes_from_start_to_table_with_every_method(planted, tmp_path, capsys, monkeypatch):
+    """With two constants of each grid; of the second call, one lost training comes again with the same numbers."""
+    methods = pacs_results.METHODS
+    for name, method in list(methods.items()):
+        monkeypatch.setitem(methods, name, method._replace(grid=method.grid[:2]))
+    given = options(planted, tmp_path, "--domains=photo", "--seeds=0,1")
+    assert pacs.run(given)
+    found, said = pacs.finished(tmp_path), capsys.readouterr().out
+    assert [line.split(" | ")[:2] for line in said.splitlines() if line.startswith("| metareg")] == [["| metareg", "3"]]
+    assert "| in all | 16 |" in said
+    assert len(found) == 2 + 4 * 2 + 6
+    choices = pacs_results.chosen(found)
+    for result in found:
+        assert (result.trained, result.held_out, result.tested) == (33, 3, 12)
+        assert result.seed == 0 or result.constant == choices[result.target, result.method]
+    rows = rows_of(said)
+    for name, method in methods.items():
+        own = [r for r in found if (r.target, r.method, r.constant) == ("photo", name, choices["photo", name])]
+        share = 100 * np.mean([r.target_accuracy for r in own])
+        assert rows[f"here: {method.title}"][2].startswith(f"{share:.2f} ±")
+    assert not list(tmp_path.glob("*/*.pt"))
+    lost = max(tmp_path.glob("photo-metareg-*/result.json"))
+    before = pacs_results.Result.model_validate_json(lost.read_bytes())
+    lost.unlink()
+    assert pacs.run(given)
+    assert capsys.readouterr().out.count("trainings are left") == 1
     changing = {"seconds": 0, "finished": datetime.min}
-    one, other = (pacs.finished(folder)[0].model_copy(update=changing) for folder in (whole, halved))
-    assert one == other
+    again = pacs_results.Result.model_validate_json(lost.read_bytes())
+    assert again.model_copy(update=changing) == before.model_copy(update=changing)
+    assert pacs.main([f"--out={tmp_path}", "--report"]) == 0
+    assert "| here: MLDG |" in capsys.readouterr().out
 
 
-def test_both_losses_begin_with_the_same_weights():
-    first, second, other = (pacs._fresh(7, 4, seed) for seed in (5, 5, 6))
-    assert torch.equal(first.head.weight, second.head.weight)
-    assert not torch.equal(first.head.weight, other.head.weight)
+@pytest.mark.parametrize(("method", "steps"), [("cnn9-avh", 6), ("metareg", 3), ("metareg", 20)])
+def test_a_training_that_is_stopped_goes_on_to_the_same_result(planted, tmp_path, method, steps):
+    """MetaReg's within its first part and within its second."""
+    data, settings = pacs_data.read_pacs(planted, 16), pacs._settings(options(planted, tmp_path, "--epochs=3"))
+    task = pacs_training.Task("photo", method, 1.0, 0)
+    results = []
+    for name in ("whole", "halved"):
+        folder, asked = tmp_path / name, iter(range(1000))
+        folder.mkdir()
+        given = (task, data, settings, folder, torch.device("cpu"))
+        if name == "halved":
+            with pytest.raises(Cancelled):
+                pacs_training.train_one(*given, Progress(should_stop=lambda asked=asked: next(asked) >= steps))
+            assert not (folder / "result.json").exists()
+            assert len(list(folder.glob("*.pt"))) == (2 if steps == 20 else 1)
+        results.append(pacs_training.train_one(*given).model_copy(update={"seconds": 0, "finished": datetime.min}))
+    assert results[0] == results[1]
 
 
-def test_a_blind_run_does_not_look_at_the_domain_left_out(planted, tmp_path, capsys):
-    pacs.run(options(planted, tmp_path, "--blind", "--domains=sketch", "--epochs=1"))
-    assert [r.target_accuracy for r in pacs.finished(tmp_path)] == [None, None]
-    assert "not measured right on sketch" in capsys.readouterr().out
+def test_when_the_minutes_are_over_the_command_says_that_it_goes_on(planted, tmp_path, capsys):
+    arguments = [f"--data={planted}", f"--out={tmp_path}", "--device=cpu", *SMALL, "--methods=cnn9"]
+    assert pacs.main([*arguments, "--minutes=0"]) == 1
+    assert "the same command goes on" in capsys.readouterr().out
+    assert pacs.finished(tmp_path) == []
+    assert pacs.main(arguments) == 0
+    assert len(pacs.finished(tmp_path)) == 4
+
+
+def test_methods_of_one_network_begin_with_the_same_weights(planted, tmp_path):
+    data, settings = pacs_data.read_pacs(planted, 16), pacs._settings(options(planted, tmp_path))
+
+    def network(method, seed):
+        task = pacs_training.Task("photo", method, 1.0, seed)
+        return pacs_training.prepare(task, data, settings, torch.device("cpu"))[0].network().head.weight
+
+    assert torch.equal(network("cnn9", 5), network("cnn9-avh", 5))
+    assert torch.equal(network("alexnet", 5), network("mldg", 5))
+    assert not torch.equal(network("alexnet", 5), network("alexnet", 6))
+
+
+def test_constants_are_chosen_on_held_out_source_images_under_the_first_seed():
+    """The domain left out and later seeds would each choose another one."""
+    grid = pacs_results.METHODS["mldg"].grid
+    inside, target = (0.7, 0.9, 0.8), (0.9, 0.1, 0.5)
+    results = [made_up("photo", "mldg", 0, t, c, i) for c, i, t in zip(grid, inside, target, strict=True)]
+    assert ("photo", "mldg") not in pacs_results.chosen(results[:2])
+    results.append(made_up("photo", "mldg", 1, 0.3, grid[1], 0.2))
+    assert pacs_results.chosen(results) == {("photo", "mldg"): grid[1]}
+    assert pacs_results.accuracies(results)["photo"].tolist() == pytest.approx([10, 30])
+    row = rows_of(pacs_results.choices_table(results))
+    assert row["MLDG, step 0.01"] == ["-", "-", "90.0, chosen", "-"]
+    assert row["MLDG, step 0.1"] == ["-", "-", "80.0", "-"]
 
 
 def test_a_folder_of_other_settings_is_refused(planted, tmp_path):
-    more = ("--domains=photo", "--losses=softmax", "--epochs=1")
+    more = ("--domains=photo", "--methods=cnn9")
     pacs.run(options(planted, tmp_path, *more))
     with pytest.raises(CurateError, match=r"holds trainings with width 2: give those, or another --out"):
         pacs.run(options(planted, tmp_path, *more, "--width=3"))
+    with pytest.raises(CurateError, match=r"there is no cnn8: choose from alexnet"):
+        pacs.run(options(planted, tmp_path, "--methods=cnn8"))
 
 
 def test_data_without_domains_is_refused(planted, tmp_path):
     pq.write_table(pq.read_table(planted).drop(["domain"]), tmp_path / "plain.parquet")
     with pytest.raises(CurateError, match="no column domain"):
-        pacs.read_pacs(tmp_path / "plain.parquet", 16)
+        pacs_data.read_pacs(tmp_path / "plain.parquet", 16)
     assert pacs.main([f"--data={tmp_path / 'none'}", f"--out={tmp_path}"]) == 2
 
 
 def test_the_table_and_the_tests_are_those_of_scipy():
     rng = np.random.default_rng(2)
-    shares = {loss: rng.uniform(0.4, 0.6, (3, 4)) for loss in pacs_results.LOSSES}
+    shares = {name: rng.uniform(0.4, 0.6, (3, 4)) for name in pacs_results.METHODS}
     results = [
-        made_up(target, loss, seed, float(shares[loss][seed, column]))
-        for loss in pacs_results.LOSSES
+        made_up(target, name, seed, float(shares[name][seed, column]), method.grid[0])
+        for name, method in pacs_results.METHODS.items()
         for seed in range(3)
-        for column, target in enumerate(pacs_results.DOMAINS)
+        for column, target in enumerate(pacs_data.DOMAINS)
     ]
-    rows = {row.split("|")[1].strip(): row for row in pacs_results.table(results).splitlines()}
-    photo = 100 * shares["avh"][:, 2]
-    low, high = stats.t.interval(0.95, 2, loc=photo.mean(), scale=stats.sem(photo))
-    assert f" {photo.mean():.2f} ± {photo.std(ddof=1):.2f} ({low:.1f} to {high:.1f}) " in rows["here: CNN-9 + AVH"]
-    gain = 100 * (shares["avh"] - shares["softmax"])
-    assert f" {gain.mean(1).mean():+.2f} ± " in rows["here: difference"]
-    paired = stats.ttest_rel(shares["avh"].mean(0), shares["softmax"].mean(0)).pvalue
-    test = pacs_results._test(pacs_results._paired(pacs_results.accuracies(results))[list(pacs_results.DOMAINS)])
-    assert f"mean of 4 domains, each the mean of its seeds: {gain.mean():+.2f} points" in test
-    assert f"paired t-test p = {paired:.3g}" in test
+    # The rest of the grids, all worse within the domains.
+    results += [
+        made_up(target, name, 0, 0.0, constant, 0.1)
+        for name, method in pacs_results.METHODS.items()
+        for constant in method.grid[1:]
+        for target in pacs_data.DOMAINS
+    ]
+    photo = 100 * shares["cnn9-avh"][:, 2]
+    rows = rows_of(pacs_results.table(results))
+    assert rows["here: CNN-9 + AVH"][2] == f"{photo.mean():.2f} ± {photo.std(ddof=1):.2f}"
+    assert rows["paper: MetaReg"][-1] == "72.62"
+    gains = {
+        name: 100 * (shares[name] - shares[method.base]).mean(0)
+        for name, method in pacs_results.METHODS.items()
+        if method.base
+    }
+    tests = {name: stats.ttest_1samp(gain, 0).pvalue for name, gain in gains.items()}
+    rows, gain = rows_of(pacs_results.leads_table(results)), gains["cnn9-avh"]
+    low, high = stats.t.interval(0.95, 3, loc=gain.mean(), scale=stats.sem(gain))
+    row = rows["CNN-9 + AVH less CNN-9"]
+    assert row[:4] == [f"{value:+.2f}" for value in gain]
+    assert row[4] == f"{gain.mean():+.2f} ({low:+.2f} to {high:+.2f})"
+    assert row[5] == f"{tests['cnn9-avh']:.3f}"
+    assert [rows[f"{pacs_results.METHODS[n].title} less AlexNet"][5] for n in ("mldg", "metareg")] == [
+        f"{tests[n]:.3f}" for n in ("mldg", "metareg")
+    ]
+    smallest = min(tests, key=tests.get)
+    method = pacs_results.METHODS[smallest]
+    assert (
+        rows[f"{method.title} less {pacs_results.METHODS[method.base].title}"][6]
+        == f"{min(1, 4 * tests[smallest]):.3f}"
+    )
 
 
 def test_a_table_in_the_making_leaves_open_what_is_missing():
-    results = [made_up("photo", "softmax", 0, 0.0), made_up("photo", "avh", 0, 0.5)]
-    rows = {
-        row.split("|")[1].strip(): [c.strip() for c in row.split("|")[2:-1]]
-        for row in pacs_results.table(results).split("\n")
-    }
+    results = [made_up("photo", "cnn9", 0, 0.0), made_up("sketch", "alexnet", 0, 0.5)]
+    rows = rows_of(pacs_results.table(results))
     assert rows["here: CNN-9"] == ["-", "-", "0.00", "-", "-"]
-    assert rows["here: difference"] == ["-", "-", "+50.00", "-", "-"]
+    assert rows["here: MLDG"] == ["-"] * 5
+    assert pacs_results.leads(results).empty
+    assert "here: AlexNet" in pacs_results.report(
+        results,
+        pacs_results.Settings.model_construct(
+            size=64,
+            width=2,
+            epochs=1,
+            batch_size=8,
+            cnn9_rate=0.1,
+            alexnet_rate=0.1,
+            weight_decay=0,
+            clip=1,
+            precision="float32",
+        ),
+    )

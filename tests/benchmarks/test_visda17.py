@@ -42,11 +42,18 @@ def test_the_network_is_the_papers():
     assert sum("conv" in name for name, _ in model.module.layer3.named_modules()) == 69
 
 
-def test_a_dry_run_ends_with_a_table_beside_the_papers(visda, tmp_path, capsys):
-    arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules confidence,avc --rounds 2"
-    visda17.main([*arguments.split(), "--epochs", "1", "--batch-size", "12", "--device", "cpu"])
+def test_every_rule_goes_from_estimate_to_table_and_resumes_where_it_was_stopped(visda, tmp_path, capsys):
+    rules = list(visda17.RULES)
+    arguments = f"--data {visda} --workspace {tmp_path} --model avhcurate:cnn9 --rules {','.join(rules)} --rounds 2"
+    arguments = [*arguments.split(), "--epochs", "1", "--batch-size", "12", "--device", "cpu"]
+    assert visda17.main([*arguments, "--minutes", "0"]) == 1
     printed = capsys.readouterr().out
-    header = next(line for line in printed.splitlines() if line.startswith("| |"))
+    assert f"| in all | {len(rules)} | {len(rules) * (3 + 4 + 4)} |" in printed
+    assert "the same command resumes" in printed
+    assert not visda17.results.trainings(Workspace(tmp_path), "visda-validation")
+    assert visda17.main(arguments) == 0
+    printed = capsys.readouterr().out
+    header = next(line for line in printed.splitlines() if line.startswith("| | aero"))
     assert [cell.strip() for cell in header.split("|")[2:-2]] == CLASSES
     for name, mean in (("CBST", "76.4"), ("CRST", "78.1"), ("proposed", "81.5")):
         row = next(line for line in printed.splitlines() if line.startswith(f"| paper: {name}"))
@@ -55,7 +62,9 @@ def test_a_dry_run_ends_with_a_table_beside_the_papers(visda, tmp_path, capsys):
     assert target.record.classes == CLASSES
     runs = visda17.results.trainings(Workspace(tmp_path), "visda-validation")
     assert [(run.record.rule, run.record.seed, run.rounds()) for run in runs] == [
-        ("confidence", 0, [0, 1, 2]),
-        ("avc", 0, [0, 1, 2]),
+        (rule, 0, [0, 1, 2]) for rule in rules
     ]
-    assert [round(run.report(number).portion, 2) for run in runs for number in (1, 2)] == [0.2, 0.25] * 2
+    assert all(f"| {rule}, seed 0 |" in printed for rule in rules)
+    assert {round(run.report(number).portion, 2) for run in runs for number in (1, 2)} == {0.2, 0.25}
+    assert visda17.main(arguments) == 0
+    assert "| in all | 0 | 0 |" in capsys.readouterr().out

@@ -1,0 +1,42 @@
+"""Commands that are stopped and go on: by a signal or when their minutes are over, between two steps of the work."""
+
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+
+from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.errors import CurateError
+
+
+def add_minutes(parser: ArgumentParser) -> None:
+    """The option `--minutes`."""
+    parser.add_argument("--minutes", type=float, help="stop after so many; the same command then goes on [no limit]")
+
+
+def run_until(work: Callable[[Progress], bool], minutes: float | None) -> int:
+    """Runs `work`, which says whether all is done, and returns the exit status: 0 all is done, 1 the same command goes
+    on, 2 a mistake of the user's.
+
+    The progress that `work` gets asks it to stop at SIGINT, at SIGTERM and when the minutes are over.
+    """
+    stopped: list[int] = []
+    end = time.monotonic() + 60 * minutes if minutes is not None else float("inf")
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda number, _: stopped.append(number)) for number in numbers]
+    try:
+        return 0 if work(Progress(should_stop=lambda: bool(stopped) or time.monotonic() > end)) else 1
+    except Cancelled as reason:
+        say(str(reason))
+        return 1
+    except CurateError as error:
+        print(error, file=sys.stderr)
+        return 2
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)

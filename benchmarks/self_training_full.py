@@ -1,0 +1,278 @@
+"""Self-training of a whole network on PACS, four ordered pairs of domains: `python -m benchmarks.self_training_full`.
+
+efficientnet-lite0 with ImageNet weights is fine-tuned end to end on a source domain at 96 pixels, then adapts to a
+target domain without its labels in seven rounds, under the gates of AVH's paper (Chen et al. 2020,
+https://doi.org/10.48550/arXiv.1912.02279) and of centred AVC, by the trainer and the loop of `self-train --trainer
+full`. All rules begin at the same source's network of a seed; `source` is that network. Labels of the target are used
+for evaluation only; epochs, rates, portions and rounds were fixed before the first run.
+
+    python -m benchmarks.self_training_full --data pacs_128.parquet --out FOLDER --minutes 150
+
+It begins with an estimate of what is left. One finished training is one file under FOLDER. The same command goes on
+where it was stopped, within a round too, and returns 0 when all is done; run twice at once it shares the work.
+`--report` prints the tables of what is there.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+from safetensors.torch import load_file
+
+from avhcurate.disk.files import sha256, write_json
+from avhcurate.disk.jobs import SILENT, Progress
+from avhcurate.models.loading import ModelSpec, NewModel, new_model
+from avhcurate.models.runtime import find_device
+from avhcurate.pseudo_labels.rules import RULES
+from avhcurate.self_training.evaluation import TargetEvaluator
+from avhcurate.self_training.loop import PseudoLabelled, Schedule, self_train
+from avhcurate.self_training.network_trainer import FullTrainer
+from avhcurate.self_training.store import SelfTrainingFolder
+from avhcurate.training.checkpoints import save_weights
+from avhcurate.training.images import LabelledImages
+from avhcurate.training.recipe import Recipe, as_numbers
+from avhcurate.training.trainer import train
+from benchmarks.cost import Work, estimate, measure
+from benchmarks.gates import read_gate, read_gates
+from benchmarks.pacs_data import Pacs, read_pacs
+from benchmarks.resumable import add_minutes, run_until, say
+from benchmarks.self_training import READ_GATES, Task, brief
+from benchmarks.self_training_results import GatesResult, Result, report_full
+
+MODEL = "efficientnet-lite0"
+#: Pairs that differ in kind.
+PAIRS = (("photo", "sketch"), ("sketch", "photo"), ("art_painting", "cartoon"), ("cartoon", "photo"))
+#: The source alone, CBST, CRST (LRENT), AVC and centred AVC.
+METHODS = ("source", "confidence", "lrent", "avc", "avc-centred")
+SIZE, SOURCE_EPOCHS, ROUND_EPOCHS = 96, 5, 1
+SCHEDULE = Schedule()
+RECIPE = Recipe(
+    epochs=ROUND_EPOCHS, batch_size=32, learning_rate=0.01, clip=1.0, precision="bfloat16", crop_padding=SIZE // 8
+)
+
+
+class Place(NamedTuple):
+    """The data with its SHA-256, the folder of the results and the device."""
+
+    pacs: Pacs
+    sha256: str
+    out: Path
+    device: torch.device
+
+    def images(self, domain: str, model: NewModel) -> LabelledImages:
+        """Those of a domain."""
+        whole = LabelledImages(self.pacs.images, self.pacs.labels, model.preprocess.mean, model.preprocess.std)
+        return whole.part(np.flatnonzero(self.pacs.domains == domain))
+
+
+class FromSource(FullTrainer):
+    """The product's trainer, whose round 0 takes the source's network that is there."""
+
+    begin: Path
+
+    def fit(self, round: int, pseudo: PseudoLabelled | None) -> None:
+        """The network of that file for round 0."""
+        if round:
+            super().fit(round, pseudo)
+        else:
+            self.module.load_state_dict(load_file(self.begin))
+
+
+def network(classes: int, seed: int) -> NewModel:
+    """With ImageNet weights and a new head."""
+    return new_model(ModelSpec(name=MODEL, resize=SIZE, crop=SIZE, seed=seed), classes, pretrained=True)
+
+
+def source_network(source: str, seed: int, place: Place, progress: Progress) -> Path:
+    """The file of the network fine-tuned on a source, made where it is missing."""
+    path = place.out / f"source-{source}-{seed}.safetensors"
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            model = network(len(place.pacs.classes), seed)
+            say(f"seed {seed}: {SOURCE_EPOCHS} epochs on {source}")
+            recipe, checkpoint = replace(RECIPE, epochs=SOURCE_EPOCHS, seed=seed), path.with_suffix(".pt")
+            images = place.images(source, model)
+            given = {"head": model.head_name, "device": place.device, "checkpoint": checkpoint, "progress": progress}
+            save_weights(train(model.module, images, recipe, **given), path)
+            checkpoint.unlink(missing_ok=True)
+    return path
+
+
+def trainer_of(task: Task, place: Place, folder: Path, progress: Progress) -> FromSource:
+    """The trainer of a task, at its beginning."""
+    model = network(len(place.pacs.classes), task.seed)
+    trainer = FromSource(
+        model.module,
+        place.images(task.source, model),
+        place.images(task.target, model),
+        num_classes=len(place.pacs.classes),
+        recipe=replace(RECIPE, seed=task.seed),
+        checkpoints=folder,
+        head=model.head_name,
+        device=place.device,
+        progress=lambda _: progress,
+    )
+    trainer.begin = source_network(task.source, task.seed, place, progress)
+    return trainer
+
+
+def make(task: Task, place: Place, progress: Progress) -> Result | GatesResult:
+    """What a task ends with. Raises Cancelled when asked to stop; the next call then goes on."""
+    classes = place.pacs.classes
+    truth = place.pacs.labels[torch.from_numpy(place.pacs.domains == task.target)].numpy()
+    folder = SelfTrainingFolder(place.out / "under-way" / task.file.replace("/", "-").removesuffix(".json"))
+    folder.root.mkdir(parents=True, exist_ok=True)
+    trainer, began = trainer_of(task, place, folder.root, progress), time.process_time()
+    if task.method == READ_GATES:
+        trainer.fit(0, None)
+        gates = read_gates(trainer.outputs(), truth, task.seed)
+        found: Result | GatesResult = GatesResult(
+            source=task.source, target=task.target, seed=task.seed, classes=classes, gates=gates
+        )
+    else:
+        rule, rounds = ("confidence", 0) if task.method == "source" else (task.method, None)
+        evaluator = TargetEvaluator(truth, classes)
+        ids = np.arange(len(truth))
+        given = {"evaluator": evaluator, "folder": folder, "schedule": SCHEDULE, "rounds": rounds, "progress": progress}
+        self_train(trainer, ids, rule=rule, **given)  # type: ignore[arg-type]
+        found = result(task, folder, truth, place, time.process_time() - began)
+    shutil.rmtree(folder.root)
+    return found
+
+
+def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Place, seconds: float) -> Result:
+    """What the rounds on disk tell."""
+    rounds = folder.rounds()
+    first, last, classes = folder.report(0), folder.report(rounds[-1]), folder.classes(rounds[-1])
+    assert last.accuracy.value is not None
+    assert last.mean_accuracy is not None
+    selecting = rounds[-1] > 0
+    return Result(
+        **task._asdict(),
+        accuracy=last.accuracy.value,
+        mean_accuracy=last.mean_accuracy,
+        per_class=classes["accuracy"].tolist(),
+        classes=place.pacs.classes,
+        start=first.accuracy.value,
+        rounds=[
+            brief(folder.report(number)).model_copy(update={"auroc": gate_area(task.method, folder, number, truth)})
+            for number in rounds[1:]
+        ],
+        selected_per_class=classes["selected"].tolist() if selecting else None,
+        precision_per_class=classes["precision"].replace({np.nan: None}).tolist() if selecting else None,
+        samples_per_class=classes["samples"].tolist(),
+        seconds=round(seconds, 3),
+        recipe=as_numbers(RECIPE) | {"size": SIZE, "source_epochs": SOURCE_EPOCHS},
+        data_sha256=place.sha256,
+        versions={name: version(name) for name in ("torch", "numpy", "scipy")},
+        finished=datetime.now(UTC),
+    )
+
+
+def gate_area(method: str, folder: SelfTrainingFolder, number: int, truth: np.ndarray) -> float | None:
+    """How the gate of a method ranked right candidates above wrong ones, within a class, in a round."""
+    column = "avc" if RULES[method].gate.startswith("avc") else "confidence"  # type: ignore[index]
+    rows = folder.selection(number, ["candidate", column])
+    return read_gate(rows[column].to_numpy(), rows["candidate"].to_numpy(int), truth).within
+
+
+def tasks(seeds: int) -> list[Task]:
+    """Seed by seed, so that what there is at any time is whole for some seeds."""
+    methods = (READ_GATES, *METHODS)
+    return [Task(seed, *pair, "full", method) for seed in range(seeds) for pair in PAIRS for method in methods]
+
+
+def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
+    """Trains what is not there yet, and says whether all is done."""
+    out = options.out
+    (out / "gates").mkdir(parents=True, exist_ok=True)
+    wanted = [task for task in tasks(options.seeds) if not (out / task.file).exists()]
+    if not wanted:
+        return True
+    place = Place(read_pacs(options.data, SIZE), sha256(options.data), out, find_device(options.device))
+    say(left(wanted, place) + "\n")
+    for task in wanted:
+        progress.check("stopped: the same command goes on")
+        try:
+            with FileLock(f"{out / task.file}.lock", timeout=0):
+                if (out / task.file).exists():
+                    continue
+                found = make(task, place, progress)
+                write_json(out / task.file, found)
+                if isinstance(found, Result):
+                    say(f"{task.file}: {found.accuracy:.1%} right, {found.seconds:.0f} s")
+        except Timeout:
+            say(f"{task.file} is under way in another process")
+    return all((out / task.file).exists() for task in wanted)
+
+
+def left(wanted: Sequence[Task], place: Place) -> str:
+    """The estimate of what is left to do: steps of training, and batches at inference after each round."""
+    model = network(len(place.pacs.classes), 0)
+    sizes = {name: int((place.pacs.domains == name).sum()) for pair in PAIRS for name in pair}
+    portions = sum(SCHEDULE.portion(number) for number in range(1, SCHEDULE.rounds + 1))
+    batch = RECIPE.batch_size
+
+    def steps_of(task: Task) -> float:
+        return (SCHEDULE.rounds * sizes[task.source] + portions * sizes[task.target]) * ROUND_EPOCHS / batch
+
+    def train_some(steps: int) -> None:
+        images = place.images(PAIRS[0][0], model).part(np.arange(steps * batch))
+        train(model.module, images, replace(RECIPE, epochs=1), head=model.head_name, device=place.device)
+
+    def embed_some(steps: int) -> None:
+        images = place.images(PAIRS[0][0], model).part(np.arange(steps * batch))
+        given = {"num_classes": len(place.pacs.classes), "recipe": RECIPE, "checkpoints": place.out}
+        FullTrainer(model.module, images, images, head=model.head_name, device=place.device, **given).outputs()
+
+    rules = [task for task in wanted if task.method in RULES]
+    sources = {(task.source, task.seed) for task in wanted}
+    sources = {one for one in sources if not (place.out / f"source-{one[0]}-{one[1]}.safetensors").exists()}
+    cost = measure(train_some)
+    of_sources = sum(SOURCE_EPOCHS * sizes[source] / batch for source, _ in sources)
+    embedded = sum(sizes[task.target] * (SCHEDULE.rounds + 1 if task in rules else 1) / batch for task in wanted)
+    return estimate(
+        [
+            Work("sources", len(sources), round(of_sources / max(1, len(sources))), cost),
+            Work("rules", len(rules), round(sum(map(steps_of, rules)) / max(1, len(rules))), cost),
+            Work("embedding", len(wanted), round(embedded / len(wanted)), measure(embed_some)),
+        ],
+        place.device.type,
+    )
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
+    add_minutes(parser)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parsed(arguments)
+
+    def work(progress: Progress) -> bool:
+        done = options.report or run(options, progress)
+        if options.report or done:
+            say(report_full(options.out, METHODS))
+        return done
+
+    return run_until(work, options.minutes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
