@@ -133,7 +133,7 @@ def needed_sentence(record: PredictionRecord, target: float) -> str:
     more = max(0, needed - record.learnt)
     return (
         f"{target:.2f} needs votes on about {_rounded(needed)} images, **{_rounded(more)} more**, by a forecast from "
-        "the curve. The queue *Where votes teach most* in Annotators asks for those."
+        "the curve."
     )
 
 
