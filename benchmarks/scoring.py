@@ -2,19 +2,23 @@
 
 One run measures in turn, and repeatedly, so that other work of the machine disturbs all of them equally:
 
-  forward  the network alone on ready batches, in the fastest way of those tried (batch size, threads, graph)
+  forward  the network alone on ready uint8 batches, in the fastest way of those tried (backend, batch size, threads)
   decode   encoded images in memory to the network's uint8 input, on all cores
-  limit    1 / (1/forward + 1/decode): what both come to when they share the cores
-  scoring  `score_dataset`: reading, decode, forward, thumbnails, scores, shards on disk; the first pass of a dataset
+  limit    1 / (1/forward + 1/decode): what both come to when they share the cores; on a GPU the smaller of the two
+  scoring  `score_dataset` with the fastest backend: reading, decode, forward, thumbnails, scores, shards on disk
+  before   the same by an older checkout, given as --before
   loop     Pillow and torchvision transforms in a DataLoader, batches of 32, float32, nothing tuned; gradients on or off
 
-A loop runs in a process of its own, because scoring changes the allocator of its process. Beside the rates stand the
-milliseconds of CPU that an image takes: on a machine that others use too, they are the steadier measure.
+Scoring and loops run in processes of their own, because scoring changes the allocator of its process. Beside the rates
+stand the milliseconds of CPU that an image takes: on a machine that others use too, they are the steadier measure.
+`--start-up` times a small set from the start of a process to its table instead.
 """
 
 import argparse
 import itertools
 import json
+import math
+import os
 import resource
 import statistics
 import subprocess
@@ -24,25 +28,32 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from avhcurate.data.runs import RunRecord
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.jobs import Progress
+from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
-from avhcurate.models.head import FeatureTap
+from avhcurate.models.cpu_backends import AS_IS, ONNXRUNTIME, PACKED
+from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
-from avhcurate.models.runtime import find_precision, fold_batch_norm, keep_freed_memory
+from avhcurate.models.runtime import PRECISIONS, find_device, keep_freed_memory
 from avhcurate.scoring.service import score_dataset
+from avhcurate.scoring.shards import LocalEngine, OpenNetwork
 from avhcurate.sources.service import import_dataset
 
 #: Images a batch that the pure forward pass tries, and seconds of one of its measurements.
 BATCHES = (8, 16, 32)
+GPU_BATCHES = (64, 128, 256)
 SECONDS = 3.0
 
 #: Images a batch of the plain loop, as in many a tutorial.
@@ -64,56 +75,66 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what `avhcurate import` takes")
     parser.add_argument("--model", default="torchvision:resnet50", help="as for `avhcurate score`")
     parser.add_argument("--weights", help="a file, or 'random'")
-    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16", "float16"])
+    parser.add_argument("--precision", default="float32", choices=sorted(set(PRECISIONS) - {"auto"}))
+    parser.add_argument("--device", default="auto", help="as for `avhcurate score`; loops are of the CPU")
     parser.add_argument("--images", type=int, default=1200, help="images of a scoring run: the data is repeated to it")
-    parser.add_argument("--loop-images", type=int, default=160, help="images of a run of the plain loop")
+    parser.add_argument("--loop-images", type=int, default=160, help="images of a run of the plain loop; 0: no loop")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--before", type=Path, help="the folder of an older checkout, whose scoring is timed beside")
     parser.add_argument(
         "--memory", action="store_true", help="peak memory at --images and at four times as many instead"
     )
-    parser.add_argument("--only", choices=["scoring", "loop", "loop-no-grad"], help=argparse.SUPPRESS)
+    parser.add_argument("--start-up", action="store_true", help="a set of --images from import to table instead")
+    parser.add_argument("--only", choices=["scoring", "start-up", "loop", "loop-no-grad"], help=argparse.SUPPRESS)
+    parser.add_argument("--backend", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.only == "scoring":
-        record = score_once(options.data, _spec(options), options.precision)
-        print(json.dumps({"rate": record.rate, "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+    if options.only in ("scoring", "start-up"):
+        print(json.dumps(score_once(options)))
     elif options.only:
         print(json.dumps(asdict(loop_speed(options, gradients=options.only == "loop"))))
     else:
+        table = print_memory if options.memory else print_start_up if options.start_up else print_speed
         with tempfile.TemporaryDirectory() as folder:
-            (print_memory if options.memory else print_speed)(options, Path(folder))
+            table(options, Path(folder))
 
 
 def print_speed(options: argparse.Namespace, folder: Path) -> None:
     """The table of rates, medians over the repeats."""
-    data, spec = repeated(options.data, options.images, folder), _spec(options)
+    data = repeated(options.data, options.images, folder)
     keep_freed_memory()
-    model = load_model(spec)
+    model = load_model(_spec(options))
     encoded = read_images(data, 300)
-    forward = Forward(model, options.precision)
+    forward = Forward(model, options.device, options.precision)
+    scoring = ["--backend", forward.backend]
     ways: dict[str, Callable[[], Speed]] = {
         "forward": forward.speed,
         "decode": lambda: decode_speed(encoded, model),
-        "scoring": lambda: scoring_speed(data, spec, options.precision),
-        "loop, gradients on": lambda: Speed(**_in_process(options, data, "loop")),
-        "loop, gradients off": lambda: Speed(**_in_process(options, data, "loop-no-grad")),
+        "scoring": lambda: scoring_speed(_in_process(options, data, "scoring", *scoring)),
     }
+    if options.before:
+        ways["before"] = lambda: scoring_speed(_in_process(options, data, "scoring", root=options.before))
+    if options.loop_images:
+        ways["loop, gradients on"] = lambda: Speed(**_in_process(options, data, "loop"))
+        ways["loop, gradients off"] = lambda: Speed(**_in_process(options, data, "loop-no-grad"))
     found: dict[str, list[Speed]] = {name: [] for name in ways}
     for _ in range(options.repeats):
         for name, measure in ways.items():
             found[name].append(measure())
     middle = {name: statistics.median(speed.rate for speed in runs) for name, runs in found.items()}
     cpu = {name: statistics.median(speed.cpu_ms for speed in runs) for name, runs in found.items()}
-    middle["limit"] = 1 / (1 / middle["forward"] + 1 / middle["decode"])
+    both = (middle["forward"], middle["decode"])
+    middle["limit"] = min(both) if forward.on_gpu else 1 / (1 / both[0] + 1 / both[1])
     cpu["limit"] = cpu["forward"] + cpu["decode"]
-    print(f"{options.model}, {options.precision}, {options.images} images, {CORES} cores; forward: {forward.way}\n")
+    print(f"{options.model}, {options.precision}, {options.images} images, {CORES} cores; forward: {forward.way}")
+    print(f"tried, best of each: {forward.tried}\n")
     print("| | images/s | of the limit | CPU ms an image | of the limit | images/s of single runs |")
     print("|---|---|---|---|---|---|")
-    for name in ("forward", "decode", "limit", "scoring", "loop, gradients on", "loop, gradients off"):
+    for name in ("forward", "decode", "limit", *[name for name in ways if name not in ("forward", "decode")]):
         single = ", ".join(f"{speed.rate:.0f}" for speed in found.get(name, []))
         share = f"{middle[name] / middle['limit']:.1%} | {cpu[name]:.2f} | {cpu['limit'] / cpu[name]:.1%}"
         print(f"| {name} | {middle[name]:.1f} | {share} | {single} |")
-    for name in ("loop, gradients on", "loop, gradients off"):
-        print(f"\nscoring / {name}: {middle['scoring'] / middle[name]:.1f}")
+    for name in (name for name in ways if name == "before" or name.startswith("loop")):
+        print(f"\nscoring / {name}: {middle['scoring'] / middle[name]:.2f}, by CPU {cpu[name] / cpu['scoring']:.2f}")
 
 
 def print_memory(options: argparse.Namespace, folder: Path) -> None:
@@ -124,46 +145,66 @@ def print_memory(options: argparse.Namespace, folder: Path) -> None:
         print(f"| {images} | {found['rate']:.1f} | {found['peak_kib'] / 1024:.0f} |")
 
 
+def print_start_up(options: argparse.Namespace, folder: Path) -> None:
+    """Seconds from the start of a process that imports and scores to its table, over those of its pass."""
+    data = repeated(options.data, options.images, folder)
+    print("| run | from start to table, s | the pass, s | ratio | backend |\n|---|---|---|---|---|")
+    ratios = []
+    for number in range(options.repeats):
+        started = time.perf_counter()
+        found = _in_process(options, data, "start-up")
+        taken, seconds = time.perf_counter() - started, options.images / found["rate"]
+        ratios.append(taken / seconds)
+        print(f"| {number + 1} | {taken:.1f} | {seconds:.1f} | {ratios[-1]:.2f} | {found['backend']} |")
+    print(f"\nmedian ratio over {options.repeats} runs of {options.images} images: {statistics.median(ratios):.2f}")
+
+
 class Forward:
-    """The network on normalised batches of its own precision: the fastest way of those tried, by its rate."""
+    """The network on ready batches: the fastest way of those tried, by its rate."""
 
-    def __init__(self, model: LoadedModel, precision: str) -> None:
-        self._dtype = find_precision(precision)
-        self._shape = (model.preprocess.channels, model.preprocess.crop, model.preprocess.crop)
-        graphs = {"frozen": self._graph(model), "optimised": torch.jit.optimize_for_inference(self._graph(model))}
-        ways = list(itertools.product(graphs, BATCHES, {1, CORES}))
-        found = {way: self._measure(graphs[way[0]], *way[1:], seconds=1.0) for way in ways}
-        graph, batch, streams = max(found, key=lambda way: found[way].rate)
-        self.speed = lambda: self._measure(graphs[graph], batch, streams, seconds=SECONDS)
-        self.way = f"{graph} graph, batches of {batch}, {streams} at once on {CORES // streams} threads each"
+    def __init__(self, model: LoadedModel, device: str, precision: str) -> None:
+        self._model = model
+        self.on_gpu = find_device(device).type == "cuda"
+        # A CPU's backend is made once: its graph takes batches of any size.
+        sizes = GPU_BATCHES if self.on_gpu else BATCHES[-1:]
+        networks: list[Network] = []
+        for name, size in itertools.product((None,) if self.on_gpu else (AS_IS, PACKED, ONNXRUNTIME), sizes):
+            # What cannot run the network is left out.
+            with suppress(CurateError):
+                networks.append(Network(model, device=device, precision=precision, batch_size=size, backend=name))
+        ways = [
+            (network, batch, streams)
+            for network in networks
+            for batch in ((network.batch_size,) if self.on_gpu else BATCHES)
+            for streams in ({1, CORES} if network.backend.concurrent else {1})
+        ]
+        found = {way: self._measure(*way, seconds=1.0).rate for way in ways}
+        network, batch, streams = max(found, key=lambda way: found[way])
+        self.backend = network.backend.name
+        self.speed = lambda: self._measure(network, batch, streams, seconds=SECONDS)
+        self.way = f"{self.backend}, batches of {batch}, {streams} at once on {CORES // streams} threads each"
+        names = {way[0].backend.name for way in ways}
+        best = {name: max(found[way] for way in ways if way[0].backend.name == name) for name in sorted(names)}
+        self.tried = ", ".join(f"{name} {rate:.1f}" for name, rate in best.items())
 
-    def _graph(self, model: LoadedModel) -> nn.Module:
-        images = torch.randn(2, *self._shape)
-        name = next(name for name, layer in model.module.named_modules() if layer is model.head)
-        module = fold_batch_norm(model.module, images)
-        tap = FeatureTap(module, module.get_submodule(name)).to(self._dtype).to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            return torch.jit.freeze(torch.jit.trace(tap.eval(), self._batch(2), check_trace=False))
-
-    def _batch(self, size: int) -> Tensor:
-        return torch.randn(size, *self._shape).to(self._dtype).contiguous(memory_format=torch.channels_last)
-
-    def _measure(self, graph: nn.Module, batch: int, streams: int, *, seconds: float) -> Speed:
+    def _measure(self, network: Network, batch: int, streams: int, *, seconds: float) -> Speed:
         """Speed of `streams` threads that each run batches on their share of the cores."""
+        preprocess = self._model.preprocess
+        shape = (batch, preprocess.crop, preprocess.crop, preprocess.channels)
+        pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         counts = [0] * streams
         barrier = threading.Barrier(streams)
 
         def run(stream: int) -> tuple[float, float]:
             torch.set_num_threads(CORES // streams)
-            images = self._batch(batch)
-            with torch.inference_mode():
-                for _ in range(3):
-                    graph(images)
-                barrier.wait()
-                started, used = time.perf_counter(), time.process_time()
-                while time.perf_counter() - started < seconds:
-                    graph(images)
-                    counts[stream] += batch
+            for _ in range(3):
+                network(pixels)
+            barrier.wait()
+            started, used = time.perf_counter(), time.process_time()
+            while time.perf_counter() - started < seconds:
+                # Fetching the outputs waits for a GPU.
+                network(pixels)
+                counts[stream] += batch
             return time.perf_counter() - started, time.process_time() - used
 
         with ThreadPoolExecutor(streams) as pool:
@@ -184,19 +225,44 @@ def decode_speed(encoded: list[bytes], model: LoadedModel) -> Speed:
     return Speed(4 * len(encoded) / taken, 1000 * used / (4 * len(encoded)))
 
 
-def scoring_speed(data: Path, spec: ModelSpec, precision: str) -> Speed:
-    """A scoring run, its CPU with all around the pass over the images: import, loading, freezing, finishing."""
-    used = time.process_time()
-    record = score_once(data, spec, precision)
-    return Speed(record.rate or 0.0, 1000 * (time.process_time() - used) / record.samples)
+def scoring_speed(found: dict[str, Any]) -> Speed:
+    """Of a scoring run in a process of its own; an older checkout may not tell its CPU."""
+    return Speed(found["rate"], found.get("cpu_ms", math.nan))
 
 
-def score_once(data: Path, spec: ModelSpec, precision: str) -> RunRecord:
-    """The record of a run over a dataset that was never scored."""
+class WithBackend(LocalEngine):
+    """In this process, with the backend of that name; with None as any run chooses."""
+
+    def __init__(self, backend: str | None) -> None:
+        self._backend = backend
+
+    def network(self, model: LoadedModel, **options: Any) -> OpenNetwork:
+        return super().network(model, **(options | ({"backend": self._backend} if self._backend else {})))
+
+
+def score_once(options: argparse.Namespace) -> dict[str, Any]:
+    """Scores a dataset that was never scored: the rate of the pass and its CPU, the peak of memory, the backend."""
+    cpu: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
-        import_dataset(workspace, "benchmark", data)
-        return score_dataset(workspace, "benchmark", spec, precision=precision).record
+        import_dataset(workspace, "benchmark", options.data)
+        record = score_dataset(
+            workspace,
+            "benchmark",
+            _spec(options),
+            device=options.device,
+            precision=options.precision,
+            engine=WithBackend(options.backend),
+            # Told before the pass, after each batch and at the very end; with a message in between.
+            progress=Progress(lambda done, total, message: cpu.append(time.process_time()) if not message else None),
+        ).record
+    assert record.backend is not None
+    return {
+        "rate": record.rate,
+        "cpu_ms": 1000 * (cpu[-2] - cpu[0]) / record.samples,
+        "peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "backend": record.backend.name,
+    }
 
 
 def loop_speed(options: argparse.Namespace, *, gradients: bool) -> Speed:
@@ -270,21 +336,18 @@ def _spec(options: argparse.Namespace) -> ModelSpec:
     return ModelSpec(name=options.model, weights=options.weights)
 
 
-def _in_process(options: argparse.Namespace, data: Path, what: str) -> dict[str, float]:
-    command = [
-        sys.executable,
-        __file__,
-        "--data",
-        str(data),
-        "--model",
-        options.model,
-        "--precision",
-        options.precision,
-    ]
-    command += ["--loop-images", str(options.loop_images), "--only", what]
+def _in_process(
+    options: argparse.Namespace, data: Path, what: str, *more: str, root: Path = Path(__file__).parents[1]
+) -> dict[str, Any]:
+    command = [sys.executable, str(root / "benchmarks" / "scoring.py"), "--data", str(data), "--only", what, *more]
+    command += ["--model", options.model, "--precision", options.precision, "--loop-images", str(options.loop_images)]
     command += ["--weights", options.weights] if options.weights else []
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return json.loads(done.stdout.splitlines()[-1])
+    # An older checkout does not know the device, nor does a CPU's benchmark need it.
+    command += ["--device", options.device] if options.device != "auto" else []
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def score(
     mean: Annotated[str | None, typer.Option(help="One or three numbers, as 0.5 or 0.5,0.5,0.5 [the model's].")] = None,
     std: Annotated[str | None, typer.Option(help="As --mean.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16, float16 or, on an NVIDIA GPU, tf32.")
+    ] = "auto",
     batch_size: Annotated[int | None, typer.Option(help="Images a forward pass [chosen].", min=1)] = None,
     limit: Annotated[int | None, typer.Option(help="Score only so many samples, spread evenly.", min=1)] = None,
     engine: options.EngineOption = "local",
@@ -57,6 +59,7 @@ def score(
     as_json: options.JsonOption = False,
 ) -> None:
     """Run a model over a dataset and store every score; the same call again resumes."""
+    from avhcurate.models.cpu_backends import FEW_IMAGES
     from avhcurate.models.loading import ModelSpec
     from avhcurate.scoring.accuracy import accuracy_of, chance_warning
     from avhcurate.scoring.fitted_heads import head_settings
@@ -95,6 +98,8 @@ def score(
         print(record.model_dump_json())
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    if record.backend and record.backend.why not in ("", FEW_IMAGES):
+        print(f"The network ran as it is, which may be slower: {record.backend.why}")
     if record.rows is not None:
         print(f"{len(record.rows)} rows of the model's head were taken, by the names of the dataset's classes")
     if (fitted := record.fitted) and fitted.accuracy is not None:

@@ -35,6 +35,19 @@ class RankAgreement(BaseModel):
     predicted: float
 
 
+class BackendRecord(BaseModel):
+    """What ran the network, from the first shard to the last.
+
+    name: "torch" as it is, "torch packed" with packed convolutions, "onnxruntime", "cuda graph". `tried`: milliseconds
+    of one core an image, by name, of those that a trial at the start compared. `why`: in words, where the network runs
+    as it is.
+    """
+
+    name: str
+    tried: dict[str, float] = {}
+    why: str = ""
+
+
 class PromptsRecord(BaseModel):
     """What a zero-shot model was told: prompts of class k are the templates with `names[k]` in place of {}."""
 
@@ -95,9 +108,9 @@ class RunRecord(Provenance):
 
     `limit`: None when all samples are scored. `classes` are names where they are known, in the order of the class
     weights. `skipped` counts the samples that could not be scored. `seconds` is the time of the pass over the images,
-    the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `prompts`: of a
-    zero-shot model. `attached` is set where no network was run here: then `head`, `preprocess`, `device` are empty, and
-    `width` is 0 without features.
+    the parts before a resume and all workers of a cluster together; `rate` is in samples a second. `backend`: None
+    where outputs were attached, and in older records. `prompts`: of a zero-shot model. `attached` is set where no
+    network was run here: then `head`, `preprocess`, `device` are empty, and `width` is 0 without features.
     `fitted`: heads that the run fitted itself, where `head` is the layer whose input are the features, or empty for
     what the network returns. `rows`: those of the model's head that are the dataset's classes, where only these were
     taken.
@@ -121,6 +134,7 @@ class RunRecord(Provenance):
     rate: float | None = None
     skipped: int = 0
     rank_agreement: RankAgreement | None = None
+    backend: BackendRecord | None = None
     prompts: PromptsRecord | None = None
     attached: Attached | None = None
     fitted: FittedHeads | None = None

@@ -18,7 +18,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.degradation import corruptions, statistics
 from avhcurate.degradation.store import SHARD, DegradationFolder, DegradationRecord
 from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.disk.provenance import now, settings_digest, versions
+from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.scores import SCORES
@@ -64,7 +64,7 @@ def degrade_dataset(
     no run, other weights than the run's, a dataset imported again.
     """
     from avhcurate.models.runtime import precision_name
-    from avhcurate.scoring.image_pass import ImagePass
+    from avhcurate.scoring.image_pass import ImagePass, backend_options
     from avhcurate.scoring.service import rebuild_model
 
     chosen = corruptions.check_kinds(corruptions.KINDS if kinds is None else kinds)
@@ -98,7 +98,13 @@ def degrade_dataset(
         if folder.complete:
             progress.report(len(ids) * len(steps), len(ids) * len(steps), "complete already")
             return folder
-        network = engine.network(loaded, device=device, precision=str(settings["precision"]), batch_size=batch_size)
+        network = engine.network(
+            loaded,
+            device=device,
+            precision=str(settings["precision"]),
+            batch_size=batch_size,
+            **backend_options(folder, len(ids) * len(steps)),
+        )
         if not folder.begun:
             folder.write_record(
                 _record(folder, run, network, strengths=levels, seed=seed, samples=len(ids), limit=limit)
@@ -198,6 +204,8 @@ def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"
 
 
 def _record(folder: DegradationFolder, run: RunFolder, network: OpenNetwork, **settings: Any) -> DegradationRecord:
+    from avhcurate.scoring.image_pass import backend_values
+
     record = run.record
     return DegradationRecord(
         name=folder.name,
@@ -211,9 +219,8 @@ def _record(folder: DegradationFolder, run: RunFolder, network: OpenNetwork, **s
         precision=network.precision,
         device=network.device_name,
         batch_size=network.batch_size,
-        versions=versions("torch", "torchvision", "numpy", "scipy", "pillow"),
         started=now(),
-        **settings,
+        **backend_values(network, "scipy", "pillow") | settings,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from avhcurate.data.runs import RunFolder
+from avhcurate.data.runs import BackendRecord, RunFolder
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
 
@@ -30,6 +30,7 @@ class DegradationRecord(Provenance):
     precision: str
     device: str
     batch_size: int
+    backend: BackendRecord | None = None
     samples: int
     limit: int | None
     rate: float | None = None

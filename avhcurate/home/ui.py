@@ -9,7 +9,7 @@ import streamlit as st
 from avhcurate import export, plugins
 from avhcurate.data.background import Command
 from avhcurate.data.datasets import DatasetFolder
-from avhcurate.data.runs import RunFolder
+from avhcurate.data.runs import BackendRecord, RunFolder
 from avhcurate.data.workspace import check_name
 from avhcurate.errors import CurateError
 from avhcurate.home.plots import NO_LABEL, class_balance, hsf_histogram
@@ -114,6 +114,10 @@ def model_runs(table: DatasetTable) -> None:
             "Skipped": st.column_config.NumberColumn(
                 format="localized", help="Images that could not be read; their scores are empty."
             ),
+            "Run by": st.column_config.TextColumn(
+                help="What ran the network: torch as it is, torch packed (convolutions with packed weights), "
+                "onnxruntime or a CUDA graph, and what a trial at the start measured."
+            ),
             "Images/s": st.column_config.NumberColumn(format="%.0f"),
             "As float32": st.column_config.NumberColumn(
                 format="%.4f", help="Spearman of AVH with float32 on a sample of the run: 1 is the same order."
@@ -143,6 +147,7 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, title: str, *, learnt: str)
         "Skipped": record.skipped,
         "Device": record.device,
         "Precision": record.precision,
+        "Run by": _backend(record.backend) if record.backend else None,
         "As float32": agreement.spearman.get("avh") if agreement else None,
         "Images/s": record.rate,
         "Right": record.fitted.accuracy if record.fitted else None,
@@ -151,6 +156,20 @@ def _run_row(dataset: DatasetFolder, run: RunFolder, title: str, *, learnt: str)
         "Weights": record.weights_sha256[:12],
         "Finished": record.finished,
     }
+
+
+def _backend(backend: BackendRecord) -> str:
+    """What ran the network, and why or at which speed.
+
+    >>> _backend(BackendRecord(name="onnxruntime", tried={"torch": 16.3, "onnxruntime": 8.8}))
+    'onnxruntime · 8.8 ms an image on a core, torch 16.3'
+    >>> _backend(BackendRecord(name="torch", tried={"torch": 2.0}, why="few images"))
+    'torch · few images'
+    """
+    if backend.why or not backend.tried:
+        return " · ".join(filter(None, [backend.name, backend.why]))
+    others = [f"{name} {time:.1f}" for name, time in backend.tried.items() if name != backend.name]
+    return ", ".join([f"{backend.name} · {backend.tried[backend.name]:.1f} ms an image on a core", *others])
 
 
 def _accuracy(dataset: DatasetFolder, run: RunFolder, *, learnt: str) -> str | None:

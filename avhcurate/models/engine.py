@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
+from avhcurate.models.cpu_backends import AS_IS, Backend, CpuBackends
+from avhcurate.models.gpu import gpu_backend, products_of
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
@@ -20,7 +22,6 @@ from avhcurate.models.runtime import (
     find_device,
     find_precision,
     fold_batch_norm,
-    freeze,
     keep_freed_memory,
     precision_name,
 )
@@ -39,6 +40,9 @@ _AHEAD = 4
 _BATCH_PIXELS = {"cpu": 16 * 224 * 224, "other": 64 * 224 * 224}
 _BATCH_LIMITS = (4, 256)
 
+#: Images that a backend of the CPU is made and tried with at least.
+_FEWEST_TO_EXPORT = 4
+
 
 @dataclass(frozen=True)
 class Embedded(Generic[Payload]):
@@ -52,26 +56,48 @@ class Embedded(Generic[Payload]):
 class Network:
     """A classifier on a device at a precision: uint8 images in, features and logits out.
 
-    On a CPU it is traced and frozen where that gives the same numbers (`frozen`); otherwise it runs as it is. The
-    head is applied in float32 to the features, whatever the precision of the layers before it.
+    On a CPU a pass over `images` images is given the fastest of `CpuBackends`; on a GPU full batches are replayed from
+    a CUDA graph. A network that takes neither runs as it is, and `backend.why` says so. A pass that goes on names the
+    `backend` that it began with. The head is applied in float32 to the features, whatever the precision of the layers
+    before it.
     """
 
     def __init__(
-        self, model: LoadedModel, *, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+        self,
+        model: LoadedModel,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        backend: str | None = None,
+        images: int | None = None,
     ) -> None:
         keep_freed_memory()
         self.device, self.dtype = find_device(device), find_precision(precision)
         self.precision = precision_name(precision)
+        if self.precision == "tf32" and self.device.type != "cuda":
+            raise CurateError("--precision tf32 is for NVIDIA GPUs: take float32, or bfloat16, on other devices")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
         module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
         module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        graph = None
-        if self.device.type == "cpu":
-            graph = freeze(module, self._example(model.preprocess), precision=self.dtype)
-        self.frozen = graph is not None
-        self._module = graph or module
+        self.backend = self._backend(module, model.preprocess, backend, images)
         self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
         self._bias = torch.from_numpy(model.bias).to(self.device)
+
+    def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
+        if self.device.type == "cuda":
+            with self._products():
+                return gpu_backend(module, _example(preprocess, self.batch_size).to(self.device), name)
+        if self.device.type != "cpu":
+            return Backend(AS_IS, module, concurrent=False)
+        # An export takes a single image for a constant.
+        example = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT))
+        backends = CpuBackends(module, example, self.dtype, threads=_threads_per_worker())
+        return backends.named(name) if name else backends.fastest(images=images)
+
+    def _products(self) -> AbstractContextManager[None]:
+        # A setting of the process: on a CPU, where it means nothing, several threads would change it at once.
+        return products_of(self.precision) if self.device.type == "cuda" else nullcontext()
 
     @property
     def device_name(self) -> str:
@@ -96,26 +122,29 @@ class Network:
 
     def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = torch.from_numpy(images)
-        if self.device.type == "cuda":
-            batch = batch.pin_memory()
         try:
-            with torch.inference_mode():
-                features = self._module(batch.to(self.device, non_blocking=True))
+            with torch.inference_mode(), self._products():
+                features = self.backend.run(batch.to(self.device, non_blocking=True))
                 return features, F.linear(features, self._class_weights, self._bias)
         except torch.OutOfMemoryError as error:
             raise CurateError(
                 f"{self.device} has too little memory for {len(images)} images at once: give a smaller --batch-size"
             ) from error
 
+    def empty_batch(self, count: int, shape: tuple[int, int, int]) -> np.ndarray:
+        """Black images (count, S, S, C) uint8, in memory from which a GPU fetches them while it is at work."""
+        return torch.zeros((count, *shape), dtype=torch.uint8, pin_memory=self.device.type == "cuda").numpy()
+
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features (n, D) and logits (n, K) of uint8 images (n, S, S, C), float32."""
         features, logits = self.launch(images)
         return features.cpu().numpy(), logits.cpu().numpy()
 
-    def _example(self, preprocess: Preprocess) -> Tensor:
-        generator = torch.Generator().manual_seed(0)
-        shape = (self.batch_size, preprocess.crop, preprocess.crop, preprocess.channels)
-        return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+def _example(preprocess: Preprocess, count: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (count, preprocess.crop, preprocess.crop, preprocess.channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 class _Features(nn.Module):
@@ -168,11 +197,11 @@ def embed(
     """Runs the network over batches, in order. `prepare` makes the images (n, S, S, C) uint8 of one, in a thread.
 
     On a CPU each core takes a batch of its own through everything, decode and forward pass: none waits for
-    another, and none is idle while there are batches. A GPU, or a network that cannot be frozen, is fed from the
+    another, and none is idle while there are batches. A GPU, or a network that runs as it is, is fed from the
     calling thread while the others decode ahead. A few batches a core are under way at once, so memory is bounded.
     `items` is iterated in the calling thread. Closing the iterator ends the threads.
     """
-    return _each_core(network, items, prepare) if network.frozen else _one_feeds(network, items, prepare)
+    return _each_core(network, items, prepare) if network.backend.concurrent else _one_feeds(network, items, prepare)
 
 
 def _each_core(
@@ -182,16 +211,20 @@ def _each_core(
         images, payload = prepare(item)
         return Embedded(payload, *network(images))
 
-    cores = torch.get_num_threads()
-    workers = min(cores, _MOST_WORKERS)
-    with closing(in_order(run, items, workers=workers, intra_op=cores // workers)) as results:
+    workers = torch.get_num_threads() // _threads_per_worker()
+    with closing(in_order(run, items, workers=workers, intra_op=_threads_per_worker())) as results:
         yield from results
+
+
+def _threads_per_worker() -> int:
+    """Threads inside an operator where each batch has a worker of its own."""
+    return -(-torch.get_num_threads() // _MOST_WORKERS)
 
 
 def _one_feeds(
     network: Network, items: Iterable[Item], prepare: Callable[[Item], tuple[np.ndarray, Payload]]
 ) -> Generator[Embedded[Payload], None, None]:
-    ahead: tuple[Payload, tuple[Tensor, Tensor]] | None = None
+    ahead: tuple[np.ndarray, Payload, tuple[Tensor, Tensor]] | None = None
     cores = torch.get_num_threads()
     # The threads of MKL are counted for the whole process: where this thread multiplies on the CPU, all keep them.
     intra_op = cores if network.device.type == "cpu" else 1
@@ -201,12 +234,13 @@ def _one_feeds(
             # A batch is fetched once the next is on its way, so that the device does not wait for what is done here.
             if ahead is not None:
                 yield _landed(*ahead)
-            ahead = payload, launched
+            ahead = images, payload, launched
     if ahead is not None:
         yield _landed(*ahead)
 
 
-def _landed(payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
+def _landed(images: np.ndarray, payload: Payload, tensors: tuple[Tensor, Tensor]) -> Embedded[Payload]:
+    """Outputs on the CPU; a GPU may have read the images until now."""
     features, logits = tensors
     return Embedded(payload, features.cpu().numpy(), logits.cpu().numpy())
 

@@ -96,8 +96,8 @@ class OnnxClassifier(nn.Module):
                 self.head.bias.copy_(torch.from_numpy(head.bias))
 
     def forward(self, images: Tensor) -> Tensor:
-        if torch.jit.is_tracing():
-            raise RuntimeError("what onnxruntime computes cannot be traced")
+        if torch.compiler.is_exporting():
+            raise RuntimeError("onnxruntime runs it already")
         return self.head(self.outputs(images)[0].to(images))
 
     def outputs(self, images: Tensor) -> list[Tensor]:

@@ -12,11 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from avhcurate.data.datasets import DatasetFolder
+from avhcurate.data.runs import BackendRecord
 from avhcurate.disk.folders import ShardedFolder, spread
 from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.disk.provenance import now
+from avhcurate.disk.provenance import now, versions
 from avhcurate.images.decoding import BrokenImage, decode, encode_thumbnail
 from avhcurate.images.source import batches
+from avhcurate.models.cpu_backends import ONNXRUNTIME
 from avhcurate.models.engine import Embedded, Network, embed
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.scores import SCORES
@@ -121,7 +123,8 @@ class ImagePass:
         """Runs the network over shards in turn: a step a batch, with a shard's last the result."""
         parts: list[Embedded[_Samples]] = []
         started = time.perf_counter()
-        with closing(embed(network, self._batches(shards, network.batch_size), self._prepare)) as results:
+        batches = self._batches(shards, network.batch_size)
+        with closing(embed(network, batches, partial(self._prepare, network))) as results:
             for part in results:
                 parts.append(part)
                 batch = part.payload
@@ -138,7 +141,7 @@ class ImagePass:
         network = opened.open()
         encoded = self.dataset.images(self.ids).read(self.ids.tolist())
         batches = self._batches_of(0, self.ids, encoded, network.batch_size)
-        with closing(embed(network, batches, self._prepare)) as results:
+        with closing(embed(network, batches, partial(self._prepare, network))) as results:
             return _joined(list(results), 0.0)
 
     def _batches(self, shards: Sequence[int], batch_size: int) -> Iterator[_Samples]:
@@ -155,11 +158,12 @@ class ImagePass:
         for some, content in batches(ids, encoded, size=size):
             yield _Samples(shard, some, content, {} if wanted else None)
 
-    def _prepare(self, batch: _Samples) -> tuple[np.ndarray, _Samples]:
+    def _prepare(self, network: Network, batch: _Samples) -> tuple[np.ndarray, _Samples]:
         """In a decode thread: the images of a batch, black where there are none, and thumbnails."""
         shape = (self.preprocess.crop, self.preprocess.crop, self.preprocess.channels)
         # All batches of a shard have the same shape, broken images or not: the network's plans are made for it.
-        images = np.zeros((len(batch.ids), self.images_per_sample, *shape), np.uint8)
+        rows = network.empty_batch(len(batch.ids) * self.images_per_sample, shape)
+        images = rows.reshape(len(batch.ids), self.images_per_sample, *shape)
         for position, (id, encoded) in enumerate(zip(batch.ids.tolist(), batch.encoded, strict=True)):
             try:
                 if isinstance(encoded, BrokenImage):
@@ -176,7 +180,7 @@ class ImagePass:
             except Exception as error:
                 batch.problems[id] = f"cannot be prepared: {type(error).__name__}"
         batch.encoded.clear()
-        return images.reshape(-1, *shape), batch
+        return rows, batch
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,22 @@ class _ImageWork:
 
     def begin(self) -> Callable[[Sequence[int]], Iterator[Step]]:
         return partial(self.images.steps, self.network.open(), self.result)
+
+
+def backend_options(folder: ShardedFolder, images: int) -> dict[str, Any]:
+    """What `Network` is told of its backend: how many images come, or, for a pass begun, what it was begun with."""
+    begun = folder.record.backend if folder.begun else None
+    return {"backend": begun.name if begun else None, "images": None if folder.begun else images}
+
+
+def backend_values(network: OpenNetwork, *packages: str) -> dict[str, Any]:
+    """Values for the record: what runs the network, and versions, those of `packages` among them."""
+    backend = network.backend
+    runtime = ("onnxruntime",) if backend.name == ONNXRUNTIME else ()
+    return {
+        "backend": BackendRecord(name=backend.name, tried=backend.tried, why=backend.why),
+        "versions": versions("torch", "torchvision", "numpy", *packages, *runtime),
+    }
 
 
 def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:

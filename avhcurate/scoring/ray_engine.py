@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from avhcurate.errors import CurateError
 from avhcurate.scoring.shards import OpenNetwork, ShardResult, ShardWork, Step
 
 if TYPE_CHECKING:
+    from avhcurate.models.cpu_backends import Backend
     from avhcurate.models.engine import Network
     from avhcurate.models.loading import LoadedModel
 
@@ -173,11 +175,18 @@ class _RemoteNetwork:
     device_name: str
     precision: str
     batch_size: int
+    backend: "Backend"
 
     def open(self) -> "Network":
         from avhcurate.models.engine import Network
 
-        return Network(self.model, device=self.device, precision=self.precision, batch_size=self.batch_size)
+        return Network(
+            self.model,
+            device=self.device,
+            precision=self.precision,
+            batch_size=self.batch_size,
+            backend=self.backend.name,
+        )
 
 
 class RayEngine:
@@ -187,23 +196,14 @@ class RayEngine:
         self._resources, self._staging = resources, staging
         self._device = "cpu"
 
-    def network(
-        self, model: "LoadedModel", *, device: str, precision: str, batch_size: int | None = None
-    ) -> OpenNetwork:
-        """On GPUs where the cluster has some, unless another device is asked for."""
-        import torch
-
-        from avhcurate.models.engine import default_batch_size
-        from avhcurate.models.runtime import precision_name
-
+    def network(self, model: "LoadedModel", *, device: str, **options: Any) -> OpenNetwork:
+        """On GPUs where the cluster has some, unless another device is asked for; one worker chooses for all."""
         gpus = self._resources.gpus
         kind = ("cuda" if gpus else "cpu") if device == "auto" else device
         if kind not in ("cpu", "cuda") or (kind == "cuda" and not gpus):
             raise CurateError(f"--device {device}: this cluster has {gpus} GPUs; choose from auto, cpu, cuda")
         self._device = kind
-        size = batch_size or default_batch_size(model.preprocess.crop, torch.device(kind))
-        name = self.call(_gpu_name) if kind == "cuda" else kind
-        return _RemoteNetwork(model, kind, name, precision_name(precision), size)
+        return self.call(partial(_chosen, model, kind, options))
 
     def call(self, function: Callable[[], T]) -> T:
         import ray
@@ -246,10 +246,13 @@ def _called(function: Callable[[], T]) -> T:
     return function()
 
 
-def _gpu_name() -> str:
-    import torch
+def _chosen(model: "LoadedModel", device: str, options: dict[str, Any]) -> _RemoteNetwork:
+    """The network as it is opened here, for others to open the same."""
+    from avhcurate.models.engine import Network
 
-    return f"cuda ({torch.cuda.get_device_name()})"
+    network = Network(model, device=device, **options)
+    name, backend = network.device_name, network.backend.elsewhere()
+    return _RemoteNetwork(model, device, name, network.precision, network.batch_size, backend)
 
 
 # --- on the driver -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import SHARD, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
-from avhcurate.disk.provenance import now, settings_digest, versions
+from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
 from avhcurate.models.class_names import published_classes, rows_of_classes, unknown_classes
 from avhcurate.models.loading import LoadedModel, ModelSpec, OtherClasses, load_model
@@ -26,7 +26,7 @@ from avhcurate.models.runtime import precision_name
 from avhcurate.scoring.added_scores import add_scores
 from avhcurate.scoring.class_sums import sum_by_class
 from avhcurate.scoring.fitted_heads import FitSettings, HeadFitting, number_of_classes, out_of_fold, scores_by_head
-from avhcurate.scoring.image_pass import ImagePass, score_columns
+from avhcurate.scoring.image_pass import ImagePass, backend_options, backend_values, score_columns
 from avhcurate.scoring.shard_scores import ShardScores, digest_rows
 from avhcurate.scoring.shards import LOCAL, Engine, OpenNetwork, ShardResult
 from avhcurate.stats.downsample import evenly_spread
@@ -88,7 +88,9 @@ def score_dataset(
             add_scores(run, labels, progress=progress)
             progress.report(len(ids), len(ids), "complete already")
             return run
-        network = engine.network(model, device=device, precision=precision, batch_size=batch_size)
+        network = engine.network(
+            model, device=device, precision=precision, batch_size=batch_size, **backend_options(run, len(ids))
+        )
         if not run.begun:
             record = _record(run, dataset, model, network, samples=len(ids), limit=limit, seed=spec.seed)
             if heads is None:
@@ -274,7 +276,7 @@ class _Scoring:
         ids = self.images.ids
         ids = ids[evenly_spread(len(ids), min(_COMPARED, len(ids)))]
         some = replace(self.images, ids=ids, thumbnails=lambda _: False, progress=SILENT)
-        exact = engine.network(self.model, device=device, precision="float32")
+        exact = engine.network(self.model, device=device, precision="float32", images=len(ids))
         outputs = engine.call(partial(some.outputs, exact))
         reduced = self.run.features_of(ids)
         # What could not be scored at the reduced precision has zeros.
@@ -401,8 +403,8 @@ def _record(
         samples=samples,
         limit=limit,
         seed=seed,
-        versions=versions("torch", "torchvision", "numpy"),
         started=now(),
+        **backend_values(network),
     )
 
 

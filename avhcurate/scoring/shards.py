@@ -12,6 +12,7 @@ from avhcurate.disk.folders import ShardedFolder
 
 # Torch takes seconds to import, and image quality does without.
 if TYPE_CHECKING:
+    from avhcurate.models.cpu_backends import Backend
     from avhcurate.models.engine import Network
     from avhcurate.models.loading import LoadedModel
 
@@ -59,6 +60,8 @@ class OpenNetwork(Protocol):
     def precision(self) -> str: ...
     @property
     def batch_size(self) -> int: ...
+    @property
+    def backend(self) -> "Backend": ...
     def open(self) -> "Network": ...
 
 
@@ -66,9 +69,16 @@ class Engine(Protocol):
     """Where work is done."""
 
     def network(
-        self, model: "LoadedModel", *, device: str, precision: str, batch_size: int | None = None
+        self,
+        model: "LoadedModel",
+        *,
+        device: str,
+        precision: str,
+        batch_size: int | None = None,
+        backend: str | None = None,
+        images: int | None = None,
     ) -> OpenNetwork:
-        """The network as `models.engine.Network` runs it, there."""
+        """The network as `models.engine.Network` runs it, there, with the same arguments."""
         ...
 
     def call(self, function: Callable[[], T]) -> T:
@@ -83,12 +93,10 @@ class Engine(Protocol):
 class LocalEngine:
     """In this process."""
 
-    def network(
-        self, model: "LoadedModel", *, device: str, precision: str, batch_size: int | None = None
-    ) -> OpenNetwork:
+    def network(self, model: "LoadedModel", **options: Any) -> OpenNetwork:
         from avhcurate.models.engine import Network
 
-        return Network(model, device=device, precision=precision, batch_size=batch_size)
+        return Network(model, **options)
 
     def call(self, function: Callable[[], T]) -> T:
         return function()

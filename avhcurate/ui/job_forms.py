@@ -33,7 +33,7 @@ MODELS = (
     "transformers:google/vit-base-patch16-224",
 )
 DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "tf32")
 
 _ANY_MODEL = """
 Type a part of a name and choose a match, or type a name in full: `torchvision:NAME`, `timm:NAME`, `avhcurate:NAME`,

@@ -10,11 +10,14 @@ import torch
 from torch import nn
 
 from avhcurate.errors import CurateError
+from avhcurate.models.cpu_backends import AS_IS, PACKED
 from avhcurate.models.engine import Network, default_batch_size, embed
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
-from avhcurate.models.runtime import find_device, fold_batch_norm, freeze
+from avhcurate.models.runtime import find_device, fold_batch_norm
+
+pytestmark = pytest.mark.filterwarnings("error::DeprecationWarning")
 
 SIDE, WIDTH, CLASSES = 12, 16, 5
 PREPROCESS = Preprocess(resize=None, crop=SIDE, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3))
@@ -36,7 +39,7 @@ class Net(nn.Module):
 
 
 class Looping(Net):
-    """A loop over the images, which a trace would freeze at the number that it was traced with."""
+    """A loop over the images, so that no graph holds for any number of them."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(torch.stack([image * 1 for image in x]))
@@ -69,8 +72,7 @@ def reference(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_features_and_logits_are_those_of_the_network_in_float64() -> None:
-    network = Network(loaded(), device="cpu", batch_size=8)
-    assert network.frozen
+    network = Network(loaded(), device="cpu", batch_size=8, backend=PACKED)
     features, logits = network(images(8))
     expected_features, expected_logits = reference(images(8))
     assert features.dtype == logits.dtype == np.float32
@@ -78,9 +80,9 @@ def test_features_and_logits_are_those_of_the_network_in_float64() -> None:
     np.testing.assert_allclose(logits, expected_logits, atol=1e-5)
 
 
-@pytest.mark.parametrize("count", [1, 3, 8, 20])
-def test_a_frozen_network_takes_batches_of_any_size(count: int) -> None:
-    features, _ = Network(loaded(), device="cpu", batch_size=8)(images(count))
+@pytest.mark.parametrize(("count", "size"), [(1, 8), (3, 8), (8, 8), (20, 8), (3, 1)])
+def test_a_packed_network_takes_batches_of_any_size(count: int, size: int) -> None:
+    features, _ = Network(loaded(), device="cpu", batch_size=size, backend=PACKED)(images(count))
     np.testing.assert_allclose(features, reference(images(count))[0], atol=1e-5)
 
 
@@ -104,19 +106,12 @@ def test_the_loaded_model_stays_as_it_was() -> None:
     assert not model.head._forward_pre_hooks
 
 
-def test_a_network_that_a_trace_would_bend_runs_as_it_is() -> None:
+def test_a_network_that_cannot_be_exported_runs_as_it_is_and_says_so() -> None:
     network = Network(loaded(Looping), device="cpu", batch_size=8)
-    assert not network.frozen
+    assert network.backend.name == AS_IS
+    assert network.backend.why.startswith("it cannot be exported: ")
     for count in (1, 5, 8):
         np.testing.assert_allclose(network(images(count))[0], reference(images(count))[0], atol=1e-5)
-
-
-def test_freeze_refuses_a_graph_that_depends_on_the_example() -> None:
-    class Majority(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x * (2 if len(x) > 2 else 1)
-
-    assert freeze(Majority(), torch.ones(8, 3), precision=torch.float32) is None
 
 
 def test_batch_norm_is_folded_without_changing_the_output() -> None:
@@ -147,9 +142,9 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("network", [Net, Looping])
-def test_batches_come_back_in_order_with_their_own_results(network: type[Net], threads: int) -> None:
-    made = Network(loaded(network), device="cpu", batch_size=4)
+@pytest.mark.parametrize(("network", "backend"), [(Net, PACKED), (Looping, AS_IS)])
+def test_batches_come_back_in_order_with_their_own_results(network: type[Net], backend: str, threads: int) -> None:
+    made = Network(loaded(network), device="cpu", batch_size=4, backend=backend)
 
     def prepare(seed: int) -> tuple[np.ndarray, int]:
         time.sleep(0.01 * (seed % 3))
@@ -163,7 +158,7 @@ def test_batches_come_back_in_order_with_their_own_results(network: type[Net], t
 
 
 def test_few_batches_are_under_way_at_once() -> None:
-    network = Network(loaded(), device="cpu", batch_size=2)
+    network = Network(loaded(), device="cpu", batch_size=2, backend=PACKED)
     taken = 0
 
     def items() -> Iterator[int]:

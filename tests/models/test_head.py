@@ -177,14 +177,14 @@ def test_hooks_are_gone_after_the_search():
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in net.modules())
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_tap_can_be_traced_and_frozen():
+@pytest.mark.filterwarnings("error::DeprecationWarning")
+def test_the_tap_can_be_exported():
     module, head, _ = exposed(Net())
     tap = FeatureTap(module, head)
-    with torch.inference_mode():
-        frozen = torch.jit.freeze(torch.jit.trace(tap, IMAGES))
-        for fast, eager in zip(frozen(IMAGES.flip(0)), tap(IMAGES.flip(0)), strict=True):
-            torch.testing.assert_close(fast, eager)
+    with torch.no_grad():
+        exported = torch.export.export(tap, (IMAGES,)).module()
+        for graph, eager in zip(exported(IMAGES.flip(0)), tap(IMAGES.flip(0)), strict=True):
+            torch.testing.assert_close(graph, eager)
 
 
 def test_a_copy_of_the_tap_runs_its_own_network():

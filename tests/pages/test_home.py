@@ -52,6 +52,7 @@ def test_it_says_what_is_loaded(open_page, demo_root, words):
         1797,
         "float32",
     )
+    assert runs["Run by"] == "torch · few images"
     assert "50 a sample, k-way" in words(app)
 
 

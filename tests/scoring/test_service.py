@@ -36,14 +36,6 @@ def table(run):
     return pd.read_parquet(run.scores_path)
 
 
-@pytest.fixture
-def fresh(demo_root, tmp_path):
-    """A workspace with the digits imported and not scored."""
-    workspace = Workspace(tmp_path / "fresh")
-    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
-    return workspace
-
-
 def test_scores_equal_a_direct_float64_reference(digits):
     """The network applied image by image in float64, and the scores of its features by their public functions."""
     model = load_model(SPEC)
