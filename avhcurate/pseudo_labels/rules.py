@@ -81,6 +81,8 @@ Blocks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 
 #: Elements of a block of targets.
 _BLOCK = 1 << 21
+#: Logits, and as many AVC, that are kept in memory between passes.
+_HELD = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,24 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
         log_lambdas=log_lambdas,
         betas=betas,
     )
+
+
+def held(blocks: Blocks) -> Blocks:
+    """The same blocks, computed once and kept in memory where they are small enough, for several passes over them.
+
+    >>> passes = iter([[(np.zeros((1, 2)), np.zeros((1, 2)))]])
+    >>> kept = held(lambda: next(passes))
+    >>> len(list(kept())), len(list(kept()))
+    (1, 1)
+    """
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    elements = 0
+    for block in blocks():
+        kept.append(block)
+        elements += block[0].size
+        if elements > _HELD:
+            return blocks
+    return lambda: kept
 
 
 def soft_labels(selection: Selection, blocks: Blocks) -> Iterator[tuple[np.ndarray, np.ndarray]]:

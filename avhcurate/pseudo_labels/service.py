@@ -1,8 +1,8 @@
 """Class-balanced pseudo-labels from a model run: selected by a rule, compared, exported with a manifest."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import format_of, write_frame
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs, StoredOutputs
-from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, soft_labels
+from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, held, soft_labels
+from avhcurate.pseudo_labels.rules import select as select_from
 from avhcurate.stats.intervals import share
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.table.subset import read_subset
+from avhcurate.table.subset import Subset, read_subset
 
 #: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
@@ -85,10 +86,20 @@ def select(
         others = f", or choose from {', '.join(possible)}" if possible else ""
         raise CurateError(f"rule {rule} needs {missing}, and run {table.run.name} has none: attach {option}{others}")
     filters = filters or Filters()
+    samples = _scored(table, filters)
+    selection = _outputs(table, samples.ids).select(rule=rule, portion=portion)
+    return _pseudo_labels(table, samples, filters, selection)
+
+
+def _scored(table: DatasetTable, filters: Filters) -> Subset:
+    """The scored samples that satisfy the filters; CurateError where there is none."""
     samples = read_subset(table, filters, scored=True)
     if not len(samples.ids):
         raise CurateError("no scored sample satisfies the filters: widen them")
-    selection = _outputs(table, samples.ids).select(rule=rule, portion=portion)
+    return samples
+
+
+def _pseudo_labels(table: DatasetTable, samples: Subset, filters: Filters, selection: Selection) -> PseudoLabels:
     classes = selection.classes(samples.labels)
     # A model may know more classes than the dataset names.
     names = [table.classes[label] if label < len(table.classes) else str(label) for label in classes["label"]]
@@ -99,11 +110,14 @@ def select(
 
 def portion_curve(table: DatasetTable, filters: Filters) -> pd.DataFrame:
     """`rule, portion, selected, n, accuracy, low, high` of every gate at `PORTIONS`; n of the selected have a label."""
-    rows = []
-    possible = rules_of(table.run) if table.run else list(RULES)
-    for rule, portion in itertools.product([gate for gate in GATES if gate in possible], PORTIONS):
-        result = select(table, rule=rule, portion=portion, filters=filters)
-        rows.append((rule, portion, len(result.selected), *result.accuracy_interval()))
+    rows, samples = [], _scored(table, filters)
+    outputs, possible = _outputs(table, samples.ids), rules_of(table.run) if table.run else []
+    for rule in (gate for gate in GATES if gate in possible):
+        blocks = held(partial(outputs.blocks, RULES[rule].gate))
+        for portion in PORTIONS:
+            selection = select_from(blocks, rule=rule, portion=portion)
+            result = _pseudo_labels(table, samples, filters, selection)
+            rows.append((rule, portion, len(result.selected), *result.accuracy_interval()))
     return pd.DataFrame(rows, columns=["rule", "portion", "selected", "n", "accuracy", "low", "high"])
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from avhcurate.curate.history import describe, history_entries
 from avhcurate.errors import CurateError
+from avhcurate.neighbours.searches import EXACT_ROWS
 from avhcurate.scores import SCORES
 from avhcurate.table.sample import Inspection, inspect, neighbours, rows_of
 from avhcurate.ui import url_state
@@ -331,6 +332,10 @@ def _neighbours(frame: Opened, id: int) -> None:
     except CurateError as error:
         st.caption(plain(str(error)))
         return
+    if frame.table.neighbours is None and frame.table.size > EXACT_ROWS:
+        st.caption(
+            f"Compared with all. `avhcurate neighbours {frame.table.dataset.name}` finds those of every sample once."
+        )
     rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns(frame.table.hardness)).assign(angle=near.angles)
     tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -398,3 +398,18 @@ def test_scaling_all_avc_values_changes_no_selection():
         select(logits, avc, rule="avc", portion=0.3).selected.tolist()
         == select(logits, avc / 1024, rule="avc", portion=0.3).selected.tolist()
     )
+
+
+def test_blocks_that_fit_are_computed_once_and_others_at_every_pass(monkeypatch):
+    calls = []
+
+    def blocks():
+        calls.append(1)
+        yield from ((np.full((3, 2), n), np.full((3, 2), n)) for n in range(4))
+
+    kept = rules.held(blocks)
+    assert [list(map(len, part)) for part in kept()] == [list(map(len, part)) for part in kept()] == [[3, 3]] * 4
+    assert len(calls) == 1
+    monkeypatch.setattr(rules, "_HELD", 5)
+    assert len(list(rules.held(blocks)())) == 4
+    assert len(calls) == 3
