@@ -87,7 +87,8 @@ def replay(data: Replayed, queue: str, draw: int, votes: int) -> list[dict[str, 
             break
         if step:
             left = np.setdiff1d(pool, asked)
-            rates = np.ones(len(left)) if queue == "random" else draw_rates(wanted(model, data.design.of(left), votes))  # noqa: F821
+            wish = np.zeros(len(left)) if queue == "random" else wanted(model, data.design.of(left), votes)  # noqa: F821
+            rates = draw_rates(wish)
             asked = np.append(asked, left[np.argsort(draw_times(rates, draw * 100 + step))[: target - len(asked)]])
         some, folds = data.design.of(asked), np.arange(len(asked)) % 3
         strength = choose_strength(some, hits[asked], given[asked], folds)

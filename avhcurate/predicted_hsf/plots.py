@@ -26,7 +26,11 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
             title = f"noise {name} {value:.2f}" if name == "ceiling" else f"{name} {value:.2f}"
             note = {"text": title, "font": {"color": color, "size": 12}, "xanchor": "right", "x": 1}
             figure.add_hline(y=value, line={"color": color, "width": 1.5, "dash": dash}, annotation=note)
-    figure.add_hline(y=target, line={"color": faded(BLUE, 0.45), "width": 1}, annotation={"text": "target", "x": 0})
+    figure.add_hline(
+        y=target,
+        line={"color": faded(BLUE, 0.45), "width": 1},
+        annotation={"text": "target", "x": 0, "xanchor": "left"},
+    )
     if (found := forecast_of(record)) is not None:
         further = np.geomspace(learnt[0], learnt[-1] * _FURTHER, 60)
         figure.add_scatter(
@@ -50,4 +54,4 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     ends = [0.0, *(value for value in (target, record.ceiling, record.confidence_rho, *high) if value is not None)]
     bare(figure, height=320, x="images with votes", y=f"Spearman with {of_hsf(record.votes_simulated)}")
     figure.update_yaxes(range=[min(0.0, float(np.nanmin(low, initial=0.0))), float(np.nanmax(ends)) + 0.06])
-    return figure.update_xaxes(type="log")
+    return figure.update_xaxes(type="log", tickvals=learnt, tickformat=",.0f")

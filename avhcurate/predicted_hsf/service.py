@@ -209,8 +209,8 @@ class _Predicting:
         curve = learning_curve(
             design, voted.hits, voted.votes, voted.folds, found.crossed, seed=self.settings.seed, check=check
         )
-        points = [CurvePoint(**{key: _known(value) for key, value in row.items()}) for row in curve.to_dict("records")]
-        return found, points
+        rows = ({key: _known(value) for key, value in row.items()} for row in curve.to_dict("records"))
+        return found, [CurvePoint.model_validate(row) for row in rows]
 
     def predict(self, fitted: tuple[Prediction, list[CurvePoint]], samples: int) -> None:
         """Every shard that is not committed; samples without inputs have nulls."""
@@ -242,7 +242,7 @@ class _Predicting:
             "chosen": [StrengthRecord(**asdict(strength)) for strength in strengths],
             "within": float(1 / (1 + np.exp(found.crossed.log_precision))),
             "curve": curve,
-            "coverage": [CoverageRow(**row) for row in coverage.to_dict("records")],
+            "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
             "confidence_rho": confidence_rho,
             **self._ceiling(),
             "finished": now(),

@@ -118,11 +118,11 @@ def summary(record: PredictionRecord) -> str:
 
 def needed_sentence(record: PredictionRecord, target: float) -> str:
     """How many voted images a target needs by the forecast."""
-    found, last = forecast_of(record), record.curve[-1] if record.curve else None
-    if found is None or last is None or last.rho is None:
+    reached = [point.learnt for point in record.curve if point.rho is not None and point.rho >= target]
+    if reached:
+        return f"{target:.2f} is reached with votes on {min(reached):,} images."
+    if (found := forecast_of(record)) is None:
         return "Too few votes for a forecast."
-    if last.rho >= target:
-        return f"{target:.2f} is reached with votes on {last.learnt:,} images."
     if (needed := found.needed(target)) is None:
         return (
             f"{target:.2f} is out of reach with these inputs: the curve levels off near {found.limit:.2f}. Another "

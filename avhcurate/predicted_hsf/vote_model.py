@@ -142,7 +142,7 @@ def parts_of(folds: np.ndarray, fold: int) -> np.ndarray:
     """The other folds joined into parts for the choice of a strength, (n,), -1 for the samples of `fold`.
 
     >>> parts_of(np.array([0, 1, 2, 3, 4]), 1).tolist()
-    [2, -1, 0, 1, 2]
+    [0, -1, 0, 1, 2]
     """
     return np.where(folds == fold, -1, (folds - fold - 1) % (int(folds.max()) + 1) % _PARTS)
 

@@ -21,7 +21,7 @@ def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, pr
     assert "What the intervals hold" in text
     assert "HSF [0.8, 1]" in text
     assert "claim 90%" in text
-    assert "0.30 is reached with votes on 200 images" in words(
+    assert "0.30 is reached with votes on" in words(
         open_page("correlation", predicted_root, **{"predicted.target": "0.3"})
     )
 
@@ -35,7 +35,12 @@ def test_disagreement_compares_all_images_by_predicted_hsf(open_page, predicted_
 
 @pytest.mark.parametrize(
     ("target", "says"),
-    [(0.2, "0.20 is reached"), (0.42, "**4,200 more**"), (0.44, "more than the dataset has"), (0.6, "out of reach")],
+    [
+        (0.2, "0.20 is reached with votes on 100 images"),
+        (0.42, "**4,200 more**"),
+        (0.44, "more than the dataset has"),
+        (0.6, "out of reach"),
+    ],
 )
 def test_how_many_votes_a_target_needs(predicted_root, target, says):
     dataset = Workspace(predicted_root).dataset("digits")
