@@ -115,8 +115,9 @@ def model_runs(table: DatasetTable) -> None:
                 format="localized", help="Images that could not be read; their scores are empty."
             ),
             "Run by": st.column_config.TextColumn(
+                width="medium",
                 help="What ran the network: torch as it is, torch packed (convolutions with packed weights), "
-                "onnxruntime or a CUDA graph, and what a trial at the start measured."
+                "onnxruntime or a CUDA graph, and what a trial at the start measured.",
             ),
             "Images/s": st.column_config.NumberColumn(format="%.0f"),
             "As float32": st.column_config.NumberColumn(
@@ -168,8 +169,8 @@ def _backend(backend: BackendRecord) -> str:
     """
     if backend.why or not backend.tried:
         return " · ".join(filter(None, [backend.name, backend.why]))
-    others = [f"{name} {time:.1f}" for name, time in backend.tried.items() if name != backend.name]
-    return ", ".join([f"{backend.name} · {backend.tried[backend.name]:.1f} ms an image on a core", *others])
+    others = [f"{name} {time:.3g}" for name, time in backend.tried.items() if name != backend.name]
+    return ", ".join([f"{backend.name} · {backend.tried[backend.name]:.3g} ms an image on a core", *others])
 
 
 def _accuracy(dataset: DatasetFolder, run: RunFolder, *, learnt: str) -> str | None:
