@@ -51,7 +51,7 @@ def make(path: Path, samples: int, width: int, clusters: int) -> None:
 def measure(path: Path, method: str) -> None:
     """One search of all rows, in this process, as a run's would be."""
     limits = {"exact": sys.maxsize, "faiss": 0, "pynndescent": 0}
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu = time.perf_counter(), sum(os.times()[:4])
 
     def say(done: int, total: int, message: str) -> None:
         print(f"{time.perf_counter() - started:6.0f} s  {done:,} of {total:,}  {message}", file=sys.stderr, flush=True)
@@ -66,7 +66,7 @@ def measure(path: Path, method: str) -> None:
             searches.find_spec = lambda name: None
         record = find_neighbours(dataset, run, progress=Progress(say)).record
     used = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    (rows, width), spent = run.features().shape, time.process_time() - cpu
+    (rows, width), spent = run.features().shape, sum(os.times()[:4]) - cpu
     print(
         f"| {rows:,} x {width} | {method} {record.settings or ''} | {record.seconds:.0f} s, "
         f"of processors {spent:.0f} s, load {os.getloadavg()[0]:.0f} | {used / 1e6:.2f} GB | {record.recall:.4f} |",

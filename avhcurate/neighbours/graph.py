@@ -103,5 +103,6 @@ class NeighbourGraph(ShardedFolder[GraphRecord]):
         write_array(self.root / "near.npy", near)
         write_array(self.root / "angles.npy", angles)
         has = near[:, 0] >= 0
-        score = spread(np.nanmean(angles[has, :OUTLIER], axis=1, dtype=np.float64), has, pa.float64())
+        mean = np.asarray(np.nanmean(angles[has, :OUTLIER], axis=1, dtype=np.float64))
+        score = spread(mean, has, pa.float64())
         self.finish([pa.table({"id": np.arange(len(near)), "neighbour_angle": score})], changes)

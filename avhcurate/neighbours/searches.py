@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -27,7 +28,7 @@ _SPARE = 5
 _POLL = 0.2
 
 
-class Search(Protocol):
+class Search(ABC):
     """A search among the samples of a run: `settings` it was made with, `packages` it uses.
 
     `shard`: how many samples are best asked for at once.
@@ -38,13 +39,13 @@ class Search(Protocol):
     shard: ClassVar[int]
     settings: dict[str, Any]
 
+    @abstractmethod
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
-        ...
 
+    @abstractmethod
     def widen(self) -> None:
         """Searches more thoroughly from now on; CurateError where it cannot."""
-        ...
 
 
 def with_direction(features: np.ndarray) -> np.ndarray:
@@ -67,11 +68,11 @@ def chosen_search(features: np.ndarray, rows: np.ndarray, *, seed: int, progress
     """The search for `rows` of features (N, D): exact for few, else by faiss where it is installed."""
     if len(rows) <= EXACT_ROWS:
         return ExactSearch(features)
-    kind = LinkSearch if find_spec("faiss") else DescentSearch
+    kind: type[LinkSearch] | type[DescentSearch] = LinkSearch if find_spec("faiss") else DescentSearch
     return kind(features, rows, seed=seed, progress=progress)
 
 
-class ExactSearch:
+class ExactSearch(Search):
     """Every sample is compared with every other."""
 
     method, packages, shard = "exact", (), 2048
@@ -86,11 +87,11 @@ class ExactSearch:
         """It has all."""
 
 
-class LinkSearch:
+class LinkSearch(Search):
     """faiss: a hierarchy of links between near samples (HNSW, Malkov and Yashunin 2020), along which a search walks.
 
-    Where cells of k-means were tried, they cost as much at twenty thousand embeddings of EfficientNet-lite0, and their
-    cost grows faster.
+    Cells of k-means cost a little more at twenty thousand embeddings of EfficientNet-lite0, and a search in them grows
+    with the root of N.
     """
 
     method, packages, shard = "faiss", ("faiss-cpu",), 1 << 14
@@ -118,7 +119,7 @@ class LinkSearch:
         self._index.hnsw.efSearch = self.settings["looked_at"] = 2 * self.settings["looked_at"]
 
 
-class DescentSearch:
+class DescentSearch(Search):
     """pynndescent: a graph of neighbours, improved by the neighbours of neighbours, in a process that can be ended."""
 
     method, packages, shard = "pynndescent", ("pynndescent", "numba"), 1 << 14
