@@ -99,7 +99,9 @@ class Network:
 
 
 def agreement(values: np.ndarray, hsf: np.ndarray) -> float:
-    """Spearman of a score, larger = easier, with HSF; NaN where it has none."""
+    """Spearman of a score, larger = easier, with HSF; NaN where an image has no score."""
+    if np.isnan(values).any():
+        return float("nan")
     return spearman(standard_ranks(np.asarray(values, float)), standard_ranks(hsf))
 
 

@@ -103,6 +103,7 @@ def test_agreement_is_spearman_turned_and_the_margin_is_confidence_at_temperatur
     network = made_up("fast-16", 0, 0.5, rng)
     hsf = network.hsf
     assert network.agreement("avh") == pytest.approx(-stats.spearmanr(-network.scores["avh"], hsf)[0])
+    assert np.isnan(network.agreement("aum"))  # none of its epochs was evaluated
     cold = network.tempered(0.05)
     assert stats.spearmanr(cold, network.tempered(0.0))[0] > 0.999
     assert network.tempered(2.0) == pytest.approx(log_softmax(network.logits / 2, axis=1)[range(400), network.labels])
