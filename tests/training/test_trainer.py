@@ -1,9 +1,7 @@
-"""The trainer: what it learns, what repeats to the bit, what resumes to the bit, what it refuses."""
+"""The trainer: what it learns, what repeats to the bit, what it refuses."""
 
 import copy
-import hashlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,71 +15,14 @@ from torch import nn
 from torch.optim import SGD
 
 from avhcurate import scores
-from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.training.checkpoints import checkpoint_step, read_checkpoint, save_weights
+from avhcurate.training.checkpoints import read_checkpoint, save_weights
 from avhcurate.training.evaluation import EvalSchedule, accuracy
-from avhcurate.training.images import LabelledImages, normalise
+from avhcurate.training.images import normalise
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train
-
-
-def stripes(n=40):
-    """LabelledImages of a bright left or right half, one class each."""
-    labels = torch.arange(n) % 2
-    images = torch.zeros(n, 1, 4, 4, dtype=torch.uint8)
-    images[labels == 0, :, :, :2] = 200
-    images[labels == 1, :, :, 2:] = 200
-    return LabelledImages(images, labels, (0.5,), (0.25,))
-
-
-def linear(seed=0):
-    torch.manual_seed(seed)
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-
-
-class Wavering(nn.Module):
-    """A small network with all that keeps state between steps: batch norm, and dropout from the global generator."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6)
-        self.drop, self.head = nn.Dropout(0.3), nn.Linear(6 * 64, 10)
-
-    def forward(self, x):
-        return self.head(self.drop(torch.relu(self.norm(self.conv(x))).flatten(1)))
-
-
-def wavering(seed=0):
-    torch.manual_seed(seed)
-    return Wavering()
-
-
-def bits(module):
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-PLAIN = Recipe(epochs=5, batch_size=8, crop_padding=0, flip=False)
-
-#: Everything at once: what a checkpoint must carry.
-FULL = Recipe(
-    epochs=3,
-    batch_size=100,
-    learning_rate=0.05,
-    crop_padding=1,
-    jitter=0.2,
-    ema=0.9,
-    clip=1.0,
-    loss="avh",
-    learn_scale=True,
-    precision="bfloat16",
-    schedule="cosine",
-    seed=5,
-)
+from tests.fakes.trainer import PLAIN, bits, linear, stripes, wavering
 
 
 def test_training_learns_what_tells_the_classes_apart():
@@ -232,133 +173,6 @@ def test_losses_on_directions_train_the_digits(digit_halves, digits_net, loss, t
     save_weights(module, tmp_path / "weights.safetensors")
     loaded = load_model(ModelSpec(name="avhcurate:digits", weights=tmp_path / "weights.safetensors"))
     assert not loaded.bias.any()
-
-
-def test_a_learnt_scale_moves_and_comes_back_with_the_checkpoint(digit_halves, digits_net, tmp_path):
-    known, _ = digit_halves
-    recipe = replace(FULL, ema=None)
-    train(digits_net(), known, recipe, device="cpu", checkpoint=tmp_path / "c.pt")
-    scale = read_checkpoint(tmp_path / "c.pt")["learner"]["loss.log_scale"].exp()
-    assert scale.item() != pytest.approx(20, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    "recipe", [FULL, replace(FULL, loss="softmax", learn_scale=False, ema=None)], ids=["all", "softmax"]
-)
-def test_a_training_cut_at_any_step_resumes_to_the_same_bits_and_evaluations(digit_halves, recipe, tmp_path):
-    known, held = digit_halves
-    timing = EvalSchedule(early=(0, 0.5))
-
-    def run(stops, file):
-        evaluations = []
-        for stop in [*stops, None]:
-            begun = checkpoint_step(file)
-            evaluations = [one for one in evaluations if one.step <= begun]
-            done = max(begun, 0)
-
-            def should_stop(stop=stop):
-                nonlocal done
-                done += 1
-                return stop is not None and done >= stop
-
-            try:
-                module = train(
-                    wavering(),
-                    known,
-                    recipe,
-                    held_out=held,
-                    device="cpu",
-                    schedule=timing,
-                    on_eval=evaluations.append,
-                    checkpoint=file,
-                    progress=Progress(should_stop=should_stop),
-                )
-            except Cancelled:
-                assert checkpoint_step(file) == stop
-        return bits(module), evaluations
-
-    undisturbed, cut = run([], tmp_path / "one.pt"), run([2, 9, 16, 17, 18], tmp_path / "two.pt")
-    assert undisturbed[0] == cut[0]
-    assert [one.step for one in undisturbed[1]] == [one.step for one in cut[1]] == [0, 4, 9, 18, 27]
-    for one, two in zip(undisturbed[1], cut[1], strict=True):
-        assert one.train_loss == two.train_loss
-        for key, values in one.samples.items():
-            np.testing.assert_array_equal(values, two.samples[key])
-
-
-def test_images_mapped_from_disk_train_to_the_same_bits(digit_halves, tmp_path):
-    """Rows of a file in another order and layout, as the cache of a dataset holds them, read ahead by a thread."""
-    known, _ = digit_halves
-    stored = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, (2 * len(known), 8, 8, 1))
-    rows = np.arange(len(known))[::-1] * 2
-    stored[rows] = known.images.permute(0, 2, 3, 1).numpy()
-    stored = np.load(tmp_path / "images.npy", mmap_mode="r").transpose(0, 3, 1, 2)
-    mapped = LabelledImages(stored, known.labels, known.mean, known.std, rows)
-    recipe = replace(FULL, epochs=1)
-    found = [bits(train(wavering(), data, recipe, held_out=data, device="cpu")) for data in (known, mapped)]
-    assert found[0] == found[1]
-
-
-#: Starts from one import of torch, which takes seconds: a child for each moment, killed before or after that rename.
-KILLED = """
-    import os, signal, sys
-    from pathlib import Path
-    import torch
-    torch.set_num_threads(1)
-    from avhcurate.models.own import DIGITS_MEAN, DIGITS_STD, DigitsNet
-    from avhcurate.training.digits import read_digits
-    from avhcurate.training.images import LabelledImages
-    from avhcurate.training.recipe import Recipe
-    from avhcurate.training.checkpoints import save_weights
-    from avhcurate.training.trainer import train
-    from tests.fakes.killing import die_at_rename
-
-    def run(folder):
-        digits = read_digits()
-        images, labels = torch.from_numpy(digits.images)[:, None], torch.from_numpy(digits.labels)
-        pictures = LabelledImages(images, labels, DIGITS_MEAN, DIGITS_STD)
-        torch.manual_seed(0)
-        recipe = Recipe(epochs=2, batch_size=200, crop_padding=1, ema=0.9)
-        module = train(DigitsNet(), pictures, recipe, device="cpu", checkpoint=folder / "c.pt", checkpoint_seconds=0.0)
-        save_weights(module, folder / "weights.safetensors")
-
-    for moment in ("", "1 before", "4 after", "9 before", "9 after", "18 after"):
-        folder = Path(sys.argv[1]) / (moment or "whole")
-        for attempt in ("killed", "again") if moment else ("whole",):
-            child = os.fork()
-            if child == 0:
-                if attempt == "killed":
-                    die_at_rename(int(moment.split()[0]), moment.endswith("before"))
-                run(folder)
-                os._exit(0)
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-@pytest.mark.slow
-def test_a_training_that_is_killed_resumes_to_the_same_file(tmp_path):
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert [int(code) for code in ended.stdout.split()] == [0] + [-signal.SIGKILL, 0] * 5
-    files = {path.parent.name: path.read_bytes() for path in tmp_path.glob("*/weights.safetensors")}
-    assert len(files) == 6
-    assert set(files.values()) == {files["whole"]}
-
-
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
-    file = tmp_path / "c.pt"
-    train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
-    with pytest.raises(CurateError, match="other settings"):
-        train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
-
-
-def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):
-    file = tmp_path / "c.pt"
-    evaluations = []
-    first = train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
-    second = train(linear(seed=9), stripes(), PLAIN, device="cpu", checkpoint=file, on_eval=evaluations.append)
-    assert bits(first) == bits(second)
-    assert evaluations == []
 
 
 def test_a_loss_that_is_no_number_ends_training_with_epoch_and_step_and_what_to_lower(tmp_path):
