@@ -66,12 +66,19 @@ def test_an_advised_command_is_one_that_the_command_line_takes(verb, rest, tmp_p
     monkeypatch.chdir(tmp_path)
     for name in re.findall(r"\b[\w.-]+\.(?:csv|npy|safetensors)\b|\bFILE\b", rest):
         Path(name).write_text("")
-    VERBS[verb].make_context(verb, shlex.split(rest))
+    _check(verb, shlex.split(rest))
 
 
-def test_a_command_without_what_it_needs_is_found():
+def _check(verb: str, given: list[str]) -> None:
+    taken = VERBS[verb].make_context(verb, given).params
+    if verb == "train":
+        assert taken["model"] or taken["recipe"], "a training wants --model or --recipe"
+
+
+@pytest.mark.parametrize("verb", ["score", "train"])
+def test_a_command_without_what_it_needs_is_found(verb):
     with pytest.raises(Exception, match="model"):
-        VERBS["train"].make_context("train", ["digits"])
+        _check(verb, ["digits"])
 
 
 def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):

@@ -153,8 +153,14 @@ def choose(outputs: ModelOutputs, *, portion: float, rule: Rule, alpha: float | 
 
 
 def pseudo_labels(chosen: Selection, outputs: ModelOutputs) -> PseudoLabelled:
-    """The selected samples, and the targets that the rule has training learn for each."""
-    rows, goals = zip(*targets(chosen, outputs.blocks), strict=True)
+    """The selected samples, and the targets that the rule has training learn for each; CurateError for no sample."""
+    blocks = list(targets(chosen, outputs.blocks))
+    if not blocks:
+        raise CurateError(
+            f"{chosen.rule} selects no sample of the target, so there is nothing to learn from: give a larger portion, "
+            "or another network where its embeddings have no direction"
+        )
+    rows, goals = zip(*blocks, strict=True)
     return PseudoLabelled(np.concatenate(rows), np.concatenate(goals))
 
 

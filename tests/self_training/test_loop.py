@@ -1,6 +1,7 @@
 """The loop of self-training: nothing leaks, nothing unselected is learnt, a resume comes to the same bits."""
 
 import filecmp
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.pseudo_labels.rules import GATES, RULES, select
 from avhcurate.self_training.evaluation import TargetEvaluator
-from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, Schedule, self_train
+from avhcurate.self_training.loop import ALL_ROUNDS, NO_CHANGE, Schedule, pseudo_labels, self_train
 from avhcurate.self_training.probe_trainer import FILE, ProbeTrainer
 from avhcurate.self_training.store import SelfTrainingFolder
 from avhcurate.training.distributed import ProcessGroup
@@ -307,3 +308,11 @@ def test_an_embedding_that_is_not_finite_is_left_out_of_mean_and_selection_and_c
     assert [report.left_out for report in reports] == [0, 2]
     assert reports[0].selected == reports[1].selected > 0
     assert (reports[1].accuracy.n, reports[1].ece.n) == (162, 160)  # a sample without a prediction is wrong
+
+
+def test_nothing_selected_is_said_in_a_line():
+    outputs = ModelOutputs(TARGET, np.eye(K, WIDTH, dtype=np.float32), np.zeros(K, np.float32))
+    chosen = select(outputs.blocks, rule="confidence", portion=0.5)
+    none = replace(chosen, selected=np.zeros_like(chosen.selected))
+    with pytest.raises(CurateError, match="confidence selects no sample"):
+        pseudo_labels(none, outputs)

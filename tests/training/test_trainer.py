@@ -22,7 +22,7 @@ from avhcurate.training.evaluation import EvalSchedule, accuracy
 from avhcurate.training.images import normalise
 from avhcurate.training.recipe import Recipe
 from avhcurate.training.trainer import train
-from tests.fakes.trainer import PLAIN, bits, linear, stripes, wavering
+from tests.fakes.trainer import PLAIN, Wavering, bits, linear, stripes, wavering
 
 
 def test_training_learns_what_tells_the_classes_apart():
