@@ -20,7 +20,7 @@ def neighbours(
 
     The same call again does nothing, or resumes. Embeddings of your own: `avhcurate attach` makes a run of them.
     """
-    from avhcurate.neighbours.service import find_neighbours
+    from avhcurate.neighbours.service import RECALL, find_neighbours
     from avhcurate.table.dataset_table import open_table
 
     space = options.open_workspace(workspace)
@@ -36,5 +36,9 @@ def neighbours(
         return
     how = "all compared" if record.method == "exact" else f"by {record.method}, {record.recall:.1%} of them found"
     print(f"{name}, {record.run}: {record.count} nearest of {record.samples:,} samples, {how}")
+    if record.recall is not None and record.recall < RECALL:
+        print(
+            f"{RECALL:.0%} were to be found: with these embeddings suspects, copies and outliers miss some neighbours"
+        )
     print("the samples furthest from their nearest, by the column neighbour_angle:")
     print(far.round(4).to_string(index=False))

@@ -44,8 +44,8 @@ class Search(ABC):
         """The nearest samples of some, (n, count) -1 where there is none, and their angles (rad), NaN there."""
 
     @abstractmethod
-    def widen(self) -> None:
-        """Searches more thoroughly from now on; CurateError where it cannot."""
+    def widen(self) -> bool:
+        """Searches more thoroughly from now on; False where it is as thorough as it gets."""
 
 
 def with_direction(features: np.ndarray) -> np.ndarray:
@@ -83,8 +83,8 @@ class ExactSearch(Search):
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         return nearest_of(self._features, ids, count=count)
 
-    def widen(self) -> None:
-        """It has all."""
+    def widen(self) -> bool:
+        return False
 
 
 class LinkSearch(Search):
@@ -113,10 +113,11 @@ class LinkSearch(Search):
         near = self._index.search(_directions(self._features, ids), count + _SPARE)[1]
         return angles_sorted(self._features, ids, np.where(near >= 0, self._rows[near], -1), count=count)
 
-    def widen(self) -> None:
+    def widen(self) -> bool:
         if self.settings["looked_at"] >= self._MOST:
-            raise CurateError("faiss finds too few of the nearest samples: uninstall faiss-cpu for a search without it")
+            return False
         self._index.hnsw.efSearch = self.settings["looked_at"] = 2 * self.settings["looked_at"]
+        return True
 
 
 class DescentSearch(Search):
@@ -133,15 +134,20 @@ class DescentSearch(Search):
 
     def search(self, ids: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         while count + 1 > self._near.shape[1]:
-            self.widen()
+            if not self.widen():
+                raise CurateError(
+                    f"pynndescent finds {self._MOST - 1} neighbours at most, not {count}: ask for fewer, or "
+                    "pip install 'avhcurate[neighbours]'"
+                )
         near = self._near[np.searchsorted(self._rows, ids)]
         return angles_sorted(self._features, ids, np.where(near >= 0, self._rows[near], -1), count=count)
 
-    def widen(self) -> None:
+    def widen(self) -> bool:
         if self.settings["neighbours"] >= self._MOST:
-            raise CurateError("pynndescent finds too few of the nearest samples: pip install 'avhcurate[neighbours]'")
+            return False
         self.settings["neighbours"] = min(2 * self.settings["neighbours"], self._MOST)
         self._near = self._descend()
+        return True
 
     def _descend(self) -> np.ndarray:
         """Places (n, neighbours) of the nearest among the rows, the sample itself first."""

@@ -19,7 +19,7 @@ from avhcurate.stats.neighbours import nearest_of
 COUNT = 16
 #: The most that can be asked for.
 MOST = 200
-#: The least recall of the `OUTLIER` nearest, and on how many samples it is measured.
+#: The recall of the `OUTLIER` nearest that a search is to reach, and on how many samples it is measured.
 RECALL, CHECKED = 0.98, 2000
 #: Angles (rad) closer than this are equal: which of several copies were found is nothing to the recall.
 _EQUAL = 2e-6
@@ -30,10 +30,10 @@ def find_neighbours(
 ) -> NeighbourGraph:
     """The neighbour graph of a run, searched now unless it is there with `count` neighbours or more.
 
-    Exact up to `searches.EXACT_ROWS` samples; above by faiss, or by pynndescent where that is not installed, with a
-    recall of at least `RECALL` on `CHECKED` samples drawn with `seed`. `progress` counts samples. A cancelled search
-    keeps the shards that it has; the next one prepares its index again. Raises Cancelled when asked to stop, and
-    CurateError for a run without features, or where no search reaches the recall.
+    Exact up to `searches.EXACT_ROWS` samples; above by faiss, or by pynndescent where that is not installed, widened
+    until the recall is `RECALL` on `CHECKED` samples drawn with `seed`, or the search is as wide as it gets: the record
+    has the recall that was reached. `progress` counts samples. A cancelled search keeps the shards that it has; the
+    next one prepares its index again. Raises Cancelled when asked to stop, and CurateError for a run without features.
     """
     if not 1 <= count <= MOST:
         raise CurateError(f"a sample has 1 to {MOST} neighbours in the graph, not {count}")
@@ -67,9 +67,8 @@ class _Searching:
         search = chosen_search(features, rows, seed=self.seed, progress=self.progress)
         earlier = self._begin(search, len(rows))
         checked, truth = self._truth(features, rows, search)
-        while len(checked) and _recall(search.search(checked, self.count)[1], truth) < RECALL:
+        while len(checked) and _recall(search.search(checked, self.count)[1], truth) < RECALL and search.widen():
             self.progress.tell(0, len(features), "a wider search for neighbours")
-            search.widen()
         self._search_all(search, rows, len(features))
         near, angles = self.graph.assemble(len(features))
         self.dataset.refuse_another_import(self.run.record.dataset_fingerprint)

@@ -85,6 +85,17 @@ def test_a_search_that_is_not_exact_is_widened_until_it_reaches_the_recall(
     assert not (graph.near() == np.arange(600)[:, None]).any()
 
 
+def test_a_search_that_cannot_be_wider_keeps_the_recall_that_it_reached(clusters, many, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr(searches.LinkSearch, "_FIRST", 1)
+    monkeypatch.setattr(searches.LinkSearch, "_MOST", 1)
+    monkeypatch.setattr(searches.LinkSearch, "_LINKS", 2)
+    dataset, run = clusters
+    graph = find_neighbours(dataset, run)
+    assert graph.complete
+    assert 0 < graph.record.recall < 0.98
+
+
 def test_a_cancelled_search_resumes_and_gives_the_same(clusters, many):
     pytest.importorskip("faiss")
     dataset, run = clusters
