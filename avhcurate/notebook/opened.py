@@ -59,8 +59,8 @@ class OpenedDataset:
         """Class names by label, K of them.
 
         >>> import avhcurate
-        >>> avhcurate.example().classes[:3]
-        ['0', '1', '2']
+        >>> len(avhcurate.example().classes)
+        10
         """
         return list(self.sample_table.classes)
 

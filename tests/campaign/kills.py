@@ -123,11 +123,26 @@ def _attempt(folder: Path, base: Path, call: tuple[str, ...], number: int | None
         again = in_child(lambda: avhcurate(*words))
         if again.code or again.value.code:
             # What renamed the dataset before the kill came is done: there is none of the old name to rename.
-            found.state, found.text = done, f"the same call again ends with {again.value}"
+            found.state, found.text = done, f"the same call again ends with {again.value}, the state was {done}"
+            in_child(lambda: avhcurate("quality", "pets", "--workspace", str(place / "ws")))
+            if litter := _litter(place):
+                found.state, found.text = None, f"litter after the next job: {litter}"
             return found
-    looked = in_child(lambda: _state(place))
+    looked = in_child(lambda: _clean_state(place))
     found.state, found.text = (looked.value, "another state") if looked.code == 0 else (None, str(looked.value))
     return found
+
+
+def _clean_state(place: Path) -> str:
+    """The state, once no process left anything behind."""
+    if litter := _litter(place):
+        raise RuntimeError(f"litter: {litter}")
+    return _state(place)
+
+
+def _litter(place: Path) -> str:
+    """Names of some files that a process left."""
+    return ", ".join([path.name for path in place.rglob("*") if path.name.endswith((".tmp", ".staged", ".aside"))][:3])
 
 
 def _state(place: Path) -> str:
@@ -149,9 +164,6 @@ def _state(place: Path) -> str:
         if path.suffix not in (".json", ".html"):  # manifests and the report tell the time
             digest.update(path.relative_to(place).as_posix().encode())
             digest.update(path.read_bytes() if path.is_file() else b"")
-    litter = [path.name for path in place.rglob("*") if path.name.endswith((".tmp", ".staged", ".aside"))]
-    if litter:
-        raise RuntimeError(f"litter: {', '.join(litter[:3])}")
     return digest.hexdigest()
 
 

@@ -79,7 +79,8 @@ def test_the_table_names_every_score_once():
     training = "aum confidence_mean variability correctness forgetting el2n_mean learning_speed"
     prototypes = "prototype_distance prototype_hardness prototype_angle prototype_gap prototype_confidence"
     of_epochs = [prefix + key for key in training.split() for prefix in ("", "train_")]
-    assert set(scores.SCORES) == {"grand", "class_angular_gap", *plain.split(), *prototypes.split(), *of_epochs}
+    others = {"grand", "class_angular_gap", "neighbour_angle"}
+    assert set(scores.SCORES) == {*others, *plain.split(), *prototypes.split(), *of_epochs}
     names = [score.name for score in scores.SCORES.values()]
     assert len(set(names)) == len(names)
     for key, score in scores.SCORES.items():
@@ -101,7 +102,8 @@ def test_every_score_lies_in_its_stated_range_and_points_in_its_stated_direction
     bounds = {"π": math.pi, "-π": -math.pi, "K": 5, "1/K": 0.2, "ln K": math.log(5), "√2": math.sqrt(2)}
     bounds |= {"∞": math.inf, "-∞": -math.inf, "0": 0, "1": 1, "2": 2}
     for key, score in scores.SCORES.items():
-        if score.training:  # of several epochs: tests/stats/test_epoch_scores.py
+        # Of several epochs: tests/stats/test_epoch_scores.py; of a neighbour graph: tests/neighbours.
+        if score.training or score.needs == "neighbours":
             continue
         assert (got[key] >= bounds[score.low] - 1e-12).all(), key
         assert (got[key] <= bounds[score.high] + 1e-12).all(), key
