@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from avhcurate.disk.files import replacing, write_json, write_parquet, write_tables
+from avhcurate.disk.files import remove_leftovers, replacing, write_json, write_parquet, write_tables
 from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
@@ -105,10 +105,14 @@ class ResultFolder(RecordFolder[Work]):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Holds the folder's lock while it is written; refused when another process has it."""
+        """Holds the folder's lock while it is written; refused when another process has it.
+
+        What killed processes left under temporary names goes first.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.root / "lock", timeout=0):
+                remove_leftovers(self.root)
                 yield
         except Timeout:
             raise CurateError(

@@ -1,6 +1,8 @@
 """A run's folder: features by id, shards that are whole or absent, a table that is complete or refused."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from avhcurate.data.runs import RunFolder, RunRecord
+from avhcurate.disk.files import temporary_name
 from avhcurate.errors import CurateError
 
 
@@ -124,3 +127,14 @@ def test_a_damaged_record_says_what_to_do(run: RunFolder) -> None:
     (run.root / "run.json").write_text("{")
     with pytest.raises(CurateError, match=r"net-0.*remove the folder"):
         _ = run.record
+
+
+def test_what_a_killed_process_left_goes_before_the_next_writes(run: RunFolder) -> None:
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        ended.wait()
+    mine = temporary_name(run.root / "near.npy")
+    theirs = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-"))
+    for file in (mine, theirs):
+        file.write_bytes(b"")
+    with run.alone():
+        assert (mine.exists(), theirs.exists()) == (True, False)
