@@ -45,7 +45,7 @@ from avhcurate.training.learner import make_learner
 from avhcurate.training.probe import train_probe
 from avhcurate.training.recipe import Recipe
 from benchmarks.markdown import table as markdown
-from benchmarks.resumable import add_minutes, run_until, say
+from benchmarks.resumable import add_results, run_until, say
 from benchmarks.self_training import HEADS, Pacs, Task, train_one
 from benchmarks.self_training_results import finished
 
@@ -235,15 +235,13 @@ def report(out: Path) -> str:
 
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--ground", choices=("digits", "cifar"), default="digits")
     parser.add_argument("--seeds", type=int, default=10, help="how many")
     parser.add_argument("--train", type=Path, help="Parquet file of CIFAR-10's training images")
     parser.add_argument("--test", type=Path, help="the same of its test images")
     parser.add_argument("--networks", nargs="*", default=[], help="NAME=FILE, networks of `avhcurate:NAME`")
     parser.add_argument("--samples", type=int, default=2000, help="images of the source, and of the target")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
-    add_minutes(parser)
+    add_results(parser)
     return parser.parse_args(arguments)
 
 

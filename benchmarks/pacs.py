@@ -35,7 +35,7 @@ from benchmarks.cost import Work, estimate, measure
 from benchmarks.pacs_data import DOMAINS, Pacs, read_pacs
 from benchmarks.pacs_results import METHODS, Result, Settings, chosen, report
 from benchmarks.pacs_training import RESULT, Task, prepare, train_one
-from benchmarks.resumable import add_minutes, run_until, say
+from benchmarks.resumable import add_results, run_until, say
 
 #: The schedules: pixels a side, width of the first block, epochs, seeds.
 FULL = {"size": 128, "width": 64, "epochs": 100, "seeds": "0,1,2,3,4"}
@@ -173,7 +173,6 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options; what is not given is that of the full schedule, or of the reduced one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument(
         "--full",
         action=argparse.BooleanOptionalAction,
@@ -194,8 +193,7 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", default="bfloat16", choices=PRECISIONS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, help="of the processor")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
-    add_minutes(parser)
+    add_results(parser)
     options = parser.parse_args(arguments)
     for name, value in (FULL if options.full else REDUCED).items():
         if getattr(options, name) is None:

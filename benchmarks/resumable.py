@@ -5,9 +5,17 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from pathlib import Path
 
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
+
+
+def add_results(parser: ArgumentParser) -> None:
+    """The options `--out`, `--report` and `--minutes`."""
+    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
+    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
+    add_minutes(parser)
 
 
 def add_minutes(parser: ArgumentParser) -> None:

@@ -48,7 +48,7 @@ from avhcurate.training.probe import ProbeHead, ProbeRecipe, train_probe
 from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates
 from benchmarks.pacs_data import open_pacs
-from benchmarks.resumable import add_minutes, run_until, say
+from benchmarks.resumable import add_results, run_until, say
 from benchmarks.self_training_results import OF_OTHER_HEADS, OTHER_SEEDS, SHORT, GatesResult, Result, Round, report
 
 MODEL = "efficientnet-lite0"
@@ -292,11 +292,9 @@ def train_missing(missing: Sequence[Task], pacs: Pacs, out: Path, progress: Prog
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--only", help=f"some of {READ_GATES}, {', '.join(ALL)} [all]")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
-    add_minutes(parser)
+    add_results(parser)
     return parser.parse_args(arguments)
 
 

@@ -45,7 +45,7 @@ from avhcurate.training.trainer import train
 from benchmarks.cost import Work, estimate, measure
 from benchmarks.gates import read_gate, read_gates
 from benchmarks.pacs_data import Pacs, read_pacs
-from benchmarks.resumable import add_minutes, run_until, say
+from benchmarks.resumable import add_results, run_until, say
 from benchmarks.self_training import READ_GATES, Task, brief
 from benchmarks.self_training_results import GatesResult, Result, report_full
 
@@ -254,11 +254,9 @@ def left(wanted: Sequence[Task], place: Place) -> str:
 def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="Parquet file with image bytes, label and domain")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--seeds", type=int, default=3, help="how many")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is there, and train nothing")
-    add_minutes(parser)
+    add_results(parser)
     return parser.parse_args(arguments)
 
 
