@@ -165,7 +165,6 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
         The record is written last.
         """
-        self.remove_leftovers()
         parts: dict[Part, np.ndarray | None] = {"held out": ids, "learnt from": learnt}
         for part, of_part in parts.items():
             if of_part is not None and (part == "held out" or len(of_part)):

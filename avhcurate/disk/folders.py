@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from avhcurate.disk.files import remove_leftovers, replacing, write_json, write_parquet, write_tables
+from avhcurate.disk.files import replacing, write_json, write_parquet, write_tables
 from avhcurate.disk.provenance import Provenance, WorkRecord
 from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion, StoredRecord
 from avhcurate.errors import CurateError
@@ -107,22 +107,18 @@ class ResultFolder(RecordFolder[Work]):
     def alone(self) -> Iterator[None]:
         """Holds the folder's lock while it is written; refused when another process has it.
 
-        What killed processes left under temporary names goes first.
+        Temporary files of an attempt that was killed go first.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.root / "lock", timeout=0):
-                remove_leftovers(self.root)
+                for leftover in self.root.glob(".*.tmp"):
+                    leftover.unlink(missing_ok=True)
                 yield
         except Timeout:
             raise CurateError(
                 f"{self.WHAT} {self.name} is being written by another process: wait for it or cancel it"
             ) from None
-
-    def remove_leftovers(self) -> None:
-        """Removes the temporary files of an attempt that was killed."""
-        for leftover in self.root.glob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
 
 
 class ShardedFolder(ResultFolder[Sharded]):
@@ -162,7 +158,6 @@ class ShardedFolder(ResultFolder[Sharded]):
         self.write_record(record)
         for folder in ("scores", STAGING):
             shutil.rmtree(self.root / folder, ignore_errors=True)
-        self.remove_leftovers()
 
     def _check_rows(self, rows: int, record: Sharded) -> None:
         """Raises when the table cannot be whole."""

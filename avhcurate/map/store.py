@@ -84,7 +84,6 @@ class MapFolder(ResultFolder[MapRecord]):
         self.write_record(record)
         self.rows_path.unlink(missing_ok=True)
         self.nearest_path.unlink(missing_ok=True)
-        self.remove_leftovers()
 
 
 def maps(run: RunFolder) -> list[MapFolder]:
