@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "score": ("score", "pets", "--model", "avhcurate:resnet20", "--weights", "random", "--device", "cpu"),
     "attach": ("attach", "pets", "--features", "{}/features.npy", "--class-weights", "{}/weights.npy"),
     "suspects": ("suspects", "scored", "--sources", "angular,neighbours"),
+    "neighbours": ("neighbours", "scored"),
     "quality": ("quality", "pets"),
     "train": ("train", "pets", "--model", "avhcurate:resnet20", "--epochs", "1", "--device", "cpu"),
     "degrade": ("degrade", "scored", "--kinds", "noise", "--device", "cpu"),
