@@ -1,10 +1,12 @@
-"""What trainings will cost: measured on a few steps before they start, in minutes of a core and hours of a GPU."""
+"""What trainings will cost: measured on a few steps before they start, in minutes of a core and hours of a GPU.
+
+On a processor its own time is counted and not the clock, which other work on the machine makes longer.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.markdown import table
@@ -17,7 +19,7 @@ STEPS = 3
 
 
 class StepCost(NamedTuple):
-    """Seconds and floating-point operations of one step."""
+    """Seconds, of a core or by the clock of a GPU, and floating-point operations of one step."""
 
     seconds: float
     operations: float
@@ -32,13 +34,20 @@ class Work(NamedTuple):
     step: StepCost
 
 
-def measure(train: Callable[[int], object]) -> StepCost:
-    """The cost of a step of `train`, which makes as many steps as it is told."""
+def measure(train: Callable[[int], object], device: str) -> StepCost:
+    """The cost of a step of `train`, which makes as many steps as it is told on that device.
+
+    What a call costs beside its steps, such as reading the images, is not counted.
+    """
+    clock = time.perf_counter if device == "cuda" else time.process_time
     with FlopCounterMode(display=False) as counter:
         train(1)
-    began = time.perf_counter()
-    train(STEPS)
-    return StepCost((time.perf_counter() - began) / STEPS, counter.get_total_flops())
+    times = []
+    for steps in (1, 1 + STEPS):
+        began = clock()
+        train(steps)
+        times.append(clock() - began)
+    return StepCost(max(0.0, times[1] - times[0]) / STEPS, counter.get_total_flops())
 
 
 def estimate(works: Sequence[Work], device: str) -> str:
@@ -52,7 +61,7 @@ def estimate(works: Sequence[Work], device: str) -> str:
         header, how = [*header, "GPU hours"], "on this GPU"
     else:
         header += ["core-minutes", "GPU hours"]
-        how = f"by {torch.get_num_threads()} threads; GPU hours at {GPU_RATE / 1e12:g} TFLOPS, which is an assumption"
+        how = f"in processor time; GPU hours at {GPU_RATE / 1e12:g} TFLOPS, which is an assumption"
     rows = [_row(work.name, [work], device) for work in works]
     return f"{table(header, [*rows, _row('in all', works, device)])}\n\n{STEPS} steps of each were timed {how}."
 
@@ -65,4 +74,4 @@ def _row(name: str, works: Sequence[Work], device: str) -> list[str]:
     cells.append(f"{operations / 1e15:.1f}")
     if device == "cuda":
         return [*cells, f"{seconds / 3600:.2f}"]
-    return [*cells, f"{seconds * torch.get_num_threads() / 60:.0f}", f"{operations / GPU_RATE / 3600:.2f}"]
+    return [*cells, f"{seconds / 60:.0f}", f"{operations / GPU_RATE / 3600:.2f}"]

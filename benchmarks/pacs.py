@@ -135,7 +135,7 @@ def left(plan: Plan, pacs: Pacs, device: torch.device) -> str:
 
         if missing := plan.of(method).missing:
             steps = plan.settings.epochs * -(-len(whole.images) // plan.settings.batch_size)
-            works.append(Work(method, missing, steps, measure(some)))
+            works.append(Work(method, missing, steps, measure(some, device.type)))
     return estimate(works, device.type)
 
 

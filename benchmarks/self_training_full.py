@@ -238,14 +238,14 @@ def left(wanted: Sequence[Task], place: Place) -> str:
     rules = [task for task in wanted if task.method in RULES]
     sources = {(task.source, task.seed) for task in wanted}
     sources = {one for one in sources if not (place.out / f"source-{one[0]}-{one[1]}.safetensors").exists()}
-    cost = measure(train_some)
+    cost = measure(train_some, place.device.type)
     of_sources = sum(SOURCE_EPOCHS * sizes[source] / batch for source, _ in sources)
     embedded = sum(sizes[task.target] * (SCHEDULE.rounds + 1 if task in rules else 1) / batch for task in wanted)
     return estimate(
         [
             Work("sources", len(sources), round(of_sources / max(1, len(sources))), cost),
             Work("rules", len(rules), round(sum(map(steps_of, rules)) / max(1, len(rules))), cost),
-            Work("embedding", len(wanted), round(embedded / len(wanted)), measure(embed_some)),
+            Work("embedding", len(wanted), round(embedded / len(wanted)), measure(embed_some, place.device.type)),
         ],
         place.device.type,
     )

@@ -119,7 +119,7 @@ def left(workspace: Workspace, settings: Settings, rules: Sequence[str], seeds: 
         portion = settings.schedule.portion(number) if number else 0.0
         return recipe.epochs * -(-round(images[0] + portion * images[1]) // recipe.batch_size)
 
-    cost, works = measure(some), []
+    cost, works = measure(some, device.type), []
     for rule in rules:
         missing = [n for seed in seeds for n in range(settings.most_rounds + 1) if n not in done.get((rule, seed), [])]
         if missing:
