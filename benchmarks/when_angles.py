@@ -4,8 +4,9 @@
     python -m benchmarks.when_angles --test cifar10h_test.parquet --out when_angles --report
 
 Trains `NETWORKS`, and `FACTORS`, each of which differs from one network in one thing, with each seed in turn. The test
-images are evaluated after every epoch and never trained on. What is done is kept in a file a training, so the same call
-goes on where one was stopped, also within a training; `--minutes` stops it.
+images are evaluated after every epoch and never trained on. A training leaves its outputs (.npz) and what the tables
+need of it (.json), so the same call goes on where one was stopped, also within a training and where only the .json
+files are left, as in `benchmarks/records`; `--minutes` stops it.
 """
 
 import argparse
@@ -74,9 +75,9 @@ UNSMOOTHED = ("AVH loss", "cosine softmax")
 STUDIES = NETWORKS | FACTORS
 
 
-def file_of(out: Path, name: str, seed: int) -> Path:
-    """Where a training leaves its outputs."""
-    return out / f"{name.replace(' ', '-')}-seed{seed}.npz"
+def file_of(out: Path, name: str, seed: int, suffix: str = ".npz") -> Path:
+    """Where a training leaves its outputs and, with the suffix .json, its figures."""
+    return out / f"{name.replace(' ', '-')}-seed{seed}{suffix}"
 
 
 def run(
@@ -164,20 +165,25 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    from benchmarks.when_angles_results import keep, read_network, report
+
     options = parsed(arguments)
     if options.report:
-        from benchmarks.when_angles_results import report
-
         print(report(options.out, read_hsf(options.test), torch.as_tensor(read_images(options.test).labels).numpy()))
         return
     torch.set_num_threads(options.threads)
     end = time.monotonic() + 60 * options.minutes
-    learnt, held_out = read_images(options.train), read_images(options.test)
+    learnt, held_out, hsf = read_images(options.train), read_images(options.test), read_hsf(options.test)
     progress = Progress(should_stop=lambda: time.monotonic() > end)
     try:
         for seed in map(int, options.seeds.split(",")):
             for name in options.only or STUDIES:
-                run(name, seed, learnt, held_out, options.out, epochs=options.epochs, progress=progress)
+                if not file_of(options.out, name, seed, ".json").exists():
+                    run(name, seed, learnt, held_out, options.out, epochs=options.epochs, progress=progress)
+                    keep(
+                        read_network(options.out, name, seed, torch.as_tensor(held_out.labels).numpy(), hsf),
+                        options.out,
+                    )
     except Cancelled:
         print("stopped: the same call goes on")
 

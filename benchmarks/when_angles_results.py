@@ -6,16 +6,18 @@ averaged first, a factor is compared with its base seed by seed, and p-values ar
 are judged by the same images: intervals over networks say how networks differ, not how images do.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 from scipy.special import log_softmax
 
 from avhcurate import scores
+from avhcurate.disk.files import write_json
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.scores.prototypes import class_sums
@@ -32,11 +34,38 @@ from benchmarks.when_angles import BASE, FACTORS, NETWORKS, STUDIES, UNSMOOTHED,
 
 #: Scores of one network, in the order of the tables; `OF_EPOCHS` follow.
 OF_NETWORK = ("avh", "angular_gap", "confidence", "margin", "norm", "prototype_angle", "grand")
-#: Temperatures of a confidence; 0 has the order of the margin, infinity that of the logit less the mean of all.
-TEMPERATURES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, np.inf)
+#: Temperatures of a confidence; 0 has the order of the margin.
+TEMPERATURES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 #: Numbers of classes, and how many subsets of so many are drawn.
 CLASS_COUNTS, SUBSETS = (2, 3, 5, 7), 10
 _SEEDS = range(100)
+
+
+class Figures(BaseModel):
+    """What the tables need of one training, small enough to keep for good.
+
+    right: percent of the images. gap: AVH's agreement less confidence's in Fisher's z, and its standard error.
+    agreements: by score, without those that an image has none of. tempered: agreement of confidence by temperature.
+    best_temperature, fitted: of least loss, and the agreement there. subsets: by number of classes, mean agreement of
+    AVH and of confidence among the images of so many classes.
+    """
+
+    name: str
+    seed: int
+    images: int
+    epochs: int
+    cpu_seconds: float
+    right: float
+    gap: tuple[float, float]
+    agreements: dict[str, float]
+    tempered: dict[float, float]
+    best_temperature: float
+    fitted: float
+    subsets: dict[int, tuple[float, float]]
+
+    def agreement(self, key: str) -> float:
+        """NaN where an image has no such score."""
+        return self.agreements.get(key, float("nan"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +110,7 @@ class Network:
         return agreement(self.scores[key], self.hsf)
 
     def tempered(self, temperature: float) -> np.ndarray:
-        """Log probability of the label at a temperature, (N,), in the order that its limits have."""
+        """Log probability of the label at a temperature, (N,)."""
         return tempered(self.logits, self.labels, temperature)
 
     @property
@@ -96,6 +125,33 @@ class Network:
         logits = self.logits[rows][:, classes].astype(float)
         found = scores.per_sample(self.features[rows], self.class_weights[classes], logits, place, keys=keys)
         return agreement(-found["avh"], self.hsf[rows]), agreement(found["confidence"], self.hsf[rows])
+
+    def subsets(self, count: int) -> tuple[float, float]:
+        """Mean agreement of AVH and of confidence over `SUBSETS` draws of so many classes."""
+        total, rng = len(self.class_weights), np.random.default_rng(count)
+        drawn = [np.sort(rng.permutation(total)[:count]) for _ in range(SUBSETS if count < total else 1)]
+        avh, confidence = np.mean([self.within(subset) for subset in drawn], axis=0)
+        return float(avh), float(confidence)
+
+    def figures(self) -> Figures:
+        """What is kept of it."""
+        total = len(self.class_weights)
+        counts = [*(count for count in CLASS_COUNTS if count < total), total]
+        every = {key: self.agreement(key) for key in (*OF_NETWORK, *OF_EPOCHS)}
+        return Figures(
+            name=self.name,
+            seed=self.seed,
+            images=len(self.hsf),
+            epochs=len(self.evaluations),
+            cpu_seconds=round(float(self.cpu_seconds), 1),
+            right=self.right,
+            gap=self.gap,
+            agreements={key: rho for key, rho in every.items() if np.isfinite(rho)},
+            tempered={t: agreement(self.tempered(t), self.hsf) for t in TEMPERATURES},
+            best_temperature=self.best_temperature,
+            fitted=agreement(self.tempered(self.best_temperature), self.hsf),
+            subsets={count: self.subsets(count) for count in counts},
+        )
 
 
 def agreement(values: np.ndarray, hsf: np.ndarray) -> float:
@@ -112,38 +168,49 @@ def gap_of(avh: np.ndarray, confidence: np.ndarray, hsf: np.ndarray) -> tuple[fl
 
 
 def tempered(logits: np.ndarray, labels: np.ndarray, temperature: float) -> np.ndarray:
-    """Log probability of the label at a temperature, or what has the order of its limit.
+    """Log probability of the label at a temperature; at 0 the margin, whose order it then has.
 
     >>> logits = np.array([[2.0, 1.0, 0.0], [2.0, 1.5, -8.0]])
-    >>> tempered(logits, np.array([0, 0]), 0.0).tolist(), tempered(logits, np.array([0, 0]), np.inf).tolist()
-    ([1.0, 0.5], [1.0, 3.5])
+    >>> tempered(logits, np.array([0, 0]), 0.0).tolist()
+    [1.0, 0.5]
     """
-    rows, f = np.arange(len(labels)), logits.astype(float)
-    if temperature == np.inf:
-        values = f[rows, labels] - f.mean(axis=1)
-    elif temperature:
-        values = log_softmax(f / temperature, axis=1)[rows, labels]
-    else:
-        values = scores.per_sample(None, None, f, labels, keys=["margin"])["margin"]
-    return np.asarray(values)
+    f = logits.astype(float)
+    if temperature:
+        return np.asarray(log_softmax(f / temperature, axis=1)[np.arange(len(labels)), labels])
+    return np.asarray(scores.per_sample(None, None, f, labels, keys=["margin"])["margin"])
 
 
-def read(out: Path, labels: np.ndarray, hsf: np.ndarray) -> list[Network]:
+def keep(network: Network, out: Path) -> None:
+    """Leaves what the tables need of a training in its own file."""
+    write_json(file_of(out, network.name, network.seed, ".json"), network.figures())
+
+
+def read(out: Path) -> list[Figures]:
     """What is done, a name after the other. Raises CurateError where nothing is."""
-    done = []
-    for name in STUDIES:
-        for seed in _SEEDS:
-            if (path := file_of(out, name, seed)).exists():
-                with np.load(path) as arrays:
-                    done.append(Network(name, seed, **dict(arrays), labels=labels, hsf=hsf))
+    paths = [file_of(out, name, seed, ".json") for name in STUDIES for seed in _SEEDS]
+    done = [Figures.model_validate_json(path.read_bytes()) for path in paths if path.exists()]
     if not done:
         raise CurateError(f"no training has ended in {out}: run without --report first")
     return done
 
 
+def read_network(out: Path, name: str, seed: int, labels: np.ndarray, hsf: np.ndarray) -> Network:
+    """A training's outputs."""
+    with np.load(file_of(out, name, seed)) as arrays:
+        return Network(name, seed, **dict(arrays), labels=labels, hsf=hsf)
+
+
+def read_networks(out: Path, labels: np.ndarray, hsf: np.ndarray) -> dict[str, list[Network]]:
+    """Those of the architectures whose outputs are there still, by name."""
+    seeds = {name: [seed for seed in _SEEDS if file_of(out, name, seed).exists()] for name in NETWORKS}
+    return {
+        name: [read_network(out, name, seed, labels, hsf) for seed in found] for name, found in seeds.items() if found
+    }
+
+
 def report(out: Path, hsf: np.ndarray, labels: np.ndarray) -> str:
     """All tables of what is done, in Markdown."""
-    done = read(out, labels, hsf)
+    done = read(out)
     named = {name: list(seeds) for name, seeds in groupby(done, key=lambda one: one.name)}
     networks = {name: seeds for name, seeds in named.items() if name in NETWORKS}
     parts = {
@@ -152,7 +219,7 @@ def report(out: Path, hsf: np.ndarray, labels: np.ndarray) -> str:
         "AVH less confidence over networks": over_networks(networks),
         "Factors": factors(named),
         "Temperature": temperatures(networks),
-        "Ensembles": ensembles(networks),
+        "Ensembles, of the networks whose outputs are there": ensembles(read_networks(out, labels, hsf)),
         "Images of some of the classes": class_counts(networks),
     }
     return "\n\n".join(f"## {title}\n\n{text}" for title, text in parts.items())
@@ -163,7 +230,7 @@ def _with_ends(value: float, low: float, high: float, sign: str = "+") -> str:
     return f"{value:{sign}.3f}" + ("" if np.isnan(low) else f" ({low:{sign}.3f} to {high:{sign}.3f})")
 
 
-def trainings(done: Sequence[Network]) -> str:
+def trainings(done: Sequence[Figures]) -> str:
     """Every training: accuracy, processor time, and its gap."""
     rows = []
     for one in done:
@@ -173,13 +240,13 @@ def trainings(done: Sequence[Network]) -> str:
     return markdown(["", "seed", "right, %", "processor, min", "AVH less confidence, z"], rows)
 
 
-def agreements(networks: dict[str, list[Network]]) -> str:
+def agreements(networks: dict[str, list[Figures]]) -> str:
     """Each score in each architecture, and its mean over architectures by random effects."""
     rows = []
     for key in (*OF_NETWORK, *OF_EPOCHS):
         means = [np.mean([one.agreement(key) for one in seeds]) for seeds in networks.values()]
         known = [rho for rho in means if np.isfinite(rho)]
-        errors = [standard_error(rho, len(next(iter(networks.values()))[0].hsf)) for rho in known]
+        errors = [standard_error(rho, next(iter(networks.values()))[0].images) for rho in known]
         overall = random_effects(np.arctanh(known), errors)
         cells = ("-" if np.isnan(rho) else f"{rho:.3f}" for rho in means)
         ends = (float(np.tanh(end)) for end in (overall.value, overall.low, overall.high))
@@ -187,7 +254,7 @@ def agreements(networks: dict[str, list[Network]]) -> str:
     return markdown(["score", *networks, "over networks", "n"], rows)
 
 
-def over_networks(networks: dict[str, list[Network]]) -> str:
+def over_networks(networks: dict[str, list[Figures]]) -> str:
     """The gap over architectures, each the mean of its seeds, by random effects."""
     values, errors = ([np.mean([one.gap[part] for one in seeds]) for seeds in networks.values()] for part in (0, 1))
     found = random_effects(values, errors)
@@ -200,7 +267,7 @@ def over_networks(networks: dict[str, list[Network]]) -> str:
     )
 
 
-def factors(named: dict[str, list[Network]]) -> str:
+def factors(named: dict[str, list[Figures]]) -> str:
     """How each factor moves the gap, seed by seed, with Holm's p over the factors."""
     found = []
     for name in FACTORS:
@@ -223,18 +290,14 @@ def factors(named: dict[str, list[Network]]) -> str:
     return markdown(header, rows)
 
 
-def temperatures(networks: dict[str, list[Network]]) -> str:
+def temperatures(networks: dict[str, list[Figures]]) -> str:
     """Agreement of the tempered confidence, mean over seeds, beside AVH's; also at the temperature of least loss."""
     rows = []
     for name, seeds in networks.items():
-
-        def mean(order: Callable[[Network], np.ndarray], seeds: list[Network] = seeds) -> str:
-            return f"{np.mean([agreement(order(one), one.hsf) for one in seeds]):.3f}"
-
-        each = [mean(lambda one, t=t: one.tempered(t)) for t in TEMPERATURES]  # type: ignore[misc]
-        fitted = mean(lambda one: one.tempered(one.best_temperature))
-        chosen = np.mean([one.best_temperature for one in seeds])
-        rows.append([name, *each, f"{fitted} (T = {chosen:.2f})", mean(lambda one: one.scores["avh"])])
+        each = [f"{np.mean([one.tempered[t] for one in seeds]):.3f}" for t in TEMPERATURES]
+        fitted, chosen = (np.mean([getattr(one, part) for one in seeds]) for part in ("fitted", "best_temperature"))
+        avh = np.mean([one.agreement("avh") for one in seeds])
+        rows.append([name, *each, f"{fitted:.3f} (T = {chosen:.2f})", f"{avh:.3f}"])
     return markdown(["", *(f"T = {t:g}" for t in TEMPERATURES), "of least loss", "AVH"], rows)
 
 
@@ -261,15 +324,11 @@ def _ensembles(networks: dict[str, list[Network]]) -> Iterator[tuple[str, list[N
         yield "all", [one for seeds in networks.values() for one in seeds]
 
 
-def class_counts(networks: dict[str, list[Network]]) -> str:
+def class_counts(networks: dict[str, list[Figures]]) -> str:
     """Agreement among images of so many classes, by those alone: mean over subsets and seeds."""
-    total, rows = len(next(iter(networks.values()))[0].class_weights), []
-    for count in [*(count for count in CLASS_COUNTS if count < total), total]:
-        rng = np.random.default_rng(count)
-        subsets = [np.sort(rng.permutation(total)[:count]) for _ in range(SUBSETS if count < total else 1)]
-        found = [
-            np.mean([one.within(subset) for subset in subsets for one in seeds], axis=0) for seeds in networks.values()
-        ]
+    rows = []
+    for count in next(iter(networks.values()))[0].subsets:
+        found = [np.mean([one.subsets[count] for one in seeds], axis=0) for seeds in networks.values()]
         less = mean_over_seeds([avh - confidence for avh, confidence in found])
         cells = (f"{avh:.3f}, {confidence:.3f}" for avh, confidence in found)
         rows.append([str(count), *cells, _with_ends(less.value, less.low, less.high)])

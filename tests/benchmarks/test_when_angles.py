@@ -71,7 +71,11 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_outputs(planted, done, t
     assert whole["evaluations"].shape == (2, 4, IMAGES)
     assert all(np.array_equal(whole[key], resumed[key]) for key in whole)
     monkeypatch.setattr(when_angles, "train", None)  # what is done is not trained again
+    when_angles.file_of(tmp_path, "fast-16", 0, ".json").unlink()
     when_angles.main(options(planted, tmp_path, *only))
+    when_angles.file_of(tmp_path, "fast-16", 0).unlink()
+    when_angles.main(options(planted, tmp_path, *only))
+    assert when_angles_results.read(tmp_path)[0].images == IMAGES
 
 
 def test_the_logits_are_those_of_the_loss(done):
@@ -89,7 +93,7 @@ def test_the_report_has_every_table(planted, done, capsys):
         assert part in printed
     assert "| Held-out AUM |" in printed
     with pytest.raises(CurateError, match="no training has ended"):
-        when_angles_results.read(done / "nothing", np.zeros(1, int), np.zeros(1))
+        when_angles_results.read(done / "nothing")
 
 
 def test_hsf_is_the_share_of_votes_for_the_label(planted):
@@ -107,14 +111,13 @@ def test_agreement_is_spearman_turned_and_the_margin_is_confidence_at_temperatur
     cold = network.tempered(0.05)
     assert stats.spearmanr(cold, network.tempered(0.0))[0] > 0.999
     assert network.tempered(2.0) == pytest.approx(log_softmax(network.logits / 2, axis=1)[range(400), network.labels])
-    assert stats.spearmanr(network.tempered(1e6), network.tempered(np.inf))[0] > 0.999
 
 
 def test_a_factor_that_moves_the_gap_is_told_from_one_that_does_not():
     """Of made-up networks: by seed, with Holm's p over both factors."""
     rng = np.random.default_rng(1)
     shifts = {"fast-16": 0.2, "bias in the head": 0.2, "no weight decay": 0.9}
-    named = {name: [made_up(name, seed, shift, rng) for seed in range(4)] for name, shift in shifts.items()}
+    named = {name: [made_up(name, seed, shift, rng).figures() for seed in range(4)] for name, shift in shifts.items()}
     rows = {row.split(" | ")[0].strip("| "): row for row in when_angles_results.factors(named).splitlines()[2:]}
     p = {name: float(row.rstrip(" |").split(" | ")[-1]) for name, row in rows.items()}
     assert p["no weight decay"] < 0.05 < p["bias in the head"]
@@ -122,5 +125,5 @@ def test_a_factor_that_moves_the_gap_is_told_from_one_that_does_not():
 
 def test_a_network_over_all_classes_is_the_network_itself():
     network = made_up("fast-16", 0, 0.5, np.random.default_rng(2))
-    avh, confidence = network.within(np.arange(2))
+    avh, confidence = network.subsets(2)
     assert (avh, confidence) == pytest.approx((network.agreement("avh"), network.agreement("confidence")))
