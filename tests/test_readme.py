@@ -20,11 +20,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def score_table() -> str:
     """The table of scores as Markdown: run `python tests/test_readme.py` to print it."""
-    lines = ["| column | name | formula | range | harder | meaning |", "|---|---|---|---|---|---|"]
+    lines = ["| score, column | formula | range, harder end | meaning, source |", "|---|---|---|---|"]
     for key, score in SCORES.items():
         unit = f" {score.unit}" if score.unit else ""
-        cells = [f"`{key}`", score.name, f"${score.formula}$", f"{score.low} to {score.high}{unit}", score.harder]
-        lines.append("| " + " | ".join([*cells, score.sentence.replace("|", r"\|")]) + " |")
+        meaning = f"{score.sentence} *{score.reference}*".replace("|", r"\|")
+        cells = [f"{score.name}<br>`{key}`", f"${score.formula}$", f"{score.low} to {score.high}{unit}, {score.harder}"]
+        lines.append("| " + " | ".join([*cells, meaning]) + " |")
     return "\n".join(lines)
 
 

@@ -57,6 +57,13 @@ def test_the_guides_end_in_what_they_promise(cli, home):
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
+def test_a_command_of_the_app_is_always_run_or_checked(page):
+    blocks = re.findall(r"^```([^\n]*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    unchecked = [block for kind, block in blocks if kind not in ("bash", "console", "python")]
+    assert [block for block in unchecked if re.search(r"^(python -m )?avhcurate ", block, re.M)] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_commands_that_are_only_shown_exist(page):
     commands = typer.main.get_command(app).commands
     for block in code_blocks(page.read_text(encoding="utf-8"), "console"):

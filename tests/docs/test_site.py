@@ -30,18 +30,25 @@ def test_every_verb_is_in_the_reference_of_the_command_line(site):
     verbs = typer.main.get_command(app).commands
     assert [verb for verb in verbs if f"avhcurate {verb}</code>" not in page] == []
     assert "--head" in page
+    assert "--workspace &lt;path&gt;" in page
+    assert "&amp;lt;" not in page
+    cut = re.findall(r'<a href="#avhcurate-[\w-]+"><code>([\w-]+)</code></a>: [^\n]*\.\.\.', page)
+    assert cut == []
 
 
 def test_the_interfaces_of_python_are_there(site):
     page = (site / "api.html").read_text(encoding="utf-8")
     named = ("avhcurate.dataset", "avhcurate.notebook.dataset.Dataset.export", "avhcurate.scores.avh", "AVHLoss")
     assert [name for name in named if f'id="{name}"' not in page and f".{name}" not in page] == []
+    assert page.count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
+    assert "<blockquote>" not in page
 
 
 def test_formulas_are_drawn_without_a_script(site):
     page = (site / "method.html").read_text(encoding="utf-8")
     assert page.count("<math") > 30
     assert "arithmatex" not in page
+    assert re.findall(r"<m[io][^>]*>[^<]*\\[^<]*<", page) == []  # TeX that the converter does not know
 
 
 def test_no_page_asks_another_server(site):
@@ -55,3 +62,11 @@ def test_every_notebook_is_a_page_with_what_it_showed(site):
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (site / "notebooks").glob("*.html")}
     assert set(pages) == {path.stem for path in (ROOT / "docs" / "notebooks").glob("*.ipynb")}
     assert "12 of the 12 planted errors" in pages["curate"]
+
+
+def test_a_picture_opens_at_its_full_size(site):
+    for page in ("index.html", "tour.html"):
+        text = (site / page).read_text(encoding="utf-8")
+        pictures = re.findall(r'(<a class="picture" href="([^"]+)">)?<img [^>]*src="(images/[^"]+)"', text)
+        assert pictures
+        assert [link for _, link, image in pictures if link != image or not (site / image).is_file()] == []
