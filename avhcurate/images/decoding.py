@@ -60,7 +60,7 @@ def read_header(data: bytes) -> ImageHeader:
     """What the header of an encoded image says; nothing is decoded. Raises `BrokenImage` for what is no image."""
     try:
         with open_image(data) as image:
-            width, height = image.size[::-1] if _orientation(image) > 4 else image.size
+            width, height = image.size[::-1] if orientation(image) > 4 else image.size
             return ImageHeader(image.format or "", width, height, bool(getattr(image, "is_animated", False)))
     except BrokenImage:
         raise
@@ -192,7 +192,7 @@ def _decode_any(data: bytes, memory: int) -> np.ndarray:
 def _to_rgb(image: Image.Image, factor: int) -> np.ndarray:
     """Pixels of a loaded image, upright, shrunk by `factor`; converted band by band, so that only one band is twice."""
     width, height = (-(-side // factor) for side in image.size)
-    turned = _orientation(image)
+    turned = orientation(image)
     upright = np.empty((width, height, 3) if turned > 4 else (height, width, 3), np.uint8)
     stored = _STORED[turned](upright)
     convert = _stretched(image) if image.mode in ("I", "F") or image.mode.startswith("I;16") else _flattened
@@ -216,7 +216,8 @@ _STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """How an opened image is turned, by its EXIF: 1 upright, up to 8."""
     try:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # damaged EXIF says nothing about the pixels
