@@ -56,7 +56,7 @@ def suspects(
     print(", ".join(f"{key} {n}" for key, n in record.verdicts.items()))
     if record.expected is not None:
         interval = f"95 % interval {record.expected_low:.0f} to {record.expected_high:.0f}"
-        print(f"about {record.expected:.0f} labels are expected to be wrong ({interval})")
+        print(f"about {record.expected:.0f} labels are wrong if the model is right where it is confident ({interval})")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
     if len(doubtful) and cut:

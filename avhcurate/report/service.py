@@ -188,7 +188,8 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     expected = ""
     if record.expected is not None:
         interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
-        expected = f"About {record.expected:,.0f} labels are expected to be wrong ({interval}). "
+        count = f"About {record.expected:,.0f} labels are wrong if the model is right where it is confident"
+        expected = f"{count} ({interval}). "
     sources = ", ".join(record.sources)
     text = f"{expected}{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {sources}."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)

@@ -62,7 +62,8 @@ A label is in doubt where a source of evidence says so. The sources:
 Suspects are ordered by the mean rank of a sample within the sources that have evidence on it, and cut where as many are
 shown as labels are expected to be wrong: the confident joint of Northcutt et al. (2021) counts the samples that are
 another class with confidence. Its interval says how exact the count is, not how right: mistakes that the model makes
-with confidence are in it, so of a weak model it is far too high, and errors that the model has learnt are not.
+with confidence are in it, so of most models it is too high, and errors that the model has learnt are not. On CIFAR-10H
+a network that is 90.5 % right counts 153, of which people doubt 9.
 
 **Wrong**: before the cut, and another class has more AVC than the label. **Ambiguous**: else, the angle between the
 best two classes is below {100 * FLAT:.0f} % of its median, and the label's probability below {100 * UNSURE:.0f} %: an
@@ -269,7 +270,8 @@ def _expected_text(suspects: SuspectsInView) -> str:
     if record.expected is None or record.expected_low is None or record.expected_high is None:
         return ""
     interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
-    text = f"**About {record.expected:,.0f} of {record.samples:,} labels are expected to be wrong** ({interval})."
+    of_all = f"**About {record.expected:,.0f} of {record.samples:,} labels are wrong**"
+    text = f"{of_all} if the model is right where it is confident ({interval})."
     if suspects.beyond:
         text += f" The list ends there; {suspects.beyond:,} more are doubted: choose All."
     return text

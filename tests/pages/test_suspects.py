@@ -140,7 +140,7 @@ def test_the_list_ends_at_the_expected_number_and_the_rest_is_one_choice_away(op
     rows, record = folder.suspects(), folder.record
     cut, named = round(record.expected), rows["agreement"] >= 1
     app = open_page("suspects", suspects_root, suspects__view="list")
-    assert f"About {cut} of 1,797 labels are expected to be wrong" in words(app)
+    assert f"About {cut} of 1,797 labels are wrong" in words(app)
     assert f"{named[cut:].sum():,} more are doubted" in words(app)
     assert len(grids(app)["Samples"]["tiles"]) == named[:cut].sum()
     app.segmented_control(key="suspects.cut").set_value("all").run()
@@ -158,7 +158,7 @@ def test_a_list_made_before_errors_were_expected_opens_whole(open_page, own_root
     (folder.root / "suspects.json").write_text(json.dumps(text))
     app = open_page("suspects", own_root)
     assert card(app)["total"] == (folder.suspects()["agreement"] >= 1).sum()
-    assert "1,797 labels are expected to be wrong" not in words(app)
+    assert "1,797 labels are wrong" not in words(app)
 
 
 def test_filters_source_verdict_and_agreement_narrow_the_queue(open_page, suspects_root):

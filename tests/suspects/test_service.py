@@ -275,7 +275,7 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     assert written["id"].tolist() == found["id"].tolist()
     assert written["angular_score"].to_numpy() == pytest.approx(found["angular_score"].to_numpy())
     assert f"{written['path'][0]}" in said
-    assert "about 30 labels are expected to be wrong (95 % interval " in said
+    assert "about 30 labels are wrong if the model is right where it is confident (95 % interval " in said
     assert len(said.splitlines()) == 4 + 1 + 3
     job = Jobs(root).newest()
     assert (job.verb, job.state) == ("suspects", "done")
