@@ -94,6 +94,7 @@ def test_convolutions_take_in_what_stands_around_them() -> None:
 
 
 def test_onnxruntime_gives_the_same_features_and_is_chosen_where_it_is_fastest(timed: dict[str, float]) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     made = backends()
     chosen = made.fastest(images=10**7)
     assert (chosen.name, chosen.tried, chosen.concurrent) == (ONNXRUNTIME, TIMES, True)
@@ -143,6 +144,7 @@ def test_what_another_device_began_is_not_gone_on_with() -> None:
 
 
 def test_a_trial_measures_each_backend() -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     made = backends()
     chosen = made.fastest(images=10**9)
     assert set(chosen.tried) == set(TIMES)
