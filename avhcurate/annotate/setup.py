@@ -17,7 +17,7 @@ from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.grids import GridDesign, is_check
 from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.queues import BIASED, SETTINGS, draw_rates, write_record
+from avhcurate.votes.queues import BIASED, SETTINGS, write_record
 from avhcurate.votes.responses import DESIGNS, Design
 
 LONGEST_NAME = 60
@@ -30,8 +30,8 @@ class CollectionSettings:
     target: votes wanted a sample. control_share: share of attention checks among single images. candidates, positives,
     negatives: tiles of a grid. classes: asked about in grids, () for all. definitions: (class name, what it means).
     rule: when to tick an image, "" for that of ImageNetV2. drawn: hardest or disagreement draw samples, the first ones
-    likelier, so that correlations can be weighted, as informative always does; record: number of the record of how, see
-    `votes.queues`. prediction: the one whose model the queue informative asks for.
+    likelier, so that correlations can be weighted, as informative and random always do; record: number of the record of
+    how, see `votes.queues`. prediction: the one whose model the queue informative asks for.
     """
 
     design: Design = "select"
@@ -88,13 +88,14 @@ def _with_record(table: DatasetTable, settings: CollectionSettings) -> Collectio
     # A new prediction knows the votes of the batch before: the queue draws anew, with a record of its own.
     prediction = table.prediction.name if informative and table.prediction else ""
     settings = replace(settings, drawn=settings.drawn or informative, prediction=prediction)
-    if not settings.drawn or settings.queue not in BIASED:
+    # A random order draws too, so that the chances are known when another queue goes on from its votes.
+    if settings.queue != "random" and not (settings.drawn and settings.queue in BIASED):
         return replace(settings, record=0)
     before = _read_settings(columns_of(table))
-    if before and _draws(before) == _draws(settings) and before.drawn and before.record:
+    if before and before.record and _draws(before) == _draws(settings):
         return replace(settings, record=before.record)
     pool = task_pool(table)
-    rates = draw_rates(pool.wanted(settings.queue, settings.score))
+    rates = pool.rates(settings.queue, score=settings.score, seed=settings.seed)
     return replace(settings, record=write_record(table.dataset, pool.paths, rates, settings.seed))
 
 

@@ -20,7 +20,7 @@ from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample_table import hardness_key
 from avhcurate.votes.grids import GridDesign, known_members, negative_pool, prototypes, similar_classes
-from avhcurate.votes.queues import read_record
+from avhcurate.votes.queues import LAST, draw_rates, read_record
 
 #: Which samples are asked about next: at random, hardest first, where models disagree, fewest votes first, or where
 #: votes tell the model of predicted HSF most.
@@ -73,16 +73,26 @@ class TaskPool:
         return np.concatenate([ids[~last], ids[last]])
 
     def drawn_order(self, record: int, votes: np.ndarray, *, target: int) -> np.ndarray:
-        """The same for a queue that draws: in the order of the times of its record, see `votes.queues`.
-
-        No known members are kept for later: they would have no chance of being asked about.
-        """
+        """The same for a queue that draws: in the order of the times of its record, see `votes.queues`."""
         table, key = self._table(), f"record {record}"
         if key not in self._values and table is not None:
             rows = read_record(table.dataset, record).set_index("path")
-            self._values[key] = rows["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
-        ids = np.argsort(self._values[key], kind="stable")
+            times = rows["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
+            self._values[key] = np.argsort(times, kind="stable")
+        ids = self._values[key]
         return ids[self.eligible[ids] & (votes[ids] < target)]
+
+    def rates(self, queue: Queue, *, score: str, seed: int) -> np.ndarray:
+        """How likely a queue that draws asks about each sample next, (N,); 0 for one that it cannot ask about.
+
+        A random order keeps half of the known members for the end, as `order` does. A queue with a wish does not: they
+        would have no chance of being asked about.
+        """
+        if queue == "random":
+            rates = np.where(self._kept_back(seed), LAST, 1.0)
+        else:
+            rates = draw_rates(self.wanted(queue, score))
+        return np.where(self.eligible, rates, 0.0)
 
     def wanted(self, queue: Queue, score: str) -> np.ndarray:
         """How much each sample is wanted by a queue that has a wish, (N,), large = first; NaN for unknown."""

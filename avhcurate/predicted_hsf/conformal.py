@@ -77,19 +77,27 @@ def conformal_interval(
 
 
 def coverage_by_bin(
-    low: np.ndarray, high: np.ndarray, hsf: np.ndarray, edges: tuple[float, ...] | None = None
+    low: np.ndarray,
+    high: np.ndarray,
+    hsf: np.ndarray,
+    edges: tuple[float, ...] | None = None,
+    weights: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """How many HSF (n,) lie within their intervals: `bin, n, coverage, coverage_low, coverage_high, width`.
 
-    The row `all` comes first, then one a bin of the HSF that has samples; 95 % intervals are Wilson's.
+    The row `all` comes first, then one a bin of the HSF that has samples; 95 % intervals are Wilson's. With weights
+    (n,), a sample counts so many times, and intervals are those of the effective number of samples (Kish 1965).
     """
     inside, index = (low - 1e-9 <= hsf) & (hsf <= high + 1e-9), bin_index(hsf, edges)
+    counted = np.ones(len(hsf)) if weights is None else weights
     rows = []
     for number, name in enumerate(("all", *bin_labels(edges))):
         members = index == number - 1 if number else np.ones(len(hsf), bool)
         if n := int(members.sum()):
-            ends = wilson(np.array([inside[members].sum()]), np.array([n]))
-            rows.append((name, n, inside[members].mean(), ends[0][0], ends[1][0], (high - low)[members].mean()))
+            share, width = (np.average(values[members], weights=counted[members]) for values in (inside, high - low))
+            effective = counted[members].sum() ** 2 / (counted[members] ** 2).sum()
+            ends = wilson(np.array([share * effective]), np.array([effective]))
+            rows.append((name, n, share, ends[0][0], ends[1][0], width))
     return pd.DataFrame(rows, columns=["bin", "n", "coverage", "coverage_low", "coverage_high", "width"])
 
 

@@ -26,13 +26,14 @@ def learning_curve(
     folds: np.ndarray,
     fitted: CrossFit,
     *,
+    weights: np.ndarray | None = None,
     seed: int = 0,
     check: Check = lambda: None,
 ) -> pd.DataFrame:
     """Spearman of HSF with predictions for samples held out, by the number learnt from: `learnt, n, rho, low, high`.
 
     Each row takes so many of the samples of the other folds, at random; the last row all of them, which is `fitted`.
-    Intervals are 95 %, by a jackknife of ranks over the n samples.
+    Intervals are 95 %, by a jackknife of ranks over the n samples; with weights (n,), a sample counts so many times.
     """
     rng, hsf, voted = np.random.default_rng(seed), hits / votes, len(hits)
     rows = []
@@ -47,12 +48,12 @@ def learning_curve(
             odds[held] = fit_votes(design.of(some), hits[some], votes[some], model.strength).odds(design.of(held))
         rows.append((learnt, odds))
     rows.append((round(voted * (1 - 1 / len(fitted.models))), fitted.odds))
-    points = [(learnt, voted, *_agreement(odds, hsf)) for learnt, odds in rows]
+    points = [(learnt, voted, *_agreement(odds, hsf, weights)) for learnt, odds in rows]
     return pd.DataFrame(points, columns=["learnt", "n", "rho", "low", "high"]).drop_duplicates("learnt")
 
 
-def _agreement(odds: np.ndarray, hsf: np.ndarray) -> tuple[float, float, float]:
-    found = estimate(*spearman_influence(odds, hsf))
+def _agreement(odds: np.ndarray, hsf: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float]:
+    found = estimate(*spearman_influence(odds, hsf, weights))
     return found.value, found.low, found.high
 
 

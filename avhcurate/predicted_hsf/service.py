@@ -34,7 +34,7 @@ from avhcurate.predicted_hsf.vote_model import (
     information,
 )
 from avhcurate.stats.folds import stratified_folds
-from avhcurate.stats.ranks import spearman, standard_ranks
+from avhcurate.stats.rank_influence import spearman_influence
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import reliability
 from avhcurate.votes.queues import queue_use
@@ -45,7 +45,7 @@ FOLDS, LEVEL = 5, 0.9
 #: Samples a shard: what a killed job loses at most.
 _SHARD = 16_384
 #: Part of the folder's name: raise it when the same settings give other predictions.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,12 @@ class Prediction:
         known = self.voted.ids[place] == ids
         odds[known] = self.crossed.odds[place[known]]
         low, high = self.interval.of(odds)
-        said = information(odds, self.crossed.log_precision, self.voted.usual) * self.model.variance(design)
+        variance = self.model.variance(design)
+        for fold, model in enumerate(self.crossed.models):
+            # As if it had no votes: what a queue's chances rest on must not depend on who was asked about before.
+            rows = np.flatnonzero(known & (self.voted.folds[place] == fold))
+            variance[rows] = model.variance(design.of(rows))
+        said = information(odds, self.crossed.log_precision, self.voted.usual) * variance
         predicted = 1 / (1 + np.exp(-odds))
         ends = {"hsf_predicted_low": np.minimum(low, predicted), "hsf_predicted_high": np.maximum(high, predicted)}
         return {"hsf_predicted": predicted, **ends, "information": np.log1p(said) / 2}
@@ -207,7 +212,14 @@ class _Predicting:
         found = fit_prediction(design, voted, level=self.settings.level, check=check)
         self.progress.tell(total // 3, total, "measuring the learning curve", cancelled=cancelled)
         curve = learning_curve(
-            design, voted.hits, voted.votes, voted.folds, found.crossed, seed=self.settings.seed, check=check
+            design,
+            voted.hits,
+            voted.votes,
+            voted.folds,
+            found.crossed,
+            weights=voted.weights,
+            seed=self.settings.seed,
+            check=check,
         )
         rows = ({key: _known(value) for key, value in row.items()} for row in curve.to_dict("records"))
         return found, [CurvePoint.model_validate(row) for row in rows]
@@ -235,7 +247,7 @@ class _Predicting:
     def finish(self, fitted: tuple[Prediction, list[CurvePoint]], confidence_rho: float | None, seconds: float) -> None:
         found, curve = fitted
         low, high = covered(found, level=self.settings.level)
-        coverage = coverage_by_bin(low, high, self.voted.hits / self.voted.votes)
+        coverage = coverage_by_bin(low, high, self.voted.hits / self.voted.votes, weights=self.voted.weights)
         shards = sorted((self.folder.root / "scores").glob("shard-*.parquet"))
         strengths = [model.strength for model in (*found.crossed.models, found.model)]
         changes = {
@@ -295,8 +307,8 @@ def _confidence_rho(table: DatasetTable, voted: Voted) -> float | None:
     known = ~np.isnan(confidence)
     if known.sum() < 3:
         return None
-    hsf = (voted.hits / voted.votes)[known]
-    return _known(spearman(standard_ranks(confidence[known]), standard_ranks(hsf)))
+    weights = None if voted.weights is None else voted.weights[known]
+    return _known(spearman_influence(confidence[known], (voted.hits / voted.votes)[known], weights)[0])
 
 
 def _known(value: float) -> float | None:

@@ -2,10 +2,12 @@
 
 A queue that asks about hard samples first gives votes of a selection: correlations over it are not those of the
 dataset. A queue may draw instead, hard samples likelier; its record keeps how likely, and a sample counts as many times
-in a weighted correlation as the inverse of its probability (Horvitz and Thompson 1952).
+in a weighted correlation as the inverse of its probability (Horvitz and Thompson 1952). Votes may come in batches, each
+drawn with a record of its own from the samples that no batch before it has asked about.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from avhcurate.votes.responses import Design
 BIASED = ("hardest", "disagreement", "informative")
 #: How much likelier the first sample of a drawn queue is to come next than the last.
 FAVOUR = 20.0
+#: Rate of samples that are kept for later: they come when all others have, and have next to no chance before.
+LAST = 1e-9
 #: Kind of the settings of a collection among the choices of the log.
 SETTINGS = "collection"
 
@@ -33,9 +37,8 @@ SETTINGS = "collection"
 class QueueUse:
     """Collected votes in use by the queue that asked for them, a key of `QUEUES`; `weights` (N,) by id.
 
-    A weight is the inverse of the probability that the sample was asked about, NaN where it has no vote. None where no
-    queue is biased, or where its probabilities are not known: it asked in strict order, or votes came in other ways
-    too.
+    A weight is the inverse of the probability that the sample was asked about, in any batch; NaN where it has no vote.
+    None where no queue is biased, or where probabilities are not known: one asked in strict order, or kept no record.
     """
 
     votes: dict[str, int]
@@ -56,28 +59,52 @@ def draw_rates(wanted: np.ndarray) -> np.ndarray:
     return FAVOUR ** np.nan_to_num(rank_shares(wanted))
 
 
-def draw_times(rates: np.ndarray, seed: int) -> np.ndarray:
-    """When each sample comes, (N,): an exponential time with its rate, so that they are drawn without replacement."""
-    return np.random.default_rng(seed).exponential(size=len(rates)) / rates
+def draw_times(rates: np.ndarray, seed: int | Sequence[int]) -> np.ndarray:
+    """When each sample comes, (N,): an exponential time with its rate, so that they are drawn without replacement.
 
-
-def inclusion(rates: np.ndarray, times: np.ndarray, asked: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
-    """Probability (N,) that a sample was among those asked about, mask (N,), which are about the first by `times`.
-
-    With groups (N,), those of each group were asked about in turn. Given the time of the first sample that was not, the
-    samples came independently (Rosen 1997).
-
-    >>> inclusion(np.ones(4), np.array([0.1, 0.2, 0.3, 0.4]), np.array([True, True, False, False])).round(3).tolist()
-    [0.259, 0.259, 0.259, 0.259]
+    Never, infinity, at a rate of 0.
     """
-    groups = np.zeros(len(rates), np.int64) if groups is None else groups
-    chances = np.empty(len(rates))
-    for group in np.unique(groups):
-        rows = groups == group
-        number = int(asked[rows].sum())
-        end = np.sort(times[rows])[number] if number < rows.sum() else np.inf
-        chances[rows] = -np.expm1(-rates[rows] * end)
-    return chances
+    times = np.random.default_rng(seed).exponential(size=len(rates))
+    return np.divide(times, rates, out=np.full(len(rates), np.inf), where=rates > 0)
+
+
+@dataclass(frozen=True)
+class DrawnBatch:
+    """Samples that one record drew: its rates and times, (N,) each, and a mask (N,) of those asked about under it."""
+
+    rates: np.ndarray
+    times: np.ndarray
+    asked: np.ndarray
+
+
+def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -> np.ndarray:
+    """Probability (N,) that a sample was asked about in one of the batches, oldest first.
+
+    A batch takes the first by `times` of those not asked about before; with groups (N,), those of each group in turn.
+    Given the time of the first sample that it did not take, the samples came independently (Rosen 1997), and a sample
+    escapes all batches with the product of the chances to escape each. A rate may depend on the votes of batches
+    before, but not on whether the sample itself was among them.
+
+    >>> times, first = np.array([0.1, 0.2, 0.3, 0.4]), np.array([True, True, False, False])
+    >>> inclusion([DrawnBatch(np.ones(4), times, first)]).round(3).tolist()
+    [0.259, 0.259, 0.259, 0.259]
+    >>> inclusion([DrawnBatch(np.ones(4), times, first), DrawnBatch(np.ones(4), times[::-1], ~first)]).tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    size = len(batches[0].rates)
+    groups = np.zeros(size, np.int64) if groups is None else groups
+    left, escapes = np.ones(size, bool), np.ones(size)
+    for batch in batches:
+        for group in np.unique(groups):
+            rows = groups == group
+            times, number = np.sort(batch.times[rows & left]), int((batch.asked & left)[rows].sum())
+            if not number:
+                continue
+            end = times[number] if number < len(times) else np.inf
+            drawn = rows & (batch.rates > 0)
+            escapes[drawn] *= np.exp(-batch.rates[drawn] * end)
+        left &= ~batch.asked
+    return 1 - escapes
 
 
 def write_record(dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, seed: int) -> int:
@@ -85,7 +112,8 @@ def write_record(dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, s
     folder = dataset.root / "queues"
     folder.mkdir(exist_ok=True)
     number = 1 + max((int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit()), default=0)
-    rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, seed)})
+    # Batches are independent draws, whatever the seed of their collection.
+    rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, [seed, number])})
     write_parquet(_record_path(dataset, number), rows)
     return number
 
@@ -108,43 +136,55 @@ def queue_use(counter: VoteCounter) -> QueueUse:
     columns = counter.log.columns(dataset.name)
     design: Design = "classify" if source.key == "k-way" else "select"
     history = [(at, json.loads(text)) for at, text in counter.log.choices(dataset.name, SETTINGS)]
-    asked_by = _asked_by(columns, design, np.array([at for at, _ in history]))
+    ids, place = _asked(counter, columns, design, np.array([at for at, _ in history]))
     votes: dict[str, int] = {}
-    records: dict[int, int] = {}
-    for number, times in enumerate(asked_by):
-        settings = history[number][1] if history else {}
-        queue, record = settings.get("queue", "random"), settings.get("record", 0)
+    for number, times in enumerate(np.bincount(place, minlength=len(history)).tolist()):
+        queue = history[number][1].get("queue", "random") if history else "random"
         if times:
             votes[queue] = votes.get(queue, 0) + times
-            records[record] = records.get(record, 0) + times
+    records = np.array([settings.get("record", 0) for _, settings in history] or [0])
     use = QueueUse(votes)
-    (only,) = records if len(records) == 1 else (0,)
-    return QueueUse(votes, _weights(counter, only, design)) if use.biased and only else use
+    return QueueUse(votes, _weights(counter, ids, records[place], design)) if use.biased else use
 
 
-def _asked_by(columns: ResponseColumns, design: Design, since: np.ndarray) -> list[int]:
-    """Standing votes of a design that were given under each of the settings, which hold from a time on."""
+def _asked(
+    counter: VoteCounter, columns: ResponseColumns, design: Design, since: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the standing votes of a design, oldest first: the sample, -1 for none, and the settings they were given under.
+
+    Settings hold from a time on (`since`).
+    """
     rows = columns.rows
     rows = rows[rows["standing"] & (rows["control"] == 0) & (rows["classify"] == (design == "classify"))]
-    place = np.maximum(np.searchsorted(since, rows["at"], side="right") - 1, 0)
-    return np.bincount(place, minlength=max(1, len(since))).tolist()
+    order = np.argsort(rows["at"], kind="stable")
+    place = np.maximum(np.searchsorted(since, rows["at"][order], side="right") - 1, 0)
+    return counter.ids(columns)[rows["path"][order]], place
 
 
-def _weights(counter: VoteCounter, record: int, design: Design) -> np.ndarray | None:
-    try:
-        rows = read_record(counter.dataset, record)
-    except CurateError:
+def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design: Design) -> np.ndarray | None:
+    """Weights (N,) by the records under which votes came in, oldest first; None where one asked without a record."""
+    voted = counter.counts.votes > 0
+    first, at = np.unique(ids[ids >= 0], return_index=True)
+    of = np.full(len(voted), -1)
+    of[first] = records[ids >= 0][at]
+    # The batches in the order in which they began.
+    _, began = np.unique(records, return_index=True)
+    numbers = records[np.sort(began)]
+    if not numbers.all() or (of[voted] < 0).any():
         return None
-    drawn = rows.set_index("path").reindex(counter.dataset.samples(["path"])["path"])
-    known = drawn["rate"].notna().to_numpy()
-    asked = counter.counts.votes > 0
-    weights = np.full(len(asked), np.nan)
-    if not known[asked].all():
-        return None  # votes of samples that the queue did not know
-    groups = counter.labels[known] if design == "select" else None
-    chances = inclusion(drawn["rate"].to_numpy()[known], drawn["time"].to_numpy()[known], asked[known], groups)
-    weights[known] = np.where(asked[known], 1 / np.maximum(chances, 1e-9), np.nan)
-    return weights
+    paths = counter.dataset.samples(["path"])["path"]
+    batches = []
+    for number in numbers:
+        try:
+            rows = read_record(counter.dataset, int(number)).set_index("path").reindex(paths)
+        except CurateError:
+            return None
+        if rows["rate"].isna()[of == number].any():
+            return None  # votes of samples that the queue did not know
+        rates, times = rows["rate"].fillna(0).to_numpy(float), rows["time"].fillna(np.inf).to_numpy(float)
+        batches.append(DrawnBatch(rates, times, of == number))
+    chances = inclusion(batches, counter.labels if design == "select" else None)
+    return np.where(voted, 1 / np.maximum(chances, 1e-9), np.nan)
 
 
 def _record_path(dataset: DatasetFolder, number: int) -> Path:

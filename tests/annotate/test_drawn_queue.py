@@ -12,7 +12,7 @@ from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
 from avhcurate.errors import CurateError
 from avhcurate.ui.queue_note import queue_sentence
-from avhcurate.votes.queues import queue_use, read_record
+from avhcurate.votes.queues import LAST, queue_use, read_record
 from tests.fakes.votes import say
 
 DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0, drawn=True)
@@ -53,15 +53,55 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert table.loc[table["bin"] != "all", "weighted"].isna().all()
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
-    # Other settings of the same queue keep its record; a queue that does not draw has none.
+    # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
     setup.configure(own_digits, replace(settings, target=2), who="lead")
     assert settings_of(own_digits).record == settings.record
-    setup.configure(own_digits, replace(settings, queue="random"), who="lead")
+    setup.configure(own_digits, replace(settings, queue="fewest"), who="lead")
     assert settings_of(own_digits).record == 0
     give(own_digits, 2)
     mixed = queue_use(own_digits.counter)
-    assert mixed.votes == {"hardest": 40, "random": 2}
+    assert mixed.votes == {"hardest": 40, "fewest": 2}
     assert mixed.weights is None
+
+
+def test_batches_of_several_queues_that_draw_are_weighted_together(own_digits):
+    """At random first, then hardest drawn twice by different scores: three records, each of the samples left over."""
+    first = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    assert first.record
+    steps = [(first, 40)]
+    for score in ("avh", "entropy"):
+        steps.append((replace(DRAWN, score=score), 30))
+    asked = []
+    for settings, number in steps:
+        record = setup.configure(own_digits, settings, who="lead").record
+        asked.append((read_record(own_digits.dataset, record), give(own_digits, number)))
+    use = queue_use(own_digits.counter)
+    assert use.votes == {"random": 40, "hardest": 60}
+    voted = np.concatenate([ids for _, ids in asked])
+    assert len(np.unique(voted)) == 100
+    # Worked out by hand: the time of the first sample that a batch left, and the chance to come later in all of them.
+    escapes, left = np.ones(own_digits.size), np.ones(own_digits.size, bool)
+    for record, ids in asked:
+        left[ids] = False
+        end = record["time"][left].min()
+        assert record["time"][ids].max() < end
+        escapes *= np.exp(-record["rate"] * end)
+    assert use.weights[voted] == pytest.approx(1 / (1 - escapes[voted]))
+    assert np.isnan(np.delete(use.weights, voted)).all()
+    # No two batches go by the same times, whatever the seed of the collection.
+    units = [record["rate"] * record["time"] for record, _ in asked]
+    assert abs(spearmanr(units[1], units[2]).statistic) < 0.1
+    result = correlate(own_digits, keys=["avh"])
+    assert result.weighted is not None
+    assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
+
+
+def test_a_random_order_keeps_half_of_the_known_members_for_the_end(own_digits):
+    settings = setup.configure(own_digits, replace(DRAWN, queue="random"), who="lead")
+    record = read_record(own_digits.dataset, settings.record)
+    kept = (record["rate"] == LAST).to_numpy()
+    assert 0 < kept.sum() < 0.2 * own_digits.size
+    assert record["time"][kept].min() > record["time"][~kept].max()
 
 
 def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits):

@@ -94,6 +94,30 @@ def test_weights_count_samples_that_were_asked_about_less_often():
     assert abs(weighted - truth) < 0.02 < abs(plain - truth)
 
 
+def test_coverage_counts_a_sample_so_many_times():
+    low, high, hsf = np.zeros(4), np.array([0.5, 0.5, 0.5, 0.9]), np.array([0.4, 0.6, 0.8, 0.9])
+    plain = coverage_by_bin(low, high, hsf).set_index("bin")
+    weighted = coverage_by_bin(low, high, hsf, weights=np.array([1.0, 3.0, 1.0, 1.0])).set_index("bin")
+    assert plain.loc["all", "coverage"] == 0.5
+    assert weighted.loc["all", "coverage"] == pytest.approx(2 / 6)
+    assert weighted.loc["all", "width"] == pytest.approx((5 * 0.5 + 0.9) / 6)
+    assert np.ptp(weighted.loc["all", ["coverage_low", "coverage_high"]]) > np.ptp(
+        plain.loc["all", ["coverage_low", "coverage_high"]]
+    )
+
+
+def test_what_votes_would_tell_does_not_depend_on_having_them(known, prediction):
+    """A voted sample is as wanted as its twin without votes, or a queue's chances would not be those before it came."""
+    design, _, _ = known
+    voted = prediction.voted.ids
+    said = prediction.columns(voted, design.of(voted))["information"]
+    twins = prediction.columns(voted + SAMPLES, design.of(voted))["information"]
+    learnt = prediction.model.variance(design.of(voted))
+    unlearnt = [prediction.crossed.models[fold].variance(design.of(voted)) for fold in range(5)]
+    assert (np.choose(prediction.voted.folds, unlearnt) > learnt).all()
+    assert (said > twins).mean() > 0.9
+
+
 def test_distances_are_those_of_a_uniform_where_the_model_is_right():
     rng = np.random.default_rng(2)
     odds = rng.normal(1, 1, 4000)
