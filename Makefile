@@ -1,6 +1,8 @@
 # make app: the app on 127.0.0.1:8501 (PORT=... to change). make test: every check. make wheel: dist/*.whl, tried.
 # All need nothing but Python.
 PYTHON ?= python3
+# Of .venv, where another Python is to be tried: PYTHON=python3.14 VENV_PYTHON=python3.11 make wheel.
+VENV_PYTHON ?= $(PYTHON)
 PORT ?= 8501
 CAMPAIGN_MINUTES ?= 10
 VENV := .venv
@@ -49,7 +51,7 @@ docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build -q
 
 $(VENV)/installed: requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/python || $(VENV_PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -r requirements.txt
 	$(BIN)/python -m pip install -q --no-deps -e .
 	touch $@
@@ -58,7 +60,7 @@ $(VENV)/tested: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e ".[test]"
 	touch $@
 
-# dist/*.whl and the sdist, and the wheel tried in an environment of its own: PYTHON=python3.13 make wheel.
+# dist/*.whl and the sdist, and the wheel tried in an environment of its own.
 wheel: $(VENV)/tested
 	rm -rf dist build/wheel
 	$(BIN)/hatchling build -d dist

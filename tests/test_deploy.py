@@ -1,4 +1,4 @@
-"""The files that serve a team in containers name what is there; containers themselves are not tried here."""
+"""Containers and the workflow name what is there, and what they promise is what is tried; neither is run here."""
 
 import re
 from pathlib import Path
@@ -22,6 +22,21 @@ def test_the_image_copies_and_starts_what_is_there():
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert {".git", ".streamlit/secrets.toml", "workspace"} <= set(ignored)  # neither secrets nor data in the image
     assert not {path for path in ignored if not path.startswith((".", "*"))} & {"avhcurate", "pages", "data", "app.py"}
+
+
+def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
+    promised = set(re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text()))
+    tested = re.findall(r"^\| Linux, Python (.*?) \|", (ROOT / "docs" / "install.md").read_text(), re.MULTILINE)
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert (
+        promised == set(jobs["wheel"]["strategy"]["matrix"]["python"]) == set(re.findall(r"3\.\d+", " ".join(tested)))
+    )
+    first, *_, last = sorted(promised, key=lambda version: int(version[2:]))
+    assert f"Python {first} to {last}" in (ROOT / "README.md").read_text()
+    assert [step["run"] for step in jobs["test"]["steps"] if "run" in step] == ["bash .ci/run"]
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    called = {step["run"].split()[1] for job in ("wheel", "docs") for step in jobs[job]["steps"] if "run" in step}
+    assert called == {"wheel", "docs"} <= set(targets)
 
 
 def test_the_services_are_built_from_here_and_reach_each_other():

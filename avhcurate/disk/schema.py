@@ -15,7 +15,7 @@ class NewerVersion(CurateError):
     def __init__(self, what: str, version: int | str, known: int | str = SCHEMA_VERSION) -> None:
         super().__init__(
             f"{what} has schema version {version}, of a newer avhcurate; this one ({__version__}) reads up to {known}: "
-            "update it with `pip install -U avhcurate`"
+            "use the version that wrote it or a newer one (see docs/install.md)"
         )
         self.version = version
 

@@ -1,7 +1,7 @@
 """A small workspace as an earlier version left it: `python -m tests.fakes.old_workspace OUT.zip` packs one of today's.
 
 `tests/data/workspace-unversioned.zip` was packed by the last version whose records and database had no schema version.
-Before the format changes again, pack another one beside it, and let `tests/data/test_schema.py` open both.
+Before the format changes again, pack another one beside it, and let `tests/data/test_old_workspace.py` open both.
 """
 
 import io
