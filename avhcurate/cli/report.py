@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from avhcurate.cli import options
+from avhcurate.cli.workspace import size_text
 
 
 @options.app.command()
@@ -21,4 +22,4 @@ def report(
     from avhcurate.report.service import write_report
 
     path = write_report(options.open_run_table(workspace, name, model), out, images=images, force=force)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    print(f"{path}: {size_text(path.stat().st_size)}")

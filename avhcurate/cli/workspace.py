@@ -35,23 +35,23 @@ def list_(workspace: options.WorkspaceOption = None, as_json: options.JsonOption
 
 def _print_summary(dataset: "DatasetSummary") -> None:
     if dataset.problem:
-        print(f"{dataset.name}  {_size(dataset.size)}  damaged: {dataset.problem}")
+        print(f"{dataset.name}  {size_text(dataset.size)}  damaged: {dataset.problem}")
         return
     unlabelled = dataset.samples - dataset.labelled
     facts = [f"{dataset.samples:,} samples", f"{dataset.classes:,} classes"]
     facts += [f"{unlabelled:,} without a label"] if unlabelled else []
     facts += [f"{dataset.votes:,} {'simulated' if dataset.simulated else 'human'} votes"] if dataset.votes else []
-    print(f"{dataset.name}  {', '.join(facts)}, {_size(dataset.size)}")
+    print(f"{dataset.name}  {', '.join(facts)}, {size_text(dataset.size)}")
     for result in dataset.results:
         state = "" if result.complete else "  unfinished"
         accuracy = "" if result.accuracy is None else f"  accuracy {result.accuracy:.4f} of {result.n:,}"
         problem = f"  damaged: {result.problem}" if result.problem else ""
-        print(f"  {result.kind:<8} {result.name}{accuracy}  {_size(result.size)}{problem or state}")
+        print(f"  {result.kind:<8} {result.name}{accuracy}  {size_text(result.size)}{problem or state}")
 
 
-def _size(bytes: int) -> str:
+def size_text(bytes: int) -> str:
     """
-    >>> _size(950), _size(1_234_000), _size(5_600_000_000)
+    >>> size_text(950), size_text(1_234_000), size_text(5_600_000_000)
     ('1 kB', '1.2 MB', '5.6 GB')
     """
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):

@@ -58,7 +58,10 @@ class ReportGallery:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A part of the report; `command` gives the same figures in a shell. `lacks` says why there is nothing to show."""
+    """A part of the report; `command` gives the same figures in a shell.
+
+    `lacks` says why there is nothing to show; the command then makes it. `heads` are those of the bars or of the rows.
+    """
 
     title: str
     command: str
@@ -114,16 +117,19 @@ def describe_data(table: DatasetTable, images: bool) -> ReportSection:
     if len(counts) > ROWS:
         text += f" The {ROWS} classes with the most samples:"
     return ReportSection(
-        "Data", command_of(table, "export", "--format", "csv", "--out", "labels.csv"), text, bars=bars(counts)
+        "Data",
+        command_of(table, "export", "--format", "csv", "--out", "labels.csv"),
+        text,
+        bars=bars(counts),
+        heads=("class", "samples"),
     )
 
 
 def describe_run(table: DatasetTable, images: bool) -> ReportSection:
     """The network and how often it is right."""
-    command = shlex.join(["avhcurate", "models", table.dataset.name])
     if table.run is None:
-        advice = f"avhcurate score {table.dataset.name} --model MODEL"
-        return ReportSection("Network", command, lacks=f"Not scored yet: {advice}")
+        return ReportSection("Network", command_of(table, "score", "--model", "MODEL"), lacks="Not scored yet.")
+    command = shlex.join(["avhcurate", "models", table.dataset.name])
     title, classes = title_of(table.dataset, table.run.name), table.run.record.num_classes
     return ReportSection("Network", command, f"{title}, {classes:,} classes: {accuracy_of(table.dataset, table.run)}.")
 
@@ -133,12 +139,15 @@ def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
     title = "Human selection frequency"
     command = command_of(table, "export", "--where", "hsf IS NOT NULL", "--format", "csv", "--out", "votes.csv")
     if table.votes is None:
-        return ReportSection(title, command, lacks=f"No votes yet: avhcurate votes {table.dataset.name} FILE")
+        return ReportSection(
+            title, shlex.join(["avhcurate", "votes", table.dataset.name, "FILE"]), lacks="No votes yet."
+        )
     counts = table.group_counts("hsf_bin").dropna().sort_values("value")
     votes = table.votes
     kind = "simulated votes" if votes.simulated else "human votes"
-    text = f"{votes.total:,} {kind} on {votes.samples:,} samples: share of votes for the given label, by bin."
-    return ReportSection(title, command, text, bars=bars(counts))
+    text = f"{votes.total:,} {kind} on {votes.samples:,} samples. HSF is the share of votes for the given label: "
+    text += "small is hard for people."
+    return ReportSection(title, command, text, bars=bars(counts), heads=("HSF", "samples"))
 
 
 def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
@@ -150,9 +159,9 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     overall = result.table[result.table["bin"].astype(str) == "all"]
     rows = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
-        for row in records(overall)
+        for row in records(overall.sort_values("spearman", key=abs, ascending=False))
     ]
-    text = "Spearman's correlation with human selection frequency and its 95 % interval, over all samples."
+    text = "Spearman's correlation with HSF and its 95 % interval, over all samples, the closest first."
     if not result.ceiling.reason:
         text += f" The noise of the votes bounds it at about {result.ceiling.ceiling:.2f}."
     if result.queue.biased:
@@ -166,8 +175,9 @@ def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
     if table.run is None or table.votes is None:
         return ReportSection(title, command, lacks="It takes a scored run and votes.")
     gap = disagree(table)
-    score = SCORES[gap.key].name
-    text = f"Hardness for the network by {score}; {gap.sets.samples:,} samples have both."
+    score = SCORES[gap.key]
+    text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
+    text += f"{gap.sets.samples:,} samples have both."
     found = [gallery(table, SETS[name], ids, images, ["hsf", gap.key]) for name, ids in gap.ids.items()]
     return ReportSection(title, command, text, galleries=found)
 
@@ -177,7 +187,7 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     title, command = "Labels in doubt", command_of(table, "suspects")
     folders = suspects_of(table.run) if table.run else []
     if not folders:
-        return ReportSection(title, command, lacks=f"Not looked for yet: {command}")
+        return ReportSection(title, command, lacks="Not looked for yet.")
     record, doubtful = folders[-1].record, folders[-1].suspects()
     listed = export_table(table, doubtful.head(IMAGES), record)
     captions = {
@@ -202,7 +212,7 @@ def describe_copies(table: DatasetTable, images: bool) -> ReportSection:
     try:
         found = find_duplicates(table)
     except CurateError as error:
-        return ReportSection(title, command, lacks=str(error))
+        return ReportSection(title, command, lacks=why_not(error))
     groups = found.groups
     leaks, conflicts = int(groups["leak"].sum()), int(groups["conflict"].sum())
     text = (
@@ -222,7 +232,7 @@ def describe_odd(table: DatasetTable, images: bool) -> ReportSection:
     try:
         found = odd_files(table)
     except CurateError as error:
-        return ReportSection(title, command, lacks=str(error))
+        return ReportSection(title, command, lacks=why_not(error))
     rows = [[str(row["id"]), row["path"], row["odd"]] for row in records(found.files.head(ROWS))]
     kinds = ", ".join(f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n)
     text = f"{len(found.files):,} files{': ' if kinds else ''}{kinds}."
@@ -272,11 +282,21 @@ def gallery(
 def caption_of(row: dict[str, object], columns: Sequence[str]) -> str:
     """
     >>> caption_of({"label_name": "cat", "split": "train", "avh": 0.12345, "hsf": None}, ["split", "avh", "hsf"])
-    'cat, train, avh 0.123'
+    'cat, train, AVH 0.123'
     """
     known = [(column, row[column]) for column in columns if row.get(column) is not None]
-    said = [f"{column} {value:.3g}" if isinstance(value, float) else str(value) for column, value in known]
+    names = {"hsf": "HSF"} | {key: score.name for key, score in SCORES.items()}
+    said = [f"{names.get(key, key)} {value:.3g}" if isinstance(value, float) else str(value) for key, value in known]
     return ", ".join([str(row.get("label_name") or "no label"), *said])
+
+
+def why_not(error: CurateError) -> str:
+    """
+    >>> why_not(CurateError("the images of pets are not measured yet: run `avhcurate quality pets`"))
+    'The images of pets are not measured yet.'
+    """
+    reason = str(error).partition(": run `")[0]
+    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def thumbnail(table: DatasetTable, id: int) -> str:

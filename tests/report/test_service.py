@@ -37,6 +37,8 @@ def written(table, out, **options):
 
 def test_the_figures_are_those_of_the_verbs(digits):
     rows = {row[0]: row[1:] for row in service.describe_correlation(digits, False).rows}
+    strengths = [abs(float(row[1].split(" ")[0])) for row in rows.values() if row[1] != "-"]
+    assert strengths == sorted(strengths, reverse=True)
     avh = correlate(digits).table.query("bin == 'all'").set_index("score").loc["avh"]
     assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
     ids = disagree(digits).ids
@@ -76,7 +78,8 @@ def test_names_are_text(make_dataset, tmp_path):
 
 def test_what_is_not_computed_yet_is_named_with_its_command(make_dataset, tmp_path):
     text = written(make_dataset({"cat/a.png": BLACK, "dog/b.png": BLACK}), tmp_path / "report.html")
-    assert all(f"avhcurate {verb} pets" in text for verb in ("score", "votes", "quality"))
+    assert all(f"<pre>avhcurate {verb} pets" in text for verb in ("score", "votes", "quality"))
+    assert "run `" not in text
 
 
 def test_a_file_that_exists_is_kept(make_dataset, tmp_path, cli):
