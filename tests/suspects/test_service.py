@@ -57,6 +57,7 @@ def planted(root, truth):
 
 
 def test_each_source_finds_most_planted_errors_and_chance_does_not(suspects_root, truth):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     wrong = planted(suspects_root, truth)
     assert len(wrong) == 30
     folder = suspects_of(digits_of(suspects_root).run)[-1]
@@ -205,6 +206,7 @@ def test_a_wrong_label_and_a_mixed_image_are_told_apart(blobs, workspace, honest
 
 
 def test_sources_that_cannot_be_had_are_named_and_refused_where_asked_for(blobs, workspace):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     table = open_table(workspace, "dots")
     record = find_suspects(table, sources=["neighbours", "angular"]).record
     assert (record.sources, record.missing) == (["angular", "neighbours"], {})
@@ -259,6 +261,7 @@ def test_decisions_stand_in_the_log_and_can_be_taken_back(blobs, workspace):
 
 
 def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("cleanlab", reason="the extra cleanlab is not installed")
     root = Path(shutil.copytree(suspects_root, tmp_path / "demo"))
     command = ["avhcurate", "suspects", "digits", "--out-of-fold", "--limit", "3"]
     monkeypatch.setattr("sys.argv", [*command, "--csv", str(tmp_path / "out.csv"), "--workspace", str(root)])
