@@ -42,6 +42,7 @@ def test_beyond_this_machine_it_asks_for_a_login(told, tmp_path):
     assert "AVHCURATE_NO_LOGIN" not in environment
     options = dict(itertools.pairwise(command))
     assert (options["--server.address"], options["--server.baseUrlPath"]) == ("0.0.0.0", "lab/curate")
+    assert options["--browser.serverAddress"] == "localhost"  # else Streamlit asks the web for this machine's address
     assert str(tmp_path / ".streamlit" / "secrets.toml") in command
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Tells the server to answer other machines without a login (see `ui.own_hosts`, slow to import).
 _NO_LOGIN = "AVHCURATE_NO_LOGIN"
+#: Addresses that stand for all of a machine's.
+_ALL = {"0.0.0.0", "::"}
 #: Bytes of a cookie secret that nobody guesses.
 _SECRET_BYTES = 32
 
@@ -53,6 +55,8 @@ def serve(
     # -P: a module of the user's in this folder never takes the place of one of the server's.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(SCRIPT), "--server.port", str(port)]
     command += ["--server.address", host]
+    # Told no address to print for all of a machine's, Streamlit would ask a server on the web for one.
+    command += ["--browser.serverAddress", "localhost"] if host in _ALL else []
     command += ["--server.baseUrlPath", _checked(base_path)] if base_path.strip("/") else []
     command += [part for file in dict.fromkeys(secrets) for part in ("--secrets.files", str(file))]
     if until_input_ends:
