@@ -324,7 +324,7 @@ def _export_menu(page: Opened, chosen: ChosenRound) -> None:
     """Download the pseudo-labels of the round and their manifest; of many images, the command that writes them."""
     with st.popover("Export", icon=":material/download:", key="selftrain.export"):
         forms = [form for form in FORMATS if form != "cleanlab" or chosen.folder.record.target_run]
-        form = st.selectbox("Format", forms, format_func=ABOUT.__getitem__, key="selftrain.format")
+        form = st.selectbox("Format", forms, format_func=lambda form: ABOUT.get(form, form), key="selftrain.format")
         count = chosen.folder.report(chosen.number).selected
         name = f"{page.table.dataset.name}-{chosen.folder.record.rule}-seed{chosen.folder.record.seed}"
         name += f"-round{chosen.number}"

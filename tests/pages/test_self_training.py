@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 from avhcurate.data.workspace import Workspace
+from avhcurate.export import FORMATS
 from avhcurate.self_training import results, round_export
 from avhcurate.self_training.ui_start import SelfTrain
 from avhcurate.ui.text import p_text
@@ -53,6 +54,13 @@ def test_rounds_are_curves_and_rules_stand_side_by_side_with_a_paired_test(
     assert "Means over n = 2 seeds" in text
     assert "Labels of the target are used for reporting only" in text
     assert "learns from 60 samples of digits" in text
+
+
+def test_a_format_that_a_plugin_adds_is_offered_under_its_name(open_page, self_trained_root, address, monkeypatch):
+    monkeypatch.setitem(FORMATS, "counts", lambda table, chosen, path: None)
+    assert (
+        "counts" in open_page("self_training", self_trained_root, **address()).selectbox(key="selftrain.format").options
+    )
 
 
 def test_the_quantities_are_chosen_in_the_address(open_page, self_trained_root, address, asked):
