@@ -26,7 +26,8 @@ if not page.count:
 toolbar = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
 with toolbar:
     rule, portion = pseudo_labels_ui.choose_rule(page)
-result = pseudo_labels_ui.select(page.table, rule=rule, portion=portion, filters=page.filters)
+found = pseudo_labels_ui.selections(page, rule, portion)
+result = found[rule]
 with toolbar:
     pseudo_labels_ui.export_menu(page.table, result)
 pseudo_labels_ui.headline(page.table, result)
@@ -42,7 +43,7 @@ with st.expander("Thresholds and counts per class"):
     pseudo_labels_ui.class_table(result)
 
 st.header("Where the gates differ")
-shown = pseudo_labels_ui.where_gates_differ(page, portion)
+shown = pseudo_labels_ui.where_gates_differ(page, found, portion)
 show_details(page, view_holding(shown, page.view.sample))
 # Last, so that the rest of the page does not wait for it.
 with curve:

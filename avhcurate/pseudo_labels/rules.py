@@ -186,7 +186,7 @@ def select(blocks: Blocks, *, rule: Rule, portion: float, alpha: float | None = 
     predicted, log_top, avc_top, num_classes = predictions(blocks)
     log_lambdas = _thresholds(predicted, log_top, num_classes, portion)
     betas = _thresholds(predicted, avc_top, num_classes, portion)
-    entropy = alpha if gate == "lrent" else RULES["lrent"].alpha
+    entropy = alpha if gate == "lrent" else None
     parts = [_candidates(logits, avc, log_lambdas, entropy) for logits, avc in blocks()]
     candidate, log_prob, avc, ratio, entropic = (np.concatenate(part) for part in zip(*parts, strict=True))
     candidate[predicted < 0] = -1
@@ -298,7 +298,7 @@ def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, por
     """Per class the m-th highest score of the samples predicted so, m = max(1, floor(portion n)); NaN for none."""
     usable = (predicted >= 0) & ~np.isnan(scores)
     predicted, scores = predicted[usable], scores[usable]
-    ordered = scores[np.lexsort((-scores, predicted))]
+    ordered = scores[_by_class(predicted, scores)]
     sizes = np.bincount(predicted, minlength=num_classes)
     # 0.29 * 100 is 28.999999999999996: the nudge makes it the 29 that was meant.
     taken = np.maximum(1, np.floor(portion * sizes + 1e-9).astype(np.int64))
@@ -309,14 +309,18 @@ def _thresholds(predicted: np.ndarray, scores: np.ndarray, num_classes: int, por
 
 
 def _candidates(
-    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, alpha: float
+    logits: np.ndarray, avc: np.ndarray, log_lambdas: np.ndarray, alpha: float | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Second pass over a block: candidate label, its log p and AVC, its log(p / lambda), and the gate of `lrent`."""
+    """Second pass over a block: candidate label, its log p and AVC, its log(p / lambda), and the gate of `lrent`.
+
+    Without an alpha, of the other gates, which have no use for it, log(p / lambda) takes the last one's place.
+    """
     log_probs = _log_softmax(logits)
     ratios = _log_ratios(log_probs, log_lambdas)
     candidate = np.argmax(ratios, axis=1)
-    entropic = logsumexp(ratios / alpha, axis=1)
-    return candidate, _at(log_probs, candidate), _at(avc, candidate), _at(ratios, candidate), entropic
+    ratio = _at(ratios, candidate)
+    entropic = ratio if alpha is None else logsumexp(ratios / alpha, axis=1)
+    return candidate, _at(log_probs, candidate), _at(avc, candidate), ratio, entropic
 
 
 def _log_ratios(log_probs: np.ndarray, log_lambdas: np.ndarray) -> np.ndarray:
@@ -335,7 +339,7 @@ def _at(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
 def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Rank of each score among those with the same candidate, 1 for the highest, ties share the best; 0 for NaN."""
     ranked = np.flatnonzero(~np.isnan(scores))
-    order = ranked[np.lexsort((-scores[ranked], candidate[ranked]))]
+    order = ranked[_by_class(candidate[ranked], scores[ranked])]
     label, value = candidate[order], scores[order]
     new_label = np.append(True, label[1:] != label[:-1])[: len(order)]
     new_value = new_label | np.append(True, value[1:] != value[:-1])[: len(order)]
@@ -345,6 +349,13 @@ def _ranks(candidate: np.ndarray, scores: np.ndarray) -> np.ndarray:
     ranks = np.zeros(len(candidate), np.int64)
     ranks[order] = tie_start - label_start + 1
     return ranks
+
+
+def _by_class(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Order by class and then by score, the highest first; ties in any order."""
+    order = np.argsort(-scores)
+    few = labels[order].astype(np.int16 if labels.max(initial=0) < 2**15 else np.int32)  # sorted by digits, if short
+    return order[np.argsort(few, kind="stable")]
 
 
 def _count(labels: np.ndarray, size: int) -> np.ndarray:

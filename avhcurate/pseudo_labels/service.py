@@ -14,7 +14,7 @@ from avhcurate.disk.provenance import now, versions
 from avhcurate.errors import CurateError
 from avhcurate.export.tabular import format_of, write_frame
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs, StoredOutputs
-from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Rule, Selection, held, soft_labels
+from avhcurate.pseudo_labels.rules import ANGULAR, GATES, RULES, Blocks, Rule, Selection, held, soft_labels
 from avhcurate.pseudo_labels.rules import select as select_from
 from avhcurate.stats.intervals import share
 from avhcurate.table.dataset_table import DatasetTable
@@ -78,6 +78,28 @@ def select(
     table: DatasetTable, *, rule: Rule = "avc", portion: float = 0.2, filters: Filters | None = None
 ) -> PseudoLabels:
     """Selects from the samples in view that the model has scored; the given labels play no part in it."""
+    return select_by_each(table, (rule,), portion=portion, filters=filters)[rule]
+
+
+def select_by_each(
+    table: DatasetTable, rules: Sequence[Rule], *, portion: float = 0.2, filters: Filters | None = None
+) -> dict[Rule, PseudoLabels]:
+    """The same by several rules, for which the network's outputs are computed once where they fit in memory."""
+    for rule in rules:
+        _check_rule(table, rule)
+    filters = filters or Filters()
+    samples = _scored(table, filters)
+    outputs, blocks, found = _outputs(table, samples.ids), dict[bool, Blocks](), dict[Rule, PseudoLabels]()
+    for rule in rules:
+        centred = rule == "avc-centred"  # the others have the same outputs
+        if centred not in blocks:
+            blocks[centred] = held(partial(outputs.blocks, "avc-centred" if centred else "avc"))
+        selection = select_from(blocks[centred], rule=rule, portion=portion)
+        found[rule] = _pseudo_labels(table, samples, filters, selection)
+    return found
+
+
+def _check_rule(table: DatasetTable, rule: Rule) -> None:
     if table.run is None:
         name = table.dataset.name
         raise CurateError(f"no model has scored {name} yet: run `avhcurate score {name} --model MODEL`")
@@ -85,10 +107,6 @@ def select(
         missing, option = ("class weights", "--class-weights") if possible else ("logits", "--logits or --probs")
         others = f", or choose from {', '.join(possible)}" if possible else ""
         raise CurateError(f"rule {rule} needs {missing}, and run {table.run.name} has none: attach {option}{others}")
-    filters = filters or Filters()
-    samples = _scored(table, filters)
-    selection = _outputs(table, samples.ids).select(rule=rule, portion=portion)
-    return _pseudo_labels(table, samples, filters, selection)
 
 
 def _scored(table: DatasetTable, filters: Filters) -> Subset:
@@ -195,11 +213,8 @@ def manifest(about: Mapping[str, Any], classes: pd.DataFrame) -> dict[str, Any]:
 def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
     """Ids that both select, and those that only one does: `both, first, second`, each in order of id."""
     a, b = first.selected, second.selected
-    return {
-        "both": np.intersect1d(a, b).tolist(),
-        "first": np.setdiff1d(a, b).tolist(),
-        "second": np.setdiff1d(b, a).tolist(),
-    }
+    common = np.isin(a, b)
+    return {"both": a[common].tolist(), "first": a[~common].tolist(), "second": b[~np.isin(b, a)].tolist()}
 
 
 def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs | StoredOutputs:

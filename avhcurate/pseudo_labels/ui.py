@@ -38,7 +38,9 @@ _CHEAP = 4_000_000
 _FORMATS = ("csv", "jsonl", "parquet")
 
 #: `pseudo_labels.service` in a cache.
-select = st.cache_resource(max_entries=8, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(service.select)
+_select_by_each = st.cache_resource(max_entries=4, show_spinner="Selecting …", hash_funcs=HASH_FUNCS)(
+    service.select_by_each
+)
 portion_curve = st.cache_data(max_entries=16, show_spinner="Selecting at other portions …", hash_funcs=HASH_FUNCS)(
     service.portion_curve
 )
@@ -68,6 +70,14 @@ def choose_rule(page: Opened) -> tuple[Rule, float]:
     with st.popover("About the rules", icon=":material/help:", type="tertiary", key="pseudo.about"):
         st.markdown(_MEANING)
     return rule, portion
+
+
+def selections(page: Opened, rule: Rule, portion: float) -> dict[Rule, PseudoLabels]:
+    """What the chosen rule selects, and what AVC and softmax do where the run has both."""
+    assert page.table.run is not None
+    possible = service.rules_of(page.table.run)
+    rules = [one for one in possible if one in (rule, "confidence", "avc")]
+    return _select_by_each(page.table, tuple(rules), portion=portion, filters=page.filters)
 
 
 def headline(table: DatasetTable, result: PseudoLabels) -> None:
@@ -144,12 +154,13 @@ def portion_chart(page: Opened, rule: Rule, portion: float) -> None:
         )
 
 
-def where_gates_differ(page: Opened, portion: float) -> list[GridView | None]:
+def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: float) -> list[GridView | None]:
     """What only AVC and only softmax select, side by side."""
     if page.table.run is not None and not page.table.run.has_class_weights:
         st.caption("AVC is about class weights, and this run was attached without: there is no second gate to compare.")
         return []
-    by_avc, by_softmax, ids = avc_and_softmax(page, portion)
+    by_avc, by_softmax = found["avc"], found["confidence"]
+    ids = overlap(by_avc, by_softmax)
     st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
     left, right = halves()
     with left:
@@ -217,10 +228,3 @@ def file_of(table: DatasetTable, result: PseudoLabels, form: str, *, soft: bool,
         out = Path(folder) / f"pseudo.{form}"
         write_pseudo_labels(table, result, out, soft=soft, all=everything)
         return out.read_bytes()
-
-
-def avc_and_softmax(page: Opened, portion: float) -> tuple[PseudoLabels, PseudoLabels, dict[str, list[int]]]:
-    """The selections by AVC and by softmax at the same portion, and the ids that only one has."""
-    rules: tuple[Rule, Rule] = ("avc", "confidence")
-    by_avc, by_softmax = (select(page.table, rule=rule, portion=portion, filters=page.filters) for rule in rules)
-    return by_avc, by_softmax, overlap(by_avc, by_softmax)

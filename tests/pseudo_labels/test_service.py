@@ -92,3 +92,19 @@ def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
 def test_a_file_of_another_format_is_refused(digits, tmp_path):
     with pytest.raises(CurateError, match=r"\.csv"):
         pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")
+
+
+def test_several_rules_select_what_each_alone_does_from_outputs_computed_once(digits, monkeypatch):
+    rules = ("confidence", "avc", "avc-centred", "lrent")
+    alone = {rule: pseudo_labels_service.select(digits, rule=rule, portion=0.3) for rule in rules}
+    gates, blocks = [], model_outputs.ModelOutputs.blocks
+    monkeypatch.setattr(
+        model_outputs.ModelOutputs, "blocks", lambda own, gate="avc": gates.append(gate) or blocks(own, gate)
+    )
+    together = pseudo_labels_service.select_by_each(digits, rules, portion=0.3)
+    assert gates == ["avc", "avc-centred"]
+    for rule, found in together.items():
+        pd.testing.assert_frame_equal(found.selection.table(), alone[rule].selection.table())
+        pd.testing.assert_frame_equal(found.classes, alone[rule].classes)
+    with pytest.raises(CurateError, match="no rule 'other'"):
+        pseudo_labels_service.select_by_each(digits, ("avc", "other"))
