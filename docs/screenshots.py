@@ -1,4 +1,4 @@
-"""Takes the screenshots of the README from the running app on the embedded digits: `python docs/screenshots.py`."""
+"""Takes the screenshots of the documents from the running app on the embedded digits: `python docs/screenshots.py`."""
 
 import argparse
 import os
@@ -27,6 +27,7 @@ FLAGS = [
 ]
 #: Name of the picture, address, and what must be on the page before it is taken.
 VIEWS = (
+    ("home", "?dataset=digits", ".js-plotly-plot"),
     ("gallery", "gallery?dataset=digits", "[aria-label=Samples] .tile img"),
     ("details", "gallery?dataset=digits&sample=5", "[role=dialog] .js-plotly-plot"),
     ("disagreement", "disagreement?dataset=digits", ".js-plotly-plot"),
@@ -37,6 +38,13 @@ VIEWS = (
 WORK = (
     ("project", "digits"),
     ("suspects", "digits", "--out-of-fold"),
+    ("quality", "digits", "--upright", "--blurred", "2.5"),
+    ("degrade", "digits", "--limit", "300"),
+    ("toy",),
+    ("tag", "digits", "ask again", "--where", "hsf < 0.2"),
+    ("relabel", "digits", "8", "--ids", "5"),
+    ("saved", "digits", "--save-set", "hard for people", "--where", "hsf < 0.2"),
+    ("saved", "digits", "--save-set", "hard for the network", "--where", "avh > 0.06"),
     (
         *("self-train", "--source", "digits", "--source-where", "split = 'train' AND id < 200"),
         *("--target", "digits", "--target-where", "split = 'test'", "--rule", "avc,confidence", "--seeds", "0,1,2"),
@@ -46,6 +54,10 @@ LATER_VIEWS = (
     ("map", "map?dataset=digits", ".js-plotly-plot"),
     ("suspects", "suspects?dataset=digits", "img"),
     ("self_training", "self_training?dataset=digits", ".js-plotly-plot"),
+    ("quality", "quality?dataset=digits", ".js-plotly-plot"),
+    ("degradation", "degradation?dataset=digits", ".js-plotly-plot"),
+    ("toy", "toy?dataset=digits", ".js-plotly-plot"),
+    ("saved", "saved?dataset=digits&saved.part=history", "text=ask again"),
 )
 #: Training makes new runs, which pages open from then on.
 TRAINING = ("train", "digits", "--model", "avhcurate:digits", "--epochs", "20", "--seeds", "1,2")
@@ -75,7 +87,7 @@ def served(workspace: Path) -> Iterator[str]:
 def call(workspace: Path, *verb: str) -> None:
     """Runs a verb of the command line on the workspace."""
     command = [sys.executable, "-m", "avhcurate", *verb, "--workspace", str(workspace)]
-    subprocess.run(command, cwd=ROOT, check=True)
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "LOGNAME": "ada"})
 
 
 def _once_it_answers(address: str) -> str:
@@ -92,8 +104,9 @@ def take(page: Page, address: str, name: str, path: str, ready: str, out: Path) 
     """Opens one view, waits until it rests, and writes OUT/NAME.png."""
     page.goto(f"{address}/{path}")
     page.locator(ready).first.wait_for(timeout=60_000)
-    page.locator("[data-testid=stStatusWidget]").wait_for(state="hidden", timeout=60_000)
-    page.wait_for_timeout(1500)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')", timeout=60_000)
+    page.wait_for_timeout(3000)
     page.screenshot(path=out / f"{name}.png")
 
 
@@ -141,6 +154,9 @@ def main() -> None:
         for name, path, ready in TRAINED_VIEWS:
             take(page, address, name, path, ready, arguments.out)
         take_annotating(page, address, arguments.out)
+        take(
+            page, address, "annotators", "annotators?dataset=digits", "[data-testid=stHeading] >> nth=1", arguments.out
+        )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class ExportCommand(Command):
 
 def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, only: Ids, *, key: str) -> None:
     """The button that packs samples by a job, how far it is, and links to what was packed."""
-    st.caption(f"{count:,} images are packed by a job first; the file is kept for a week.")
+    st.caption(f"{count:,} images are packed by a job first, in the order of the dataset; the file is kept for a week.")
     st.button(
         f"Pack {count:,} images",
         icon=":material/folder_zip:",

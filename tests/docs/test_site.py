@@ -70,3 +70,8 @@ def test_a_picture_opens_at_its_full_size(site):
         pictures = re.findall(r'(<a class="picture" href="([^"]+)">)?<img [^>]*src="(images/[^"]+)"', text)
         assert pictures
         assert [link for _, link, image in pictures if link != image or not (site / image).is_file()] == []
+
+
+def test_the_tour_shows_every_page_of_the_app():
+    tour = (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    assert [page.stem for page in (ROOT / "pages").glob("*.py") if f"(images/{page.stem}.png)" not in tour] == []
