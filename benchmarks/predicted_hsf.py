@@ -5,9 +5,10 @@
 
 A dataset all of whose images have votes, as CIFAR-10H. Of each draw some images keep their votes, and all others are
 predicted as `avhcurate predict` predicts them: Spearman with their HSF, beside confidence; the share of HSF that the
-intervals hold, in all and by HSF bin. `--replay` asks in batches for images of one half, `--votes` votes of each drawn
-from the real ones, by the queue `informative` or at random, and compares Spearman over the other half. Results are
-lines of JSON in FILE; a call goes on where the last one stopped, and ends with the tables.
+intervals hold, in all, by HSF bin and by fifth of the predicted HSF (1: the lowest). `--replay` asks in batches for
+images of one half, `--votes` votes of each drawn from the real ones, by the queue `informative` or at random, and
+compares Spearman over the other half. Results are lines of JSON in FILE; a call goes on where the last one stopped, and
+ends with the tables.
 """
 
 import argparse
@@ -66,11 +67,13 @@ def predicted(data: Replayed, voted: int, draw: int) -> dict[str, Any]:
     columns = found.columns(rest, data.design.of(rest))
     hsf, low, high = data.hsf[rest], columns["hsf_predicted_low"], columns["hsf_predicted_high"]
     bins = coverage_by_bin(low, high, hsf)
+    fifths = coverage_by_bin(low, high, hsf, predicted=columns["hsf_predicted"])[1:]
+    fifths["bin"] = [f"fifth {number}" for number in range(1, len(fifths) + 1)]
     return {
         "rho": rho(columns["hsf_predicted"], hsf),
         "confidence": rho(data.confidence[rest], hsf),
         "strength": [found.model.strength.penalty, found.model.strength.weight],
-        "bins": bins[["bin", "n", "coverage", "width"]].to_dict("records"),
+        "bins": pd.concat([bins, fifths])[["bin", "n", "coverage", "width"]].to_dict("records"),
     }
 
 
@@ -148,7 +151,7 @@ def prediction_tables(results: pd.DataFrame) -> str:
             )
     claim = f"held by {LEVEL:.0%} intervals, %"
     head = ["voted images", "draws", "Spearman, predicted", "Spearman, confidence", claim, "mean width"]
-    by_bin = ["voted images", "HSF", "n", claim, "mean width"]
+    by_bin = ["voted images", "HSF, or fifth of predicted HSF", "n", claim, "mean width"]
     return f"{markdown(head, rows)}\n\n{markdown(by_bin, bins)}"
 
 

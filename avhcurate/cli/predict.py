@@ -44,10 +44,11 @@ def predict(
         beside = "" if record.confidence_rho is None else f"; confidence {record.confidence_rho:.3f}"
         ends = f"{last.low:.3f} to {last.high:.3f}"
         print(f"Spearman with HSF of samples held out {last.rho:.3f} ({ends}, n = {last.n:,}){beside}")
-    for row in record.coverage:
-        ends = f"{row.coverage_low:.1%} to {row.coverage_high:.1%}"
-        where = "all" if row.bin == "all" else f"HSF {row.bin}"
-        print(f"  {where}: intervals hold {row.coverage:.1%} ({ends}, n = {row.n:,}), mean width {row.width:.2f}")
+    for kind, rows in (("HSF", record.coverage), ("predicted", record.coverage_predicted)):
+        for row in rows:
+            ends = f"{row.coverage_low:.1%} to {row.coverage_high:.1%}"
+            where = "all" if row.bin == "all" else f"{kind} {row.bin}"
+            print(f"  {where}: intervals hold {row.coverage:.1%} ({ends}, n = {row.n:,}), mean width {row.width:.2f}")
     print(f"They claim {record.level:.0%} over all samples, for HSF of {record.votes} votes.")
     if (curve := forecast_of(record)) is not None:
         print(f"With many more voted samples these inputs would reach about {curve.limit:.3f}.")

@@ -25,7 +25,7 @@ class CurvePoint(BaseModel):
 
 
 class CoverageRow(BaseModel):
-    """Share of n HSF in an HSF bin (`all`: in any) that lie in their intervals, of a mean `width`."""
+    """Share of n HSF in a bin (`all`: in any) that lie in their intervals, of a mean `width`."""
 
     bin: str
     n: int
@@ -46,11 +46,12 @@ class PredictionRecord(Provenance):
     """The record of a prediction, `prediction.json`; `finished` and what follows are set when it is complete.
 
     `voted` samples have votes, `learnt` of them taught the model. The intervals are of HSF of `votes` votes (the median
-    of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: a queue with known chances asked
-    for the votes, and the intervals count each sample by the inverse of its chance. `chosen`: the strength of each
-    fold's model and last that of all. `within`: correlation between two votes of samples that the inputs do not tell
-    apart. `confidence_rho`: Spearman of the confidence of the first run with the same HSF; `ceiling`: the highest that
-    any score can be expected to have, with its interval.
+    of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: queues with known chances asked
+    for the votes, and each sample counts by the inverse of its chance. `chosen`: the strength of each fold's model and
+    last that of all. `within`: correlation between two votes of samples that the inputs do not tell apart. `coverage`
+    is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the
+    confidence of the first run with the same HSF; `ceiling`: the highest that any score can be expected to have, with
+    its interval.
     """
 
     name: str
@@ -71,6 +72,7 @@ class PredictionRecord(Provenance):
     within: float | None = None
     curve: list[CurvePoint] = Field(default_factory=list)
     coverage: list[CoverageRow] = Field(default_factory=list)
+    coverage_predicted: list[CoverageRow] = Field(default_factory=list)
     confidence_rho: float | None = None
     ceiling: float | None = None
     ceiling_low: float | None = None

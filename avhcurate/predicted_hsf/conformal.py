@@ -2,8 +2,9 @@
 
 A range is cut out of the distribution that the model gives HSF of so many votes, by the share of it below (votes tied
 at a value count half). Where it is cut is conformal (Vovk et al. 2005; cross-conformal, Barber et al. 2021): at the
-quantile that voted samples reach, each judged by a model that did not know its votes. So the claim holds over all
-samples like the voted ones, whatever the model; it does not hold within every HSF bin, which `coverage_by_bin` shows.
+quantile that voted samples reach, each judged by a model that did not know its votes, in each bin of the predicted HSF
+by itself (Mondrian). So the claim holds over all samples like the voted ones and within these bins, whatever the model;
+it does not hold within bins of the HSF that people gave, which `coverage_by_bin` shows.
 """
 
 from dataclasses import dataclass
@@ -13,26 +14,41 @@ import pandas as pd
 from scipy.special import betaln, expit, gammaln
 
 from avhcurate.stats.intervals import wilson
-from avhcurate.votes.bins import bin_index, bin_labels
+from avhcurate.votes.bins import bin_index, bin_labels, quantile_bins
 
 #: Votes of the HSF that an interval is of: more are counted as so many.
 _MOST_VOTES = 200
 #: Log odds at which intervals are worked out; those between are interpolated.
 _GRID = np.linspace(-12, 12, 481)
 _BLOCK = 4096
+#: Bins of predicted HSF of which coverage is told.
+_FIFTHS = 5
+
+
+#: Voted samples that a bin of predicted HSF has at least, and the most bins.
+_PER_BIN, _MOST_BINS = 100, 10
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Ends of an interval by log odds: at `_GRID`, (481,) each; `reach` is where the range is cut, up to 1/2."""
+    """Ends of an interval by log odds at `_GRID`, low and high (B, 481), in each of B bins of log odds.
 
+    `edges` (B - 1,) lie between the bins; `reach` (B,) is where the range is cut in each, up to 1/2.
+    """
+
+    edges: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    reach: float
+    reach: np.ndarray
 
     def of(self, odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ends (N,) at log odds (N,)."""
-        return np.interp(odds, _GRID, self.low), np.interp(odds, _GRID, self.high)
+        index, low, high = np.searchsorted(self.edges, odds, side="right"), np.empty(len(odds)), np.empty(len(odds))
+        for number in np.unique(index):
+            rows = index == number
+            low[rows] = np.interp(odds[rows], _GRID, self.low[number])
+            high[rows] = np.interp(odds[rows], _GRID, self.high[number])
+        return low, high
 
 
 def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: np.ndarray) -> np.ndarray:
@@ -54,26 +70,48 @@ def distances(odds: np.ndarray, log_precision: float, hits: np.ndarray, votes: n
 
 
 def conformal_interval(
-    reached: np.ndarray, log_precision: float, votes: int, *, level: float = 0.9, weights: np.ndarray | None = None
+    odds: np.ndarray,
+    reached: np.ndarray,
+    log_precision: float,
+    votes: int,
+    *,
+    level: float = 0.9,
+    weights: np.ndarray | None = None,
 ) -> Interval:
-    """Intervals for HSF of `votes` votes of samples like those whose `distances` (n,) are known.
+    """Intervals for HSF of `votes` votes of samples like those of log odds (n,) whose `distances` (n,) are known.
 
     weights (n,): how many samples each stands for, where the voted ones were drawn with unequal chances.
     """
     weights = np.ones(len(reached)) if weights is None else weights
+    bins = int(np.clip(len(odds) // _PER_BIN, 1, _MOST_BINS))
+    edges = np.unique(np.quantile(odds, np.arange(1, bins) / bins))
+    edges = edges[edges > odds.min()]
+    index = np.searchsorted(edges, odds, side="right")
+    reach = np.array(
+        [_reach(reached[index == number], weights[index == number], level) for number in range(len(edges) + 1)]
+    )
+    votes = min(votes, _MOST_VOTES)
+    far = np.abs(_below(_GRID, log_precision, votes) - 0.5)
+    middle = np.round(expit(_GRID) * votes).astype(np.int64)
+    low, high = np.empty((2, len(reach), len(_GRID)))
+    for number, most in enumerate(reach):
+        inside = far <= most
+        # Where no number of votes lies within, the range is the expected one alone.
+        inside[np.arange(len(_GRID)), middle] |= ~inside.any(axis=1)
+        # Half a vote on: HSF of a few votes more or less lies between those of `votes`.
+        first, last = inside.argmax(axis=1) - 0.5, votes - inside[:, ::-1].argmax(axis=1) + 0.5
+        low[number] = np.minimum.accumulate(first[::-1])[::-1] / votes
+        high[number] = np.maximum.accumulate(last) / votes
+    return Interval(edges, np.clip(low, 0, 1), np.clip(high, 0, 1), reach)
+
+
+def _reach(reached: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """The distance that samples reach at a level; 1/2 where there are too few to tell."""
     order = np.argsort(reached)
     # One more sample, the new one, whose distance is not known and counts as the largest.
-    share = np.cumsum(weights[order]) / (weights.sum() + weights.max())
+    share = np.cumsum(weights[order]) / (weights.sum() + weights.max(initial=1.0))
     place = int(np.searchsorted(share, level))
-    reach = 0.5 if place == len(order) else float(reached[order[place]])
-    votes = min(votes, _MOST_VOTES)
-    inside = np.abs(_below(_GRID, log_precision, votes) - 0.5) <= reach
-    # Where no number of votes lies within, the range is the expected one alone.
-    middle = np.round(expit(_GRID) * votes).astype(np.int64)
-    inside[np.arange(len(_GRID)), middle] |= ~inside.any(axis=1)
-    low = inside.argmax(axis=1) / votes
-    high = 1 - inside[:, ::-1].argmax(axis=1) / votes
-    return Interval(np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high), reach)
+    return 0.5 if place == len(order) else float(reached[order[place]])
 
 
 def coverage_by_bin(
@@ -81,17 +119,24 @@ def coverage_by_bin(
     high: np.ndarray,
     hsf: np.ndarray,
     edges: tuple[float, ...] | None = None,
+    *,
     weights: np.ndarray | None = None,
+    predicted: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """How many HSF (n,) lie within their intervals: `bin, n, coverage, coverage_low, coverage_high, width`.
 
-    The row `all` comes first, then one a bin of the HSF that has samples; 95 % intervals are Wilson's. With weights
-    (n,), a sample counts so many times, and intervals are those of the effective number of samples (Kish 1965).
+    The row `all` comes first, then one a bin of the HSF that has samples, or of the predicted HSF (n,), in fifths.
+    95 % intervals are Wilson's. With weights (n,), a sample counts so many times, and intervals are those of the
+    effective number of samples (Kish 1965).
     """
-    inside, index = (low - 1e-9 <= hsf) & (hsf <= high + 1e-9), bin_index(hsf, edges)
+    inside = (low - 1e-9 <= hsf) & (hsf <= high + 1e-9)
+    if predicted is None:
+        index, names = bin_index(hsf, edges), bin_labels(edges)
+    else:
+        index, names = quantile_bins(predicted, _FIFTHS)
     counted = np.ones(len(hsf)) if weights is None else weights
     rows = []
-    for number, name in enumerate(("all", *bin_labels(edges))):
+    for number, name in enumerate(("all", *names)):
         members = index == number - 1 if number else np.ones(len(hsf), bool)
         if n := int(members.sum()):
             share, width = (np.average(values[members], weights=counted[members]) for values in (inside, high - low))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
+from scipy.special import expit
 
 from avhcurate.data.prediction import (
     PREDICTED,
@@ -45,7 +46,7 @@ FOLDS, LEVEL = 5, 0.9
 #: Samples a shard: what a killed job loses at most.
 _SHARD = 16_384
 #: Part of the folder's name: raise it when the same settings give other predictions.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Prediction:
             rows = np.flatnonzero(known & (self.voted.folds[place] == fold))
             variance[rows] = model.variance(design.of(rows))
         said = information(odds, self.crossed.log_precision, self.voted.usual) * variance
-        predicted = 1 / (1 + np.exp(-odds))
+        predicted = expit(odds)
         ends = {"hsf_predicted_low": np.minimum(low, predicted), "hsf_predicted_high": np.maximum(high, predicted)}
         return {"hsf_predicted": predicted, **ends, "information": np.log1p(said) / 2}
 
@@ -172,7 +173,9 @@ def fit_prediction(design: Design, voted: Voted, *, level: float = LEVEL, check:
     crossed = cross_fit(design, voted.hits, voted.votes, voted.folds, check)
     model = fit_votes(design, voted.hits, voted.votes, crossed.strength)
     reached = distances(crossed.odds, crossed.log_precision, voted.hits, voted.votes)
-    interval = conformal_interval(reached, crossed.log_precision, voted.usual, level=level, weights=voted.weights)
+    interval = conformal_interval(
+        crossed.odds, reached, crossed.log_precision, voted.usual, level=level, weights=voted.weights
+    )
     return Prediction(voted, crossed, model, interval, reached)
 
 
@@ -182,9 +185,8 @@ def covered(found: Prediction, *, level: float = LEVEL) -> tuple[np.ndarray, np.
     for fold in range(len(found.crossed.models)):
         held = voted.folds == fold
         weights = None if voted.weights is None else voted.weights[~held]
-        ends = conformal_interval(
-            found.reached[~held], found.crossed.log_precision, voted.usual, level=level, weights=weights
-        )
+        odds, reached = found.crossed.odds[~held], found.reached[~held]
+        ends = conformal_interval(odds, reached, found.crossed.log_precision, voted.usual, level=level, weights=weights)
         low[held], high[held] = ends.of(found.crossed.odds[held])
     return low, high
 
@@ -247,7 +249,9 @@ class _Predicting:
     def finish(self, fitted: tuple[Prediction, list[CurvePoint]], confidence_rho: float | None, seconds: float) -> None:
         found, curve = fitted
         low, high = covered(found, level=self.settings.level)
-        coverage = coverage_by_bin(low, high, self.voted.hits / self.voted.votes, weights=self.voted.weights)
+        hsf, weights = self.voted.hits / self.voted.votes, self.voted.weights
+        coverage = coverage_by_bin(low, high, hsf, weights=weights)
+        by_predicted = coverage_by_bin(low, high, hsf, weights=weights, predicted=expit(found.crossed.odds))
         shards = sorted((self.folder.root / "scores").glob("shard-*.parquet"))
         strengths = [model.strength for model in (*found.crossed.models, found.model)]
         changes = {
@@ -255,6 +259,7 @@ class _Predicting:
             "within": float(1 / (1 + np.exp(found.crossed.log_precision))),
             "curve": curve,
             "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
+            "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
             "confidence_rho": confidence_rho,
             **self._ceiling(),
             "finished": now(),

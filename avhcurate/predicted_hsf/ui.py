@@ -85,8 +85,9 @@ def section(page: Opened) -> None:
         st.html(_coverage(record))
         st.caption(
             f"Intervals are for HSF of {counted(record.votes, 'vote')}, not for the chance behind it, and claim "
-            f"{record.level:.0%} over all images like the voted ones, not within each bin. A voted image is judged by "
-            "a model that did not know its votes."
+            f"{record.level:.0%} over all images like the voted ones and by predicted HSF, not by the HSF that people "
+            "gave: an image that they find hard against expectation lies outside. A voted image is judged by a model "
+            "that did not know its votes."
         )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         gallery_link("Lowest predicted HSF", page.view, sort="hsf_predicted", descending=False, caption="hsf_predicted")
@@ -149,14 +150,15 @@ def _rounded(count: int) -> str:
 def _coverage(record: PredictionRecord) -> str:
     rows = (
         table_row(
-            "All" if row.bin == "all" else f"HSF {row.bin}",
+            "All" if row.bin == "all" else f"{kind} {row.bin}",
             [
                 f"{row.n:,}",
                 estimate(row.coverage, row.coverage_low, row.coverage_high, 1, percent=True),
                 f"{row.width:.2f}",
             ],
         )
-        for row in record.coverage
+        for kind, group in (("HSF", record.coverage), ("Predicted", record.coverage_predicted))
+        for row in group
     )
     return html_table(["Images", "n", "In the interval", "Mean width"], rows)
 

@@ -11,6 +11,9 @@ from avhcurate.scores.angular import chord_angle, unit, unit_angles
 from avhcurate.scores.inputs import Array, at_label, label_indices, matrix, namespace
 from avhcurate.scores.softmax import double
 
+#: Fewest and most rows that are summed at a time.
+_ROWS = (64, 1024)
+
 
 @dataclass(frozen=True)
 class ClassSums:
@@ -31,13 +34,25 @@ def class_sums(features: Array, labels: Array, num_classes: int) -> ClassSums:
     xp = namespace(features)
     features = matrix(xp, features, "features")
     labels = label_indices(xp, labels, like=features, num_classes=num_classes)
-    sums, counts = [], []
-    for label in range(num_classes):
-        members = features[xp.nonzero(labels == label)[0], :]
-        members = double(xp, members[xp.nonzero(xp.all(xp.isfinite(members), axis=1))[0], :])
-        sums.append(xp.sum(members, axis=0))
-        counts.append(members.shape[0])
-    return ClassSums(xp.stack(sums), xp.asarray(counts, device=array_api_compat.device(features)))
+    device = array_api_compat.device(features)
+    sums = double(xp, xp.zeros((num_classes, features.shape[1]), dtype=features.dtype, device=device))
+    counts = xp.zeros(num_classes, dtype=xp.int64, device=device)
+    # In order of the labels a block holds about two classes: a product with their indicators sums each of them.
+    order = xp.argsort(labels, stable=True)[int(xp.sum(labels < 0)) :]
+    step = min(max(_ROWS[0], 2 * order.shape[0] // max(1, num_classes)), _ROWS[1])
+    for start in range(0, order.shape[0], step):
+        rows = order[start : start + step]
+        members, own = features[rows, :], labels[rows]
+        finite = xp.all(xp.isfinite(members), axis=1)
+        if not bool(xp.all(finite)):
+            members, own = members[finite, :], own[finite]
+        if not own.shape[0]:
+            continue
+        part = slice(int(own[0]), int(own[-1]) + 1)
+        indicators = xp.arange(part.start, part.stop, device=device)[:, None] == own[None, :]
+        sums[part, :] += xp.astype(indicators, sums.dtype) @ double(xp, members)
+        counts[part] += xp.sum(xp.astype(indicators, xp.int64), axis=1)
+    return ClassSums(sums, counts)
 
 
 def prototype_angles(features: Array, labels: Array, num_classes: int) -> Array:

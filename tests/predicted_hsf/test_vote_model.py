@@ -87,11 +87,40 @@ def test_weights_count_samples_that_were_asked_about_less_often():
     spread = np.where(rng.random(4000) < 0.5, 0.5, 0.1)
     reached = rng.random(4000) * spread
     asked = rng.random(4000) < np.where(spread > 0.3, 0.5, 0.05)
-    plain = conformal_interval(reached[asked], 1.0, 10, level=0.6).reach
-    weights = np.where(spread > 0.3, 2.0, 20.0)[asked]
-    weighted = conformal_interval(reached[asked], 1.0, 10, level=0.6, weights=weights).reach
+    odds, weights = np.zeros(asked.sum()), np.where(spread > 0.3, 2.0, 20.0)[asked]
+    (plain,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6).reach
+    (weighted,) = conformal_interval(odds, reached[asked], 1.0, 10, level=0.6, weights=weights).reach
     truth = np.quantile(reached, 0.6)
     assert abs(weighted - truth) < 0.02 < abs(plain - truth)
+
+
+def test_intervals_cover_within_bins_of_predicted_hsf_though_the_model_is_too_sure_of_some():
+    """Hard samples vary more than the one precision of the model says: one cut misses them, a cut a bin does not."""
+    rng = np.random.default_rng(3)
+    odds = rng.normal(2, 1.5, 6000)
+    precision = np.where(odds < 1, 2, 30)
+    hits = rng.binomial(VOTES, rng.beta(precision * expit(odds), precision * expit(-odds)))
+    votes, known = np.full(6000, VOTES), np.arange(6000) < 3000
+    interval = conformal_interval(odds[known], distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    low, high = interval.of(odds[~known])
+    hsf, predicted = hits[~known] / VOTES, expit(odds[~known])
+    table = coverage_by_bin(low, high, hsf, predicted=predicted)
+    assert len(table) == 6
+    assert table["n"].iloc[1:].sum() == 3000
+    assert table["coverage"].to_numpy() == pytest.approx(0.9, abs=0.045)
+    one = conformal_interval(np.zeros(3000), distances(odds, 2.0, hits, votes)[known], 2.0, VOTES)
+    ends = one.of(odds[~known])
+    assert coverage_by_bin(*ends, hsf, predicted=predicted)["coverage"][1] < 0.8
+    # The claim does not extend to bins of the truth: samples harder than expected lie outside.
+    assert coverage_by_bin(low, high, hsf)["coverage"].min() < 0.8
+
+
+def test_an_interval_takes_in_hsf_of_a_vote_more_or_less():
+    """48 of 50 lies within an interval for 51 votes that holds 49 of 51."""
+    interval = conformal_interval(np.zeros(20), np.full(20, 0.01), 3.0, 51)
+    low, high = interval.of(np.array([0.0]))
+    assert low[0] * 51 % 1 == pytest.approx(0.5)
+    assert high[0] * 51 % 1 == pytest.approx(0.5)
 
 
 def test_coverage_counts_a_sample_so_many_times():
