@@ -114,13 +114,16 @@ def correlate(
         index, labels = bins.bin_index(frame[HSF], edges), bins.bin_labels(edges)
     else:
         index, labels = bins.quantile_bins(frame[against], _BINS)
-    rows = correlation.correlate(scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed)
+    kept: dict[str, np.ndarray] = {}
+    rows = correlation.correlate(
+        scores, frame[against], index, labels, ids=frame["id"], bootstrap=bootstrap, seed=seed, kept=kept
+    )
     ranked = {key: table.ranked[key] for key in dict.fromkeys([*chosen, *([] if against == HSF else [against])])}
     ceiling = noise_ceiling(table, filters) if against == HSF else Reliability(0)
     use = queue_use(table.counter) if against == HSF else QueueUse({})
     result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked, use)
     weighted = None if use.weights is None else _weighted(scores, frame, use.weights)
-    return replace(result, pairs=_pairs(result, scores, frame), weighted=weighted)
+    return replace(result, pairs=_pairs(result, scores, frame, kept), weighted=weighted)
 
 
 def _weighted(scores: Mapping[str, pd.Series], frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
@@ -141,7 +144,9 @@ def _weighted(scores: Mapping[str, pd.Series], frame: pd.DataFrame, weights: np.
     return pd.DataFrame.from_dict(rows, orient="index", columns=["weighted", "weighted_low", "weighted_high"])
 
 
-def _pairs(result: Correlations, scores: Mapping[str, pd.Series], frame: pd.DataFrame) -> pd.DataFrame:
+def _pairs(
+    result: Correlations, scores: Mapping[str, pd.Series], frame: pd.DataFrame, kept: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
     """Two scores each, of those whose harder end is known; none where that of what they are compared with is not.
 
     `p_holm` is p corrected by Holm's method for the number of pairs.
@@ -149,7 +154,8 @@ def _pairs(result: Correlations, scores: Mapping[str, pd.Series], frame: pd.Data
     harder = {key: end for key in scores if result.toward and (end := result.ranked[key].harder)}
     # What takes the place of HSF is turned until low means hard.
     proxy = result.toward * frame[result.against]
-    pairs = correlation_tests.compare({key: scores[key] for key in harder}, proxy, harder=harder, ids=frame["id"])
+    chosen = {key: scores[key] for key in harder}
+    pairs = correlation_tests.compare(chosen, proxy, harder=harder, ids=frame["id"], kept=kept)
     return pairs.assign(p_holm=holm(pairs["p_value"]))
 
 

@@ -10,8 +10,12 @@ freedom (Kendall and Stuart), as scipy's.
 """
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.ranks import Resampled, resample, spearman, standard_ranks, standard_ranks_in_order
+from avhcurate.stats.ranks import Resampled, doubled_ranks_in_order, resample, spearman, standardised
 
 COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
 
@@ -32,8 +36,44 @@ FEW = 10
 _Z = float(ndtri(0.975))
 _RESAMPLES = 1000
 
-#: A row of the table: its label, and which samples (N,) belong to it.
-_Group = tuple[str, np.ndarray]
+#: Scores that are ranked at once, each in a thread.
+_AT_ONCE = 4
+
+
+class _Row(NamedTuple):
+    """A score in a group of samples: how many have it, Spearman with HSF and p."""
+
+    score: str
+    label: str
+    n: int
+    rho: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Samples with the same HSF in the same bin make a cell; `codes` (N,) is the cell of each sample, -1 without HSF.
+
+    levels, bins: (cells,) the place of the HSF among all, and the bin, -1 for none. labels: names of the bins.
+    """
+
+    codes: np.ndarray
+    levels: np.ndarray
+    bins: np.ndarray
+    labels: tuple[str, ...]
+
+    def standard_ranks(self, codes: np.ndarray) -> np.ndarray | None:
+        """By cell, the standard rank of HSF among samples of these cells; None where they have one HSF."""
+        sizes = np.bincount(codes, minlength=len(self.levels))
+        counts = np.bincount(self.levels, weights=sizes)
+        ranks = np.cumsum(counts) - counts / 2 - len(codes) / 2
+        length = np.sqrt(np.dot(counts, ranks * ranks))
+        return (ranks / length)[self.levels] if np.count_nonzero(counts) > 1 else None
+
+    def members(self, label: str) -> np.ndarray:
+        """Which samples (N,) belong to a row of the table."""
+        voted = self.codes >= 0
+        return voted if label == ALL else voted & (self.bins[self.codes] == self.labels.index(label))
 
 
 def correlate(
@@ -45,6 +85,7 @@ def correlate(
     ids: ArrayLike | None = None,
     bootstrap: bool = False,
     seed: int = 0,
+    kept: dict[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Spearman with HSF, signs kept: columns `COLUMNS`, for each score the row `all`, then a row a bin.
 
@@ -53,7 +94,8 @@ def correlate(
     an infinite score ranks last, it is not missing. Where there is no correlation, for too few samples or no variation,
     the numbers are NaN: see `remarks`. At rho = -1 or 1 Fisher's z and the analytic interval do not exist: NaN.
 
-    With `ids` (N,) a sample listed twice is refused. Raises CurateError for columns of unequal length as well.
+    `kept` takes what `correlation_tests.compare` need not rank again. With `ids` (N,) a sample listed twice is refused.
+    Raises CurateError for columns of unequal length as well.
 
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
     >>> table[["bin", "n", "spearman"]].values.tolist()
@@ -62,16 +104,17 @@ def correlate(
     columns = {name: numbers(values) for name, values in scores.items()}
     votes = numbers(hsf)
     check_samples(columns, votes, ids)
-    groups = list(_groups(votes, bin_index, bin_labels))
+    cells = _groups(votes, bin_index, bin_labels)
     rng = np.random.default_rng(seed)
     rows = []
-    for name, label, members, rho, p in _each(columns, votes, groups):
+    for name, label, n, rho, p in _each(columns, cells, kept):
         if bootstrap and not np.isnan(rho):
+            members = cells.members(label) & ~np.isnan(columns[name])
             low, high = _bootstrap_interval(columns[name][members], votes[members], rng)
         else:
-            low, high = fisher_interval(rho, len(members))
+            low, high = fisher_interval(rho, n)
         fisher_z = float(np.arctanh(rho)) if abs(rho) < 1 else float("nan")
-        rows.append([name, label, len(members), rho, low, high, fisher_z, p])
+        rows.append([name, label, n, rho, low, high, fisher_z, p])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -120,55 +163,66 @@ def check_samples(scores: Mapping[str, np.ndarray], hsf: np.ndarray, ids: ArrayL
     listed = pd.Series(np.asarray(ids))
     if len(listed) != len(hsf):
         raise CurateError(f"there are {len(listed)} ids for {len(hsf)} samples: give one a sample")
+    if len(listed) < 2 or (np.diff(listed) > 0).all():
+        return
     if len(twice := listed[listed.duplicated()].to_list()):
         raise CurateError(f"sample {twice[0]} is listed more than once ({len(twice)} rows too many): count each once")
 
 
-def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> Iterator[_Group]:
+def _groups(hsf: np.ndarray, bin_index: ArrayLike | None, bin_labels: Sequence[str]) -> _Cells:
     """Samples with HSF: all of them, then those of each bin. A sample has one bin, so no two bins share one."""
     voted = ~np.isnan(hsf)
-    yield ALL, voted
-    if bin_index is None:
-        return
-    index = np.asarray(bin_index)
+    index = np.full(hsf.shape, -1) if bin_index is None else np.asarray(bin_index)
     if index.shape != hsf.shape or not np.issubdtype(index.dtype, np.integer):
         raise CurateError(f"bin_index must hold one whole number a sample, {len(hsf)} in all")
     if voted.any() and index[voted].max() >= len(bin_labels):
         raise CurateError(f"bin {index[voted].max()} has no name: there are {len(bin_labels)} bin_labels")
-    for number, label in enumerate(bin_labels):
-        yield label, voted & (index == number)
+    level, levels = pd.factorize(hsf, sort=True)  # by hashing: HSF takes few values
+    codes, cells = pd.factorize(np.where(voted, (index + 1) * len(levels) + level, -1))
+    bins, level = np.divmod(cells, max(1, len(levels)))
+    codes[~voted] = -1
+    kind = np.int16 if len(cells) < 2**15 else np.int32
+    return _Cells(codes.astype(kind), level, bins - 1, () if bin_index is None else tuple(bin_labels))
 
 
-def _each(
-    scores: Mapping[str, np.ndarray], hsf: np.ndarray, groups: Sequence[_Group]
-) -> Iterator[tuple[str, str, np.ndarray, float, float]]:
-    """Score, group, its samples in the order of the score, rho and p.
+def _each(scores: Mapping[str, np.ndarray], cells: _Cells, kept: dict[str, np.ndarray] | None) -> Iterator[_Row]:
+    """A row of the table a score and group; scores are worked on by several threads, a few at once.
 
-    A score is sorted once, for all groups; HSF is ranked again only where another set of samples has the score.
+    A score is sorted once, for all groups, and HSF not at all: it takes few values, and what remains is to count them.
     """
-    scored, hsf_ranks = None, []
-    for name, values in scores.items():
-        has_score = ~np.isnan(values)
-        if scored is None or not np.array_equal(scored, has_score):
-            scored, hsf_ranks = has_score, [_hsf_ranks(hsf, inside & has_score) for _, inside in groups]
-        order = np.flatnonzero(~np.isnan(hsf) & scored)
-        order = order[np.argsort(values[order])]
-        for (label, inside), ranks in zip(groups, hsf_ranks, strict=True):
-            members = order[inside[order]]
-            y = ranks[members] if ranks is not None else None
-            x = standard_ranks_in_order(values[members]) if y is not None else None
-            rho = spearman(x, y)
-            yield name, label, members, rho, _p_value(rho, len(members), x, y)
+    with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1)) as pool:
+        of_score = partial(_of_score, cells=cells, keep=kept is not None)
+        for name, (rows, ranks) in zip(scores, pool.map(of_score, scores.values()), strict=True):
+            yield from (row._replace(score=name) for row in rows)
+            if kept is not None and ranks is not None:
+                kept[name] = ranks
 
 
-def _hsf_ranks(hsf: np.ndarray, members: np.ndarray) -> np.ndarray | None:
-    """Standard ranks of HSF among the members, (N,), 0 elsewhere; None where there is no correlation with it."""
-    inside = standard_ranks(hsf[members]) if members.sum() > 2 else None
-    if inside is None:
-        return None
-    ranks = np.zeros(len(hsf))
-    ranks[members] = inside
-    return ranks
+def _of_score(values: np.ndarray, cells: _Cells, *, keep: bool) -> tuple[list[_Row], np.ndarray | None]:
+    """The rows of a score, and, to `keep` them, twice its ranks (N,) among the samples that count, 0 elsewhere."""
+    order = np.flatnonzero((cells.codes >= 0) & ~np.isnan(values))
+    order = np.argsort(values) if len(order) == len(values) else order[np.argsort(values[order])]
+    ordered, codes = values[order], cells.codes[order]
+    in_order = doubled_ranks_in_order(ordered)
+    rows = [_row(ALL, in_order, codes, cells)]
+    bins = cells.bins.astype(np.int16)[codes]
+    for number, label in enumerate(cells.labels):
+        inside = np.flatnonzero(bins == number)
+        rows.append(_row(label, doubled_ranks_in_order(ordered[inside]), codes[inside], cells))
+    if not keep:
+        return rows, None
+    ranks = np.zeros(len(values), np.int32)
+    ranks[order] = in_order
+    return rows, ranks
+
+
+def _row(label: str, doubled: np.ndarray, codes: np.ndarray, cells: _Cells) -> _Row:
+    """The correlation of samples by twice the ranks of their score, `codes` their cells."""
+    x = y = None
+    if len(codes) > 2 and (by_cell := cells.standard_ranks(codes)) is not None:
+        x, y = standardised(doubled / 2), by_cell[codes]
+    rho = spearman(x, y)
+    return _Row("", label, len(codes), rho, _p_value(rho, len(codes), x, y))
 
 
 def _bootstrap_interval(score: np.ndarray, hsf: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:

@@ -12,8 +12,9 @@ its data, until a larger value means an easier sample: a correlation is then pos
 and a score that says the opposite counts as worse than one that says nothing.
 """
 
-from collections.abc import Mapping
-from itertools import combinations
+import itertools
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -24,12 +25,14 @@ from scipy.special import ndtr, ndtri
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import check_samples, numbers
 from avhcurate.stats.rank_influence import estimate, spearman_influence
-from avhcurate.stats.ranks import spearman, standard_ranks
+from avhcurate.stats.ranks import doubled_ranks, rounded
 
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
 #: Of more samples the influences of so many say enough.
 _MOST = 100_000
+#: Samples whose ranks are multiplied at once.
+_BLOCK = 65_536
 #: Factor that turns a score until larger means easier, as with HSF, by the end that means a harder sample.
 _SIGNS = {"high": -1, "low": 1}
 
@@ -133,13 +136,14 @@ def compare(
     *,
     harder: Mapping[str, Literal["high", "low"]],
     ids: ArrayLike | None = None,
+    kept: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Tests every pair of scores for their agreement with HSF, each on the samples with all three values.
 
     scores and hsf (N,), NaN for none; harder names the end of each score that means a harder sample. One row a pair:
     `first, second` and the fields of a `Comparison`; the agreements are Spearman after turning the scores as said
     above, and a positive difference means that the first agrees more closely with people. p-values are not corrected
-    for the number of pairs.
+    for the number of pairs. `kept`: what `correlation.correlate` has kept of the same columns.
 
     >>> scores = {"avh": [3, 2, 1, 4, 5, 6], "confidence": [4, 5, 6, 2, 1, 3]}
     >>> table = compare(scores, [3, 5, 4, 2, 1, 0], harder={"avh": "high", "confidence": "low"})
@@ -150,40 +154,73 @@ def compare(
     votes = numbers(hsf)
     check_samples(columns, votes, ids)
     signs = {name: _SIGNS[harder[name]] for name in columns}
-    present = {name: ~(np.isnan(values) | np.isnan(votes)) for name, values in columns.items()}
-    ranked: dict[tuple[str, bytes], np.ndarray | None] = {}
-    moved: dict[tuple[str, bytes], np.ndarray] = {}
-
-    def ranks(name: str, rows: np.ndarray) -> np.ndarray | None:
-        """Standard ranks of a score (or of HSF, "") on these rows, kept for the next pair on the same rows."""
-        key = name, np.packbits(rows).tobytes()
-        if key not in ranked:
-            ranked[key] = standard_ranks((columns[name] if name else votes)[rows])
-        return ranked[key]
-
-    def influence(name: str, rows: np.ndarray) -> np.ndarray:
-        """Influence of the samples on these rows, or of some of very many, on the agreement of a score."""
-        key = name, np.packbits(rows).tobytes()
-        if key not in moved:
-            some = np.flatnonzero(rows)
-            some = np.random.default_rng(0).permutation(some)[:_MOST] if len(some) > _MOST else some
-            moved[key] = signs[name] * spearman_influence(columns[name][some], votes[some])[1]
-        return moved[key]
-
-    table = []
-    for first, second in combinations(columns, 2):
-        rows = present[first] & present[second]
-        x, y, human = ranks(first, rows), ranks(second, rows), ranks("", rows)
-        comparison = meng_rosenthal_rubin(
-            signs[first] * spearman(x, human),
-            signs[second] * spearman(y, human),
-            signs[first] * signs[second] * spearman(x, y),
-            int(rows.sum()),
-        )
-        if comparison.p_value == comparison.p_value:
-            comparison = comparison.with_influences(influence(first, rows), influence(second, rows))
-        table.append((first, second, *comparison))
+    found: dict[tuple[str, str], Comparison] = {}
+    for rows, pairs in _by_rows(columns, votes):
+        names = list(dict.fromkeys(itertools.chain(*pairs)))
+        rho = _correlations([_ranks(columns[name], rows, (kept or {}).get(name)) for name in names], votes[rows])
+        signed = np.array([*(signs[name] for name in names), 1])
+        rho *= signed[:, None] * signed
+        influences = _Influences(columns, votes, rows)
+        place = {name: at for at, name in enumerate(names)}
+        for pair in pairs:
+            one, other = (place[name] for name in pair)
+            first, second, between = (float(rho[at]) for at in ((one, -1), (other, -1), (one, other)))
+            test = meng_rosenthal_rubin(first, second, between, len(votes[rows]))
+            if test.p_value == test.p_value:
+                test = test.with_influences(*(signs[name] * influences.of(name) for name in pair))
+            found[pair] = test
+    table = [(*pair, *found[pair]) for pair in itertools.combinations(columns, 2)]
     return pd.DataFrame(table, columns=["first", "second", *Comparison._fields])
+
+
+def _by_rows(
+    columns: Mapping[str, np.ndarray], votes: np.ndarray
+) -> Iterator[tuple[np.ndarray | slice, list[tuple[str, str]]]]:
+    """The pairs of scores, those that are on the same samples together, and these samples; a slice for all of them."""
+    present = {name: ~(np.isnan(values) | np.isnan(votes)) for name, values in columns.items()}
+    patterns = {name: blake2b(np.packbits(rows).data).digest() for name, rows in present.items()}
+    together: dict[frozenset[bytes], list[tuple[str, str]]] = {}
+    for pair in itertools.combinations(columns, 2):
+        together.setdefault(frozenset(patterns[name] for name in pair), []).append(pair)
+    for pairs in together.values():
+        rows = present[pairs[0][0]] & present[pairs[0][1]]
+        yield (slice(None) if rows.all() else rows), pairs
+
+
+def _ranks(values: np.ndarray, rows: np.ndarray | slice, kept: np.ndarray | None) -> np.ndarray:
+    """Twice the ranks (n,) int32 of a score on some samples; those kept, where they are of the same samples."""
+    if kept is not None and np.count_nonzero(kept) == len(found := kept[rows]) and found.all():
+        return found
+    return doubled_ranks(values[rows])
+
+
+def _correlations(doubled: list[np.ndarray], votes: np.ndarray) -> np.ndarray:
+    """Spearman of each two of scores and HSF, (columns, columns), by twice the ranks (n,); NaN where one is constant.
+
+    Twice the ranks are whole numbers, so that they are kept in half the room and multiplied without an error.
+    """
+    doubled = [*doubled, doubled_ranks(votes)]
+    n, products = len(votes), np.zeros((len(doubled), len(doubled)))
+    for start in range(0, n, _BLOCK):
+        block = np.array([ranks[start : start + _BLOCK] for ranks in doubled], float) - (n + 1)
+        products += block @ block.T
+    lengths = np.sqrt(np.diag(products))
+    lengths[lengths == 0] = np.nan
+    return rounded(products / (lengths[:, None] * lengths))
+
+
+class _Influences:
+    """Influence of some samples, or of some of very many of them, on the correlation of a column with HSF."""
+
+    def __init__(self, columns: Mapping[str, np.ndarray], votes: np.ndarray, rows: np.ndarray | slice) -> None:
+        some = np.flatnonzero(rows) if isinstance(rows, np.ndarray) else np.arange(len(votes))
+        self._rows = np.random.default_rng(0).permutation(some)[:_MOST] if len(some) > _MOST else some
+        self._columns, self._votes, self._known = columns, votes[self._rows], dict[str, np.ndarray]()
+
+    def of(self, name: str) -> np.ndarray:
+        if name not in self._known:
+            self._known[name] = spearman_influence(self._columns[name][self._rows], self._votes)[1]
+        return self._known[name]
 
 
 def _meng_error(first: float, second: float, between: float, n: int) -> float:

@@ -1,7 +1,5 @@
 """Average ranks and Spearman correlations, fast enough for a million samples and for thousands of resamples."""
 
-import math
-
 import numpy as np
 
 #: A dot product of standard ranks is off by less; the closest that 10,000 untied ranks can come to 1 is 1.2e-11.
@@ -14,10 +12,25 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     >>> average_ranks(np.array([30.0, 10.0, 30.0]))
     array([2.5, 1. , 2.5])
     """
+    return doubled_ranks(values) / 2
+
+
+def doubled_ranks(values: np.ndarray) -> np.ndarray:
+    """Twice the average ranks, which are whole numbers, (n,) int32.
+
+    >>> doubled_ranks(np.array([30.0, 10.0, 30.0]))
+    array([5, 2, 5], dtype=int32)
+    """
     order = np.argsort(values)
-    ranks = np.empty(len(values))
-    ranks[order] = _ranks_in_order(values[order])
+    ranks = np.empty(len(values), np.int32)
+    ranks[order] = doubled_ranks_in_order(values[order])
     return ranks
+
+
+def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
+    """The same of values that are sorted already, ascending: no second sort for a part of sorted samples."""
+    ends = np.append(_tie_starts(ordered).astype(np.int32), np.int32(len(ordered)))
+    return np.repeat(ends[1:] + ends[:-1] + np.int32(1), np.diff(ends))
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:
@@ -33,21 +46,11 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
 
 def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     """Average ranks centred and scaled to length 1, so that a dot product is a Spearman; None for constant values."""
-    return _standardised(average_ranks(values))
+    return standardised(average_ranks(values))
 
 
-def standard_ranks_in_order(ordered: np.ndarray) -> np.ndarray | None:
-    """The same of values that are sorted already, ascending: no second sort for a part of sorted samples."""
-    return _standardised(_ranks_in_order(ordered))
-
-
-def _ranks_in_order(ordered: np.ndarray) -> np.ndarray:
-    starts = _tie_starts(ordered)
-    sizes = np.diff(starts, append=len(ordered))
-    return np.repeat(starts + (sizes + 1) / 2, sizes)
-
-
-def _standardised(ranks: np.ndarray) -> np.ndarray | None:
+def standardised(ranks: np.ndarray) -> np.ndarray | None:
+    """Average ranks (n,), which are changed, centred and scaled to length 1; None where they are all equal."""
     ranks -= (len(ranks) + 1) / 2
     length = np.sqrt(np.dot(ranks, ranks))
     if length == 0:
@@ -85,9 +88,12 @@ def spearman(x: np.ndarray | None, y: np.ndarray | None, times: np.ndarray | Non
     """Spearman of two standard ranks, of a resample when `times` is given; NaN when either is constant."""
     if x is None or y is None:
         return float("nan")
-    rho = float(np.dot(x if times is None else x * times, y))
-    # Rounding must not turn perfect agreement, which has no Fisher z, into one of 18.
-    return math.copysign(1.0, rho) if abs(rho) > 1 - _ROUNDING else rho
+    return float(rounded(np.dot(x if times is None else x * times, y)))
+
+
+def rounded(rho: np.ndarray) -> np.ndarray:
+    """Correlations of which rounding must not turn perfect agreement, which has no Fisher z, into one of 18."""
+    return np.where(np.abs(rho) > 1 - _ROUNDING, np.copysign(1.0, rho), rho)
 
 
 def _tie_starts(ordered: np.ndarray) -> np.ndarray:

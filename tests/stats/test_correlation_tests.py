@@ -1,11 +1,13 @@
 """Comparing dependent correlations: published numbers, error rates by simulation, signs, the bootstrap as a check."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata, spearmanr
 
 from avhcurate.errors import CurateError
 from avhcurate.stats import correlation_tests
+from avhcurate.stats.correlation import correlate
 from avhcurate.stats.correlation_tests import Comparison, compare, meng_rosenthal_rubin
 
 #: Output of the R package cocor (Diedenhofen and Musch 2015) for published data sets, rounded there to four digits:
@@ -234,3 +236,22 @@ def test_very_many_samples_are_judged_by_some_of_them(monkeypatch):
     monkeypatch.setattr(correlation_tests, "_MOST", 1000)
     some = compare(scores, hsf, harder=HARDER).iloc[0]
     assert some["rank_error"] == pytest.approx(whole["rank_error"], rel=0.15)
+
+
+def test_ranks_kept_by_the_table_give_the_same_tests_also_where_scores_miss_samples():
+    rng = np.random.default_rng(3)
+    hsf = rng.integers(0, 5, 300) / 4
+    hsf[::11] = np.nan
+    scores = {name: np.round(rng.normal(size=300) + hsf, 1) for name in ("one", "two", "three")}
+    scores["three"][7] = np.nan
+    kept: dict[str, np.ndarray] = {}
+    correlate(scores, hsf, kept=kept)
+    assert kept.keys() == scores.keys()
+    harder = dict.fromkeys(scores, "high")
+    table = compare(scores, hsf, harder=harder)
+    pd.testing.assert_frame_equal(compare(scores, hsf, harder=harder, kept=kept), table)
+    both = pd.DataFrame(scores).assign(hsf=hsf)[["one", "three", "hsf"]].dropna()
+    expected = both.corr("spearman").to_numpy()
+    row = table.set_index(["first", "second"]).loc[("one", "three")]
+    found = [-row["first_agreement"], -row["second_agreement"], row["between"]]
+    np.testing.assert_allclose(found, [expected[0, 2], expected[1, 2], expected[0, 1]], rtol=1e-12)
