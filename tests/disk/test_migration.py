@@ -65,7 +65,9 @@ def test_a_database_of_the_first_version_gets_the_tables_that_came_later(databas
 def test_a_newer_database_is_refused_in_one_line_and_stays_as_it_is(database):
     engine = open_engine(database)
     say_version(engine, "9999")
-    with pytest.raises(NewerVersion, match=r"has schema version 9999, .* reads up to 0002: update it"):
+    with pytest.raises(
+        NewerVersion, match=r"has schema version 9999, .* reads up to 0002: use the version that wrote it"
+    ):
         AnnotationLog(database)
     with engine.connect() as connection:
         assert connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() == "9999"
