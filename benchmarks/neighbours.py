@@ -1,11 +1,12 @@
 """What the neighbour graph of a run costs, and what it finds: `python -m benchmarks.neighbours --out FOLDER`.
 
-    python -m benchmarks.neighbours --out FOLDER [--samples 1000000] [--width 512] [--clusters 5000]
+    python -m benchmarks.neighbours --out FOLDER [--samples 1000000] [--width 512] [--clusters 50]
     python -m benchmarks.neighbours --out FOLDER --features features.npy
 
-Made-up features: clusters with directions of their own in which they are wide, rectified as a network's are, or those
-of a file. Each search runs in a process of its own: its time, its peak of memory (pages of features mapped from disk
-included), and its recall of the 12 nearest on 2,000 samples. `--method pynndescent` is what runs without faiss.
+Made-up features: clusters of 48 latent numbers through a random network with two rectifiers, whose neighbourhoods are
+like those of EfficientNet-lite0 on photos (docs/scale.md), or those of a file. Each search runs in a process of its
+own: its time, its peak of memory (pages of features mapped from disk included), and its recall of the 12 nearest on
+2,000 samples. `--method pynndescent` is what runs without faiss.
 """
 
 import argparse
@@ -26,25 +27,24 @@ from avhcurate.neighbours import searches
 from avhcurate.neighbours.graph import OUTLIER
 from avhcurate.neighbours.service import find_neighbours
 
-#: Directions in which a cluster is wide, and what every number deviates besides.
-_RANK, _NOISE = 24, 0.3
+#: Numbers that a made-up sample is made of, width of a cluster among centres of standard deviation 1, and the made-up
+#: network: numbers between, and what is taken off before its last rectifier.
+_LATENT, _SPREAD, _BETWEEN, _CUT = 48, 0.9, 256, 0.7
 _BLOCK = 50_000
 
 
 def make(path: Path, samples: int, width: int, clusters: int) -> None:
-    """Writes features (samples, width) float32, block by block."""
+    """Writes features (samples, width) float32, block by block: clusters of latent numbers through a random network."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(clusters, width)).astype(np.float32)
-    axes = rng.normal(size=(64, _RANK, width)).astype(np.float32) / np.sqrt(_RANK)
+    centres = rng.normal(size=(clusters, _LATENT)).astype(np.float32)
+    first = (rng.normal(size=(_LATENT, _BETWEEN)) / np.sqrt(_LATENT)).astype(np.float32)
+    bias = (0.5 * rng.normal(size=_BETWEEN)).astype(np.float32)
+    last = (rng.normal(size=(_BETWEEN, width)) / np.sqrt(_BETWEEN)).astype(np.float32)
     rows = np.lib.format.open_memmap(path, "w+", np.float32, (samples, width))
     for start in range(0, samples, _BLOCK):
         of = rng.integers(clusters, size=min(_BLOCK, samples - start))
-        wide = rng.normal(size=(len(of), _RANK)).astype(np.float32)
-        part = centres[of] + _NOISE * rng.normal(size=(len(of), width)).astype(np.float32)
-        for group in range(len(axes)):
-            members = of % len(axes) == group
-            part[members] += 2 * wide[members] @ axes[group]
-        rows[start : start + len(of)] = np.maximum(part, 0)
+        latent = centres[of] + _SPREAD * rng.normal(size=(len(of), _LATENT)).astype(np.float32)
+        rows[start : start + len(of)] = np.maximum(np.maximum(latent @ first + bias, 0) @ last - _CUT, 0)
     rows.flush()
 
 
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, help="A .npy (N, D) float32 instead of made-up ones.")
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--clusters", type=int, default=5000)
+    parser.add_argument("--clusters", type=int, default=50)
     parser.add_argument("--method", choices=("exact", "faiss", "pynndescent"), action="append")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

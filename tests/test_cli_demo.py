@@ -8,6 +8,7 @@ from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.home.ui_demo import FullDemo
 from avhcurate.self_training import service as self_training_service
 from avhcurate.self_training.ui_start import SelfTrain
+from avhcurate.table.dataset_table import open_table
 from avhcurate.training_dynamics import train
 from avhcurate.training_dynamics.ui_start import Train
 
@@ -82,3 +83,12 @@ def test_its_self_training_is_the_one_that_the_page_starts(cli, own_demo_root, m
     page = SelfTrain("digits", "digits", run, rule=["confidence", "avc"], source_where="split = 'train'")
     cli(*page.argv, "--workspace", own_demo_root)
     assert asked[0] == asked[1]
+
+
+def test_it_predicts_hsf_of_the_newest_run(own_demo_root):
+    space = Workspace(own_demo_root)
+    demo.STEPS["Predicted HSF"](space, Progress())
+    table = open_table(space, "digits")
+    assert table.prediction.record.runs == [table.run.name]
+    assert table.prediction.record.votes_simulated
+    assert list(demo.STEPS).index("Predicted HSF") > list(demo.STEPS).index("Training with the AVH loss")

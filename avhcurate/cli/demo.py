@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @options.app.command()
 def demo(
     full: Annotated[
-        bool, typer.Option("--full", help="Also two trainings, self-training, map, suspects, quality, degradation.")
+        bool, typer.Option("--full", help="Also two trainings, predicted HSF, self-training, map, suspects, quality.")
     ] = False,
     workspace: options.WorkspaceOption = None,
 ) -> None:
@@ -113,6 +113,14 @@ def _suspect(space: "Workspace", progress: "Progress") -> object:
     return find_suspects(open_table(space, NAME), progress=progress)
 
 
+def _predict(space: "Workspace", progress: "Progress") -> object:
+    from avhcurate.predicted_hsf.service import predict_hsf
+    from avhcurate.sources.demo import NAME
+    from avhcurate.table.dataset_table import open_table
+
+    return predict_hsf(open_table(space, NAME), progress=progress)
+
+
 def _measure(space: "Workspace", progress: "Progress") -> object:
     from avhcurate.quality.service import measure_dataset
     from avhcurate.sources.demo import NAME
@@ -134,6 +142,7 @@ STEPS: dict[str, Step] = {
     "Training with softmax": lambda space, progress: _train(space, progress, loss="softmax"),
     "Training with the AVH loss": lambda space, progress: _train(space, progress, loss="avh"),
     "Suspects": _suspect,
+    "Predicted HSF": _predict,
     "Degradation": _degrade,
     "Self-training": _self_train,
     "Map": _project,

@@ -13,8 +13,8 @@ from avhcurate.ui.job_forms import start
 from avhcurate.ui.signin import for_curators
 
 _WHAT = """
-**Two trainings, self-training, a map, suspects, quality and degradation of the digits**, in the background and in about
-a minute. Cancel it at any time: finished steps are not repeated.
+**Two trainings, predicted HSF, self-training, a map, suspects, quality and degradation of the digits**, in the
+background and in a minute or two. Cancel it at any time: finished steps are not repeated.
 """
 
 
