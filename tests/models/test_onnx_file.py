@@ -106,15 +106,9 @@ def test_a_network_exported_by_torch_keeps_its_logits(tmp_path):
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 5, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     network = torch.nn.Sequential(network, torch.nn.Linear(5, 3)).eval()
     file = tmp_path / "net.onnx"
-    torch.onnx.export(
-        network,
-        (torch.zeros(1, 3, 12, 12),),
-        file,
-        dynamo=False,
-        dynamic_axes={"input": {0: "N"}},
-        input_names=["input"],
-    )
-    model, images = load(file, 3), torch.randn(2, 3, 12, 12)
+    images_of_any_number = {"input": {0: torch.export.Dim("N")}}
+    torch.onnx.export(network, (torch.zeros(2, 3, 12, 12),), file, dynamic_shapes=images_of_any_number, verbose=False)
+    model, images = load(file, 3), torch.randn(3, 3, 12, 12)
     with torch.inference_mode():
         torch.testing.assert_close(model.module(images), network(images), rtol=1e-4, atol=1e-5)
 
