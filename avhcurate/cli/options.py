@@ -70,7 +70,7 @@ StagingOption = Annotated[
     str | None,
     typer.Option(
         help="With --engine ray: a folder or s3://BUCKET/PREFIX that every machine reaches, where results wait for "
-        "their commit [in the workspace]."
+        "their commit [AVHCURATE_STAGING, else in the workspace]."
     ),
 ]
 

@@ -56,8 +56,8 @@ def ray_engine(address: str | None = None, *, staging: str | None = None) -> Ite
 
     None is the address in RAY_ADDRESS, else "local": a cluster of this machine, reached by it alone, which ends with
     the block. A session that is connected already is used as it is. `staging` is a folder or an address such as
-    s3://BUCKET/PREFIX where workers put their results [in the workspace]. Every machine must reach it and the workspace
-    by the same name.
+    s3://BUCKET/PREFIX where workers put their results [AVHCURATE_STAGING, else in the workspace]. Every machine must
+    reach it and the workspace by the same name.
     """
     # Read when Ray is imported, and by what it starts.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -69,7 +69,7 @@ def ray_engine(address: str | None = None, *, staging: str | None = None) -> Ite
     if not connected:
         _connect(address or os.environ.get("RAY_ADDRESS") or "local")
     try:
-        yield RayEngine(_resources(ray.nodes()), staging)
+        yield RayEngine(_resources(ray.nodes()), staging or os.environ.get("AVHCURATE_STAGING"))
     finally:
         if not connected:
             ray.shutdown()

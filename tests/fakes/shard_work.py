@@ -57,7 +57,10 @@ class KillingEngine:
 
 @dataclass(frozen=True)
 class SlowWork:
-    """Shards of ten samples that take `seconds` each, or fail with a `problem` that a user can correct."""
+    """Shards of ten samples that take `seconds` each, or fail with a `problem` that a user can correct.
+
+    Their rows say which GPU the process sees.
+    """
 
     count: int
     seconds: float
@@ -78,7 +81,8 @@ class SlowWork:
             time.sleep(self.seconds)
             if self.problem:
                 raise CurateError(self.problem)
-            yield Step(10, ShardResult(shard, pa.table({"id": self.ids_of(shard)}), self.seconds))
+            gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+            yield Step(10, ShardResult(shard, pa.table({"id": self.ids_of(shard), "gpu": [gpu] * 10}), self.seconds))
 
 
 def _is_first(marker: Path) -> bool:

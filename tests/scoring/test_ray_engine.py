@@ -1,6 +1,8 @@
 """The Ray engine: the local engine's rows to the bit, on two nodes, with processes lost, cancelled and resumed."""
 
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -15,14 +17,24 @@ from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
-from avhcurate.scoring.ray_engine import RayEngine, _Resources, _result, _staged, loopback_only, ray_engine
+from avhcurate.scoring.fitted_heads import FitSettings
+from avhcurate.scoring.ray_engine import (
+    RayEngine,
+    _Resources,
+    _resources,
+    _result,
+    _staged,
+    loopback_only,
+    ray_engine,
+)
 from avhcurate.scoring.service import score_dataset
-from avhcurate.scoring.shards import ShardResult
+from avhcurate.scoring.shards import LOCAL, ShardResult
 from avhcurate.sources.service import import_dataset
 from tests.fakes.datasets import add_dataset
 from tests.fakes.shard_work import KillingEngine, SlowWork
+from tests.fakes.web import free_port
 
-pytest.importorskip("ray")
+ray = pytest.importorskip("ray")
 
 SPEC = ModelSpec(name="avhcurate:digits")
 
@@ -33,8 +45,9 @@ def nodes():
     from ray.cluster_utils import Cluster
 
     node = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    head = node | {"include_dashboard": False, "ray_client_server_port": free_port()}
     with loopback_only():
-        cluster = Cluster(initialize_head=True, head_node_args=node | {"include_dashboard": False})
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         cluster.add_node(**node)
         yield cluster
         cluster.shutdown()
@@ -126,12 +139,72 @@ def test_a_local_pass_is_finished_on_the_cluster(one_actor, own_demo_root, tmp_p
     pd.testing.assert_frame_equal(table(folder), local, check_exact=True)
 
 
+@pytest.mark.slow
+def test_heads_are_fitted_on_a_clusters_features_as_on_ones_own(one_actor, workspace, tmp_path):
+    """The features of two shards, and the digests of the files by which copies share a fold."""
+    rng = np.random.default_rng(0)
+    images = {
+        f"{'light' if number % 2 else 'dark'}/{number:04}.png": rng.integers(0, 128, (8, 8, 3), np.uint8)
+        + np.uint8(127 * (number % 2))
+        for number in range(1030)
+    }
+    images["dark/0002.png"] = images["dark/0000.png"]
+    add_dataset(workspace, tmp_path, images | {"light/1029.png": b"not an image"})
+    other = Workspace(shutil.copytree(workspace.root, tmp_path / "other"))
+    run, expected = (
+        score_dataset(where, "pets", SPEC, fit=FitSettings(folds=2), engine=engine)
+        for where, engine in ((workspace, one_actor), (other, LOCAL))
+    )
+    assert (run.name, run.record.skipped, run.record.fitted.duplicates["files"]) == (expected.name, 1, 2)
+    pd.testing.assert_frame_equal(table(run), table(expected), check_exact=True)
+    for fold in (-1, 0, 1):
+        for ours, theirs in zip(run.head(fold), expected.head(fold), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(run.folds(), expected.folds())
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_no_part_of_the_cluster_reaches_it_through_rays_client(nodes, own_demo_root, tmp_path):
+    expected = table(measure_dataset(Workspace(shutil.copytree(own_demo_root, tmp_path / "other")), "digits"))
+    port = nodes.head_node._ray_params.ray_client_server_port
+    command = [sys.executable, "-m", "avhcurate", "quality", "digits", "--workspace", str(own_demo_root)]
+    command += ["--engine", "ray", "--address", f"ray://127.0.0.1:{port}"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (ended.returncode, "1797 images measured" in ended.stdout) == (0, True), ended.stderr
+    pd.testing.assert_frame_equal(table(Workspace(own_demo_root).dataset("digits").quality), expected, check_exact=True)
+
+
+def test_results_wait_where_the_environment_says_unless_told_otherwise(nodes, engine, own_demo_root, monkeypatch):
+    run = Workspace(own_demo_root).dataset("digits").run()
+    monkeypatch.setenv("AVHCURATE_STAGING", "s3://bucket/waiting")
+    for given, place in ((None, "s3://bucket/waiting/"), ("/shared", "/shared/")):
+        with ray_engine(nodes.address, staging=given) as connected:
+            assert connected._place(run).startswith(place + run.name)
+
+
 def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor, tmp_path):
     work, folder = SlowWork(2, 0.0, problem="give a smaller --batch-size"), QualityFolder(tmp_path / "quality")
     with pytest.raises(CurateError, match="give a smaller"):
         list(one_actor.steps(work, work.shards, folder))
     with pytest.raises(CurateError, match="0 GPUs"):
         one_actor.network(None, device="cuda", precision="float32")
+
+
+def test_each_gpu_of_a_machine_has_an_actor_of_its_own(nodes, engine, tmp_path):
+    """Ray gives out GPUs that are only claimed to be there."""
+    node = nodes.add_node(num_cpus=4, num_gpus=2, object_store_memory=80 << 20)
+    try:
+        on_gpus = RayEngine(_resources(ray.nodes()))
+        assert on_gpus._resources.of_actor("cuda") == {"num_cpus": 2, "num_gpus": 1}
+        on_gpus._device = "cuda"
+        work = SlowWork(8, 0.3)
+        steps = on_gpus.steps(work, work.shards, QualityFolder(tmp_path / "quality"))
+        tables = [step.result.rows for step in steps if step.result is not None]
+    finally:
+        nodes.remove_node(node)
+    seen = pa.concat_tables(tables)
+    assert sorted(seen["id"].to_pylist()) == list(range(80))
+    assert set(seen["gpu"].to_pylist()) == {"0", "1"}
 
 
 def test_a_lost_node_costs_no_shard_and_doubles_none(nodes, engine, tmp_path):
