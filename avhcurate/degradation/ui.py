@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.data.background import Command
 from avhcurate.degradation import service, statistics
 from avhcurate.degradation.corruptions import KINDS
 from avhcurate.degradation.plots import agreement_boxes, curve_panels, measure_name
@@ -25,7 +24,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.export_menu import download
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.html_table import html_table, table_row, tint
-from avhcurate.ui.job_forms import fill_page, job_form, number, option, row, text
+from avhcurate.ui.job_forms import PlacedCommand, fill_page, job_form, number, option, row, text
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import choose_result, chosen_result, some_of, switch
 from avhcurate.ui.score_help import explain_scores, score_name
@@ -58,7 +57,7 @@ same for photographs of any size. Level 0 is the image itself, shared by all kin
 
 
 @dataclass(frozen=True)
-class Degrade(Command):
+class Degrade(PlacedCommand):
     """Options of `avhcurate degrade`; `limit` None takes all.
 
     >>> Degrade("pets", "resnet-1", kinds=["blur"]).argv
@@ -102,8 +101,9 @@ def start_form(page: Opened, *, busy: bool) -> None:
             form.ask("kinds", default=list(KINDS))
             form.ask("limit", value=min(DEFAULT_LIMIT, record.samples))
             form.submit("Degrade images")
-        with st.expander("More"):
+        with st.expander("More"), row():
             form.ask("weights", placeholder=f"those of the run: {record.weights_source}")
+            form.ask_where()
 
 
 def about() -> None:

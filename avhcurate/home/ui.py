@@ -202,7 +202,7 @@ def messages(table: DatasetTable) -> None:
 
 
 @dataclass(frozen=True)
-class ScoreCommand(Command):
+class ScoreCommand(forms.PlacedCommand):
     """Options of `avhcurate score`.
 
     >>> ScoreCommand("pets", "torchvision:resnet50", weights="--force", limit=100).argv
@@ -211,6 +211,8 @@ class ScoreCommand(Command):
     ['--prompt=a photo of a {}', '--prompt=a drawing of a {}']
     >>> ScoreCommand("pets", "efficientnet-lite0", head="fit", groups="patient").argv[3:]
     ['--head=fit', '--groups=patient']
+    >>> ScoreCommand("pets", "efficientnet-lite0", engine="ray").argv[3:]
+    ['--engine=ray']
     """
 
     verb = "score"
@@ -272,6 +274,7 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
             form.ask("device", "precision", "batch_size", "limit", "folds")
             form.ask("groups", options=["", *table.user_columns])
             form.ask("classes_from_model", "prompt", "classes")
+            form.ask_where()
 
 
 _SOURCE = """

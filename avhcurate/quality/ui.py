@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from avhcurate.data.background import Command
 from avhcurate.data.quality import QualityRecord
 from avhcurate.images.measures import MEASURES
 from avhcurate.quality import odd_files as service_of_odd
@@ -28,7 +27,7 @@ from avhcurate.ui.grid_actions import gallery_link, go_to_gallery, undo_button
 from avhcurate.ui.grid_bar import BarAction, actions_grid
 from avhcurate.ui.grid_keys import say
 from avhcurate.ui.grid_views import GridView, tiles_view
-from avhcurate.ui.job_forms import JobForm, option
+from avhcurate.ui.job_forms import JobForm, PlacedCommand, has_ray, option
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
@@ -73,7 +72,7 @@ _WITHOUT_RUN = "\nNo model has scored this dataset: duplicates are found by byte
 
 
 @dataclass(frozen=True)
-class Quality(Command):
+class Quality(PlacedCommand):
     """Options of `avhcurate quality`.
 
     >>> Quality("pets", "net-1", near=0.98, upright=True).argv
@@ -102,11 +101,17 @@ def _form(page: Opened, *, busy: bool) -> JobForm:
 def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what is measured, and the button."""
     about = _ABOUT if page.table.run else _ABOUT + _WITHOUT_RUN
-    button = partial(
-        _form(page, busy=busy).submit, "Fill this page", "auto_awesome", button=st.button, key="quality.start"
-    )
     command = f"avhcurate quality {page.table.dataset.name}"
-    empty_state("The images are not measured yet", "filter_b_and_w", about, button, command=command)
+    draw = partial(_first_form, page, busy=busy)
+    empty_state("The images are not measured yet", "filter_b_and_w", about, draw, command=command)
+
+
+def _first_form(page: Opened, *, busy: bool) -> None:
+    form = _form(page, busy=busy)
+    form.submit("Fill this page", "auto_awesome", button=st.button, key="quality.start")
+    if has_ray():
+        with st.expander("More"):
+            form.ask_where()
 
 
 # --- facts and views ---------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Forms that start a job: a dataclass of a verb's options gives the widgets and the command line."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,34 @@ def tick(label: str, help: str | None = None) -> Any:
     return option(st.checkbox, label=label, default=False, help=help)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlacedCommand(Command):
+    """A verb whose work is done in a process of this machine or on a Ray cluster.
+
+    Which cluster is for the server's owner to say, in RAY_ADDRESS: what answers there can run code in the job.
+    """
+
+    engine: str = option(
+        st.selectbox,
+        default="local",
+        label="Where",
+        options=("local", "ray"),
+        format_func=lambda name: _cluster() if name == "ray" else "In one process here",
+        width=280,
+        help="The numbers are the same. A cluster takes a while to start, and pays where it has more machines.",
+    )
+
+
+def _cluster() -> str:
+    address = os.environ.get("RAY_ADDRESS")
+    return f"On the Ray cluster {address}" if address else "On a Ray cluster of this machine"
+
+
+def has_ray() -> bool:
+    """Whether work can be done on a Ray cluster."""
+    return find_spec("ray") is not None
+
+
 def seed_list(count: int) -> str:
     """Seeds as the command line takes them.
 
@@ -133,6 +163,11 @@ class JobForm:
             self._keys[name] = key or f"{self._key}{name}"
             usual = {"label": name.replace("_", " ").capitalize(), **self._fields[name]["look"]}
             self._fields[name]["widget"](key=self._keys[name], **(usual | look))
+
+    def ask_where(self) -> None:
+        """Asks where a `PlacedCommand` runs, if there is a choice."""
+        if has_ray():
+            self.ask("engine")
 
     def submit(self, label: str, icon: str = "play_arrow", button: Any = None, **look: Any) -> None:
         """The button that starts the job, unless one is running."""

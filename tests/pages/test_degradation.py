@@ -16,6 +16,7 @@ from avhcurate.degradation.store import degradations
 from avhcurate.degradation.ui import Degrade, summary_text, table_html
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
+from avhcurate.ui import job_forms
 from avhcurate.ui.text import signed
 
 
@@ -119,6 +120,16 @@ def test_the_empty_state_starts_the_job_with_one_button(open_page, own_demo_root
     button.click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
     assert started == [(["degrade", "digits", f"--model={run.name}"], "degrade")]
+
+
+def test_images_are_degraded_on_a_ray_cluster_where_there_is_one(open_page, own_demo_root, monkeypatch):
+    started = []
+    monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append(argv))
+    monkeypatch.setattr(job_forms, "find_spec", lambda package: package)
+    app = open_page("degradation", own_demo_root)
+    app.selectbox(key="degradation.start_engine").set_value("ray")
+    next(button for button in app.button if button.label == "Degrade images").click().run()
+    assert ["--engine=ray" in argv for argv in started] == [True]
 
 
 def test_a_workspace_without_a_run_says_how_to_score(open_page, unscored_root, words):

@@ -116,6 +116,20 @@ def test_scoring_starts_with_what_the_form_says(open_page, demo_root, no_process
     assert (verb, dataset) == ("score", "digits")
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_cluster_is_offered_where_ray_is_installed(open_page, demo_root, no_process, monkeypatch, installed):
+    monkeypatch.setattr(job_forms, "find_spec", lambda package: package if installed else None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    app = open_page("home", demo_root)
+    where = [box for box in app.selectbox if box.key == "home.score_engine"]
+    assert len(where) == installed
+    for box in where:
+        assert box.options == ["In one process here", "On a Ray cluster of this machine"]
+        box.set_value("ray")
+    submit(app, "Start scoring").click().run()
+    assert ("--engine=ray" in no_process[0][0]) == installed
+
+
 @pytest.fixture
 def typed(monkeypatch):
     """Names of models that may be typed: what AppTest chooses must be among the options."""

@@ -12,6 +12,7 @@ from avhcurate.quality import service as quality_service
 from avhcurate.quality.ui import Quality
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.ui import job_forms
 
 
 @pytest.fixture
@@ -31,6 +32,19 @@ def test_before_anything_is_measured_it_says_what_it_would_find_and_starts_the_j
     app.button(key="quality.start").click().run()
     run = Workspace(demo_root).dataset("digits").run().root.name
     assert started == [(["quality", "digits", f"--model={run}"], "quality")]
+
+
+def test_images_are_measured_on_the_ray_cluster_of_the_servers_owner(open_page, demo_root, monkeypatch):
+    started = []
+    monkeypatch.setattr(background, "start", lambda root, argv, **told: started.append(argv))
+    monkeypatch.setattr(job_forms, "find_spec", lambda package: package)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    app = open_page("quality", demo_root)
+    where = app.selectbox(key="quality.engine")
+    assert where.options == ["In one process here", "On the Ray cluster ray://head:10001"]
+    where.set_value("ray").run()
+    app.button(key="quality.start").click().run()
+    assert ["--engine=ray" in argv for argv in started] == [True]
 
 
 def test_the_command_names_what_was_asked():
