@@ -21,6 +21,7 @@ def test_the_section_says_what_was_reached_and_what_a_target_needs(open_page, pr
     assert "What the intervals hold" in text
     assert "HSF [0.8, 1]" in text
     assert "claim 90%" in text
+    assert text.count("Predicted [") == 5
     assert "0.30 is reached with votes on" in words(
         open_page("correlation", predicted_root, **{"predicted.target": "0.3"})
     )
@@ -31,6 +32,14 @@ def test_disagreement_compares_all_images_by_predicted_hsf(open_page, predicted_
     text = words(open_page("disagreement", predicted_root, **{"gap.predicted": "1"}))
     assert "1,797 samples have both predicted HSF and" in text
     assert "predicted HSF ≥ 0.8" in text
+
+
+def test_the_queue_that_asks_where_votes_teach_most_says_what_was_not_shown(open_page, predicted_root, words):
+    page = open_page("annotators", predicted_root)
+    (queue,) = [box for box in page.selectbox if box.label == "Which images first"]
+    assert "not been shown" not in words(page)
+    queue.set_value("informative").run()
+    assert "not been shown to need fewer votes than a random order" in words(page)
 
 
 @pytest.mark.parametrize(
