@@ -11,7 +11,6 @@ the memory of the server.
 
 import argparse
 import io
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -35,15 +34,22 @@ from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import DatasetTable, open_table
 from avhcurate.table.facets import Facet, count_facets, ends_of, round_edges
 from avhcurate.table.filters import Filters
+from avhcurate.table.sample import rows_of
 from avhcurate.votes import bins
 from benchmarks.served import browser_page, served
 
 NAME, RUN = "million", "made-up-00000000"
 CLASSES, WIDTH, VOTES, PICTURES = 10, 32, 10, 500
 VIEW = Filters(hsf_bins=(1, 2), classes=(3, 4))
-#: All twelve scores that need no training but relative AVH, which is AVH.
-TWELVE = [key for key, score in SCORES.items() if score.needs in ("class_weights", "logits", "features")]
-TWELVE.remove("relative_avh")
+#: Twelve scores that need no training: not relative AVH, which is AVH, nor two that came later.
+_OTHERS = ("relative_avh", "class_angular_gap", "grand")
+TWELVE = [
+    key
+    for key, score in SCORES.items()
+    if score.needs in ("class_weights", "logits", "features") and key not in _OTHERS
+]
+#: Of more samples pandas is not asked for what takes it minutes, or more memory than there may be.
+MOST_FOR_PANDAS = 2_000_000
 PAGE = 60
 
 
@@ -177,56 +183,67 @@ def _write_map(run: RunFolder, features: np.ndarray, class_weights: np.ndarray) 
 # --- in this process -----------------------------------------------------------------------------------------
 
 
-def median_of(call: Callable[[], object], repeats: int = 7) -> float:
-    """Median of wall seconds, after one call that is not counted."""
+def median_of(call: Callable[[], object], repeats: int = 7) -> tuple[float, float]:
+    """Medians of wall seconds and of processor seconds, after one call that is not counted."""
     call()
     seconds = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         call()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds)
+        seconds.append((time.perf_counter() - start, time.process_time() - used))
+    wall, processor = (statistics.median(values) for values in zip(*seconds, strict=True))
+    return wall, processor
 
 
 def queries(root: Path) -> None:
-    """What the pages ask for, beside pandas."""
-    start = time.perf_counter()
+    """What the pages ask for, beside pandas where that fits."""
+    start, used = time.perf_counter(), time.process_time()
     table = open_table(Workspace(root), NAME)
-    print(f"{table.size:,} samples, opened in {time.perf_counter() - start:.1f} s")
+    opened = time.perf_counter() - start, time.process_time() - used
+    print(f"{table.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
+    print(f"memory of this process {_memory_gb('VmRSS'):.2f} GB, at its peak {_memory_gb('VmHWM'):.2f} GB")
+    facets, last = _facets(table), table.size - PAGE
+    ours: dict[str, Callable[[], object]] = {
+        f"filter by bin and class, sort, the next {PAGE} rows": lambda: table.page(
+            VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE
+        ),
+        f"sort all, the first {PAGE} rows": lambda: table.page(Filters(), sort="loss", limit=PAGE),
+        "the order of all, for a jump": lambda: table.order(Filters(), sort="loss"),
+        f"{PAGE} rows by id, far apart": lambda: rows_of(
+            table, np.linspace(0, last, PAGE).astype(int).tolist(), columns=["id", "path", "avh", "label_name"]
+        ),
+        "histogram of AVH": lambda: table.histogram("avh"),
+        "histogram of HSF, filtered": lambda: table.histogram("hsf", filters=Filters(classes=(3, 4)), limits=(0, 1)),
+        f"counts of {len(facets)} facets, nothing filtered": lambda: count_facets(table, Filters(), facets),
+        f"counts of {len(facets)} facets, filtered by bin, class and AVH": lambda: count_facets(
+            table, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets
+        ),
+        f"correlation table, {len(TWELVE)} scores, 5 bins": lambda: correlate(table, keys=TWELVE),
+    }
+    theirs = _by_pandas(table, facets) if table.size <= MOST_FOR_PANDAS else {}
+    print("| what | avhcurate, clock | processor | pandas, clock | processor |")
+    print("|---|---|---|---|---|")
+    for name, call in ours.items():
+        times = median_of(call, 2 if call is [*ours.values()][-1] else 7)
+        beside = median_of(theirs[name], 3) if name in theirs else ()
+        cells = [f"{value * 1e3:.1f} ms" for value in (*times, *beside)] + ["-"] * (2 - len(beside))
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+    print(f"memory of this process {_memory_gb('VmRSS'):.2f} GB, at its peak {_memory_gb('VmHWM'):.2f} GB")
+
+
+def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[], object]]:
     frame = table.frame(columns=["id", "label", "hsf", "path", *TWELVE])
     frame["_hsf_bin"] = bins.bin_index(frame["hsf"])
-    facets = _facets(table)
-    rows: dict[str, tuple[float, float | None]] = {
-        f"filter by bin and class, sort, the next {PAGE} rows": (
-            median_of(lambda: table.page(VIEW, sort="avh", descending=True, offset=PAGE, limit=PAGE)),
-            median_of(lambda: _page_by_pandas(frame)),
+    return {
+        f"filter by bin and class, sort, the next {PAGE} rows": lambda: _page_by_pandas(frame),
+        f"sort all, the first {PAGE} rows": lambda: frame.sort_values(["loss", "id"]).iloc[:PAGE],
+        "histogram of AVH": lambda: np.histogram(frame["avh"].dropna(), 20),
+        "histogram of HSF, filtered": lambda: np.histogram(
+            frame.loc[frame["label"].isin((3, 4)), "hsf"].dropna(), 20, (0, 1)
         ),
-        "histogram of AVH": (
-            median_of(lambda: table.histogram("avh")),
-            median_of(lambda: np.histogram(frame["avh"].dropna(), 20)),
-        ),
-        "histogram of HSF, filtered": (
-            median_of(lambda: table.histogram("hsf", filters=Filters(classes=(3, 4)), limits=(0, 1))),
-            median_of(lambda: np.histogram(frame.loc[frame["label"].isin((3, 4)), "hsf"].dropna(), 20, (0, 1))),
-        ),
-        f"counts of {len(facets)} facets, nothing filtered": (
-            median_of(lambda: count_facets(table, Filters(), facets)),
-            median_of(lambda: _facets_by_pandas(frame, facets)),
-        ),
-        f"counts of {len(facets)} facets, filtered by bin, class and AVH": (
-            median_of(lambda: count_facets(table, VIEW.with_(ranges=(("avh", 0.05, 0.1),)), facets)),
-            None,
-        ),
-        f"correlation table, {len(TWELVE)} scores, 5 bins": (
-            median_of(lambda: correlate(table, keys=TWELVE), repeats=3),
-            median_of(lambda: _correlation_by_pandas(frame), repeats=3),
-        ),
+        f"counts of {len(facets)} facets, nothing filtered": lambda: _facets_by_pandas(frame, facets),
+        f"correlation table, {len(TWELVE)} scores, 5 bins": lambda: _correlation_by_pandas(frame),
     }
-    print("| what | avhcurate | pandas |")
-    print("|---|---|---|")
-    for name, (ours, theirs) in rows.items():
-        print(f"| {name} | {ours * 1e3:.1f} ms | {'-' if theirs is None else f'{theirs * 1e3:.1f} ms'} |")
-    print(f"peak memory of this process, pandas frame included: {_peak_gb():.2f} GB")
 
 
 def _facets(table: DatasetTable) -> list[Facet]:
@@ -256,8 +273,10 @@ def _correlation_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([whole.to_frame("all").T, each])
 
 
-def _peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+def _memory_gb(key: str, pid: int | str = "self") -> float:
+    """Memory of a process: VmRSS now, VmHWM at its peak."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1e6
 
 
 # --- in a browser --------------------------------------------------------------------------------------------
@@ -266,12 +285,13 @@ def _peak_gb() -> float:
 def pages(root: Path) -> None:
     """The app in Chromium: from the address to the first picture of the gallery, to the map and the rest."""
     with served(root) as (address, pid), browser_page(height=1900) as page:
+        page.set_default_timeout(600_000)
         first = _seconds(lambda: _open(page, f"{address}/gallery?bin=1,2&class=3,4", ".tile img"))
         _show("gallery, first address on a fresh server", [first])
         for name, ready in _READY.items():
             times = [_seconds(lambda: _open(page, f"{address}/{name}", ready)) for _ in range(3)]  # noqa: B023
             _show(f"page {name}, address to its content (first, then warm)", times)
-        now, peak = _resident_gb(pid), _resident_gb(pid, peak=True)
+        now, peak = _memory_gb("VmRSS", pid), _memory_gb("VmHWM", pid)
         print(f"memory of the server: {now:.2f} GB, at its peak {peak:.2f} GB")
 
 
@@ -299,12 +319,6 @@ def _seconds(call: Callable[[], object]) -> float:
 def _show(name: str, seconds: list[float]) -> None:
     each = ", ".join(f"{value * 1e3:.0f}" for value in seconds)
     print(f"| {name} | median {statistics.median(seconds) * 1e3:.0f} ms | {each} |", flush=True)
-
-
-def _resident_gb(pid: int, *, peak: bool = False) -> float:
-    key = "VmHWM:" if peak else "VmRSS:"
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key)) / 1e6
 
 
 def main() -> None:

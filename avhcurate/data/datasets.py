@@ -1,5 +1,6 @@
 """One dataset of a workspace: its record, samples, votes, images, thumbnails and runs."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -151,6 +152,12 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
             return None
         return pq.read_table(self.votes_path(record), filters=None if id is None else [("id", "=", id)])
 
+    def votes_in_parts(self, rows: int = 100_000) -> Iterator[pa.RecordBatch]:
+        """The rows of `votes_table`, so many at a time; none when no votes are attached."""
+        if record := self.record.votes:
+            with pq.ParquetFile(self.votes_path(record)) as file:
+                yield from file.iter_batches(rows)
+
     def images(self, ids: np.ndarray | None = None) -> ImageSource:
         """The images of all samples, or of those from the least to the greatest of some ids."""
         places = self._columns(["_file", "_row"], ids)
@@ -211,6 +218,6 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
-def count_matrix(counts: pa.ChunkedArray) -> np.ndarray:
+def count_matrix(counts: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Counts (N, K) of a column of lists of K, without a Python object a sample."""
     return pc.list_flatten(counts).to_numpy().reshape(len(counts), -1)

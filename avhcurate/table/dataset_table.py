@@ -49,7 +49,7 @@ class DatasetTable(SampleTable):
         super().__init__(
             dataset.samples_path,
             run.scores_path if run else None,
-            self.counter.frame(np.flatnonzero(self.counter.counts.votes), self.edges) if self.votes else None,
+            self._voted if self.votes else None,
             class_names(record, run.record if run else None),
             neighbours=self.neighbours.scores_path if self.neighbours else None,
             dynamics=self.training.dynamics_path if self.training else None,
@@ -73,6 +73,11 @@ class DatasetTable(SampleTable):
     def votes(self) -> VotesRecord | None:
         """The record of the votes behind HSF: those attached when this was opened, and collected ones."""
         return self.counter.record
+
+    def _voted(self, ids: range) -> pd.DataFrame:
+        """The HSF columns of those of some ids that have votes."""
+        voted = ids.start + np.flatnonzero(self.counter.counts.votes[ids.start : ids.stop])
+        return self.counter.frame(voted, self.edges)
 
     def vote_counts(self, id: int | None = None) -> pd.DataFrame | None:
         """Those votes by id, or of one sample: k-way `id, counts`, tick `id, selected, shown`; None without any."""

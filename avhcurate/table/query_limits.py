@@ -14,8 +14,9 @@ LONGEST_S, MOST_BYTES = 10.0, 1 << 30
 
 
 def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
-    """Keeps queries to `MOST_BYTES` beyond the tables and what annotations and votes add to them."""
-    (used,) = connection.execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()[0]
+    """Keeps queries to `MOST_BYTES` beyond the tables in memory and what annotations and votes add to them."""
+    used = "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+    ((used,),) = connection.execute(used).fetchall()
     connection.execute(f"SET memory_limit = '{int(used or 0) * 2 + MOST_BYTES}B'; SET temp_directory = ''")
 
 

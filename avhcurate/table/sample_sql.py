@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from avhcurate.images.measures import MEASURES
 from avhcurate.scores import SCORES, Score
 from avhcurate.table.filters import quote
 
@@ -18,6 +19,12 @@ HSF_COLUMNS = {
     "votes": "BIGINT",
     "_hsf_bin": "INTEGER",
     "hsf_bin": "VARCHAR",
+}
+
+#: Columns of image quality, and their types.
+QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
+    "duplicate_group": "BIGINT",
+    "oddity": "VARCHAR",
 }
 
 #: The class name of a label, and a number whose NaN is null.
@@ -83,9 +90,15 @@ def joined_scores(keys_of: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{NUMBER_SQL.format(f'{file}.{key}')} AS {key}" for file, keys in keys_of.items() for key in keys]
 
 
+def within_class_sql(score: Score) -> tuple[str, str]:
+    """SQL of the mean and the deviation within a class of the score that `score` stands for there."""
+    value = NUMBER_SQL.format(f"r.{score.within_class}")
+    return f"avg({value}) AS {score.key}_mean", f"stddev_pop({value}) AS {score.key}_deviation"
+
+
 def _score(score: Score) -> str:
     """SQL of a score's value, also of one that another is within its label's class."""
     if not score.within_class:
         return NUMBER_SQL.format(f"r.{score.key}")
-    value, of_class = NUMBER_SQL.format(f"r.{score.within_class}"), "OVER (PARTITION BY s.label)"
-    return f"({value} - avg({value}) {of_class}) / nullif(stddev_pop({value}) {of_class}, 0)"
+    value, key = NUMBER_SQL.format(f"r.{score.within_class}"), score.key
+    return f"({value} - w.{key}_mean) / nullif(w.{key}_deviation, 0)"

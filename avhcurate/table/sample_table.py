@@ -1,7 +1,7 @@
 """The sample table of a dataset and model run: samples, scores, votes and annotations, in an in-memory DuckDB."""
 
 import threading
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,9 @@ import pyarrow as pa
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES
 from avhcurate.scores import PREDICTIONS, SCORES, Score
-from avhcurate.table.arrow import or_empty, state_table, to_pandas
+from avhcurate.table import build
+from avhcurate.table.arrow import state_table, to_pandas
+from avhcurate.table.build import Votes, connect, create_samples
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.own_columns import FEW, Harder, Kind, Summary, kind_of, own_score, summarise
 from avhcurate.table.predicates import by_name, check_predicate, describe_column
@@ -25,6 +27,7 @@ from avhcurate.table.sample_sql import (
     DECIDE,
     HSF_COLUMNS,
     NAME_SQL,
+    QUALITY_TYPES,
     UNDECIDED,
     joined_scores,
     ordering,
@@ -71,12 +74,6 @@ def hardness_key(columns: Container[str]) -> str:
     return next((key for key in _HARDNESS if key in columns), _HARDNESS[0])
 
 
-#: Columns of image quality, and their types.
-_QUALITY_TYPES = {key: "BIGINT" if measure.whole else "DOUBLE" for key, measure in MEASURES.items()} | {
-    "duplicate_group": "BIGINT",
-    "oddity": "VARCHAR",
-}
-
 #: Columns that the table has besides, for conditions; an export leaves them out unless asked.
 EXTRA = ("excluded", "problem")
 
@@ -84,17 +81,18 @@ EXTRA = ("excluded", "problem")
 class SampleTable:
     """The joined table in DuckDB; safe to share between threads, since every read has its own cursor.
 
-    `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` a frame of `id` and the
-    HSF columns, `classes` the names by label, `predicted` a frame of `id` and what `predicted_columns` reads. Parquet
-    files of `id` and more: `neighbours` of `OF_NEIGHBOURS`, `dynamics` of `HELD_OUT_DYNAMICS`, `train_dynamics` of
-    `TRAIN_DYNAMICS`, `quality` of `MEASURES` and more. `harder`: which end of a column of the user's means harder.
+    `samples` and `scores` are Parquet files (`scores` None before a model was run), `votes` gives the HSF columns of
+    some ids, `classes` are the names by label, `predicted` is a frame of `id` and what `predicted_columns` reads.
+    Parquet files of `id` and more: `neighbours` of `OF_NEIGHBOURS`, `dynamics` of `HELD_OUT_DYNAMICS`,
+    `train_dynamics` of `TRAIN_DYNAMICS`, `quality` of `MEASURES` and more. `harder`: which end of a column of the
+    user's means harder.
     """
 
     def __init__(
         self,
         samples: Path,
         scores: Path | None,
-        votes: pd.DataFrame | None,
+        votes: Votes | None,
         classes: Sequence[str],
         *,
         neighbours: Path | None = None,
@@ -105,14 +103,15 @@ class SampleTable:
         harder: Mapping[str, Harder] | None = None,
     ) -> None:
         self.classes = tuple(classes)
-        self._connection = duckdb.connect(config={"threads": 2})
+        self._connection = connect(samples)
         self._lock = threading.Lock()
         scored = parquet_types(self._connection, scores) if scores else {}
-        own = parquet_types(self._connection, samples) if ADDED else {}
+        own = parquet_types(self._connection, samples)
         scored = {key: kind for key, kind in scored.items() if key not in ADDED or key not in own}
         scored |= {key: "DOUBLE" for key, score in SCORES.items() if score.within_class in scored}
-        files = {"r": scores, "n": neighbours, "d": dynamics, "t": train_dynamics, "q": quality}
-        joined = (key for alias, keys in _JOINED.items() if files[alias] for key in keys)
+        given = {"s": samples, "r": scores, "n": neighbours, "d": dynamics, "t": train_dynamics, "q": quality}
+        files = {alias: file for alias, file in given.items() if file}
+        joined = (key for alias, keys in _JOINED.items() if alias in files for key in keys)
         more = (*(key for key in PROTOTYPES + ADDED if key in scored), *joined)
         #: Keys of the scores that there are, in the order of SCORES: none before a model was run.
         self.scores = tuple(key for key in SCORES if key in scored or key in more)
@@ -123,11 +122,14 @@ class SampleTable:
         #: Keys of the predicted columns of numbers: none before `avhcurate predict`.
         self.predictions = tuple(key for key in of_model if key in PREDICTIONS)
         #: What was measured of the images, after them; a column of the user's with the same name goes before it.
-        self.measured = self._names_of_measured(samples, quality) if quality else ()
+        self.measured = self._names_of_measured(own, quality) if quality else ()
         #: Those of them that are in `MEASURES`.
         self.measures = tuple(key for key in self.measured if key in MEASURES)
         self.standard += self.measured
-        self._create(samples, scored, votes, predicted, files)
+        select = self._selected(own, scored, predicted is not None, files)
+        create_samples(
+            self._connection, select, files, classes=classes, scored=scored, votes=votes, predicted=predicted
+        )
         self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
@@ -163,48 +165,36 @@ class SampleTable:
         """The user's columns of few values, by which samples can be grouped and filtered."""
         return tuple(name for name, summary in self.summaries.items() if summary.groups)
 
-    def _names_of_measured(self, samples: Path, quality: Path) -> tuple[str, ...]:
+    def _names_of_measured(self, own: Iterable[str], quality: Path) -> tuple[str, ...]:
         # Two of them the program itself asks for.
-        taken = {name.lower() for name in parquet_types(self._connection, samples)} - {"oddity", "duplicate_group"}
+        taken = {name.lower() for name in own} - {"oddity", "duplicate_group"}
         there = parquet_types(self._connection, quality)
-        return tuple(name for name in _QUALITY_TYPES if name not in taken and name in there)
+        return tuple(name for name in QUALITY_TYPES if name not in taken and name in there)
 
-    def _create(
-        self,
-        samples: Path,
-        scored: Container[str],
-        votes: pd.DataFrame | None,
-        predicted: pd.DataFrame | None,
-        files: Mapping[str, Path | None],
-    ) -> None:
-        connection, taken = self._connection, self.standard + EXTRA
-        columns = parquet_types(connection, samples)
+    def _selected(
+        self, columns: Mapping[str, str], scored: Container[str], predicted: bool, files: Mapping[str, Path]
+    ) -> list[str]:
+        """SQL of the table's columns; `columns` are those of the samples' file, `scored` those of the run's."""
+        taken = self.standard + EXTRA
         problem = "r.problem" if "problem" in scored else "NULL"
-        connection.register("incoming_votes", or_empty(votes, ("id", *HSF_COLUMNS)))
-        if predicted is not None:
-            connection.register("incoming_predicted", predicted)
-        select = [
+        return [
             *("s.id", "s.path", "s.split", "s.label", f"{NAME_SQL.format('s.label')} AS label_name"),
             *score_columns(scored, COLUMNS),
             # A file that no model tried to read may be unreadable all the same.
-            f"coalesce({problem}, {'q.problem' if files['q'] else 'NULL'})::VARCHAR AS problem",
-            *joined_scores({alias: keys for alias, keys in _JOINED.items() if files[alias]}),
+            f"coalesce({problem}, {'q.problem' if 'q' in files else 'NULL'})::VARCHAR AS problem",
+            *joined_scores({alias: keys for alias, keys in _JOINED.items() if alias in files}),
             *(f"CAST(v.{name} AS {kind}) AS {name}" for name, kind in HSF_COLUMNS.items()),
-            *(predicted_columns(scored) if predicted is not None else ()),
-            *(f"q.{name}::{_QUALITY_TYPES[name]} AS {name}" for name in self.measured),
+            *(predicted_columns(scored) if predicted else ()),
+            *(f"q.{name}::{QUALITY_TYPES[name]} AS {name}" for name in self.measured),
             *(user_column(name, kind) for name, kind in columns.items() if name not in taken and name[:1] != "_"),
             *(f"{default} AS {name}" for name, default in UNDECIDED.items()),
         ]
-        given = {alias: str(file) for alias, file in files.items() if file is not None}
-        joined = " ".join(f"LEFT JOIN read_parquet(${alias}) {alias} USING (id)" for alias in given)
-        if predicted is not None:
-            joined += " LEFT JOIN incoming_predicted p USING (id)"
-        connection.execute(
-            f"CREATE TABLE samples AS SELECT {', '.join(select)} FROM read_parquet($samples) s {joined} "
-            "LEFT JOIN incoming_votes v USING (id) ORDER BY s.id",
-            given | {"classes": list(self.classes), "samples": str(samples)},
-        )
-        connection.unregister("incoming_votes")
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one thread."""
+        cursor = self._connection.cursor()
+        cursor.execute("USE stored")
+        return cursor
 
     @property
     def hardness(self) -> str:
@@ -219,7 +209,7 @@ class SampleTable:
         defaults = {name: default.replace("s.", "samples.") for name, default in UNDECIDED.items()}
         undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
         with self._lock:
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             cursor.register("incoming", state_table(state))
             names = {"classes": list(self.classes)}
             cursor.execute("BEGIN")
@@ -235,7 +225,7 @@ class SampleTable:
         Paths that the dataset does not have are ignored.
         """
         with self._lock:
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             cursor.execute("BEGIN")
             for name, paths in members.items():
                 cursor.execute("DELETE FROM memberships WHERE name = ?", [name])
@@ -252,13 +242,13 @@ class SampleTable:
     def sets_of(self, id: int) -> list[str]:
         """Names of the stored sets that a sample is in."""
         query = "SELECT name FROM memberships WHERE id = ? ORDER BY name"
-        return [row[0] for row in self._connection.cursor().execute(query, [id]).fetchall()]
+        return [row[0] for row in self._cursor().execute(query, [id]).fetchall()]
 
     def update_votes(self, votes: pd.DataFrame) -> None:
         """Updates the HSF columns of some samples: `id` and `HSF_COLUMNS`; missing values become null."""
         changes = ", ".join(f"{name} = CAST(i.{name} AS {kind})" for name, kind in HSF_COLUMNS.items())
         with self._lock:
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             cursor.register("incoming", pa.Table.from_pandas(votes[["id", *HSF_COLUMNS]], preserve_index=False))
             cursor.execute(f"UPDATE samples SET {changes} FROM incoming i WHERE i.id = samples.id")
             cursor.unregister("incoming")
@@ -285,15 +275,22 @@ class SampleTable:
         return to_pandas(self._read(f"SELECT {self._list(columns)} FROM samples", chosen, order))
 
     def order(self, filters: Filters | None = None, *, sort: str = "id", descending: bool = False) -> np.ndarray:
-        """Ids of all samples that satisfy the filters, (n,) int64, in the order that `page` gives them."""
+        """Ids of all samples that satisfy the filters, (n,) int32, in the order that `page` gives them."""
         tail = f"ORDER BY {ordering(self.column(sort), descending)}"
-        with self._relation_in_time("SELECT id FROM samples", filters, tail) as relation:
+        with self._relation_in_time("SELECT id::INTEGER AS id FROM samples", filters, tail) as relation:
             return relation.fetchnumpy()["id"]
 
     def frame(self, filters: Filters | None = None, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """All samples that satisfy the filters, by id; integers are nullable, missing scores NaN."""
         query = f"SELECT {self._list(columns)} FROM samples"
-        return to_pandas(self._read(query, filters, "ORDER BY id"))
+        parts = [self._read(query, filters, "ORDER BY id", part) for part in self._parts(filters)]
+        return to_pandas(pa.concat_tables(parts))
+
+    def _parts(self, filters: Filters | None) -> list[str]:
+        """SQL of stretches of ids, which are sorted one by one, since all at once might take more than the memory."""
+        few = self.size <= build.AT_ONCE or (filters is not None and filters.ids is not None)
+        starts = range(0, self.size, build.AT_ONCE)
+        return ["TRUE"] if few else [f"id BETWEEN {start} AND {start + build.AT_ONCE - 1}" for start in starts]
 
     def batches(
         self,
@@ -307,7 +304,7 @@ class SampleTable:
 
         They come in the order of the ids `order`, (n,) int64, where it is given, those that it does not have last.
         """
-        query, tail, cursor = f"SELECT {self._list(columns)} FROM samples", "ORDER BY id", self._connection.cursor()
+        query, tail, cursor = f"SELECT {self._list(columns)} FROM samples", "ORDER BY id", self._cursor()
         if order is not None:
             cursor.register("in_order", pa.table({"_id": order, "_place": np.arange(len(order))}))
             query += " LEFT JOIN in_order ON id = _id"
@@ -315,7 +312,8 @@ class SampleTable:
         if filters is not None and filters.where:
             self.count(filters)  # a condition that takes too long is refused before the first row
         with as_user_errors(filters.where if filters else "", self._example):
-            yield from self._relation(query, filters, tail, cursor=cursor).to_arrow_reader(rows)
+            for part in self._parts(filters) if order is None else ["TRUE"]:
+                yield from self._relation(query, filters, tail, part, cursor=cursor).to_arrow_reader(rows)
 
     def paths(self, filters: Filters | None = None) -> list[str]:
         return [row[0] for row in self._rows("SELECT path FROM samples", filters, "ORDER BY id")]
@@ -324,14 +322,14 @@ class SampleTable:
         """Paths of the samples with these ids; an unknown id is refused."""
         chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
         query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
-        paths = [row[0] for row in self._connection.cursor().execute(query, [[int(id) for id in ids]]).fetchall()]
+        paths = [row[0] for row in self._cursor().execute(query, [[int(id) for id in ids]]).fetchall()]
         if len(paths) < len(ids):
             raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
         return paths
 
     def sample(self, id: int) -> dict[str, Any]:
         """One sample's row; an unknown id is refused."""
-        table = self._connection.cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
+        table = self._cursor().sql("SELECT * FROM samples WHERE id = ?", params=[id]).to_arrow_table()
         if not table.num_rows:
             raise CurateError(f"the dataset has no sample {id}: ids run from 0 to {self.size - 1}")
         row: dict[str, Any] = table.to_pylist()[0]
@@ -345,7 +343,7 @@ class SampleTable:
             return {}
         shares = ", ".join(f"avg((s.{key} <= o.{key})::DOUBLE)" for key in keys)
         query = f"SELECT {shares} FROM samples s, (SELECT * FROM samples WHERE id = ?) o"
-        return dict(zip(keys, self._connection.cursor().execute(query, [id]).fetchall()[0], strict=True))
+        return dict(zip(keys, self._cursor().execute(query, [id]).fetchall()[0], strict=True))
 
     def histogram(
         self, column: str, *, filters: Filters | None = None, bins: int = 20, limits: tuple[float, float] | None = None
@@ -387,7 +385,7 @@ class SampleTable:
     def query(self, query: str, parameters: Sequence[Any] = (), *, where: str = "") -> list[tuple[Any, ...]]:
         """Rows of a query of the program's own over `samples`; with a condition `where` in it for a limited time."""
         with as_user_errors(where, self._example):
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             with in_time(cursor) if where else nullcontext():
                 return cursor.execute(query, list(parameters)).fetchall()
 
@@ -397,8 +395,8 @@ class SampleTable:
         with self._relation_in_time(query, filters, tail, condition) as relation:
             return relation.fetchall()
 
-    def _read(self, query: str, filters: Filters | None, tail: str = "") -> pa.Table:
-        with self._relation_in_time(query, filters, tail) as relation:
+    def _read(self, query: str, filters: Filters | None, tail: str = "", condition: str = "TRUE") -> pa.Table:
+        with self._relation_in_time(query, filters, tail, condition) as relation:
             return relation.to_arrow_table()
 
     @contextmanager
@@ -407,7 +405,7 @@ class SampleTable:
     ) -> Iterator[duckdb.DuckDBPyRelation]:
         """A relation to be read within the block; with a condition of somebody's own for a limited time."""
         with as_user_errors(filters.where if filters else "", self._example):
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             relation = self._relation(query, filters, tail, condition, cursor=cursor)
             if filters is None or not filters.where:
                 yield relation
@@ -426,7 +424,7 @@ class SampleTable:
     ) -> duckdb.DuckDBPyRelation:
         filters = Filters(excluded=None) if filters is None else filters
         predicate, parameters = filters.to_sql(self)
-        cursor = cursor or self._connection.cursor()
+        cursor = cursor or self._cursor()
         return cursor.sql(f"{query} WHERE {predicate} AND {condition} {tail}", params=parameters)
 
     def column(self, name: str) -> str:
@@ -443,7 +441,7 @@ class SampleTable:
     def _example(self, name: str) -> str:
         """What a column holds, and a condition on it with a value that occurs."""
         query = f"SELECT any_value({quote(name)}) FROM samples"
-        ((value,),) = self._connection.cursor().execute(query).fetchall()
+        ((value,),) = self._cursor().execute(query).fetchall()
         return describe_column(name, self.types[name], value)
 
     def _list(self, columns: Sequence[str] | None) -> str:

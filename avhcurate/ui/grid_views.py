@@ -58,11 +58,11 @@ class GridView:
 
     @cached_property
     def _ids(self) -> np.ndarray:
-        return np.asarray(self._order(), np.int64)
+        return np.asarray(self._order(), np.int32)
 
     @property
     def ids(self) -> np.ndarray:
-        """Ids in their order, (count,) int64; read when they are first needed."""
+        """Ids in their order, (count,) int32; read when they are first needed."""
         with self._ordering:  # of two that ask at once, one sorts
             return self._ids
 
@@ -73,9 +73,9 @@ class GridView:
         return self._tiles(self.ids[start:stop].tolist())
 
     def chosen(self, ranges: Ranges) -> np.ndarray:
-        """Ids at ranges of places, (n,) int64."""
+        """Ids at ranges of places, (n,) int32."""
         parts = [self.ids[start:stop] for start, stop in ranges]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+        return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
     def ranges_of(self, ids: np.ndarray) -> Ranges:
         """The places of those of `ids` that the view has, as ranges."""

@@ -22,7 +22,7 @@ _NONE = CONTROLS.index("none")
 
 @dataclass(frozen=True)
 class VoteCounts:
-    """Votes of each sample, by id: `votes` (N,), and among them those for the given label, `hits` of `asked` (N,).
+    """Votes of each sample, by id: `votes` (N,) int32, and among them those for the given label, `hits` of `asked`.
 
     `asked` is 0 where a sample has no label, so that its votes say nothing about it.
     """
@@ -61,8 +61,7 @@ class VoteCounter:
         self._recent: list[_Recent] = []
         self._busy = threading.Lock()
         self._version: tuple[int, ...] | None = None
-        nothing = np.zeros(len(self.labels), np.int64)
-        self.counts = VoteCounts(nothing, nothing, nothing)
+        self.counts = _no_counts(len(self.labels))
         self.record: VotesRecord | None = None
         self.source = HsfSource(None, "auto", None, 0, 0, 0, 0)
         self.update()
@@ -77,7 +76,8 @@ class VoteCounter:
         key = self._key(columns, chosen)
         excluded = left_out(columns, key == "k-way", chosen.control_filter)
         collected = self.collected(columns, key, excluded)
-        self.counts = collected + (self._imported[key] if key in self._imported else _no_counts(len(self.labels)))
+        imported = self._imported.get(key or "")
+        self.counts = collected if imported is None else imported + collected if collected.votes.any() else imported
         self.source = self._source(columns, key, chosen, collected, excluded)
         self.record = self._record(version)
         self._version = version
@@ -169,10 +169,10 @@ class VoteCounter:
         ids, labels, ticked, _ = self._votes(columns, rows, key, excluded)
         for_label = labels == self.labels[ids]
         if key == "tick":  # a tick says nothing about another label
-            shown = np.bincount(ids[for_label], minlength=samples)
-            return VoteCounts(shown, np.bincount(ids[for_label & ticked], minlength=samples), shown)
-        votes = np.bincount(ids, minlength=samples)
-        return VoteCounts(votes, np.bincount(ids[for_label], minlength=samples), np.where(self.labels >= 0, votes, 0))
+            shown = _occurrences(ids[for_label], samples)
+            return VoteCounts(shown, _occurrences(ids[for_label & ticked], samples), shown)
+        votes = _occurrences(ids, samples)
+        return VoteCounts(votes, _occurrences(ids[for_label], samples), np.where(self.labels >= 0, votes, 0))
 
     def _votes(
         self, columns: ResponseColumns, rows: ResponseView, key: Key, excluded: np.ndarray
@@ -255,34 +255,42 @@ class VoteCounter:
             return attached
         app = f"{source.annotators:,} annotator{'' if source.annotators == 1 else 's'} in the app"
         imported = attached if source.imported else None
-        content = b"".join(array.tobytes() for array in (self.counts.votes, self.counts.hits, self.counts.asked))
+        content = f"{attached.fingerprint if attached else ''} {source} {version}"
         return VotesRecord(
             kind="k-way" if source.key == "k-way" else "tick",
             source=f"{imported.source} and {app}" if imported else app,
             total=int(self.counts.votes.sum()),
             samples=int((self.counts.votes > 0).sum()),
-            fingerprint=blake2b(content + repr(version).encode(), digest_size=32).hexdigest(),
+            fingerprint=blake2b(content.encode(), digest_size=32).hexdigest(),
             note=imported.note if imported else "",
             messages=imported.messages if imported else [],
         )
 
 
 def _imported(dataset: DatasetFolder, labels: np.ndarray) -> dict[str, VoteCounts]:
-    """The attached votes, by the key of their source."""
-    record, votes = dataset.record.votes, dataset.votes_table()
-    if record is None or votes is None:
+    """The attached votes, by the key of their source; read in parts, since they have K counts a sample."""
+    record = dataset.record.votes
+    if record is None:
         return {}
-    ids = votes["id"].to_numpy()
-    whole = _no_counts(len(labels))
-    if "counts" in votes.column_names:
-        counts = count_matrix(votes["counts"])
-        whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
-        whole.votes[ids] = counts.sum(axis=1)
-    else:
-        whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
-        whole.votes[ids] = whole.asked[ids]
+    whole = VoteCounts(*(np.zeros(len(labels), np.int32) for _ in range(3)))
+    for votes in dataset.votes_in_parts():
+        ids = votes["id"].to_numpy()
+        if "counts" in votes.schema.names:
+            counts = count_matrix(votes["counts"])
+            whole.hits[ids], whole.asked[ids] = hsf.selections(counts, labels[ids])
+            whole.votes[ids] = counts.sum(axis=1)
+        else:
+            whole.hits[ids], whole.asked[ids] = hsf.ticks(votes["selected"], votes["shown"])
+            whole.votes[ids] = whole.asked[ids]
     return {"simulated" if record.simulated else record.kind: whole}
 
 
+def _occurrences(ids: np.ndarray, samples: int) -> np.ndarray:
+    """How often each id occurs, (samples,) int32."""
+    return np.bincount(ids, minlength=samples).astype(np.int32)
+
+
 def _no_counts(samples: int) -> VoteCounts:
-    return VoteCounts(*(np.zeros(samples, np.int64) for _ in range(3)))
+    """No vote for any sample, which takes no memory and cannot be written."""
+    nothing = np.broadcast_to(np.int32(0), samples)
+    return VoteCounts(nothing, nothing, nothing)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
+from avhcurate.table import build
 from avhcurate.table.filters import Filters, quote
 from avhcurate.table.predicates import check_predicate
 from avhcurate.table.sample_table import SampleTable
@@ -158,7 +159,6 @@ def test_a_condition_that_does_not_fit_is_told_the_type_and_an_example(digits, t
 # --- random conditions, DuckDB against pandas ----------------------------------------------------------------
 
 NUMBERS, TEXTS = ("id", "avh", "hsf", "label"), ("label_name", "Taken On")
-_ROWS = 60
 _COMPARE = {
     "=": operator.eq,
     "<>": operator.ne,
@@ -171,23 +171,32 @@ _COMPARE = {
 
 def some(values, kind):
     """Every seventh value or so is missing."""
-    gone = np.random.default_rng(len(values)).random(_ROWS) < 0.15
+    gone = np.random.default_rng(len(values)).random(len(values)) < 0.15
     return pd.array([None if no else value for value, no in zip(values, gone, strict=True)], kind)
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    rng, folder = np.random.default_rng(4), tmp_path_factory.mktemp("predicates")
-    labels = some(rng.integers(0, 3, _ROWS).tolist(), "Int32")
-    samples = pd.DataFrame({"id": np.arange(_ROWS), "path": [f"{i}.png" for i in range(_ROWS)], "split": None})
-    samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], _ROWS), "str")})
-    scores = pd.DataFrame({"id": np.arange(_ROWS), "predicted": rng.integers(0, 3, _ROWS).astype("int32")})
-    scores["avh"] = np.where(rng.random(_ROWS) < 0.1, np.nan, rng.integers(0, 9, _ROWS) / 8)
-    votes = pd.DataFrame({"id": np.arange(0, _ROWS, 2), "hsf": rng.integers(0, 5, _ROWS // 2) / 4, "votes": 4})
+@pytest.fixture(scope="module", params=[60, 10_000], ids=["in memory", "on disk"])
+def table(request, tmp_path_factory):
+    """Few rows in memory, or many on disk, joined in four parts."""
+    rows, rng, folder = request.param, np.random.default_rng(4), tmp_path_factory.mktemp("predicates")
+    labels = some(rng.integers(0, 3, rows).tolist(), "Int32")
+    samples = pd.DataFrame({"id": np.arange(rows), "path": [f"{i}.png" for i in range(rows)], "split": None})
+    samples = samples.assign(label=labels, **{"Taken On": some(rng.choice(["mon", "tu%", "o'clock"], rows), "str")})
+    scores = pd.DataFrame({"id": np.arange(rows), "predicted": rng.integers(0, 3, rows).astype("int32")})
+    scores["avh"] = np.where(rng.random(rows) < 0.1, np.nan, rng.integers(0, 9, rows) / 8)
+    votes = pd.DataFrame({"id": np.arange(0, rows, 2), "hsf": rng.integers(0, 5, rows // 2) / 4, "votes": 4})
     votes = votes.assign(hsf_low=votes["hsf"], hsf_high=votes["hsf"], _hsf_bin=0, hsf_bin="0")
     samples.to_parquet(folder / "samples.parquet")
     scores.to_parquet(folder / "scores.parquet")
-    return SampleTable(folder / "samples.parquet", folder / "scores.parquet", votes, ["cat", "dog's", "eel"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "MOST_IN_MEMORY", 1000)
+        patch.setattr(build, "AT_ONCE", 2500)
+        return SampleTable(
+            folder / "samples.parquet",
+            folder / "scores.parquet",
+            lambda ids: votes[votes["id"].isin(ids)],
+            ["cat", "dog's", "eel"],
+        )
 
 
 def literal(value):
@@ -282,4 +291,4 @@ def test_the_rows_of_random_predicates_are_those_of_pandas(table, predicate):
 def test_a_predicate_with_a_statement_or_a_file_in_it_is_refused(table, predicate, harm):
     with pytest.raises(CurateError):
         table.count(Filters(where=harm.format(predicate[0])))
-    assert table.count() == _ROWS
+    assert table.count() == table.size

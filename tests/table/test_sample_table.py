@@ -2,17 +2,19 @@
 
 import contextlib
 import math
+import os
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
-from avhcurate.table import query_limits, sample_table
+from avhcurate.table import build, query_limits, sample_table
 from avhcurate.table.filters import NONE, Filters
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS, HELD_OUT_DYNAMICS, OF_NEIGHBOURS, PROTOTYPES, SampleTable
 
@@ -48,15 +50,21 @@ def make_table(folder):
     votes = votes[votes["id"] % 9 != 0]
     samples.to_parquet(folder / "samples.parquet")
     scores.to_parquet(folder / "scores.parquet")
-    table = SampleTable(folder / "samples.parquet", folder / "scores.parquet", votes, CLASSES)
+    table = SampleTable(
+        folder / "samples.parquet", folder / "scores.parquet", lambda ids: votes[votes["id"].isin(ids)], CLASSES
+    )
     state = {"path": ["images/3.png", "images/4.png", "gone.png"], "tags": [["odd", "seen"], ["seen"], ["odd"]]}
     table.annotate(pd.DataFrame({**state, "curated_label": [2, None, 1], "excluded": [False, True, False]}))
     return table
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    return make_table(tmp_path_factory.mktemp("table"))
+@pytest.fixture(scope="module", params=["in memory", "on disk"])
+def table(request, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "on disk":
+            patch.setattr(build, "MOST_IN_MEMORY", 0)
+            patch.setattr(build, "AT_ONCE", 150)
+        return make_table(tmp_path_factory.mktemp("table"))
 
 
 def test_the_columns_are_the_contracts_then_the_users_and_none_that_are_private(table):
@@ -231,6 +239,33 @@ def test_a_run_without_class_weights_has_the_scores_that_its_file_holds_and_its_
     assert frame["avh"].isna().all()
     assert frame["prototype_angle"].notna().all()
     assert SampleTable(tmp_path / "samples.parquet", None, None, CLASSES).hardness == "avh"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file keeps its name there")
+def test_rows_on_disk_leave_no_file_and_take_what_people_decide_and_vote(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(build, "AT_ONCE", 100)
+    table = make_table(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["samples.parquet", "scores.parquet"]
+    (where,) = table.query("SELECT path FROM duckdb_databases() WHERE database_name = 'stored'")
+    assert where[0].startswith(str(tmp_path))
+    before = table.frame(Filters(excluded=None)).set_index("id")
+    paths = before["path"].iloc[[2, 399, 250]].tolist()
+    state = {"path": paths, "tags": [["new"]] * 3, "curated_label": [1, None, 0], "excluded": [False, True, False]}
+    table.annotate(pd.DataFrame(state))
+    changed = {"hsf": 0.5, "hsf_low": 0.25, "hsf_high": 0.75, "votes": 12, "hsf_bin": "[0.4, 0.6)", "_hsf_bin": 2}
+    table.update_votes(pd.DataFrame([{"id": id} | changed for id in (0, 299)]))
+    after = table.frame(Filters(excluded=None)).set_index("id")
+    assert after.index.tolist() == list(range(N))
+    batches = pa.Table.from_batches(table.batches(Filters(excluded=None), columns=["id", "path"], rows=64))
+    assert batches.to_pydict() == {"id": after.index.tolist(), "path": after["path"].tolist()}
+    assert after["path"][after["tags"].map(len) > 0].tolist() == [paths[0], paths[2], paths[1]]
+    assert after.loc[[2, 250], "curated_label_name"].tolist() == ["dog", "cat"]
+    assert table.frame(Filters(excluded=True))["path"].tolist() == [paths[1]]
+    assert after.loc[[0, 299], "votes"].tolist() == [12, 12]
+    others = [frame.drop([0, 299])[["hsf", "hsf_bin"]] for frame in (before, after)]
+    assert others[0].equals(others[1])
+    assert after[PLAIN].equals(before[PLAIN])
 
 
 def test_a_condition_that_takes_too_long_is_stopped_and_the_table_answers_on(monkeypatch, table):
