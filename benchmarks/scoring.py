@@ -1,15 +1,17 @@
 """How fast scoring is, beside what bounds it and what it replaces: `python -m benchmarks.scoring --help`.
 
-One run measures in turn, and repeatedly, so that other work of the machine disturbs all of them equally:
+A pass over the images is cut into slices, and before each slice its parts are measured alone, so that other work of
+the machine disturbs all of them equally; the shares of the limit are of slices with their own parts:
 
   forward  the network alone on ready uint8 batches, in the fastest way of those tried (backend, batch size, threads)
   decode   encoded images in memory to the network's uint8 input, on all cores
   limit    1 / (1/forward + 1/decode): what both come to when they share the cores; on a GPU the smaller of the two
-  scoring  `score_dataset` with the fastest backend: reading, decode, forward, thumbnails, scores, shards on disk
-  before   the same by an older checkout, given as --before
+  scoring  `score_dataset` with the fastest backend: reading, decode, forward, scores, shards on disk, and thumbnails,
+           which the second of two passes finds made
+  before   a whole pass of an older checkout, given as --before
   loop     Pillow and torchvision transforms in a DataLoader, batches of 32, float32, nothing tuned; gradients on or off
 
-Scoring and loops run in processes of their own, because scoring changes the allocator of its process. Beside the rates
+The last two run in processes of their own, because scoring changes the allocator of its process. Beside the rates
 stand the milliseconds of CPU that an image takes: on a machine that others use too, they are the steadier measure.
 `--start-up` times a small set from the start of a process to its table instead.
 """
@@ -20,16 +22,17 @@ import json
 import math
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,9 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from avhcurate.data.runs import SHARD
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
@@ -48,13 +53,18 @@ from avhcurate.models.engine import Network
 from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
 from avhcurate.models.runtime import PRECISIONS, find_device, keep_freed_memory
 from avhcurate.scoring.service import score_dataset
-from avhcurate.scoring.shards import LocalEngine, OpenNetwork
+from avhcurate.scoring.shards import LocalEngine, OpenNetwork, ShardWork, Step
 from avhcurate.sources.service import import_dataset
+from benchmarks.markdown import table
 
 #: Images a batch that the pure forward pass tries, and seconds of one of its measurements.
 BATCHES = (8, 16, 32)
 GPU_BATCHES = (64, 128, 256)
 SECONDS = 3.0
+
+#: Shards of a slice, and the passes: the second finds the thumbnails of the first.
+TOGETHER = 1
+SCORING = ("scoring", "scoring, thumbnails there")
 
 #: Images a batch of the plain loop, as in many a tutorial.
 LOOP_BATCH = 32
@@ -77,64 +87,82 @@ def main() -> None:
     parser.add_argument("--weights", help="a file, or 'random'")
     parser.add_argument("--precision", default="float32", choices=sorted(set(PRECISIONS) - {"auto"}))
     parser.add_argument("--device", default="auto", help="as for `avhcurate score`; loops are of the CPU")
-    parser.add_argument("--images", type=int, default=1200, help="images of a scoring run: the data is repeated to it")
+    parser.add_argument("--images", type=int, default=1200, help="images of a run in a process of its own")
     parser.add_argument("--loop-images", type=int, default=160, help="images of a run of the plain loop; 0: no loop")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="slices of a pass, runs of the rest")
     parser.add_argument("--before", type=Path, help="the folder of an older checkout, whose scoring is timed beside")
     parser.add_argument(
         "--memory", action="store_true", help="peak memory at --images and at four times as many instead"
     )
     parser.add_argument("--start-up", action="store_true", help="a set of --images from import to table instead")
     parser.add_argument("--only", choices=["scoring", "start-up", "loop", "loop-no-grad"], help=argparse.SUPPRESS)
-    parser.add_argument("--backend", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only in ("scoring", "start-up"):
         print(json.dumps(score_once(options)))
     elif options.only:
         print(json.dumps(asdict(loop_speed(options, gradients=options.only == "loop"))))
     else:
-        table = print_memory if options.memory else print_start_up if options.start_up else print_speed
+        show = print_memory if options.memory else print_start_up if options.start_up else print_speed
         with tempfile.TemporaryDirectory() as folder:
-            table(options, Path(folder))
+            show(options, Path(folder))
 
 
 def print_speed(options: argparse.Namespace, folder: Path) -> None:
-    """The table of rates, medians over the repeats."""
-    data = repeated(options.data, options.images, folder)
+    """Rates and CPU, medians and single values, and the shares of the limit in slices."""
+    data = repeated(options.data, options.repeats * TOGETHER * SHARD, folder / "slices")
     keep_freed_memory()
     model = load_model(_spec(options))
-    encoded = read_images(data, 300)
-    forward = Forward(model, options.device, options.precision)
-    scoring = ["--backend", forward.backend]
-    ways: dict[str, Callable[[], Speed]] = {
-        "forward": forward.speed,
-        "decode": lambda: decode_speed(encoded, model),
-        "scoring": lambda: scoring_speed(_in_process(options, data, "scoring", *scoring)),
-    }
+    forward, encoded = Forward(model, options.device, options.precision), read_images(data, 300)
+    alone = {"forward": forward.speed, "decode": lambda: decode_speed(encoded, model)}
+    workspace = Workspace(folder / "workspace")
+    import_dataset(workspace, "benchmark", data)
+    speeds: dict[str, list[Speed]] = {name: [] for name in (*alone, "limit")}
+    shares = []
+    for name in SCORING:
+        engine = PacedEngine(forward.backend, alone)
+        run = score_dataset(
+            workspace, "benchmark", _spec(options), device=options.device, precision=options.precision, engine=engine
+        )
+        shutil.rmtree(run.root)
+        for slice in engine.slices:
+            for part, speed in (slice.alone | {"limit": slice.limit(on_gpu=forward.on_gpu)}).items():
+                speeds[part].append(speed)
+        speeds[name] = [slice.scoring for slice in engine.slices]
+        shares.append([name, *engine.shares(on_gpu=forward.on_gpu)])
+    ways = beside(options, folder)
+    speeds |= {name: [measure() for _ in range(options.repeats)] for name, measure in ways.items()}
+    print(f"{options.model}, {options.precision}, {CORES} cores; forward: {forward.way}")
+    print(f"tried, best of each: {forward.tried}\n")
+    print(table(["", "images/s", "CPU ms an image", "images/s of single slices or runs"], map(_row, speeds.items())))
+    print()
+    print(table(["of the limit beside it, median (least to most)", "by the clock", "by CPU"], shares))
+    first = _middle(speeds[SCORING[0]])
+    for name in ways:
+        print(f"\n{SCORING[0]} / {name}: {first.rate / _middle(speeds[name]).rate:.2f}")
+
+
+def _middle(speeds: list[Speed]) -> Speed:
+    return Speed(*(statistics.median(values) for values in zip(*map(astuple, speeds), strict=True)))
+
+
+def _row(named: tuple[str, list[Speed]]) -> list[str]:
+    name, speeds = named
+    middle = _middle(speeds)
+    return [name, f"{middle.rate:.1f}", f"{middle.cpu_ms:.2f}", ", ".join(f"{speed.rate:.0f}" for speed in speeds)]
+
+
+def beside(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Speed]]:
+    """What scoring replaces, each in a process of its own."""
+    ways: dict[str, Callable[[], Speed]] = {}
+    if not options.before and not options.loop_images:
+        return ways
+    data = repeated(options.data, options.images, folder)
     if options.before:
         ways["before"] = lambda: scoring_speed(_in_process(options, data, "scoring", root=options.before))
     if options.loop_images:
         ways["loop, gradients on"] = lambda: Speed(**_in_process(options, data, "loop"))
         ways["loop, gradients off"] = lambda: Speed(**_in_process(options, data, "loop-no-grad"))
-    found: dict[str, list[Speed]] = {name: [] for name in ways}
-    for _ in range(options.repeats):
-        for name, measure in ways.items():
-            found[name].append(measure())
-    middle = {name: statistics.median(speed.rate for speed in runs) for name, runs in found.items()}
-    cpu = {name: statistics.median(speed.cpu_ms for speed in runs) for name, runs in found.items()}
-    both = (middle["forward"], middle["decode"])
-    middle["limit"] = min(both) if forward.on_gpu else 1 / (1 / both[0] + 1 / both[1])
-    cpu["limit"] = cpu["forward"] + cpu["decode"]
-    print(f"{options.model}, {options.precision}, {options.images} images, {CORES} cores; forward: {forward.way}")
-    print(f"tried, best of each: {forward.tried}\n")
-    print("| | images/s | of the limit | CPU ms an image | of the limit | images/s of single runs |")
-    print("|---|---|---|---|---|---|")
-    for name in ("forward", "decode", "limit", *[name for name in ways if name not in ("forward", "decode")]):
-        single = ", ".join(f"{speed.rate:.0f}" for speed in found.get(name, []))
-        share = f"{middle[name] / middle['limit']:.1%} | {cpu[name]:.2f} | {cpu['limit'] / cpu[name]:.1%}"
-        print(f"| {name} | {middle[name]:.1f} | {share} | {single} |")
-    for name in (name for name in ways if name == "before" or name.startswith("loop")):
-        print(f"\nscoring / {name}: {middle['scoring'] / middle[name]:.2f}, by CPU {cpu[name] / cpu['scoring']:.2f}")
+    return ways
 
 
 def print_memory(options: argparse.Namespace, folder: Path) -> None:
@@ -230,14 +258,48 @@ def scoring_speed(found: dict[str, Any]) -> Speed:
     return Speed(found["rate"], found.get("cpu_ms", math.nan))
 
 
-class WithBackend(LocalEngine):
-    """In this process, with the backend of that name; with None as any run chooses."""
+@dataclass(frozen=True)
+class Slice:
+    """What was measured beside each other: parts alone, and scoring."""
 
-    def __init__(self, backend: str | None) -> None:
-        self._backend = backend
+    alone: dict[str, Speed]
+    scoring: Speed
+
+    def limit(self, *, on_gpu: bool) -> Speed:
+        """What both parts come to when they share the cores; on a GPU the slower of the two."""
+        rates = [speed.rate for speed in self.alone.values()]
+        rate = min(rates) if on_gpu else 1 / sum(1 / rate for rate in rates)
+        return Speed(rate, sum(speed.cpu_ms for speed in self.alone.values()))
+
+
+class PacedEngine(LocalEngine):
+    """In this process, a few shards at a time, before which parts of the work are measured alone."""
+
+    def __init__(self, backend: str, alone: dict[str, Callable[[], Speed]]) -> None:
+        self._backend, self._alone = backend, alone
+        self.slices: list[Slice] = []
 
     def network(self, model: LoadedModel, **options: Any) -> OpenNetwork:
-        return super().network(model, **(options | ({"backend": self._backend} if self._backend else {})))
+        return super().network(model, **(options | {"backend": self._backend}))
+
+    def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
+        do = work.begin()
+        for start in range(0, len(shards), TOGETHER):
+            some = shards[start : start + TOGETHER]
+            alone = {name: measure() for name, measure in self._alone.items()}
+            started, used = time.perf_counter(), time.process_time()
+            # Their results are committed before the next is asked for, the last one too.
+            yield from do(some)
+            taken, used = time.perf_counter() - started, time.process_time() - used
+            images = sum(len(work.ids_of(shard)) for shard in some)
+            self.slices.append(Slice(alone, Speed(images / taken, 1000 * used / images)))
+
+    def shares(self, *, on_gpu: bool) -> list[str]:
+        """Of the limit, by the clock and by CPU."""
+        pairs = [(slice.limit(on_gpu=on_gpu), slice.scoring) for slice in self.slices]
+        clock = [scoring.rate / limit.rate for limit, scoring in pairs]
+        cpu = [limit.cpu_ms / scoring.cpu_ms for limit, scoring in pairs]
+        return [f"{statistics.median(each):.1%} ({min(each):.1%} to {max(each):.1%})" for each in (clock, cpu)]
 
 
 def score_once(options: argparse.Namespace) -> dict[str, Any]:
@@ -252,7 +314,6 @@ def score_once(options: argparse.Namespace) -> dict[str, Any]:
             _spec(options),
             device=options.device,
             precision=options.precision,
-            engine=WithBackend(options.backend),
             # Told before the pass, after each batch and at the very end; with a message in between.
             progress=Progress(lambda done, total, message: cpu.append(time.process_time()) if not message else None),
         ).record
