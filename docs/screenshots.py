@@ -51,7 +51,7 @@ WORK = (
     ),
 )
 LATER_VIEWS = (
-    ("map", "map?dataset=digits", ".js-plotly-plot"),
+    ("map", "map?dataset=digits", ".scatter-chart[data-drawn]"),
     ("suspects", "suspects?dataset=digits", "img"),
     ("self_training", "self_training?dataset=digits", ".js-plotly-plot"),
     ("quality", "quality?dataset=digits", ".js-plotly-plot"),

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from avhcurate.map import ui as map_ui
+from avhcurate.map import ui_points as map_ui_points
 from avhcurate.map import ui_region as map_ui_region
 from avhcurate.map import ui_start as map_ui_start
 from avhcurate.ui import frame
@@ -32,7 +33,7 @@ shown = map_ui.map_in_view(page, maps)
 map_ui.choose_colours(page, maps, shown)
 with map_ui_region.beside():
     with st.container():
-        map_ui.chart(page, shown)
+        map_ui_points.chart(page, shown)
     listed = map_ui_region.images(page, shown)
 with st.expander("Make another map"):
     map_ui_start.form(page, busy=busy)

@@ -12,12 +12,12 @@ from avhcurate.ui.chart_style import BLUE, GREY, ORANGE, SERIES, add_region, bar
 
 Window = tuple[float, float, float, float]
 
-#: As many points as a browser draws with ease.
-MOST_POINTS = 20_000
+#: As many points as a browser draws with ease without WebGL.
+MOST_POINTS = 5_000
 #: Groups that get a colour of their own; the rest are grey together.
 MOST_GROUPS = 10
 #: Up to so many class weights carry the name of their class.
-_NAMED = 40
+NAMED = 40
 #: Ten hues that are told apart on light and on dark.
 _PALETTE = (*SERIES[:4], "#e0a800", "#d6336c", "#66a80f", "#1098ad", "#9c6644", "#7c87f5")
 #: Of each colour, so that groups are told apart without it; the diamond is left to class weights.
@@ -27,12 +27,14 @@ _SYMBOLS = (
     "triangle-up",
     "x",
     "cross",
-    "star",
+    "circle-open",
     "triangle-down",
-    "pentagon",
+    "square-open",
     "hourglass",
-    "hexagram",
+    "bowtie",
 )
+#: In the legend, all groups without a colour of their own.
+REST = "others"
 #: A class weight, distinct from every sample; its white edge shows it on a dark page.
 _WEIGHT = "#343a40"
 _HEIGHT = 640
@@ -62,8 +64,12 @@ class Scale:
 
     @property
     def colors(self) -> list[str]:
-        """From low to high: orange is hard and blue is easy."""
-        return ramp(9) if self.harder == "low" else ramp(9)[::-1]
+        """Some from low to high."""
+        return self.spread(9)
+
+    def spread(self, count: int) -> list[str]:
+        """So many from low to high: orange is hard and blue is easy."""
+        return ramp(count) if self.harder == "low" else ramp(count)[::-1]
 
     @property
     def bar(self) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def points(
             look["marker"] = {"size": size, "opacity": opacity} | marker
             if inside is not None:
                 look["selectedpoints"] = np.flatnonzero(inside[at])
-            figure.add_scattergl(x=x[at], y=y[at], customdata=custom[at], name=name, showlegend=bool(name), **look)
+            figure.add_scatter(x=x[at], y=y[at], customdata=custom[at], name=name, showlegend=bool(name), **look)
 
     if isinstance(by, Scale):
         order = np.argsort(shades if by.harder != "low" else -shades, kind="stable")  # the hardest on top
@@ -135,13 +141,13 @@ def points(
     if by.without is not None:
         add(np.flatnonzero(shades < 0), by.without[0], color=by.without[1])
     for index, (name, color) in enumerate(by.entries):
-        add(np.flatnonzero(shades == index), name, color=color, symbol=_symbol(index))
+        add(np.flatnonzero(shades == index), name, color=color, symbol=_SYMBOLS[symbol_of(index)])
     return figure
 
 
-def _symbol(group: int) -> str:
-    """The symbol of a group; those without a colour of their own have the first."""
-    return _SYMBOLS[group] if group < len(_SYMBOLS) else _SYMBOLS[0]
+def symbol_of(group: int) -> int:
+    """The number of a group's symbol; groups without a colour of their own have the first."""
+    return group if group < len(_SYMBOLS) else 0
 
 
 def cells(
@@ -187,8 +193,7 @@ def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str
     if not len(placed):
         return False
     opaque = {"marker": {"opacity": 1}}
-    # Points of WebGL lie above all others, so these are such points too.
-    figure.add_scattergl(
+    figure.add_scatter(
         x=places[placed, 0],
         y=places[placed, 1],
         customdata=np.stack([np.full(len(placed), -1), placed], axis=1),
@@ -200,7 +205,7 @@ def add_class_weights(figure: go.Figure, places: np.ndarray, names: Sequence[str
         selected=opaque,
         unselected=opaque,
     )
-    few = len(placed) <= _NAMED
+    few = len(placed) <= NAMED
     for index in placed.tolist() if few else ():
         _name(figure, places[index], names[index] if index < len(names) else str(index), above=17)
     return few
@@ -214,12 +219,19 @@ def add_group_names(figure: go.Figure, x: np.ndarray, y: np.ndarray, groups: np.
             _name(figure, (np.median(x[inside]), np.median(y[inside])), name)
 
 
+def add_found(figure: go.Figure, x: float, y: float, name: str) -> None:
+    """Marks the image that was looked for."""
+    ring = {"symbol": "circle-open", "size": 22, "color": _WEIGHT, "line": {"width": 2.5}}
+    figure.add_scatter(x=[x], y=[y], mode="markers", marker=ring, hoverinfo="skip", showlegend=False)
+    _name(figure, (x, y), name, above=21)
+
+
 def _name(figure: go.Figure, place: Sequence[float] | np.ndarray, text: str, *, above: int = 0) -> None:
     """Writes a name on the map."""
     figure.add_annotation(
         x=float(place[0]),
         y=float(place[1]),
-        text=escape(_short(text)),
+        text=escape(short(text)),
         yshift=above,
         showarrow=False,
         captureevents=False,
@@ -231,7 +243,8 @@ def _name(figure: go.Figure, place: Sequence[float] | np.ndarray, text: str, *, 
     )
 
 
-def _short(name: str, most: int = 18) -> str:
+def short(name: str, most: int = 18) -> str:
+    """A name that is short enough to be written on the map."""
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 

@@ -23,6 +23,9 @@ KINDS = {
 #: Before the name of a tag to colour by, and of a column of the user's whose name would mean something else.
 TAG, OWN = "tag:", "own:"
 
+#: Digits of a number, and characters of a path, to look for.
+_LONGEST_ID, _LONGEST_TEXT = 18, 200
+
 _TRUTHS = {False: "no", True: "yes"}
 
 
@@ -89,6 +92,24 @@ def column_of(color: str) -> str:
 
 def _own_key(name: str) -> str:
     return f"{OWN}{name}" if name in KINDS or name.startswith((TAG, OWN)) else name
+
+
+def find_sample(table: DatasetTable, text: str) -> int | None:
+    """The id of the image that a text means: its number, else the first whose path holds the text, in any case."""
+    if text.isascii() and text.isdigit() and len(text) < _LONGEST_ID and int(text) < table.size:
+        return int(text)
+    held = text[:_LONGEST_TEXT].lower().replace("'", "''")
+    found = table.page(Filters(excluded=None, where=f"contains(lower(path), '{held}')"), columns=["id"], limit=1)
+    return int(found["id"].iloc[0]) if len(found) else None
+
+
+def place_of(folder: MapFolder, id: int) -> tuple[float, float] | None:
+    """Where a sample lies on a map; None where it has no place."""
+    ids, places = folder.coordinates()
+    at = int(np.searchsorted(ids, id))
+    if at == len(ids) or ids[at] != id:
+        return None
+    return float(places[at, 0]), float(places[at, 1])
 
 
 def points_in_view(table: DatasetTable, folder: MapFolder, filters: Filters, *, color: str) -> MapPoints:

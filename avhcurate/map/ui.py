@@ -1,29 +1,22 @@
-"""The Map page: choice of map and colours, and the chart to draw regions on."""
+"""The Map page: choice of map, colours and tool, what is in view, and what both charts say of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from html import escape
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from avhcurate.map import plots
-from avhcurate.map.plots import MOST_POINTS, Legend, Scale, Window
-from avhcurate.map.points import MapPoints, color_options, column_of, points_in_view
+from avhcurate.map.plots import Window
+from avhcurate.map.points import MapPoints, color_options, column_of, find_sample, place_of, points_in_view
 from avhcurate.map.store import MapFolder, MapRecord
 from avhcurate.map.ui_start import METRICS
-from avhcurate.stats.downsample import cut, downsample
-from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.table.filters import Filters
 from avhcurate.table.titles import title_of
 from avhcurate.ui import regions, url_state
 from avhcurate.ui.cache import HASH_FUNCS
-from avhcurate.ui.chart_style import GREY, faded, of_hsf
-from avhcurate.ui.components.listener import heard, listen
+from avhcurate.ui.chart_style import of_hsf
+from avhcurate.ui.components.listener import heard
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.head_notes import HEAD_OF_ALL
-from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.page_choices import Choice, one_of
 from avhcurate.ui.regions import Region
 from avhcurate.ui.score_help import score_name
@@ -33,20 +26,14 @@ from avhcurate.ui.user_errors import plain
 #: With the key of a map's folder.
 MAP_HASH_FUNCS = HASH_FUNCS | {MapFolder: lambda folder: f"{folder.root} {folder.record.finished}"}
 
-_TOOLS = {"Lasso": "lasso", "Box": "select", "Move": "pan"}
+TOOLS = {"Lasso": "lasso", "Box": "select", "Move": "pan"}
 _DRAWN = {"points": "Points", "density": "Density"}
-_COLUMNS, _ROWS = 200, 128
 #: Beyond any map: where the outline of an unbounded region stops.
 FAR = 1e6
-#: Whole numbers below it are exact in 32 bits.
-_EXACT = 1 << 24
 #: Characters of the name of what colours.
 _LONGEST = 40
 #: Colours that are of classes, whose names the map carries.
-_OF_CLASSES = ("label", "predicted")
-#: In the legend, all groups without a colour of their own.
-_REST = "others"
-_CHART, _LISTENER = "map.chart", "map.listener"
+OF_CLASSES = ("label", "predicted")
 
 
 def _read_window(text: str) -> Window:
@@ -57,11 +44,13 @@ def _read_window(text: str) -> Window:
 
 
 DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
-TOOL = one_of("map.tool", tuple(_TOOLS), "Lasso")
+TOOL = one_of("map.tool", tuple(TOOLS), "Lasso")
 REGION = regions.region_choice("map")
 WINDOW: Choice[Window | None] = Choice(
     "map.window", None, _read_window, lambda window: ":".join(f"{value:.7g}" for value in window) if window else ""
 )
+#: Number or path of the image that is marked on the map.
+FIND = Choice("map.find", "", str.strip)
 
 ABOUT = """
 **Near** means a small angle between embeddings (or a small distance, for maps made by distance). **PCA** is the
@@ -71,13 +60,24 @@ together: groups have a meaning, their sizes and the distances between them have
 **Diamonds** are the class weights, projected together with the samples. AVH compares a sample's angle to the weight of
 its own class with its angles to all class weights.
 
-**Lasso** and **Box** select all samples inside, also those not drawn: their images stand beside the map, and other
-points are dimmed. **Move** drags the map, and the wheel zooms; a smaller window shows more of its points. Hover to see
-an image with its label and score, click to open its details.
+**Lasso** and **Box** select all samples inside: their images stand beside the map, and other points are dimmed.
+**Move** drags the map, and the wheel zooms. Hover to see an image with its label and score, click to open its details.
+A click in the legend hides a group, a double click leaves it alone. **Find** marks an image by its number or a part of
+its path.
 """
 
 
 # --- the map in view ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """The image that was looked for, where it lies, and whether it is among those in view."""
+
+    id: int
+    x: float
+    y: float
+    matches: bool
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,11 @@ class MapInView:
     region: Region | None
     #: Which end of the number that colours is hard, "" where that is not known.
     harder: str = ""
+    #: Title of the legend of groups.
+    legend: str = ""
+    found: FoundImage | None = None
+    #: What is to be said of the image that was looked for.
+    note: str = ""
 
     @property
     def title(self) -> str:
@@ -113,13 +118,32 @@ def map_in_view(page: Opened, maps: Sequence[MapFolder]) -> MapInView:
     if "hsf" in options:
         options["hsf"] = of_hsf(page.table.simulated)
     color = _color(options).of(page.view)
-    points = _points_in_view(page.table, folder, page.filters, color=color)
+    points = cached_points(page.table, folder, page.filters, color=color)
     ranked = page.table.ranked.get(column_of(color))
     harder = ranked.harder if ranked else "low" if color == "hsf" else ""
-    return MapInView(folder, folder.record, options, color, points, WINDOW.of(page.view), REGION.of(page.view), harder)
+    legend = of_hsf(page.table.simulated) if color == "hsf_bin" else _color_name(options, color)
+    found, note = _find(page, folder, points)
+    shown = folder, folder.record, options, color, points, WINDOW.of(page.view), REGION.of(page.view)
+    return MapInView(*shown, harder, legend, found, note)
 
 
-_points_in_view = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
+def _find(page: Opened, folder: MapFolder, points: MapPoints) -> tuple[FoundImage | None, str]:
+    """The image that the address asks for, and what is to be said of it."""
+    text = FIND.of(page.view)
+    if not text:
+        return None, ""
+    id = find_sample(page.table, text)
+    if id is None:
+        return None, f"No image has the number or a path with {shortened(text, _LONGEST)}."
+    place = place_of(folder, id)
+    if place is None:
+        return None, f"Image {id:,} has no place on this map."
+    at = int(np.searchsorted(points.ids, id))
+    matches = at < len(points) and points.ids[at] == id
+    return FoundImage(id, *place, matches), "" if matches else f"Image {id:,}, which is marked, is not in view."
+
+
+cached_points = st.cache_resource(max_entries=6, show_spinner="Reading the map …", hash_funcs=MAP_HASH_FUNCS)(
     points_in_view
 )
 
@@ -164,12 +188,20 @@ def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) ->
         _layout(maps).show(st.selectbox, "Map", page.view, titles, value=shown.folder.name, width=160)
         colors = {key: _color_name(shown.options, key) for key in shown.options}
         _color(shown.options).show(st.selectbox, "Colour", page.view, colors, value=shown.color, width=165)
+        FIND.show(
+            st.text_input, "Find", page.view, placeholder="Number or path", on_change=_find_on_the_whole, width=150
+        )
         DRAWN.show(st.segmented_control, "Draw", page.view, _DRAWN)
-        TOOL.show(st.segmented_control, "Pointer", page.view, list(_TOOLS))
+        TOOL.show(st.segmented_control, "Pointer", page.view, list(TOOLS))
         if shown.window is not None:
             st.button("Whole map", icon=":material/zoom_out_map:", key="map.whole", on_click=WINDOW.put, args=(None,))
         with st.popover("About", icon=":material/help:", type="tertiary", key="map.about"):
             st.markdown(ABOUT)
+
+
+def _find_on_the_whole() -> None:
+    WINDOW.put(None)
+    FIND.keep()
 
 
 def _short(record: MapRecord) -> str:
@@ -186,135 +218,27 @@ def _short(record: MapRecord) -> str:
     return ", ".join(parts)
 
 
-# --- the chart ---------------------------------------------------------------------------------------------------
+# --- what both charts say and hear -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What a chart draws: a stratified `part` of the points that lie `inside` the window, with the legend's groups.
-
-    `counts` of the groups inside; empty where a number gives the colours.
-    """
-
-    part: MapPoints
-    inside: MapPoints
-    counts: tuple[int, ...] = ()
-
-
-def chart(page: Opened, shown: MapInView) -> None:
-    """Draws the map with a caption; regions, moves and clicks go to the address before the page runs again."""
-    density, tool = DRAWN.of(page.view) == "density", TOOL.of(page.view)
-    window, region = shown.window or _everything(shown.folder), shown.region
-    area = _around(window) if shown.window else window
-    drawing = _drawing(page.table, shown.folder, page.filters, shown.color, area)
-    colours = _colours(drawing, shown)
-    value = shown.title if isinstance(colours, Scale) else ""
-    figure = _density(drawing.inside, colours, area) if density else _points(drawing.part, colours, region)
-    named = plots.add_class_weights(figure, shown.folder.class_weights(), page.table.classes)
-    if shown.color in _OF_CLASSES and not named:
-        inside = drawing.inside
-        plots.add_group_names(figure, inside.x, inside.y, inside.shades, inside.names)
-    plots.framed(
-        figure,
-        window,
-        outline=region.outline(-FAR, FAR) if region else None,
-        dragmode=_TOOLS[tool],
-        axes=_axes(shown.record),
-        legend="" if value else of_hsf(page.table.simulated) if shown.color == "hsf_bin" else shown.title,
-        below=region is not None,
-        revision=f"{shown.about} {REGION.write(region)} {window} {tool}",
-    )
-    st.plotly_chart(
-        figure,
-        key=_CHART,
-        config={"displayModeBar": False, "doubleClick": False, "scrollZoom": tool == "Move"},
-        alt=f"Map of {len(shown.points):,} samples, coloured by {shown.title}",
-    )
-    listen(
-        _CHART.replace(".", "-"),
-        key=_LISTENER,
-        thumbnail_url=image_url(page.table.dataset.name, "{id}", version=page.version),
-        classes=page.table.classes,
-        groups=drawing.inside.names,
-        value=value,
-        score=score_name(page.table.hardness),
-        on_event=_take_over,
-    )
-    fitted = page.table.run is not None and page.table.run.record.fitted is not None
-    more = f"  \n{HEAD_OF_ALL}" if fitted else ""
-    about = describe(shown.record, title_of(page.table.dataset, shown.record.run))
-    st.caption(f"{_counts(page, shown, drawing, density=density)}  \n{about}{more}")
-
-
-def _around(window: Window) -> Window:
-    """A window with its surroundings, which the shape of the chart may show, and moving it does."""
-    left, right, low, high = window
-    across, up = 0.6 * (right - left), 0.6 * (high - low)
-    return left - across, right + across, low - up, high + up
-
-
-@st.cache_resource(max_entries=6, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
-def _drawing(table: DatasetTable, folder: MapFolder, filters: Filters, color: str, area: Window) -> Drawing:
-    inside = _points_in_view(table, folder, filters, color=color).within(area)
-    if inside.groups is None:
-        return Drawing(inside.take(downsample(inside.labels, most=MOST_POINTS)), inside)
-    groups, names = plots.fold(inside.groups, inside.names, rest=_REST)
-    inside = replace(inside, groups=groups, names=tuple(names))
-    counts = np.bincount(groups[groups >= 0], minlength=len(names))
-    return Drawing(inside.take(downsample(groups, most=MOST_POINTS)), inside, tuple(counts.tolist()))
-
-
-def _counts(page: Opened, shown: MapInView, drawing: Drawing, *, density: bool) -> str:
-    """How many samples are drawn, of how many."""
-    number, part, whole = len(drawing.inside), len(drawing.part), len(shown.points)
-    where = f" in and around this window, of {whole:,} on the map" if shown.window else ""
-    drawn = f"All {number:,} points{where}"
-    if density:
-        drawn = f"All {number:,} samples{where}, counted in cells; paler cells hold fewer"
-    elif part < number:
-        by = plain(shown.title) if drawing.counts else "class"
-        drawn = f"{part:,} of {number:,} points{where}, stratified by {by[:1].lower()}{by[1:]}"
-    sentences = [f"{drawn}; counts in the legend are of all." if drawing.counts else f"{drawn}."]
-    if whole < page.count:
-        sentences.append(f"{page.count - whole:,} samples in view have no place on this map.")
+def caption(page: Opened, shown: MapInView, drawn: str) -> None:
+    """What is drawn, of which map, and what else is to be known of it."""
+    run = page.table.run
+    assert run is not None
+    sentences = [drawn]
+    if (without := page.count - len(shown.points)) > 0:
+        sentences.append(f"{without:,} samples in view have no place on this map.")
     if shown.color == "excluded" and page.filters.excluded is False:
         sentences.append("Excluded samples are hidden: choose Show on the left.")
-    if page.table.run is not None and not page.table.run.has_class_weights:
+    if not run.has_class_weights:
         sentences.append("The run was attached without class weights, so the map shows none.")
-    return " ".join([*sentences, "A selection takes all samples inside it."])
+    sentences += ["A selection takes all samples inside it.", *([plain(shown.note)] if shown.note else [])]
+    about = describe(shown.record, title_of(page.table.dataset, shown.record.run))
+    lines = [" ".join(sentences), about, *([HEAD_OF_ALL] if run.record.fitted is not None else [])]
+    st.caption("  \n".join(lines))
 
 
-def _colours(drawing: Drawing, shown: MapInView) -> Scale | Legend:
-    """The scale of a number over the whole map, or the groups with how many samples inside each has."""
-    if shown.points.values is not None:
-        return plots.scale_of(shown.points.values, shown.title, shown.harder)
-    names, missing = drawing.inside.names, len(drawing.inside) - sum(drawing.counts)
-    entries = zip(names, drawing.counts, plots.group_colors(shown.color, len(names)), strict=True)
-    return Legend(
-        [(f"{escape(name)} ({count:,})", color) for name, count, color in entries],
-        without=(f"none ({missing:,})", faded(GREY, 0.6)) if missing else None,
-    )
-
-
-def _points(part: MapPoints, colours: Scale | Legend, region: Region | None) -> Any:
-    exact = np.float32 if part.ids.max(initial=0) < _EXACT else np.float64
-    custom = np.stack([part.ids, part.labels, part.predicted, part.hardness], axis=1).astype(exact)
-    inside = region.holds(part.x, part.y) if region else None
-    return plots.points(part.x, part.y, custom, part.shades, colours, inside=inside)
-
-
-def _density(inside: MapPoints, colours: Scale | Legend, area: Window) -> Any:
-    cells = cut(inside.x, inside.y, area, columns=_COLUMNS, rows=_ROWS)
-    example = np.where(cells.example >= 0, inside.ids[cells.example] if len(inside) else -1, -1)
-    if isinstance(colours, Scale):
-        shades, share = cells.means(inside.shades), np.zeros(example.shape)
-    else:
-        shades, share = cells.majorities(inside.shades, len(colours.entries))
-    custom = np.stack([example, cells.counts, np.nan_to_num(100 * share)], axis=2).astype(np.int32)
-    return plots.cells(cells.x, cells.y, custom, cells.counts, shades, colours)
-
-
-def _axes(record: MapRecord) -> tuple[str, str]:
+def axes(record: MapRecord) -> tuple[str, str]:
     """PCA's axes have a meaning, UMAP's have none."""
     if record.shares is None:
         return "", ""
@@ -323,7 +247,7 @@ def _axes(record: MapRecord) -> tuple[str, str]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=MAP_HASH_FUNCS)
-def _everything(folder: MapFolder) -> Window:
+def whole(folder: MapFolder) -> Window:
     """The window that holds the whole map."""
     _, places = folder.coordinates()
     weights = folder.class_weights()
@@ -334,9 +258,9 @@ def _everything(folder: MapFolder) -> Window:
     return left, right, bottom, top
 
 
-def _take_over() -> None:
-    """What was drawn, moved or clicked on the chart goes into the address."""
-    event = heard(_LISTENER)
+def take_over(chart: str) -> None:
+    """What was drawn, moved or clicked on a chart, by its key, goes into the address."""
+    event = heard(chart)
     if event.clicked is not None:
         url_state.change(sample=event.clicked)
     elif event.region is not None:

@@ -40,6 +40,18 @@ def faded(color: str, opacity: float) -> str:
     return f"rgba({parts},{opacity:g})"
 
 
+def rgba(color: str) -> tuple[int, int, int, int]:
+    """Red, green, blue and opacity of a colour of this module, from 0 to 255.
+
+    >>> rgba("#4c6ef5"), rgba(faded(ORANGE, 0.5))
+    ((76, 110, 245, 255), (232, 89, 12, 128))
+    """
+    if color.startswith("#"):
+        return (*_parts(color), 255)
+    red, green, blue, *opacity = color.partition("(")[2].rstrip(")").split(",")
+    return int(red), int(green), int(blue), round(255 * float(opacity[0])) if opacity else 255
+
+
 def bare(
     figure: go.Figure, *, height: int, x: str = "", y: str = "", margin: dict[str, int] | None = None
 ) -> go.Figure:

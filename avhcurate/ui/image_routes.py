@@ -83,14 +83,22 @@ def image(request: Request) -> Response:
     except BrokenImage:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
         return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
-    tag = f'"{blake2b(data, digest_size=12).hexdigest()}"'
-    # Behind a sign-in the browser asks each time, since the next at this machine may be another.
-    lasting = "v" in request.query_params and not sign_in_configured()
+    kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+    return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, lasting="v" in request.query_params)
+
+
+def kept(request: Request, data: bytes, tag: str, kind: str, *, lasting: bool) -> Response:
+    """Data of a media type that the browser keeps, or 304 where it has them already, by their `tag`.
+
+    `lasting`: the address never gives other data, so that the browser need not ask again.
+    """
+    # Behind a sign-in it asks each time, since the next at this machine may be another.
+    lasting = lasting and not sign_in_configured()
     keep = f"private, max-age={_YEAR_S}, immutable" if lasting else "private, no-cache"
-    headers = _GUARDS | {"ETag": tag, "Cache-Control": keep}
-    if tag in request.headers.get("if-none-match", ""):
+    headers = _GUARDS | {"ETag": f'"{tag}"', "Cache-Control": keep}
+    if f'"{tag}"' in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg", headers=headers)
+    return Response(data, media_type=kind, headers=headers)
 
 
 def _size_of(request: Request) -> Size:

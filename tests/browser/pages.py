@@ -82,6 +82,27 @@ def on_screen(plot, *places):
     )
 
 
+def scatter(page):
+    """The stage of the one scatter chart, once all of its points are drawn."""
+    expect(settled(page).locator(".scatter-chart[data-drawn]")).to_be_visible()
+    return page.locator(".scatter-chart .stage")
+
+
+def on_stage(stage, *places):
+    """Where places on a scatter chart, in the units of its axes, lie in the window."""
+    centre(stage)
+    return stage.evaluate(
+        """(stage, places) => {
+            const [left, right, low, high] = stage.closest('.scatter-chart').dataset.view.split(',').map(Number);
+            const box = stage.getBoundingClientRect();
+            return places.map(([x, y]) => [
+                box.x + (box.width * (x - left)) / (right - left), box.y + (box.height * (high - y)) / (high - low),
+            ]);
+        }""",
+        places,
+    )
+
+
 def move_onto(page, place):
     """Moves the mouse onto a place from beside it, since a chart notices only a movement."""
     x, y = place

@@ -14,7 +14,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement.service import disagree
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
-from tests.browser.pages import chart, choose, expect, on_screen, open_at, settled, with_parameter
+from tests.browser.pages import choose, expect, on_stage, open_at, scatter, settled, with_parameter
 
 
 def read_csv(page, button):
@@ -103,8 +103,7 @@ def test_a_region_of_the_map_becomes_a_set_and_a_coco_file(page, own_demo_root, 
     page.set_viewport_size({"width": 1440, "height": 900})
     address = serve(own_demo_root)
     open_at(page, f"{address}/map?map.tool=Box")
-    expect(page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")).to_be_visible()
-    start, end = on_screen(chart(page, "map-chart"), (29, -1), (37.5, 7))
+    start, end = on_stage(scatter(page), (29, -1), (37.5, 7))
     page.mouse.move(*start)
     page.mouse.down()
     page.mouse.move(*end, steps=6)

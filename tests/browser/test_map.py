@@ -9,18 +9,26 @@ import pytest
 from avhcurate.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
-    chart,
     expect,
     ids,
     move_onto,
-    on_screen,
+    on_stage,
     open_at,
     parameter,
+    scatter,
+    settled,
     with_parameter,
 )
 from tests.fakes.waiting import wait_until
 
 CARD = "[aria-label='Sample under the pointer']"
+#: A browser as it is where WebGL is turned off.
+WITHOUT_WEBGL = """
+const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : get.call(this, kind, ...rest);
+};
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +40,42 @@ def root(demo_root, tmp_path_factory, plant_map):
 
 
 @pytest.fixture
+def labels(root):
+    return Workspace(root).dataset("digits").labels()
+
+
+@pytest.fixture
 def address(serve, root):
     return serve(root)
 
 
 def open_map(page, address):
     open_at(page, address)
-    expect(page.locator(".st-key-map-chart .js-plotly-plot[data-heard]")).to_be_visible()
-    until(page, "plot._fullLayout.xaxis.d2p")
-    return chart(page, "map-chart")
+    return scatter(page)
 
 
-def until(page, condition):
-    """Waits for what is to hold of the chart, which Streamlit may replace at any time."""
-    chart = "document.querySelector('.st-key-map-chart .js-plotly-plot')"
-    page.wait_for_function(f"(plot => Boolean(plot?._fullLayout && ({condition})))({chart})")
+def chart_has(page, name, value):
+    """Waits until the chart says so of itself."""
+    expect(page.locator(".scatter-chart")).to_have_attribute(f"data-{name}", value)
 
 
-def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, root):
+def colours_at(page, stage, place):
+    """The pixels of 9 x 9 around a place on the map, as they are seen, each as red, green and blue."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    ((x, y),) = on_stage(stage, place)
+    shot = page.screenshot(clip={"x": x - 4, "y": y - 4, "width": 9, "height": 9})
+    return list(Image.open(BytesIO(shot)).convert("RGB").get_flattened_data())
+
+
+def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):
     page.set_viewport_size({"width": 1440, "height": 900})
-    plot = open_map(page, f"{address}/map?sort=id&order=asc")
-    dataset = Workspace(root).dataset("digits")
-    labels = dataset.labels()
+    stage = open_map(page, f"{address}/map?sort=id&order=asc")
     sample = int((labels == 3).nonzero()[0][0])
     # The last drawn of those at its very place is the one on top, so the card tells which.
-    (place,) = on_screen(plot, (30 + sample % 7, sample % 6))
+    (place,) = on_stage(stage, (30 + sample % 7, sample % 6))
     move_onto(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible()
@@ -68,7 +87,7 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(picture).to_have_attribute("src", re.compile(rf"/images/digits/{id}\?v="))
     page.wait_for_function("image => image.complete && image.naturalWidth === 8", arg=picture.element_handle())
 
-    corners = on_screen(plot, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
+    corners = on_stage(stage, (29, -1), (37, -1), (37, 6), (33, 8), (29, 6), (29, -0.9))
     page.mouse.move(*corners[0])
     page.mouse.down()
     for corner in corners[1:]:
@@ -80,17 +99,13 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
     expect(page.get_by_text(f"{len(expected)} of 1,797 samples in the region")).to_be_visible()
     expect(page.locator(TILES).first).to_be_visible()
     assert ids(page) == expected[: page.locator(TILES).count()]
-    until(page, "!plot._fullLayout.selections?.length")
-    until(
-        page, f"plot._fullData.reduce((sum, trace) => sum + (trace.selectedpoints?.length ?? 0), 0) === {len(expected)}"
-    )
-    map_box, grid = plot.bounding_box(), page.locator(TILES).first.bounding_box()
+    chart_has(page, "inside", str(len(expected)))
+    map_box, grid = stage.bounding_box(), page.locator(TILES).first.bounding_box()
     assert map_box["x"] + map_box["width"] <= grid["x"]
     assert grid["y"] < map_box["y"] + map_box["height"] / 2
     bar = page.get_by_role("toolbar", name="Actions on the selection").bounding_box()
     assert bar["x"] >= map_box["x"] + map_box["width"]
-    plot = chart(page, "map-chart")
-    (place,) = on_screen(plot, (30 + sample % 7, sample % 6))
+    (place,) = on_stage(scatter(page), (30 + sample % 7, sample % 6))
     page.mouse.click(*place)
     expect(page.get_by_role("dialog")).to_be_visible()
     assert labels[int(parameter(page, "sample"))] == 3
@@ -100,26 +115,26 @@ def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, 
 
     page.reload()
     expect(page.locator(TILES).first).to_be_visible()
-    until(page, "plot.layout.shapes?.length === 1")  # the region is read from the address, then its images come
+    chart_has(page, "inside", str(len(expected)))  # the region is read from the address, then its images come
     wait_until(lambda: ids(page) == expected[: page.locator(TILES).count()])
 
 
-def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, root):
-    plot = open_map(page, f"{address}/map?map.tool=Move")
-    (place,) = on_screen(plot, (13, 2.5))
+def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image(page, address, labels):
+    stage = open_map(page, f"{address}/map?map.tool=Move")
+    (place,) = on_stage(stage, (13, 2.5))
     page.mouse.move(*place)
     page.mouse.wheel(0, -400)
     expect(page).to_have_url(with_parameter("map.window"))
     left, right, low, high = map(float, parameter(page, "map.window").split(":"))
     assert left < 13 < right
     assert low < 2.5 < high
-    assert right - left < 50
-    expect(page.get_by_text("in and around this window")).to_be_visible()
-    plot = chart(page, "map-chart")
-    until(page, f"plot._fullLayout.xaxis.range.every((end, i) => Math.abs(end - [{left}, {right}][i]) < 0.5)")
-    labels = Workspace(root).dataset("digits").labels()
+    assert right - left < 60
+    ((x, y),) = on_stage(scatter(page), (13, 2.5))
+    assert (x, y) == pytest.approx(place, abs=1)  # what lay under the pointer still does
+    seen = page.locator(".scatter-chart").get_attribute("data-view")
+    assert [float(end) for end in seen.split(",")] == pytest.approx([left, right, low, high], abs=1e-3)
     sample = int((labels == 1).nonzero()[0][0])
-    (place,) = on_screen(plot, (10 + sample % 7, sample % 6))
+    (place,) = on_stage(stage, (10 + sample % 7, sample % 6))
     move_onto(page, place)
     card = page.locator(CARD)
     expect(card).to_be_visible()
@@ -128,3 +143,49 @@ def test_the_wheel_moves_the_window_into_the_address_and_a_click_opens_the_image
     page.mouse.click(*place)
     expect(page.get_by_role("dialog")).to_be_visible()
     assert parameter(page, "sample") == str(id)
+
+
+def test_the_keyboard_moves_and_enlarges_the_map_and_selects_what_is_in_sight(page, address, labels):
+    stage = open_map(page, f"{address}/map?map.window=29:37:-1:7")
+    stage.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page).not_to_have_url(with_parameter("map.window", "29%3A37%3A-1%3A7"))
+    page.keyboard.press("0")
+    expect(page).to_have_url(with_parameter("map.window", "-"))
+    open_map(page, f"{address}/map?map.window=28.5:37.5:-2:7").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(with_parameter("map.region"))
+    left, low, right, high = map(float, parameter(page, "map.region").split(":"))
+    places = [(10 * (k % 5) + id % 7, 12 * (k // 5) + id % 6) for id, k in enumerate(labels)]
+    expected = sum(left <= x <= right and low <= y <= high for x, y in places)
+    assert expected >= (labels == 3).sum()
+    expect(page.get_by_text(f"{expected} of 1,797 samples in the region")).to_be_visible()
+
+
+def test_points_have_the_colour_of_their_group_and_the_legend_hides_it(page, address):
+    stage = open_map(page, f"{address}/map?map.find=0&map.window=-1:12:-4:7")
+    expect(page.locator(".scatter-chart .name", has_text="image 0")).to_be_visible()
+    blue = (76, 110, 245)
+
+    def is_blue():
+        return any(
+            max(abs(a - b) for a, b in zip(color, blue, strict=True)) < 70 for color in colours_at(page, stage, (4, 4))
+        )
+
+    assert is_blue()
+    group = page.locator(".legend .group", has_text="0 (178)")
+    group.click()
+    expect(group).to_have_attribute("aria-pressed", "false")
+    wait_until(lambda: not is_blue())
+    assert page.locator(CARD).is_hidden()
+    group.click()
+    wait_until(is_blue)
+
+
+def test_a_browser_without_webgl_gets_a_figure_and_is_told_why(page, address, labels):
+    page.add_init_script(WITHOUT_WEBGL)
+    open_at(page, f"{address}/map?map.region=29:-1:37:7")
+    expect(page.get_by_text("This browser has no WebGL 2")).to_be_visible()
+    expect(page.locator(".st-key-map-chart .js-plotly-plot")).to_be_visible()
+    expect(page.get_by_text(f"{(labels == 3).sum()} of 1,797 samples in the region")).to_be_visible()
+    assert settled(page).locator(".scatter-chart").count() == 0

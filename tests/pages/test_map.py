@@ -5,15 +5,19 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from avhcurate.curate import saved
 from avhcurate.curate.annotations import annotate
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
-from avhcurate.map import ui as map_ui
+from avhcurate.map import ui_plotly, ui_points
 from avhcurate.map.ui_start import Project
 from avhcurate.table.dataset_table import open_table
+from avhcurate.ui import scatter_routes
+from avhcurate.ui.grid_views import registered
+from tests.fakes.scatter import inside_polygon, read_points
 
 #: The block of class 3 on the planted map, and the upper half of that of class 0.
 THREES = "29:-1:37:7"
@@ -33,29 +37,46 @@ def labels(root):
     return Workspace(root).dataset("digits").labels()
 
 
+def sent(app):
+    """What the browser is sent with the chart of all points."""
+    found = [json.loads(node.proto.json) for node in app.get("bidi_component")]
+    return next(data for data in found if "bounds" in data)
+
+
+def drawn(app):
+    """Of each id where it is drawn and in which shade, as the browser reads it."""
+    data = sent(app)
+    body = scatter_routes._CLOUDS[data["source"].rpartition("/")[2]].body
+    ids = registered(data["rows"].rpartition("/")[2]).ids
+    x, y, shades = read_points(body, data["bounds"])
+    return pd.DataFrame({"x": x, "y": y, "shade": shades}, index=ids)
+
+
 def figure(app):
     return json.loads(app.get("plotly_chart")[0].proto.spec)
 
 
 def named(app):
-    return [trace["name"] for trace in figure(app)["data"] if trace.get("showlegend")]
+    data = sent(app)
+    marks = [data["marks"]["title"]] if data["marks"]["x"] else []
+    return [entry["name"] for entry in data["legend"]["entries"]] + marks
 
 
 def test_the_page_draws_every_class_with_its_count_and_the_class_weights(open_page, root, words, labels):
     app = open_page("map", root)
     assert named(app) == [*(f"{k} ({(labels == k).sum()})" for k in range(10)), "class weights (10)"]
-    assert [note["text"] for note in figure(app)["layout"]["annotations"]] == list("0123456789")
+    assert (sent(app)["marks"]["names"], sent(app)["marks"]["named"]) == (list("0123456789"), True)
     text = words(app)
-    assert "All 1,797 points; counts in the legend are of all." in text
+    assert "All 1,797 points." in text
     assert "UMAP by angle" in text
     assert "no seed" in text
 
 
 def test_pca_axes_say_what_they_hold_and_umap_axes_say_nothing(open_page, root, words):
     app = open_page("map", root, map__layout="pca-planted")
-    assert figure(app)["layout"]["xaxis"]["title"]["text"] == "first component, 50% of the variance"
+    assert sent(app)["axes"][0] == "first component, 50% of the variance"
     assert "PCA by angle" in words(app)
-    assert "title" not in figure(open_page("map", root))["layout"]["xaxis"]
+    assert sent(open_page("map", root))["axes"] == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +95,94 @@ def test_colours_are_parted_into_groups(open_page, root, color, names):
     assert sum(int(entry.rpartition("(")[2][:-1].replace(",", "")) for entry in found[:-1]) == 1797
 
 
-def test_a_score_colours_by_its_value(open_page, root):
+def test_every_point_is_drawn_where_it_lies_in_the_shade_of_its_class(open_page, root, labels):
+    points, ids = drawn(open_page("map", root)).sort_index(), np.arange(1797)
+    assert points.index.tolist() == ids.tolist()
+    # A step of a coordinate: the planted map is 46 wide and 17 high.
+    assert np.abs(points["x"] - (10 * (labels % 5) + ids % 7)).max() <= 46 / 65535
+    assert np.abs(points["y"] - (12 * (labels // 5) + ids % 6)).max() <= 17 / 65535
+    assert points["shade"].tolist() == labels.tolist()
+
+
+def test_a_score_colours_by_its_value_and_the_hardest_lie_on_top(open_page, root):
     app = open_page("map", root, map__color="avh")
-    bars = [t["marker"]["colorbar"]["title"]["text"] for t in figure(app)["data"] if "colorbar" in t["marker"]]
-    assert bars == ["AVH"]
-    (number, *_) = figure(open_page("map", root, map__color="hsf"))["data"]
-    assert number["marker"]["colorbar"]["title"]["text"] == "HSF (simulated votes)"
+    legend = sent(app)["legend"]
+    assert (legend["title"], len(legend["scale"]["ticks"])) == ("AVH", 5)
+    avh = open_table(Workspace(root), "digits").frame(columns=["id", "avh"]).set_index("id")["avh"]
+    points = drawn(app)
+    assert avh[points.index].is_monotonic_increasing
+    assert points["shade"].is_monotonic_increasing
+    assert (points["shade"].iloc[0], points["shade"].iloc[-1]) == (0, 254)
+    assert sent(open_page("map", root, map__color="hsf"))["score"] == "HSF (simulated votes)"
     assert named(app) == ["class weights (10)"]
+
+
+def test_of_more_points_than_can_be_sent_every_class_gets_its_share(open_page, root, words, labels, monkeypatch):
+    monkeypatch.setattr(ui_points, "MOST_SENT", 300)
+    ui_points._drawn.clear()
+    app = open_page("map", root, map__region=THREES)
+    ui_points._drawn.clear()
+    points = drawn(app)
+    shares = points["shade"].value_counts() / 300 - np.bincount(labels) / 1797
+    assert len(points) == 300
+    assert shares.abs().max() < 0.01
+    assert points["shade"].tolist() == labels[points.index].tolist()
+    assert "300 of 1,797 points, of every class its share; counts in the legend are of all." in words(app)
+    assert named(app)[3] == f"3 ({(labels == 3).sum()})"
+    assert f"{(labels == 3).sum()} of 1,797 samples in the region" in words(app)
+
+
+def test_mistakes_lie_on_top_of_what_is_right(open_page, root):
+    shades = drawn(open_page("map", root, map__color="mistake"))["shade"]
+    assert shades.is_monotonic_increasing
+    assert shades.iloc[-1] == 1
+
+
+def test_an_image_is_found_by_number_or_path_and_marked(open_page, root, words, labels):
+    path = Workspace(root).dataset("digits").samples(["path"])["path"][7]
+    for text in ("7", path.upper()):
+        found = sent(open_page("map", root, map__find=text))["found"]
+        assert found == {"x": 10.0 * (labels[7] % 5) + 0, "y": 12.0 * (labels[7] // 5) + 1, "text": "image 7"}
+    app = open_page("map", root, map__find="no such ' image")
+    assert sent(app)["found"] is None
+    assert "No image has the number or a path with no such ' image" in words(app)
+    other = next(k for k in range(10) if k != labels[7])
+    assert "is not in view" in words(open_page("map", root, map__find="7", **{"class": str(other)}))
+
+
+def test_the_facts_of_a_point_are_those_of_its_image(open_page, root, labels):
+    app = open_page("map", root)
+    view = registered(sent(app)["rows"].rpartition("/")[2])
+    points = drawn(app)
+    for at in (0, 900, 1796):
+        (tile,) = view.window(at, at + 1)
+        assert (tile.id, tile.title) == (points.index[at], str(labels[tile.id]))
+
+
+def test_a_lasso_takes_what_an_independent_test_finds_in_it(open_page, root, words, labels):
+    corners = [(-0.5, -0.5), (44.2, 3.3), (17.5, 17.7), (21.5, 4.1)]
+    app = open_page("map", root, map__region=":".join(f"{value:g}" for corner in corners for value in corner))
+    ids = np.arange(1797)
+    places = np.stack([10 * (labels % 5) + ids % 7, 12 * (labels // 5) + ids % 6], axis=1)
+    expected = int(inside_polygon(places, corners).sum())
+    assert 0 < expected < 1797
+    assert f"{expected:,} of 1,797 samples in the region" in words(app)
+
+
+def test_a_browser_without_webgl_gets_a_figure_and_is_told_why(open_page, root, words, monkeypatch, labels):
+    monkeypatch.setattr(ui_plotly, "MOST_POINTS", 300)
+    ui_plotly._drawing.clear()
+    app = open_page("map", root, map__region=THREES)
+    app.session_state["map.unsupported"] = True
+    app.run()
+    ui_plotly._drawing.clear()
+    text = words(app)
+    assert "This browser has no WebGL 2" in text
+    assert "300 of 1,797 points, stratified by class; counts in the legend are of all." in text
+    names = [trace["name"] for trace in figure(app)["data"] if trace.get("showlegend")]
+    assert names == [*(f"{k} ({(labels == k).sum()})" for k in range(10)), "class weights (10)"]
+    assert {trace["type"] for trace in figure(app)["data"]} == {"scatter"}
+    assert f"{(labels == 3).sum()} of 1,797 samples in the region" in text
 
 
 def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, grids, words, labels):
@@ -90,27 +192,16 @@ def test_the_region_of_the_address_brings_its_images_in_order(open_page, root, g
     expected = frame[frame["label"] == 3].sort_values("avh", ascending=False, kind="stable")["id"].tolist()
     assert [tile["id"] for tile in grids(app)["Samples"]["tiles"]] == expected[:60]
     assert f"{len(expected)} of 1,797 samples in the region" in words(app)
-    assert figure(app)["layout"]["shapes"]
+    assert sent(app)["region"] == {"x": [29, 37, 37, 29], "y": [-1, -1, 7, 7]}
 
 
 def test_filters_apply_to_points_and_region(open_page, root, grids, words):
     app = open_page("map", root, map__region=THREES, split="train")
     split = Workspace(root).dataset("digits").samples(["split"])["split"]
     assert all(split[tile["id"]] == "train" for tile in grids(app)["Samples"]["tiles"])
-    assert f"All {(split == 'train').sum()} points;" in words(app)
+    assert f"All {(split == 'train').sum()} points." in words(app)
     assert "No sample lies there" in words(open_page("map", root, map__region=THREES, **{"class": "5"}))
     assert "No sample matches" in words(open_page("map", root, where="id < 0"))
-
-
-def test_too_many_points_are_sampled_fairly_with_exact_counts(open_page, root, words, labels, monkeypatch):
-    monkeypatch.setattr(map_ui, "MOST_POINTS", 300)
-    map_ui._drawing.clear()
-    app = open_page("map", root, map__region=THREES)
-    map_ui._drawing.clear()
-    text = words(app)
-    assert "300 of 1,797 points, stratified by class; counts in the legend are of all." in text
-    assert named(app)[3] == f"3 ({(labels == 3).sum()})"
-    assert f"{(labels == 3).sum()} of 1,797 samples in the region" in text
 
 
 def test_density_counts_all_in_cells_and_a_window_draws_its_surroundings(open_page, root, words, labels):

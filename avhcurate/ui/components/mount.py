@@ -21,7 +21,7 @@ _SHARED = Path(__file__).with_name("shared.js").read_text(encoding="utf-8")
 
 @cache
 def _component(folder: Path, html: str, script: str, style: str) -> Any:
-    beside = {ending: (folder / f"{folder.name}.{ending}").read_text(encoding="utf-8") for ending in ("css", "js")}
-    return st.components.v2.component(
-        f"avhcurate_{folder.name}", html=html, css=style + beside["css"], js=_SHARED + script + beside["js"]
-    )
+    js = (folder / f"{folder.name}.js").read_text(encoding="utf-8")
+    css = folder / f"{folder.name}.css"  # a component whose parts bring all of its style has none
+    style += css.read_text(encoding="utf-8") if css.exists() else ""
+    return st.components.v2.component(f"avhcurate_{folder.name}", html=html, css=style, js=_SHARED + script + js)

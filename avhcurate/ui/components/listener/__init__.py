@@ -12,15 +12,9 @@ from typing import Any
 
 import streamlit as st
 
+from avhcurate.ui.components import hover
 from avhcurate.ui.components.mount import mount
 from avhcurate.ui.regions import Region, drawn_region
-
-_HTML = """
-<figure class="card" role="status" aria-live="polite" hidden>
-  <img alt="">
-  <figcaption><span class="title"></span><span class="line"></span><span class="value"></span></figcaption>
-</figure>
-"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,9 @@ def listen(
     """
     mount(
         __file__,
-        _HTML,
+        hover.MARKUP,
+        script=hover.SCRIPT,
+        style=hover.STYLE,
         key=key,
         data={
             "chart": chart,

@@ -2,14 +2,11 @@
 
 const LOOK_MS = 250; // Streamlit may replace the chart's element at any time
 const SETTLE_MS = 350; // a wheel turns in many small steps
-const GAP = 14;
 
 export default mounted(createListener);
 
 function createListener(parent) {
-  const card = parent.querySelector(".card");
-  const image = card.querySelector("img");
-  const [title, line, value] = ["title", "line", "value"].map((name) => card.querySelector(`.${name}`));
+  const card = createHover(parent.querySelector(".card"));
   let data = null;
   let send = null;
   let plot = null;
@@ -20,20 +17,11 @@ function createListener(parent) {
   function show(event) {
     const point = event.points?.[0];
     const custom = point?.customdata;
-    if (!custom) return hide();
+    if (!custom) return card.hide();
     const words = point.z !== undefined ? ofCell(point, custom) : custom[0] < 0 ? ofWeight(custom) : ofPoint(point, custom);
-    [title.textContent, line.textContent, value.textContent] = words;
     const id = Number(custom[0]);
-    const pictured = Number.isInteger(id) && id >= 0;
-    card.classList.toggle("bare", !pictured);
-    image.hidden = !pictured;
-    if (pictured) {
-      const source = data.thumbnail_url.replace("{id}", String(id));
-      if (image.getAttribute("src") !== source) image.src = source;
-    }
-    card.dataset.id = pictured ? id : "";
-    card.hidden = false;
-    place(event.event);
+    const source = Number.isInteger(id) && id >= 0 ? data.thumbnail_url.replace("{id}", String(id)) : "";
+    card.show(words, { id, source }, event.event);
   }
 
   function ofPoint(point, [id, label, predicted, score]) {
@@ -58,19 +46,6 @@ function createListener(parent) {
     return [`${number} ${Number(count) === 1 ? "sample" : "samples"}`, about, "one of them"];
   }
 
-  function place(pointer) {
-    const { width, height } = card.getBoundingClientRect();
-    const right = pointer.clientX + GAP + width > window.innerWidth;
-    const low = pointer.clientY + GAP + height > window.innerHeight;
-    const x = right ? pointer.clientX - GAP - width : pointer.clientX + GAP;
-    const y = low ? pointer.clientY - GAP - height : pointer.clientY + GAP;
-    card.style.transform = `translate(${Math.max(0, x)}px, ${Math.max(0, y)}px)`;
-  }
-
-  function hide() {
-    card.hidden = true;
-  }
-
   // --- what Python hears ---------------------------------------------------------------------------
 
   function tellRegion(event) {
@@ -80,7 +55,7 @@ function createListener(parent) {
 
   function tellWindow(change) {
     if (!Object.keys(change ?? {}).some((name) => /^[xy]axis\.range/.test(name))) return;
-    hide();
+    card.hide();
     clearTimeout(settling);
     settling = setTimeout(() => {
       const { xaxis, yaxis } = plot._fullLayout;
@@ -95,33 +70,31 @@ function createListener(parent) {
   }
 
   const heard = [
-    ["plotly_hover", show], ["plotly_unhover", hide], ["plotly_selected", tellRegion], ["plotly_relayout", tellWindow],
+    ["plotly_hover", show], ["plotly_unhover", card.hide], ["plotly_selected", tellRegion], ["plotly_relayout", tellWindow],
     ["plotly_click", tellClick],
   ];
 
   function look() {
     const found = document.querySelector(`.st-key-${CSS.escape(data.chart)} .js-plotly-plot`);
     if (found === plot || !found?.on) return;
-    hide();
+    card.hide();
     plot = found;
     for (const [name, react] of heard) plot.on(name, react);
     plot.dataset.heard = "1";
   }
 
   const looking = setInterval(() => data && look(), LOOK_MS);
-  window.addEventListener("scroll", hide, true);
 
   return {
     update(next, component) {
       data = next;
       send = component;
-      card.setAttribute("aria-label", data.label);
       look();
     },
     destroy() {
       clearInterval(looking);
       clearTimeout(settling);
-      window.removeEventListener("scroll", hide, true);
+      card.destroy();
       for (const [name, react] of heard) plot?.removeListener?.(name, react);
       plot = null;
     },

@@ -1,0 +1,54 @@
+// The legend: a button for each group, which hides and shows it, or the scale of a number.
+
+// `changed()` is called when other groups are hidden.
+function createLegend(parent, changed) {
+  let shown = ""; // what the legend says: with other groups none is hidden
+  let hidden = new Set();
+
+  function entry({ name, color, symbol }, index, entries) {
+    const button = element("button", "group", parent);
+    button.type = "button";
+    drawSymbol(SYMBOLS[symbol] ?? SYMBOLS[0], color, button);
+    element("span", "", button).textContent = name;
+    const say = () => button.setAttribute("aria-pressed", String(!hidden.has(index)));
+    button.title = "click: hide or show; double-click: this group alone, and all again";
+    button.onclick = () => {
+      hidden.has(index) ? hidden.delete(index) : hidden.add(index);
+      say();
+      changed();
+    };
+    button.ondblclick = () => {
+      const alone = entries.every((_, other) => other === index || hidden.has(other));
+      hidden = new Set(alone ? [] : entries.keys());
+      hidden.delete(index);
+      parent.querySelectorAll(".group").forEach((one, other) => one.setAttribute("aria-pressed", String(!hidden.has(other))));
+      changed();
+    };
+    say();
+  }
+
+  function scale({ colors, ticks }) {
+    const box = element("div", "scale", parent);
+    element("div", "ramp", box).style.setProperty("--colors", colors.join());
+    const list = element("ol", "ticks", box);
+    for (const tick of ticks) element("li", "", list).textContent = tick;
+  }
+
+  return {
+    update({ legend, marks }) {
+      const names = JSON.stringify([legend, marks.title]);
+      if (names === shown) return;
+      [shown, hidden] = [names, new Set()];
+      parent.replaceChildren();
+      element("p", "heading", parent).textContent = legend.title;
+      if (legend.scale) scale(legend.scale);
+      legend.entries.forEach(entry);
+      if (!marks.x.length) return;
+      const line = element("p", "group", parent);
+      drawSymbol(DIAMOND, "var(--weight)", line);
+      element("span", "", line).textContent = marks.title;
+    },
+    // Whether points of a shade are drawn.
+    shows: (shade, { legend }) => !hidden.has(legend.entries.findIndex((one) => one.shade === shade)),
+  };
+}

@@ -1,0 +1,56 @@
+// What lies over the points: the region, what is being drawn, class weights, names and the image that was looked for.
+
+const MARK_PX = 6; // half of a class weight's diamond
+const NAME_ABOVE_PX = 17;
+
+function createOverlay(svg, names) {
+  const [region, draft, marks, found] = ["region", "draft", "marks", "found"].map((name) => svg.querySelector(`.${name}`));
+  let data = null;
+  let written = []; // [node, x, y, pixels above]
+
+  const polygon = (corners) => (corners?.length ? `M${corners.map((corner) => corner.join()).join("L")}Z` : "");
+
+  function write({ x, y, text }, above) {
+    const node = element("span", "name", names);
+    node.textContent = text;
+    written.push([node, x, y, above]);
+  }
+
+  return {
+    update(next) {
+      data = next;
+      names.replaceChildren();
+      written = [];
+      for (const name of data.names) write(name, 0);
+      if (data.marks.named) data.marks.x.forEach((x, index) => write({ x, y: data.marks.y[index], text: data.marks.names[index] }, NAME_ABOVE_PX));
+      if (data.found) write(data.found, NAME_ABOVE_PX + 4);
+    },
+    draft: (corners) => draft.setAttribute("d", polygon(corners)),
+    place({ toScreen }) {
+      const { region: outline, marks: weights } = data;
+      region.setAttribute("d", polygon(outline?.x.map((x, index) => toScreen(x, outline.y[index]))));
+      marks.setAttribute("d", weights.x.map((x, index) => {
+        const [left, top] = toScreen(x, weights.y[index]);
+        return `M${left} ${top - MARK_PX}l${MARK_PX} ${MARK_PX}-${MARK_PX} ${MARK_PX}-${MARK_PX}-${MARK_PX}z`;
+      }).join(""));
+      found.toggleAttribute("hidden", !data.found);
+      if (data.found) {
+        const [left, top] = toScreen(data.found.x, data.found.y);
+        found.setAttribute("cx", left);
+        found.setAttribute("cy", top);
+      }
+      for (const [node, x, y, above] of written) {
+        const [left, top] = toScreen(x, y);
+        node.style.transform = `translate(${left}px, ${top - above}px) translate(-50%, -50%)`;
+      }
+    },
+    // The class weight at these pixels; -1 for none.
+    markAt(left, top, { toScreen }) {
+      const { x, y } = data.marks;
+      return x.findLastIndex((value, index) => {
+        const [across, down] = toScreen(value, y[index]);
+        return Math.abs(across - left) + Math.abs(down - top) <= MARK_PX + 1;
+      });
+    },
+  };
+}
