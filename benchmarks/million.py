@@ -201,7 +201,7 @@ def queries(root: Path) -> None:
     table = open_table(Workspace(root), NAME)
     opened = time.perf_counter() - start, time.process_time() - used
     print(f"{table.size:,} samples, opened in {opened[0]:.1f} s, {opened[1]:.1f} s of processor time")
-    print(f"memory of this process {_memory_gb('VmRSS'):.2f} GB, at its peak {_memory_gb('VmHWM'):.2f} GB")
+    print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
     facets, last = _facets(table), table.size - PAGE
     ours: dict[str, Callable[[], object]] = {
         f"filter by bin and class, sort, the next {PAGE} rows": lambda: table.page(
@@ -228,7 +228,7 @@ def queries(root: Path) -> None:
         beside = median_of(theirs[name], 3) if name in theirs else ()
         cells = [f"{value * 1e3:.1f} ms" for value in (*times, *beside)] + ["-"] * (2 - len(beside))
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
-    print(f"memory of this process {_memory_gb('VmRSS'):.2f} GB, at its peak {_memory_gb('VmHWM'):.2f} GB")
+    print(f"memory of this process {memory_gb('VmRSS'):.2f} GB, at its peak {memory_gb('VmHWM'):.2f} GB")
 
 
 def _by_pandas(table: DatasetTable, facets: list[Facet]) -> dict[str, Callable[[], object]]:
@@ -273,7 +273,7 @@ def _correlation_by_pandas(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([whole.to_frame("all").T, each])
 
 
-def _memory_gb(key: str, pid: int | str = "self") -> float:
+def memory_gb(key: str, pid: int | str = "self") -> float:
     """Memory of a process: VmRSS now, VmHWM at its peak."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) / 1e6
@@ -291,13 +291,13 @@ def pages(root: Path) -> None:
         for name, ready in _READY.items():
             times = [_seconds(lambda: _open(page, f"{address}/{name}", ready)) for _ in range(3)]  # noqa: B023
             _show(f"page {name}, address to its content (first, then warm)", times)
-        now, peak = _memory_gb("VmRSS", pid), _memory_gb("VmHWM", pid)
+        now, peak = memory_gb("VmRSS", pid), memory_gb("VmHWM", pid)
         print(f"memory of the server: {now:.2f} GB, at its peak {peak:.2f} GB")
 
 
 #: What shows that a page has its content.
 _READY = {
-    "map": ".js-plotly-plot .main-svg",
+    "map": ".scatter-chart[data-drawn]",
     "correlation": ".js-plotly-plot .main-svg",
     "models": "h1",
     "suspects": "h1",
