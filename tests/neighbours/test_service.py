@@ -29,7 +29,7 @@ def clusters(made_up):
 def many(monkeypatch):
     """600 samples count as many, and are searched 100 at a time."""
     monkeypatch.setattr(searches, "EXACT_ROWS", 100)
-    for kind in (searches.LinkSearch, searches.DescentSearch):
+    for kind in (searches.CellSearch, searches.DescentSearch):
         monkeypatch.setattr(kind, "shard", 100)
 
 
@@ -68,7 +68,8 @@ def test_a_search_that_is_not_exact_is_widened_until_it_reaches_the_recall(
 ):
     if method == "faiss":
         pytest.importorskip("faiss")
-        monkeypatch.setattr(searches.LinkSearch, "_FIRST", 2)
+        monkeypatch.setattr(searches.CellSearch, "_LOOKED", 1)
+        monkeypatch.setattr(searches.CellSearch, "_FULL", 1)
     else:
         (tmp_path / "pynndescent.py").write_text(_STAND_IN)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
@@ -78,18 +79,30 @@ def test_a_search_that_is_not_exact_is_widened_until_it_reaches_the_recall(
     truth = nearest_of(run.features(), np.arange(600), count=OUTLIER)[1]
     found = (graph.angles()[:, :OUTLIER] <= truth[:, -1:] + 2e-6)[np.arange(600) != 7].mean()
     assert (graph.record.method, graph.record.checked) == (method, 599)
-    assert graph.record.settings.get("looked_at", 4) > 2
+    assert graph.record.settings.get("looked_into", 2) > 1
     assert graph.record.settings.get("neighbours", 60) == 60
     assert found == pytest.approx(graph.record.recall, abs=1e-4)
     assert found >= 0.98
     assert not (graph.near() == np.arange(600)[:, None]).any()
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 7])
+def test_narrow_embeddings_and_copies_of_one_are_searched_too(width, made_up, many):
+    """Half of the samples are copies of one."""
+    pytest.importorskip("faiss")
+    features = np.random.default_rng(width).normal(size=(600, width)).astype(np.float32)
+    features[::2] = features[0]
+    graph = find_neighbours(*made_up(features, np.arange(600) % 3))
+    assert graph.record.method == "faiss"
+    assert graph.record.recall is not None
+    assert graph.record.recall >= 0.98
+    assert np.allclose(graph.angles()[::2, :OUTLIER], 0, atol=1e-3)
+
+
 def test_a_search_that_cannot_be_wider_keeps_the_recall_that_it_reached(clusters, many, monkeypatch):
     pytest.importorskip("faiss")
-    monkeypatch.setattr(searches.LinkSearch, "_FIRST", 1)
-    monkeypatch.setattr(searches.LinkSearch, "_MOST", 1)
-    monkeypatch.setattr(searches.LinkSearch, "_LINKS", 2)
+    for setting, value in (("_LOOKED", 1), ("_FULL", 1), ("_DOUBLED", 0)):
+        monkeypatch.setattr(searches.CellSearch, setting, value)
     dataset, run = clusters
     graph = find_neighbours(dataset, run)
     assert graph.complete
