@@ -9,6 +9,7 @@ import pytest
 from avhcurate.data.workspace import Workspace
 from tests.browser.pages import (
     TILES,
+    choose,
     expect,
     ids,
     move_onto,
@@ -68,6 +69,17 @@ def colours_at(page, stage, place):
     ((x, y),) = on_stage(stage, place)
     shot = page.screenshot(clip={"x": x - 4, "y": y - 4, "width": 9, "height": 9})
     return list(Image.open(BytesIO(shot)).convert("RGB").get_flattened_data())
+
+
+def test_another_colour_is_drawn_while_the_points_of_the_first_are_still_read(page, address):
+    held = []
+    page.route("**/points/*", lambda route: route.continue_() if held else held.append(route))
+    open_at(page, f"{address}/map")
+    wait_until(lambda: page.evaluate("true") and held)
+    choose(page, "map-color", "HSF bin")
+    scatter(page)
+    expect(page.locator(".scatter-chart .legend")).to_contain_text("0.8")
+    held[0].abort()
 
 
 def test_hover_shows_the_thumbnail_and_a_lasso_brings_exactly_its_samples(page, address, labels):

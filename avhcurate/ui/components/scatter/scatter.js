@@ -34,6 +34,7 @@ function createScatter(parent) {
   let shades = null;
   let places = null;
   let loaded = ""; // the address that the points came from
+  let asked = ""; // the one that was asked last
   let request = null;
   let retry = { pause: FIRST_RETRY_MS, timer: null };
   let region = ""; // that the points are marked for
@@ -50,7 +51,7 @@ function createScatter(parent) {
   // --- the points ----------------------------------------------------------------------------------
 
   async function load() {
-    const source = data.source;
+    const source = (asked = data.source);
     request?.abort();
     clearTimeout(retry.timer);
     request = new AbortController();
@@ -268,7 +269,7 @@ function createScatter(parent) {
       resized();
       adopt();
       if (loaded !== data.source) {
-        if (!request) load();
+        if (!request || asked !== data.source) load();
       } else {
         recolour();
         mark();
