@@ -211,8 +211,8 @@ class ScoreCommand(forms.PlacedCommand):
     ['--prompt=a photo of a {}', '--prompt=a drawing of a {}']
     >>> ScoreCommand("pets", "efficientnet-lite0", head="fit", groups="patient").argv[3:]
     ['--head=fit', '--groups=patient']
-    >>> ScoreCommand("pets", "efficientnet-lite0", engine="ray").argv[3:]
-    ['--engine=ray']
+    >>> ScoreCommand("pets", "efficientnet-lite0", engine="ray").argv[2:]
+    ['--engine=ray', '--model=efficientnet-lite0']
     """
 
     verb = "score"
