@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class CellSearch(Search):
         cells = max(1, int(self._CELLS * len(rows) ** 0.5))
         codes = width // 2 if width % 2 == 0 else width
         index = faiss.index_factory(features.shape[1], f"PCA{width},IVF{cells},PQ{codes}x4fs")
-        self._cells: Any = faiss.downcast_index(faiss.extract_index_ivf(index))
+        self._cells = cast(Any, faiss.downcast_index(faiss.extract_index_ivf(index)))
         self._cells.cp.min_points_per_centroid = self._cells.pq.cp.min_points_per_centroid = 1
         progress.tell(0, len(features), "learning cells of near samples")
         some = np.random.default_rng(seed).choice(rows, min(len(rows), self._LEARNT * cells), replace=False)
