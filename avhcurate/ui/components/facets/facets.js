@@ -13,7 +13,7 @@ function worded(tag, className, text) {
 
 const count = (number) => number.toLocaleString("en-US");
 // For narrow columns: 1.8M of 1,790,699.
-const short = (number) => number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
+const compact = (number) => number < 1e6 ? count(number) : number.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const short = (number) => String(Number(Number(number).toPrecision(4)));
 
 function createBoard(parent) {
@@ -102,7 +102,7 @@ function createBoard(parent) {
       const column = button(panel, bar, place, "bar");
       column.append(worded("span", "all"), worded("span", "matching"));
       if (panel.shape === "columns") {
-        column.append(worded("span", "name", bar.text), worded("span", "count", short(bar.matching)));
+        column.append(worded("span", "name", bar.text), worded("span", "count", compact(bar.matching)));
         column.onclick = () => press(panel, bar, column);
       } else {
         column.onpointerdown = (event) => event.button === 0 && start(panel, place, event);
