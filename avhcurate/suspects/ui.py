@@ -270,7 +270,7 @@ def _expected_text(suspects: SuspectsInView) -> str:
     if record.expected is None or record.expected_low is None or record.expected_high is None:
         return ""
     interval = f"95 % interval {record.expected_low:,.0f} to {record.expected_high:,.0f}"
-    of_all = f"**About {record.expected:,.0f} of {record.samples:,} labels are wrong**"
+    of_all = f"About {record.expected:,.0f} of {record.samples:,} labels are wrong"
     text = f"{of_all} if the model is right where it is confident ({interval})."
     if suspects.beyond:
         text += f" The list ends there; {suspects.beyond:,} more are doubted: choose All."
