@@ -51,7 +51,7 @@ def own_hosts() -> set[str]:
     configured = {st.get_option("server.address"), st.get_option("browser.serverAddress")} - {None}
     configured |= set(os.environ.get(HOSTS, "").split(","))
     if sign_in_configured():
-        configured.add(urlsplit(str(st.secrets["auth"].get("redirect_uri") or "")).hostname or "")
+        configured.add(urlsplit(str(st.secrets.get("auth", {}).get("redirect_uri") or "")).hostname or "")
     return _LOOPBACK | {str(name).strip().strip("[]").casefold() for name in configured} - _EVERYWHERE
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import streamlit as st
 from starlette.requests import Request
@@ -31,8 +32,26 @@ NOBODY = Person("", None)
 _COOKIE_S = 30 * 86_400
 
 
+#: Servers of this process, by their runtime, that have asked for a login.
+_ASKED: WeakSet[Any] = WeakSet()
+
+
 def sign_in_configured() -> bool:
-    """True when secrets.toml has an [auth] section, which is what `st.login` needs."""
+    """True when secrets.toml has an [auth] section, which is what `st.login` needs.
+
+    A server that has asked for a login goes on asking until it ends, so that a file that is lost or being written lets
+    nobody in.
+    """
+    found = _login_is_there()
+    if not st.runtime.exists():
+        return found
+    server = st.runtime.get_instance()
+    if found:
+        _ASKED.add(server)
+    return found or server in _ASKED
+
+
+def _login_is_there() -> bool:
     return st.secrets.load_if_toml_exists() and bool(st.secrets.get("auth"))
 
 
@@ -45,6 +64,8 @@ def refused(cookies: Mapping[str, str]) -> tuple[int, str] | None:
 
     if not sign_in_configured():
         return None
+    if not _login_is_there():
+        return 401, "the login of this server is missing: restore its secrets.toml, or start it again"
     user = _user_of(cookies)
     if not _stands(user) or user.get("origin") != get_origin_from_redirect_uri() or _left().has(user):
         return 401, "sign in first"
@@ -55,7 +76,7 @@ def acting_here() -> Person:
     """Who acts in this run of the script: the signed-in person, the operator where no sign-in is configured."""
     if not sign_in_configured() or not st.runtime.exists():
         return OPERATOR
-    if get_script_run_ctx(suppress_warning=True) is None or not _session_stands():
+    if not _login_is_there() or get_script_run_ctx(suppress_warning=True) is None or not _session_stands():
         return NOBODY
     return _person_of(st.user)
 
@@ -238,5 +259,5 @@ def _card() -> Any:
 
 def _providers() -> list[str]:
     """Names of the configured providers; one empty name for a single unnamed one."""
-    named = [name for name, value in st.secrets["auth"].items() if isinstance(value, Mapping)]
+    named = [name for name, value in st.secrets.get("auth", {}).items() if isinstance(value, Mapping)]
     return named or [""]
