@@ -91,7 +91,7 @@ class CellSearch(Search):
     """faiss: codes of shortened directions in cells of k-means; the best by their codes are compared in full.
 
     A direction is shortened by principal components and coded by 4 bits for two of them (fast scan, Andre et al. 2017).
-    Walking along links (HNSW) was slower by a factor at the same recall: see docs/scale.md.
+    Of 200,000 made-up samples, walking along links (HNSW) took more than twice as long and found less: docs/scale.md.
     """
 
     method, packages, shard = "faiss", ("faiss-cpu",), 1 << 14
