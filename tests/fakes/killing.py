@@ -11,13 +11,13 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_at_rename(number: int, before: bool) -> None:
-    """Kills this process at its rename of that number, before or after it."""
+def die_at_rename(number: int, before: bool, to: str = "") -> None:
+    """Kills this process at its rename of that number, before or after it; `to` is part of the names that count."""
     rename, count = os.replace, 0
 
     def killing(source: str | Path, target: str | Path) -> None:
         nonlocal count
-        count += 1
+        count += to in str(target)
         if count == number and before:
             die()
         rename(source, target)

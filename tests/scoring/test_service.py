@@ -1,7 +1,6 @@
 """Scoring: right numbers, and a run that is killed, cancelled or repeated comes to the same table."""
 
 import io
-import os
 import shutil
 import signal
 import subprocess
@@ -27,7 +26,6 @@ from avhcurate.scores import SCORES
 from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
-from tests.fakes.waiting import wait_until
 
 SPEC = ModelSpec(name="avhcurate:digits")
 
@@ -123,14 +121,14 @@ def test_a_run_that_another_process_writes_is_left_alone(fresh):
 
 
 def test_a_killed_command_line_job_is_resumed_by_the_same_command(fresh, digits):
-    command = [sys.executable, "-m", "avhcurate", "score", "digits", "--model", "avhcurate:digits"]
-    command += ["--workspace", str(fresh.root)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    shards = fresh.dataset("digits").root / "runs"
-    wait_until(lambda: process.poll() is not None or list(shards.glob("*/scores/*.parquet")))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert subprocess.run(command, capture_output=True).returncode == 0
+    command = ["score", "digits", "--model", "avhcurate:digits", "--workspace", str(fresh.root)]
+    doomed = "from tests.fakes.killing import die_at_rename; die_at_rename(1, False, '/scores/')"
+    doomed += "; from avhcurate.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", doomed, *command], capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list((fresh.dataset("digits").root / "runs").glob("*/scores/*.parquet"))) == 1
+    again = subprocess.run([sys.executable, "-m", "avhcurate", *command], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
     pd.testing.assert_frame_equal(table(fresh.dataset("digits").run()), table(digits.run))
 
 
