@@ -1,9 +1,9 @@
 """A workspace of a million made-up samples, and the app on it, server and browser: `python -m benchmarks.million`.
 
-    python -m benchmarks.million --make FOLDER [--samples 1000000]
+    python -m benchmarks.million --make FOLDER [--samples 1000000] [--pictures 500]
     python -m benchmarks.million --time FOLDER
 
-The first writes a workspace that the app opens: a Parquet source with 500 small images shared by all samples, votes,
+The first writes a workspace that the app opens: a Parquet source with a few small images shared by all samples, votes,
 a run with embeddings, scores and thumbnails, and a PCA map. The second times what its pages ask for, beside pandas in
 the same process, then the pages themselves in Chromium (by Playwright; CHROMIUM=... names another browser), and reads
 the memory of the server.
@@ -53,27 +53,27 @@ MOST_FOR_PANDAS = 2_000_000
 PAGE = 60
 
 
-def make(root: Path, samples: int) -> None:
-    """Writes the workspace: about 3 GB for a million samples."""
+def make(root: Path, samples: int, distinct: int = PICTURES) -> None:
+    """Writes the workspace, with so many distinct pictures in turn: about 3 GB for a million samples."""
     rng = np.random.default_rng(0)
     labels = rng.integers(CLASSES, size=samples)
     class_weights = rng.normal(size=(CLASSES, WIDTH)).astype(np.float32)
     ease = rng.beta(2.0, 1.2, size=(samples, 1)).astype(np.float32)
     features = np.maximum(0, 2 * ease * class_weights[labels] + rng.normal(size=(samples, WIDTH)).astype(np.float32))
     root.mkdir(parents=True, exist_ok=True)
-    _write_source(root / "source.parquet", labels, _counts(labels, ease[:, 0], rng))
+    pictures = [_picture(number) for number in range(distinct)]
+    _write_source(root / "source.parquet", pictures, labels, _counts(labels, ease[:, 0], rng))
     workspace = Workspace(root)
     dataset = import_dataset(workspace, NAME, root / "source.parquet", votes="human_counts")
     _write_run(dataset.root / "runs" / RUN, dataset.record.fingerprint, features, class_weights, labels)
-    pictures = [_picture(number) for number in range(PICTURES)]
     for first in range(0, samples, SHARD):
         ids = range(first, min(first + SHARD, samples))
-        dataset.thumbnails.write_shard(first // SHARD, {id: pictures[id % PICTURES] for id in ids})
+        dataset.thumbnails.write_shard(first // SHARD, {id: pictures[id % distinct] for id in ids})
     _write_map(dataset.run(RUN), features, class_weights)
 
 
 def _picture(number: int) -> bytes:
-    pixels = np.random.default_rng(number).integers(256, size=(4, 4, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(number).integers(256, size=(8, 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).resize((32, 32)).save(stream, "PNG")
     return stream.getvalue()
@@ -88,13 +88,13 @@ def _counts(labels: np.ndarray, ease: np.ndarray, rng: np.random.Generator) -> n
     return counts
 
 
-def _write_source(path: Path, labels: np.ndarray, counts: np.ndarray) -> None:
-    pictures = pa.array([_picture(number) for number in range(PICTURES)], pa.binary())
+def _write_source(path: Path, pictures: list[bytes], labels: np.ndarray, counts: np.ndarray) -> None:
+    encoded = pa.array(pictures, pa.binary())
     schema = None
     writer: pq.ParquetWriter | None = None
     for first in range(0, len(labels), 50_000):
         rows = np.arange(first, min(first + 50_000, len(labels)))
-        data = pictures.take(pa.array(rows % PICTURES))
+        data = encoded.take(pa.array(rows % len(pictures)))
         paths = pa.array([f"picture-{row:07d}.png" for row in rows])
         table = pa.table(
             {
@@ -326,9 +326,10 @@ def main() -> None:
     parser.add_argument("--make", type=Path, metavar="FOLDER")
     parser.add_argument("--time", type=Path, metavar="FOLDER")
     parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="distinct images")
     arguments = parser.parse_args()
     if arguments.make:
-        make(arguments.make, arguments.samples)
+        make(arguments.make, arguments.samples, arguments.pictures)
     if arguments.time:
         queries(arguments.time)
         pages(arguments.time)

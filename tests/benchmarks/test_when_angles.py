@@ -1,35 +1,13 @@
 """The study of angles beside softmax: what is stopped goes on, what is done is kept, the tables are right."""
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 from scipy.special import log_softmax
 
 from avhcurate.errors import CurateError
-from avhcurate.images.decoding import encode_thumbnail
 from benchmarks import when_angles, when_angles_results
-
-CLASSES, IMAGES = 3, 60
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
-    """Files of images of three tones with ten votes each, in the layout of CIFAR-10H."""
-    folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
-    for name in ("train", "test"):
-        labels = np.arange(IMAGES) % CLASSES
-        pixels = np.clip(rng.normal(60 + 60 * labels, 40, (32, 32, 3, IMAGES)), 0, 255).astype(np.uint8)
-        encoded = (encode_thumbnail(np.ascontiguousarray(pixels[..., number])) for number in range(IMAGES))
-        images = [{"bytes": image, "path": str(number)} for number, image in enumerate(encoded)]
-        counts = np.zeros((IMAGES, CLASSES), int)
-        counts[np.arange(IMAGES), (labels + 1) % CLASSES] = rng.integers(0, 8, IMAGES)
-        counts[np.arange(IMAGES), labels] = 10 - counts.sum(axis=1)
-        pq.write_table(
-            pa.table({"image": images, "label": labels, "human_counts": counts.tolist()}), folder / f"{name}.parquet"
-        )
-    return folder
 
 
 def options(planted, out, *more):
@@ -68,14 +46,14 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_outputs(planted, done, t
     assert not when_angles.file_of(tmp_path, "fast-16", 0).exists()
     when_angles.main(options(planted, tmp_path, *only))
     whole, resumed = kept(done), kept(tmp_path)
-    assert whole["evaluations"].shape == (2, 4, IMAGES)
+    assert whole["evaluations"].shape == (2, 4, 60)
     assert all(np.array_equal(whole[key], resumed[key]) for key in whole)
     monkeypatch.setattr(when_angles, "train", None)  # what is done is not trained again
     when_angles.file_of(tmp_path, "fast-16", 0, ".json").unlink()
     when_angles.main(options(planted, tmp_path, *only))
     when_angles.file_of(tmp_path, "fast-16", 0).unlink()
     when_angles.main(options(planted, tmp_path, *only))
-    assert when_angles_results.read(tmp_path)[0].images == IMAGES
+    assert when_angles_results.read(tmp_path)[0].images == 60
 
 
 def test_the_logits_are_those_of_the_loss(done):

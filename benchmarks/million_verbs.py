@@ -1,0 +1,83 @@
+"""What the shell's verbs cost on the workspace of `benchmarks.million`: `python -m benchmarks.million_verbs FOLDER`.
+
+    python -m benchmarks.million --make FOLDER --pictures 990000
+    python -m benchmarks.million_verbs FOLDER
+
+Each verb runs in a process of its own, one after another: its clock, its processor time with all threads, its peak of
+memory and what it said. With fewer pictures than samples, the last samples are copies of the first, byte for byte,
+which `quality` has to find. What a verb has kept of an earlier call is there already: begin with a fresh folder.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.markdown import table
+from benchmarks.million import NAME
+
+#: The halves between which a head is adapted: the samples were drawn in no order.
+_HALVES = ("--source", NAME, "--target", NAME, "--source-where", "id % 2 = 0", "--target-where", "id % 2 = 1")
+
+#: In the order in which they use what the one before has kept.
+VERBS: dict[str, tuple[str, ...]] = {
+    "neighbours": ("neighbours", NAME),
+    "suspects": ("suspects", NAME, "--limit", "0"),
+    "suspects, out of fold": ("suspects", NAME, "--out-of-fold", "--limit", "0"),
+    "quality": ("quality", NAME),
+    "self-train, one round": ("self-train", *_HALVES, "--rounds", "1", "--epochs", "1"),
+    "predict": ("predict", NAME),
+    "correlate": ("correlate", NAME),
+    "select": ("select", NAME, "--rule", "avc", "--portion", "0.2", "--out", "selected.parquet", "--force"),
+    "export": ("export", NAME, "--out", "labels.parquet", "--force"),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one process: seconds of clock and processor, gigabytes at its peak, its exit code and last words."""
+
+    clock: float
+    processor: float
+    peak: float
+    code: int
+    said: str
+
+
+def cost_of(arguments: tuple[str, ...], workspace: Path) -> Cost:
+    """Runs one verb to its end."""
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.perf_counter()
+        command = [sys.executable, "-m", "avhcurate", *arguments, "--workspace", str(workspace.absolute())]
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=workspace)
+        # Its own use alone, which `resource` tells of all children together.
+        _, status, used = os.wait4(process.pid, 0)
+        clock = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        lines = [line for line in output.read().replace("\r", "\n").splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else ""
+    return Cost(clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, process.returncode, last)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path, help="what `benchmarks.million --make` has written")
+    parser.add_argument("--only", help="some of the verbs, as quality,predict [all]")
+    options = parser.parse_args()
+    chosen = options.only.split(",") if options.only else list(VERBS)
+    header, rows = ["", "clock, s", "processor, s", "peak, GB", "said last"], []
+    for name in chosen:
+        cost = cost_of(VERBS[name], options.workspace)
+        failed = f" (exit code {cost.code})" if cost.code else ""
+        rows.append([name, f"{cost.clock:.0f}", f"{cost.processor:.0f}", f"{cost.peak:.2f}", cost.said + failed])
+        print(f"# {name}: {rows[-1][1:]}", file=sys.stderr, flush=True)
+    print(table(header, rows))
+
+
+if __name__ == "__main__":
+    main()
