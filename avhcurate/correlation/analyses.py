@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from avhcurate.correlation.service import HSF, checked_keys
 from avhcurate.errors import CurateError
@@ -30,6 +31,8 @@ BELOW = 0.5
 #: The row over all classes.
 ALL_CLASSES = "mean of classes"
 _RESAMPLES = 400
+#: Standard errors from the middle of a 95 % interval to its ends, and the strongest correlation of a resample.
+_Z, _MOST = float(ndtri(0.975)), 1 - 1e-9
 #: Share of samples that a person would look at, for the lift.
 _FIRST = 0.1
 
@@ -209,8 +212,10 @@ def resampled(
 
     Columns `score, n, agreement, samples_low, samples_high`; `groups, groups_low, groups_high`: percentiles over 400
     bootstrap resamples of groups of near duplicates, a sample without one being a group; `annotators, annotators_low,
-    annotators_high`: the same over the annotators who collected the votes. Missing where there are no such groups, or
-    where votes were imported, whose annotators are not known.
+    annotators_high`: by the spread over as many resamples of the annotators who collected the votes. A resample of
+    annotators has fewer different ones, so its HSF is noisier and its correlation weaker: percentiles would lie below
+    the agreement, and the spread is laid about it on the scale of Fisher's z. Missing where there are no such groups,
+    or where votes were imported, whose annotators are not known.
     """
     voted = _Voted.of(table, keys, filters)
     drawn = {"samples": _over_groups(voted, np.arange(len(voted.frame)), seed)}
@@ -229,10 +234,23 @@ def resampled(
         for what in ("samples", "groups", "annotators"):
             number, values = drawn.get(what, (0, {}))
             known = [value for value in values.get(key, []) if value == value]
-            low, high = np.quantile(known, [0.025, 0.975]) if known else (np.nan, np.nan)
+            low, high = _ends(agreement, known, about=what == "annotators")
             row |= {what: number or None, f"{what}_low": low, f"{what}_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _ends(agreement: float, drawn: Sequence[float], *, about: bool) -> tuple[float, float]:
+    """Ends of a 95 % interval from resamples: their percentiles, or their spread `about` the agreement."""
+    if not len(drawn):
+        return float("nan"), float("nan")
+    if not about:
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        return float(low), float(high)
+    if not abs(agreement) < 1:
+        return float("nan"), float("nan")
+    centre, reach = np.arctanh(agreement), _Z * np.std(np.arctanh(np.clip(drawn, -_MOST, _MOST)), ddof=1)
+    return float(np.tanh(centre - reach)), float(np.tanh(centre + reach))
 
 
 def _over_groups(voted: _Voted, group: np.ndarray, seed: int) -> tuple[int, dict[str, list[float]]]:

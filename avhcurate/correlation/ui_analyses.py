@@ -40,7 +40,8 @@ _NOTES = {
     "effect. Odds ratio: by how much the odds of a vote for the label grow with one standard deviation of the score "
     "towards easy. Gain: log likelihood an image over that of the class alone, in nats; larger foretells votes better.",
     "resampled": "95 % intervals when other things are drawn than single images, 400 resamples each: groups of near "
-    "duplicates (run Quality first), or the annotators who gave the votes in the app.",
+    "duplicates (run Quality first), or the annotators who gave the votes in the app (their spread about the "
+    "agreement, since HSF of a resample of them is noisier).",
 }
 
 
