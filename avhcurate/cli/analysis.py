@@ -68,7 +68,7 @@ def correlate(
             }
         )
         return
-    _print_votes_note(table)
+    _print_votes_note(table, of_hsf=against == correlation_service.HSF)
     if against != correlation_service.HSF:
         print(f"against {against}{'' if result.own else ' of the images'}, in bins of equally many samples")
     wide = result.table.assign(bin=result.table["bin"].map(str)).pivot(index="score", columns="bin", values="spearman")
@@ -102,17 +102,21 @@ def _analysis(by: str | None, analysis: str | None, against: str) -> str | None:
     return analysis or "classes"
 
 
-def _print_votes_note(table: "DatasetTable") -> None:
-    """Whose votes these are, and whether a biased queue asked for them."""
+def _print_votes_note(table: "DatasetTable", *, of_hsf: bool = True, weighs: bool = True) -> None:
+    """Whose votes these are, and whether a biased queue asked for them; `weighs`: the table can correct for it."""
     from avhcurate.votes.queues import queue_use
 
     options.print_votes_note(table)
     use = queue_use(table.counter)
-    if use.biased:
-        weighted = "columns weighted, weighted_low and weighted_high of --csv or --json correct for it"
+    if use.biased and of_hsf:
+        correct = "columns weighted, weighted_low and weighted_high of --csv or --json correct for it"
+        if not weighs:
+            correct = "this analysis is not weighted to the whole dataset"
+        elif use.weights is None:
+            correct = "it kept no chances to correct by"
         print(
             f"votes came from the queue {' and '.join(use.votes)}: correlations are of such samples, not of the "
-            f"dataset; {'it kept no chances to correct by' if use.weights is None else weighted}"
+            f"dataset; {correct}"
         )
 
 
@@ -135,7 +139,7 @@ def _further(
     if as_json:
         options.print_json({"analysis": analysis, "rows": rows})
         return
-    _print_votes_note(table)
+    _print_votes_note(table, weighs=False)
     print(rows.dropna(axis=1, how="all").round(3).to_string(index=False, na_rep="-"))
     if analysis == "adding" and (sentence := adds_sentence(rows)):
         print(f"\n{sentence}")

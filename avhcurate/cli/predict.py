@@ -24,6 +24,7 @@ def predict(
     """
     from avhcurate.predicted_hsf.learning_curve import forecast_of
     from avhcurate.predicted_hsf.service import PredictSettings, predict_hsf
+    from avhcurate.votes.queues import BIASED
 
     names = tuple(options.comma_separated(runs)) if runs else ()
     first = names[0] if names and names[0] != "all" else None
@@ -39,6 +40,9 @@ def predict(
         f"{name}: predicted HSF of {record.samples:,} samples from{simulated} votes on {record.learnt:,}, by the runs"
     )
     print("  " + ", ".join(record.runs))
+    if asked := sorted(set(record.queues) & set(BIASED)):
+        as_of = "weighted to the dataset" if record.weighted else "of such samples and not of the dataset"
+        print(f"votes came from the queue {' and '.join(asked)}: what follows is {as_of}")
     last = record.curve[-1] if record.curve else None
     if last and last.rho is not None:
         beside = "" if record.confidence_rho is None else f"; confidence {record.confidence_rho:.3f}"
@@ -49,6 +53,6 @@ def predict(
             ends = f"{row.coverage_low:.1%} to {row.coverage_high:.1%}"
             where = "all" if row.bin == "all" else f"{kind} {row.bin}"
             print(f"  {where}: intervals hold {row.coverage:.1%} ({ends}, n = {row.n:,}), mean width {row.width:.2f}")
-    print(f"They claim {record.level:.0%} over all samples, for HSF of {record.votes} votes.")
+    print(f"They claim {record.level:.0%} over all samples like the voted ones, for HSF of {record.votes} votes.")
     if (curve := forecast_of(record)) is not None:
         print(f"With many more voted samples these inputs would reach about {curve.limit:.3f}.")

@@ -23,6 +23,7 @@ from avhcurate.stats.ranks import Resampled, resample, spearman, standard_ranks
 from avhcurate.stats.vote_regression import vote_slope
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.votes.queues import queue_use
 
 #: The score that others may add to, where the table has it.
 BASE = "confidence"
@@ -312,9 +313,11 @@ def analyse(
     filters: Filters | None = None,
     below: float = BELOW,
 ) -> pd.DataFrame:
-    """The table of an analysis by its key."""
+    """The table of an analysis by its key; columns `hsf_source` and `queue` mark simulated votes and a biased queue."""
     if analysis not in ANALYSES:
         raise CurateError(f"there is no analysis {analysis}: choose {', '.join(ANALYSES)}")
     more = {"below": below} if analysis == "hard" else {}
     result = ANALYSES[analysis][1](table, keys=keys, filters=filters, **more)
+    if (use := queue_use(table.counter)).biased:
+        result = result.assign(queue=" and ".join(sorted(use.votes)))
     return result.assign(hsf_source="simulated") if table.simulated else result

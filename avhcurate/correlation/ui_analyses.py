@@ -44,6 +44,8 @@ _NOTES = {
     "agreement, since HSF of a resample of them is noisier).",
 }
 
+_NOT_WEIGHTED = " Not weighted: it tells of images that the queue chose, not of the dataset."
+
 
 def further(page: Opened, keys: Sequence[str]) -> None:
     """A choice of one analysis, its table, what it means, and a download."""
@@ -73,7 +75,7 @@ def further(page: Opened, keys: Sequence[str]) -> None:
     heads, cells = _LAYOUTS[chosen]
     st.html(html_table(heads, cells(rows)))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.caption(_NOTES[chosen])
+        st.caption(_NOTES[chosen] + (_NOT_WEIGHTED if "queue" in rows else ""))
         name = f"{page.table.dataset.name}-correlation-{chosen}.csv"
         download("CSV", csv_text(rows), name, key="correlation.more.csv")
 

@@ -126,6 +126,23 @@ def test_strict_order_is_said_and_cannot_be_weighted(own_digits):
     assert set(export_table(result)["queue"]) == {"hardest"}
 
 
+@pytest.mark.parametrize("drawn", [True, False])
+def test_verbs_say_of_votes_from_a_biased_queue_only_what_they_correct(own_digits, own_demo_root, cli, drawn):
+    setup.configure(own_digits, replace(DRAWN, drawn=drawn), who="lead")
+    give(own_digits, 32)
+    at = ("digits", "--workspace", own_demo_root)
+    table = cli("correlate", *at).out
+    assert ("--csv or --json correct for it" in table, "kept no chances" in table) == (drawn, not drawn)
+    further = cli("correlate", *at, "--analysis", "hard").out
+    assert "this analysis is not weighted" in further
+    assert "correct for it" not in further
+    assert set(analyse(own_digits, "hard", keys=["avh"])["queue"]) == {"hardest"}
+    predicted = cli("predict", *at).out
+    meant = "weighted to the dataset" if drawn else "of such samples and not of the dataset"
+    assert f"votes came from the queue hardest: what follows is {meant}" in predicted
+    assert "over all samples like the voted ones" in predicted
+
+
 def test_imported_votes_come_from_no_queue(digits):
     use = queue_use(digits.counter)
     assert (use.votes, use.weights, queue_sentence(use)) == ({}, None, "")

@@ -130,7 +130,7 @@ def test_the_verb_prints_what_was_reached(predicted_root, cli):
     ended = cli("predict", "digits", "--workspace", str(predicted_root))
     assert ended.code == 0
     assert "predicted HSF of 1,797 samples from SIMULATED votes on 250" in ended.out
-    assert "They claim 90% over all samples" in ended.out
+    assert "They claim 90% over all samples like the voted ones" in ended.out
     record = json.loads(cli("predict", "digits", "--workspace", str(predicted_root), "--json").out)["record"]
     assert record["voted"] == 250
 
