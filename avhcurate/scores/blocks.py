@@ -5,7 +5,7 @@ from types import ModuleType
 
 from avhcurate.errors import CurateError
 from avhcurate.scores.angular import unit
-from avhcurate.scores.inputs import Array, is_label, label_indices, logit_matrix, matrix, namespace, pair
+from avhcurate.scores.inputs import Array, label_indices, logit_matrix, matrix, namespace, pair
 from avhcurate.scores.prototypes import ClassSums, class_sums
 from avhcurate.scores.table import SCORES, Batch
 
@@ -152,17 +152,15 @@ def class_angular_gap(features: Array, class_weights: Array, labels: Array) -> A
     gap = angular_gap(features, class_weights, labels)
     xp, num_classes = namespace(gap), class_weights.shape[0]
     labels = label_indices(xp, labels, like=gap, num_classes=num_classes)
-    known = ~xp.isnan(gap)
-    members = xp.astype(is_label(xp, labels, num_classes) & known[:, None], gap.dtype)
-    counts = xp.sum(members, axis=0)
+    at = xp.where(labels < 0, xp.zeros_like(labels), labels)
 
-    def off_mean(values: Array) -> tuple[Array, Array]:
-        """The mean of each class (K,), and the values less that of their class (N,)."""
-        means = xp.where(known, values, xp.zeros_like(values)) @ members / xp.where(counts > 0, counts, counts + 1)
-        return means, values - members @ means
+    def mean_of_class(values: Array) -> Array:
+        """Of each sample, in the precision of the gaps; no (N, K) is made."""
+        return xp.astype(class_sums(values[:, None], labels, num_classes).means[:, 0], gap.dtype)[at]
 
-    _, off = off_mean(gap)
-    variance = members @ off_mean(off**2)[0]
+    off = gap - mean_of_class(gap)
+    off = off - mean_of_class(off)
+    variance = mean_of_class(off**2)
     return off / xp.where(variance > 0, xp.sqrt(variance), xp.full_like(variance, float("nan")))
 
 
