@@ -64,4 +64,4 @@ def suspects(
         columns = ["rank", "id", "path", "label_name", "suggested_name", "verdict"]
         print(rows[columns].assign(agree=agree).head(cut).to_string(index=False))
     if limit is None and len(rows) > cut:
-        print(f"{len(rows) - cut} more are doubted: --limit {len(rows)} prints all, --csv FILE writes them")
+        print(f"{len(rows) - cut} more are in doubt: --limit {len(rows)} prints all, --csv FILE writes them")
