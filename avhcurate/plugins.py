@@ -12,6 +12,18 @@ T = TypeVar("T")
 
 GROUPS = ("scores", "measures", "models", "sources", "exports")
 
+#: Columns of tables and exports, whose names no score or measure of a plugin can take.
+COLUMN_NAMES = frozenset(
+    (
+        *("id", "path", "split", "label", "label_name", "predicted", "predicted_name", "problem", "excluded"),
+        *("hsf", "hsf_low", "hsf_high", "hsf_bin", "hsf_source", "votes", "human_gap"),
+        *("hsf_predicted", "hsf_predicted_low", "hsf_predicted_high", "hsf_predicted_bin"),
+        *("tags", "curated_label", "curated_label_name", "image", "set", "gap"),
+        *("brightness", "contrast", "sharpness", "information", "colour", "width", "height", "aspect", "file_bytes"),
+        *("nearest_similarity", "duplicate_group", "oddity", "sha256"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class Plugin:
@@ -68,13 +80,23 @@ def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., 
     return call
 
 
-def checked_function(group: str) -> Callable[[str, Any], Callable[..., Any]]:
-    """A check for groups whose things are functions."""
+def checked_function(
+    group: str, then: Callable[..., Any] = lambda made, *_: made
+) -> Callable[[str, Any], Callable[..., Any]]:
+    """A check for groups whose things are functions.
+
+    `then(made, *arguments)` gives what is used of what a function has made; where it raises, the function has failed.
+    """
 
     def check(name: str, thing: Any) -> Callable[..., Any]:
         if not callable(thing):
             raise CurateError(f"it is a {type(thing).__name__} and no function")
-        return guarded(group, name, thing)
+
+        @functools.wraps(thing)
+        def made(*arguments: Any) -> Any:
+            return then(thing(*arguments), *arguments)
+
+        return guarded(group, name, made)
 
     return check
 

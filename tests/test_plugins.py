@@ -12,10 +12,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from avhcurate import scores
+from avhcurate import plugins, scores
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.export import _written
+from avhcurate.images.measures import MEASURES
+from avhcurate.scores import PREDICTIONS, SCORES
 from avhcurate.scores.table import of_plugin
+from avhcurate.sources import _made
+from avhcurate.table.dataset_table import open_table
+from avhcurate.table.predicted import PREDICTED_COLUMNS
+from avhcurate.table.sample_table import COLUMNS, EXTRA
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,7 +78,8 @@ def installed(tmp_path_factory):
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(
-        "[avhcurate.scores]\nbroken = broken:score\navh = broken:score\n[avhcurate.exports]\nnothing = math:pi\n"
+        "[avhcurate.scores]\nbroken = broken:score\navh = broken:score\npredicted = broken:score\n"
+        "[avhcurate.exports]\nnothing = math:pi\n"
     )
     (target / "broken.py").write_text("import a_module_that_is_not_there\n")
     return os.environ | {"PYTHONPATH": os.pathsep.join([str(target), str(ROOT)])}
@@ -110,6 +118,30 @@ def test_a_plugins_score_is_missing_without_a_label_and_its_failure_names_it():
         of_plugin("mine", planted(function=lambda given: given.logits)).function(batch())
 
 
+def test_no_score_or_measure_of_a_plugin_can_be_called_as_a_column_is(demo_root):
+    table = open_table(Workspace(demo_root), "digits")
+    there = {*table.columns, *COLUMNS, *EXTRA, *PREDICTED_COLUMNS, *MEASURES, *PREDICTIONS}
+    assert there - set(SCORES) - plugins.COLUMN_NAMES == set()
+    assert not plugins.COLUMN_NAMES & set(SCORES)
+
+
+@pytest.mark.parametrize(
+    ("then", "made", "said"),
+    [
+        (_made, 5, "TypeError: expected str"),
+        (_written, None, "it wrote nothing at the path"),
+        (_written, "all", "cannot be interpreted as an integer"),
+    ],
+)
+def test_what_a_plugins_function_returns_is_checked_and_named(tmp_path, then, made, said):
+    out = tmp_path / "out"
+    if made is not None:
+        out.touch()
+    call = plugins.checked_function("exports", then)("mine", lambda *_: made)
+    with pytest.raises(CurateError, match=f"mine, which a plugin adds to the exports, failed .*{said}"):
+        call(None, None, out)
+
+
 def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
     command = [sys.executable, "-m", "avhcurate", "plugins", "--json"]
     ended = subprocess.run(command, env=installed, capture_output=True, text=True)
@@ -121,10 +153,10 @@ def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):
     }
     assert listed["scores", "rivalry"]["package"] == "avhcurate-example"
     assert "ModuleNotFoundError" in listed["scores", "broken"]["problem"]
-    assert listed["scores", "avh"]["problem"] == "the name is taken"
+    assert listed["scores", "avh"]["problem"] == listed["scores", "predicted"]["problem"] == "the name is taken"
     assert listed["exports", "nothing"]["problem"] == "it is a float and no function"
     assert ended.returncode == 2
-    assert ended.stderr.startswith("avhcurate: 3 of 8 plugins are left out: avh of broken (the name is taken)")
+    assert ended.stderr.startswith("avhcurate: 4 of 9 plugins are left out: avh of broken (the name is taken)")
     assert ended.stderr.count("\n") == 1
 
 
@@ -141,7 +173,7 @@ def test_what_a_plugin_adds_is_as_what_was_there_before(installed, own_demo_root
     said = json.loads(ended.stdout.splitlines()[-1])
     assert said["errors"] == []
     assert (said["sort"], said["new"]) == ("rivalry", ["cat"])
-    assert sum("of the plugin broken is left out" in line for line in said["home"]) == 3
+    assert sum("of the plugin broken is left out" in line for line in said["home"]) == 4
     rows = pd.read_csv(folder / "all.csv")
     run = Workspace(own_demo_root).dataset("digits").run("avhcurate:digits")
     nearest = np.sort(scores.angles(np.array(run.features()), run.class_weights()), axis=1)

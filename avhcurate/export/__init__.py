@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
     "coco": write_coco,
 }
 
-FORMATS.update(load("exports", checked_function("exports"), taken=FORMATS))
+
+def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Path) -> int:
+    """How many samples a plugin's function says that it left out; raises where it wrote nothing, or says no number."""
+    if not path.exists():
+        raise FileNotFoundError("it wrote nothing at the path that it was given")
+    return index(0 if left_out is None else left_out)
+
+
+FORMATS.update(load("exports", checked_function("exports", _written), taken=FORMATS))
 
 #: Formats whose result is a folder; a plugin's function says so by its attribute `folder`.
 FOLDERS = (

@@ -9,7 +9,7 @@ from scipy.fft import dct
 from scipy.ndimage import laplace
 
 from avhcurate.errors import CurateError
-from avhcurate.plugins import guarded, load
+from avhcurate.plugins import COLUMN_NAMES, guarded, load
 from avhcurate.scores import PREDICTIONS, SCORES, Needs, Score
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
@@ -165,7 +165,7 @@ def of_plugin(name: str, thing: object) -> Measure:
     return replace(thing, pixels=guarded("measures", name, thing.pixels), plugin=True)
 
 
-MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES}))
+MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES, *COLUMN_NAMES}))
 
 #: Measures of the pixels, which a single pass over the images gives.
 PROXIES = tuple(key for key, measure in MEASURES.items() if measure.proxy)

@@ -52,4 +52,4 @@ __all__ = [
 ]
 
 # Last, since a plugin's module imports this one.
-SCORES.update(plugins.load("scores", of_plugin, taken=SCORES))
+SCORES.update(plugins.load("scores", of_plugin, taken={*SCORES, *plugins.COLUMN_NAMES}))

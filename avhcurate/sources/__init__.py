@@ -24,7 +24,7 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
     scheme, _, rest = str(source).partition(":")
     if scheme in PLUGINS:
         found = PLUGINS[scheme](rest, options)
-        return found if isinstance(found, SourceTable) else read_source(Path(found), options)
+        return found if isinstance(found, SourceTable) else read_source(found, options)
     if scheme == "list":
         return read_list(Path(rest).expanduser(), options)
     if scheme == "wds":
@@ -76,5 +76,10 @@ def _read_directory(source: Path, options: ImportOptions) -> SourceTable:
     )
 
 
+def _made(found: object, *_: object) -> "SourceTable | Path":
+    """What a plugin's function has returned; TypeError where it is neither a table nor a path."""
+    return found if isinstance(found, SourceTable) else Path(found)  # type: ignore[arg-type]
+
+
 #: Functions of plugins by scheme: of what follows SCHEME: and the options to a SourceTable, or the path of a source.
-PLUGINS = load("sources", checked_function("sources"), taken=("list", "wds", "torchvision", "hf"))
+PLUGINS = load("sources", checked_function("sources", _made), taken=("list", "wds", "torchvision", "hf"))
