@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from avhcurate.annotate.task_pool import QUEUES, Queue, TaskPool, task_pool
+from avhcurate.data.people import Role, require
 from avhcurate.errors import CurateError
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
@@ -75,6 +76,7 @@ class CollectionSettings:
 
 def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
     """Writes how votes are collected from now on; invalid settings are refused. Answers so far stay."""
+    require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
     _check(table, settings)
     settings = _with_record(table, settings)
     with table.response_log.transaction(table.dataset.name) as log:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from avhcurate.data.background import Command, launch, reason
+from avhcurate.data.people import Role, require
 from avhcurate.disk.files import write_atomic
 from avhcurate.disk.provenance import now, settings_digest
 from avhcurate.errors import CurateError
@@ -165,7 +166,7 @@ _failed: dict[Path, str] = {}
 
 
 def ensure(workspace: Path, settings: ToySettings) -> bool:
-    """Whether the result exists; if not, its training starts in the background, unless enough others run.
+    """Whether the result exists; if not, its training starts in the background, for curators, unless enough others run.
 
     To be called again until it is true. Raises CurateError when the training failed, until `retry`.
     """
@@ -176,6 +177,7 @@ def ensure(workspace: Path, settings: ToySettings) -> bool:
         if target in _failed:
             raise CurateError(f"the toy's training failed: {_failed[target]}")
         if target not in _running and len(_running) < _AT_ONCE:
+            require(Role.CURATOR, "training the toy")
             argv = [*settings.argv, "--workspace", str(workspace)]
             threads = {"OMP_NUM_THREADS": "1"}
             process = launch(argv, environment=threads, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -186,6 +188,7 @@ def ensure(workspace: Path, settings: ToySettings) -> bool:
 
 def retry(workspace: Path, settings: ToySettings) -> None:
     """Lets `ensure` start again after a training that failed, or a result that cannot be read."""
+    require(Role.CURATOR, "training the toy")
     target = result_path(folder_of(workspace), settings)
     with _lock:
         _failed.pop(target, None)

@@ -15,6 +15,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -118,7 +119,12 @@ def trained(workspace: Path, asked: ToySettings) -> ToyResult:
     except CurateError as error:
         show_user_error(error)
         st.button(
-            "Try again", icon=":material/replay:", key="toy.retry", on_click=service.retry, args=(workspace, asked)
+            "Try again",
+            icon=":material/replay:",
+            key="toy.retry",
+            on_click=service.retry,
+            args=(workspace, asked),
+            **for_curators("Training the toy"),
         )
         st.stop()
     if there:

@@ -23,6 +23,7 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.table.removal import remove_dataset
 from avhcurate.table.renaming import rename_dataset
+from avhcurate.toy import service as toy
 from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.attach import attach_votes
 from tests.fakes.datasets import write_images
@@ -69,9 +70,11 @@ def _actions(workspace, table, tmp_path):
             "keys": partial(save_keys, table, "1 tag odd", who=ANN),
             "exclude by rule": partial(annotators.apply_rule, table, _DISAGREES, who=ANN),
             "exclude": partial(annotators.set_status, table, "bob", "exclude", who=ANN),
-            "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify"), who=ANN),
+            "collect": partial(setup.configure, table, setup.CollectionSettings(design="classify", seed=7), who=ANN),
             "source of HSF": partial(setup.choose_source, table, who=ANN),
             "job": partial(background.start, root, ["list"], verb="list"),
+            "toy": partial(toy.ensure, root, toy.ToySettings()),
+            "toy again": partial(toy.retry, root, toy.ToySettings()),
             "cancel": partial(background.cancel, root, Jobs(root).create("list", "", []).id),
             "upload": partial(keep_upload, workspace, "a.csv", io.BytesIO(b"path\n")),
             "export": partial(export, table, Filters(), "csv", tmp_path / "out.csv", force=True),
@@ -107,23 +110,32 @@ def _votes(folder):
     return file
 
 
+def _files(workspace):
+    """Every file of a workspace with its time, but those of the database and of locks."""
+    files = (path for path in workspace.root.rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files if ".db" not in path.name and path.suffix != ".lock"}
+
+
 def _no_process(*_, **__):
     raise CurateError("it would start")
 
 
 @pytest.mark.parametrize("role", [None, *Role])
 def test_each_role_may_do_what_it_names_and_nothing_above(workspace, pets, tmp_path, act_as, monkeypatch, role):
-    monkeypatch.setattr(background, "launch", _no_process)
+    for starts in (background, toy):
+        monkeypatch.setattr(starts, "launch", _no_process)
     _prepare(workspace, pets)
     actions = _actions(workspace, pets, tmp_path)
     act_as(role)
     refused = set()
     for named in actions.values():
         for name, call in named.items():
+            before = _files(workspace)
             try:
                 call()
             except NotAllowed:
                 refused.add(name)
+                assert _files(workspace) == before, name
             except CurateError:  # allowed, and wrong for another reason
                 continue
     assert refused == {name for least, named in actions.items() if (role or 0) < least for name in named}
