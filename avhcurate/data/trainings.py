@@ -18,7 +18,7 @@ from avhcurate.disk.arrays import read_npy
 from avhcurate.disk.files import write_array, write_atomic, write_parquet
 from avhcurate.disk.folders import ResultFolder
 from avhcurate.disk.provenance import WorkRecord, now
-from avhcurate.disk.schema import SCHEMA_VERSION
+from avhcurate.disk.schema import SCHEMA_VERSION, NewerVersion
 from avhcurate.stats.epoch_scores import NEEDED, EpochScores
 
 #: The samples that a training is evaluated on: those held out, or some of those that it learns from.
@@ -195,7 +195,7 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
 
     def evaluations(self) -> pd.DataFrame:
         """A row an evaluation, oldest first: `OVERALL_COLUMNS`; what is missing is NaN. Reads no sample's file."""
-        rows = [json.loads(self._path(step, "json").read_bytes()) for step in self._steps()]
+        rows = [self._evaluation(step) for step in self._steps()]
         frame = pd.DataFrame(rows, columns=list(OVERALL_COLUMNS))
         return frame.astype({name: "int64" if name in ("step", "n") else "float64" for name in OVERALL_COLUMNS})
 
@@ -245,7 +245,14 @@ class TrainingFolder(ResultFolder[TrainingRecord]):
         self.write_record(self.record.model_copy(update=changes))
 
     def _epochs(self) -> list[tuple[int, float]]:
-        return [(step, json.loads(self._path(step, "json").read_bytes())["epoch"]) for step in self._steps()]
+        return [(step, self._evaluation(step)["epoch"]) for step in self._steps()]
+
+    def _evaluation(self, step: int) -> dict[str, Any]:
+        """What the file of an evaluation holds; one of a newer version is refused."""
+        row: dict[str, Any] = json.loads(self._path(step, "json").read_bytes())
+        if (version := row.get("schema_version", SCHEMA_VERSION)) > SCHEMA_VERSION:
+            raise NewerVersion(f"an evaluation of {self.WHAT} {self.name!r}", version)
+        return row
 
     def _steps(self) -> list[int]:
         """Steps of the whole evaluations, ascending."""

@@ -92,7 +92,7 @@ def test_a_newer_database_is_refused_and_says_what_to_do(old, cli):
     assert "annotations.db has schema version 0099, of a newer avhcurate" in ended.err
 
 
-def test_newer_shards_and_manifests_are_refused_and_newer_jobs_left_out(old, tmp_path):
+def test_newer_shards_evaluations_and_manifests_are_refused_and_newer_jobs_left_out(old, tmp_path):
     run = old.dataset("digits").runs()[0]
     rows = pq.read_table(run.scores_path)
     run.write_shard(0, rows, seconds=1.0)
@@ -103,6 +103,11 @@ def test_newer_shards_and_manifests_are_refused_and_newer_jobs_left_out(old, tmp
     pq.write_table(rows.replace_schema_metadata(kept | {b"schema_version": b"99"}), path)
     with pytest.raises(NewerVersion, match="shard 0 of run"):
         run.shard(0)
+    training = old.dataset("digits").trainings()[0]
+    change(max((training.root / "dynamics").glob("*.json")), schema_version=99)
+    for read in (training.evaluations, training.dynamics):
+        with pytest.raises(NewerVersion, match="an evaluation of training"):
+            read()
     np.save(tmp_path / "votes.npy", np.ones((3, 2), np.int64))
     (tmp_path / "votes.npy.manifest.json").write_text(json.dumps({"schema_version": 99, "simulated": True}))
     with pytest.raises(NewerVersion, match=r"the manifest of votes\.npy"):
