@@ -21,7 +21,8 @@ from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.queues import BIASED, SETTINGS, write_record
 from avhcurate.votes.responses import DESIGNS, Design
 
-LONGEST_NAME = 60
+#: An e-mail address, by which people are signed in, may be as long.
+LONGEST_NAME = 254
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,11 @@ def test_the_control_filter_leaves_out_who_fails_controls_unless_included_by_han
 
 def test_a_rule_of_the_moment_excludes_by_hand_and_says_why(pets):
     collect(pets, control_share=0.0, target=4)
-    for who in ("ann", "bob", "cyd"):
+    boss = f"{'the-curator-of-everything' * 2}@a-department.example.org"
+    for who in ("ann", boss, "cyd"):
         answer_all(pets, who, truth(pets), 60)
     answer_all(pets, "dan", lambda id: (truth(pets)(id) + 1) % 3, 60)
-    found = annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who="boss")
+    found = annotators.apply_rule(pets, ExclusionRule(agreement=0.5), who=boss)
     assert found["annotator"].tolist() == ["dan"]
     assert (pets.frame()["hsf"] == 1.0).all()
     assert "below 50 %" in annotators.annotators(pets).set_index("annotator").loc["dan", "why"]

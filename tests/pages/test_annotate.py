@@ -100,7 +100,7 @@ def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, aske
     assert not app.get("bidi_component")
     app.text_input(key="annotate.typed").set_value("  ")
     next(button for button in app.button if button.label == "Start").click().run()
-    assert "1 to 60 printable characters" in words(app)
+    assert "1 to 254 printable characters" in words(app)
     app.text_input(key="annotate.typed").set_value("ada")
     next(button for button in app.button if button.label == "Start").click().run()
     assert asked(app, "annotate.name") == "ada"
@@ -112,7 +112,7 @@ def test_a_name_is_asked_for_and_kept_in_the_address(open_page, collection, aske
 
 def test_a_name_that_cannot_be_is_asked_for_anew(open_page, collection, words):
     root, _ = collection()
-    app = open_page("annotate", root, annotate__name="x" * 80)
+    app = open_page("annotate", root, annotate__name="x" * 300)
     assert "Who are you?" in words(app)
     assert any("not understood" in warning.value for warning in app.warning)
 
