@@ -16,6 +16,7 @@ from avhcurate.scores import SCORES
 from avhcurate.stats import correlation_tests
 from avhcurate.stats.correlation import ALL
 from avhcurate.stats.intervals import wilson
+from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -112,7 +113,7 @@ def _tests(
     keys: Sequence[str],
     edges: Sequence[float],
 ) -> pd.DataFrame:
-    """`score, bin`, then the test of A against B."""
+    """`score, bin`, then the test of A against B, and `p_holm`, p by Holm's method for all rows."""
     parts = []
     for key in keys:
         harder = dict.fromkeys("ab", SCORES[key].hard_end)
@@ -121,7 +122,8 @@ def _tests(
             one.insert(0, "score", key)
             one.insert(1, "bin", name)
             parts.append(one)
-    return pd.concat(parts, ignore_index=True)
+    tests = pd.concat(parts, ignore_index=True)
+    return tests.assign(p_holm=holm(tests["p_value"]))
 
 
 def _groups(bin_index: np.ndarray, edges: Sequence[float]) -> list[tuple[str, np.ndarray]]:

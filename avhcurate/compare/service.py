@@ -17,6 +17,7 @@ from avhcurate.stats import calibration, correlation_tests
 from avhcurate.stats.calibration import BINNINGS, Calibration
 from avhcurate.stats.correlation import ALL, correlate
 from avhcurate.stats.intervals import wilson
+from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.ranks import rank_shares
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -33,7 +34,8 @@ class SideBySide:
     """Runs on the samples that all of them scored; `table` has a row a run.
 
     `agreement`: `run, score, bin, n, spearman, ci_low, ci_high`. `pairs`: the test of every two runs by every score
-    over all samples, as `correlation_tests.compare` gives it, with `score`. `avh`, `norm`: Spearman between the runs
+    over all samples, as `correlation_tests.compare` gives it, with `score` and `p_holm`, p by Holm's method for all of
+    them. `avh`, `norm`: Spearman between the runs
     (R, R).
     `follows`: AVH and norm with HSF of every run, `findings` the verdicts on discoveries 4 and 5.
     `calibrations`: by run and binning. `ranks`: percentile ranks of hardness (n,) by run, of
@@ -167,7 +169,8 @@ def _pairs(samples: LabelledSamples, columns: dict[str, dict[str, np.ndarray]], 
         tests = correlation_tests.compare(of_runs, samples.hsf, harder=dict.fromkeys(of_runs, SCORES[key].hard_end))
         tests.insert(0, "score", key)
         parts.append(tests)
-    return pd.concat(parts, ignore_index=True)
+    pairs = pd.concat(parts, ignore_index=True)
+    return pairs.assign(p_holm=holm(pairs["p_value"]))
 
 
 def _between(columns: dict[str, dict[str, np.ndarray]], key: str, called: dict[str, str]) -> pd.DataFrame:

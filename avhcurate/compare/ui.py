@@ -1,6 +1,7 @@
 """What the parts of the Models page share: choices of runs and scores, the cached comparisons, cells of tables."""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -177,8 +178,8 @@ def runs_shown(page: Opened) -> SideBySide:
 TEST_NOTE = (
     "Agreement is Spearman with HSF turned by the score's hard end: above 0, the run finds hard what has a low HSF. "
     "Meng, Rosenthal and Rubin's test of two correlations on the same samples; where its standard error is off by more "
-    "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p-values are "
-    "not corrected for the number of comparisons."
+    "than a tenth, that by a jackknife of ranks. With the 95 % interval of the difference of Fisher z; p alone, and by "
+    "Holm's method for all comparisons of the table."
 )
 
 
@@ -188,9 +189,10 @@ def interval_cell(row: Mapping[Any, Any], key: str, digits: int, *, percent: boo
 
 
 def test_cells(row: Any) -> list[str]:
-    """n, both agreements, the difference of Fisher z with its interval, and p."""
+    """n, both agreements, the difference of Fisher z with its interval, and p, alone and by Holm's method."""
     nan = float("nan")
     agreements = [estimate(value, nan, nan, 3) for value in (row.first_agreement, row.second_agreement)]
     tested = row.p_value == row.p_value
     difference = estimate(row.difference, row.ci_low, row.ci_high, 3) if tested else "–"
-    return [f"{row.n:,}", *agreements, difference, p_text(row.p_value) if tested else "–"]
+    p = f"{escape(p_text(row.p_value))}<small>by Holm {escape(p_text(row.p_holm))}</small>" if tested else "–"
+    return [f"{row.n:,}", *agreements, difference, p]

@@ -12,6 +12,7 @@ from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.rules import RULES, Rule
 from avhcurate.self_training.store import BY, SelfTrainingFolder
 from avhcurate.stats.intervals import mean_over_seeds
+from avhcurate.stats.multiple_testing import holm
 
 #: Shares of a report; `table` has the value of each, the ends of its interval and n.
 _SHARES = ("accuracy", "precision", "recall", "ece")
@@ -236,7 +237,8 @@ def side_by_side(variants: Variants) -> pd.DataFrame:
 
     The values are means. The interval is Student's t over seeds; of one seed it is the share's own over samples. For
     each of `PAIRED`, `KEY_gain, KEY_gain_low, KEY_gain_high, KEY_gain_n, KEY_gain_p` are the difference from `BASE`
-    within seeds that both have: its mean, interval and the paired t-test's p; NaN for `BASE` itself.
+    within seeds that both have: its mean, interval and the paired t-test's p; NaN for `BASE` itself. `KEY_gain_p_holm`
+    is that p by Holm's method for all differences of the table, of every variant and of each of `PAIRED`.
     """
     ends = {
         variant: {folder.record.seed: _ends(folder) for folder in folders if folder.complete}
@@ -252,7 +254,12 @@ def side_by_side(variants: Variants) -> pd.DataFrame:
             for key in PAIRED:
                 row |= _gain(key, seeds, {} if variant.rule == BASE else base)
             rows.append(row)
-    return pd.DataFrame(rows)
+    if not rows:
+        return pd.DataFrame()
+    tested = [f"{key}_gain_p" for key in PAIRED]
+    table = pd.DataFrame(rows)
+    corrected = holm(table[tested].to_numpy(float).ravel()).reshape(-1, len(tested))
+    return table.assign(**{f"{name}_holm": corrected[:, place] for place, name in enumerate(tested)})
 
 
 def _ends(folder: SelfTrainingFolder) -> dict[str, float]:

@@ -184,7 +184,8 @@ def rules_table(variants: Variants) -> None:
         "Accuracy over the target's samples with a label, precision over the selected ones. Small: 95 % intervals, "
         f"Student's t over seeds{'; of one seed over samples (Wilson)' if single else ''}. "
         + (
-            f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test."
+            f"Differences from {RULE_NAMES[BASE]} are taken seed by seed, in percentage points, with a paired t-test: "
+            "p alone, and by Holm's method for all differences of the table."
             if paired
             else f"With two seeds or more of a rule and of {RULE_NAMES[BASE]}, their difference is tested here."
         )
@@ -211,9 +212,9 @@ def _cell(row: Mapping[Any, Any], key: str, form: str) -> str:
 
 
 def _gain_cell(row: Mapping[Any, Any], key: str) -> str:
-    value, low, high, n, p = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high", "_n", "_p"))
+    value, low, high, n, p, holm = (row[f"{key}_gain{end}"] for end in ("", "_low", "_high", "_n", "_p", "_p_holm"))
     if n < 2:
         return "–"
-    test = p_text(p) if p == p else "p –"
+    test = escape(f"{p_text(p)}, by Holm {p_text(holm)}") if p == p else "p –"
     plus = "+" if value > 0 else ""
     return f"{plus}{estimate(100 * value, 100 * low, 100 * high, 1)}<small>n {n}, {test}</small>"

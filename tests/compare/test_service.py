@@ -14,6 +14,7 @@ from avhcurate.compare.transfer import Side
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.stats import correlation_tests
+from avhcurate.stats.multiple_testing import holm
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
@@ -196,6 +197,10 @@ def test_the_test_between_runs_is_the_dependent_one_on_the_same_samples(table, n
     of_bin = found.tests[(found.tests["score"] == "confidence") & (found.tests["bin"] == "[0.8, 1]")].iloc[0]
     assert of_bin["n"] == (a["hsf_bin"] == "[0.8, 1]").sum()
     assert of_bin["difference"] == 0  # both have the same confidences
+    np.testing.assert_allclose(found.tests["p_holm"], holm(found.tests["p_value"]))
+    pairs = compare_service.side_by_side(table, names[:2], keys=["avh", "norm"]).pairs
+    np.testing.assert_allclose(pairs["p_holm"], holm(pairs["p_value"]))
+    assert len(pairs) == 2
 
 
 def test_discovery_five_holds_where_one_network_was_turned(table, names):

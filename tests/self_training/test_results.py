@@ -11,6 +11,7 @@ from avhcurate.self_training import results
 from avhcurate.self_training.plots import curves, stroke
 from avhcurate.self_training.results import by_variant, courses, side_by_side, source_only
 from avhcurate.self_training.store import SelfTrainingFolder
+from avhcurate.stats.multiple_testing import holm
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,10 @@ def test_the_difference_from_confidence_is_paired_within_seeds(found):
     ends = test.confidence_interval()
     got = table.loc[1, [f"mean_accuracy_gain{end}" for end in ("", "_low", "_high", "_p", "_n")]]
     np.testing.assert_allclose(got.astype(float), [np.subtract(ours, base).mean(), *ends, test.pvalue, 2])
+    tested = table.loc[1, ["accuracy_gain_p", "mean_accuracy_gain_p"]].astype(float)
+    corrected = table.loc[1, ["accuracy_gain_p_holm", "mean_accuracy_gain_p_holm"]].astype(float)
+    np.testing.assert_allclose(corrected, holm(tested))
+    assert table.loc[0, ["accuracy_gain_p_holm", "mean_accuracy_gain_p_holm"]].isna().all()
     assert np.isnan(table.loc[0, "accuracy_gain"])
     assert table.loc[0, "accuracy_gain_n"] == 0
 
