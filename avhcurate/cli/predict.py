@@ -55,4 +55,6 @@ def predict(
             print(f"  {where}: intervals hold {row.coverage:.1%} ({ends}, n = {row.n:,}), mean width {row.width:.2f}")
     print(f"They claim {record.level:.0%} over all samples like the voted ones, for HSF of {record.votes} votes.")
     if (curve := forecast_of(record)) is not None:
-        print(f"With many more voted samples these inputs would reach about {curve.limit:.3f}.")
+        low, high = (float(end[0]) for end in curve.band(float("inf")))
+        ends = f"{curve.limit:.2f} ({low:.2f} to {high:.2f})"
+        print(f"With many more voted samples these inputs would reach about {ends}, by a forecast from the curve.")

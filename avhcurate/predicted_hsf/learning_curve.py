@@ -4,10 +4,11 @@ A curve `limit - drop / sqrt(n)` is fitted to what was measured; beyond that it 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from avhcurate.data.prediction import PredictionRecord
 from avhcurate.predicted_hsf.vote_model import Check, CrossFit, Design, fit_votes
@@ -17,6 +18,10 @@ from avhcurate.stats.rank_influence import estimate, spearman_influence
 SHARES = (0.05, 0.1, 0.2, 0.4)
 #: Fewest samples that a point of the curve is learnt from.
 _FEWEST = 20
+#: More voted samples than this are called out of reach.
+_FURTHEST = 1e9
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
 
 
 def learning_curve(
@@ -59,14 +64,28 @@ def _agreement(odds: np.ndarray, hsf: np.ndarray, weights: np.ndarray | None) ->
 
 @dataclass(frozen=True)
 class Forecast:
-    """The curve `limit - drop / sqrt(n)` of Spearman by the number n of voted samples."""
+    """The curve `limit - drop / sqrt(n)` of Spearman by the number n of voted samples.
+
+    covariance (2, 2): of limit and drop; zeros where the points have no intervals. `measured`: the largest number that
+    a point was learnt from.
+    """
 
     limit: float
     drop: float
+    covariance: np.ndarray = field(default_factory=lambda: np.zeros((2, 2)))
+    measured: float = float(_FEWEST)
 
     def rho(self, learnt: np.ndarray | float) -> np.ndarray | float:
         """Spearman to expect with so many voted samples."""
         return self.limit - self.drop / np.sqrt(learnt)
+
+    def band(self, learnt: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of its 95 % interval, (n,) each; that of the limit at infinity."""
+        at = 1 / np.sqrt(np.atleast_1d(np.asarray(learnt, float)))
+        (limit, both), (_, drop) = self.covariance
+        reach = _Z * np.sqrt(np.maximum(0, limit - 2 * both * at + drop * at**2))
+        middle = self.limit - self.drop * at
+        return np.maximum(middle - reach, -1), np.minimum(middle + reach, 1)
 
     def needed(self, target: float) -> int | None:
         """Voted samples to reach a Spearman of `target`; None where no number of them does.
@@ -78,17 +97,38 @@ class Forecast:
             return None
         return math.ceil(round((self.drop / (self.limit - target)) ** 2, 6))
 
+    def needed_range(self, target: float) -> tuple[int | None, int | None]:
+        """The fewest and the most, from those measured on, by the ends of the band; None for more than `_FURTHEST`."""
+        numbers = np.geomspace(self.measured, _FURTHEST, 1000)
+        low, high = self.band(numbers)
+        fewest, most = (
+            int(np.ceil(numbers[np.argmax(end >= target)])) if (end >= target).any() else None for end in (high, low)
+        )
+        return fewest, most
+
 
 def forecast(curve: pd.DataFrame) -> Forecast | None:
-    """The curve through the measured points, each weighted by how many it was learnt from; None below two points."""
+    """The curve through the measured points, each weighted by how many it was learnt from; None below two points.
+
+    Its covariance is from the intervals of the points: their errors as far as they are independent, and that of the
+    last point once more, since all are judged by the same samples, which the largest models have learnt from too.
+    """
     known = curve.dropna(subset="rho")
     if len(known) < 2:
         return None
-    learnt = known["learnt"].to_numpy(float)
-    slope, limit = np.polyfit(1 / np.sqrt(learnt), known["rho"].to_numpy(float), 1, w=learnt**0.25)
-    return Forecast(float(limit), float(-slope))
+    learnt, rho = (known[key].to_numpy(float) for key in ("learnt", "rho"))
+    inputs, weights = np.stack([np.ones(len(known)), -1 / np.sqrt(learnt)], axis=1), np.sqrt(learnt)
+    solve = np.linalg.solve((inputs * weights[:, None]).T @ inputs, (inputs * weights[:, None]).T)
+    limit, drop = solve @ rho
+    covariance = np.zeros((2, 2))
+    if {"low", "high"} <= set(known) and known[["low", "high"]].notna().all(axis=None):
+        variances = ((known["high"] - known["low"]).to_numpy(float) / (2 * _Z)) ** 2
+        covariance = (solve * variances) @ solve.T
+        covariance[0, 0] += variances[-1]
+    return Forecast(float(limit), float(drop), covariance, float(learnt.max()))
 
 
 def forecast_of(record: PredictionRecord) -> Forecast | None:
     """The forecast of a prediction's own curve."""
-    return forecast(pd.DataFrame([point.model_dump() for point in record.curve], columns=["learnt", "rho"]))
+    columns = ["learnt", "rho", "low", "high"]
+    return forecast(pd.DataFrame([point.model_dump() for point in record.curve], columns=columns).astype(float))

@@ -33,6 +33,16 @@ def curve_chart(record: PredictionRecord, target: float) -> go.Figure:
     )
     if (found := forecast_of(record)) is not None:
         further = np.geomspace(learnt[0], learnt[-1] * _FURTHER, 60)
+        below, above = found.band(further)
+        figure.add_scatter(
+            x=np.concatenate([further, further[::-1]]),
+            y=np.concatenate([above, below[::-1]]),
+            fill="toself",
+            fillcolor=faded(BLUE, 0.1),
+            line={"width": 0},
+            hoverinfo="skip",
+            name="forecast, 95 %",
+        )
         figure.add_scatter(
             x=further,
             y=found.rho(further),

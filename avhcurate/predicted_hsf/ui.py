@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from avhcurate.data.background import Command
@@ -118,23 +119,32 @@ def summary(record: PredictionRecord) -> str:
 
 
 def needed_sentence(record: PredictionRecord, target: float) -> str:
-    """How many voted images a target needs by the forecast."""
-    reached = [point.learnt for point in record.curve if point.rho is not None and point.rho >= target]
+    """How many voted images a target needs by the forecast, and how sure that is."""
+    reached = [point for point in record.curve if point.rho is not None and point.rho >= target]
     if reached:
-        return f"{target:.2f} is reached with votes on {min(reached):,} images."
+        first = min(reached, key=lambda point: point.learnt)
+        ends = (
+            "" if first.low is None or first.high is None else f" ({signed(first.low, 2)} to {signed(first.high, 2)})"
+        )
+        return f"{target:.2f} is reached with votes on {first.learnt:,} images: {signed(first.rho or 0.0, 2)}{ends}."
     if (found := forecast_of(record)) is None:
         return "Too few votes for a forecast."
+    fewest, most = found.needed_range(target)
     if (needed := found.needed(target)) is None:
+        low, high = (float(end[0]) for end in found.band(np.inf))
+        out = "is" if fewest is None else "may be"
         return (
-            f"{target:.2f} is out of reach with these inputs: the curve levels off near {found.limit:.2f}. Another "
-            "network or several runs may reach further."
+            f"{target:.2f} {out} out of reach with these inputs: the curve levels off near {found.limit:.2f} "
+            f"({signed(low, 2)} to {signed(high, 2)}). Another network or several runs may reach further."
         )
+    ends = f"{_rounded(fewest or needed)} {'or more, or out of reach' if most is None else f'to {_rounded(most)}'}"
+    unsure = f"(95 %: {ends})"
     if needed > record.samples:
-        return f"{target:.2f} would need votes on about {_rounded(needed)} images, more than the dataset has."
+        return f"{target:.2f} would need votes on about {_rounded(needed)} images {unsure}, more than the dataset has."
     more = max(0, needed - record.learnt)
     return (
         f"{target:.2f} needs votes on about {_rounded(needed)} images, **{_rounded(more)} more**, by a forecast from "
-        "the curve."
+        f"the curve {unsure}."
     )
 
 

@@ -175,4 +175,21 @@ def test_a_forecast_goes_through_a_curve_of_its_form():
     assert (found.limit, found.drop) == pytest.approx((0.5, 1.4))
     assert found.needed(0.45) == 784
     assert Forecast(0.4, 0.0).needed(0.3) is None
+    assert found.needed_range(0.45) == (pytest.approx(800, rel=0.03), pytest.approx(800, rel=0.03))
     assert forecast(pd.DataFrame({"learnt": [9], "rho": [0.1]})) is None
+
+
+def test_the_band_of_a_forecast_covers_the_curve_though_all_points_share_an_error():
+    rng, learnt, error = np.random.default_rng(0), np.array([25, 50, 100, 200]), 0.03
+    truth, inside, unsure = Forecast(0.5, 1.0), [], 0
+    for _ in range(400):
+        rho = truth.rho(learnt) + error * rng.normal() + error * rng.normal(size=4)
+        found = forecast(
+            pd.DataFrame({"learnt": learnt, "rho": rho, "low": rho - 1.96 * error, "high": rho + 1.96 * error})
+        )
+        low, high = found.band(np.array([400, 4000]))
+        inside.append((low <= truth.rho(np.array([400, 4000]))) & (truth.rho(np.array([400, 4000])) <= high))
+        fewest, most = found.needed_range(0.46)
+        unsure += fewest is not None and fewest <= 625 and (most is None or most >= 625)
+    assert np.mean(inside, axis=0) == pytest.approx([0.95, 0.95], abs=0.04)
+    assert unsure > 360  # 0.46 needs 625
