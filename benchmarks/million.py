@@ -75,7 +75,7 @@ def make(root: Path, samples: int, distinct: int = PICTURES) -> None:
 def _picture(number: int) -> bytes:
     pixels = np.random.default_rng(number).integers(256, size=(8, 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
-    Image.fromarray(pixels).resize((32, 32)).save(stream, "PNG")
+    Image.fromarray(pixels).resize((32, 32), Image.Resampling.NEAREST).save(stream, "PNG")
     return stream.getvalue()
 
 
@@ -89,12 +89,11 @@ def _counts(labels: np.ndarray, ease: np.ndarray, rng: np.random.Generator) -> n
 
 
 def _write_source(path: Path, pictures: list[bytes], labels: np.ndarray, counts: np.ndarray) -> None:
-    encoded = pa.array(pictures, pa.binary())
     schema = None
     writer: pq.ParquetWriter | None = None
     for first in range(0, len(labels), 50_000):
         rows = np.arange(first, min(first + 50_000, len(labels)))
-        data = encoded.take(pa.array(rows % len(pictures)))
+        data = pa.array([pictures[row % len(pictures)] for row in rows], pa.binary())
         paths = pa.array([f"picture-{row:07d}.png" for row in rows])
         table = pa.table(
             {

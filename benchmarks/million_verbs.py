@@ -4,8 +4,9 @@
     python -m benchmarks.million_verbs FOLDER
 
 Each verb runs in a process of its own, one after another: its clock, its processor time with all threads, its peak of
-memory and what it said. With fewer pictures than samples, the last samples are copies of the first, byte for byte,
-which `quality` has to find. What a verb has kept of an earlier call is there already: begin with a fresh folder.
+memory; what it said goes to the error output. With fewer pictures than samples, the last samples are copies of the
+first, byte for byte, which `quality` has to find. What a verb has kept of an earlier call is there already: begin with
+a fresh folder.
 """
 
 import argparse
@@ -33,13 +34,13 @@ VERBS: dict[str, tuple[str, ...]] = {
     "predict": ("predict", NAME),
     "correlate": ("correlate", NAME),
     "select": ("select", NAME, "--rule", "avc", "--portion", "0.2", "--out", "selected.parquet", "--force"),
-    "export": ("export", NAME, "--out", "labels.parquet", "--force"),
+    "export": ("export", NAME, "--format", "parquet", "--out", "labels.parquet", "--force"),
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one process: seconds of clock and processor, gigabytes at its peak, its exit code and last words."""
+    """Of one process: seconds of clock and processor, gigabytes at its peak, its exit code and what it said."""
 
     clock: float
     processor: float
@@ -59,9 +60,8 @@ def cost_of(arguments: tuple[str, ...], workspace: Path) -> Cost:
         clock = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        lines = [line for line in output.read().replace("\r", "\n").splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else ""
-    return Cost(clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, process.returncode, last)
+        said = output.read()
+    return Cost(clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6, process.returncode, said)
 
 
 def main() -> None:
@@ -70,13 +70,13 @@ def main() -> None:
     parser.add_argument("--only", help="some of the verbs, as quality,predict [all]")
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(VERBS)
-    header, rows = ["", "clock, s", "processor, s", "peak, GB", "said last"], []
+    rows = []
     for name in chosen:
         cost = cost_of(VERBS[name], options.workspace)
-        failed = f" (exit code {cost.code})" if cost.code else ""
-        rows.append([name, f"{cost.clock:.0f}", f"{cost.processor:.0f}", f"{cost.peak:.2f}", cost.said + failed])
-        print(f"# {name}: {rows[-1][1:]}", file=sys.stderr, flush=True)
-    print(table(header, rows))
+        print(f"# {name}\n{cost.said}", file=sys.stderr, flush=True)
+        failed = f", exit code {cost.code}" if cost.code else ""
+        rows.append([name + failed, f"{cost.clock:.0f}", f"{cost.processor:.0f}", f"{cost.peak:.2f}"])
+    print(table(["", "clock, s", "processor, s", "peak, GB"], rows))
 
 
 if __name__ == "__main__":

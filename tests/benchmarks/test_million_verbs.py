@@ -1,0 +1,29 @@
+"""What verbs cost: each runs on the made-up workspace, and its own use is read."""
+
+import pytest
+
+from benchmarks.million import make
+from benchmarks.million_verbs import VERBS, cost_of
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    root = tmp_path_factory.mktemp("made-up")
+    make(root, 1200, 1100)
+    return root
+
+
+@pytest.mark.parametrize("verb", ["quality", "export"])
+def test_a_verb_of_the_table_runs_and_its_use_is_its_own(workspace, verb):
+    cost = cost_of(VERBS[verb], workspace)
+    assert cost.code == 0, cost.said
+    assert cost.processor > 0
+    assert 0.05 < cost.peak < 5
+    if verb == "quality":
+        assert "100 groups of near duplicates" in cost.said
+
+
+def test_a_verb_that_fails_says_so(workspace):
+    cost = cost_of(("export", "nothing-here", "--format", "parquet", "--out", "x.parquet"), workspace)
+    assert cost.code == 2
+    assert "nothing-here" in cost.said
