@@ -30,6 +30,7 @@ from avhcurate.ui.grid_views import GridView, tiles_view
 from avhcurate.ui.job_forms import JobForm, PlacedCommand, has_ray, option
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state, fact
+from avhcurate.ui.neighbours_note import neighbours_note
 from avhcurate.ui.page_choices import number, one_of, page_of, some_of, switch, turn_pages
 from avhcurate.ui.score_help import explain_scores, score_name
 from avhcurate.ui.selection import GridSelection
@@ -307,7 +308,9 @@ def similarity(page: Opened, record: QualityRecord, *, busy: bool) -> None:
                     f"Hashes may differ in {record.bits} of 64 bits{turned}; images below 32 pixels a side have none."
                 )
             run = title_of(page.table.dataset, record.run)
-            st.caption(plain(f"Embeddings of {run}; the cut is {how}. {hashes}"))
+            same = page.table.run is not None and page.table.run.name == record.run
+            note = neighbours_note(page.table.neighbours) if same else ""
+            st.caption(plain(f"Embeddings of {run}; the cut is {how}. {hashes} {note}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             form = _form(page, busy=busy)
             form.ask("near", value=record.near)

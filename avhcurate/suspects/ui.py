@@ -27,6 +27,7 @@ from avhcurate.ui.grid_views import GridView, list_view
 from avhcurate.ui.job_forms import fill_page, job_form, option, row
 from avhcurate.ui.job_forms import number as count
 from avhcurate.ui.layout import empty_state
+from avhcurate.ui.neighbours_note import neighbours_note
 from avhcurate.ui.page_choices import choose_result, chosen_result, number, one_of, some_of
 from avhcurate.ui.selection import GridSelection
 from avhcurate.ui.signin import who
@@ -258,6 +259,8 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
             f"The run's heads were fitted in {fitted.folds} folds: each label is judged by one that has not seen it."
         )
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
+    if "neighbours" in record.sources and (note := neighbours_note(page.table.neighbours)):
+        lines.append(note)
     votes = page.table.votes
     if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
         lines.append("The votes have changed since: run again to include them.")

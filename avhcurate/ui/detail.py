@@ -25,6 +25,7 @@ from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.image_routes import image_url
 from avhcurate.ui.more_like import LIKE
+from avhcurate.ui.neighbours_note import neighbours_note
 from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
 from avhcurate.ui.score_help import explain_scores, value_text
 from avhcurate.ui.signin import for_curators
@@ -336,6 +337,8 @@ def _neighbours(frame: Opened, id: int) -> None:
         st.caption(
             f"Compared with all. `avhcurate neighbours {frame.table.dataset.name}` finds those of every sample once."
         )
+    if note := neighbours_note(frame.table.neighbours):
+        st.caption(note)
     rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns(frame.table.hardness)).assign(angle=near.angles)
     tiles = make_tiles(rows, frame.table.dataset.name, frame.version, score="angle")
     image_grid(tiles, key="detail.near", tile_size=88, label="Nearest neighbours by angle", on_open=open_sample)

@@ -12,6 +12,7 @@ from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import write_json
 from avhcurate.export.text import csv_text
+from avhcurate.neighbours.graph import NeighbourGraph
 from avhcurate.suspects import decisions
 from avhcurate.suspects.decisions import KEPT
 from avhcurate.suspects.rules import SOURCES
@@ -229,3 +230,12 @@ def test_without_suspects_a_button_starts_the_job(open_page, demo_root, monkeypa
 def test_without_a_run_or_data_it_says_what_to_do(open_page, workspace, unscored_root, words):
     assert "avhcurate score pets" in words(open_page("suspects", unscored_root))
     assert "No dataset yet" in words(open_page("suspects", workspace.root))
+
+
+def test_neighbours_that_the_search_missed_are_said_where_they_are_used(open_page, own_root, words):
+    pages = (("suspects", {}), ("gallery", {"sample": "5"}))
+    missing = "holds 94.0% of the 12 nearest samples and was to hold 98%"
+    assert not any(missing in words(open_page(page, own_root, **address)) for page, address in pages)
+    graph = NeighbourGraph.of_run(digits_of(own_root).run)
+    graph.write_record(graph.record.model_copy(update={"recall": 0.94}))
+    assert all(missing in words(open_page(page, own_root, **address)) for page, address in pages)
