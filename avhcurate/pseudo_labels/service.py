@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from avhcurate.data.runs import RunFolder
 from avhcurate.disk.provenance import now, versions
@@ -23,6 +24,9 @@ from avhcurate.table.subset import Subset, read_subset
 
 #: The portions of `portion_curve`.
 PORTIONS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)
+
+#: Standard errors from the middle of a 95 % interval to its ends.
+_Z = float(ndtri(0.975))
 
 #: Columns of an export.
 COLUMNS = (
@@ -215,6 +219,25 @@ def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
     a, b = first.selected, second.selected
     common = np.isin(a, b)
     return {"both": a[common].tolist(), "first": a[~common].tolist(), "second": b[~np.isin(b, a)].tolist()}
+
+
+def accuracy_difference(first: PseudoLabels, second: PseudoLabels) -> tuple[float, float, float]:
+    """Accuracy of the first less that of the second, with its 95 % interval; NaN where one selects none with a label.
+
+    Both select from the same samples, in part the same ones, so the interval is of how each sample moves the difference
+    (of two shares whose samples are drawn again with what was selected of them).
+    """
+    moved = np.zeros(len(first.ids))
+    values = []
+    for one, sign in ((first, 1), (second, -1)):
+        counted = one.selection.selected & (one.labels >= 0)
+        if not counted.any():
+            return (float("nan"),) * 3
+        right = one.selection.candidate == one.labels
+        values.append(sign * float(right[counted].mean()))
+        moved[counted] += sign * (right[counted] - right[counted].mean()) / counted.sum()
+    difference, reach = sum(values), _Z * float(np.sqrt((moved**2).sum()))
+    return difference, difference - reach, difference + reach
 
 
 def _outputs(table: DatasetTable, ids: np.ndarray) -> ModelOutputs | StoredOutputs:

@@ -14,7 +14,13 @@ from avhcurate.export.output import manifest_text
 from avhcurate.pseudo_labels import service
 from avhcurate.pseudo_labels.plots import accuracy_by_portion, selected_per_class
 from avhcurate.pseudo_labels.rules import GATES, RULES, Rule
-from avhcurate.pseudo_labels.service import PseudoLabels, describe_selection, overlap, write_pseudo_labels
+from avhcurate.pseudo_labels.service import (
+    PseudoLabels,
+    accuracy_difference,
+    describe_selection,
+    overlap,
+    write_pseudo_labels,
+)
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
@@ -28,7 +34,7 @@ from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
 from avhcurate.ui.score_help import RULE_NAMES, score_name
-from avhcurate.ui.text import PAPER, accuracy_note
+from avhcurate.ui.text import PAPER, accuracy_note, signed
 
 RULE = one_of("pseudo.rule", list(RULES), "avc")
 PORTION = number("pseudo.portion", 0.2, low=0.05, high=1.0)
@@ -161,7 +167,8 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
         return []
     by_avc, by_softmax = found["avc"], found["confidence"]
     ids = overlap(by_avc, by_softmax)
-    st.caption(f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both.")
+    text = f"Both rules at portion {portion:g}: {len(ids['both']):,} samples are selected by both."
+    st.caption(f"{text} {difference_text(by_avc, by_softmax)}")
     left, right = halves()
     with left:
         title = "Selected by AVC and not by softmax"
@@ -170,6 +177,16 @@ def where_gates_differ(page: Opened, found: dict[Rule, PseudoLabels], portion: f
         title = "Selected by softmax and not by AVC"
         other = selected_by_one(page, title, by_softmax, ids["second"], score="avc", name="softmax")
     return [one, other]
+
+
+def difference_text(by_avc: PseudoLabels, by_softmax: PseudoLabels) -> str:
+    """Which of the two selects more accurately, all that each selects counted; "" where no selected one has a label."""
+    value, low, high = (100 * end for end in accuracy_difference(by_avc, by_softmax))
+    if value != value:
+        return ""
+    ends = f"{signed(value, 1)} points ({signed(low, 1)} to {signed(high, 1)}, 95 %)"
+    unclear = " This does not tell them apart." if low <= 0 <= high else ""
+    return f"Accuracy of all that AVC selects less that of all that softmax does: {ends}.{unclear}"
 
 
 def selected_by_one(

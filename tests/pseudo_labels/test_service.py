@@ -89,6 +89,22 @@ def test_overlap_parts_what_both_and_only_one_rule_selects(digits):
     assert sorted(parts["both"] + parts["second"]) == b.selected.tolist()
 
 
+def test_the_difference_of_two_accuracies_is_paired_as_a_bootstrap_of_samples_says(digits):
+    a, b = (pseudo_labels_service.select(digits, rule=rule, portion=0.9) for rule in ("avc", "confidence"))
+    found, low, high = pseudo_labels_service.accuracy_difference(a, b)
+    assert found == pytest.approx(a.accuracy - b.accuracy)
+    rng, drawn = np.random.default_rng(0), []
+    right = [one.selection.candidate == one.labels for one in (a, b)]
+    for _ in range(1000):
+        rows = rng.integers(len(a.ids), size=len(a.ids))
+        drawn.append(
+            np.subtract(*(r[rows][one.selection.selected[rows]].mean() for r, one in zip(right, (a, b), strict=True)))
+        )
+    assert high - low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+    same = pseudo_labels_service.accuracy_difference(a, a)
+    assert same == (0, 0, 0)
+
+
 def test_a_file_of_another_format_is_refused(digits, tmp_path):
     with pytest.raises(CurateError, match=r"\.csv"):
         pseudo_labels_service.write_pseudo_labels(digits, pseudo_labels_service.select(digits), tmp_path / "out.txt")
