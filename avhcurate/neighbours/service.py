@@ -90,7 +90,7 @@ class _Searching:
             versions=versions("numpy", *search.packages),
             started=now(),
         )
-        same = {"count", "samples", "method", "dataset_fingerprint"}
+        same = {"count", "samples", "method", "seed", "dataset_fingerprint"}
         if not self.graph.begun or self.graph.record.model_dump(include=same) != record.model_dump(include=same):
             shutil.rmtree(self.graph.root / "scores", ignore_errors=True)
         if not self.graph.shards():
