@@ -46,6 +46,8 @@ def predict(
     last = record.curve[-1] if record.curve else None
     if last and last.rho is not None:
         beside = "" if record.confidence_rho is None else f"; confidence {record.confidence_rho:.3f}"
+        if record.gain is not None:
+            beside += f", difference {record.gain:.3f} ({record.gain_low:.3f} to {record.gain_high:.3f})"
         ends = f"{last.low:.3f} to {last.high:.3f}"
         print(f"Spearman with HSF of samples held out {last.rho:.3f} ({ends}, n = {last.n:,}){beside}")
     for kind, rows in (("HSF", record.coverage), ("predicted", record.coverage_predicted)):

@@ -50,8 +50,9 @@ class PredictionRecord(Provenance):
     for the votes, and each sample counts by the inverse of its chance. `chosen`: the strength of each fold's model and
     last that of all. `within`: correlation between two votes of samples that the inputs do not tell apart. `coverage`
     is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the
-    confidence of the first run with the same HSF; `ceiling`: the highest that any score can be expected to have, with
-    its interval.
+    confidence of the first run with the same HSF; `gain`: that of the predictions, each without its own votes, less
+    this one, with the ends of its 95 % interval, paired by sample; `ceiling`: the highest that any score can be
+    expected to have, with its interval.
     """
 
     name: str
@@ -74,6 +75,9 @@ class PredictionRecord(Provenance):
     coverage: list[CoverageRow] = Field(default_factory=list)
     coverage_predicted: list[CoverageRow] = Field(default_factory=list)
     confidence_rho: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
     ceiling: float | None = None
     ceiling_low: float | None = None
     ceiling_high: float | None = None

@@ -35,7 +35,7 @@ from avhcurate.predicted_hsf.vote_model import (
     information,
 )
 from avhcurate.stats.folds import stratified_folds
-from avhcurate.stats.rank_influence import spearman_influence
+from avhcurate.stats.rank_influence import estimate, spearman_influence
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes import reliability
 from avhcurate.votes.queues import queue_use
@@ -161,7 +161,7 @@ def predict_hsf(
         work = _Predicting(folder, inputs, voted, settings, progress)
         found = work.fit()
         work.predict(found, len(table.counter.labels))
-        work.finish(found, _confidence_rho(table, voted), time.perf_counter() - started)
+        work.finish(found, _beside_confidence(table, voted, found[0].crossed.odds), time.perf_counter() - started)
     for other in PredictionFolder.all_of(dataset):
         if other.name != folder.name:
             shutil.rmtree(other.root, ignore_errors=True)
@@ -246,7 +246,9 @@ class _Predicting:
                 columns[key] = pa.array(values, pa.float32(), from_pandas=True)
             self.folder.write_shard(shard, pa.table(columns), seconds=time.perf_counter() - began)
 
-    def finish(self, fitted: tuple[Prediction, list[CurvePoint]], confidence_rho: float | None, seconds: float) -> None:
+    def finish(
+        self, fitted: tuple[Prediction, list[CurvePoint]], beside: dict[str, float | None], seconds: float
+    ) -> None:
         found, curve = fitted
         low, high = covered(found, level=self.settings.level)
         hsf, weights = self.voted.hits / self.voted.votes, self.voted.weights
@@ -260,7 +262,7 @@ class _Predicting:
             "curve": curve,
             "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
             "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],
-            "confidence_rho": confidence_rho,
+            **beside,
             **self._ceiling(),
             "finished": now(),
             "seconds": round(seconds, 3),
@@ -304,16 +306,22 @@ def _voted(
     return Voted(ids, counts.hits[ids], counts.asked[ids], folds, known)
 
 
-def _confidence_rho(table: DatasetTable, voted: Voted) -> float | None:
-    """Spearman of the open run's confidence with HSF over the voted samples, the bar that a prediction has to pass."""
+def _beside_confidence(table: DatasetTable, voted: Voted, odds: np.ndarray) -> dict[str, float | None]:
+    """Spearman of the open run's confidence with HSF over the voted samples, the bar that a prediction has to pass, and
+    by how much predictions with these log odds (n,) pass it, over the samples that have a confidence.
+    """
     if "confidence" not in table.scores:
-        return None
+        return {}
     confidence = table.frame(columns=["confidence"])["confidence"].to_numpy(float)[voted.ids]
     known = ~np.isnan(confidence)
     if known.sum() < 3:
-        return None
-    weights = None if voted.weights is None else voted.weights[known]
-    return _known(spearman_influence(confidence[known], (voted.hits / voted.votes)[known], weights)[0])
+        return {}
+    weights, hsf = None if voted.weights is None else voted.weights[known], (voted.hits / voted.votes)[known]
+    bar, of_bar = spearman_influence(confidence[known], hsf, weights)
+    reached, of_reached = spearman_influence(odds[known], hsf, weights)
+    gain = estimate(reached - bar, of_reached - of_bar)
+    found = {"confidence_rho": bar, "gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
+    return {key: _known(value) for key, value in found.items()}
 
 
 def _known(value: float) -> float | None:

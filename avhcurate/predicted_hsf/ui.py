@@ -113,6 +113,9 @@ def summary(record: PredictionRecord) -> str:
     found = f"Over images held out, Spearman with HSF is **{signed(last.rho, 3)}** ({ends})"
     if record.confidence_rho is not None:
         found += f"; confidence reaches {signed(record.confidence_rho, 3)}"
+        if record.gain is not None and record.gain_low is not None and record.gain_high is not None:
+            ends = f"{signed(record.gain_low, 3)} to {signed(record.gain_high, 3)}"
+            found += f", the difference is {signed(record.gain, 3)} ({ends})"
     if record.ceiling is not None:
         found += f", and the noise ceiling is {record.ceiling:.2f}"
     return f"{text} {found}."

@@ -59,6 +59,13 @@ def test_the_record_says_what_was_reached(predicted):
     assert record.coverage[0].n == 250
     assert [point.learnt for point in record.curve] == [25, 50, 100, 200]
     assert record.curve[-1].rho > record.confidence_rho
+    assert record.gain == pytest.approx(record.curve[-1].rho - record.confidence_rho)
+    columns = predicted.frame(columns=["hsf", "hsf_predicted", "confidence"]).dropna().to_numpy(float).T
+    rng, drawn = np.random.default_rng(0), []
+    for _ in range(400):
+        hsf, *others = (standard_ranks(values) for values in columns[:, rng.integers(250, size=250)])
+        drawn.append(np.subtract(*(spearman(one, hsf) for one in others)))
+    assert record.gain_high - record.gain_low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
 
 
 def test_filters_bins_and_order_use_predictions_where_there_are_no_votes(predicted):
