@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import typer
 
+from avhcurate import scores
 from avhcurate.cli.options import app
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +44,14 @@ def test_the_interfaces_of_python_are_there(site):
     assert [name for name in named if f'id="{name}"' not in page and f".{name}" not in page] == []
     assert page.count('<span class="gp">') > 20  # examples of docstrings are code, no quotations
     assert "<blockquote>" not in page
+
+
+def test_every_function_and_class_of_the_scores_is_in_the_reference(site):
+    page = (site / "api.html").read_text(encoding="utf-8")
+    named = [name for name in scores.__all__ if isinstance(getattr(scores, name), type | FunctionType)]
+    assert len(named) > 20
+    there = set(re.findall(r'id="avhcurate\.scores\.(?:blocks\.)?(\w+)"', page))
+    assert set(named) - there == set()
 
 
 def test_formulas_are_drawn_without_a_script(site):
