@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from avhcurate.disk.folders import RecordFolder, ShardedFolder
 from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 
 #: Columns of the table that the sample table takes over; `information` is for the queue of that name.
@@ -98,6 +99,8 @@ class PredictionFolder(ShardedFolder[PredictionRecord]):
         """The newest complete prediction of this import of the dataset; None without any."""
         try:
             folders = [folder for folder in cls.all_of(dataset, by="started") if folder.complete]
+        except NewerVersion:
+            raise
         except CurateError:  # damaged: the dataset must open all the same, and predicting again says what is wrong
             return None
         return next((one for one in reversed(folders) if one.record.dataset_fingerprint == fingerprint), None)

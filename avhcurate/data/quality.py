@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
+from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 
 #: Samples a shard: what a killed job loses at most.
@@ -53,6 +54,8 @@ class QualityFolder(ShardedFolder[QualityRecord]):
         """Whether its columns are there, and of this import of the dataset."""
         try:
             return self.columns_path.exists() and self.begun and self.record.dataset_fingerprint == fingerprint
+        except NewerVersion:
+            raise
         except CurateError:  # damaged: the dataset must open all the same, and measuring again says what is wrong
             return False
 

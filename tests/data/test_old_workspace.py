@@ -83,6 +83,14 @@ def test_a_newer_record_is_refused_and_says_what_to_do(old, cli):
     assert "the record of dataset 'digits'" in cli("columns", "digits", "--workspace", old.root).err
 
 
+def test_newer_measures_are_refused_and_not_taken_for_none(old, cli):
+    change(old.dataset("digits").quality.root / "quality.json", schema_version=99)
+    assert (
+        "the record of image quality 'quality' has schema version 99"
+        in cli("columns", "digits", "--workspace", old.root).err
+    )
+
+
 def test_a_newer_database_is_refused_and_says_what_to_do(old, cli):
     open_table(old, "digits")
     with sqlite3.connect(old.annotations_path) as database:
@@ -108,6 +116,10 @@ def test_newer_shards_evaluations_and_manifests_are_refused_and_newer_jobs_left_
     for read in (training.evaluations, training.dynamics):
         with pytest.raises(NewerVersion, match="an evaluation of training"):
             read()
+    (rounds,) = SelfTrainingFolder.all_of(old.dataset("digits"))
+    change(rounds.round(1) / "report.json", schema_version=99)
+    with pytest.raises(NewerVersion, match="round 1 of self-training"):
+        rounds.report(1)
     np.save(tmp_path / "votes.npy", np.ones((3, 2), np.int64))
     (tmp_path / "votes.npy.manifest.json").write_text(json.dumps({"schema_version": 99, "simulated": True}))
     with pytest.raises(NewerVersion, match=r"the manifest of votes\.npy"):

@@ -11,6 +11,7 @@ from avhcurate.data.prediction import PredictionFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement.service import disagree, gap_table
 from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 from avhcurate.export import export
 from avhcurate.predicted_hsf.service import PredictSettings, predict_hsf
@@ -115,6 +116,13 @@ def test_a_killed_job_resumes_with_the_same_numbers(own_predicted):
     assert (again.table()["hsf_predicted"] == 0.5).all()
     pd.testing.assert_series_equal(again.table()["information"], first["information"])
     assert again.record.curve == record.curve
+
+
+def test_a_newer_prediction_is_refused_and_not_taken_for_none(own_predicted):
+    file = own_predicted.prediction.root / PredictionFolder.FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"schema_version": 99}))
+    with pytest.raises(NewerVersion, match="the record of prediction"):
+        reopened(own_predicted)
 
 
 def test_a_damaged_prediction_keeps_no_dataset_from_opening(own_predicted):
