@@ -124,8 +124,11 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "") 
         stamp = (workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns
     except (OSError, CurateError) as error:
         raise NoSuchImage(f"there is no dataset {dataset!r}") from error
-    with _OPENING:
-        folder, images = _open(workspace.root, dataset, stamp)
+    try:
+        with _OPENING:
+            folder, images = _open(workspace.root, dataset, stamp)
+    except CurateError as error:  # damaged, or of a newer version: the pages say so
+        raise NoSuchImage(f"dataset {dataset!r} cannot be read") from error
     if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
         return stored
     try:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 
 import httpx
@@ -126,6 +127,15 @@ def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_pa
     Image.new("RGB", (30, 10)).save(tmp_path / "cat" / "new.png")
     import_dataset(workspace, "fresh", tmp_path, force=True)
     assert _size(client.get("/images/fresh/0")) == (30, 10)
+
+
+def test_of_a_dataset_of_a_newer_version_no_image_is_found(client, workspace):
+    folder = shutil.copytree(workspace.dataset("cats").root, workspace.datasets / "newer")
+    record = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(record | {"schema_version": 99}))
+    answer = client.get("/images/newer/0")
+    assert (answer.status_code, answer.text) == (404, "dataset 'newer' cannot be read")
+    shutil.rmtree(folder)
 
 
 def test_health_says_ok(client):
