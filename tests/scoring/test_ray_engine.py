@@ -174,6 +174,21 @@ def test_a_machine_that_is_no_part_of_the_cluster_reaches_it_through_rays_client
     pd.testing.assert_frame_equal(table(Workspace(own_demo_root).dataset("digits").quality), expected, check_exact=True)
 
 
+@pytest.mark.slow
+def test_workers_stage_their_results_in_an_object_store(s3, own_demo_root, tmp_path):
+    """On a cluster of its own, whose processes have the credentials of the command that starts it."""
+    expected = table(measure_dataset(Workspace(shutil.copytree(own_demo_root, tmp_path / "other")), "digits"))
+    command = [sys.executable, "-m", "avhcurate", "quality", "digits", "--workspace", str(own_demo_root)]
+    command += ["--engine", "ray", "--address", "local", "--staging", "s3://pictures/waiting"]
+    folder = Workspace(own_demo_root).dataset("digits").quality
+    folder.root.mkdir(exist_ok=True)
+    (folder.root / STAGING).write_text("results cannot wait here")
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (ended.returncode, "1797 images measured" in ended.stdout) == (0, True), ended.stderr
+    pd.testing.assert_frame_equal(table(folder), expected, check_exact=True)
+    assert s3.list_objects_v2(Bucket="pictures").get("KeyCount") == 0  # all were taken from there
+
+
 def test_results_wait_where_the_environment_says_unless_told_otherwise(nodes, engine, own_demo_root, monkeypatch):
     run = Workspace(own_demo_root).dataset("digits").run()
     monkeypatch.setenv("AVHCURATE_STAGING", "s3://bucket/waiting")
