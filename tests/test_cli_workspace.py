@@ -80,12 +80,12 @@ def test_jobs_are_listed_newest_first_and_cancelled(cli, call, workspace):
     jobs = Jobs(workspace.root)
     with jobs.running(jobs.create("score", "pets", ["score", "pets"])) as progress:
         progress.report(3, 8, "")
-    with jobs.running(jobs.create("project", "pets", ["project", "pets"])) as progress:
+    with jobs.running(jobs.create("project", "pets", ["project", "pets"], who="ann@x.org")) as progress:
         progress.report(1, 4, "")
         newest, oldest = call("jobs", "--json")["jobs"]
         assert (newest["verb"], newest["state"], newest["total"]) == ("project", "running", 4)
         assert oldest["state"] == "done"
-        assert "1 of 4" in call("jobs", "--limit", "1")
+        assert "by ann@x.org, 1 of 4" in call("jobs", "--limit", "1")
         assert call("jobs", "--cancel", "running", "--json")["cancelled"] == newest["id"]
         assert progress.should_stop()
     for which, message in ((newest["id"], "has ended"), ("running", "no job is running"), ("x", "no job is called x")):

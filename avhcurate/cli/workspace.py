@@ -148,7 +148,7 @@ def jobs(
     for record in records:
         share = f"{record.done} of {record.total}" if record.total else ""
         left = f"{record.eta_s:.0f} s left" if record.active and record.eta_s is not None else ""
-        told = ", ".join(filter(None, (share, left, record.message)))
+        told = ", ".join(filter(None, (f"by {record.who}" if record.who else "", share, left, record.message)))
         print(f"{record.id}  {record.dataset}  {record.state}{f'  {told}' if told else ''}")
     if not records:
         print("no job has run here")

@@ -63,14 +63,16 @@ def job_panel(workspace: Workspace) -> JobRecord | None:
 
 
 def describe(job: JobRecord) -> str:
-    """What a job does, in words.
+    """What a job does, in words, and who started it where that is known.
 
     >>> describe(JobRecord(id="", verb="score", dataset="pets", argv=["--model", "x:y"], started=0, updated=0))
     'Scoring pets with x:y'
+    >>> describe(JobRecord(id="", verb="score", dataset="pets", who="ann@x.org", started=0, updated=0))
+    'Scoring pets, by ann@x.org'
     """
     what = _DOING.get(job.verb, f"{job.verb} {{}}").format(job.dataset)
     model = re.search(r"--model[= ](\S+)", " ".join(job.argv))
-    return f"{what} with {model[1]}" if model else what
+    return f"{what}{f' with {model[1]}' if model else ''}{f', by {job.who}' if job.who else ''}"
 
 
 def progress_text(job: JobRecord) -> str:

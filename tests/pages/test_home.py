@@ -230,7 +230,7 @@ def test_a_job_whose_process_is_gone_was_interrupted(open_page, own_demo_root, w
 
 def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_root, words):
     kept = Jobs(own_demo_root)
-    record = kept.create("score", "digits", ["score", "digits", "--model=avhcurate:digits"])
+    record = kept.create("score", "digits", ["score", "digits", "--model=avhcurate:digits"], who="ann@x.org")
     with kept.running(record) as progress:
         progress.tell(0, 1797)
         time.sleep(0.35)
@@ -239,6 +239,7 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
         bar = app.get("progress")[0].proto
         assert bar.value == 100 * 400 // 1797
         assert "400 of 1,797" in bar.text
+        assert "digits, by ann" in words(app)
         assert "left" in bar.text
         assert submit(app, "Start scoring").disabled
         app.button(key="jobs.cancel").click().run()
