@@ -1,10 +1,11 @@
-"""Containers and the workflow name what is there, and what they promise is what is tried; neither is run here."""
+"""Containers, the workflow and the citation name what is there, and what they promise is tried; none is run here."""
 
 import re
 from pathlib import Path
 
 import yaml
 
+from avhcurate import __version__
 from avhcurate.cli.options import app
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,11 @@ def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     called = {step["run"].split()[1] for job in ("wheel", "docs") for step in jobs[job]["steps"] if "run" in step}
     assert called == {"wheel", "docs"} <= set(targets)
+
+
+def test_the_citation_and_the_guide_to_installing_name_this_version():
+    assert str(yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]) == __version__
+    assert f"avhcurate-{__version__}-py3" in (ROOT / "docs" / "install.md").read_text()
 
 
 def test_the_services_are_built_from_here_and_reach_each_other():
