@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from avhcurate.correlation.weighting import weighted_pairs, weighted_table
 from avhcurate.errors import CurateError
 from avhcurate.images.measures import MEASURES, PROXIES, RANKED
 from avhcurate.scores import Score
 from avhcurate.stats import correlation, correlation_tests
 from avhcurate.stats.multiple_testing import holm
-from avhcurate.stats.rank_influence import estimate, spearman_influence
 from avhcurate.table.dataset_table import DatasetTable, check_scores
 from avhcurate.table.filters import Filters
 from avhcurate.table.predicates import columns_in
@@ -49,7 +49,7 @@ class Correlations:
     scores are compared with, "hsf", a measure of the images or a column of the user's. `ranked` describes the scores by
     key; a column of the user's whose harder end is not said has a correlation, but no agreement and no pair. `queue`:
     where collected votes came from; `weighted`: correlations as if all samples had been as likely to be asked about,
-    `weighted, weighted_low, weighted_high` by score, where the queue kept its chances.
+    see `weighting`, where the queue kept its chances; `pairs` has its columns then too.
     """
 
     table: pd.DataFrame
@@ -122,26 +122,18 @@ def correlate(
     ceiling = noise_ceiling(table, filters) if against == HSF else Reliability(0)
     use = queue_use(table.counter) if against == HSF else QueueUse({})
     result = Correlations(rows, correlation.remarks(rows), rows, ceiling, table.simulated, against, ranked, use)
-    weighted = None if use.weights is None else _weighted(scores, frame, use.weights)
-    return replace(result, pairs=_pairs(result, scores, frame, kept), weighted=weighted)
-
-
-def _weighted(scores: Mapping[str, pd.Series], frame: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """Spearman of each score with HSF as if every sample had been as likely to be asked about, with its interval.
-
-    Columns `weighted, weighted_low, weighted_high` by score.
-    """
-    rows = {}
-    for key, values in scores.items():
-        known = (values.notna() & frame[HSF].notna()).to_numpy()
-        x, y = (column.to_numpy(float)[known] for column in (values, frame[HSF]))
-        rho, influence = spearman_influence(x, y, weights[frame["id"].to_numpy()[known]])
-        ends = (rho, rho, rho)
-        if abs(rho) < 1:
-            z = estimate(float(np.arctanh(rho)), influence / (1 - rho * rho))
-            ends = (rho, float(np.tanh(z.low)), float(np.tanh(z.high)))
-        rows[key] = ends
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["weighted", "weighted_low", "weighted_high"])
+    pairs = _pairs(result, scores, frame, kept)
+    if use.weights is None:
+        return replace(result, pairs=pairs)
+    values = {key: column.to_numpy(float) for key, column in scores.items()}
+    hsf, weights = frame[HSF].to_numpy(float), use.weights[frame["id"].to_numpy()]
+    signs = {key: result.sign(key) for key in scores if result.sign(key)}
+    beside = weighted_pairs(values, hsf, weights, signs)
+    return replace(
+        result,
+        pairs=pairs.merge(beside, on=["first", "second"], how="left"),
+        weighted=weighted_table(values, hsf, weights, index, labels),
+    )
 
 
 def _pairs(
@@ -204,8 +196,8 @@ def export_table(result: Correlations) -> pd.DataFrame:
 
     `p_holm`: p corrected by Holm's method for the scores tried in the same bin. `disattenuated`, of the rows `all`: the
     correlation over the noise ceiling, with its interval (delta method on the logarithm); no score exceeds 1 but by
-    chance. Where a biased queue asked for the votes, `queue` names it, and `weighted, weighted_low, weighted_high` are
-    there if it kept its chances.
+    chance. Where a biased queue asked for the votes, `queue` names it, and the columns of `weighting` are there if it
+    kept its chances.
     """
     table = result.table.assign(p_holm=result.table.groupby("bin", sort=False)["p_value"].transform(holm))
     if result.against != HSF:
@@ -213,8 +205,7 @@ def export_table(result: Correlations) -> pd.DataFrame:
     ends = pd.DataFrame([disattenuated(result, row) for row in table.itertuples()], columns=_DISATTENUATED)
     table = pd.concat([table, ends.set_index(table.index)], axis=1)
     if result.weighted is not None:
-        of_all = result.weighted.reindex(table["score"]).set_index(table.index)
-        table = pd.concat([table, of_all.where(table["bin"] == correlation.ALL)], axis=1)
+        table = table.merge(result.weighted, on=["score", "bin"], how="left")
     if result.queue.biased:
         table = table.assign(queue=" and ".join(sorted(result.queue.votes)))
     return table.assign(hsf_source="simulated") if result.simulated else table

@@ -11,6 +11,7 @@ import streamlit as st
 from avhcurate.correlation import service
 from avhcurate.correlation.plots import agreement
 from avhcurate.correlation.service import HSF, REMARKS, Correlations
+from avhcurate.correlation.weighting import PAIR_COLUMNS
 from avhcurate.images.measures import PROXIES, RANKED
 from avhcurate.stats.correlation_tests import Comparison
 from avhcurate.table.dataset_table import DatasetTable
@@ -212,8 +213,8 @@ def _rows(result: Correlations, groups: list[str]) -> Iterator[str]:
         end = {"high": "↑ high", "low": "↓ low", "": "not said"}[score.harder]
         cells = [_cell(by_bin[group]) for group in groups]
         if result.weighted is not None:
-            value, low, high = (float(end) for end in result.weighted.loc[str(key)].to_numpy(float))
-            cells.insert(1, estimate(value, low, high, 3))
+            of_all: Any = by_bin[groups[0]]
+            cells.insert(1, estimate(of_all.weighted, of_all.weighted_low, of_all.weighted_high, 3))
         yield table_row(escape(shortened(score.name, 32)), [end, *cells], title=escape(score.sentence))
 
 
@@ -228,7 +229,9 @@ def _cell(row: Any) -> str:
     z = "" if pd.isna(row.fisher_z) else f", Fisher z {signed(row.fisher_z, 3)}"
     over = "" if pd.isna(getattr(row, "disattenuated", None)) else f", over the ceiling {signed(row.disattenuated, 3)}"
     p = f"{p_text(row.p_value)}, by Holm {p_text(row.p_holm)}"
-    title = f"{escape(p + z + over)}{'; ' * bool(remark)}{remark}"
+    weighted = getattr(row, "weighted", float("nan"))
+    to_all = "" if pd.isna(weighted) else f", weighted to all samples {signed(weighted, 3)}"
+    title = f"{escape(p + z + over + to_all)}{'; ' * bool(remark)}{remark}"
     mark = "*" if remark else ""
     value = f"{signed(row.spearman, 3)}{mark}"
     value = f"{f'<b>{value}</b>' if row.bin == 'all' else value}<small>{' · '.join(notes)}</small>"
@@ -319,6 +322,27 @@ def compare(result: Correlations, view: View) -> None:
             f"{_tested_by(pair)} corrected for the {len(result.pairs):,} pairs of scores by Holm's method, "
             f"{p_text(_pair(result, first, second)[0]['p_holm'])}."
         )
+    if text := weighted_sentence(result, first, second):
+        st.caption(text)
+
+
+def weighted_sentence(result: Correlations, first: str, second: str) -> str:
+    """The same comparison as if all samples had been as likely to be asked about; "" where no chances are known.
+
+    `result.pairs` has it in the order of the table.
+    """
+    if result.weighted is None:
+        return ""
+    row, turned = _pair(result, first, second)
+    value, low, high, p = (float(row[name]) for name in PAIR_COLUMNS)
+    if p != p:
+        return (
+            "Weighted to the whole dataset the two cannot be compared: one of them does not vary, or follows exactly."
+        )
+    if turned:
+        value, low, high = -value, -high, -low
+    ends = f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
+    return f"Weighted to the whole dataset the difference of Fisher z is {ends}, {p_text(p)}, not corrected for pairs."
 
 
 def _tested_by(pair: Comparison) -> str:

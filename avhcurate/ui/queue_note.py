@@ -31,7 +31,8 @@ and mostly weaker. The queue kept no chances, so they cannot be corrected; choos
         advice = "choose Draw or a random order for new votes."
         return f"{text} The queue kept no chances, so they cannot be corrected; {advice}"
     if weighs:
-        return f"{text} The column *weighted* counts every image by the inverse of its chance to be asked about."
+        count = "count every image by the inverse of its chance to be asked about"
+        return f"{text} The column *weighted*, the notes of the bins' cells and of the comparison {count}."
     return f"{text} The Correlation page weights them by the chance of each image to be asked about."
 
 

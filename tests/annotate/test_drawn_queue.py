@@ -10,6 +10,7 @@ from avhcurate.annotate import queue, setup
 from avhcurate.annotate.setup import CollectionSettings, settings_of
 from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
+from avhcurate.correlation.ui import table_html, weighted_sentence
 from avhcurate.errors import CurateError
 from avhcurate.ui.queue_note import queue_sentence
 from avhcurate.votes.queues import LAST, queue_use, read_record
@@ -50,7 +51,11 @@ def test_a_queue_that_draws_keeps_its_chances_and_correlations_are_weighted_by_t
     assert (row["queue"], row["n"]) == ("hardest", 40)
     assert row["weighted_low"] < row["weighted"] < row["weighted_high"]
     assert row["weighted"] != row["spearman"]
-    assert table.loc[table["bin"] != "all", "weighted"].isna().all()
+    assert table.loc[table["bin"] != "all", "weighted"].isna().all()  # one vote an image: HSF is 0 or 1 in a bin
+    pair = result.pairs.iloc[0]
+    assert pair["weighted_difference_low"] < pair["weighted_difference"] < pair["weighted_difference_high"]
+    assert weighted_sentence(result, "avh", "confidence").startswith("Weighted to the whole dataset the difference")
+    assert "weighted to all samples" in table_html(result)
     assert "inverse of its chance" in queue_sentence(result.queue, weighs=True)
 
     # Other settings of the same queue keep its record; a queue that does not draw has none, and its votes no weights.
