@@ -29,6 +29,9 @@ BESIDE = 6
 #: Probabilities that fit in memory, for cleanlab and for the number of errors: N times K.
 _MOST_PROBS = 400_000_000
 _ROWS = 1024
+#: Of a label with more samples, so many drawn at random are searched for those beside a suspect: else the cost would
+#: grow with the square of the dataset.
+_MEMBERS = 20_000
 #: Part of the folder's name: raise it when the same settings give other suspects.
 _VERSION = 2
 
@@ -182,7 +185,8 @@ class _Search:
     def _with_neighbours(self, listed: pd.DataFrame, near: np.ndarray) -> pd.DataFrame:
         """The columns near_given and near_suggested: for each suspect the nearest samples of either label.
 
-        `near` (n, k), the nearest of any label, nearest first, has them for most; the others are searched.
+        `near` (n, k), the nearest of any label, nearest first, has them for most; for the others at most `_MEMBERS`
+        samples of the label are searched.
         """
         features, ids = self.run.features(), listed["id"].to_numpy()
         of = np.where(near >= 0, self.all_labels[near], -1)
@@ -191,7 +195,7 @@ class _Search:
             beside = _first(near, (of == wanted[:, None]) & (of >= 0), BESIDE)
             short = (beside[:, -1] < 0) & (wanted >= 0)
             for label in np.unique(wanted[short]):
-                members, asking = self.ids[self.labels == label], np.flatnonzero(short & (wanted == label))
+                members, asking = self._some_labelled(label), np.flatnonzero(short & (wanted == label))
                 for at in range(0, len(asking) if len(members) else 0, _ROWS):
                     self.progress.tell(len(self.ids), len(self.ids), "neighbours beside the suspects")
                     some = asking[at : at + _ROWS]
@@ -199,6 +203,13 @@ class _Search:
             kept = [[int(id) for id in row if id >= 0] for row in beside]
             listed[f"near_{'given' if column == 'label' else column}"] = kept
         return listed
+
+    def _some_labelled(self, label: int) -> np.ndarray:
+        """Ids of the samples labelled so, ascending, at most `_MEMBERS`, the same ones each time."""
+        members = self.ids[self.labels == label]
+        if len(members) <= _MEMBERS:
+            return members
+        return np.sort(np.random.default_rng(label).choice(members, _MEMBERS, replace=False))
 
     # by the model
 
