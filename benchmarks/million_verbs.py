@@ -28,9 +28,9 @@ _HALVES = ("--source", NAME, "--target", NAME, "--source-where", "id % 2 = 0", "
 VERBS: dict[str, tuple[str, ...]] = {
     "neighbours": ("neighbours", NAME),
     "suspects": ("suspects", NAME, "--limit", "0"),
-    "suspects, out of fold": ("suspects", NAME, "--out-of-fold", "--limit", "0"),
+    "suspects out of fold": ("suspects", NAME, "--out-of-fold", "--limit", "0"),
     "quality": ("quality", NAME),
-    "self-train, one round": ("self-train", *_HALVES, "--rounds", "1", "--epochs", "1"),
+    "self-train": ("self-train", *_HALVES, "--rounds", "1", "--epochs", "1"),
     "predict": ("predict", NAME),
     "correlate": ("correlate", NAME),
     "select": ("select", NAME, "--rule", "avc", "--portion", "0.2", "--out", "selected.parquet", "--force"),
@@ -70,6 +70,8 @@ def main() -> None:
     parser.add_argument("--only", help="some of the verbs, as quality,predict [all]")
     options = parser.parse_args()
     chosen = options.only.split(",") if options.only else list(VERBS)
+    if unknown := set(chosen) - set(VERBS):
+        parser.error(f"--only {', '.join(unknown)}: choose from {', '.join(VERBS)}")
     rows = []
     for name in chosen:
         cost = cost_of(VERBS[name], options.workspace)
