@@ -224,6 +224,9 @@ def overlap(first: PseudoLabels, second: PseudoLabels) -> dict[str, list[int]]:
 def accuracy_difference(first: PseudoLabels, second: PseudoLabels) -> tuple[float, float, float]:
     """Accuracy of the first less that of the second, with its 95 % interval; NaN where one selects none with a label.
 
+    The ends are NaN where both select different samples and each selects all right ones, or all wrong ones: without
+    spread there is no interval.
+
     Both select from the same samples, in part the same ones, so the interval is of how each sample moves the difference
     (of two shares whose samples are drawn again with what was selected of them).
     """
@@ -237,6 +240,8 @@ def accuracy_difference(first: PseudoLabels, second: PseudoLabels) -> tuple[floa
         values.append(sign * float(right[counted].mean()))
         moved[counted] += sign * (right[counted] - right[counted].mean()) / counted.sum()
     difference, reach = sum(values), _Z * float(np.sqrt((moved**2).sum()))
+    if not moved.any() and not np.array_equal(first.selection.selected, second.selection.selected):
+        reach = float("nan")
     return difference, difference - reach, difference + reach
 
 

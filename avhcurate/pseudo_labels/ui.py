@@ -184,6 +184,8 @@ def difference_text(by_avc: PseudoLabels, by_softmax: PseudoLabels) -> str:
     value, low, high = (100 * end for end in accuracy_difference(by_avc, by_softmax))
     if value != value:
         return ""
+    if low != low:
+        return f"Accuracy of AVC less that of softmax: {signed(value, 1)} points, without an interval, as none varies."
     ends = f"{signed(value, 1)} points ({signed(low, 1)} to {signed(high, 1)}, 95 %)"
     unclear = " This does not tell them apart." if low <= 0 <= high else ""
     return f"Accuracy of all that AVC selects less that of all that softmax does: {ends}.{unclear}"
