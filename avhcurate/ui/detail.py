@@ -19,7 +19,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
-from avhcurate.ui.frame import Opened, attempt, mirrored, show_messages
+from avhcurate.ui.frame import Opened, attempt, show_messages
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
@@ -197,7 +197,7 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
         range(len(table.classes)),
         index=None,
         format_func=table.classes.__getitem__,
-        key=mirrored("detail.label", row["curated_label"]),
+        key=_own_key("detail.label", id, row["curated_label"]),
         placeholder="no label",
         on_change=_relabel,
         args=(frame, id),
@@ -207,7 +207,7 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
     st.multiselect(
         "Tags",
         list(dict.fromkeys([*tags, *row["tags"]])),
-        key=mirrored("detail.tags", list(row["tags"])),
+        key=_own_key("detail.tags", id, list(row["tags"])),
         accept_new_options=True,
         placeholder="Add a tag",
         on_change=_set_tags,
@@ -215,9 +215,30 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
         **look,
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        key = mirrored("detail.excluded", row["excluded"])
+        key = _own_key("detail.excluded", id, row["excluded"])
         st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id), **look)
         _more_like(frame, ids)
+
+
+def _own_key(name: str, id: int, value: Any) -> str:
+    """A key for a widget that shows what holds of a sample: another for each sample, and where another than the widget
+    has changed it.
+
+    The browser sends what widgets showed, and may not have heard of the sample that has come up meanwhile: under one
+    key for all samples, what it showed of the last one would be taken for a decision about this one.
+    """
+    of, number = st.session_state.get(name, (None, 0))
+    key = f"{name}.{number}"
+    if of != id or st.session_state.get(key) != value:
+        key = f"{name}.{number + 1}"
+        st.session_state[name] = id, number + 1
+        st.session_state[key] = value
+    return key
+
+
+def _chosen(name: str) -> Any:
+    """What the widget of `_own_key` shows."""
+    return st.session_state[f"{name}.{st.session_state[name][1]}"]
 
 
 def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
@@ -226,15 +247,15 @@ def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
 
 
 def _relabel(frame: Opened, id: int) -> None:
-    _act(frame, id, "relabel", st.session_state["detail.label"])
+    _act(frame, id, "relabel", _chosen("detail.label"))
 
 
 def _exclude(frame: Opened, id: int) -> None:
-    _act(frame, id, "exclude" if st.session_state["detail.excluded"] else "include")
+    _act(frame, id, "exclude" if _chosen("detail.excluded") else "include")
 
 
 def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
-    after = st.session_state["detail.tags"]
+    after = _chosen("detail.tags")
     for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
         for tag in sorted(tags):
             _act(frame, id, action, tag)
