@@ -39,9 +39,10 @@ def own_columns(page: Opened) -> None:
                 list(_ENDS),
                 format_func=_ENDS.__getitem__,
                 required=True,
-                key=mirrored("home.harder", table.ranked[column].harder or NONE),
+                # Its own for each column: what it showed of the last one is no choice about this one.
+                key=mirrored(f"home.harder.{column}", table.ranked[column].harder or NONE),
                 on_change=_say_harder,
-                args=(page,),
+                args=(page, column),
                 **look,
             )
 
@@ -85,6 +86,5 @@ def _end(kind: str, value: object) -> str:
     return "" if pd.isna(value) else value_text(kind, value)  # type: ignore[call-overload]
 
 
-def _say_harder(page: Opened) -> None:
-    said = {st.session_state["home.column"]: st.session_state["home.harder"]}
-    attempt(set_harder, page.workspace, page.table, said)
+def _say_harder(page: Opened, column: str) -> None:
+    attempt(set_harder, page.workspace, page.table, {column: st.session_state[f"home.harder.{column}"]})

@@ -306,11 +306,11 @@ def test_the_harder_end_of_a_column_is_said_on_home_and_kept(open_page, columns_
     root = shutil.copytree(columns_root, tmp_path / "workspace")
     app = open_page("home", root)
     app.selectbox(key="home.column").set_value(HOSTILE_COLUMN).run()
-    control = next(one for one in app.get("button_group") if one.key == "home.harder")
+    control = next(one for one in app.get("button_group") if one.key == f"home.harder.{HOSTILE_COLUMN}")
     assert control.value == "none"
     control.set_value("low").run()
     assert Workspace(root).dataset("digits").record.harder == {HOSTILE_COLUMN: "low"}
-    assert next(one for one in app.get("button_group") if one.key == "home.harder").value == "low"
+    assert next(one for one in app.get("button_group") if one.key == f"home.harder.{HOSTILE_COLUMN}").value == "low"
     assert not app.exception
 
 
