@@ -197,26 +197,26 @@ def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
         range(len(table.classes)),
         index=None,
         format_func=table.classes.__getitem__,
-        key=_own_key("detail.label", id, row["curated_label"]),
+        key=(key := _own_key("detail.label", id, row["curated_label"])),
         placeholder="no label",
         on_change=_relabel,
-        args=(frame, id),
+        args=(frame, id, key, row["curated_label"]),
         **look,
     )
     tags = table.group_counts("tags")["value"].tolist()
     st.multiselect(
         "Tags",
         list(dict.fromkeys([*tags, *row["tags"]])),
-        key=_own_key("detail.tags", id, list(row["tags"])),
+        key=(key := _own_key("detail.tags", id, list(row["tags"]))),
         accept_new_options=True,
         placeholder="Add a tag",
         on_change=_set_tags,
-        args=(frame, id, row["tags"]),
+        args=(frame, id, key, row["tags"]),
         **look,
     )
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         key = _own_key("detail.excluded", id, row["excluded"])
-        st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id), **look)
+        st.toggle("Excluded", key=key, on_change=_exclude, args=(frame, id, key, row["excluded"]), **look)
         _more_like(frame, ids)
 
 
@@ -236,9 +236,11 @@ def _own_key(name: str, id: int, value: Any) -> str:
     return key
 
 
-def _chosen(name: str) -> Any:
-    """What the widget of `_own_key` shows."""
-    return st.session_state[f"{name}.{st.session_state[name][1]}"]
+def _is_choice(key: str, shown: Any) -> bool:
+    """Whether a widget of `_own_key` is the one in sight and shows something else than it was given."""
+    name, _, number = key.rpartition(".")
+    in_sight = st.session_state.get(name, (None, 0))[1] == int(number)
+    return in_sight and key in st.session_state and st.session_state[key] != shown
 
 
 def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
@@ -246,17 +248,21 @@ def _act(frame: Opened, id: int, action: str, value: Any = None) -> None:
     attempt(act, frame.table, [id], action, value, key=_VIEWER)
 
 
-def _relabel(frame: Opened, id: int) -> None:
-    _act(frame, id, "relabel", _chosen("detail.label"))
+def _relabel(frame: Opened, id: int, key: str, shown: int | None) -> None:
+    if _is_choice(key, shown):
+        _act(frame, id, "relabel", st.session_state[key])
 
 
-def _exclude(frame: Opened, id: int) -> None:
-    _act(frame, id, "exclude" if _chosen("detail.excluded") else "include")
+def _exclude(frame: Opened, id: int, key: str, shown: bool) -> None:
+    if _is_choice(key, shown):
+        _act(frame, id, "exclude" if st.session_state[key] else "include")
 
 
-def _set_tags(frame: Opened, id: int, before: Sequence[str]) -> None:
-    after = _chosen("detail.tags")
-    for action, tags in (("tag", set(after) - set(before)), ("untag", set(before) - set(after))):
+def _set_tags(frame: Opened, id: int, key: str, shown: Sequence[str]) -> None:
+    if not _is_choice(key, list(shown)):
+        return
+    after = st.session_state[key]
+    for action, tags in (("tag", set(after) - set(shown)), ("untag", set(shown) - set(after))):
         for tag in sorted(tags):
             _act(frame, id, action, tag)
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from avhcurate.ui import detail
+
 
 def decides(widgets, label):
     """The widget of that label that decides about the open image; its key is its own for each image."""
@@ -57,6 +59,19 @@ def test_what_a_widget_showed_of_one_image_is_never_taken_for_a_decision_about_a
     app.run()
     assert not set(keys()) & {*seventh, *eighth}
     assert decides(app.selectbox, "Label").value == label
+
+
+def test_a_widget_that_is_gone_or_says_what_it_was_given_decides_nothing(monkeypatch):
+    state = {"detail.label": (8, 2), "detail.label.1": 4, "detail.label.2": 3}
+    monkeypatch.setattr(detail.st, "session_state", state)
+    acted = []
+    monkeypatch.setattr(detail, "_act", lambda _, id, action, value=None: acted.append((id, action, value)))
+    detail._relabel(None, 7, "detail.label.1", 5)  # of the image before
+    detail._relabel(None, 8, "detail.label.2", 3)  # sent again
+    detail._relabel(None, 8, "detail.label.3", 3)  # not drawn any more
+    assert acted == []
+    detail._relabel(None, 8, "detail.label.2", 5)
+    assert acted == [(8, "relabel", 3)]
 
 
 def test_images_side_by_side_are_those_of_the_address_while_the_open_one_is_among_them(details):
