@@ -15,7 +15,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +27,7 @@ from scipy.special import softmax
 from avhcurate import scores
 from avhcurate.disk.files import replacing
 from avhcurate.disk.jobs import Progress
+from avhcurate.errors import CurateError
 from avhcurate.models.own import CifarFast
 from avhcurate.stats.folds import stratified_folds
 from avhcurate.stats.intervals import share
@@ -36,13 +36,12 @@ from avhcurate.suspects import rules
 from avhcurate.training.images import LabelledImages, Stacked
 from avhcurate.training.recipe import RECIPES
 from avhcurate.training.trainer import train
+from benchmarks.label_noise import NEIGHBOURS, opinion_of
 from benchmarks.markdown import table as markdown
 from benchmarks.resumable import add_results, run_until, say
 from benchmarks.train_cifar import read_images
 from benchmarks.when_angles import outputs, read_hsf
 
-#: Neighbours whose labels are compared, as in `avhcurate suspects`.
-NEIGHBOURS = 12
 #: How many of the first suspects are judged by themselves.
 FIRST = (100, 500, 1000)
 
@@ -83,11 +82,17 @@ def folds_of(both: Both, folds: int, seed: int) -> np.ndarray:
     return stratified_folds(both.labels, np.arange(len(both.labels)), folds=folds, seed=seed)
 
 
+def file_of(options: argparse.Namespace, fold: int) -> Path:
+    """Where a fold's outputs lie, apart from those by other settings."""
+    how = f"width{options.width}-epochs{options.epochs}-seed{options.seed}"
+    return options.out / f"{how}-fold{fold}of{options.folds}.npz"
+
+
 def cross_validate(both: Both, options: argparse.Namespace, progress: Progress) -> bool:
     """Trains what is missing: a file a fold, with `features, class_weights, logits` of the images held out."""
     fold_of = folds_of(both, options.folds, options.seed)
     for fold in range(options.folds):
-        path = options.out / f"fold{fold}.npz"
+        path = file_of(options, fold)
         if path.exists():
             continue
         held_out = both.images.part(np.flatnonzero(fold_of == fold))
@@ -110,18 +115,20 @@ def cross_validate(both: Both, options: argparse.Namespace, progress: Progress) 
     return True
 
 
-def judge(both: Both, out: Path, folds: int, seed: int) -> tuple[pd.DataFrame, rules.Expected, float]:
+def judge(both: Both, options: argparse.Namespace) -> tuple[pd.DataFrame, rules.Expected, float]:
     """Every image by rank, the number of wrong labels expected, and the share that the networks have right.
 
     Columns `row, label, suggested, verdict, rank, confidence, hsf, doubted, training`; `verdict` is "" of no suspect.
     """
-    fold_of, labels = folds_of(both, folds, seed), both.labels
+    fold_of, labels = folds_of(both, options.folds, options.seed), both.labels
     size, classes = len(labels), int(labels.max()) + 1
     theta, probs = np.empty((size, classes)), np.empty((size, classes))
     near = np.full((size, NEIGHBOURS), -1)
-    for fold in range(folds):
-        held = np.flatnonzero(fold_of == fold)
-        with np.load(out / f"fold{fold}.npz") as arrays:
+    for fold in range(options.folds):
+        path, held = file_of(options, fold), np.flatnonzero(fold_of == fold)
+        if not path.exists():
+            raise CurateError(f"there is no {path}: train with these settings first, without --report")
+        with np.load(path) as arrays:
             features, weights, logits = (arrays[key] for key in ("features", "class_weights", "logits"))
         theta[held] = scores.angles(features.astype(np.float64), weights.astype(np.float64))
         probs[held] = softmax(logits.astype(np.float64), axis=1)
@@ -129,15 +136,8 @@ def judge(both: Both, out: Path, folds: int, seed: int) -> tuple[pd.DataFrame, r
         parts = np.array_split(np.arange(len(held)), max(1, len(held) // 1000))
         ids = np.concatenate([nearest_of(features, part, count=NEIGHBOURS)[0] for part in parts])
         near[held] = np.where(ids >= 0, held[ids], -1)
-    view, confidence = rules.angular_view(theta, labels), probs[np.arange(size), labels]
-    evidence = {
-        "angular": rules.angular(view, labels),
-        "neighbours": rules.neighbours(near, labels, labels),
-        "cleanlab": rules.confident_learning(probs, labels),
-    }
-    combined, expected = rules.combine(evidence, classes), rules.expected_errors(probs, labels)
-    doubted = np.any([one.doubts for one in evidence.values()], axis=0)
-    verdict = rules.verdicts(view, confidence, combined["rank"].to_numpy(), doubted, expected=expected.errors)
+    _, combined, expected, verdict = opinion_of(theta, probs, near, labels)
+    confidence = probs[np.arange(size), labels]
     rows = np.arange(size)
     known = {"training": rows < both.training, "row": np.where(rows < both.training, rows, rows - both.training)}
     of_people = {"hsf": both.hsf, "doubted": both.doubted}
@@ -150,7 +150,7 @@ def judge(both: Both, out: Path, folds: int, seed: int) -> tuple[pd.DataFrame, r
 
 def report(both: Both, options: argparse.Namespace) -> str:
     """The tables in Markdown; writes `suspects.csv`."""
-    found, expected, right = judge(both, options.out, options.folds, options.seed)
+    found, expected, right = judge(both, options)
     listed = found[found["verdict"] != ""]
     path = options.out / "suspects.csv"
     named = listed.assign(file=np.where(listed["training"], "training", "test")).drop(columns=["training", "doubted"])
@@ -201,11 +201,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     both = read(options.train, options.test)
-    if options.report:
-        print(report(both, options))
-        return 0
     options.out.mkdir(parents=True, exist_ok=True)
-    return run_until(partial(cross_validate, both, options), cast("float | None", options.minutes))
+
+    def work(progress: Progress) -> bool:
+        if options.report:
+            print(report(both, options))
+            return True
+        return cross_validate(both, options, progress)
+
+    return run_until(work, cast("float | None", options.minutes))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ pixels of images of at most 8 x 8 instead of features.
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 
 from avhcurate import scores
@@ -34,6 +36,8 @@ KINDS = (
     *("confusable 10", "confusable 20", "one class 30", "nearest 10"),
 )
 _FOLDS = 5
+#: Neighbours whose labels are compared, as in `avhcurate suspects`.
+NEIGHBOURS = 12
 
 
 def load(given: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
@@ -120,30 +124,49 @@ class Judged:
         return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def judge(features: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> Judged:
-    """All labels by all three sources."""
-    theta, probs = cross_fit(features, labels)
-    rows, view = np.arange(len(labels)), rules.angular_view(theta, labels)
-    near = np.concatenate([nearest_of(features, part, count=12)[0] for part in np.array_split(rows, 8)])
-    angular = rules.angular(view, labels)
+class Opinion(NamedTuple):
+    """What angles, neighbours and confident learning say of N labels, each and together, as in `avhcurate suspects`.
+
+    combined: as `suspects.rules.combine` gives it. verdict (N,): "" of no suspect.
+    """
+
+    sources: dict[str, Evidence]
+    combined: pd.DataFrame
+    expected: rules.Expected
+    verdict: np.ndarray
+
+
+def opinion_of(theta: np.ndarray, probs: np.ndarray, near: np.ndarray, labels: np.ndarray) -> Opinion:
+    """By angles and probabilities (N, K), the nearest samples (N, k), -1 for none, and the labels (N,)."""
+    view = rules.angular_view(theta, labels)
     sources = {
-        "angular": angular,
+        "angular": rules.angular(view, labels),
         "neighbours": rules.neighbours(near, labels, labels),
         "cleanlab": rules.confident_learning(probs, labels),
     }
+    combined, expected = rules.combine(sources, probs.shape[1]), rules.expected_errors(probs, labels)
+    doubted = np.any([one.doubts for one in sources.values()], axis=0)
+    given, rank = probs[np.arange(len(labels)), labels], combined["rank"].to_numpy()
+    return Opinion(sources, combined, expected, rules.verdicts(view, given, rank, doubted, expected=expected.errors))
+
+
+def judge(features: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> Judged:
+    """All labels by all three sources."""
+    theta, probs = cross_fit(features, labels)
+    rows = np.arange(len(labels))
+    near = np.concatenate([nearest_of(features, part, count=NEIGHBOURS)[0] for part in np.array_split(rows, 8)])
+    opinion = opinion_of(theta, probs, near, labels)
+    angular = opinion.sources["angular"]
     earlier = {
         "angular": angular.details["avh_share"] * angular.details["avc_share"],
         "cleanlab": 1 - probs[rows, labels],
     }
     then = {
-        name: Evidence(earlier.get(name, one.score), one.suggested, one.doubts, {}) for name, one in sources.items()
+        name: Evidence(earlier.get(name, one.score), one.suggested, one.doubts, {})
+        for name, one in opinion.sources.items()
     }
-    classes = probs.shape[1]
-    combined, doubted = rules.combine(sources, classes), np.any([one.doubts for one in sources.values()], axis=0)
-    expected = rules.expected_errors(probs, labels)
-    verdict = rules.verdicts(view, probs[rows, labels], combined["rank"].to_numpy(), doubted, expected=expected.errors)
-    before = rules.combine(then, classes)["doubt"].to_numpy()
-    return Judged(before, combined["doubt"].to_numpy(), expected, verdict, labels != truth)
+    before = rules.combine(then, probs.shape[1])["doubt"].to_numpy()
+    return Judged(before, opinion.combined["doubt"].to_numpy(), opinion.expected, opinion.verdict, labels != truth)
 
 
 def main() -> None:

@@ -46,10 +46,18 @@ def weighted_pairs(
     The difference is of Fisher's z, each turned by its sign until positive means agreement, over the samples with both
     scores, with a 95 % interval and the two-sided p that it is 0, by the influence of each sample on both.
     """
-    rows = []
+    rows, kept = [], dict[tuple[str, bytes], tuple[float, np.ndarray | None]]()
+
+    def of(key: str, known: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """Most scores are known of the same samples, and ranked on them once."""
+        at = key, known.tobytes()
+        if at not in kept:
+            kept[at] = _fisher(scores[key][known], hsf[known], weights[known])
+        return kept[at]
+
     for first, second in combinations(signs, 2):
         known = ~(np.isnan(scores[first]) | np.isnan(scores[second]) | np.isnan(hsf))
-        found = [_fisher(scores[key][known], hsf[known], weights[known]) for key in (first, second)]
+        found = [of(key, known) for key in (first, second)]
         values = [float("nan")] * 4
         if all(z is not None for _, z in found):
             (one, first_z), (other, second_z) = found

@@ -55,9 +55,10 @@ def test_a_stopped_call_keeps_the_folds_that_are_done_and_goes_on(options, tmp_p
 
     monkeypatch.setattr(label_errors, "train", second_is_stopped)
     assert main(options) == 1
-    assert [path.name for path in tmp_path.glob("*.npz")] == ["fold0.npz"]
+    assert [path.name for path in tmp_path.glob("*.npz")] == ["width8-epochs12-seed0-fold0of2.npz"]
     assert main(options) == 0
-    assert calls == ["fold0.checkpoint", "fold1.checkpoint", "fold1.checkpoint"]
-    with np.load(tmp_path / "fold1.npz") as arrays:
+    assert calls == [f"width8-epochs12-seed0-fold{fold}of2.checkpoint" for fold in (0, 1, 1)]
+    with np.load(tmp_path / "width8-epochs12-seed0-fold1of2.npz") as arrays:
         assert arrays["logits"].shape == (60, 3)
     assert not list(tmp_path.glob("*.checkpoint"))
+    assert main([*options, "--report", "--width=16"]) == 2  # of other settings there is nothing yet
