@@ -272,9 +272,9 @@ def export_menu(page: Opened) -> None:
             key="annotators.format",
             label_visibility="collapsed",
         )
-        _, suffix = _FORMATS[name]
+        about, suffix = _FORMATS[name]
         file = f"{table.dataset.name}-votes-{name}{suffix}"
-        download("Download", partial(file_of, table, name), file, key="annotators.download")
+        download(f"Download as {about}", partial(file_of, table, name), file, key="annotators.download")
     if table.simulated:
         st.caption("These votes are simulated; the file says so.")
 

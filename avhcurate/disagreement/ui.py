@@ -19,7 +19,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import clicked_id
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import download
+from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened, attempt, mirrored
 from avhcurate.ui.grid_actions import undo_button
 from avhcurate.ui.grid_keys import counted_images
@@ -233,7 +233,7 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key=f"gap.format.{name}")
         file = f"{page.table.dataset.name}-{_TAGS[name]}.{form}"
         data = partial(export_set, page.table, gap, name, form)
-        download(f"Download {n:,} samples", data, file, key=f"gap.download.{name}", type="primary")
+        download(samples_label(n, form), data, file, key=f"gap.download.{name}", type="primary")
         if gap.simulated:
             st.caption("HSF comes from simulated votes; the file says so.")
 

@@ -26,7 +26,7 @@ from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import download
+from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.head_notes import HEAD_OF_ALL
@@ -231,7 +231,8 @@ def export_menu(table: DatasetTable, result: PseudoLabels) -> None:
         count = len(result.ids) if everything else len(result.selected)
         with st.container(horizontal=True):
             data = partial(file_of, table, result, form, soft=soft, everything=everything)
-            download(f"Download {count:,} samples", data, f"{name}.{form}", key="pseudo.download", type="primary")
+            label = samples_label(count, form)
+            download(label, data, f"{name}.{form}", key="pseudo.download", type="primary")
             download(
                 "Manifest",
                 lambda: manifest_text(describe_selection(table, result)),

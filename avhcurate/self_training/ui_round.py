@@ -22,7 +22,7 @@ from avhcurate.stats.intervals import share
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.charts_by_class import choose_classes
 from avhcurate.ui.components.grid import Tile
-from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download
+from avhcurate.ui.export_menu import ABOUT, LARGEST_ZIP, download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.layout import fact
@@ -331,7 +331,7 @@ def _export_menu(page: Opened, chosen: ChosenRound) -> None:
         if form not in FOLDERS:
             _export_file(page, chosen, form, name, count)
         elif count <= LARGEST_ZIP:
-            _download(f"Download {count:,} samples", f"{name}.zip", page, chosen, form, disabled=not count)
+            _download(count, f"{name}.zip", page, chosen, form, disabled=not count)
             st.caption("A folder with its manifest, as ZIP: the whole selection of the round, whatever the filters.")
         else:
             st.caption(f"A folder of {count:,} images is written by the command line.")
@@ -346,7 +346,7 @@ def _export_file(page: Opened, chosen: ChosenRound, form: str, name: str, count:
     )
     total = chosen.folder.record.target_samples if every else count
     with st.container(horizontal=True):
-        _download(f"Download {total:,} samples", f"{name}.{form}", page, chosen, form, every=every)
+        _download(total, f"{name}.{form}", page, chosen, form, every=every)
         download(
             "Manifest",
             lambda: manifest_text(round_export.describe(chosen.folder, chosen.number)),
@@ -358,10 +358,10 @@ def _export_file(page: Opened, chosen: ChosenRound, form: str, name: str, count:
 
 
 def _download(
-    label: str, name: str, page: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
+    count: int, name: str, page: Opened, chosen: ChosenRound, form: str, *, every: bool = False, **look: Any
 ) -> None:
     data = partial(round_export.export_bytes, page.workspace, chosen.folder, chosen.number, form, all=every)
-    download(label, data, name, key="selftrain.download", type="primary", **look)
+    download(samples_label(count, form), data, name, key="selftrain.download", type="primary", **look)
 
 
 def _command(page: Opened, chosen: ChosenRound, form: str) -> str:

@@ -38,6 +38,11 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
     st.download_button(label, data, file_name, mime, key=key, icon=icon, on_click="ignore", **look)
 
 
+def samples_label(count: int, format: str) -> str:
+    """The label of a download of samples; it names the format, so that it tells when another has been taken over."""
+    return f"Download {count:,} samples as {ABOUT.get(format, format)}"
+
+
 def export_choice(
     table: DatasetTable,
     filters: Filters,
@@ -63,6 +68,7 @@ def export_choice(
         return
     data = partial(export_bytes, table, filters, format, only=only, order=order)
     file = f"{name}-{count}.{'zip' if format in FOLDERS else format}"
-    download(f"Download {count:,} samples", data, file, key=f"{key}.download", type="primary", disabled=not count)
+    label = samples_label(count, format)
+    download(label, data, file, key=f"{key}.download", type="primary", disabled=not count)
     if table.simulated:
         st.caption("HSF columns come from simulated votes; the file says so.")

@@ -90,14 +90,14 @@ def test_two_people_vote_in_their_own_browsers_and_their_votes_leave_in_a_file(c
         if name == "ada":
             context.close()
     open_at(page, f"{address}/annotators")
-    rows = read_csv(page, "Download$")
+    rows = read_csv(page, "Download as CSV")
     context.close()
     names = table.frame(columns=["id", "path"]).set_index("id")["path"]
     said = {(row.annotator, row.path): int(row.label) for row in rows.itertuples()}
     assert said == {(name, names[id]): label for name, answered in given.items() for id, label in answered.items()}
 
 
-def test_a_region_of_the_map_becomes_a_set_and_a_coco_file(page, own_demo_root, plant_map, serve):
+def test_a_region_of_the_map_becomes_a_set_and_leaves_in_a_file(page, own_demo_root, plant_map, serve):
     plant_map(own_demo_root)
     threes = (Workspace(own_demo_root).dataset("digits").labels() == 3).nonzero()[0].tolist()
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -120,6 +120,6 @@ def test_a_region_of_the_map_becomes_a_set_and_a_coco_file(page, own_demo_root, 
     export(page)
     choose(page, "gallery-export_format", "JSON lines")
     with settled(page).expect_download() as download:
-        page.get_by_role("button", name=f"Download {len(threes)} samples").click()
+        page.get_by_role("button", name=f"Download {len(threes)} samples as JSON lines").click()
     lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
     assert sorted(json.loads(line)["id"] for line in lines) == threes

@@ -95,10 +95,10 @@ def test_a_selection_is_saved_as_a_set_and_exported(open_gallery, own, act):
     assert app.multiselect(key="filter.sets").options == ["mine (3)"]
     act(app, "export", 1, 4)
     assert app.segmented_control(key="gallery.export_what").value == "Selection"
-    assert "Download 3 samples" in [node.proto.label for node in app.get("download_button")]
+    assert "Download 3 samples as CSV" in [node.proto.label for node in app.get("download_button")]
     app.run()
     act(app, "export")
-    assert "Download 1,797 samples" in [node.proto.label for node in app.get("download_button")]
+    assert "Download 1,797 samples as CSV" in [node.proto.label for node in app.get("download_button")]
 
 
 def test_more_like_this_orders_by_the_angle_to_the_selected_images(open_gallery, demo, asked, act):
