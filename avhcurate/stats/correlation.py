@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri, stdtr
 
 from avhcurate.errors import CurateError
-from avhcurate.stats.ranks import Resampled, doubled_ranks_in_order, resample, spearman, standardised
+from avhcurate.stats.ranks import Resampled, doubled_ranks_in_order, resample, sorted_places, spearman, standardised
 
 COLUMNS = ("score", "bin", "n", "spearman", "ci_low", "ci_high", "fisher_z", "p_value")
 
@@ -200,9 +200,10 @@ def _each(scores: Mapping[str, np.ndarray], cells: _Cells, kept: dict[str, np.nd
 
 def _of_score(values: np.ndarray, cells: _Cells, *, keep: bool) -> tuple[list[_Row], np.ndarray | None]:
     """The rows of a score, and, to `keep` them, twice its ranks (N,) among the samples that count, 0 elsewhere."""
-    order = np.flatnonzero((cells.codes >= 0) & ~np.isnan(values))
-    order = np.argsort(values) if len(order) == len(values) else order[np.argsort(values[order])]
-    ordered, codes = values[order], cells.codes[order]
+    there = np.flatnonzero((cells.codes >= 0) & ~np.isnan(values))
+    order, ordered = sorted_places(values if len(there) == len(values) else values[there])
+    order = order if len(there) == len(values) else there[order]
+    codes = cells.codes[order]
     in_order = doubled_ranks_in_order(ordered)
     rows = [_row(ALL, in_order, codes, cells)]
     bins = cells.bins.astype(np.int16)[codes]

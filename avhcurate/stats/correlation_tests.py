@@ -25,7 +25,7 @@ from scipy.special import ndtr, ndtri
 from avhcurate.errors import CurateError
 from avhcurate.stats.correlation import check_samples, numbers
 from avhcurate.stats.rank_influence import estimate, spearman_influence
-from avhcurate.stats.ranks import doubled_ranks, rounded
+from avhcurate.stats.ranks import doubled_ranks, doubled_ranks_of_few, rounded
 
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
@@ -199,7 +199,7 @@ def _correlations(doubled: list[np.ndarray], votes: np.ndarray) -> np.ndarray:
 
     Twice the ranks are whole numbers, so that they are kept in half the room and multiplied without an error.
     """
-    doubled = [*doubled, doubled_ranks(votes)]
+    doubled = [*doubled, doubled_ranks_of_few(votes)]
     n, products = len(votes), np.zeros((len(doubled), len(doubled)))
     for start in range(0, n, _BLOCK):
         block = np.array([ranks[start : start + _BLOCK] for ranks in doubled], float) - (n + 1)

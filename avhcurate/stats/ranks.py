@@ -1,7 +1,12 @@
 """Average ranks and Spearman correlations, fast enough for a million samples and for thousands of resamples."""
 
-import numpy as np
+import sys
 
+import numpy as np
+import pandas as pd
+
+#: Which half of a 64-bit number weighs less in memory.
+_LOW = 0 if sys.byteorder == "little" else 1
 #: A dot product of standard ranks is off by less; the closest that 10,000 untied ranks can come to 1 is 1.2e-11.
 _ROUNDING = 1e-12
 
@@ -21,16 +26,50 @@ def doubled_ranks(values: np.ndarray) -> np.ndarray:
     >>> doubled_ranks(np.array([30.0, 10.0, 30.0]))
     array([5, 2, 5], dtype=int32)
     """
-    order = np.argsort(values)
+    order, ordered = sorted_places(values)
     ranks = np.empty(len(values), np.int32)
-    ranks[order] = doubled_ranks_in_order(values[order])
+    ranks[order] = doubled_ranks_in_order(ordered)
     return ranks
+
+
+def doubled_ranks_of_few(values: np.ndarray) -> np.ndarray:
+    """The same, faster where few values occur, as in HSF: they are told apart by hashing, and counted."""
+    codes, levels = pd.factorize(values, sort=True)
+    counts = np.bincount(codes, minlength=len(levels))
+    return (2 * np.cumsum(counts) - counts + 1).astype(np.int32)[codes]
+
+
+def sorted_places(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places (n,) of the values from low to high, and what stands there: the values, or whole numbers of the same
+    order with the same ties. Values must not be NaN.
+
+    >>> order, ordered = sorted_places(np.array([3.0, -1.0, 3.0], np.float32))
+    >>> order.tolist(), (ordered[1:] == ordered[:-1]).tolist()
+    ([1, 0, 2], [False, True])
+    """
+    if values.dtype != np.float32:
+        order = np.argsort(values)
+        return order, values[order]
+    # Value and place as one whole number: sorting them takes half the time of sorting places by value.
+    halves = np.empty((len(values), 2), np.int32)
+    bits = (values + np.float32(0)).view(np.int32)  # -0 becomes 0
+    np.bitwise_xor(bits, (bits >> 31) & np.int32(2**31 - 1), out=halves[:, 1 - _LOW])
+    halves[:, _LOW] = np.arange(len(values), dtype=np.int32)
+    halves.view(np.int64)[:, 0].sort()
+    return halves[:, _LOW].astype(np.intp), halves[:, 1 - _LOW].copy()
 
 
 def doubled_ranks_in_order(ordered: np.ndarray) -> np.ndarray:
     """The same of values that are sorted already, ascending: no second sort for a part of sorted samples."""
-    ends = np.append(_tie_starts(ordered).astype(np.int32), np.int32(len(ordered)))
-    return np.repeat(ends[1:] + ends[:-1] + np.int32(1), np.diff(ends))
+    starts = _tie_starts(ordered)
+    ends = np.append(starts, len(ordered)).astype(np.int32)
+    ranks = ends[1:] + ends[:-1] + np.int32(1)
+    if 2 * len(starts) < len(ordered):
+        return np.repeat(ranks, np.diff(ends))
+    # Where most values are their own, counting the runs is faster.
+    new = np.zeros(len(ordered), bool)
+    new[starts[1:]] = True
+    return ranks[np.cumsum(new, dtype=np.int32)]
 
 
 def rank_shares(values: np.ndarray) -> np.ndarray:

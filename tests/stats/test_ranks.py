@@ -7,9 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata, spearmanr
 
-from avhcurate.stats.ranks import Resampled, average_ranks, rank_shares, resample, spearman, standard_ranks
+from avhcurate.stats.ranks import (
+    Resampled,
+    average_ranks,
+    doubled_ranks_of_few,
+    rank_shares,
+    resample,
+    spearman,
+    standard_ranks,
+)
 
-TIED = arrays(np.float64, st.integers(1, 50), elements=st.sampled_from([-np.inf, -1.0, 0.0, 0.2, 1.0, np.inf]))
+TIED = arrays(
+    np.float64, st.integers(1, 50), elements=st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 1e-40, 0.2, 1.0, np.inf])
+)
 
 
 @settings(deadline=None)
@@ -17,6 +27,7 @@ TIED = arrays(np.float64, st.integers(1, 50), elements=st.sampled_from([-np.inf,
 def test_average_ranks_are_scipys(values):
     assert average_ranks(values).tolist() == rankdata(values).tolist()
     assert average_ranks(values.astype(np.float32)).tolist() == rankdata(values).tolist()
+    assert doubled_ranks_of_few(values).tolist() == (2 * rankdata(values)).tolist()
 
 
 @settings(deadline=None)
