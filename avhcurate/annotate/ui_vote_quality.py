@@ -274,7 +274,7 @@ def export_menu(page: Opened) -> None:
         )
         about, suffix = _FORMATS[name]
         file = f"{table.dataset.name}-votes-{name}{suffix}"
-        download(f"Download as {about}", partial(file_of, table, name), file, key="annotators.download")
+        download(f"Download votes as {about}", partial(file_of, table, name), file, key="annotators.download")
     if table.simulated:
         st.caption("These votes are simulated; the file says so.")
 

@@ -109,10 +109,23 @@ def chromium() -> Iterator[object]:
 
 
 @pytest.fixture
-def page(chromium) -> Iterator[object]:
+def new_context(chromium) -> Callable[[], object]:
+    """Makes a fresh browser profile."""
+    from tests.browser.pages import NOTE_TALK
+
+    def make() -> object:
+        context = chromium.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.add_init_script(NOTE_TALK)
+        return context
+
+    return make
+
+
+@pytest.fixture
+def page(new_context) -> Iterator[object]:
     """A page of a fresh browser profile that fails the test on an error in its console."""
-    context = chromium.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(TIMEOUT_MS)
+    context = new_context()
     found = context.new_page()
     errors: list[str] = []
     found.on("pageerror", lambda error: errors.append(str(error)))

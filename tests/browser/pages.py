@@ -7,13 +7,29 @@ import pytest
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
-#: True once Streamlit says that no run of the script is going on, nothing of an earlier run is left, and every chart is
-#: drawn; it must hold for a moment, since a click reaches the server and comes back before the mark changes.
+#: Runs in a page before its own scripts, and notes when it last asked the server and last heard of it.
+NOTE_TALK = """(() => {
+  const Plain = window.WebSocket;
+  window.WebSocket = class extends Plain {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener('message', () => { window.heardAt = performance.now(); });
+    }
+    send(data) {
+      window.askedAt = performance.now();
+      super.send(data);
+    }
+  };
+})();"""
+#: True once the server has answered the last that it was asked, Streamlit says that no run of the script is going on,
+#: nothing of an earlier run is left, and every chart is drawn; it must hold for a moment, since an answer comes before
+#: the mark changes.
 SETTLED = """moment => {
   const app = document.querySelector('[data-testid=stApp]');
   const plots = [...document.querySelectorAll('.js-plotly-plot')];
   const rests = app?.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
     && !document.querySelector('[data-stale=true], [data-testid=stSkeleton], [data-testid=stSpinner]')
+    && !(window.askedAt >= (window.heardAt ?? 0))
     && plots.every(plot => plot._fullLayout && plot.querySelector('.main-svg'));
   if (!rests) window.restsSince = undefined;
   else window.restsSince ??= performance.now();

@@ -69,13 +69,13 @@ def test_the_gap_between_people_and_the_network_is_tagged_and_exported(page, own
     assert set(tagged["tags"]) == {"hard-for-network"}
 
 
-def test_two_people_vote_in_their_own_browsers_and_their_votes_leave_in_a_file(chromium, serve, own_demo_root):
+def test_two_people_vote_in_their_own_browsers_and_their_votes_leave_in_a_file(new_context, serve, own_demo_root):
     table = open_table(Workspace(own_demo_root), "digits")
     setup.configure(table, CollectionSettings(design="classify", target=2, control_share=0.0), who="lead")
     address = serve(own_demo_root)
     given = {}
     for name, key in (("ada", "4"), ("bob", "9")):
-        context = chromium.new_context(viewport={"width": 1360, "height": 900}, accept_downloads=True)
+        context = new_context()
         page = context.new_page()
         open_at(page, f"{address}/annotate?annotate.name={name}")
         card = page.locator(".card")
@@ -90,7 +90,7 @@ def test_two_people_vote_in_their_own_browsers_and_their_votes_leave_in_a_file(c
         if name == "ada":
             context.close()
     open_at(page, f"{address}/annotators")
-    rows = read_csv(page, "Download as CSV")
+    rows = read_csv(page, "Download votes as CSV")
     context.close()
     names = table.frame(columns=["id", "path"]).set_index("id")["path"]
     said = {(row.annotator, row.path): int(row.label) for row in rows.itertuples()}
