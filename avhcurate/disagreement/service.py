@@ -1,6 +1,6 @@
 """Both sets of the human-network gap: hard for people and easy for the network, and the reverse."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -70,21 +70,29 @@ def compared_points(gap: Gap) -> pd.DataFrame:
 
     `difficulty` is the share of samples that the network finds easier, ties counted half.
     """
-    both = gap.points[~np.isnan(gap.sets.gap)]
-    value, ids = both[gap.key].to_numpy(float), both["id"].to_numpy(np.int64)
-    of_set = np.full(len(ids), "", dtype="<U16")
-    for name, members in gap.ids.items():
-        of_set[np.isin(ids, members)] = name
+    there = ~np.isnan(gap.sets.gap)
+    both, of_set = gap.points[there], np.zeros(len(there), np.int8)
+    for code, name in enumerate(SETS, start=1):
+        of_set[getattr(gap.sets, name)] = code
+    value = both[gap.key].to_numpy(float)
     difficulty = value if gap.sets.harder == "high" else -value
     return pd.DataFrame(
         {
-            "id": ids,
+            "id": both["id"].to_numpy(np.int64),
             "hsf": both["hsf"].to_numpy(float),
             "value": value,
             "difficulty": rank_shares(difficulty),
-            "set": of_set,
+            "set": pd.Categorical.from_codes(of_set[there], ["", *SETS]),
         }
     )
+
+
+def members_only(gap: Gap) -> Gap:
+    """The same without the samples in neither set, to be kept: tables and galleries need no more."""
+    rows = np.concatenate([gap.sets.hard_for_humans, gap.sets.hard_for_network])
+    humans, network = np.split(np.arange(len(rows)), [len(gap.sets.hard_for_humans)])
+    sets = replace(gap.sets, gap=gap.sets.gap[rows], hard_for_humans=humans, hard_for_network=network)
+    return replace(gap, sets=sets, points=gap.points.iloc[rows])
 
 
 def gap_table(table: DatasetTable, gap: Gap) -> pd.DataFrame:

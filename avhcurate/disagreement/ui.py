@@ -10,7 +10,7 @@ import streamlit as st
 from avhcurate.curate.annotations import annotate
 from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
-from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table
+from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table, members_only
 from avhcurate.export.text import csv_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
@@ -152,7 +152,7 @@ def compare(table: DatasetTable, filters: Filters, settings: GapSettings) -> tup
         score_cuts=settings.score_cuts,
         predicted=settings.predicted,
     )
-    return gap, downsampled(compared_points(gap))
+    return members_only(gap), downsampled(compared_points(gap))
 
 
 def chart(settings: GapSettings, gap: Gap, shown: pd.DataFrame) -> int | None:

@@ -1,8 +1,9 @@
 """Both sets of the gap over a real table."""
 
+import pandas as pd
 import pytest
 
-from avhcurate.disagreement.service import SETS, disagree, gap_table
+from avhcurate.disagreement.service import SETS, compared_points, disagree, gap_table, members_only
 from avhcurate.errors import CurateError
 
 
@@ -18,6 +19,18 @@ def test_the_two_sets_lie_beyond_their_cuts_and_never_meet(digits):
     assert not set(humans["id"]) & set(network["id"])
     assert len(rows) == sum(len(ids) for ids in gap.ids.values()) > 0
     assert rows["hsf_source"].unique().tolist() == ["simulated"]
+
+
+def test_what_is_kept_holds_the_members_alone_and_gives_the_same_table(digits):
+    gap = disagree(digits, key="avh")
+    kept = members_only(gap)
+    assert len(kept.points) == len(kept.sets.gap) == sum(map(len, gap.ids.values())) < len(gap.points)
+    pd.testing.assert_frame_equal(gap_table(digits, kept), gap_table(digits, gap))
+    points = compared_points(gap)
+    assert len(points) == gap.sets.samples
+    for name in SETS:
+        assert set(points["id"][points["set"] == name]) == set(gap.ids[name])
+        assert kept.points["id"].iloc[getattr(kept.sets, name)].tolist() == gap.ids[name]
 
 
 def test_an_unknown_score_is_named(digits):
