@@ -47,10 +47,10 @@ def models(
         return
     votes = ", SIMULATED human votes" if comparison.simulated else ""
     print(
-        f"{name}: {len(comparison.samples):,} of {comparison.labelled:,} labelled samples, scored by every run{votes}"
+        f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run{votes}"
     )
     _print_table(comparison, keys)
-    if comparison.samples.voted:
+    if comparison.voted:
         for finding in comparison.findings:
             title, text = discovery_text.TITLES[finding.discovery], discovery_text.sentence(finding)
             print(f"\n{finding.discovery}. {title}: {finding.verdict}. {text}")
@@ -79,7 +79,7 @@ def _print_table(comparison: "SideBySide", keys: list[str]) -> None:
         ends = zip(table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
         shown[column] = [f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for value, low, high in ends]
     shown |= {name: table[name].round(4) for name in ("class_accuracy", "brier", "nll", "avh")}
-    for key in keys if comparison.samples.voted else []:
+    for key in keys if comparison.voted else []:
         ends = zip(*(table[f"{key}_hsf{part}"] for part in ("", "_low", "_high")), strict=True)
         shown[f"{key} with HSF"] = [f"{value:.3f} [{low:.3f}, {high:.3f}]" for value, low, high in ends]
     print(type(table)(shown).to_string(index=False))

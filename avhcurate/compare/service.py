@@ -38,8 +38,8 @@ class SideBySide:
     them. `avh`, `norm`: Spearman between the runs
     (R, R).
     `follows`: AVH and norm with HSF of every run, `findings` the verdicts on discoveries 4 and 5.
-    `calibrations`: by run and binning. `ranks`: percentile ranks of hardness (n,) by run, of
-    `samples`: of AVH, or of what stands for it in a run without class weights.
+    `calibrations`: by run and binning. `ranks`: percentile ranks of hardness (n,) float32 by run, of the samples `ids`
+    (n,): of AVH, or of what stands for it in a run without class weights. `voted`: whether any of them has votes.
     """
 
     table: pd.DataFrame
@@ -51,7 +51,8 @@ class SideBySide:
     findings: list[Finding]
     calibrations: dict[tuple[str, str], Calibration]
     ranks: dict[str, np.ndarray]
-    samples: LabelledSamples
+    ids: np.ndarray
+    voted: bool
     labelled: int
     simulated: bool
 
@@ -102,8 +103,9 @@ def side_by_side(
         summary[["run", "model"]].join(pd.DataFrame(hsf_columns(model, samples.hsf) for model in models)),
         [avh_follows_hsf(models, samples.hsf), norm_is_inconsistent(models, samples.hsf)],
         calibrations,
-        {name: rank_shares(c["hardness"]) for name, c in columns.items()},
-        samples,
+        {name: rank_shares(c["hardness"]).astype(np.float32) for name, c in columns.items()},
+        samples.ids,
+        samples.voted,
         shared.labelled,
         table.simulated,
     )
@@ -111,7 +113,7 @@ def side_by_side(
 
 def hard_for_all(runs: SideBySide, *, hard: float) -> np.ndarray:
     """Ids of the samples at or above percentile `hard` of AVH in every run, highest mean percentile first."""
-    return runs.samples.ids[statistics.hard_for_all(list(runs.ranks.values()), hard=hard)]
+    return runs.ids[statistics.hard_for_all(list(runs.ranks.values()), hard=hard)]
 
 
 def export_table(runs: SideBySide) -> pd.DataFrame:

@@ -46,7 +46,7 @@ def all_runs(page: Opened, runs: SideBySide, keys: Sequence[str]) -> None:
             _ranks(runs, "avh", key="models.ranks")
             with st.expander("The same of the norm"):
                 _ranks(runs, "norm", key="models.norm_ranks")
-    if runs.samples.voted:
+    if runs.voted:
         _discoveries(runs)
         _tests(runs)
 
@@ -61,7 +61,7 @@ def _ranks(runs: SideBySide, score: str, *, key: str) -> None:
 
 
 def _below_table(runs: SideBySide) -> str:
-    n, labelled = len(runs.samples), runs.labelled
+    n, labelled = len(runs.ids), runs.labelled
     lacking = f"{labelled - n:,} of {labelled:,} labelled samples in view lack a score of some run. "
     attached = [row["model"] for row in runs.table.to_dict("records") if row["avh"] != row["avh"]]
     without = f"Attached without class weights, so without AVH: {plain(', '.join(attached))}. " if attached else ""
@@ -118,7 +118,7 @@ def _runs_html(runs: SideBySide, keys: Sequence[str], learnt: Mapping[str, str])
     `learnt`: of runs that learnt from the dataset's samples, from how many.
     """
     table = runs.table
-    keys = keys if runs.samples.voted else []
+    keys = keys if runs.voted else []
     measure = "avh" if table["classes"].nunique() == 1 else "relative_avh"
     hsf = "HSF, simulated" if runs.simulated else "HSF"
     heads = ["Run", "n", "Accuracy", "Per class", "ECE<small>equal mass</small>", "ECE<small>equal width</small>"]

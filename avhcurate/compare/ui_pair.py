@@ -179,7 +179,7 @@ def hard_for(page: Opened, pair: RunPair) -> ImageList:
         )
     if chosen == "all":
         side_by_side = runs_shown(page)
-        ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.samples)
+        ids, n = hard_for_all(side_by_side, hard=hard), len(side_by_side.ids)
         what = f"at or above percentile {100 * hard:.0f} of hardness in each of {len(side_by_side.ranks)} runs"
         order = "highest mean percentile first"
     else:

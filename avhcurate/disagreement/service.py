@@ -82,7 +82,7 @@ def compared_points(gap: Gap) -> pd.DataFrame:
             "hsf": both["hsf"].to_numpy(float),
             "value": value,
             "difficulty": rank_shares(difficulty),
-            "set": pd.Categorical.from_codes(of_set[there], ["", *SETS]),
+            "set": pd.Categorical.from_codes(of_set[there], pd.Index(["", *SETS])),
         }
     )
 

@@ -86,7 +86,7 @@ def test_the_table_says_what_the_files_say(table, names):
 
 def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names):
     found = compare_service.side_by_side(table, names)
-    assert (len(found.samples), found.labelled) == (1697, 1797)
+    assert (len(found.ids), found.labelled) == (1697, 1797)
     assert found.table.set_index("run")["not_scored"].to_dict() == {names[0]: 0, "sharp-1": 0, "part-2": 100}
     assert set(found.table["n"]) == {1697}
     pair = run_pair.compare_pair(table, "part-2", names[0])
@@ -100,8 +100,8 @@ def test_samples_that_a_run_has_not_scored_are_left_out_and_counted(table, names
 def test_the_filters_apply(table, names):
     filters = Filters(classes=(3, 7), hsf_bins=(4,))
     found = compare_service.side_by_side(table, names[:2], filters=filters)
-    assert len(found.samples) == table.count(filters)
-    assert set(found.samples.labels) == {3, 7}
+    assert len(found.ids) == table.count(filters)
+    assert set(table.dataset.labels()[found.ids]) == {3, 7}
     with pytest.raises(CurateError, match="widen the filters"):
         compare_service.side_by_side(table, names, filters=Filters(where="id < 100"))
 
@@ -279,7 +279,7 @@ def test_without_votes_the_models_are_still_compared(planted, own_demo_root, add
     folder.write_record(folder.record.model_copy(update={"votes": None}))
     table = open_table(Workspace(own_demo_root), "digits")
     found = compare_service.side_by_side(table)
-    assert not found.samples.voted
+    assert not found.voted
     assert found.table["avh_hsf"].isna().all()
     assert found.findings[0].verdict == "too little data"
     pair = run_pair.compare_pair(table, *found.table["run"])
