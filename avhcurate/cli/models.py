@@ -46,9 +46,7 @@ def models(
         )
         return
     votes = ", SIMULATED human votes" if comparison.simulated else ""
-    print(
-        f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run{votes}"
-    )
+    print(f"{name}: {len(comparison.ids):,} of {comparison.labelled:,} labelled samples, scored by every run{votes}")
     _print_table(comparison, keys)
     if comparison.voted:
         for finding in comparison.findings:

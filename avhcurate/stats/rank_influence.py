@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from avhcurate.stats.ranks import dot
+
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
 
@@ -37,10 +39,10 @@ def spearman_influence(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None 
     w = np.ones(n) if weights is None else weights * (n / weights.sum())
     by_x, by_y = np.argsort(x), np.argsort(y)
     f, g = 0.5 - _above(w, x, by_x), 0.5 - _above(w, y, by_y)
-    squares_f, squares_g = w @ (f * f) / n, w @ (g * g) / n
+    squares_f, squares_g = dot(w, f * f) / n, dot(w, g * g) / n
     if min(squares_f, squares_g) < 1e-15:
         return float("nan"), np.full(n, np.nan)
-    both = w @ (f * g) / n
+    both = dot(w, f * g) / n
     # Besides its own product, a sample moves the ranks of all samples above it.
     moved = f * g + _above(w * g, x, by_x) + _above(w * f, y, by_y) - 3 * both
     moved_f = f * f + 2 * _above(w * f, x, by_x) - 3 * squares_f
@@ -59,7 +61,7 @@ def estimate(value: float, influence: np.ndarray, *, groups: np.ndarray | None =
     [1.0, 0.5, 0.02, 1.98, 0.046]
     """
     moves = influence if groups is None else np.bincount(groups, influence)
-    error = float(np.sqrt(moves @ moves)) / len(influence)
+    error = float(np.sqrt(dot(moves, moves))) / len(influence)
     z = abs(value) / error if error > 1e-12 else 0.0
     return Estimate(value, error, value - _Z * error, value + _Z * error, float(2 * ndtr(-z)))
 

@@ -83,6 +83,11 @@ def rank_shares(values: np.ndarray) -> np.ndarray:
     return shares
 
 
+def dot(x: np.ndarray, y: np.ndarray) -> float:
+    """Of two long vectors (n,), on this thread alone: for one product BLAS wakes all cores, and waits for busy ones."""
+    return float(np.einsum("i,i", x, y))
+
+
 def standard_ranks(values: np.ndarray) -> np.ndarray | None:
     """Average ranks centred and scaled to length 1, so that a dot product is a Spearman; None for constant values."""
     return standardised(average_ranks(values))
@@ -91,7 +96,7 @@ def standard_ranks(values: np.ndarray) -> np.ndarray | None:
 def standardised(ranks: np.ndarray) -> np.ndarray | None:
     """Average ranks (n,), which are changed, centred and scaled to length 1; None where they are all equal."""
     ranks -= (len(ranks) + 1) / 2
-    length = np.sqrt(np.dot(ranks, ranks))
+    length = np.sqrt(dot(ranks, ranks))
     if length == 0:
         return None
     ranks /= length
@@ -114,7 +119,7 @@ class Resampled:
         """
         counts = np.bincount(self.codes, weights=times)
         ranks = np.cumsum(counts) - counts / 2 - counts.sum() / 2
-        length = np.sqrt(np.dot(counts, ranks * ranks))
+        length = np.sqrt(dot(counts, ranks * ranks))
         return (ranks / length)[self.codes] if length > 0 else None
 
 
@@ -127,10 +132,10 @@ def spearman(x: np.ndarray | None, y: np.ndarray | None, times: np.ndarray | Non
     """Spearman of two standard ranks, of a resample when `times` is given; NaN when either is constant."""
     if x is None or y is None:
         return float("nan")
-    return float(rounded(np.dot(x if times is None else x * times, y)))
+    return float(rounded(dot(x if times is None else x * times, y)))
 
 
-def rounded(rho: np.ndarray) -> np.ndarray:
+def rounded(rho: np.ndarray | float) -> np.ndarray:
     """Correlations of which rounding must not turn perfect agreement, which has no Fisher z, into one of 18."""
     return np.where(np.abs(rho) > 1 - _ROUNDING, np.copysign(1.0, rho), rho)
 
