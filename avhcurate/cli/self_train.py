@@ -38,6 +38,7 @@ def self_train(
     batch_size: Annotated[int, typer.Option(help="Samples a step.", min=1)] = 128,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of a round [0.001; full 0.01].", min=0)] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of all parameters [1e-4; full 5e-4].", min=0)] = None,
+    clip: Annotated[float, typer.Option(help="Longest gradient of the whole network, 0 for any.", min=0)] = 0.0,
     source_where: Annotated[str, typer.Option(help="Only source samples that satisfy this SQL condition.")] = "",
     target_where: Annotated[str, typer.Option(help="Only target samples that satisfy this SQL condition.")] = "",
     device: Annotated[str, typer.Option(help="Of the network: auto, cpu, cuda or mps.")] = "auto",
@@ -59,7 +60,7 @@ def self_train(
         schedule=_schedule(portion),
         rounds=rounds,
         alpha=alpha,
-        how=_recipe(trainer, hidden, {name: value for name, value in given.items() if value is not None}),
+        how=_recipe(trainer, hidden, clip, {name: value for name, value in given.items() if value is not None}),
         source_where=source_where,
         target_where=target_where,
         device=device,
@@ -77,16 +78,16 @@ def self_train(
         _print(summaries)
 
 
-def _recipe(trainer: Trainer, hidden: int, given: dict[str, Any]) -> Any:
+def _recipe(trainer: Trainer, hidden: int, clip: float, given: dict[str, Any]) -> Any:
     """How the head or the whole network is trained, by what the user gave."""
     if trainer == "probe":
         from avhcurate.training.probe import ProbeRecipe
 
         return ProbeRecipe(hidden=hidden or None, **given)
     from avhcurate.training.recipe import Recipe
-    from avhcurate.training_dynamics.train_settings import CLIP, TUNING_RATE
+    from avhcurate.training_dynamics.train_settings import TUNING_RATE
 
-    return Recipe(**{"learning_rate": TUNING_RATE, "clip": CLIP} | given)
+    return Recipe(**{"learning_rate": TUNING_RATE, "clip": clip or None} | given)
 
 
 def _schedule(text: str) -> Any:

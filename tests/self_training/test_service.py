@@ -366,7 +366,7 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cl
     root = shutil.copytree(shifted_root, tmp_path / "own")
     arguments = shlex.split(
         "self-train --source digits --target blurred --model avhcurate:digits --weights random --trainer full "
-        "--epochs 6 --batch-size 40 --learning-rate 0.05 --rounds 2 --portion 0.4:0.5:0.1"
+        "--epochs 6 --batch-size 40 --learning-rate 0.05 --clip 2 --rounds 2 --portion 0.4:0.5:0.1"
     )
     arguments += ["--target-where", "id < 400", "--source-where", SETTINGS.source_where, "--workspace", str(root)]
     ended = cli(*arguments)
@@ -374,6 +374,7 @@ def test_the_whole_network_adapts_by_the_same_command(shifted_root, tmp_path, cl
     assert "the source alone" in " ".join(ended.out.split())
     (folder,) = results.trainings(Workspace(root), "blurred")
     assert (folder.record.trainer, folder.record.target_run, folder.rounds()) == ("full", None, [0, 1, 2])
+    assert folder.record.recipe["clip"] == 2.0
     assert folder.report(2).accuracy.value > folder.report(0).accuracy.value
     assert not list(folder.root.glob("*.pt"))
     assert round_export.export(Workspace(root), folder, 2, "folder", tmp_path / "out") == folder.report(2).selected
