@@ -98,7 +98,7 @@ def correlate(
     Raises CurateError for columns of unequal length as well.
 
     >>> table = correlate({"avh": [0.1, 0.2, 0.3, 0.4]}, [0.9, 0.8, 0.1, 0.2], [1, 1, 0, 0], ["[0, 0.5)", "[0.5, 1]"])
-    >>> table[["bin", "n", "spearman"]].values.tolist()
+    >>> table[["bin", "n", "spearman"]].round(6).values.tolist()
     [['all', 4, -0.8], ['[0, 0.5)', 2, nan], ['[0.5, 1]', 2, nan]]
     """
     columns = {name: numbers(values) for name, values in scores.items()}
