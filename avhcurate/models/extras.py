@@ -98,11 +98,24 @@ def efficientnet_lite(name: str) -> Architecture:
     network = package("efficientnet_lite_pytorch", name, "efficientnet").EfficientNet
 
     def build(num_classes: int | None, side: int) -> nn.Module:
-        return network.from_name(name, num_classes=num_classes or 1000, image_size=side)
+        return _pad_within(network.from_name(name, num_classes=num_classes or 1000, image_size=side))
 
     side = EFFICIENTNET_LITE[name]
     preprocess = Preprocess(side + _CROP_PADDING, side, (_MEAN,) * 3, (_STD,) * 3, interpolation="bicubic")
     return Architecture(build, preprocess, Pretrained(lambda: _efficientnet_weights(name), imagenet_classes()))
+
+
+def _pad_within(module: nn.Module) -> nn.Module:
+    """Has the convolutions pad where the package puts a layer before each that pads all sides alike: the same numbers,
+    without a copy of every map.
+    """
+    for layer in module.modules():
+        padding = getattr(layer, "static_padding", None)
+        if isinstance(layer, nn.Conv2d) and isinstance(padding, nn.ZeroPad2d):
+            left, right, top, bottom = padding.padding
+            if left == right and top == bottom:
+                layer.padding, layer.static_padding = (top, left), nn.Identity()
+    return module
 
 
 def _efficientnet_weights(name: str) -> Weights:

@@ -253,6 +253,24 @@ def test_efficientnet_lite_comes_with_weights_that_tell_1000_classes_apart():
     assert gives_its_logits_by_its_head(model)
 
 
+@pytest.mark.parametrize("side", [64, 75])
+def test_efficientnet_lite_pads_within_its_convolutions_what_the_package_pads_before_them(side):
+    """The same numbers where strides leave maps even and odd; what is padded unequally stays with its layer."""
+    package = pytest.importorskip("efficientnet_lite_pytorch", reason="the extra efficientnet is not installed")
+    theirs = package.EfficientNet.from_name("efficientnet-lite0", num_classes=7, image_size=side).eval()
+    ours = find_architecture("efficientnet-lite0").build(7, side).eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(ours(images), theirs(images))
+
+    def pads(module):
+        return [layer.padding for layer in module.modules() if isinstance(layer, nn.ZeroPad2d)]
+
+    unequal = [sides for sides in pads(theirs) if len(set(sides)) > 1]
+    assert unequal == pads(ours)
+    assert len(unequal) < len(pads(theirs))
+
+
 def test_the_projects_digits_model_is_grey_and_knows_ten_digits():
     model = load("avhcurate:digits")
     assert (model.preprocess.channels, model.preprocess.crop, model.classes) == (1, 8, tuple("0123456789"))
