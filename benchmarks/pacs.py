@@ -12,7 +12,9 @@ after the last epoch.
 
 It begins with an estimate of what is left. One finished training is one file under FOLDER. The same command goes on
 where it was stopped, within a training too, and returns 0 when all is done; run twice at once it shares the work. The
-schedule is the full one where CUDA is, else a reduced one. `--report` prints the tables of what is there.
+schedule is the full one where CUDA is, else a reduced one. `--rates` trains each network at four peak rates with one
+domain left out and prints what each brings on the held-out images of the others: so the reduced schedule's were chosen.
+`--report` prints the tables of what is there.
 """
 
 import argparse
@@ -32,14 +34,17 @@ from avhcurate.errors import CurateError
 from avhcurate.models.runtime import find_device
 from avhcurate.training.recipe import PRECISIONS
 from benchmarks.cost import Work, estimate, measure
+from benchmarks.markdown import table
 from benchmarks.pacs_data import DOMAINS, Pacs, read_pacs
 from benchmarks.pacs_results import METHODS, Result, Settings, chosen, report
 from benchmarks.pacs_training import RESULT, Task, prepare, train_one
 from benchmarks.resumable import add_results, run_until, say
 
-#: The schedules: pixels a side, width of the first block, epochs, seeds.
-FULL = {"size": 128, "width": 64, "epochs": 100, "seeds": "0,1,2,3,4"}
-REDUCED = {"size": 64, "width": 16, "epochs": 15, "seeds": "0,1,2"}
+#: The schedules: pixels a side, width of the first block, epochs, seeds, and the peak of the rate for each network.
+FULL = {"size": 128, "width": 64, "epochs": 100, "seeds": "0,1,2,3,4", "cnn9_rate": 0.1, "alexnet_rate": 0.01}
+REDUCED = {"size": 64, "width": 16, "epochs": 15, "seeds": "0,1,2", "cnn9_rate": 0.1, "alexnet_rate": 0.1}
+#: Peak rates that `--rates` tries for either network.
+RATES = (0.01, 0.03, 0.1, 0.3)
 
 
 def finished(out: Path) -> list[Result]:
@@ -93,21 +98,43 @@ def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
         say(left(plan, pacs, device) + "\n")
         for task in plan.tasks():
             progress.check("stopped: the same command goes on")
-            train_alone(task, plan, pacs, device, progress)
+            if not (plan.out / task.name / RESULT).exists():
+                say(f"{plan.missing} trainings are left")
+                train_alone(task, plan.out / task.name, pacs, settings, device, progress)
     tell(plan.out, settings)
     return not plan.missing
 
 
-def train_alone(task: Task, plan: Plan, pacs: Pacs, device: torch.device, progress: Progress) -> None:
+def tell_rates(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
+    """Each network, plainly trained, at each rate with the first domain left out: prints what each brings on held-out
+    images of the others, and says whether all is done.
+    """
+    settings, device, out = _settings(options), find_device(options.device), options.out / "rates"
+    settle(out, settings)
+    pacs, rows = read_pacs(options.data, settings.size), []
+    for method, rate in product(("alexnet", "cnn9"), RATES):
+        progress.check("stopped: the same command goes on")
+        task, folder = Task(next(iter(DOMAINS)), method, 0.0, 0), out / f"{method}-{rate:g}"
+        say(f"peak rate {rate:g}")
+        train_alone(task, folder, pacs, settings.model_copy(update={f"{method}_rate": rate}), device, progress)
+        if (folder / RESULT).exists():
+            result = Result.model_validate_json((folder / RESULT).read_bytes())
+            rows.append([METHODS[method].title, f"{rate:g}", f"{100 * result.inside_accuracy:.1f}"])
+    say("\n" + table(["network", "peak rate", "held out, percent right"], rows))
+    return len(rows) == 2 * len(RATES)
+
+
+def train_alone(
+    task: Task, folder: Path, pacs: Pacs, settings: Settings, device: torch.device, progress: Progress
+) -> None:
     """One training, unless it is there or under way in another process."""
-    folder = plan.out / task.name
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "lock", timeout=0):
             if (folder / RESULT).exists():
                 return
-            say(f"{task}: {plan.missing} trainings are left")
-            result = train_one(task, pacs, plan.settings, folder, device, progress)
+            say(f"{task}")
+            result = train_one(task, pacs, settings, folder, device, progress)
             say(
                 f"  {result.target_accuracy:.1%} right on {task.target}, {result.inside_accuracy:.1%} within, "
                 f"{result.seconds:.0f} s"
@@ -186,8 +213,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--domains", default=",".join(DOMAINS), help="those to leave out in turn")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--cnn9-rate", type=float, default=0.1, help="the peak of the one-cycle schedule")
-    parser.add_argument("--alexnet-rate", type=float, default=0.01, help="the same, for AlexNet")
+    parser.add_argument("--cnn9-rate", type=float, help="the peak of the one-cycle schedule")
+    parser.add_argument("--alexnet-rate", type=float, help="the same, for AlexNet")
+    parser.add_argument("--rates", action="store_true", help="tell what each rate brings on held-out images, no more")
     parser.add_argument("--weight-decay", type=float, default=5e-4)
     parser.add_argument("--clip", type=float, default=1.0, help="largest length of the gradient")
     parser.add_argument("--precision", default="bfloat16", choices=PRECISIONS)
@@ -211,7 +239,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         tell(options.out, Settings.model_validate_json((options.out / "settings.json").read_bytes()))
         return 0
-    return run_until(lambda progress: run(options, progress), options.minutes)
+    work = tell_rates if options.rates else run
+    return run_until(lambda progress: work(options, progress), options.minutes)
 
 
 if __name__ == "__main__":

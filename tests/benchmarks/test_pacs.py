@@ -177,6 +177,26 @@ def test_constants_are_chosen_on_held_out_source_images_under_the_first_seed():
     assert row["MLDG, step 0.1"] == ["-", "-", "80.0", "-"]
 
 
+def test_the_rate_is_told_by_held_out_images_once_for_each_network(planted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pacs, "RATES", (1e-6, 0.05))
+    given, train_one = [], pacs.train_one
+    monkeypatch.setattr(pacs, "train_one", lambda *a, **k: given.append((a[0].method, a[2])) or train_one(*a, **k))
+    arguments = [f"--data={planted}", f"--out={tmp_path}", "--device=cpu", *SMALL, "--rates"]
+    assert pacs.main(arguments) == 0
+    said = capsys.readouterr().out
+    assert said.count("art_painting left out") == 4
+    rows = [line.split(" | ") for line in said.splitlines() if line.startswith(("| AlexNet", "| CNN-9"))]
+    assert [row[:2] for row in rows] == [[f"| {n}", r] for n in ("AlexNet", "CNN-9") for r in ("1e-06", "0.05")]
+    for name, row in zip(["alexnet-1e-06", "alexnet-0.05", "cnn9-1e-06", "cnn9-0.05"], rows, strict=True):
+        result = pacs_results.Result.model_validate_json((tmp_path / "rates" / name / "result.json").read_bytes())
+        assert row[2] == f"{100 * result.inside_accuracy:.1f} |"
+    rates = [{"alexnet": settings.alexnet_rate, "cnn9": settings.cnn9_rate}[method] for method, settings in given]
+    assert rates == [1e-6, 0.05, 1e-6, 0.05]
+    assert pacs.finished(tmp_path) == []
+    assert pacs.main(arguments) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_a_folder_of_other_settings_is_refused(planted, tmp_path):
     more = ("--domains=photo", "--methods=cnn9")
     pacs.run(options(planted, tmp_path, *more))
