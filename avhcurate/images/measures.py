@@ -160,9 +160,10 @@ def of_plugin(name: str, thing: object) -> Measure:
         raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.images.measures.Measure")
     if thing.key != name or not name.isidentifier() or name != name.lower():
         raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
-    if thing.pixels is None or thing.whole:
+    pixels = thing.pixels
+    if pixels is None or thing.whole:
         raise CurateError("it lacks a function of the pixels, or has whole numbers")
-    return replace(thing, pixels=guarded("measures", name, thing.pixels), plugin=True)
+    return replace(thing, pixels=guarded("measures", name, lambda rgb: float(pixels(rgb))), plugin=True)
 
 
 MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES, *COLUMN_NAMES}))
@@ -205,7 +206,7 @@ def measure_pixels(rgb: np.ndarray) -> dict[str, float]:
         "sharpness": float(np.log10(1 + laplace(255 * light, mode="nearest").var())),
         "information": float(-(levels * np.log2(levels)).sum() + 0.0),
         "colour": float((rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)).mean() / 255),
-    } | {key: float(measure.pixels(rgb)) for key, measure in MEASURES.items() if measure.pixels is not None}
+    } | {key: measure.pixels(rgb) for key, measure in MEASURES.items() if measure.pixels is not None}
 
 
 def perceptual_hash(grey: np.ndarray) -> int:

@@ -138,7 +138,9 @@ def _begin(folder: QualityFolder, dataset: DatasetFolder, hashes: bool) -> None:
 
 
 def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> dict[str, Any]:
-    """The row of one image: its measures, or its `problem`; never raises."""
+    """The row of one image: its measures, or its `problem`. Raises CurateError where a plugin's measure fails on it:
+    what is measured is kept, and once that is corrected the same call goes on.
+    """
     if isinstance(encoded, BrokenImage):
         return {"problem": encoded.reason}
     row: dict[str, Any] = {"file_bytes": len(encoded), "sha256": hashlib.sha256(encoded).hexdigest()}
@@ -152,7 +154,10 @@ def examine(encoded: bytes | BrokenImage, path: str, *, hashed: bool = True) -> 
         return row | {"problem": f"cannot be measured: {type(error).__name__}"}
     width, height = header.width, header.height
     small = fitted(rgb, SIDE)
-    row |= measure_pixels(small) | {"width": width, "height": height, "aspect": width / height}
+    try:
+        row |= measure_pixels(small) | {"width": width, "height": height, "aspect": width / height}
+    except CurateError as error:
+        raise CurateError(f"{path}: {error}") from None
     row["oddity"] = _oddity(header, path)
     if hashed:
         grey = square_luma(small, HASH_SIDE)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export import export
 from avhcurate.export.columns import export_columns
-from avhcurate.images.measures import MEASURES, PROXIES, measure_pixels
+from avhcurate.images.measures import MEASURES, PROXIES, measure_pixels, of_plugin
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality import service as quality_service
 from avhcurate.quality.odd_files import odd_files
@@ -174,6 +175,25 @@ def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):
     row = table.frame().iloc[0]
     assert (row["width"], row["height"]) == ("wide", 6)
     assert "width" not in table.measures
+
+
+@pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
+def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(tmp_path, monkeypatch, value, said):
+    workspace, mending = Workspace(tmp_path / "ws"), []
+    for shade in range(4):
+        Image.new("RGB", (8, 6), (0, 0, 40 * shade)).save(tmp_path / f"{shade}.png")
+    import_dataset(workspace, "blue", tmp_path)
+    mine = replace(MEASURES["colour"], key="mine", pixels=lambda rgb: value() if rgb.max() == 80 and not mending else 5)
+    monkeypatch.setitem(MEASURES, "mine", of_plugin("mine", mine))
+    monkeypatch.setattr(quality_service, "SHARD", 1)
+    with pytest.raises(CurateError, match=rf"2\.png: mine, which a plugin adds to the measures, failed \({said}"):
+        measure_dataset(workspace, "blue")
+    seen, examine = [], quality_service.examine
+    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    mending.append(True)
+    folder = measure_dataset(workspace, "blue")
+    assert 0 < len(seen) < 4
+    assert folder.measures()["brightness"].notna().all()
 
 
 def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(planted_root, tmp_path, monkeypatch):
