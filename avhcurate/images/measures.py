@@ -9,7 +9,7 @@ from scipy.fft import dct
 from scipy.ndimage import laplace
 
 from avhcurate.errors import CurateError
-from avhcurate.plugins import COLUMN_NAMES, guarded, load
+from avhcurate.plugins import COLUMN_NAMES, checked_function, load
 from avhcurate.scores import PREDICTIONS, SCORES, Needs, Score
 
 #: Longest side, in pixels, of the copy that is measured; smaller images keep their size.
@@ -160,10 +160,10 @@ def of_plugin(name: str, thing: object) -> Measure:
         raise CurateError(f"it is a {type(thing).__name__} and no avhcurate.images.measures.Measure")
     if thing.key != name or not name.isidentifier() or name != name.lower():
         raise CurateError(f"its key is {thing.key!r}: key and entry point have one name, in small letters")
-    pixels = thing.pixels
-    if pixels is None or thing.whole:
+    if thing.pixels is None or thing.whole:
         raise CurateError("it lacks a function of the pixels, or has whole numbers")
-    return replace(thing, pixels=guarded("measures", name, lambda rgb: float(pixels(rgb))), plugin=True)
+    pixels = checked_function("measures", lambda value, _: float(value))(name, thing.pixels)
+    return replace(thing, pixels=pixels, plugin=True)
 
 
 MEASURES.update(load("measures", of_plugin, taken={*SCORES, *MEASURES, *COLUMN_NAMES}))
