@@ -22,6 +22,8 @@ PRESSED = {
     "stDownloadButton": "button",
     "stButton": "button",
 }
+#: Keys of the controls that go to another view, which closes what they stand in a moment after the page came to rest.
+LEAVING = ("detail-like",)
 #: The kinds and keys of the widgets that can be used now.
 CONTROLS = r"""all => all
   .filter(one => one.checkVisibility() && !one.querySelector('button:disabled'))
@@ -98,6 +100,8 @@ class Walk:
             within = f".st-key-{key} " if key not in ("", "details") else ""
             self.use(place.locator(f"{within}[data-testid={kind}]"), kind)
             self.check(f"{kind} {key}")
+            if key in LEAVING:
+                expect(place).to_have_count(0)
             if not place.count():
                 reopen()
 
@@ -127,9 +131,7 @@ class Walk:
         opened()
         self.press("layout")
         expect(panel).to_be_visible()
-        # Not what goes to another view: the panel would close at some moment after it.
-        again = {one for one in self.used if one[1].startswith("detail") and one[1] != "detail-like"}
-        self.used -= again
+        self.used = {one for one in self.used if not one[1].startswith("detail")}
         self.everything_in(panel, opened)
         does = page.locator(".viewer [data-do]:enabled:visible").evaluate_all("all => all.map(one => one.dataset.do)")
         assert len(does) > 8
