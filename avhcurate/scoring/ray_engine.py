@@ -216,6 +216,7 @@ class RayEngine:
 
     def steps(self, work: ShardWork, shards: Sequence[int], folder: ShardedFolder[Any]) -> Iterator[Step]:
         staging = Staging(self._place(folder))
+        staging.write(_WANTED, b"")
         left, lost = set(shards), 0
         while left:
             before = len(left)
@@ -325,6 +326,9 @@ def _result(content: bytes) -> ShardResult:
 
 
 _FEATURES, _THUMBNAILS = "_features", "_thumbnails"
+#: Lies beside the results for as long as they are waited for. An actor that Ray has given up can outlive the work:
+#: what it staged then, nobody would take away.
+_WANTED = "wanted"
 
 
 def _staged(result: ShardResult) -> bytes:
@@ -404,7 +408,7 @@ class _ShardActor:
             if not self._staging.has(_file(shard)):
                 self._steps = self._steps or self._work.begin()
                 for step in self._steps([shard]):
-                    if step.result is not None:
+                    if step.result is not None and self._staging.has(_WANTED):
                         self._staging.write(_file(shard), _staged(step.result))
         except CurateError as problem:
             return str(problem)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.service import degrade_dataset
 from avhcurate.disk.folders import STAGING
 from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.staging import Staging
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
 from avhcurate.quality.service import measure_dataset
@@ -23,6 +25,7 @@ from avhcurate.scoring.ray_engine import (
     _Resources,
     _resources,
     _result,
+    _ShardActor,
     _staged,
     loopback_only,
     ray_engine,
@@ -195,6 +198,23 @@ def test_results_wait_where_the_environment_says_unless_told_otherwise(nodes, en
     for given, place in ((None, "s3://bucket/waiting/"), ("/shared", "/shared/")):
         with ray_engine(nodes.address, staging=given) as connected:
             assert connected._place(run).startswith(place + run.name)
+
+
+def test_an_actor_that_outlives_the_work_stages_nothing(one_actor, tmp_path):
+    work, folder = SlowWork(2, 0.0), QualityFolder(tmp_path / "quality")
+    place = Path(one_actor._place(folder))
+    late = ray.remote(_ShardActor).options(num_cpus=0).remote([ray.put(work)], Staging(str(place)))
+
+    def ends_now():
+        assert ray.get(late.__call__.remote({"item": np.array([1])}))["problem"] == [""]
+
+    steps = one_actor.steps(work, work.shards, folder)
+    next(steps)
+    ends_now()
+    assert (place / "shard-00001.arrow").exists()
+    assert sum(step.result is not None for step in steps) == 2
+    ends_now()
+    assert not place.exists()
 
 
 def test_a_mistake_on_the_cluster_is_told_as_one_here(one_actor, tmp_path):
