@@ -62,7 +62,8 @@ def write_packed(write: Callable[[Path], int], out: Path, *, force: bool, progre
 def pack(folder: Path, stream: BinaryIO, progress: Progress) -> None:
     """Writes a folder with all its files as ZIP, links as what they lead to."""
     found = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    with zipfile.ZipFile(stream, "w") as archive:  # stored: images do not get smaller
+    # Stored: images do not get smaller. A date before 1980, which the format cannot tell, becomes its first.
+    with zipfile.ZipFile(stream, "w", strict_timestamps=False) as archive:
         for number, file in enumerate(found, 1):
             archive.write(file, file.relative_to(folder.parent))
             if number % 100 == 0 or number == len(found):

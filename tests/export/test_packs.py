@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.jobs import Cancelled, Jobs, Progress
+from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export import export
-from avhcurate.export.packs import pack_path, packs
+from avhcurate.export.packs import pack, pack_path, packs
 from avhcurate.table.filters import Filters
 from avhcurate.ui import export_menu
 from avhcurate.ui import packs as ui_packs
@@ -56,6 +56,16 @@ def test_the_button_starts_a_job_whose_file_holds_what_the_page_shows(own_demo_r
     assert {f"{path.stem}/samples.csv", f"{path.stem}/manifest.json"} <= set(names)
     assert app.button(key="gallery.pack").label == f"Pack {len(names) - 2:,} images"
     assert any(path.name.replace("-", "") in link.value.replace("-", "") for link in app.run().markdown)
+
+
+def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "old.png").write_bytes(b"an image")
+    os.utime(tmp_path / "all" / "old.png", (0, 0))
+    with open(tmp_path / "all.zip", "wb") as stream:
+        pack(tmp_path / "all", stream, SILENT)
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.read("all/old.png") == b"an image"
 
 
 def _no_process(*_, **__):
