@@ -11,7 +11,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table, members_only
-from avhcurate.export.text import csv_text
+from avhcurate.export.tabular import frame_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
@@ -241,9 +241,7 @@ def _actions(page: Opened, gap: Gap, name: str) -> None:
 def export_set(table: DatasetTable, gap: Gap, name: str, form: str) -> bytes:
     """One set of the gap as CSV or JSON lines."""
     rows = gap_table(table, gap)
-    rows = rows[rows["set"] == name]
-    text = csv_text(rows) if form == "csv" else rows.to_json(orient="records", lines=True, force_ascii=False)
-    return str(text).encode()
+    return frame_text(rows[rows["set"] == name], form).encode()
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

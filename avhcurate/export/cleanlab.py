@@ -58,7 +58,7 @@ def _write_rows(table: DatasetTable, run: RunFolder, chosen: Chosen, path: Path,
 
     labels, probs = array("labels", np.int64), array("pred_probs", np.float32, num_classes)
     embedded = array("features", np.float32, width) if run.has_features else None
-    start = 0
+    start, header = 0, True
     with text_file(path / "samples.csv") as stream:
         for frame in frames(table, chosen):
             frame = frame[frame["curated_label"].notna() & frame["predicted"].notna()]
@@ -69,8 +69,8 @@ def _write_rows(table: DatasetTable, run: RunFolder, chosen: Chosen, path: Path,
                 embedded[rows] = run.features_of(ids)
             probs[rows] = softmax(run.logits_of(ids), axis=1)
             frame["tags"] = frame["tags"].map(";".join)
-            stream.write(csv_text(frame, header=start == 0))
-            start = rows.stop
+            stream.write(csv_text(frame, header=header))
+            start, header = rows.stop, False
     for written in (labels, embedded, probs):
         if written is not None:
             written.flush()

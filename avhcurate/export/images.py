@@ -29,11 +29,16 @@ def write_folder(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     with text_file(path / _SAMPLES) as stream:
         header = True
         while part := list(islice(placed, _BATCH)):
-            rows = [{"file": f"{place.parent.name}/{place.name}"} | row for row, place in part]
+            rows = [{"file": f"{place.parent.name}/{place.name}"} | _beside_file(row) for row, place in part]
             frame = pd.DataFrame(rows, dtype=object)
             stream.write(csv_text(frame.assign(tags=frame["tags"].map(";".join)), header=header))
             header = False
     return len(left_out)
+
+
+def _beside_file(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose own column `file`, if there is one, has another name: the export says under it where the image is."""
+    return {"user_file" if name == "file" else name: value for name, value in row.items()}
 
 
 def place_images(

@@ -12,7 +12,7 @@ from avhcurate.disk import files
 from avhcurate.disk.schema import SCHEMA_VERSION
 from avhcurate.errors import CurateError
 
-#: The manifest within a folder; a folder without it is not an export.
+#: The manifest within a folder; a folder without one of ours is not an export.
 _MANIFEST = "manifest.json"
 
 
@@ -57,13 +57,22 @@ def _claim(out: Path, beside: Path, *, folder: bool, force: bool) -> Path:
     if not folder:
         files.check_free(out, force=force)
         files.check_free(beside, force=force)
-    elif out.is_symlink() or (out.exists() and not (out / _MANIFEST).is_file()):
+    elif out.is_symlink() or (out.exists() and not _is_export(out)):
         raise CurateError(f"{out} exists and is not an export, so it is not replaced: choose another name")
     elif out.exists() and not force:
         raise CurateError(f"{out} exists: choose another name or give --force to replace it")
     out.parent.mkdir(parents=True, exist_ok=True)
     files.remove_leftovers(out.parent)
     return files.temporary_name(out)
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds a manifest that was written here: others have files of that name too."""
+    try:
+        found = json.loads((folder / _MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"schema_version", "dataset_fingerprint"} <= found.keys()
 
 
 def _replace_folder(temporary: Path, out: Path) -> None:
@@ -85,7 +94,7 @@ def _aside(out: Path) -> Path:
 def _put_back(out: Path) -> None:
     """Puts back what a killed export had set aside; removes it where the new one is in place."""
     aside = _aside(out)
-    if not (aside / _MANIFEST).is_file():
+    if not _is_export(aside):
         return
     if out.exists():
         files.remove(aside)

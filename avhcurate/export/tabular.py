@@ -78,7 +78,7 @@ def frame_text(frame: pd.DataFrame, format: str) -> str:
     1,"[0.5, 0.5]"
     """
     if format == "jsonl":
-        text: str = frame.to_json(orient="records", lines=True, force_ascii=False)
+        text: str = frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
         return text
     lists = [str(name) for name in frame if frame[name].map(lambda value: isinstance(value, list)).any()]
     return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in lists}))

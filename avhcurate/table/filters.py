@@ -233,7 +233,7 @@ class Filters:
     )
     classes: tuple[int, ...] = _chosen(int, key="class", sql=_among("label"), offered=_classes, noun="class")
     predicted: tuple[int, ...] = _chosen(int, key="predicted", sql=_among("predicted"), offered=_classes, noun="class")
-    splits: tuple[str, ...] = _chosen(str, key="split", sql=_among("split"))
+    splits: tuple[str, ...] = _chosen(str, key="split", sql=_among("nullif(split, '')"))
     tags: tuple[str, ...] = _chosen(str, key="tag", sql=_tagged)
     sets: tuple[str, ...] = _chosen(str, key="set", sql=_members, offered=lambda table: table.sets, noun="set")
     ranges: tuple[tuple[str, float, float], ...] = _filter(

@@ -21,6 +21,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import link
 from avhcurate.errors import CurateError
 from avhcurate.export import FORMATS, export, export_bytes, hub
+from avhcurate.export.tabular import frame_text
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -216,6 +217,11 @@ def test_force_never_replaces_a_folder_that_no_export_made(digits, tmp_path, for
     with pytest.raises(CurateError, match="photos"):
         export(digits, VIEW, format, tmp_path / "photos", force=True)
     assert [file.name for file in (tmp_path / "photos").iterdir()] == ["precious.jpg"]
+    for theirs in ('{"name": "a web app", "icons": []}', "{", "[]", '{"schema_version": 2}'):
+        (tmp_path / "photos" / "manifest.json").write_text(theirs)
+        with pytest.raises(CurateError, match="photos"):
+            export(digits, VIEW, format, tmp_path / "photos", force=True)
+    assert (tmp_path / "photos" / "precious.jpg").exists()
 
 
 def test_a_manifest_of_the_same_name_is_not_overwritten_without_force(digits, tmp_path):
@@ -230,7 +236,7 @@ def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp
     monkeypatch.setattr(hub, "_HF_BATCH", 2048)
     monkeypatch.setattr(hub, "_HF_BATCHES", 1)
     count = 5000
-    splits = [[None, "train", "a b", "a-b"][number % 4] for number in range(count)]
+    splits = [[None, "train", "a b", "a-b", "", "train", "a b", "a-b"][number % 8] for number in range(count)]
     table = make_dataset(pa.table({"image": images(count), "label": [0, 1] * (count // 2), "split": splits}), "own")
     assert export(table, Filters(), "hf", tmp_path / "hf") == count
     files = sorted((tmp_path / "hf" / "data").iterdir())
@@ -260,6 +266,19 @@ def test_json_lines_hold_no_number_that_is_none_in_json(make_dataset):
     assert [json.loads(line, parse_constant=refuse)["area"] for line in lines] == [None, None, 1.5]
     assert table.frame(Filters(where="area IS NULL"))["id"].to_list() == [0]
     assert table.histogram("area")["n"].sum() == 1
+
+
+def test_small_numbers_of_a_table_keep_their_digits_in_json_lines():
+    (line,) = frame_text(pd.DataFrame({"p": [1.2e-12], "n": [0.1]}), "jsonl").splitlines()
+    assert json.loads(line) == {"p": 1.2e-12, "n": 0.1}
+
+
+def test_a_users_column_called_file_stands_beside_the_exports_own(make_dataset, tmp_path):
+    table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], "file": ["scan0", "scan1"]}), "own")
+    export(table, Filters(), "folder", tmp_path / "out")
+    samples = pd.read_csv(tmp_path / "out" / "samples.csv")
+    assert all((tmp_path / "out" / file).is_file() for file in samples["file"])
+    assert sorted(samples["user_file"]) == ["scan0", "scan1"]
 
 
 def test_columns_that_an_export_adds_are_not_taken_by_the_users(make_dataset):

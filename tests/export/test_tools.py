@@ -14,7 +14,9 @@ from PIL import Image
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
-from avhcurate.export import FOLDERS, FORMATS, export, export_bytes
+from avhcurate.export import FOLDERS, FORMATS, columns, export, export_bytes
+from avhcurate.scoring.attach import attach_run
+from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
@@ -212,6 +214,21 @@ def test_cleanlab_finds_planted_label_errors_in_the_files(own_digits, tmp_path):
     np.testing.assert_array_equal(features, own_digits.run.features()[samples["id"]])
     found = cleanlab.find_label_issues(labels, probs, return_indices_ranked_by="self_confidence", n_jobs=1)
     assert set(samples["id"].to_numpy()[found[:12]]) == set(wrong)
+
+
+def test_cleanlabs_table_has_one_header_though_the_first_batches_hold_no_usable_sample(
+    make_dataset, workspace, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(columns.batches, "__kwdefaults__", columns.batches.__kwdefaults__ | {"rows": 2})
+    pictures = {f"{place}/{number}.png": "red" for number in range(2) for place in (".", "cat", "dog")}
+    table = make_dataset(pictures)
+    np.save(tmp_path / "probs.npy", np.full((table.size, 2), 0.5, np.float32))
+    attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
+    unlabelled_first = table.frame(columns=["id", "label"]).sort_values("label", na_position="first")["id"]
+    count = export(open_table(workspace, "pets"), Filters(), "cleanlab", tmp_path / "cl", order=unlabelled_first)
+    samples = pd.read_csv(tmp_path / "cl" / "samples.csv")
+    assert samples["curated_label"].tolist() == np.load(tmp_path / "cl" / "labels.npy").tolist()
+    assert len(samples) == count == 4
 
 
 def test_cleanlab_needs_a_run(odd, tmp_path):
