@@ -102,10 +102,8 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
     The process outlives the server that started it; its output goes to log.txt beside progress.json.
     """
     person = require(Role.CURATOR, "running jobs")
+    refuse_second(workspace)
     jobs = Jobs(workspace)
-    running = jobs.newest()
-    if running and running.active:
-        raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
     record = jobs.create(verb, dataset, list(argv), cwd=cwd, who=person.name)
     with open(jobs.folder(record.id) / "log.txt", "wb") as log:
         process = launch(
@@ -118,6 +116,13 @@ def start(workspace: Path, argv: Sequence[str], *, verb: str, dataset: str = "",
         )
     threading.Thread(target=_await, args=(jobs, record.id, process), daemon=True).start()
     return record
+
+
+def refuse_second(workspace: Path) -> None:
+    """Refuses another job while one is running."""
+    running = Jobs(workspace).newest()
+    if running and running.active:
+        raise CurateError(f"`{running.verb} {running.dataset}` is running: wait for it or cancel it first")
 
 
 def resume(workspace: Path, job: JobRecord) -> JobRecord:

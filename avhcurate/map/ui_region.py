@@ -17,11 +17,9 @@ from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.regions import Region, write_region
 from avhcurate.ui.sample_grid import sample_grid
-from avhcurate.ui.save_set import save_set_button
+from avhcurate.ui.save_set import own_set, save_set_button
 from avhcurate.ui.signin import for_curators, who
 
-#: The set through which the gallery gets the region's samples.
-_LAST = "last map selection"
 #: Session state: the gallery is to be opened.
 _GO = "map.go"
 
@@ -49,7 +47,7 @@ def images(page: Opened, shown: MapInView) -> GridView | None:
                     key="map.gallery",
                     on_click=attempt,
                     args=(_keep_as_last, page, ids),
-                    **for_curators(help=f"Saves them as the set “{_LAST}”, which the gallery then shows."),
+                    **for_curators(help=f"Saves them as the set “{_last()}”, which the gallery then shows."),
                 )
                 with st.popover("Order", icon=":material/sort:", key="map.order"):
                     grid_actions.choose_order(page)
@@ -84,14 +82,19 @@ def _ordered(
     return tuple(ordered["id"].astype(int).tolist())
 
 
+def _last() -> str:
+    """The set through which the gallery gets the region's samples: one for each person."""
+    return own_set("last map selection")
+
+
 def go_to_gallery() -> None:
     """Opens the gallery with the region's samples after the button was pressed."""
     if st.session_state.pop(_GO, False):
-        grid_actions.go_to_gallery(Filters(excluded=None, sets=(_LAST,)))
+        grid_actions.go_to_gallery(Filters(excluded=None, sets=(_last(),)))
 
 
 def _keep_as_last(page: Opened, ids: Sequence[int]) -> None:
-    saved.save_set(page.workspace, page.table.dataset.name, _LAST, ids, who=who())
+    saved.save_set(page.workspace, page.table.dataset.name, _last(), ids, who=who())
     st.session_state[_GO] = True
 
 

@@ -28,7 +28,9 @@ def _table(root: str, dataset: str, run: str, edges: tuple[float, ...], stamp: s
 
 
 def cache_key(table: DatasetTable) -> str:
-    """Changes with all that a result over the table depends on: samples, votes, run, bins and annotations."""
+    """Changes with all that a result over the table depends on: samples, votes, run, bins, annotations, stored sets,
+    which filters name, and which end of a column of the user's is harder.
+    """
     record, run = table.dataset.record, table.run
     parts = [
         str(table.dataset.root),
@@ -42,6 +44,8 @@ def cache_key(table: DatasetTable) -> str:
         str(table.dataset.quality.columns_path.stat().st_mtime_ns) if table.measured else "",
         file_key(table.prediction.scores_path) if table.prediction else "",
         str(table.log.version(record.name)),
+        str(table.saved.version(record.name)),
+        repr(sorted(record.harder.items())),
     ]
     return "\n".join(parts)
 

@@ -124,7 +124,7 @@ def table_view(page: Opened) -> GridView:
             order=lambda: table.order(page.filters, **order),  # type: ignore[arg-type]
             tiles=_tiles(page, view.sort),
             order_name=str(order),
-            version=_version(page),
+            version=cache_key(page.table),
             filters=page.filters,
             value=score_name(view.sort) if numeric else "",
             place_of=lambda value: _before(page, value),
@@ -158,7 +158,7 @@ def list_view(
             tiles=tiles,
             order_name=score,
             filters=filters,
-            version=f"{_version(page)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
+            version=f"{cache_key(page.table)} {blake2b(order.tobytes(), digest_size=16).hexdigest()}",
         )
     )
 
@@ -179,11 +179,6 @@ def _before(page: Opened, value: float) -> int:
 
 def _about(page: Opened) -> str:
     return f"{page.table.dataset.name} {page.version} {page.filters.to_query()}"
-
-
-def _version(page: Opened) -> str:
-    """Changes when a tile or the order may: conditions may name sets, which `cache_key` does not cover."""
-    return f"{cache_key(page.table)} {page.table.saved.version(page.table.dataset.name) if page.filters.sets else ''}"
 
 
 def _tiles(

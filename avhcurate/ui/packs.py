@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from avhcurate.curate import saved
+from avhcurate.data import background
 from avhcurate.data.background import Command
 from avhcurate.data.workspace import Workspace, find_workspace
 from avhcurate.disk.jobs import Jobs
@@ -22,12 +23,11 @@ from avhcurate.ui.frame import attempt
 from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 from avhcurate.ui.job_forms import start
 from avhcurate.ui.job_panel import progress_text
+from avhcurate.ui.save_set import own_set
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import plain
 
 Ids = Sequence[int] | None
-#: The set through which the job gets a selection.
-_LAST = "last exported selection"
 #: Links that are shown at once.
 _SHOWN = 3
 
@@ -62,8 +62,10 @@ def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, 
 def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> None:
     workspace, name = find_workspace(), table.dataset.name
     if only is not None:
-        saved.save_set(workspace, name, _LAST, only, who=who())
-        filters = Filters(excluded=None, sets=(_LAST,))
+        background.refuse_second(workspace.root)
+        last = own_set("last exported selection")
+        saved.save_set(workspace, name, last, only, who=who())
+        filters = Filters(excluded=None, sets=(last,))
     query = filters.to_query() | {"edges": ",".join(f"{edge:g}" for edge in table.edges)}
     command = ExportCommand(
         name,

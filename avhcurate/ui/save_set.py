@@ -24,6 +24,11 @@ def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
         st.button("Save", type="primary", key=f"{key}.save", on_click=_save_set, args=(page, ids, key))
 
 
+def own_set(name: str) -> str:
+    """The name of a set that a page overwrites without asking: each person has their own, on a shared server too."""
+    return f"{name} of {who()}" if who() else name
+
+
 def _save_set(page: Opened, ids: Sequence[int], key: str) -> None:
     name = st.session_state[f"{key}.name"] or ""
     done = f"{len(ids):,} samples saved as “{name}”"

@@ -10,12 +10,14 @@ from starlette.testclient import TestClient
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 
+from avhcurate.curate import saved
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export import export
 from avhcurate.export.packs import pack, pack_path, packs
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import export_menu
 from avhcurate.ui import packs as ui_packs
@@ -66,6 +68,15 @@ def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
         pack(tmp_path / "all", stream, SILENT)
     with zipfile.ZipFile(tmp_path / "all.zip") as archive:
         assert archive.read("all/old.png") == b"an image"
+
+
+def test_a_selection_that_a_running_job_packs_is_not_replaced(own_demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
+    table, jobs = open_table(Workspace(own_demo_root), "digits"), Jobs(own_demo_root)
+    jobs.create("export", "digits", [])
+    with pytest.raises(CurateError, match="is running"):
+        ui_packs._start(table, Filters(), "folder", [1, 2])
+    assert saved.sets(Workspace(own_demo_root), "digits") == []
 
 
 def _no_process(*_, **__):

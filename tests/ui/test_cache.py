@@ -1,10 +1,17 @@
 """Results over a table are kept until something that they depend on changes."""
 
+import shutil
+
 import streamlit as st
 
 from avhcurate.curate.annotations import annotate
+from avhcurate.curate.columns import set_harder
+from avhcurate.curate.saved import save_set
+from avhcurate.data.workspace import Workspace
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.ui.cache import HASH_FUNCS
+from avhcurate.ui import save_set as save_set_ui
+from avhcurate.ui.cache import HASH_FUNCS, cache_key
 
 
 def test_a_result_is_kept_until_filters_or_annotations_change(own_digits):
@@ -22,3 +29,30 @@ def test_a_result_is_kept_until_filters_or_annotations_change(own_digits):
     annotate(own_digits, [0], "exclude")
     assert count(own_digits, everything) == own_digits.size - 1
     assert asked == [everything, part, everything]
+
+
+def test_a_result_is_not_kept_when_a_set_is_replaced(own_digits):
+    @st.cache_resource(hash_funcs=HASH_FUNCS)
+    def count_kept(table, filters):
+        return table.count(filters)
+
+    workspace = Workspace(own_digits.dataset.root.parents[1])
+    for n in (3, 20):
+        save_set(workspace, "digits", "some", range(n))
+        own_digits.refresh()
+        assert count_kept(own_digits, Filters(sets=("some",))) == n
+
+
+def test_a_result_is_not_kept_when_the_harder_end_of_a_column_is_said(columns_root, tmp_path):
+    workspace = Workspace(shutil.copytree(columns_root, tmp_path / "own"))
+    (name,) = workspace.names()
+    table = open_table(workspace, name)
+    before, column = cache_key(table), table.own("number")[0]
+    set_harder(workspace, table, {column: "low"})
+    assert cache_key(open_table(workspace, name)) != before
+
+
+def test_each_person_has_a_set_of_their_own_that_a_page_overwrites(monkeypatch):
+    assert save_set_ui.own_set("last map selection") == "last map selection"
+    monkeypatch.setattr(save_set_ui, "who", lambda: "ann@example.org")
+    assert save_set_ui.own_set("last map selection") == "last map selection of ann@example.org"
