@@ -44,7 +44,8 @@ def weighted_pairs(
     """By how much one score agrees more closely with HSF than another: `first, second` and `PAIR_COLUMNS`.
 
     The difference is of Fisher's z, each turned by its sign until positive means agreement, over the samples with both
-    scores, with a 95 % interval and the two-sided p that it is 0, by the influence of each sample on both.
+    scores, with a 95 % interval and the two-sided p that it is 0, by the influence of each sample on both; NaN below
+    `FEW` samples.
     """
     rows, kept = [], dict[tuple[str, bytes], tuple[float, np.ndarray | None]]()
 
@@ -59,7 +60,7 @@ def weighted_pairs(
         known = ~(np.isnan(scores[first]) | np.isnan(scores[second]) | np.isnan(hsf))
         found = [of(key, known) for key in (first, second)]
         values = [float("nan")] * 4
-        if all(z is not None for _, z in found):
+        if known.sum() >= FEW and all(z is not None for _, z in found):
             (one, first_z), (other, second_z) = found
             moved = signs[first] * np.asarray(first_z) - signs[second] * np.asarray(second_z)
             test = estimate(signs[first] * np.arctanh(one) - signs[second] * np.arctanh(other), moved)

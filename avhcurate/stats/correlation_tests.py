@@ -6,6 +6,7 @@ variables. With Spearman they stay near their nominal level where scores differ 
 to 12 % at 5 %, where two scores agree but for a few samples, as two runs of one network do (see the tests). So the
 standard error by the influence of each sample on the ranks (`rank_influence`, a jackknife) stands beside it and takes
 its place where the two differ by more than a tenth: at most 6 % in the same simulations, less where very few differ.
+Below 20 samples it is too small as often as not, and the larger of the two counts.
 
 Signs. AVH falls as HSF rises while confidence rises. So each score is first turned, by its known direction and never by
 its data, until a larger value means an easier sample: a correlation is then positive when the score agrees with people,
@@ -29,6 +30,8 @@ from avhcurate.stats.ranks import doubled_ranks, doubled_ranks_of_few, rounded
 
 #: Standard errors from the middle of a 95 % interval to its ends.
 _Z = float(ndtri(0.975))
+#: Of fewer samples the influences alone promise too much.
+_FEWEST = 20
 #: Of more samples the influences of so many say enough.
 _MOST = 100_000
 #: Samples whose ranks are multiplied at once.
@@ -95,6 +98,8 @@ class Comparison(NamedTuple):
         share = np.sqrt(len(first) / self.n)
         one, other = (1 - value**2 for value in (self.first_agreement, self.second_agreement))
         error = share * estimate(0.0, first / one - second / other).error
+        if self.n < _FEWEST:
+            error = max(error, self.error)
         reach = _Z * share * estimate(0.0, first - second).error
         gap = self.first_agreement - self.second_agreement
         beside = self._replace(rank_error=error, gap=gap, gap_low=gap - reach, gap_high=gap + reach)

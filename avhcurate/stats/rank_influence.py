@@ -8,16 +8,15 @@ model of the data, ties included; influences of two correlations on the same sam
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import stdtr, stdtrit
 
 from avhcurate.stats.ranks import dot
 
-#: Standard errors from the middle of a 95 % interval to its ends.
-_Z = float(ndtri(0.975))
+_NAN = float("nan")
 
 
 class Estimate(NamedTuple):
-    """A value with its standard error, a 95 % interval and the two-sided p that it is 0, all normal."""
+    """A value with its standard error, a 95 % interval and the two-sided p that it is 0."""
 
     value: float
     error: float
@@ -53,17 +52,20 @@ def spearman_influence(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None 
 
 
 def estimate(value: float, influence: np.ndarray, *, groups: np.ndarray | None = None) -> Estimate:
-    """A value with the uncertainty that the influences (n,) of the samples give it.
+    """A value with the uncertainty that the influences (n,) of the samples give it, by Student's t with n - 1 degrees.
 
-    With groups (n,), 0 to G - 1, groups of samples were drawn and not single ones.
+    With groups (n,), 0 to G - 1, groups of samples were drawn and not single ones: G - 1 degrees. Where nothing moves
+    the value, as at a correlation of 1, p is NaN.
 
     >>> [round(number, 3) for number in estimate(1.0, np.array([1.0, -1.0, 1.0, -1.0]))]
-    [1.0, 0.5, 0.02, 1.98, 0.046]
+    [1.0, 0.5, -0.591, 2.591, 0.139]
     """
     moves = influence if groups is None else np.bincount(groups, influence)
     error = float(np.sqrt(dot(moves, moves))) / len(influence)
-    z = abs(value) / error if error > 1e-12 else 0.0
-    return Estimate(value, error, value - _Z * error, value + _Z * error, float(2 * ndtr(-z)))
+    degrees = max(1, len(moves) - 1)
+    reach = float(stdtrit(degrees, 0.975)) * error
+    p = float(2 * stdtr(degrees, -abs(value) / error)) if error > 1e-12 else (_NAN if value else 1.0)
+    return Estimate(value, error, value - reach, value + reach, p)
 
 
 def _above(values: np.ndarray, x: np.ndarray, order: np.ndarray) -> np.ndarray:

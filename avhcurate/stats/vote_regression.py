@@ -41,7 +41,8 @@ class VoteSlope(NamedTuple):
 def vote_slope(score: np.ndarray, hits: np.ndarray, votes: np.ndarray, classes: np.ndarray) -> VoteSlope:
     """Fits hits of votes (n,) to a score (n,) without NaN and to classes (n,), 0 to K - 1.
 
-    NaN below 10 samples or where the score, or every share of votes, is constant.
+    NaN below 10 samples, where the score, or every share of votes, is constant, and where the score tells the votes
+    apart without a mistake: no slope is the likeliest then.
     """
     n, total = len(score), int(votes.sum())
     if n < 10 or np.ptp(score) == 0 or np.ptp(hits / votes) == 0:
@@ -49,6 +50,8 @@ def vote_slope(score: np.ndarray, hits: np.ndarray, votes: np.ndarray, classes: 
     model = _BetaBinomial((score - score.mean()) / score.std(), hits, votes, np.unique(classes, return_inverse=True)[1])
     without, with_score = model.fit(slope=False), model.fit(slope=True)
     slope, error = with_score[0], model.slope_error(with_score)
+    if abs(slope) > 0.999 * _SLOPES[1]:
+        return VoteSlope(n, total, *[float("nan")] * 6)
     gain = (model.loss(without)[0] - model.loss(with_score)[0]) / n
     p = float(2 * ndtr(-abs(slope) / error))
     within = float(1 / (1 + np.exp(with_score[1])))

@@ -255,3 +255,12 @@ def test_ranks_kept_by_the_table_give_the_same_tests_also_where_scores_miss_samp
     row = table.set_index(["first", "second"]).loc[("one", "three")]
     found = [-row["first_agreement"], -row["second_agreement"], row["between"]]
     np.testing.assert_allclose(found, [expected[0, 2], expected[1, 2], expected[0, 1]], rtol=1e-12)
+
+
+def test_pairs_over_few_samples_differ_no_oftener_than_chance():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(500):
+        hsf = rng.normal(size=10)
+        scores = {name: hsf + rng.normal(size=10) for name in ("a", "b")}
+        found.append(compare(scores, hsf, harder=dict.fromkeys(scores, "low"))["p_value"].iloc[0])
+    assert np.mean(np.array(found) < 0.05) < 0.08

@@ -29,6 +29,23 @@ def test_the_interval_of_auroc_is_delongs_and_covers():
     assert np.mean([one.low < truth < one.high for one in found]) == pytest.approx(0.94, abs=0.035)
 
 
+def test_kinds_that_are_told_apart_without_a_mistake_are_no_chance():
+    found = auroc(np.arange(400.0), np.arange(400) >= 318)
+    assert (found.value, found.high) == (1.0, 1.0)
+    assert 0.95 < found.low < 1
+    assert found.p_value < 1e-20
+
+
+@pytest.mark.parametrize("hard", [1, 2, 3, 5, 10])
+def test_a_handful_of_wanted_samples_claims_no_more_than_it_knows(hard):
+    rng, wanted = np.random.default_rng(hard), np.arange(300) < hard
+    found = [auroc(rng.normal(size=300), wanted) for _ in range(300)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.09
+    assert np.mean([one.low <= 0.5 <= one.high for one in found]) > 0.9
+    one = auroc(np.arange(1000.0), np.arange(1000) == 950)
+    assert (one.low < 0.5, one.p_value > 0.05) == (True, True)
+
+
 def test_chance_is_a_half_and_one_kind_alone_has_none():
     score, wanted = drawn(2000, 4, shift=0.0)
     assert auroc(score, wanted).p_value > 0.05

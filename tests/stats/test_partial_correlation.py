@@ -47,3 +47,9 @@ def test_a_score_that_ranks_as_the_other_has_none():
     assert np.isnan(partial_spearman(x, y, 2 * x).partial).all()
     assert np.isnan(partial_spearman(x[:4], y[:4], y[:4]).partial).all()
     assert np.isnan(partial_spearman(x, np.ones(50), y).semipartial).all()
+
+
+def test_of_ten_samples_it_finds_no_more_than_chance_and_of_fewer_nothing():
+    found = [partial_spearman(*three(10, seed)).partial for seed in range(400)]
+    assert np.mean([one.p_value < 0.05 for one in found]) < 0.08
+    assert np.isnan(partial_spearman(*three(9, 0)).partial.value)

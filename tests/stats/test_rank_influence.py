@@ -45,3 +45,8 @@ def test_copies_of_samples_add_nothing_when_they_are_one_group():
 def test_a_constant_has_no_influence():
     rho, influence = spearman_influence(np.ones(5), np.arange(5.0))
     assert np.isnan([rho, *influence]).all()
+
+
+def test_what_nothing_moves_has_no_p():
+    assert np.isnan(estimate(1.0, np.zeros(5)).p_value)
+    assert estimate(0.0, np.zeros(5)).p_value == 1

@@ -62,3 +62,9 @@ def test_unanimous_classes_have_no_infinite_effect_and_a_constant_no_slope():
     assert 0.3 < found.slope < 1.2
     assert np.isnan(vote_slope(np.ones(100), hits, votes, classes).slope)
     assert np.isnan(vote_slope(score[:5], hits[:5], votes[:5], classes[:5]).slope)
+
+
+def test_votes_that_a_score_foretells_without_a_mistake_have_no_slope():
+    score, votes = np.arange(60.0) - 29.5, np.full(60, 20)
+    found = vote_slope(score, np.where(score > 0, 20, 0), votes, np.zeros(60, int))
+    assert np.isnan([found.slope, found.low, found.p_value]).all()
