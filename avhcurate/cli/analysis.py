@@ -77,6 +77,8 @@ def correlate(
     counts = result.table[result.table["score"] == order[0]].set_index("bin")["n"]
     wide.columns = [f"{group} (n={counts[group]})" for group in wide.columns]
     print(wide.round(3).to_string(na_rep="-"))
+    for sizes, keys in list(correlation_service.sample_counts(result.table).items())[1:]:
+        print(f"{', '.join(keys)}: over n = {', '.join(map(str, sizes))}")
     if not result.ceiling.reason and against == correlation_service.HSF:
         ceiling = result.ceiling
         print(

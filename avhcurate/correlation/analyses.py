@@ -121,8 +121,8 @@ def by_class(table: DatasetTable, *, keys: Sequence[str] | None = None, filters:
 
     The columns of the correlation table, then `class, p_holm` (over the classes of a score), and of the rows
     `mean of classes`, which is DerSimonian and Laird's on the scale of Fisher's z with Hartung and Knapp's interval:
-    `classes`, their number; `spread`, the standard deviation of Fisher's z between them; `differ_p`, that they are all
-    the same.
+    `classes`, the number of those with a correlation, over `n` samples; `spread`, the standard deviation of Fisher's z
+    between them; `differ_p`, that they are all the same.
     """
     voted = _Voted.of(table, keys, filters)
     labels = voted.frame["label"].to_numpy()
@@ -132,7 +132,8 @@ def by_class(table: DatasetTable, *, keys: Sequence[str] | None = None, filters:
     signs = {key: -table.ranked[key].sign for key in voted.keys}
     scores = {key: signs[key] * voted.frame[key] for key in voted.keys}
     rows = correlate(scores, voted.frame[HSF], index, list(names.values()))
-    rows = rows[rows["bin"] != "all"].rename(columns={"bin": "class"})
+    # The first row of each score is over all samples; a class may have its name.
+    rows = rows[rows.duplicated("score")].rename(columns={"bin": "class"})
     rows["p_holm"] = rows.groupby("score", sort=False)["p_value"].transform(lambda p: holm(p))
     means = []
     for key, of_score in rows.groupby("score", sort=False):
@@ -142,7 +143,7 @@ def by_class(table: DatasetTable, *, keys: Sequence[str] | None = None, filters:
             {
                 "score": key,
                 "class": ALL_CLASSES,
-                "n": int(of_score["n"].sum()),
+                "n": int(of_score["n"][of_score["fisher_z"].notna()].sum()),
                 "spearman": np.tanh(mean.value),
                 "ci_low": np.tanh(mean.low),
                 "ci_high": np.tanh(mean.high),

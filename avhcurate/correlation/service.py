@@ -236,15 +236,33 @@ def to_latex(result: Correlations) -> str:
         " & ".join(["Score", "$z$", *(_escape(group) for group in groups)]) + r" \\",
         r"\midrule",
     ]
-    first = result.table["score"].iloc[0]
-    counts = result.table[result.table["score"] == first]["n"]
-    lines.append(" & ".join(["samples", "", *(f"{n:d}" for n in counts)]) + r" \\")
+    lines += [" & ".join([name, "", *(f"{n:d}" for n in counts)]) + r" \\" for name, counts in _sizes(result)]
     for key, rows in result.table.groupby("score", sort=False):
         values = [rows["fisher_z"].iloc[0], *rows["spearman"]]
         lines.append(
             " & ".join([_escape(result.ranked[str(key)].name), *(_number(value) for value in values)]) + r" \\"
         )
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def sample_counts(table: pd.DataFrame) -> dict[tuple[int, ...], list[str]]:
+    """The scores of a table of correlations by how many samples they are over in each bin, the first score's first.
+
+    >>> rows = [("avh", "all", 9), ("aum", "all", 4), ("norm", "all", 9)]
+    >>> sample_counts(pd.DataFrame(rows, columns=["score", "bin", "n"]))
+    {(9,): ['avh', 'norm'], (4,): ['aum']}
+    """
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for key, rows in table.groupby("score", sort=False):
+        groups.setdefault(tuple(rows["n"].tolist()), []).append(str(key))
+    return groups
+
+
+def _sizes(result: Correlations) -> list[tuple[str, tuple[int, ...]]]:
+    """A name and the samples by bin for each group of scores that are over the same samples."""
+    first, *others = sample_counts(result.table).items()
+    named = [(f"samples of {', '.join(_escape(result.ranked[key].name) for key in keys)}", n) for n, keys in others]
+    return [("samples", first[0]), *named]
 
 
 def _source(result: Correlations) -> str:

@@ -111,7 +111,8 @@ def verdict(pair: Comparison, first: str, second: str, *, against: str = "people
     """Which of two scores follows people, or the measure in their place, more closely, in one sentence."""
     one, other = column_name(first), column_name(second)
     if pair.p_value != pair.p_value:
-        return f"**{one}** and **{other}** cannot be compared here: n {pair.n:,}, or one of them does not vary."
+        why = f"n {pair.n:,}, or one of them does not vary or puts the samples in the very order of {against}"
+        return f"**{one}** and **{other}** cannot be compared here: {why}."
     if abs(pair.difference) < 1e-9:
         same = f"**{one}** and **{other}** put these {pair.n:,} samples in the same order"
         return f"{same}: both follow {against} at {pair.first_agreement:.3f}."
@@ -139,7 +140,8 @@ def summary(result: Correlations) -> str:
     best, top = next(iter(values.items()))
     against = compared_with(result)
     avh = f"; AVH {_place(values, 'avh')}, at {signed(values['avh'], 2)}" if "avh" in values and best != "avh" else ""
-    unclear = ", though its interval reaches 0" if rows["low"].iloc[0] <= 0 else ""
+    low, n = rows["low"].iloc[0], int(rows["n"].iloc[0])
+    unclear = ", though its interval reaches 0" if low <= 0 else "" if low > 0 else f", of {n:,} samples only"
     sentences = [f"**{column_name(best)}** follows {against} most closely, at {signed(top, 2)}{unclear}{avh}."]
     if {"avh", "confidence"} <= set(values):
         sentences.append(_avh_or_confidence(comparison_of(result, "avh", "confidence")))

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 
 from avhcurate import __version__
-from avhcurate.correlation.service import correlate
+from avhcurate.correlation.service import Correlations, correlate
 from avhcurate.disagreement.service import SETS, disagree
 from avhcurate.disk.files import check_free, remove_leftovers, write_atomic
 from avhcurate.errors import CurateError
@@ -159,14 +160,22 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     overall = result.table[result.table["bin"].astype(str) == "all"]
     rows = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
-        for row in records(overall.sort_values("spearman", key=abs, ascending=False))
+        for row in records(_closest_first(overall, result))
     ]
-    text = "Spearman's correlation with HSF and its 95 % interval, over all samples, the closest first."
+    text = "Spearman's correlation with HSF and its 95 % interval, over all samples, the closest first; "
+    text += "scores that go against people last, as those whose hard end is not known. n tells which scores are over "
+    text += "the same samples."
     if not result.ceiling.reason:
         text += f" The noise of the votes bounds it at about {result.ceiling.ceiling:.2f}."
     if result.queue.biased:
         text += f" Votes came from the queue {' and '.join(result.queue.votes)}: these are not those of the dataset."
     return ReportSection(title, command, text, heads=["score", "n", "correlation"], rows=rows)
+
+
+def _closest_first(overall: pd.DataFrame, result: Correlations) -> pd.DataFrame:
+    """The rows by how closely a score follows people, those over the most samples before the others."""
+    agreement = overall["score"].map(result.sign).replace(0, np.nan) * overall["spearman"]
+    return overall.assign(agreement=agreement).sort_values(["n", "agreement"], ascending=False, kind="stable")
 
 
 def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
@@ -310,10 +319,11 @@ def thumbnail(table: DatasetTable, id: int) -> str:
 
 def interval(value: float, low: float, high: float) -> str:
     """
-    >>> interval(-0.3361, -0.354, -0.318), interval(float("nan"), 0.0, 0.0)
-    ('-0.336 (-0.354 to -0.318)', '-')
+    >>> interval(-0.3361, -0.354, -0.318), interval(float("nan"), 0.0, 0.0), interval(1.0, *2 * [float("nan")])
+    ('-0.336 (-0.354 to -0.318)', '-', '1.000')
     """
-    return "-" if value != value else f"{value:.3f} ({low:.3f} to {high:.3f})"
+    ends = "" if low != low else f" ({low:.3f} to {high:.3f})"
+    return "-" if value != value else f"{value:.3f}{ends}"
 
 
 def group_title(group: int, leak: bool, conflict: bool) -> str:

@@ -8,9 +8,13 @@ from avhcurate.correlation import analyses
 from avhcurate.correlation.analyses import ALL_CLASSES, ANALYSES, adds_sentence, analyse
 from avhcurate.correlation.service import correlate, export_table
 from avhcurate.errors import CurateError
+from avhcurate.scoring.attach import attach_run
+from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.partial_correlation import partial_spearman
+from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.votes.attach import attach_votes
 
 KEYS = ["avh", "confidence", "norm"]
 
@@ -121,3 +125,21 @@ def test_the_ceiling_is_that_of_the_samples_in_view_and_none_where_they_are_chos
     assert whole.ceiling == pytest.approx(0.96, abs=0.01)
     for chosen in (Filters(hsf_bins=(4,)), Filters(where="HSF > 0.5"), Filters(ranges=(("hsf", 0.5, np.inf),))):
         assert "chosen by their HSF" in correlate(digits, keys=["avh"], filters=chosen).ceiling.reason
+
+
+def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_correlation(make_dataset, workspace, tmp_path):
+    images = {f"{place}/{number}.png": "red" for place in ("all", "b", "c") for number in range(12)}
+    table = make_dataset(images)
+    rng, rows = np.random.default_rng(0), table.size
+    labels = table.dataset.labels()
+    votes = np.eye(3, dtype=int)[labels] * 10
+    # All agree on the images of c: no correlation.
+    spread = rng.integers(0, 5, rows) * (labels < 2)
+    votes[np.arange(rows), (labels + 1) % 3] += spread
+    for name, array in (("probs", rng.dirichlet(np.ones(3), rows)), ("votes", votes)):
+        np.save(tmp_path / f"{name}.npy", array)
+    attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
+    attach_votes(workspace, "pets", tmp_path / "votes.npy")
+    rows = analyses.by_class(open_table(workspace, "pets"), keys=["confidence"])
+    assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c"]
+    assert rows[["n", "classes"]].iloc[0].tolist() == [24, 2]

@@ -37,8 +37,11 @@ def written(table, out, **options):
 
 def test_the_figures_are_those_of_the_verbs(digits):
     rows = {row[0]: row[1:] for row in service.describe_correlation(digits, False).rows}
-    strengths = [abs(float(row[1].split(" ")[0])) for row in rows.values() if row[1] != "-"]
-    assert strengths == sorted(strengths, reverse=True)
+    signs = {score.name: -score.sign for score in digits.ranked.values() if score.sign}
+    agreement = [
+        signs[name] * float(row[1].split(" ")[0]) for name, row in rows.items() if name in signs and row[1] != "-"
+    ]
+    assert agreement == sorted(agreement, reverse=True)  # one that goes against people is not closest to them
     avh = correlate(digits).table.query("bin == 'all'").set_index("score").loc["avh"]
     assert rows["AVH"] == ["120", service.interval(avh["spearman"], avh["ci_low"], avh["ci_high"])]
     ids = disagree(digits).ids
