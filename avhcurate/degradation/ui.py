@@ -239,14 +239,16 @@ def summary_text(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     if not sentences:
         return "No score has a correlation with the level here: there are no labels, or no score varies."
     avh = rows[rows["score"] == "avh"]
-    against = avh[avh["expected_low"] <= 0.5]["kind"].tolist()
-    if len(avh) and not against:
+    against, unclear = avh["expected_high"] < 0.5, (avh["expected_low"] <= 0.5) & (avh["expected_high"] >= 0.5)
+    if len(avh) and not (against | unclear).any():
         sentences.append(f"So AVH follows every degradation here, as the paper ({PAPER}) expects.")
-    elif len(avh):
-        named = ", ".join(KINDS[kind].name.lower() for kind in against)
-        sentences.append(
-            f"Unlike in the paper ({PAPER}), AVH does not rise in a clear majority of images under {named}."
-        )
+    for of_these, says in (
+        (against, f"Unlike in the paper ({PAPER}), AVH rises in a minority of images under {{}}."),
+        (unclear, "Whether it rises in most images cannot be said under {}: both are within chance."),
+    ):
+        if of_these.any():
+            named = ", ".join(KINDS[kind].name.lower() for kind in avh["kind"][of_these])
+            sentences.append(says.format(named))
     best = rows.assign(agreement=rows["median"] * rows["score"].map({key: SCORES[key].sign for key in KEYS}))
     # Relative AVH orders the steps of an image as AVH does.
     means = best[best["score"] != "relative_avh"].groupby("score", sort=False)["agreement"].mean()

@@ -271,6 +271,9 @@ class _Predicting:
         self.progress.report(2 * len(self.inputs.ids), 2 * len(self.inputs.ids), "")
 
     def _ceiling(self) -> dict[str, float | None]:
+        """The noise ceiling of these votes; none where they are weighted to the dataset, whose ceiling it is not."""
+        if self.voted.weights is not None:
+            return {}
         found = reliability.of_ticks(self.voted.hits, self.voted.votes)
         return {key: _known(getattr(found, key)) for key in ("ceiling", "ceiling_low", "ceiling_high")}
 

@@ -21,6 +21,7 @@ from avhcurate.ui.layout import halves
 from avhcurate.ui.page_choices import number
 from avhcurate.ui.score_help import explain_scores
 from avhcurate.ui.text import counted, signed
+from avhcurate.votes.queues import BIASED
 
 _TARGET = number("predicted.target", 0.5, low=0.05, high=0.99)
 
@@ -110,7 +111,11 @@ def summary(record: PredictionRecord) -> str:
     if last is None or last.rho is None or last.low is None or last.high is None:
         return text
     ends = f"{signed(last.low, 3)} to {signed(last.high, 3)}, n {last.n:,}"
-    found = f"Over images held out, Spearman with HSF is **{signed(last.rho, 3)}** ({ends})"
+    biased = set(record.queues) & set(BIASED)
+    of_them = (
+        " weighted to the dataset," if record.weighted else " of those that its queue asked for," if biased else ""
+    )
+    found = f"Over images held out,{of_them} Spearman with HSF is **{signed(last.rho, 3)}** ({ends})"
     if record.confidence_rho is not None:
         found += f"; confidence reaches {signed(record.confidence_rho, 3)}"
         if record.gain is not None and record.gain_low is not None and record.gain_high is not None:

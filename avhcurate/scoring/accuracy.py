@@ -10,8 +10,9 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.stats.intervals import share
 
-#: A run whose accuracy is not above chance at this level is said to be at chance; of fewer samples nothing is said.
-_LEVEL, _LEAST = 0.05, 20
+#: A run whose accuracy is not above chance at this level is said to be at chance; of fewer samples nothing is said, nor
+#: where they are so few that it may be so many times chance.
+_LEVEL, _LEAST, _TIMES = 0.05, 20, 2
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,20 @@ class Accuracy:
 
     @property
     def at_chance(self) -> bool:
-        """Whether guessing does as well: one-sided binomial test against 1 / K, p above 0.05, n at least 20.
+        """Whether guessing does as well: one-sided binomial test against 1 / K, p above 0.05, n at least 20, and an
+        interval that excludes what would be well above chance, which of few samples it may not: twice as many right,
+        of two or three classes half of the way to all.
 
         >>> Accuracy(100, 9, 10).at_chance, Accuracy(100, 20, 10).at_chance, Accuracy(10, 0, 10).at_chance
         (True, False, False)
+        >>> Accuracy(20, 14, 2).at_chance, Accuracy(25, 5, 10).at_chance, Accuracy(200, 104, 2).at_chance
+        (False, False, True)
         """
         if self.n < _LEAST or self.num_classes < 2:
             return False
-        return bool(self.p > _LEVEL)
+        chance = 1 / self.num_classes
+        above = min(_TIMES * chance, (1 + chance) / 2)
+        return bool(self.p > _LEVEL and self.estimate[3] < above)
 
     @property
     def p(self) -> float:

@@ -165,12 +165,15 @@ def follows(values: np.ndarray, bayes_error: np.ndarray) -> float:
 
 
 def settled(curve: np.ndarray, *, share: float = 0.95) -> int:
-    """First index at which a curve (E,) has made `share` of its way from its first to its last value.
+    """First index at which a curve (E,) has made `share` of its way from its first to its last value; the last index
+    where it makes none.
 
     >>> settled(np.array([1.0, 0.4, 0.1, 0.02, 0.0])), settled(np.array([0.0, 1.0, 2.0, 3.0]))
     (3, 3)
     """
     way = curve[-1] - curve[0]
+    if way == 0:
+        return len(curve) - 1
     return int(np.argmax((curve - curve[0]) * np.sign(way) >= share * abs(way)))
 
 

@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from avhcurate.errors import CurateError
@@ -24,6 +25,12 @@ _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(ToySe
 SPACE = one_of("toy.space", SPACES, _DEFAULTS["space"])
 LOSS = one_of("toy.loss", LOSSES, _DEFAULTS["loss"])
 LOSS_NAMES = {"softmax": "Softmax", "avh": "AVH loss"}
+#: Two correlations over the held-out points that differ by less, on the scale of Fisher's z, are within chance: 1.96
+#: errors of two that have nothing in common, which is more than these need.
+_CLEAR = 1.96 * float(np.sqrt(2 * 1.06 / (HELD_OUT - 3)))
+_ALMOST = 1 - 1e-9
+#: Share of the epochs within which a mean must have settled to have come first.
+_EARLY = 0.8
 #: The epoch shown; -1 for the last.
 EPOCH: Choice[int] = Choice("toy.epoch", -1, int)
 
@@ -163,13 +170,18 @@ def summary_text(result: ToyResult) -> str:
             "AVH or the norm does not vary at the end of this training: there is no correlation with the Bayes error."
         )
     start = f"**AVH** follows the Bayes error at **{signed(avh, 2)}**, the **norm** at **{signed(norm, 2)}**"
-    closer = (
-        "as in the paper, AVH more closely"
-        if avh > abs(norm)
-        else "unlike in the paper, the norm follows no less closely"
-    )
-    first = at["avh"] < at["norm"]
-    order = "angles first, as in the paper" if first else "not angles first, unlike in the paper"
+    ahead = float(np.diff(np.arctanh(np.clip([abs(norm), avh], -_ALMOST, _ALMOST)))[0])
+    if abs(ahead) < _CLEAR:
+        closer = "within chance of each other"
+    else:
+        closer = "as in the paper, AVH more closely" if ahead > 0 else "unlike in the paper, the norm more closely"
+    if min(at.values()) > _EARLY * result.settings.epochs:
+        order = "both still move, so which comes first cannot be told from so few epochs"
+    elif at["avh"] == at["norm"]:
+        order = "neither first"
+    else:
+        first = at["avh"] < at["norm"]
+        order = "angles first, as in the paper" if first else "not angles first, unlike in the paper"
     return (
         f"{start} (Spearman, {HELD_OUT:,} held-out points): {closer}. "
         f"Mean AVH has made 95 % of its way by epoch {at['avh']}, the mean norm by epoch {at['norm']}: {order}."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.trainings import Part, TrainingFolder
 from avhcurate.data.workspace import Workspace
@@ -14,7 +15,7 @@ from avhcurate.stats.correlation import ALL
 from avhcurate.stats.epoch_scores import KEYS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
-from avhcurate.table.titles import titles
+from avhcurate.table.titles import learnt_here, titles
 from avhcurate.training_dynamics.discoveries_models import (
     avh_follows_hsf,
     hsf_columns,
@@ -185,13 +186,27 @@ def _training_curves(
     for number, epoch in enumerate(epochs):
         columns = samples.at(number)
         for key, curve in curves.items():
-            curve.append(np.bincount(part, weights=columns[key].astype(np.float64)) / sizes)
+            curve.append(_part_means(columns[key].astype(np.float64), part, sizes))
         if first is None and epoch >= WARM_UP * planned:
             first = columns["norm"]
         change = columns["norm"]
     moved = np.zeros(n) if first is None or change is None else change - first
     parts = {key: np.array(curve).reshape(len(epochs), len(sizes)) for key, curve in curves.items()}
     return TrainingCurves(name, epochs, parts, sizes, float(planned), moved)
+
+
+def _part_means(values: np.ndarray, part: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Means (G,) over the finite values (n,) of each part; NaN for a part that lacks more than half of them.
+
+    An embedding of zeros has no angle, and must not take an evaluation from all others.
+
+    >>> _part_means(np.array([1.0, np.nan, 3.0, np.nan]), np.array([0, 0, 0, 1]), np.array([3, 1])).tolist()
+    [2.0, nan]
+    """
+    finite = np.isfinite(values)
+    known = np.bincount(part, finite, len(sizes))
+    sums = np.bincount(part, np.where(finite, values, 0.0), len(sizes))
+    return np.divide(sums, known, out=np.full(len(sizes), np.nan), where=2 * known >= sizes)
 
 
 # --- models --------------------------------------------------------------------------------------------------
@@ -220,7 +235,8 @@ def _models(
 def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one, newest first.
 
-    Weights that were scored more than once count once.
+    Weights that were scored more than once count once. Of weights that a training has made from this dataset, only the
+    samples that it held out are there: the others it may know by heart.
     """
     names = titles(table.dataset)
     complete = [run for run in table.dataset.runs() if run.complete][::-1]
@@ -229,6 +245,16 @@ def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator
     for run in complete:
         if run.record.num_classes in classes and run.has_class_weights:
             by_weights.setdefault(run.record.weights_sha256, run)
+    learnt, held_out = learnt_here(table.dataset), _held_out(table.dataset)
     for run in list(by_weights.values())[:MOST_MODELS]:
         rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
-        yield names[run.name], rows[rows["predicted"].notna()].set_index("id")
+        rows = rows[rows["predicted"].notna()].set_index("id")
+        if run.name in learnt:
+            rows = rows.loc[rows.index.isin(held_out.get(run.record.weights_sha256, ()))]
+        yield names[run.name], rows
+
+
+def _held_out(dataset: DatasetFolder) -> dict[str, np.ndarray]:
+    """By the digest of the weights of each training of a dataset, the ids of its samples that it held out."""
+    own = [one for one in dataset.trainings() if one.record.held_out_fingerprint == dataset.record.fingerprint]
+    return {one.record.weights_sha256: one.ids() for one in own if one.record.weights_sha256}

@@ -11,6 +11,7 @@ from avhcurate import cli
 from avhcurate.errors import CurateError
 from avhcurate.toy import service as toy_service
 from avhcurate.toy.service import ToySettings
+from avhcurate.toy.ui import summary_text
 from tests.fakes.waiting import wait_until
 
 #: Small enough to be trained for each test.
@@ -139,3 +140,22 @@ def test_the_command_line_prints_the_figures(tmp_path, monkeypatch, capsys):
     assert found["spearman"]["avh_samples"] == pytest.approx(result.curves["avh_samples"].iloc[-1])
     assert f"{found['spearman']['norm_map']:.3f}" in text
     assert found["file"] == str(toy_service.result_path(tmp_path / "there", QUICK))
+
+
+def test_what_a_short_or_level_training_cannot_tell_is_not_said(results):
+    result = results["softmax"][0]
+
+    def told(avh, norm, by_avh, by_norm):
+        last = result.curves.index[-1]
+        curves = result.curves.copy()
+        curves.loc[last, ["avh_samples", "norm_samples"]] = avh, norm
+        for name, by in (("avh", by_avh), ("norm", by_norm)):
+            curves[name] = np.minimum(1.0, np.arange(len(curves)) / by)
+        return summary_text(replace(result, curves=curves))
+
+    end = result.settings.epochs
+    assert "as in the paper, AVH more closely" in told(0.6, 0.2, 3, end)
+    assert "angles first, as in the paper" in told(0.6, 0.2, 3, end)
+    assert "not angles first, unlike in the paper" in told(0.6, 0.2, end, 3)
+    assert "within chance of each other" in told(0.60, 0.59, 3, end)
+    assert "cannot be told from so few epochs" in told(0.6, 0.2, end, end)

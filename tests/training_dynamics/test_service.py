@@ -232,6 +232,17 @@ def test_models_are_the_runs_on_the_samples_that_all_saw(trained: DatasetTable, 
     assert row["norm_low"] < row["norm_spearman"] < row["norm_high"]
 
 
+def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
+    trained: DatasetTable, trained_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a training held out another part: it may know those of the first by heart."""
+    every = training_dynamics_service._held_out(trained.dataset)
+    learnt = {weights: np.setdiff1d(np.arange(trained.size), ids) for weights, ids in every.items()}
+    monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
+    chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
+    assert training_dynamics_service.by_model(trained, chosen)["model"].tolist() == ["avhcurate:digits"]
+
+
 def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
     found = training_dynamics_service.findings(
         trained, training_dynamics_service.trainings(Workspace(trained_root), "digits")
