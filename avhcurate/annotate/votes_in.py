@@ -77,8 +77,9 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     standing.loc[votes_of(responses).index] = True
     responses = responses[standing].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    rows = {name: _rows(table.dataset.name, name, responses[responses["design"] == name]) for name in DESIGNS}
     with table.response_log.transaction(table.dataset.name) as log:
+        naming = log.naming()
+        rows = {name: _rows(naming, name, responses[responses["design"] == name]) for name in DESIGNS}
         new = sum(log.record_all(name, rows[name]) for name in DESIGNS if rows[name])
     table.refresh()
     attached = table.dataset.record.votes
@@ -139,10 +140,10 @@ def _first_name(sheet: VoteSheet) -> np.ndarray:
     return np.where(pd.isna(names), "unknown", names)
 
 
-def _rows(dataset: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(naming: str, design: Design, responses: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of the log, those of a task one after the other, oldest task first.
 
-    A grid is a task, a single image is one of its own; their names follow from what they hold.
+    A grid is a task, a single image is one of its own; their names follow from what they hold, and from `naming`.
     """
     given = responses["task"].astype("str").fillna("")
     if design == "select":
@@ -152,7 +153,7 @@ def _rows(dataset: str, design: Design, responses: pd.DataFrame) -> list[dict[st
         parts = [responses["annotator"], given, responses["path"], responses["control"]]
     keys = pd.MultiIndex.from_arrays([part.astype("str") for part in parts])
     codes, unique = pd.factorize(keys)
-    names = [str(uuid.uuid5(_IMPORTED, "\0".join([dataset, design, *key]))) for key in unique]
+    names = [str(uuid.uuid5(_IMPORTED, "\0".join([naming, design, *key]))) for key in unique]
     at = responses["at"].astype("datetime64[us, UTC]").astype(np.int64).to_numpy() / 1e6
     started = pd.Series(at).groupby(codes).transform("min").to_numpy()
     milliseconds = pd.to_numeric(responses["reaction_ms"]).fillna(UNKNOWN_MS).clip(upper=2**31 - 1)

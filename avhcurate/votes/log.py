@@ -1,9 +1,11 @@
 """The response log: answers that people give in the app, append-only, and leases on the images handed out."""
 
 import threading
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import time
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -24,6 +26,8 @@ _EVER = 1e18
 #: Ends the name of who excluded an annotator by a rule.
 BY_RULE = ", by rule"
 
+#: Kind of the choice that says what names of imported tasks follow from.
+_NAMING = "imported as"
 #: Names that one query asks about.
 _AT_ONCE = 500
 
@@ -255,6 +259,20 @@ class LogTransaction:
         for start in range(0, len(new), 10_000):
             self._connection.execute(RESPONSES.insert(), new[start : start + 10_000])
         return len(new)
+
+    def naming(self) -> str:
+        """What the names of imported tasks of this dataset follow from: its name at the first import, a rename or not.
+
+        So a file that is read again is known again. Where another dataset had this name then, a name of its own.
+        """
+        query = sa.select(CHOICES.c.dataset, CHOICES.c.value).where(CHOICES.c.kind == _NAMING)
+        names = dict(self._connection.execute(query).all())
+        if self._dataset not in names:
+            taken = self._dataset in names.values()
+            names[self._dataset] = f"{self._dataset} {uuid.uuid4()}" if taken else self._dataset
+            entry = {"dataset": self._dataset, "kind": _NAMING, "value": names[self._dataset], "who": "", "at": time()}
+            self._connection.execute(CHOICES.insert().values(entry))
+        return names[self._dataset]
 
     def newest(self, design: Design, annotator: str) -> str | None:
         """The annotator's newest standing task; None when there is none."""

@@ -50,6 +50,7 @@ def rename_rows(log: ResponseLog, old: str, new: str) -> None:
     """Puts all rows under another name; saved views lead there."""
     with log.transaction(old) as transaction:
         connection = transaction.connection
+        transaction.naming()
         for table in _NAMED:
             connection.execute(table.update().where(table.c.dataset == old).values(dataset=new))
         views = sa.select(ENTRIES.c.id, ENTRIES.c.address).where(ENTRIES.c.dataset == new, ENTRIES.c.address != "")

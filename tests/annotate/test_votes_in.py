@@ -17,6 +17,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable, open_table
+from avhcurate.table.renaming import rename_dataset
 from avhcurate.votes.annotators import annotator_table
 from avhcurate.votes.attach import attach_votes
 from avhcurate.votes.files import read_votes
@@ -87,6 +88,18 @@ def test_reading_a_file_twice_adds_nothing(table: DatasetTable, tmp_path: Path) 
     again = log_votes(table, tmp_path / "cifar10h-raw.csv")
     assert (again.answers, again.known) == (0, 8)
     assert hsf(table) == before
+
+
+def test_a_file_is_known_again_after_a_rename_and_new_to_another_dataset_of_the_old_name(
+    table: DatasetTable, workspace: Workspace, tmp_path: Path
+) -> None:
+    log_votes(table, cifar10h(tmp_path))
+    rename_dataset(workspace, "d", "e")
+    again = log_votes(open_table(workspace, "e"), tmp_path / "cifar10h-raw.csv")
+    assert (again.answers, again.known) == (0, 8)
+    make_dataset(workspace)
+    other = open_table(workspace, "d")
+    assert [log_votes(other, tmp_path / "cifar10h-raw.csv").answers for _ in range(2)] == [8, 0]
 
 
 def test_attached_or_logged_the_votes_are_the_same(table: DatasetTable, workspace: Workspace, tmp_path: Path) -> None:
