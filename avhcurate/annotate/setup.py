@@ -18,7 +18,7 @@ from avhcurate.votes.annotators import ExclusionRule
 from avhcurate.votes.grids import GridDesign, is_check
 from avhcurate.votes.hsf_source import CHOICE, SOURCES, HsfSource, SourceChoice
 from avhcurate.votes.log_columns import ResponseColumns
-from avhcurate.votes.queues import BIASED, SETTINGS, write_record
+from avhcurate.votes.queues import BIASED, DECIDING, SETTINGS, record_covers, write_record
 from avhcurate.votes.responses import DESIGNS, Design
 
 #: An e-mail address, by which people are signed in, may be as long.
@@ -78,6 +78,7 @@ class CollectionSettings:
 def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) -> CollectionSettings:
     """Writes how votes are collected from now on; invalid settings are refused. Answers so far stay."""
     require(Role.CURATOR, "setting up a collection", name=annotator_name(who))  # before a record is written
+    settings = _drawing(table, settings)
     _check(table, settings)
     settings = _with_record(table, settings)
     with table.response_log.transaction(table.dataset.name) as log:
@@ -85,26 +86,39 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
     return settings
 
 
-def _with_record(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
-    """The settings of a queue that draws with a record of how; one that draws alike keeps that of before."""
+def _drawing(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
+    """The settings with the prediction that they go by, and the record of before where that is still right."""
     informative = settings.queue == "informative"
     # A new prediction knows the votes of the batch before: the queue draws anew, with a record of its own.
     prediction = table.prediction.name if informative and table.prediction else ""
-    settings = replace(settings, drawn=settings.drawn or informative, prediction=prediction)
-    # A random order draws too, so that the chances are known when another queue goes on from its votes.
-    if settings.queue != "random" and not (settings.drawn and settings.queue in BIASED):
-        return replace(settings, record=0)
-    before = _read_settings(columns_of(table))
-    if before and before.record and _draws(before) == _draws(settings):
-        return replace(settings, record=before.record)
+    settings = replace(settings, drawn=settings.drawn or informative, prediction=prediction, record=0)
+    before = settings_of(table)
+    if not _draws(settings) or before is None or not before.record:
+        return settings
+    same = all(getattr(before, name) == getattr(settings, name) for name in DECIDING)
+    pool = task_pool(table)
+    # One that does not know samples that an import has brought since is over: the next record has them too.
+    fits = same and record_covers(table.dataset, before.record, pool.paths[pool.eligible])
+    return replace(settings, record=before.record) if fits else settings
+
+
+def _with_record(table: DatasetTable, settings: CollectionSettings) -> CollectionSettings:
+    """The settings of a queue that draws with a record of how."""
+    if settings.record or not _draws(settings):
+        return settings
     pool = task_pool(table)
     rates = pool.rates(settings.queue, score=settings.score, seed=settings.seed)
-    return replace(settings, record=write_record(table.dataset, pool.paths, rates, settings.seed))
+    choices = table.response_log.choices(table.dataset.name, SETTINGS)
+    used = [json.loads(text).get("record", 0) for _, text in choices]
+    return replace(settings, record=write_record(table.dataset, pool.paths, rates, settings.seed, used=used))
 
 
-def _draws(settings: CollectionSettings) -> tuple[object, ...]:
-    """What decides how a queue draws."""
-    return settings.queue, settings.score, settings.seed, settings.prediction
+def _draws(settings: CollectionSettings) -> bool:
+    """Whether the queue draws.
+
+    A random order does too, so that the chances are known when another queue goes on from its votes.
+    """
+    return settings.queue == "random" or (settings.drawn and settings.queue in BIASED)
 
 
 def settings_of(table: DatasetTable) -> CollectionSettings | None:

@@ -73,12 +73,15 @@ class TaskPool:
         return np.concatenate([ids[~last], ids[last]])
 
     def drawn_order(self, record: int, votes: np.ndarray, *, target: int) -> np.ndarray:
-        """The same for a queue that draws: in the order of the times of its record, see `votes.queues`."""
+        """The same for a queue that draws: in the order of the times of its record, see `votes.queues`.
+
+        Samples that it could not ask about, as those of a later import, come when all others have, in a random order.
+        """
         table, key = self._table(), f"record {record}"
         if key not in self._values and table is not None:
             rows = read_record(table.dataset, record).set_index("path")
             times = rows["time"].reindex(self.paths).fillna(np.inf).to_numpy(float)
-            self._values[key] = np.argsort(times, kind="stable")
+            self._values[key] = np.lexsort([np.random.default_rng(record).permutation(len(times)), times])
         ids = self._values[key]
         return ids[self.eligible[ids] & (votes[ids] < target)]
 

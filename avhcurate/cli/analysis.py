@@ -115,7 +115,7 @@ def _print_votes_note(table: "DatasetTable", *, of_hsf: bool = True, weighs: boo
         if not weighs:
             correct = "this analysis is not weighted to the whole dataset"
         elif use.weights is None:
-            correct = "it kept no chances to correct by"
+            correct = "it kept no chances to correct by, or not of every sample"
         print(
             f"votes came from the queue {' and '.join(use.votes)}: correlations are of such samples, not of the "
             f"dataset; {correct}"

@@ -87,7 +87,7 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
     """The folder of one dataset.
 
     Files: `dataset.json`, `samples.parquet`, `votes-FINGERPRINT.parquet` once there are votes, `lists/`, `thumbnails/`,
-    `runs/`, `training/`, `quality/`, `predictions/`.
+    `runs/`, `training/`, `quality/`, `predictions/`, `queues/` (how collections drew).
     """
 
     FILE, KIND, WHAT, AGAIN = "dataset.json", DatasetRecord, "dataset", "import it again with --force"

@@ -18,6 +18,7 @@ from avhcurate.sources.list_columns import keep_lists
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
+from avhcurate.votes.queues import carry_records
 
 
 def import_dataset(
@@ -70,6 +71,8 @@ def import_dataset(
         staged.write(_record(name, table, str(source), fingerprint, before), _with_ids(table.samples))
         keep_lists(staged, table.lists)
         _attach(staged, table, before, asked=votes_column is not None)
+        if before is not None:
+            carry_records(before, staged)
         if sheet is not None:
             attach_sheet(staged, sheet, str(votes), force=force)
         return workspace.adopt(name, staged)

@@ -20,7 +20,8 @@ def queue_sentence(use: QueueUse, *, weighs: bool = False) -> str:
 
     >>> print(queue_sentence(QueueUse({"hardest": 30})))
     The votes were collected hardest first (30 votes): correlations are those of such images, not of the dataset, \
-and mostly weaker. The queue kept no chances, so they cannot be corrected; choose Draw or a random order for new votes.
+and mostly weaker. The queue kept no chances, or not of every image, so they cannot be corrected; choose Draw or a \
+random order for new votes, and save the settings again after an import.
     """
     if not use.biased:
         return ""
@@ -28,8 +29,8 @@ and mostly weaker. The queue kept no chances, so they cannot be corrected; choos
     of = "correlations are those of such images, not of the dataset, and mostly weaker."
     text = f"The votes were collected {names}: {of}"
     if use.weights is None:
-        advice = "choose Draw or a random order for new votes."
-        return f"{text} The queue kept no chances, so they cannot be corrected; {advice}"
+        advice = "choose Draw or a random order for new votes, and save the settings again after an import."
+        return f"{text} The queue kept no chances, or not of every image, so they cannot be corrected; {advice}"
     if weighs:
         count = "count every image by the inverse of its chance to be asked about"
         return f"{text} The column *weighted*, the notes of the bins' cells and of the comparison {count}."

@@ -7,9 +7,10 @@ drawn with a record of its own from the samples that no batch before it has aske
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,10 @@ FAVOUR = 20.0
 LAST = 1e-9
 #: Kind of the settings of a collection among the choices of the log.
 SETTINGS = "collection"
+#: Settings that decide how a queue draws: with others it has another record.
+DECIDING = ("queue", "score", "seed", "prediction")
+
+_FOLDER = "queues"
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class QueueUse:
     """Collected votes in use by the queue that asked for them, a key of `QUEUES`; `weights` (N,) by id.
 
     A weight is the inverse of the probability that the sample was asked about, in any batch; NaN where it has no vote.
-    None where no queue is biased, or where probabilities are not known: one asked in strict order, or kept no record.
+    None where no queue is biased, or where probabilities are not known: one asked in strict order, kept no record, or
+    does not know some of the samples, which an import has brought since.
     """
 
     votes: dict[str, int]
@@ -107,11 +113,14 @@ def inclusion(batches: Sequence[DrawnBatch], groups: np.ndarray | None = None) -
     return 1 - escapes
 
 
-def write_record(dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, seed: int) -> int:
-    """Keeps how a queue draws, by path; returns the record's number, 1 or more."""
-    folder = dataset.root / "queues"
+def write_record(
+    dataset: DatasetFolder, paths: np.ndarray, rates: np.ndarray, seed: int, *, used: Iterable[int] = ()
+) -> int:
+    """Keeps how a queue draws, by path; returns the record's number, 1 or more, and more than any that was `used`."""
+    folder = dataset.root / _FOLDER
     folder.mkdir(exist_ok=True)
-    number = 1 + max((int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit()), default=0)
+    kept = (int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())
+    number = 1 + max([*kept, *used], default=0)
     # Batches are independent draws, whatever the seed of their collection.
     rows = pd.DataFrame({"path": paths, "rate": rates, "time": draw_times(rates, [seed, number])})
     write_parquet(_record_path(dataset, number), rows)
@@ -128,6 +137,29 @@ def read_record(dataset: DatasetFolder, number: int) -> pd.DataFrame:
         ) from error
 
 
+def record_covers(dataset: DatasetFolder, number: int, paths: np.ndarray) -> bool:
+    """Whether a record is there and gives each of some samples a chance."""
+    try:
+        rates = read_record(dataset, number).set_index("path")["rate"]
+    except CurateError:
+        return False
+    return bool((rates.reindex(paths) > 0).all())
+
+
+def carry_records(old: DatasetFolder, new: DatasetFolder) -> None:
+    """Takes the records over to a new version of a dataset, whose votes they explain.
+
+    Each keeps the labels under which it drew: a grid's queue goes through the samples of each label in turn.
+    """
+    labels = _label_names(old)
+    for file in sorted((old.root / _FOLDER).glob("*.parquet")):
+        rows = pq.read_table(file).to_pandas()
+        if "label" not in rows:
+            rows["label"] = labels.reindex(rows["path"]).to_numpy()
+        (new.root / _FOLDER).mkdir(exist_ok=True)
+        write_parquet(new.root / _FOLDER / file.name, rows)
+
+
 def queue_use(counter: VoteCounter) -> QueueUse:
     """Where the collected votes in use came from; none where HSF uses imported ones, which are of a whole dataset."""
     source, dataset = counter.source, counter.dataset
@@ -142,9 +174,21 @@ def queue_use(counter: VoteCounter) -> QueueUse:
         queue = history[number][1].get("queue", "random") if history else "random"
         if times:
             votes[queue] = votes.get(queue, 0) + times
-    records = np.array([settings.get("record", 0) for _, settings in history] or [0])
+    records = np.array(_records([settings for _, settings in history]) or [0])
     use = QueueUse(votes)
     return QueueUse(votes, _weights(counter, ids, records[place], design)) if use.biased else use
+
+
+def _records(history: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The number of the record of each settings, 0 without one, or where one number was given to several draws.
+
+    An earlier version counted from 1 again after an import, so that the file is of the last of them.
+    """
+    numbers = [int(settings.get("record", 0)) for settings in history]
+    draws: dict[int, set[tuple[Any, ...]]] = {}
+    for number, settings in zip(numbers, history, strict=True):
+        draws.setdefault(number, set()).add(tuple(settings.get(name) or "" for name in DECIDING))
+    return [number if len(draws[number]) == 1 else 0 for number in numbers]
 
 
 def _asked(
@@ -172,20 +216,31 @@ def _weights(counter: VoteCounter, ids: np.ndarray, records: np.ndarray, design:
     numbers = records[np.sort(began)]
     if not numbers.all() or (of[voted] < 0).any():
         return None
-    paths = counter.dataset.samples(["path"])["path"]
-    batches = []
+    labels = _label_names(counter.dataset)
+    batches, unknown = [], np.ones(len(voted), bool)
     for number in numbers:
         try:
-            rows = read_record(counter.dataset, int(number)).set_index("path").reindex(paths)
+            rows = read_record(counter.dataset, int(number)).set_index("path").reindex(labels.index)
         except CurateError:
             return None
-        if rows["rate"].isna()[of == number].any():
-            return None  # votes of samples that the queue did not know
         rates, times = rows["rate"].fillna(0).to_numpy(float), rows["time"].fillna(np.inf).to_numpy(float)
+        if not rates[of == number].all():
+            return None  # votes of samples that the queue did not know, or could not ask about
+        if design == "select" and "label" in rows and (rows["label"] != labels)[rows["rate"].notna()].any():
+            return None  # it went through other groups
+        unknown &= rows["rate"].isna().to_numpy()
         batches.append(DrawnBatch(rates, times, of == number))
+    if unknown.any():
+        return None  # samples that came later, which weights of the others do not speak for
     chances = inclusion(batches, counter.labels if design == "select" else None)
     return np.where(voted, 1 / np.maximum(chances, 1e-9), np.nan)
 
 
+def _label_names(dataset: DatasetFolder) -> pd.Series:
+    """The class name of each sample's label by path, "" where it has none."""
+    names = np.array([*dataset.record.classes, ""], object)
+    return pd.Series(names[dataset.labels()], index=dataset.samples(["path"])["path"].to_numpy(object))
+
+
 def _record_path(dataset: DatasetFolder, number: int) -> Path:
-    return dataset.root / "queues" / f"{number:04d}.parquet"
+    return dataset.root / _FOLDER / f"{number:04d}.parquet"
