@@ -25,7 +25,8 @@ def annotate(
     """
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
-    table.log.append(table.dataset.name, action, _checked(table, action, value), paths, who=who or user())
+    checked = _checked(table, action, value)
+    table.log.append(table.dataset.name, action, checked, paths, who=who or user(), classes=table.class_lists)
     table.refresh()
     return len(paths)
 

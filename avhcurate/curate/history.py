@@ -1,9 +1,11 @@
 """The history of a dataset's tags, relabels, exclusions, sets and views: who and when, and undo of any entry."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from avhcurate.curate.annotations import user
+from avhcurate.data.class_lists import ClassLists
 from avhcurate.data.history_log import HistoryEntry, history_page, history_values
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
@@ -39,9 +41,17 @@ def history_entries(
 ) -> tuple[list[HistoryEntry], int]:
     """Entries of the dataset by person, actions and annotated sample, newest first, and how many there are in all."""
     path = None if sample is None else table.sample(sample)["path"]
-    return history_page(
+    entries, count = history_page(
         table.log.engine, table.dataset.name, who=who, actions=actions, path=path, offset=offset, limit=limit
     )
+    return [_with_its_classes(entry, table.class_lists) for entry in entries], count
+
+
+def _with_its_classes(entry: HistoryEntry, classes: ClassLists) -> HistoryEntry:
+    """A relabel of before an import that changed the classes, with those that it means."""
+    if entry.action != "relabel" or entry.id > classes.newest:
+        return entry
+    return replace(entry, classes=classes.at_entry(entry.id))
 
 
 def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> list[str]:
@@ -66,10 +76,11 @@ def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
 
 
 def describe(entry: HistoryEntry, classes: Sequence[str]) -> str:
-    """What an entry did, in words."""
+    """What an entry did, in words; `classes` are the dataset's."""
     if entry.action == "relabel":
         if entry.value is None:
             return "restored the label"
         number = int(entry.value)
+        classes = entry.classes or classes
         return f"relabelled as {classes[number] if number < len(classes) else number}"
     return " ".join(filter(None, (_WORDS[entry.action], entry.value)))

@@ -100,7 +100,13 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
     if changed.any():
         changed_paths = paths.take(pa.array(chosen[changed])).to_pylist()
         table.log.append(
-            table.dataset.name, IMPORT_LABELS, title, changed_paths, labels=new[changed].tolist(), who=who or user()
+            table.dataset.name,
+            IMPORT_LABELS,
+            title,
+            changed_paths,
+            labels=new[changed].tolist(),
+            who=who or user(),
+            classes=table.class_lists,
         )
         table.refresh()
     return counts

@@ -1,18 +1,22 @@
 """Tags, relabels and exclusions of samples: an append-only log."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
+from avhcurate.data.class_lists import ClassLists, FormerClasses
 from avhcurate.data.decision_log import DecisionLog
-from avhcurate.disk.database import log_table
+from avhcurate.disk.database import log_table, seconds_of
 from avhcurate.errors import CurateError
 
 #: The action of labels that came in a file: each sample has its own, and `value` names the file.
 IMPORT_LABELS = "import labels"
 ACTIONS = ("tag", "untag", "relabel", IMPORT_LABELS, "exclude", "include")
+#: The action of an entry that ends a class list, its `value`: class indices in later entries are of another one.
+CLASSES = "classes"
 
 _METADATA = sa.MetaData()
 EVENTS = log_table(
@@ -39,7 +43,10 @@ EVENT_LABELS = sa.Table(
 
 
 class AnnotationLog(DecisionLog):
-    """The annotations of one workspace. Samples are named by their path, which outlives a re-import."""
+    """The annotations of one workspace. Samples are named by their path, which outlives a re-import.
+
+    Classes are named by their index in the list of the time, which an entry `CLASSES` keeps when it changes.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__(url, EVENTS, ("samples",))
@@ -53,10 +60,12 @@ class AnnotationLog(DecisionLog):
         *,
         who: str,
         labels: Sequence[int] | None = None,
+        classes: ClassLists | None = None,
     ) -> int:
         """Writes one entry for all `paths`, whole or not at all; returns its number once it is on the disk.
 
-        `labels`, a class index for each path, go with `IMPORT_LABELS` alone.
+        `labels`, a class index for each path, go with `IMPORT_LABELS` alone. `classes` are those that the caller knows:
+        an index is refused where an import has changed them since.
         """
         if action not in ACTIONS:
             raise CurateError(f"no action is called {action}: choose from {', '.join(ACTIONS)}")
@@ -65,7 +74,10 @@ class AnnotationLog(DecisionLog):
         if (labels is None) == (action == IMPORT_LABELS):
             raise ValueError(f"labels go with the action {IMPORT_LABELS!r}, not with {action!r}")
         with self.engine.begin() as connection:
+            self._alone(connection, dataset)
             event = self._insert(connection, dataset, who, action, value=value, samples=len(paths))
+            if classes is not None and (labels is not None or (action == "relabel" and value is not None)):
+                self._refuse_former(connection, dataset, classes)
             connection.execute(EVENT_SAMPLES.insert(), [{"event": event, "path": path} for path in paths])
             if labels is not None:
                 rows = zip(paths, labels, strict=True)
@@ -73,6 +85,21 @@ class AnnotationLog(DecisionLog):
                     EVENT_LABELS.insert(), [{"event": event, "path": path, "label": int(label)} for path, label in rows]
                 )
         return event
+
+    def end_classes(self, dataset: str, classes: Sequence[str], *, who: str) -> int:
+        """Writes that class indices up to here are of these classes, as an import gives them other numbers."""
+        with self.engine.begin() as connection:
+            self._alone(connection, dataset)
+            return self._insert(connection, dataset, who, CLASSES, value=json.dumps(list(classes)), samples=0)
+
+    def class_lists(self, dataset: str, now: Sequence[str]) -> ClassLists:
+        """The classes `now` and those that the dataset had before."""
+        query = sa.select(EVENTS.c.id, EVENTS.c.at, EVENTS.c.value).where(_ends_classes(dataset))
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.id)).all()
+        return ClassLists(
+            tuple(now), tuple(FormerClasses(row.id, seconds_of(row.at), tuple(json.loads(row.value))) for row in rows)
+        )
 
     def undo(self, dataset: str, *, who: str, actions: Sequence[str] = ACTIONS) -> sa.Row[Any] | None:
         """Reverts the newest entry of `who`, by one of `actions`, that is not undone; its row, None without any."""
@@ -90,8 +117,12 @@ class AnnotationLog(DecisionLog):
         """
         return self._revert_one(dataset, event, who)
 
-    def state(self, dataset: str) -> pd.DataFrame:
-        """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample."""
+    def state(self, dataset: str, classes: ClassLists | None = None) -> pd.DataFrame:
+        """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
+
+        Labels are indices of the newest of `classes`, by name; those of a class that is gone are none. Without
+        `classes` they are as they were written.
+        """
         standing = self._standing(dataset).subquery()
         own = sa.and_(EVENT_LABELS.c.event == standing.c.id, EVENT_LABELS.c.path == EVENT_SAMPLES.c.path)
         label = sa.cast(EVENT_LABELS.c.label, sa.String)
@@ -100,14 +131,49 @@ class AnnotationLog(DecisionLog):
                 sa.case((label.is_not(None), "relabel"), else_=standing.c.action),
                 sa.func.coalesce(label, standing.c.value),
                 EVENT_SAMPLES.c.path,
+                standing.c.id,
             )
             .join(EVENT_SAMPLES, EVENT_SAMPLES.c.event == standing.c.id)
             .outerjoin(EVENT_LABELS, own)
             .order_by(standing.c.id)
         )
         with self.engine.connect() as connection:
-            rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path"])
-        return fold(rows)
+            rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path", "id"])
+        return fold(rows if classes is None else _with_labels_of_now(rows, classes))
+
+    def _standing(self, dataset: str) -> sa.Select[Any]:
+        return super()._standing(dataset).where(EVENTS.c.action != CLASSES)
+
+    def _refuse_former(self, connection: sa.Connection, dataset: str, classes: ClassLists) -> None:
+        """Raises CurateError where a class list has ended that the caller takes for the present one."""
+        newest = connection.execute(sa.select(sa.func.max(EVENTS.c.id)).where(_ends_classes(dataset))).scalar() or 0
+        if newest != classes.newest:
+            raise CurateError(f"dataset {dataset!r} was imported again with other classes: open it again, and relabel")
+
+    def _alone(self, connection: sa.Connection, dataset: str) -> None:
+        """Lets entries about a dataset become visible in order of their numbers; SQLite has one writer anyway."""
+        if self.engine.dialect.name == "postgresql":
+            connection.execute(_LOCK, {"name": f"annotations {dataset}"})
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def _ends_classes(dataset: str) -> sa.ColumnElement[bool]:
+    return sa.and_(EVENTS.c.dataset == dataset, EVENTS.c.action == CLASSES)
+
+
+def _with_labels_of_now(rows: pd.DataFrame, classes: ClassLists) -> pd.DataFrame:
+    """The entries with the labels of former class lists as indices of the present one."""
+    begin = 0
+    for former in classes.former:
+        of_list = (rows["action"] == "relabel") & rows["id"].between(begin, former.entry) & rows["value"].notna()
+        written = rows.loc[of_list, "value"].unique()
+        numbers = classes.numbers_now(map(int, written), former.classes)
+        now = {text: None if number is None else str(number) for text, number in zip(written, numbers, strict=True)}
+        rows.loc[of_list, "value"] = [now[text] for text in rows.loc[of_list, "value"]]
+        begin = former.entry
+    return rows
 
 
 def fold(rows: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from avhcurate.data.annotation_log import EVENT_SAMPLES, EVENTS
+from avhcurate.data.annotation_log import CLASSES, EVENT_SAMPLES, EVENTS
 from avhcurate.data.saved_log import ENTRIES
 
 LogName = Literal["label", "saved"]
@@ -17,7 +17,8 @@ LogName = Literal["label", "saved"]
 class HistoryEntry:
     """One entry of either log. `action` is as in the log, for sets and views "save set", "remove view" and so on.
 
-    `value` is the tag, class index or name. `undone_by` and `undone_at` are None unless it is undone.
+    `value` is the tag, name or class index, by `classes` where they were others than now. `undone_by` and `undone_at`
+    are None unless it is undone.
     """
 
     log: LogName
@@ -29,6 +30,7 @@ class HistoryEntry:
     samples: int
     undone_by: str | None
     undone_at: datetime | None
+    classes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -71,6 +73,7 @@ def history_values(engine: sa.Engine, dataset: str, column: Literal["who", "acti
 
 def _both_logs(dataset: str, path: str | None) -> sa.Subquery:
     labels = _entries("label", EVENTS, dataset, EVENTS.c.action, EVENTS.c.value, EVENTS.c.samples)
+    labels = labels.where(EVENTS.c.action != CLASSES)  # nobody decided that
     if path is not None:
         about = sa.select(EVENT_SAMPLES.c.event).where(
             EVENT_SAMPLES.c.event == EVENTS.c.id, EVENT_SAMPLES.c.path == path

@@ -110,6 +110,11 @@ class AppendOnlyLog:
         return row
 
 
+def seconds_of(at: datetime) -> float:
+    """Seconds since 1970 of an entry's time, which SQLite keeps in UTC without saying so."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
 def open_log(url: str) -> sa.Engine:
     """An engine for append-only tables."""
     engine = open_engine(url)

@@ -13,7 +13,7 @@ from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 
 #: The name of the newest script; each is greater than the one before.
-DATABASE_VERSION = "0002"
+DATABASE_VERSION = "0003"
 #: Not Alembic's usual name: the database may hold the tables of another program.
 VERSION_TABLE = "avhcurate_version"
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -21,7 +21,7 @@ SCRIPTS = Path(__file__).parent / "migrations"
 #: One table of each log, by which a database without a version is known to have what the first version has.
 _UNVERSIONED = {"events", "saved", "ballots"}
 #: Versions that can be read as they are: later ones only have more tables.
-_READABLE = {"0001"}
+_READABLE = {"0001", "0002"}
 _ONE_AT_A_TIME = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('avhcurate.create', 0))")
 #: Alembic keeps one context for the whole process.
 _MIGRATING = threading.Lock()

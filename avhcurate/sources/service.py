@@ -15,6 +15,7 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.sources import ImportOptions, SourceTable, read_source
 from avhcurate.sources.list_columns import keep_lists
+from avhcurate.sources.reimport import ClassChange, classes_message
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -67,14 +68,20 @@ def import_dataset(
             if sheet is not None:
                 attach_sheet(before, sheet, str(votes), force=force)
             return before
+        change = None if before is None else ClassChange.of(before, table)
         staged = workspace.create(name)
-        staged.write(_record(name, table, str(source), fingerprint, before), _with_ids(table.samples))
+        record = _record(name, table, str(source), fingerprint, before)
+        if change is not None:
+            record.messages.append(classes_message(workspace, change))
+        staged.write(record, _with_ids(table.samples))
         keep_lists(staged, table.lists)
         _attach(staged, table, before, asked=votes_column is not None)
         if before is not None:
             carry_records(before, staged)
         if sheet is not None:
             attach_sheet(staged, sheet, str(votes), force=force)
+        if change is not None:
+            change.end_old(workspace)
         return workspace.adopt(name, staged)
 
 
@@ -123,9 +130,6 @@ def _refresh(folder: DatasetFolder, table: SourceTable, source: str) -> None:
 def _record(
     name: str, table: SourceTable, source: str, fingerprint: str, before: DatasetFolder | None
 ) -> DatasetRecord:
-    messages = list(table.messages)
-    if before is not None and before.record.classes != table.classes:
-        messages.append("the class list differs from the import before: relabels made then are by the old numbers")
     return DatasetRecord(
         name=name,
         source=source,
@@ -136,7 +140,7 @@ def _record(
         fingerprint=fingerprint,
         image_column=table.image_column,
         skipped=table.skipped,
-        messages=messages,
+        messages=list(table.messages),
         harder=_still_there(before, table),
     )
 

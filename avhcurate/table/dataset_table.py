@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,11 @@ class DatasetTable(SampleTable):
         self.response_log = open_response_log(workspace)
         self.edges = tuple(bins.check_edges(edges))
         self._refreshing = threading.Lock()
+        # Before the record: of an import that comes between, labels by the new classes are refused, not misread.
+        lists = self.log.class_lists(dataset.name, ())
         record = dataset.record
+        #: The dataset's classes and those that it had before an import.
+        self.class_lists = replace(lists, now=tuple(record.classes))
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
         self.training = training_of(dataset, run) if run else None
         #: The one that learnt from samples of this dataset and recorded some of them, held out here or elsewhere.
@@ -99,7 +104,7 @@ class DatasetTable(SampleTable):
         with self._refreshing:
             version = self.log.version(self.dataset.name)
             if version != self.annotated:
-                self.annotate(self.log.state(self.dataset.name))
+                self.annotate(self.log.state(self.dataset.name, self.class_lists))
                 self.annotated = version
             self._refresh_sets()
             if len(changed := self.counter.update()):

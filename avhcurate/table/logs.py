@@ -6,12 +6,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeVar
 
+from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.role_log import RoleLog
 from avhcurate.data.saved_log import SavedLog
 from avhcurate.data.workspace import Workspace
 from avhcurate.votes.log import ResponseLog
 
 _Log = TypeVar("_Log")
+
+
+def open_annotations(workspace: Workspace) -> AnnotationLog:
+    """The tags, relabels and exclusions of a workspace."""
+    return _shared(AnnotationLog, *_url_and_file(workspace))
 
 
 def open_saved(workspace: Workspace) -> SavedLog:

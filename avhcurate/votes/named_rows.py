@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from avhcurate.data.annotation_log import EVENT_LABELS, EVENT_SAMPLES, EVENTS
+from avhcurate.data.annotation_log import CLASSES, EVENT_LABELS, EVENT_SAMPLES, EVENTS
 from avhcurate.data.saved_log import ENTRIES, MEMBERS
 from avhcurate.votes.log import ResponseLog
 from avhcurate.votes.log_tables import CHOICES, LEASES, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
@@ -33,7 +33,7 @@ def count_rows(log: ResponseLog, name: str) -> RowCounts:
     """What people have written about a dataset."""
     annotators = sa.func.count(RESPONSES.c.annotator.distinct())
     answers = sa.select(sa.func.count(), annotators).where(RESPONSES.c.dataset == name)
-    events = sa.select(sa.func.count()).select_from(EVENTS).where(EVENTS.c.dataset == name)
+    events = sa.select(sa.func.count()).select_from(EVENTS).where(EVENTS.c.dataset == name, EVENTS.c.action != CLASSES)
     with log.transaction(name) as transaction:
         connection = transaction.connection
         return RowCounts(*connection.execute(answers).one(), connection.execute(events).scalar_one())

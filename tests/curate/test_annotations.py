@@ -105,8 +105,8 @@ def test_a_label_that_is_no_class_is_refused(own_digits):
 def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):
     state, entered, go_on = own_digits.log.state, threading.Event(), threading.Event()
 
-    def slow_state(dataset):
-        found = state(dataset)
+    def slow_state(*asked):
+        found = state(*asked)
         if threading.current_thread() is slow:
             entered.set()
             go_on.wait(5)

@@ -66,7 +66,7 @@ def test_a_newer_database_is_refused_in_one_line_and_stays_as_it_is(database):
     engine = open_engine(database)
     say_version(engine, "9999")
     with pytest.raises(
-        NewerVersion, match=r"has schema version 9999, .* reads up to 0002: use the version that wrote it"
+        NewerVersion, match=r"has schema version 9999, .* reads up to 0003: use the version that wrote it"
     ):
         AnnotationLog(database)
     with engine.connect() as connection:

@@ -1,0 +1,131 @@
+"""A forced import that gives classes other numbers: what people wrote by number is kept by name."""
+
+import shutil
+
+import pytest
+
+from avhcurate.curate.annotations import annotate, undo
+from avhcurate.curate.history import describe, history_entries, undo_entry
+from avhcurate.curate.label_files import relabel_from
+from avhcurate.errors import CurateError
+from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
+from tests.fakes.sources import grey_images, said, write_csv
+
+PETS = ("cat/0.png", "cat/1.png", "dog/2.png", "dog/3.png")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of cats and dogs."""
+    grey_images(tmp_path / "photos", *PETS)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def pets(workspace, database, monkeypatch, photos):
+    """A table of them, on either database."""
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    import_dataset(workspace, "pets", photos)
+    return open_table(workspace, "pets")
+
+
+def again(workspace, source):
+    import_dataset(workspace, "pets", source, force=True)
+    return open_table(workspace, "pets")
+
+
+def curated(table):
+    """Names of the labels that people have changed, by path."""
+    frame = table.frame(columns=["path", "label_name", "curated_label_name"])
+    changed = frame[frame["label_name"] != frame["curated_label_name"]]
+    return dict(zip(changed["path"], changed["curated_label_name"], strict=True))
+
+
+def words(table, **narrowed):
+    entries, _ = history_entries(table, **narrowed)
+    return [describe(entry, table.classes) for entry in entries]
+
+
+def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"), who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert table.classes == ("ant", "cat", "dog")
+    assert curated(table) == {"dog/3.png": "cat", "cat/0.png": "dog"}
+    assert "relabels are kept by class name" in said(table.dataset)
+    assert words(table) == ["took labels from labels.csv", "relabelled as cat"]
+
+
+def test_undo_goes_back_over_the_import(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    dog = table.paths().index("dog/3.png")
+    annotate(table, [dog], "relabel", 0, who="ann")
+    assert curated(table) == {"dog/3.png": "ant"}
+    assert words(table) == ["relabelled as ant", "relabelled as cat"]
+    undo(table, who="ann")
+    assert curated(table) == {"dog/3.png": "cat"}
+    undo(table, who="ann")
+    assert curated(table) == {}
+    assert undo(table, who="ann") is None
+
+
+def test_an_older_entry_can_be_undone_and_the_change_of_classes_cannot(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    annotate(pets, [3], "relabel", None, who="ann")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {}
+    entries, _ = history_entries(table)
+    undo_entry(table, entries[0].key, who="bob")
+    assert curated(table) == {"dog/3.png": "cat"}
+    with pytest.raises(CurateError, match="there is none"):
+        undo_entry(table, f"label-{table.class_lists.newest}", who="bob")
+
+
+def test_a_class_that_is_gone_gives_samples_their_label_again_until_it_comes_back(workspace, pets, photos, tmp_path):
+    annotate(pets, [0, 1], "relabel", 1, who="ann")
+    shutil.move(photos / "dog", tmp_path / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {}
+    assert "2 samples have their given label again, as there is no class dog any more" in said(table.dataset)
+    shutil.move(tmp_path / "dog", photos / "dog")
+    table = again(workspace, photos)
+    assert table.classes == ("cat", "dog", "eel")
+    assert curated(table) == {"cat/0.png": "dog", "cat/1.png": "dog"}
+
+
+def test_new_classes_at_the_end_change_nothing(workspace, pets, photos):
+    annotate(pets, [3], "relabel", 0, who="ann")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert curated(table) == {"dog/3.png": "cat"}
+    assert table.class_lists.former == ()
+    assert "relabels" not in said(table.dataset)
+
+
+def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path):
+    rows = "a.png,0\nb.png,1\nc.png,2\n"
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    source = write_csv(tmp_path / "pets.csv", f"path,label\n{rows}")
+    import_dataset(workspace, "pets", source)
+    annotate(open_table(workspace, "pets"), [0], "relabel", 2, who="ann")
+    import_dataset(workspace, "pets", source, classes=["cat", "dog", "eel"], force=True)
+    assert curated(open_table(workspace, "pets")) == {"a.png": "eel"}
+
+
+def test_a_table_that_was_opened_before_cannot_relabel_and_can_tag(workspace, pets, photos, tmp_path):
+    grey_images(photos, "ant/4.png")
+    again(workspace, photos)
+    with pytest.raises(CurateError, match="imported again with other classes"):
+        annotate(pets, [3], "relabel", 0, who="ann")
+    with pytest.raises(CurateError, match="imported again with other classes"):
+        relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"), who="ann")
+    annotate(pets, [3], "tag", "odd", who="ann")
+    table = open_table(workspace, "pets")
+    assert curated(table) == {}
+    assert words(table) == ["tagged odd"]
