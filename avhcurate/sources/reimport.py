@@ -16,7 +16,7 @@ from avhcurate.table.logs import open_annotations
 class ClassChange:
     """The classes of a dataset that an import gives other numbers: what people wrote by number is kept by name.
 
-    `old` are the classes before, under their new names where they had only numbers.
+    `old`: see `old_classes`.
     """
 
     name: str
@@ -26,8 +26,7 @@ class ClassChange:
     @classmethod
     def of(cls, before: DatasetFolder, table: SourceTable) -> "ClassChange | None":
         """None where every class keeps its number, as when new ones come last."""
-        record = before.record
-        old = under_new_names(record.classes, table.classes, declared=record.classes_declared)
+        old = old_classes(before, table)
         return None if old == table.classes[: len(old)] else cls(before.name, old, table.classes)
 
     @property
@@ -46,6 +45,12 @@ class ClassChange:
     def end_old(self, workspace: Workspace) -> None:
         """Writes into the log which classes its entries mean, which is true also if the import goes no further."""
         open_annotations(workspace).end_classes(self.name, self.old, who=acting().name or "import")
+
+
+def old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
+    """The classes of the version before, under their new names where they had only numbers."""
+    record = before.record
+    return under_new_names(record.classes, table.classes, declared=record.classes_declared)
 
 
 def classes_message(workspace: Workspace, change: ClassChange) -> str:

@@ -15,7 +15,7 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.sources import ImportOptions, SourceTable, read_source
 from avhcurate.sources.list_columns import keep_lists
-from avhcurate.sources.reimport import ClassChange, classes_message
+from avhcurate.sources.reimport import ClassChange, classes_message, old_classes
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -155,9 +155,13 @@ def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | N
     """Votes of a new version: those of the source's column, unless others were attached to the version before."""
     attached = None if before is None else before.record.votes
     if before is not None and attached is not None and not from_column(attached) and not asked:
-        carry_votes(before, staged)
+        carry_votes(before, staged, old_classes(before, table))
     elif table.votes is not None and table.votes_column is not None:
         attach_column(staged, table.votes, table.votes_column)
+    elif attached is not None:
+        record = staged.record
+        message = f"the {attached.total} votes from {attached.source} were dropped, as the source has none any more"
+        staged.write_record(record.model_copy(update={"messages": [*record.messages, message]}))
 
 
 def _with_ids(samples: pa.Table) -> pa.Table:

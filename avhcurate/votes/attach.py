@@ -1,5 +1,6 @@
 """Attaches human votes to a dataset: matches answers with samples and classes, and counts them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from avhcurate.data.datasets import DatasetFolder, VotesRecord
+from avhcurate.data.class_lists import class_numbers
+from avhcurate.data.datasets import DatasetFolder, VotesRecord, count_matrix
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.disk.files import write_parquet
@@ -89,7 +91,6 @@ def attach(
     if not len(votes):
         raise CurateError(f"{source} holds no vote for any sample: nothing was attached")
     kind: Literal["k-way", "tick"] = "k-way" if "counts" in votes.column_names else "tick"
-    total = pc.sum(pc.list_flatten(votes["counts"]) if kind == "k-way" else votes["shown"]).as_py()
     record = folder.record
     before = record.votes
     fingerprint = fingerprint_votes(votes)
@@ -100,7 +101,7 @@ def attach(
         kind=kind,
         simulated=simulated,
         source=source,
-        total=total,
+        total=_total(votes),
         samples=len(votes),
         fingerprint=fingerprint,
         note=note,
@@ -128,26 +129,70 @@ def _refuse_mixing(before: VotesRecord, kind: str, simulated: bool, force: bool)
         )
 
 
-def carry_votes(old: DatasetFolder, new: DatasetFolder) -> VotesRecord | None:
-    """Takes votes over to a new version of a dataset, by path; None when none fit, as when the classes differ."""
+def carry_votes(old: DatasetFolder, new: DatasetFolder, classes: Sequence[str]) -> VotesRecord | None:
+    """Takes votes over to a new version of a dataset, by path and class name; None without any.
+
+    `classes`: those of the old version under the names that they have now. What is lost is said in the messages: of the
+    votes, or of the dataset where none is left.
+    """
     before, record = old.record.votes, new.record
-    if before is None or old.record.classes != record.classes:
+    if before is None:
         return None
-    was, now = (pq.read_table(folder.samples_path, columns=["path", "label"]) for folder in (old, new))
-    votes = pq.read_table(old.votes_path(before))
-    was = was.take(votes["id"])
-    ids = pc.index_in(was["path"], value_set=now["path"].combine_chunks()).cast(pa.int64())
-    kept = pc.is_valid(ids)
-    if before.kind == "tick":  # a tick says nothing about another label
-        kept = pc.and_(kept, pc.fill_null(pc.equal(was["label"], now["label"].take(ids)), False))
-    votes = votes.set_column(0, "id", ids).filter(kept).sort_by("id")
+    samples = pq.read_table(new.samples_path, columns=["path", "label"])
+    votes, lost = votes_that_fit(old, samples, classes, record.classes)
     if not len(votes):
+        none = f"the {before.total} votes from {before.source} were dropped: {'; '.join(lost)}"
+        new.write_record(record.model_copy(update={"messages": [*record.messages, none]}))
         return None
-    lost = before.samples - len(votes)
-    messages = [*before.messages, f"kept from the import before ({lost} samples with votes are gone)"]
+    gone = f"{before.samples - len(votes)} samples with votes are gone"
+    dropped = f"; dropped: {'; '.join(lost)}" if lost else ""
+    messages = [*before.messages, f"kept from the import before ({gone}){dropped}"]
     return attach(
         new, votes, source=before.source, messages=messages, simulated=before.simulated, note=before.note, force=True
     )
+
+
+def votes_that_fit(
+    old: DatasetFolder, samples: pa.Table, before: Sequence[str], classes: Sequence[str]
+) -> tuple[pa.Table, list[str]]:
+    """Attached votes as a new version can hold them, and what is lost, in words.
+
+    samples: its `path, label` by id. before, classes: class names of the old version and of the new one.
+    """
+    record, was = old.record.votes, pq.read_table(old.samples_path, columns=["path", "label"])
+    assert record is not None
+    votes, numbers = pq.read_table(old.votes_path(record)), class_numbers(before, classes)
+    was = was.take(votes["id"])
+    ids = pc.index_in(was["path"], value_set=samples["path"].combine_chunks()).cast(pa.int64())
+    kept = pc.is_valid(ids)
+    lost = _lost(kept, "votes of samples that are gone", votes)
+    if record.kind == "tick":  # a tick says nothing about another label
+        label = pa.array([*numbers.tolist(), -1]).take(was["label"].fill_null(len(numbers)))
+        same = pc.and_(kept, pc.fill_null(pc.equal(label, samples["label"].take(ids)), False))
+        lost += _lost(pc.or_(same, pc.invert(kept)), "votes of samples that have another label now", votes)
+        kept = same
+    votes = votes.set_column(0, "id", ids).filter(kept).sort_by("id")
+    if record.kind == "tick" or list(before) == list(classes) or not len(votes):
+        return votes, lost
+    counts = count_matrix(votes["counts"])
+    moved = np.zeros((len(counts), len(classes)), np.int32)
+    moved[:, numbers[numbers >= 0]] = counts[:, numbers >= 0]
+    gone = {name: int(counts[:, place].sum()) for place, name in enumerate(before) if numbers[place] < 0}
+    lost += [f"{number} votes for {name}, which is no class any more" for name, number in gone.items() if number]
+    return _counts_table(votes["id"].to_numpy(), moved), lost
+
+
+def _lost(kept: pa.ChunkedArray, what: str, votes: pa.Table) -> list[str]:
+    """How many votes are not kept, and why; none where all are."""
+    left = votes.filter(pc.invert(kept))
+    number = _total(left) if len(left) else 0
+    return [f"{number} {what}"] if number else []
+
+
+def _total(votes: pa.Table) -> int:
+    """Answers given, all samples together."""
+    column = pc.list_flatten(votes["counts"]) if "counts" in votes.column_names else votes["shown"]
+    return int(pc.sum(column).as_py() or 0)
 
 
 def fingerprint_votes(votes: pa.Table) -> str:

@@ -2,6 +2,8 @@
 
 import shutil
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from avhcurate.curate.annotations import annotate, undo
@@ -10,7 +12,8 @@ from avhcurate.curate.label_files import relabel_from
 from avhcurate.errors import CurateError
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
-from tests.fakes.sources import grey_images, said, write_csv
+from avhcurate.votes.attach import attach_votes
+from tests.fakes.sources import grey_images, image_table, said, write_csv
 
 PETS = ("cat/0.png", "cat/1.png", "dog/2.png", "dog/3.png")
 
@@ -129,3 +132,87 @@ def test_a_table_that_was_opened_before_cannot_relabel_and_can_tag(workspace, pe
     table = open_table(workspace, "pets")
     assert curated(table) == {}
     assert words(table) == ["tagged odd"]
+
+
+# --- attached votes -----------------------------------------------------------------------------------------------
+
+
+def votes_of(table):
+    """The attached votes, by path: counts by class name that are not 0, or ticks."""
+    rows, paths = table.dataset.votes().to_dict("records"), table.paths()
+    if "counts" not in rows[0]:
+        return {paths[row["id"]]: (row["selected"], row["shown"]) for row in rows}
+    return {
+        paths[row["id"]]: {name: int(n) for name, n in zip(table.classes, row["counts"], strict=True) if n}
+        for row in rows
+    }
+
+
+def attached(workspace, tmp_path, text):
+    attach_votes(workspace, "pets", write_csv(tmp_path / "votes.csv", text))
+
+
+def test_votes_keep_their_class_when_another_comes_before_it(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\ndog/2.png,dog\n")
+    before = pets.dataset.record.votes
+    grey_images(photos, "ant/4.png", "eel/5.png")
+    table = again(workspace, photos)
+    assert table.classes == ("ant", "cat", "dog", "eel")
+    assert votes_of(table) == {"cat/0.png": {"cat": 1, "dog": 1}, "dog/2.png": {"dog": 2}}
+    assert (table.votes.total, table.votes.source) == (4, before.source)
+    hsf = table.frame(columns=["path", "hsf"]).set_index("path")["hsf"]
+    assert (hsf["cat/0.png"], hsf["dog/2.png"]) == (0.5, 1)
+
+
+def test_votes_for_a_class_that_is_gone_are_dropped_and_said(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert votes_of(table) == {"cat/0.png": {"cat": 1}}
+    lost = "1 votes of samples that are gone; 1 votes for dog, which is no class any more"
+    assert table.votes.messages[-1] == f"kept from the import before (1 samples with votes are gone); dropped: {lost}"
+
+
+def test_where_no_vote_is_left_the_dataset_says_so(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ndog/2.png,dog\ncat/0.png,dog\n")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert table.votes is None
+    assert "the 2 votes from" in said(table.dataset)
+    assert "were dropped: 1 votes of samples that are gone; 1 votes for dog, which is no class any more" in said(
+        table.dataset
+    )
+
+
+def test_ticks_are_kept_where_the_label_has_the_same_name(workspace, tmp_path):
+    def imported(*labels):
+        rows = "".join(f"{number}.png,{label}\n" for number, label in enumerate(labels))
+        return again(workspace, write_csv(tmp_path / "pets.csv", f"path,label\n{rows}"))
+
+    grey_images(tmp_path, *(f"{number}.png" for number in range(3)))
+    imported("cat", "cat", "dog")
+    attached(workspace, tmp_path, "path,selected,shown\n0.png,3,4\n1.png,1,4\n2.png,4,4\n")
+    table = imported("cat", "ant", "dog")
+    assert votes_of(table) == {"0.png": (3, 4), "2.png": (4, 4)}
+    assert "dropped: 4 votes of samples that have another label now" in table.votes.messages[-1]
+
+
+def test_votes_of_a_column_that_is_gone_are_said_to_go(workspace, tmp_path):
+    table = image_table([0, 1], label=["cat", "dog"], counts=[[3, 1], [0, 4]])
+    pq.write_table(table, tmp_path / "pets.parquet")
+    import_dataset(workspace, "pets", tmp_path / "pets.parquet")
+    pq.write_table(table.drop_columns(["counts"]), tmp_path / "pets.parquet")
+    folder = import_dataset(workspace, "pets", tmp_path / "pets.parquet", force=True)
+    assert folder.record.votes is None
+    assert "the 8 votes from column 'counts' of the source were dropped" in said(folder)
+
+
+def test_counts_by_bare_integers_are_kept_when_more_are_seen(workspace, tmp_path):
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    import_dataset(workspace, "pets", write_csv(tmp_path / "pets.csv", "path,label\na.png,0\nb.png,1\n"))
+    np.save(tmp_path / "votes.npy", np.array([[1, 2], [0, 3]]))
+    attach_votes(workspace, "pets", tmp_path / "votes.npy")
+    table = again(workspace, write_csv(tmp_path / "pets.csv", "path,label\na.png,0\nb.png,1\nc.png,2\n"))
+    assert votes_of(table) == {"a.png": {"0": 1, "1": 2}, "b.png": {"1": 3}}
