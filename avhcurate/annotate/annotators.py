@@ -59,7 +59,7 @@ def annotators(table: DatasetTable) -> pd.DataFrame:
     `tasks, first, last, excluded, why, by`; `by` is "" or "rule" or "hand: NAME".
     """
     columns = columns_of(table)
-    design = required_settings(columns).design
+    design = required_settings(table, columns).design
     answers = responses(table, design=design, controls=True)
     groups = answers.groupby("annotator")
     spans = groups.agg(tasks=("task", "nunique"), first=("at", "min"), last=("at", "max")).reset_index()

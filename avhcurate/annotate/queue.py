@@ -118,7 +118,7 @@ class TaskQueue:
 
     def __init__(self, table: DatasetTable, annotator: str, design: Design | None = None) -> None:
         self.table, self.annotator, self.columns = table, annotator, columns_of(table)
-        self.settings = required_settings(self.columns, design)
+        self.settings = required_settings(table, self.columns, design)
         self.design, self.pool = self.settings.design, task_pool(table)
         rows = self.columns.rows
         self.rows = rows[rows["standing"] & (rows["classify"] == (self.design == "classify"))]

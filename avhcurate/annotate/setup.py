@@ -23,6 +23,8 @@ from avhcurate.votes.responses import DESIGNS, Design
 
 #: An e-mail address, by which people are signed in, may be as long.
 LONGEST_NAME = 254
+#: The class of a collection whose classes are all gone, so that it does not ask about all of them.
+NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,14 @@ def _draws(settings: CollectionSettings) -> bool:
 
 def settings_of(table: DatasetTable) -> CollectionSettings | None:
     """The newest settings of the collection; None before the first."""
-    return _read_settings(columns_of(table))
+    return _read_settings(table, columns_of(table))
 
 
-def required_settings(columns: ResponseColumns, design: Design | None = None) -> CollectionSettings:
+def required_settings(
+    table: DatasetTable, columns: ResponseColumns, design: Design | None = None
+) -> CollectionSettings:
     """The settings in the log; `CurateError` where there are none, or where they are of another design."""
-    settings = _read_settings(columns)
+    settings = _read_settings(table, columns)
     if settings is None:
         raise CurateError("no votes are collected on this dataset yet: set up a collection first")
     if design is not None and settings.design != design:
@@ -170,14 +174,18 @@ def annotator_name(text: str) -> str:
     return name
 
 
-def _read_settings(columns: ResponseColumns) -> CollectionSettings | None:
+def _read_settings(table: DatasetTable, columns: ResponseColumns) -> CollectionSettings | None:
     text = columns.choices.get(SETTINGS)
     if text is None:
         return None
     fields = {
         name: value for name, value in json.loads(text).items() if name in CollectionSettings.__dataclass_fields__
     }
-    fields["classes"] = tuple(fields.get("classes", ()))
+    # Saved before an import that gave classes other numbers, they are meant by name.
+    meant = table.class_lists.at_time(columns.chosen_at[SETTINGS])
+    chosen = table.class_lists.numbers_now(fields.get("classes", ()), meant)
+    there = tuple(number for number in chosen if number is not None)
+    fields["classes"] = there or ((NO_CLASS,) if chosen else ())
     fields["definitions"] = tuple((name, text) for name, text in fields.get("definitions", ()))
     return CollectionSettings(**fields)
 

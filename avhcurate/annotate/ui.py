@@ -45,7 +45,7 @@ def title_row(page: Opened, annotator: str, settings: CollectionSettings) -> Non
 
 def _class_choice(page: Opened, settings: CollectionSettings) -> None:
     names = page.table.classes
-    possible = [names[label] for label in settings.classes or range(len(names))]
+    possible = [names[label] for label in settings.classes or range(len(names)) if label != setup.NO_CLASS]
     options = {"": "Classes in turn"} | {name: name for name in possible}
     CLASS.show(st.selectbox, "Class", page.view, options, label_visibility="collapsed", width=190)
 

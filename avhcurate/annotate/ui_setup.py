@@ -39,6 +39,7 @@ _ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated vot
 def collection_form(page: Opened, before: CollectionSettings | None, *, key: str) -> None:
     """Every setting of a collection, with a button that writes it for all annotators."""
     start = before or CollectionSettings(design="classify", target=5)
+    start = replace(start, classes=tuple(label for label in start.classes if label != setup.NO_CLASS))
     design = st.segmented_control(
         "Design",
         list(DESIGNS),

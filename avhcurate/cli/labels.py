@@ -131,14 +131,14 @@ def export(
     from urllib.parse import parse_qsl
 
     from avhcurate import export as avhcurate_export
+    from avhcurate.curate import saved
     from avhcurate.data import background
     from avhcurate.table.dataset_table import open_table
     from avhcurate.table.filters import Filters
-    from avhcurate.table.logs import open_saved
     from avhcurate.votes.bins import parse_edges
 
     folder = options.open_workspace(workspace)
-    query = open_saved(folder).find(name, "view", view).query if view is not None else {}
+    query = saved.view(folder, name, view).query if view is not None else {}
     query |= dict(parse_qsl((address or "").rpartition("?")[2]))
     edges = parse_edges(query["edges"]) if "edges" in query else None
     table = open_table(folder, name, model or query.get("run"), edges=edges)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -9,10 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.curate.annotations import user
+from avhcurate.data.class_lists import ClassLists
 from avhcurate.data.saved_log import Kind, SavedEntry
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.database import seconds_of
 from avhcurate.errors import CurateError
-from avhcurate.table.logs import open_saved
+from avhcurate.table.filters import FILTERS, NONE
+from avhcurate.table.logs import open_annotations, open_saved
 
 #: A name is short and printable, so that it fits a list, an address and a file.
 LONGEST_NAME = 60
@@ -50,7 +54,32 @@ def sets(workspace: Workspace, dataset: str) -> list[SavedEntry]:
 
 
 def views(workspace: Workspace, dataset: str) -> list[SavedEntry]:
-    return open_saved(workspace).standing(dataset, "view")
+    """The views by name; classes that they filter by have the numbers that their names have now."""
+    record = workspace.dataset(dataset).record
+    lists = open_annotations(workspace).class_lists(dataset, record.classes)
+    return [_with_classes_of_now(view, lists) for view in open_saved(workspace).standing(dataset, "view")]
+
+
+def view(workspace: Workspace, dataset: str, name: str) -> SavedEntry:
+    """One of them; an unknown name is refused."""
+    open_saved(workspace).find(dataset, "view", name)
+    return next(view for view in views(workspace, dataset) if view.name == name)
+
+
+def _with_classes_of_now(view: SavedEntry, lists: ClassLists) -> SavedEntry:
+    """A view saved before an import that gave classes other numbers; one that is gone gets a number that none has."""
+    meant, changed = lists.at_time(seconds_of(view.at)), {}
+    for entry in (FILTERS["classes"], FILTERS["predicted"]):
+        try:
+            chosen = entry.read(view.query[entry.key])
+        except (KeyError, ValueError):  # no such filter, or none that can be read
+            continue
+        pairs = zip(chosen, lists.numbers_now(chosen, meant), strict=True)
+        none = len(lists.now)
+        changed[entry.key] = entry.write(
+            [old if old == NONE else none + old if new is None else new for old, new in pairs]
+        )
+    return replace(view, query=view.query | changed)
 
 
 def remove(workspace: Workspace, dataset: str, kind: Kind, name: str, *, who: str = "") -> int:
@@ -63,7 +92,8 @@ def rename(workspace: Workspace, dataset: str, kind: Kind, name: str, new: str, 
     saved, new = open_saved(workspace), check_name(new)
     if any(entry.name == new for entry in saved.standing(dataset, kind)):
         raise CurateError(f"there is a {kind} {new} already: choose another name")
-    saved.rename(dataset, kind, name, new, who=who or user())
+    query = view(workspace, dataset, name).query if kind == "view" else None
+    saved.rename(dataset, kind, name, new, query=query, who=who or user())
 
 
 def members(workspace: Workspace, dataset: str, name: str) -> list[str]:

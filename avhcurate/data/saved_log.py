@@ -86,10 +86,15 @@ class SavedLog(DecisionLog):
         with self.engine.begin() as connection:
             return self._insert(connection, dataset, who, "remove", kind=kind, name=name, n=standing.n)
 
-    def rename(self, dataset: str, kind: Kind, name: str, new: str, *, who: str) -> None:
-        """The same under a new name, and the old name removed: two entries, both or none."""
+    def rename(
+        self, dataset: str, kind: Kind, name: str, new: str, *, query: Mapping[str, str] | None = None, who: str
+    ) -> None:
+        """The same under a new name, and the old name removed: two entries, both or none.
+
+        `query`: the parameters of a view, if they read otherwise now.
+        """
         old = self.find(dataset, kind, name)
-        address = json.dumps([old.page, old.query]) if kind == "view" else None
+        address = json.dumps([old.page, old.query if query is None else dict(query)]) if kind == "view" else None
         copied = sa.select(sa.bindparam("new", type_=sa.Integer), MEMBERS.c.paths).where(MEMBERS.c.entry == old.id)
         with self.engine.begin() as connection:
             entry = self._insert(connection, dataset, who, "save", kind=kind, name=new, n=old.n, address=address)

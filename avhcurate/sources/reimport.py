@@ -55,7 +55,7 @@ def old_classes(before: DatasetFolder, table: SourceTable) -> list[str]:
 
 def classes_message(workspace: Workspace, change: ClassChange) -> str:
     """What becomes of the labels that people have given."""
-    text = "classes have other numbers than in the import before: relabels are kept by class name"
+    text = "classes have other numbers than before: relabels, saved views and collections keep them by name"
     if lost := change.lost_labels(open_annotations(workspace)):
         text += f"; {lost} samples have their given label again, as there is no class {listed(change.gone, 4)} any more"
     return text

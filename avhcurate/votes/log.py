@@ -409,7 +409,9 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
         columns.statuses = {row.annotator: (row.action, row.why, row.who) for row in connection.execute(query)}
     if version[4] != choices:
         query = sa.select(CHOICES).where(CHOICES.c.dataset == dataset).order_by(CHOICES.c.id)
-        columns.choices = {row.kind: row.value for row in connection.execute(query)}
+        rows = connection.execute(query).all()
+        columns.choices = {row.kind: row.value for row in rows}
+        columns.chosen_at = {row.kind: row.at for row in rows}
     columns.version = version
     return columns
 

@@ -76,7 +76,7 @@ class ResponseColumns:
     Columns of `rows`: id; classify (else select); annotator, path, answer, expected: numbers of `annotators`, `paths`,
     `classes` (expected -1 for none); selected: 1, 0, -1 for classify; control: index of CONTROLS; reaction_ms, at;
     place within its task; standing: not retracted. `statuses`: the newest (action, why, who) on each annotator;
-    `choices`: the newest value of each kind.
+    `choices`: the newest value of each kind, `chosen_at`: its time.
     """
 
     COLUMNS = (
@@ -88,6 +88,7 @@ class ResponseColumns:
         self.annotators, self.paths, self.classes = Vocabulary(), Vocabulary(), Vocabulary()
         self.statuses: dict[str, tuple[str, str, str]] = {}
         self.choices: dict[str, str] = {}
+        self.chosen_at: dict[str, float] = {}
         self.version: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
         self._columns: dict[str, np.ndarray] = {name: np.empty(0, kind) for name, kind in _FIELDS.items()}
         self._size = 0

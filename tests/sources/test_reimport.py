@@ -6,12 +6,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from avhcurate.annotate import queue, setup
+from avhcurate.annotate.setup import NO_CLASS, CollectionSettings
+from avhcurate.curate import saved
 from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import describe, history_entries, undo_entry
 from avhcurate.curate.label_files import relabel_from
 from avhcurate.errors import CurateError
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
 from tests.fakes.sources import grey_images, image_table, said, write_csv
 
@@ -57,7 +61,7 @@ def test_relabels_keep_their_class_when_another_comes_before_it(workspace, pets,
     table = again(workspace, photos)
     assert table.classes == ("ant", "cat", "dog")
     assert curated(table) == {"dog/3.png": "cat", "cat/0.png": "dog"}
-    assert "relabels are kept by class name" in said(table.dataset)
+    assert "relabels, saved views and collections keep them by name" in said(table.dataset)
     assert words(table) == ["took labels from labels.csv", "relabelled as cat"]
 
 
@@ -216,3 +220,61 @@ def test_counts_by_bare_integers_are_kept_when_more_are_seen(workspace, tmp_path
     attach_votes(workspace, "pets", tmp_path / "votes.npy")
     table = again(workspace, write_csv(tmp_path / "pets.csv", "path,label\na.png,0\nb.png,1\nc.png,2\n"))
     assert votes_of(table) == {"a.png": {"0": 1, "1": 2}, "b.png": {"1": 3}}
+
+
+# --- saved views and collections ----------------------------------------------------------------------------------
+
+
+def test_a_saved_view_filters_by_the_same_classes(workspace, pets, photos):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1,-1", "sort": "path"}, "gallery", who="ann")
+    saved.save_view(workspace, "pets", "cats", {"predicted": "0", "class": "odd"}, "gallery", who="ann")
+    grey_images(photos, "ant/4.png")
+    again(workspace, photos)
+    queries = {view.name: view.query for view in saved.views(workspace, "pets")}
+    assert queries["dogs"] == {"class": "2,-1", "sort": "path"}
+    assert queries["cats"] == {"predicted": "1", "class": "odd"}
+    # One that is saved since, or under a new name, is of the classes of now.
+    saved.save_view(workspace, "pets", "ants", {"class": "0"}, "gallery", who="ann")
+    saved.rename(workspace, "pets", "view", "dogs", "hounds", who="ann")
+    assert saved.view(workspace, "pets", "ants").query == {"class": "0"}
+    assert saved.view(workspace, "pets", "hounds").query == {"class": "2,-1", "sort": "path"}
+
+
+def test_a_view_of_a_class_that_is_gone_says_so(workspace, pets, photos):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1"}, "gallery", who="ann")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    _, notices = Filters.from_query(saved.view(workspace, "pets", "dogs").query).fit(table)
+    assert len(notices) == 1
+    assert "no class" in notices[0]
+
+
+def test_the_export_of_a_view_is_of_its_classes(workspace, pets, photos, tmp_path, cli):
+    saved.save_view(workspace, "pets", "dogs", {"class": "1"}, "gallery", who="ann")
+    grey_images(photos, "ant/4.png")
+    again(workspace, photos)
+    at = ("--workspace", workspace.root, "--format", "csv", "--out", tmp_path / "dogs.csv")
+    assert cli("export", "pets", "--view", "dogs", *at).code == 0
+    assert (tmp_path / "dogs.csv").read_text().count("dog/") == 2
+
+
+def test_a_collection_asks_about_the_same_classes(workspace, pets, photos):
+    settings = CollectionSettings(design="select", classes=(1,), candidates=2, positives=0, negatives=0, target=1)
+    setup.configure(pets, settings, who="lead")
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    assert setup.settings_of(table).classes == (2,)
+    assert queue.next_grid(table, "ann").class_name == "dog"
+    setup.configure(table, setup.settings_of(table), who="lead")
+    assert setup.settings_of(table).classes == (2,)
+
+
+def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace, pets, photos):
+    setup.configure(pets, CollectionSettings(design="select", classes=(1,)), who="lead")
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    table = again(workspace, photos)
+    assert setup.settings_of(table).classes == (NO_CLASS,)
+    assert queue.next_grid(table, "ann") is None
+    assert queue.progress(table).samples == 0
