@@ -306,7 +306,8 @@ class ImportCommand(Command):
     root: str = forms.text("Folder from which the paths of a list or manifest count.", "beside the file")
     classes: str = forms.text("Names in order of their index: `cat,dog`, a file of names, or `visda17`.", "found")
     force: bool = forms.tick(
-        "Replace a dataset of that name", "Keeps its votes and annotations by path; drops its model runs."
+        "Replace a dataset of that name",
+        "Keeps votes and what people decided, by path and class name; drops runs, trainings, measures, predictions.",
     )
 
     def __post_init__(self) -> None:

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from avhcurate.data.annotation_log import AnnotationLog
 from avhcurate.data.class_lists import under_new_names
 from avhcurate.data.datasets import DatasetFolder
@@ -10,6 +15,17 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.sources.source_table import SourceTable
 from avhcurate.table.logs import open_annotations
+from avhcurate.votes.attach import from_column, votes_that_fit
+
+#: Folders of a dataset that hold a folder for each result; those of which there is one; those that stay.
+_RESULTS = {
+    "predictions": "prediction of HSF",
+    "runs": "model run",
+    "self-training": "self-training",
+    "training": "training",
+}
+_OTHERS = {"quality": "measures of image quality", "thumbnails": "thumbnails"}
+_STAYS = ("lists", "queues")
 
 
 @dataclass(frozen=True)
@@ -59,3 +75,62 @@ def classes_message(workspace: Workspace, change: ClassChange) -> str:
     if lost := change.lost_labels(open_annotations(workspace)):
         text += f"; {lost} samples have their given label again, as there is no class {listed(change.gone, 4)} any more"
     return text
+
+
+def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:
+    """One line on how a source differs from what was imported under this name, and on what --force keeps and drops."""
+    lost, change = _lost_votes(before, table), ClassChange.of(before, table)
+    if change is not None and (labels := change.lost_labels(open_annotations(workspace))):
+        lost.append(f"{labels} relabels as {listed(change.gone, 4)}")
+    goes = ", ".join([*_results(before), *lost]) or "nothing"
+    return (
+        f"dataset {before.record.name!r} exists and the source has changed since ({_difference(before, table)}): "
+        "choose another name, or --force to import it again, which keeps votes and what people decided, by path and "
+        f"class name, and drops what was computed; what goes: {goes}"
+    )
+
+
+def _difference(before: DatasetFolder, table: SourceTable) -> str:
+    columns = ["path", "split", "label"]
+    old = _with_class_names(pq.read_table(before.samples_path, columns=columns), old_classes(before, table))
+    new = _with_class_names(table.samples.select(columns), table.classes)
+    both = old.index.intersection(new.index)
+    changes = {
+        "added": len(new) - len(both),
+        "gone": len(old) - len(both),
+        "with another label": int((old["label"][both] != new["label"][both]).sum()),
+        "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
+    }
+    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
+    if before.record.classes != table.classes:
+        parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
+    return "; ".join(parts) or "files or columns differ, though paths and labels are the same"
+
+
+def _with_class_names(samples: pa.Table, classes: list[str]) -> pd.DataFrame:
+    """The samples by path, with the names of their labels, "" for none."""
+    frame, names = samples.to_pandas().set_index("path"), np.array([*classes, ""], object)
+    return frame.assign(label=names[frame["label"].fillna(-1).to_numpy(np.int64)])
+
+
+def _lost_votes(before: DatasetFolder, table: SourceTable) -> list[str]:
+    """Attached votes that the new version cannot hold, in words."""
+    votes = before.record.votes
+    if votes is None:
+        return []
+    if from_column(votes):
+        return [] if table.votes is not None else [f"{votes.total} votes from {votes.source}"]
+    _, lost = votes_that_fit(before, table.samples, old_classes(before, table), table.classes)
+    return lost
+
+
+def _results(before: DatasetFolder) -> list[str]:
+    """What was computed on a dataset, in words; what an import makes again or carries over is left out."""
+    found = []
+    for folder in sorted(path for path in before.root.iterdir() if path.is_dir() and path.name not in _STAYS):
+        what, number = _RESULTS.get(folder.name), sum(path.is_dir() for path in folder.iterdir())
+        if what is None:
+            found.append(_OTHERS.get(folder.name, f"the folder {folder.name}"))
+        elif number:
+            found.append(f"{number} {what}{'' if number == 1 else 's'}")
+    return found

@@ -8,14 +8,13 @@ import pyarrow.parquet as pq
 
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, Harder
 from avhcurate.data.workspace import Workspace, check_name
-from avhcurate.disk.columns import listed
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.sources import ImportOptions, SourceTable, read_source
 from avhcurate.sources.list_columns import keep_lists
-from avhcurate.sources.reimport import ClassChange, classes_message, old_classes
+from avhcurate.sources.reimport import ClassChange, classes_message, old_classes, refusal
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -42,9 +41,10 @@ def import_dataset(
     `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. `root`: the folder
     from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
     source holds indices alone. Importing the same source again changes nothing; a changed one is refused unless
-    `force`, which drops the runs and thumbnails of the version before but keeps votes and annotations, by path. A
-    dataset is imported whole, with its votes, or not at all. Downloads report megabytes; the same call resumes them.
-    Cancelled before it is written, it leaves everything as it was.
+    `force`, which drops what was computed on the version before (runs, trainings, measures, predictions), but keeps
+    votes and what people decided, by path and class name. A dataset is imported whole, with its votes, or not at all.
+    Downloads report megabytes; the same call resumes them. Cancelled before it is written, it leaves everything as it
+    was.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
@@ -59,7 +59,7 @@ def import_dataset(
         before = _existing(workspace, name, force=force)
         same = before is not None and before.record.fingerprint == fingerprint
         if before is not None and not same and not force:
-            raise CurateError(_what_changed(before, table))
+            raise CurateError(refusal(workspace, before, table))
         if before is not None and same:
             _refresh(before, table, str(source))
             keep_lists(before, table.lists)
@@ -166,25 +166,3 @@ def _attach(staged: DatasetFolder, table: SourceTable, before: DatasetFolder | N
 
 def _with_ids(samples: pa.Table) -> pa.Table:
     return samples.add_column(0, "id", pa.array(np.arange(len(samples), dtype=np.int64)))
-
-
-def _what_changed(before: DatasetFolder, table: SourceTable) -> str:
-    """One line on how a source differs from what was imported under this name."""
-    record = before.record
-    old = pq.read_table(before.samples_path, columns=["path", "split", "label"]).to_pandas().set_index("path")
-    new = table.samples.select(["path", "split", "label"]).to_pandas().set_index("path")
-    both = old.index.intersection(new.index)
-    changes = {
-        "added": len(new) - len(both),
-        "gone": len(old) - len(both),
-        "with another label": int((old["label"].fillna(-1)[both] != new["label"].fillna(-1)[both]).sum()),
-        "in another split": int((old["split"].fillna("")[both] != new["split"].fillna("")[both]).sum()),
-    }
-    parts = [f"{number} samples {change}" for change, number in changes.items() if number]
-    if record.classes != table.classes:
-        parts.append(f"classes {listed(record.classes, 4)} became {listed(table.classes, 4)}")
-    difference = "; ".join(parts) or "files or columns differ, though paths and labels are the same"
-    return (
-        f"dataset {record.name!r} exists and the source has changed since ({difference}): "
-        "--force imports it again and drops its model runs, or choose another name"
-    )

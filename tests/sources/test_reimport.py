@@ -278,3 +278,29 @@ def test_a_collection_whose_classes_are_gone_does_not_ask_about_others(workspace
     assert setup.settings_of(table).classes == (NO_CLASS,)
     assert queue.next_grid(table, "ann") is None
     assert queue.progress(table).samples == 0
+
+
+# --- what is said before ------------------------------------------------------------------------------------------
+
+
+def test_the_refusal_names_all_that_goes(workspace, pets, photos, tmp_path):
+    attached(workspace, tmp_path, "path,label\ncat/0.png,cat\ncat/0.png,dog\ndog/2.png,dog\n")
+    annotate(pets, [0], "relabel", 1, who="ann")
+    for folder in ("runs/a", "runs/b", "training/c", "self-training/d", "quality", "predictions/e", "queues", "maps"):
+        (pets.dataset.root / folder).mkdir(parents=True)
+    shutil.rmtree(photos / "dog")
+    grey_images(photos, "eel/4.png")
+    with pytest.raises(CurateError) as refused:
+        import_dataset(workspace, "pets", photos)
+    goes = (
+        "the folder maps, 1 prediction of HSF, measures of image quality, 2 model runs, 1 self-training, 1 training, "
+        "1 votes of samples that are gone, 1 votes for dog, which is no class any more, 1 relabels as dog"
+    )
+    assert str(refused.value).endswith(f"what goes: {goes}")
+    assert "(1 samples added; 2 samples gone; classes cat, dog became cat, eel)" in str(refused.value)
+
+
+def test_samples_that_keep_their_class_have_no_other_label(workspace, pets, photos):
+    grey_images(photos, "ant/4.png")
+    with pytest.raises(CurateError, match=r"\(1 samples added; classes cat, dog became ant, cat, dog\).*goes: nothing"):
+        import_dataset(workspace, "pets", photos)
