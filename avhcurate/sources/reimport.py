@@ -1,5 +1,6 @@
 """What a forced import keeps of the version before, by path and by class name, and what it says of the rest."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,9 @@ from avhcurate.data.people import acting
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.sources.source_table import SourceTable
-from avhcurate.table.logs import open_annotations
+from avhcurate.table.logs import open_annotations, open_response_log
 from avhcurate.votes.attach import from_column, votes_that_fit
+from avhcurate.votes.queues import SETTINGS
 
 #: Folders of a dataset that hold a folder for each result; those of which there is one; those that stay.
 _RESULTS = {
@@ -75,6 +77,18 @@ def classes_message(workspace: Workspace, change: ClassChange) -> str:
     if lost := change.lost_labels(open_annotations(workspace)):
         text += f"; {lost} samples have their given label again, as there is no class {listed(change.gone, 4)} any more"
     return text
+
+
+def collection_messages(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> list[str]:
+    """When a collection under way that draws asks about samples that the import brings."""
+    settings = open_response_log(workspace).columns(before.name).choices.get(SETTINGS)
+    new = len(set(table.samples["path"].to_pylist()) - set(before.samples(["path"])["path"]))
+    if settings is None or not json.loads(settings).get("record") or not new:
+        return []
+    return [
+        f"votes are being collected: the {new} new samples come when all others have, "
+        "or among them once the settings of the collection are saved again"
+    ]
 
 
 def refusal(workspace: Workspace, before: DatasetFolder, table: SourceTable) -> str:

@@ -14,7 +14,7 @@ from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.sources import ImportOptions, SourceTable, read_source
 from avhcurate.sources.list_columns import keep_lists
-from avhcurate.sources.reimport import ClassChange, classes_message, old_classes, refusal
+from avhcurate.sources.reimport import ClassChange, classes_message, collection_messages, old_classes, refusal
 from avhcurate.sources.torchvision_hub import prepare_download
 from avhcurate.votes.attach import attach_column, attach_sheet, carry_votes, from_column
 from avhcurate.votes.files import read_votes
@@ -73,6 +73,8 @@ def import_dataset(
         record = _record(name, table, str(source), fingerprint, before)
         if change is not None:
             record.messages.append(classes_message(workspace, change))
+        if before is not None:
+            record.messages += collection_messages(workspace, before, table)
         staged.write(record, _with_ids(table.samples))
         keep_lists(staged, table.lists)
         _attach(staged, table, before, asked=votes_column is not None)

@@ -410,8 +410,8 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
     if version[4] != choices:
         query = sa.select(CHOICES).where(CHOICES.c.dataset == dataset).order_by(CHOICES.c.id)
         rows = connection.execute(query).all()
-        columns.choices = {row.kind: row.value for row in rows}
         columns.chosen_at = {row.kind: row.at for row in rows}
+        columns.choices = {row.kind: row.value for row in rows}
     columns.version = version
     return columns
 

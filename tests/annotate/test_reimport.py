@@ -13,7 +13,7 @@ from avhcurate.errors import CurateError
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.votes.queues import SETTINGS, queue_use, read_record, write_record
-from tests.fakes.sources import grey_images, write_csv
+from tests.fakes.sources import grey_images, said, write_csv
 from tests.fakes.votes import members, say, tick
 
 RANDOM = CollectionSettings(design="classify", control_share=0.0, target=1)
@@ -64,6 +64,7 @@ def test_annotators_go_on_after_images_were_added_and_the_new_ones_come_last(pho
     order = read_record(photos.dataset, 1).sort_values("time")["path"].tolist()
     first = answer(photos, 5)
     table = with_more(workspace, tmp_path, "a/new.png", "b/new.png")
+    assert "the 2 new samples come when all others have" in said(table.dataset)
     assert first + answer(table, 11) == order
     assert sorted(answer(table, 2)) == ["a/new.png", "b/new.png"]
     assert queue.next_questions(table, "ann") == ()
