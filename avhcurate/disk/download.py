@@ -165,7 +165,7 @@ class _Download:
         return url, version
 
     def checked(self, file: Path, place: str) -> Fetched:
-        """The file when its size and checksum are right, else it is removed.
+        """The file when its size and checksum are right; else a download of ours is removed, and any other file stays.
 
         Where no checksum is published, that of the first download is noted and compared with.
         """
@@ -181,6 +181,11 @@ class _Download:
             wrong.append(f"{kind} {digest}, and {published} is published")
         if first not in ("", sha256):
             wrong.append(f"sha256 {sha256}, and it was {first} when it was fetched first ({noted})")
+        if wrong and file == self.target:
+            raise CurateError(
+                f"{file} has {' and '.join(wrong)}: it is damaged or another file; remove it and run the command "
+                "again, or give another folder"
+            )
         if wrong:
             file.unlink()
             self.tag.unlink(missing_ok=True)

@@ -112,11 +112,15 @@ def test_without_a_published_checksum_the_first_one_seen_is_kept_to(web, wanted,
         fetch_file(bare, tmp_path)
 
 
-def test_a_file_that_was_damaged_on_the_disk_is_noticed(wanted, tmp_path):
-    fetch_file(wanted, tmp_path)
-    (tmp_path / "a.bin").write_bytes(b"x" * len(DATA))
-    with pytest.raises(CurateError, match="damaged or another file"):
+@pytest.mark.parametrize("content", [b"x" * len(DATA), b"a thesis"])
+def test_a_file_of_the_users_or_a_damaged_one_is_noticed_and_stays(web, wanted, tmp_path, content):
+    (tmp_path / "a.bin").write_bytes(content)
+    with pytest.raises(CurateError, match=r"a.bin has .*: it is damaged or another file; remove it and"):
         fetch_file(wanted, tmp_path)
+    assert (tmp_path / "a.bin").read_bytes() == content
+    assert [path.name for path in tmp_path.glob("*a.bin*")] == ["a.bin"]
+    assert web.asked == []
+    (tmp_path / "a.bin").unlink()
     assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
 
 
