@@ -75,6 +75,8 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Path]]
     found, places = 0, set()
     for info in archive.infolist():
         path = PurePosixPath(info.filename.replace("\\", "/"))
+        if not path.parts:  # "./", as zips of the folder itself have it
+            continue
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise CurateError(f"the zip holds {info.filename[:80]!r}, which leaves its folder: make it again")
         if stat.S_ISLNK(info.external_attr >> 16):
