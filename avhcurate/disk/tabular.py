@@ -69,10 +69,23 @@ def table_of_frame(frame: pd.DataFrame, title: str) -> pa.Table:
     named = frame.rename(columns=str)
     _check_names(Path(title), list(named.columns))
     try:
-        return pa.Table.from_pandas(named, preserve_index=False)
+        return decoded(pa.Table.from_pandas(named, preserve_index=False))
     except pa.ArrowException as problem:
         reason = str(problem.args[0] if problem.args else problem)
         raise CurateError(f"{title} cannot be read ({reason}): give each column values of one type") from problem
+
+
+def decoded(table: pa.Table) -> pa.Table:
+    """The table with the values of categories, as pandas writes them, and of views, which Arrow's functions refuse."""
+    for place, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_string_view(kind):
+            kind = pa.string()
+        if kind != field.type:
+            table = table.set_column(place, field.with_type(kind), table[field.name].cast(kind))
+    return table
 
 
 def read_table(path: Path, *, text_column: str | None = None, without: Sequence[str] = ()) -> pa.Table:
@@ -85,7 +98,7 @@ def read_table(path: Path, *, text_column: str | None = None, without: Sequence[
     schema = parquet_schema(path)
     columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
     try:
-        return pq.ParquetFile(path).read(columns=columns)
+        return decoded(pq.ParquetFile(path).read(columns=columns))
     except _BROKEN_PARQUET as problem:
         raise _not_parquet(path, problem) from problem
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.disk.columns import bytes_leaf, find_bytes_column
 from avhcurate.disk.fingerprints import fingerprint_file
-from avhcurate.disk.tabular import parquet_schema
+from avhcurate.disk.tabular import decoded, parquet_schema
 from avhcurate.errors import CurateError
 from avhcurate.sources.folder import SPLITS
 from avhcurate.sources.list_columns import ListSource, number_lists
@@ -72,7 +72,7 @@ def _without_bytes(file: Path, schema: pa.Schema, column: str) -> pa.Table:
     wanted = [field.name for field in schema if bytes_leaf(field) is None and field.name not in lists]
     kind = schema.field(column).type
     has_path = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
-    table = pq.ParquetFile(file).read(columns=wanted + ([f"{column}.path"] if has_path else []))
+    table = decoded(pq.ParquetFile(file).read(columns=wanted + ([f"{column}.path"] if has_path else [])))
     if not has_path:
         return table
     paths = pc.struct_field(table[column], "path").cast(pa.string())

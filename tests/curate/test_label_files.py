@@ -94,6 +94,13 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
     assert curated(pets)[:3] == ["dog", "dog", "dog"]
 
 
+def test_categories_of_pandas_are_the_texts_that_they_hold(pets, tmp_path):
+    frame = pd.DataFrame({"path": pd.Categorical(["cat/a.png"]), "label": pd.Categorical(["dog"])})
+    assert relabel_from(pets, frame).applied == 1
+    frame.to_parquet(tmp_path / "labels.parquet")
+    assert relabel_from(pets, tmp_path / "labels.parquet").same == 1
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -152,3 +153,35 @@ def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tm
     folder = import_dataset(workspace, "d", source)
     assert [path for path, *_ in rows(folder)] == [f"{web.url}/b.png", f"{web.url}/a.png"]
     assert [int(decode(data)[0, 0, 0]) for data in folder.images().read([0, 1])] == [1, 0]
+
+
+def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    frame = pd.DataFrame(
+        {
+            "path": pd.Categorical(["a.png", "b.png", "c.png"]),
+            "label": pd.Categorical(["dog", None, "cat"], categories=["dog", "owl", "cat"]),
+            "split": pd.Categorical(["train", "test", "train"]),
+            "site": pd.Categorical(["x", "y", None]),
+            "size": pd.Categorical([10, 20, 10]),
+        }
+    )
+    frame.to_parquet(tmp_path / "m.parquet")
+    folder = import_dataset(workspace, "d", tmp_path / "m.parquet")
+    assert folder.record.classes == ["cat", "dog"]
+    assert folder.labels().tolist() == [1, -1, 0]
+    samples = folder.samples()
+    assert samples["split"].tolist() == ["train", "test", "train"]
+    assert samples["site"].fillna("").tolist() == ["x", "y", ""]
+    assert samples["size"].tolist() == [10, 20, 10]
+
+
+def test_views_of_text_and_categories_are_labels_beside_images_too(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    images = [{"bytes": (tmp_path / name).read_bytes(), "path": name} for name in ("a.png", "b.png")]
+    site = pa.array(["x", "y"]).dictionary_encode()
+    table = pa.table({"image": images, "label": pa.array(["owl", "cat"], pa.string_view()), "site": site})
+    pq.write_table(table, tmp_path / "images.parquet")
+    folder = import_dataset(workspace, "d", tmp_path / "images.parquet")
+    assert folder.labels().tolist() == [1, 0]
+    assert folder.samples()["site"].tolist() == ["x", "y"]
