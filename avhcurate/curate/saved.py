@@ -1,7 +1,7 @@
 """Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Literal
 
@@ -14,6 +14,7 @@ from avhcurate.data.class_lists import ClassLists
 from avhcurate.data.saved_log import Kind, SavedEntry
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.database import seconds_of
+from avhcurate.disk.formulas import plain_cell
 from avhcurate.errors import CurateError
 from avhcurate.table.filters import FILTERS, NONE
 from avhcurate.table.logs import open_annotations, open_saved
@@ -126,7 +127,7 @@ def import_set(
     """
     paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"].to_pylist()
     in_dataset = set(paths)
-    path_of = {text: text if text in in_dataset else _path_of(text, paths) for text in _listed(content)}
+    path_of = {text: _path_of(text, paths, in_dataset) for text in _listed(content)}
     chosen = [path for path in path_of.values() if path is not None]
     if not chosen:
         raise CurateError(f"the file lists no sample of {dataset}: write a path or an id a line")
@@ -134,10 +135,12 @@ def import_set(
     return len(set(chosen)), [text for text, path in path_of.items() if path is None]
 
 
-def _path_of(text: str, paths: Sequence[str]) -> str | None:
-    """The path of the sample whose id a text is."""
+def _path_of(text: str, paths: Sequence[str], in_dataset: Set[str]) -> str | None:
+    """The path that a text is, as a CSV of ours may write it too, or the path of the sample whose id it is."""
+    if found := next((path for path in (text, plain_cell(text)) if path in in_dataset), None):
+        return found
     number = int(text) if text.isdecimal() and len(text) < 20 else len(paths)
-    return paths[number] if number < len(paths) else None
+    return paths[number] if number < len(paths) and text == str(number) else None
 
 
 def _listed(content: bytes) -> list[str]:

@@ -11,21 +11,14 @@ from typing import Any, TextIO
 
 import pandas as pd
 
+from avhcurate.disk.formulas import safe_cell
+
 #: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
 _LONGEST = 100
 
 
-def safe_cell(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe before it; all else stays.
-
-    >>> safe_cell("=1+1"), safe_cell("cat"), safe_cell(-1.5)
-    ("'=1+1", 'cat', -1.5)
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value
-
-
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """A frame as CSV that no spreadsheet runs: see `safe_cell`."""
+    """A frame as CSV that no spreadsheet runs: see `disk.formulas`."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
     safe = frame.assign(**{name: frame[name].map(safe_cell) for name in texts}).rename(columns=safe_cell)
     text: str = safe.to_csv(index=False, header=header)

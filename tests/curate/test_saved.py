@@ -9,10 +9,11 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.curate.history import describe, history_entries, undo_entry
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
+from avhcurate.export import export
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from tests.fakes.datasets import write_images
+from tests.fakes.datasets import bare_dataset, write_images
 
 
 @pytest.fixture
@@ -90,6 +91,19 @@ def test_a_list_of_paths_or_ids_becomes_a_set_and_names_what_is_unknown(own, own
     assert saved.import_set(own, "digits", "listed", text.encode()) == (2, ["nowhere.png"])
     own_digits.refresh()
     assert members(own_digits, "listed") == [1, 5]
+
+
+def test_paths_come_back_from_an_export_of_ours_whatever_they_begin_with(workspace, tmp_path):
+    bare_dataset(workspace, ["@a.png", "=b.png", "'c.png", "'-d.png", "e.png"], [0] * 5, ["x"], "odd")
+    table = open_table(workspace, "odd")
+    export(table, Filters(where="id < 4"), "csv", tmp_path / "odd.csv")
+    assert saved.import_set(workspace, "odd", "four", (tmp_path / "odd.csv").read_bytes()) == (4, [])
+    assert saved.members(workspace, "odd", "four") == sorted(table.paths()[:4])
+
+
+def test_a_number_with_zeros_before_it_is_no_id(workspace):
+    bare_dataset(workspace, ["a.png", "b.png"], [0, 0], ["x"], "padded")
+    assert saved.import_set(workspace, "padded", "one", b"1\n01\n") == (1, ["01"])
 
 
 def test_what_cannot_be_saved_is_refused_and_nothing_is_written(own):

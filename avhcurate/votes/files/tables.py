@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.disk.columns import find_votes_column, is_list, is_text, listed
+from avhcurate.disk.formulas import plain_cells
 from avhcurate.errors import CurateError
 from avhcurate.votes.files.sheet import FORMS, SAMPLE_COLUMNS, VoteSheet, counts_of_lists, sheet_simulated
 from avhcurate.votes.grids import CONTROLS
@@ -76,11 +77,7 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
 
 def _unescaped(table: pa.Table) -> pa.Table:
     """A file of our own without the apostrophes that keep spreadsheets from running its texts as formulas."""
-    for place, name in enumerate(table.column_names):
-        if is_text(table[name].type):
-            plain = pc.replace_substring_regex(table[name], r"^'([=+\-@\t\r\n])", r"\1")
-            table = table.set_column(place, name, plain)
-    return table
+    return pa.table({name: plain_cells(table[name]) for name in table.column_names})
 
 
 def _details(table: pa.Table) -> dict[str, str | None]:
