@@ -14,7 +14,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files import VoteSheet, read_votes
-from avhcurate.votes.hsf import class_indices
+from avhcurate.votes.hsf import class_indices, without_blanks
 from avhcurate.votes.responses import DESIGNS, RESPONSE_COLUMNS, Design, check_responses, ticks_of, votes_of
 from avhcurate.votes.row_matching import match_samples
 
@@ -112,13 +112,13 @@ def _named(
         answer = answers["class"]
     else:
         design = "classify"
-        answer = answers["label"]
+        answer = without_blanks(answers["label"], classes)
     answers = answers[answer.notna().to_numpy()]
     answer = answer.dropna()
     named = np.array(classes, object)[class_indices(answer, classes)] if strict else _class_names(answer, classes)
     table = answers.assign(answer=named, design=design)
     if "expected" in table:
-        table["expected"] = _class_names(table["expected"], classes)
+        table["expected"] = _class_names(without_blanks(table["expected"], classes), classes)
     return table.reindex(columns=list(RESPONSE_COLUMNS))
 
 

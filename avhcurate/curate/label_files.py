@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from avhcurate.curate.annotations import user
 from avhcurate.data.annotation_log import IMPORT_LABELS
-from avhcurate.disk.columns import find_label_column, is_text, listed
+from avhcurate.disk.columns import LABEL_NAMES, MISSING, find_label_column, is_text, listed, plain_values
+from avhcurate.disk.formulas import plain_cell
 from avhcurate.disk.tabular import read_table, table_of_frame
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
@@ -24,6 +25,8 @@ from avhcurate.votes.row_matching import match_samples
 
 #: Columns of labels, the first pair of which the table has any: class names, and class indices.
 _PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
+#: Columns of a CSV that are text whatever they look like.
+_TEXTS = (*SAMPLE_COLUMNS, *LABEL_NAMES, *(name for pair in _PAIRS for name in pair))
 _NONE, _UNKNOWN = -1, -2
 
 
@@ -63,10 +66,10 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
     """Relabels samples as a file or DataFrame says: one entry of the history, so that one undo takes it back.
 
     A row names its sample by path, unique file name or id, and its class by `label_name` or by `label` (a name, or an
-    index from 0); `curated_label_name` and `curated_label`, as our own exports have them, go before these. A COCO file
-    (.json) gives an image the category of its annotations. Everything is checked before anything is written; rows that
-    name no sample or no class are left out and counted. Raises CurateError where no row names a sample, where two rows
-    give one sample different labels, and where no label can be used.
+    index from 0 where no value is a class); `curated_label_name` and `curated_label`, as our own exports have them, go
+    before these. A COCO file (.json) gives an image the category of its annotations. Everything is checked before
+    anything is written; rows that name no sample or no class are left out and counted. Raises CurateError where no row
+    names a sample, where two rows give one sample different labels, and where no label can be used.
     """
     if isinstance(labels, pd.DataFrame):
         rows, title, several = table_of_frame(labels, "the table"), "the table", 0
@@ -133,7 +136,7 @@ def _read(file: Path) -> tuple[pa.Table, int]:
         raise CurateError(f"{file} is not a file: give a CSV or Parquet table of labels, or COCO JSON")
     if file.suffix.casefold() == ".json":
         return _rows_of_coco(read_json(file), file.name)
-    return read_table(file, text_column="path"), 0
+    return read_table(file, texts=_TEXTS), 0
 
 
 def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
@@ -147,27 +150,32 @@ def _codes(rows: pa.Table, classes: tuple[str, ...], title: str) -> np.ndarray:
                 f"{title} gives no labels: its columns are {listed(rows.column_names)}; call one label or label_name"
             )
         return _codes_of(rows[column], classes, column)
-    by_name, by_number = (
-        _codes_of(rows[name].cast(pa.string()) if name == pair[0] else rows[name], classes, name)
-        if name in rows.column_names
-        else None
-        for name in pair
-    )
-    if by_name is None or by_number is None:
-        return by_number if by_name is None else by_name  # type: ignore[return-value]  # the pair has one of them
+    name, number = pair
+    if number == "label" and name not in rows.column_names:
+        return _codes_of(rows[number], classes, number)
+    # Beside names, and in an export of ours, numbers are indices, also where classes are called 1, 2 and so on.
+    numbers = plain_values(rows[number]) if number in rows.column_names else None
+    if name not in rows.column_names:
+        return _codes_of(numbers, classes, number)
+    by_name = _codes_of_names(rows[name], classes)
+    if numbers is None:
+        return by_name
+    by_number = _codes_of(numbers, classes, number)
     differ = np.flatnonzero((by_name != by_number) & (by_name != _NONE) & (by_number != _NONE))
     if len(differ):
-        said = " and ".join(f"{name} {rows[name][int(differ[0])].as_py()!r}" for name in pair)
-        raise CurateError(f"row {differ[0] + 1} of {title} says {said}, which are two classes: keep one of the columns")
+        row = int(differ[0])
+        said = f"{name} {rows[name][row].as_py()!r} and {number} {numbers[row].as_py()!r}"
+        raise CurateError(f"row {row + 1} of {title} says {said}, which are two classes: keep one of the columns")
     return np.where(by_name == _NONE, by_number, by_name)
 
 
 def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...], name: str) -> np.ndarray:
-    """Class indices of names, or of numbers."""
+    """Class indices of names or of numbers; texts are names, or numbers where none of them is a class."""
     if is_text(column.type):
-        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-        number = {text: code for code, text in enumerate(classes)}
-        return np.array([_code(text, number) for text in texts.to_pylist()], np.int64)
+        codes, numbers = _codes_of_names(column, classes), plain_values(column)
+        if is_text(numbers.type) or (codes >= 0).any():
+            return codes
+        column = numbers
     try:
         numbers = column.cast(pa.int64()).fill_null(_NONE).to_numpy()
     except pa.ArrowException as problem:
@@ -175,13 +183,17 @@ def _codes_of(column: pa.ChunkedArray, classes: tuple[str, ...], name: str) -> n
     return np.where(numbers >= len(classes), _UNKNOWN, np.where(numbers < 0, _NONE, numbers))
 
 
-def _code(text: str | None, number: dict[str, int]) -> int:
-    """The class of a name, or of an index that is written as text."""
-    if not text:
-        return _NONE
-    if text not in number and text.isdecimal() and len(text) < 9 and int(text) < len(number):
-        return int(text)
-    return number.get(text, _UNKNOWN)
+def _codes_of_names(column: pa.ChunkedArray, classes: tuple[str, ...]) -> np.ndarray:
+    """Class indices of names; NaN as programs write it for none is one only where a class is called so."""
+    codes = dict.fromkeys(("", *MISSING), _NONE) | {text: code for code, text in enumerate(classes)}
+    rows, texts = pd.factorize(pc.utf8_trim_whitespace(column.cast(pa.string())).to_pandas())
+    return np.array([*(_code(text, codes) for text in texts), _NONE], np.int64)[rows]  # row -1 for a missing one
+
+
+def _code(text: str, codes: dict[str, int]) -> int:
+    """The class of a name, as a CSV of ours may write it too, or as a column of whole numbers with gaps does."""
+    spellings = (text, plain_cell(text), text.removesuffix(".0"))
+    return next((codes[name] for name in spellings if name in codes), _UNKNOWN)
 
 
 # --- COCO --------------------------------------------------------------------------------------------------------
@@ -190,10 +202,10 @@ def _code(text: str | None, number: dict[str, int]) -> int:
 def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
     """`path, file_name, label_name` of the images that have annotations of one category; how many have several."""
     try:
-        names = {category["id"]: str(category["name"]) for category in content["categories"]}
+        categories = {category["id"]: str(category["name"]) for category in content["categories"]}
         said: dict[Any, set[str]] = {}
         for annotation in content["annotations"]:
-            said.setdefault(annotation["image_id"], set()).add(names[annotation["category_id"]])
+            said.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
         images = [image for image in content["images"] if len(said.get(image["id"], ())) == 1]
         rows = [(_own_path(image), str(image["file_name"]), *said[image["id"]]) for image in images]
     except (KeyError, TypeError) as problem:
@@ -203,7 +215,7 @@ def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
     columns = zip(*rows, strict=True) if rows else ((), (), ())
     kinds = dict(zip(("path", "file_name", "label_name"), columns, strict=True))
     table = pa.table({name: pa.array(values, pa.string()) for name, values in kinds.items()})
-    return table, sum(len(categories) > 1 for categories in said.values())
+    return table, sum(len(several) > 1 for several in said.values())
 
 
 def _own_path(image: Mapping[str, Any]) -> str | None:

@@ -14,11 +14,15 @@ PATH_NAMES = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_file"),
     *("image_filename", "img", "img_path", "url", "image_url", "uri", "src"),
 )
-_LABEL_NAMES = (
+LABEL_NAMES = (
     *("label", "labels", "class", "class_id", "class_index", "class_idx", "class_label", "category", "category_id"),
     *("target", "targets", "y", "cls", "fine_label", "coarse_label", "label_id", "label_index", "ground_truth"),
 )
-_NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
+NAME_NAMES = ("label_name", "label_text", "class_name", "category_name")
+_FEW = 1000
+#: What programs write for a missing value, besides nothing.
+MISSING = ("NaN", "nan", "<NA>")
+_PLAIN_NUMBER = r"^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$"
 _VOTES = re.compile(r"(^|_)(counts|votes)$", re.IGNORECASE)
 _LOOKS_LIKE_IMAGE = r"(?i)(\.(jpe?g|jfif|png|gif|webp|bmp|tiff?|pp?m|pgm|avif|jp2)$)|^[a-z][a-z0-9+.-]+://"
 
@@ -82,8 +86,8 @@ def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
         return check_column(wanted, schema.names, "--label-column")
     possible = [field.name for field in schema if _may_be_label(field.type)]
     declared = [name for name in possible if name in class_names(schema)]
-    named = [name for name in possible if name.casefold() in _LABEL_NAMES]
-    names = [name for name in possible if name.casefold() in _NAME_NAMES]
+    named = [name for name in possible if name.casefold() in LABEL_NAMES]
+    names = [name for name in possible if name.casefold() in NAME_NAMES]
     exact = [name for name in possible if name.casefold() == "label"]
     best = next((candidates for candidates in (exact, declared, named, names) if candidates), [])
     return _only(best, "could be the label", "--label-column")
@@ -91,9 +95,14 @@ def find_label_column(schema: pa.Schema, wanted: str | None = None) -> str | Non
 
 def find_name_column(schema: pa.Schema, label: str) -> str | None:
     """Column of class names that goes with a column of integer labels."""
-    wanted = (f"{label}_name", f"{label}_text", *_NAME_NAMES)
+    wanted = name_columns(label)
     texts = {field.name.casefold(): field.name for field in schema if is_text(field.type) and field.name != label}
     return next((texts[name.casefold()] for name in wanted if name.casefold() in texts), None)
+
+
+def name_columns(label: str) -> tuple[str, ...]:
+    """What a column with the names of a column's classes may be called, best first."""
+    return f"{label}_name", f"{label}_text", *NAME_NAMES
 
 
 def find_split_column(schema: pa.Schema, wanted: str | None = None) -> str | None:
@@ -172,6 +181,36 @@ def is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         return is_text(kind.value_type)
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Numbers or truths in place of their texts, where every text of a column is one; other columns as they are.
+
+    01 is a name: no program writes the number 1 so.
+
+    >>> plain_values(pa.chunked_array([["7", "-1", "NaN"]])).to_pylist()
+    [7, -1, None]
+    >>> plain_values(pa.chunked_array([["01", "02", "10"]])).to_pylist()
+    ['01', '02', '10']
+    """
+    if not is_text(column.type):
+        return column
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+    if texts.null_count == len(texts):
+        return column
+    if _all_match(texts, _PLAIN_NUMBER):
+        # A whole number of more than 18 digits may be too large for int64.
+        return texts.cast(pa.int64() if _all_match(texts, r"^-?\d{1,18}$") else pa.float64())
+    if _all_match(texts, r"^(?i:true|false)$"):
+        return pc.equal(pc.utf8_lower(texts), "true")
+    return column
+
+
+def _all_match(texts: pa.ChunkedArray, pattern: str) -> bool:
+    # Long columns of names are known by their first.
+    parts = (texts[:_FEW], texts[_FEW:])
+    return all(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False for part in parts)
 
 
 def is_list(kind: pa.DataType) -> bool:

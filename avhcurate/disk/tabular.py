@@ -2,15 +2,16 @@
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from avhcurate.disk.columns import bytes_leaf, listed
+from avhcurate.disk.columns import MISSING, bytes_leaf, listed
 from avhcurate.errors import CurateError
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
@@ -88,13 +89,14 @@ def decoded(table: pa.Table) -> pa.Table:
     return table
 
 
-def read_table(path: Path, *, text_column: str | None = None, without: Sequence[str] = ()) -> pa.Table:
-    """A Parquet file by its first bytes, else CSV; `text_column` of a CSV is text whatever it looks like.
+def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] = ()) -> pa.Table:
+    """A Parquet file by its first bytes, else CSV.
 
-    Columns `without` are left out.
+    Columns `texts` of a CSV, called so in any case, are text whatever they look like: 01 stays 01, and only an empty
+    cell is missing, since "nan" may be a name. Columns `without` of a Parquet file are left out.
     """
     if not has_parquet(path):
-        return _read_csv(path, text_column)
+        return _read_csv(path, {name.casefold() for name in texts})
     schema = parquet_schema(path)
     columns = [field.name for field in schema if bytes_leaf(field) is None and field.name not in without]
     try:
@@ -103,7 +105,7 @@ def read_table(path: Path, *, text_column: str | None = None, without: Sequence[
         raise _not_parquet(path, problem) from problem
 
 
-def _read_csv(path: Path, text_column: str | None) -> pa.Table:
+def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline(_LONGEST_HEADER)
@@ -119,9 +121,10 @@ def _read_csv(path: Path, text_column: str | None) -> pa.Table:
     if not any(columns):
         raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
     _check_names(path, columns)
-    for texts in ([text_column] if text_column in columns else [], columns):
+    texts = [name for name in columns if name.casefold() in wanted]
+    for forced in (texts, columns):
         try:
-            return _parse_csv(path, delimiter, texts)
+            return _without_missing(_parse_csv(path, delimiter, forced), texts)
         except pa.ArrowInvalid as problem:
             # Types are guessed from the first rows: where later ones disagree, everything is text.
             failure = problem
@@ -134,7 +137,17 @@ def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:
         parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
             column_types={name: pa.string() for name in texts},
-            null_values=["", "NaN", "nan", "<NA>"],
-            strings_can_be_null=True,
+            null_values=["", *MISSING],
         ),
     )
+
+
+def _without_missing(table: pa.Table, texts: list[str]) -> pa.Table:
+    """Null in place of texts that mean none: empty ones, and of columns other than `texts` the words for it too."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            none = pa.array([""] if field.name in texts else ["", *MISSING])
+            column = table[field.name]
+            empty = pc.is_in(column, value_set=none)
+            table = table.set_column(place, field.name, pc.if_else(empty, pa.scalar(None, pa.string()), column))
+    return table

@@ -261,7 +261,7 @@ def _names_of_rows(one: AttachedArray, spec: AttachSpec) -> pa.ChunkedArray:
         path = Path(spec.rows).expanduser()
         if not path.is_file():
             raise CurateError(f"--rows {spec.rows} is not a file: give a CSV or Parquet table with a row for each row")
-        table = read_table(path, text_column=spec.by)
+        table = read_table(path, texts=wanted)
         name = next((name for name in wanted if name in table.column_names), None)
         if name is None:
             raise CurateError(f"{path.name} has no column {spec.by!r}; it has {listed(table.column_names)}")

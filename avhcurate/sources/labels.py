@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.disk.columns import is_text, listed
+from avhcurate.disk.columns import MISSING, is_text, listed
 from avhcurate.errors import CurateError
 
 #: More classes than any classifier has: such a column is an identifier.
@@ -56,6 +56,7 @@ def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: st
     column = pc.if_else(pc.equal(column, ""), pa.scalar(None, column.type), column)
     classes = declared or sorted(column.unique().drop_null().to_pylist())
     _check_number(len(classes), title)
+    column, messages = _words_for_none(column, classes, declared is not None, title)
     codes = pc.index_in(column, value_set=pa.array(classes, column.type), skip_nulls=True)
     unknown = pc.filter(column, pc.and_(pc.is_valid(column), pc.is_null(codes)))
     if len(unknown):
@@ -63,7 +64,26 @@ def _encode_names(column: pa.ChunkedArray, declared: list[str] | None, title: st
             f"column {title!r} names {listed(unknown.unique().to_pylist(), 5)}, not among the declared classes "
             f"{listed(classes, 5)}: correct the names or choose another with --label-column"
         )
-    return Labels(codes.cast(pa.int32()), classes, bool(classes), [])
+    return Labels(codes.cast(pa.int32()), classes, bool(classes), messages)
+
+
+def _words_for_none(
+    column: pa.ChunkedArray, classes: list[str], declared: bool, title: str
+) -> tuple[pa.ChunkedArray, list[str]]:
+    """The column without a declared class's "nan", which means none; what to say of one that is taken as a class."""
+    words = [word for word in MISSING if (word in classes) != declared]
+    said = pc.is_in(column, value_set=pa.array(words, column.type))
+    number = pc.sum(said).as_py() or 0
+    if not number:
+        return column, []
+    if not declared:
+        return column, [
+            f"column {title!r} says {listed(words)} of {number} samples, which is taken as a class: leave the cell "
+            "empty where there is no label"
+        ]
+    return pc.if_else(said, pa.scalar(None, column.type), column), [
+        f"{number} samples have label NaN and are taken as unlabelled"
+    ]
 
 
 def _whole(column: pa.ChunkedArray, title: str) -> pa.ChunkedArray:

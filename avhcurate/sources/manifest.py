@@ -12,7 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.disk.columns import find_path_column, is_text
+from avhcurate.disk.columns import (
+    LABEL_NAMES,
+    MISSING,
+    PATH_NAMES,
+    find_path_column,
+    is_text,
+    name_columns,
+    plain_values,
+)
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.remote import URL_PATTERN, is_url
 from avhcurate.disk.tabular import has_parquet, parquet_schema, read_table
@@ -36,7 +44,7 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
     A row without a path is skipped, and so is one that repeats another; two rows that differ for one path are refused.
     """
     lists = number_lists(parquet_schema(path)) if has_parquet(path) else []
-    table = read_table(path, text_column=options.image_column, without=lists)
+    table = read_table(path, without=lists) if has_parquet(path) else _read_csv(path, options)
     if not len(table):
         raise CurateError(f"{path} has no rows: a manifest has a row for each image")
     column = find_path_column(table, options.image_column)
@@ -45,6 +53,18 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
             f"column {column!r} of {path} holds {table[column].type}, not paths; choose with --image-column"
         )
     return _read_paths(_trimmed(table, column), column, path, options, kind="manifest", lists=lists)
+
+
+def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
+    """Paths and names of classes as they are written; other labels as numbers where all of them are plain numbers."""
+    image, label = options.image_column or "path", options.label_column or "label"
+    names = name_columns(label)
+    table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names))
+    numbers = {name.casefold() for name in (label, *PATH_NAMES, *LABEL_NAMES)} - {image.casefold(), *names}
+    for place, name in enumerate(table.column_names):
+        if name.casefold() in numbers:
+            table = table.set_column(place, name, plain_values(table[name]))
+    return table
 
 
 def _read_paths(
@@ -106,7 +126,7 @@ def _stat_files(files: pa.ChunkedArray, source: Path, root: Path) -> tuple[pa.Ta
 
 def _trimmed(table: pa.Table, column: str) -> pa.Table:
     texts = pc.utf8_trim_whitespace(table[column].cast(pa.string()))
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
     return table.set_column(table.column_names.index(column), column, texts)
 
 

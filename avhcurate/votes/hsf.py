@@ -1,5 +1,6 @@
 """Human selection frequency: votes of either kind to HSF with its Wilson interval, and raw answers to votes."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from avhcurate.disk.columns import MISSING
 from avhcurate.errors import CurateError
 from avhcurate.stats.intervals import wilson
 
+#: A whole number as a column with gaps has it.
+_WHOLE = re.compile(r"^(\d+)\.0+$")
 #: How many offending values an error message names.
 _NAMED = 5
 
@@ -89,6 +93,8 @@ def count_answers(answers: pd.DataFrame, classes: Sequence[str]) -> tuple[np.nda
     >>> count_answers(answers, ["cat", "dog"])[1]
     array([[0, 2]], dtype=int32)
     """
+    if "label" in answers:
+        answers = answers.assign(label=without_blanks(answers["label"], classes))
     answers, messages = _valid_answers(answers, "label", ["sample"])
     rows, samples = pd.factorize(answers["sample"], sort=True)
     counts = np.zeros((len(samples), len(classes)), np.int32)
@@ -117,19 +123,33 @@ def count_ticks(answers: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataF
 def class_indices(values: pd.Series, classes: Sequence[str]) -> np.ndarray:
     """Class index of each value, (n,) int64: by name, or by index when no value is a class name.
 
+    An index is written without zeros before it: 01 is a name.
+
     >>> class_indices(pd.Series(["dog", "cat"]), ["cat", "dog"])
     array([1, 0])
     """
-    texts = _texts(values)
-    indices = texts.map({str(name): index for index, name in enumerate(classes)})
-    if not indices.notna().any():
-        numbers = pd.to_numeric(texts, errors="coerce")
-        indices = numbers.where(numbers.isin(range(len(classes))))
-    if len(unknown := texts[indices.isna()].unique()):
+    rows, unique = pd.factorize(_texts(values), use_na_sentinel=False)
+    texts = [str(text) for text in unique]
+    plain = [_WHOLE.sub(r"\1", text.strip()) for text in texts]
+    names = {str(name): index for index, name in enumerate(classes)}
+    indices = [names.get(text, names.get(number, -1)) for text, number in zip(texts, plain, strict=True)]
+    if max(indices, default=-1) < 0:
+        numbers = {str(index): index for index in range(len(classes))}
+        indices = [numbers.get(number, -1) for number in plain]
+    if unknown := [text for text, index in zip(texts, indices, strict=True) if index < 0]:
         raise CurateError(
             f"no class is called {_named(unknown)}; the classes are {_named(classes)}: correct the labels of the votes"
         )
-    return indices.to_numpy(np.int64)
+    return np.array(indices, np.int64)[rows]
+
+
+def without_blanks(values: pd.Series, classes: Sequence[str]) -> pd.Series:
+    """Answers, missing where they say NaN as programs write it for none; a class may be called so all the same.
+
+    >>> without_blanks(pd.Series(["cat", "nan"]), ["cat", "dog"]).isna().tolist()
+    [False, True]
+    """
+    return values.mask(values.isin([word for word in MISSING if word not in classes]))
 
 
 def _valid_answers(answers: pd.DataFrame, answer: str, keys: list[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -94,11 +94,63 @@ def test_coco_gives_an_image_the_category_of_its_annotations(pets, tmp_path):
     assert curated(pets)[:3] == ["dog", "dog", "dog"]
 
 
+def pets_called(workspace, classes):
+    """A sample of each class, in a folder called so."""
+    bare_dataset(workspace, [f"{name}/{name}.png" for name in classes], range(len(classes)), classes, "called")
+    return open_table(workspace, "called")
+
+
+@pytest.mark.parametrize(
+    ("classes", "content", "becomes"),
+    [
+        (["01", "02", "03"], "path,label_name\n03/03.png,01\n", "01"),
+        (["01", "02", "03"], "path,label\n03/03.png,02\n", "02"),
+        (["01", "02", "03"], "path,label\n03/03.png,1\n", "02"),
+        (["01", "02", "03"], "path,category\n03/03.png,01\n", "01"),
+        (["1", "10", "2"], "path,label\n2/2.png,1\n", "1"),
+        (["1", "10", "2"], "path,label\n2/2.png,1.0\n1/1.png,\n", "1"),
+        (["1", "10", "2"], "path,label\n2/2.png,0\n", "1"),
+        (["1", "10", "2"], "path,label,label_name\n2/2.png,1,10\n", "10"),
+        (["1", "10", "2"], "path,curated_label\n2/2.png,1\n", "10"),
+        (["nan", "roti", "soup"], "path,label\nsoup/soup.png,nan\nroti/roti.png,\n", "nan"),
+        (["NA", "null", "None"], "path,label_name\nNone/None.png,null\n", "null"),
+        (["-soup", "=1+1", "roti"], "path,label_name\nroti/roti.png,'=1+1\n", "=1+1"),
+    ],
+)
+def test_a_name_is_no_number_and_a_number_an_index_where_it_is_no_name(workspace, tmp_path, classes, content, becomes):
+    table = pets_called(workspace, classes)
+    assert relabel_from(table, write(tmp_path / "labels.csv", content)).applied == 1
+    assert curated(table)[2] == becomes
+
+
 def test_categories_of_pandas_are_the_texts_that_they_hold(pets, tmp_path):
     frame = pd.DataFrame({"path": pd.Categorical(["cat/a.png"]), "label": pd.Categorical(["dog"])})
     assert relabel_from(pets, frame).applied == 1
     frame.to_parquet(tmp_path / "labels.parquet")
     assert relabel_from(pets, tmp_path / "labels.parquet").same == 1
+
+
+def test_nan_is_no_label_where_no_class_is_called_so(pets, tmp_path):
+    counts = relabel_from(pets, write(tmp_path / "labels.csv", "path,label\ncat/a.png,dog\ncat/b.png,nan\nd.png,\n"))
+    assert (counts.applied, counts.no_label, counts.unknown_class) == (1, 2, 0)
+
+
+def test_labels_that_are_numbers_in_parquet_are_indices(workspace, tmp_path):
+    table = pets_called(workspace, ["1", "10", "2"])
+    pd.DataFrame({"path": ["2/2.png"], "label": [1]}).to_parquet(tmp_path / "labels.parquet")
+    relabel_from(table, tmp_path / "labels.parquet")
+    assert curated(table)[2] == "10"
+
+
+@pytest.mark.parametrize("classes", [["01", "02", "10"], ["1", "2", "10"], ["=1+1", "@home", "nan"]])
+def test_an_export_of_ours_is_taken_as_it_was_whatever_its_classes_are_called(workspace, tmp_path, classes):
+    table = pets_called(workspace, classes)
+    annotate(table, [0], "relabel", 2)
+    export(table, Filters(), "csv", tmp_path / "labels.csv")
+    undo(table)
+    counts = relabel_from(table, tmp_path / "labels.csv")
+    assert counts == LabelCounts(applied=1, same=2, unknown_path=0, unknown_class=0)
+    assert curated(table) == [classes[2], *classes[1:]]
 
 
 @pytest.mark.parametrize(

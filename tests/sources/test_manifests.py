@@ -155,6 +155,47 @@ def test_manifest_of_web_addresses_is_imported_and_read(workspace: Workspace, tm
     assert [int(decode(data)[0, 0, 0]) for data in folder.images().read([0, 1])] == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes", "codes"),
+    [
+        (["01", "02", "10"], ["01", "02", "10"], [0, 1, 2]),
+        (["1", "2", "4"], ["0", "1", "2", "3", "4"], [1, 2, 4]),
+        (["1.0", "", "0.0"], ["0", "1"], [1, -1, 0]),
+        (["1", "NaN", "0"], ["0", "1"], [1, -1, 0]),
+        (["True", "false", ""], ["false", "true"], [1, 0, -1]),
+        (["nan", "roti", ""], ["nan", "roti"], [0, 1, -1]),
+        (["NA", "null", "None"], ["NA", "None", "null"], [0, 2, 1]),
+    ],
+)
+def test_labels_of_a_csv_are_names_unless_all_are_plain_numbers(workspace: Workspace, tmp_path, labels, classes, codes):
+    grey_images(tmp_path, "a.png", "b.png", "c.png")
+    lines = [f"{name}.png,{label}" for name, label in zip("abc", labels, strict=True)]
+    folder = import_dataset(workspace, "d", write_csv(tmp_path / "m.csv", "\n".join(["path,label", *lines])))
+    assert folder.record.classes == classes
+    assert folder.labels().tolist() == codes
+    assert ("says nan of 1 samples, which is taken as a class" in said(folder)) == ("nan" in classes)
+
+
+def test_names_of_classes_and_images_keep_their_zeros(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "001", "002")
+    text = "photo,label,label_name,coarse_label,y\n001,1,02,07,7\n002,0,01,08,8\n"
+    source = write_csv(tmp_path / "m.csv", text)
+    folder = import_dataset(workspace, "d", source, image_column="photo", label_column="label")
+    assert rows(folder) == [("001", None, "02"), ("002", None, "01")]
+    assert folder.record.classes == ["01", "02"]
+    assert folder.samples()["coarse_label"].tolist() == ["07", "08"]
+    assert folder.samples()["y"].tolist() == [7, 8]
+
+
+def test_nan_is_no_label_where_the_classes_are_declared(workspace: Workspace, tmp_path: Path) -> None:
+    grey_images(tmp_path, "a.png", "b.png")
+    source = write_csv(tmp_path / "m.csv", "path,label\na.png,dog\nb.png,nan\nnan,dog\n")
+    folder = import_dataset(workspace, "d", source, classes=["dog", "cat"])
+    assert folder.labels().tolist() == [0, -1]
+    assert "1 samples have label NaN and are taken as unlabelled" in said(folder)
+    assert "1 rows name no image" in said(folder)
+
+
 def test_categories_of_pandas_are_labels_and_columns_as_their_values_are(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path, "a.png", "b.png", "c.png")
     frame = pd.DataFrame(

@@ -238,6 +238,55 @@ def test_counts_of_a_long_table_are_a_hand_count(
 meant = {*PATHS, "0.png"}
 
 
+# -- classes whose names are digits or words for nothing
+
+
+@pytest.fixture
+def padded(workspace: Workspace) -> DatasetFolder:
+    """Three samples of classes whose names are other than the numbers that they look like."""
+    return bare_dataset(workspace, ["01/a.png", "02/b.png", "03/c.png"], [0, 1, 2], ["01", "02", "03"])
+
+
+def test_padded_class_names_are_no_numbers(workspace: Workspace, padded: DatasetFolder, tmp_path: Path) -> None:
+    text = "path,annotator,label\n01/a.png,01,01\n01/a.png,1,01\n02/b.png,01, 03\n"
+    attach_votes(workspace, "d", csv(tmp_path, text))
+    assert counts(padded) == {0: [2, 0, 0], 1: [0, 0, 1]}
+    attach_votes(workspace, "d", csv(tmp_path, "path,label\n01/a.png,0\n02/b.png,2\n"))
+    assert counts(padded) == {0: [1, 0, 0], 1: [0, 0, 1]}
+    pq.write_table(pa.table({"path": ["01/a.png"], "label": [1]}), tmp_path / "v.parquet")
+    attach_votes(workspace, "d", tmp_path / "v.parquet")
+    assert counts(padded) == {0: [0, 1, 0]}
+    attach_votes(workspace, "d", csv(tmp_path, "path,class,selected\n01/a.png,01,1\n03/c.png,03,0\n"), force=True)
+    assert ticks(padded) == {0: (1, 1), 2: (0, 1)}
+
+
+def test_a_padded_number_is_no_index(workspace: Workspace, dataset: DatasetFolder, tmp_path: Path) -> None:
+    with pytest.raises(CurateError, match="no class is called '01', '02'"):
+        attach_votes(workspace, "d", csv(tmp_path, "path,label\na/0.png,01\na/1.png,02\n"))
+
+
+def test_whole_numbers_of_a_column_with_gaps_name_their_classes(workspace: Workspace, tmp_path: Path) -> None:
+    dataset = bare_dataset(workspace, ["a.png", "b.png"], [0, 1], ["1", "2", "10"])
+    attach_votes(workspace, "d", csv(tmp_path, "path,label\na.png,2.0\nb.png,\n"))
+    assert counts(dataset) == {0: [0, 1, 0]}
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "NA", "null", "None"])
+def test_a_class_may_be_called_as_others_write_nothing(workspace: Workspace, tmp_path: Path, word: str) -> None:
+    dataset = bare_dataset(workspace, ["a.png", "b.png"], [0, 1], [word, "roti"])
+    record = attach_votes(workspace, "d", csv(tmp_path, f"path,label\na.png,{word}\na.png,\nb.png,roti\n"))
+    assert counts(dataset) == {0: [1, 0], 1: [0, 1]}
+    assert record.messages == ["1 rows without an answer were left out"]
+
+
+def test_nan_is_no_answer_where_no_class_is_called_so(
+    workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
+) -> None:
+    record = attach_votes(workspace, "d", csv(tmp_path, "path,annotator,label\na/0.png,nan,cat\na/1.png,ann,NaN\n"))
+    assert counts(dataset) == {0: [1, 0, 0]}
+    assert record.messages == ["1 rows without an answer were left out"]
+
+
 # -- ticks
 
 

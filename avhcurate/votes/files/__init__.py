@@ -13,7 +13,7 @@ from avhcurate.votes.files.imagenetv2 import is_imagenetv2, sheet_of_hits
 from avhcurate.votes.files.label_studio import are_tasks, read_json, sheet_of_tasks
 from avhcurate.votes.files.pickles import load_pickle
 from avhcurate.votes.files.sheet import FORMS, VoteSheet, counts_of_lists
-from avhcurate.votes.files.tables import sheet_of_table
+from avhcurate.votes.files.tables import TEXT_COLUMNS, sheet_of_table
 from avhcurate.votes.hsf import whole_counts
 
 __all__ = ["VoteSheet", "counts_of_lists", "read_votes", "sheet_of_table"]
@@ -42,7 +42,7 @@ def read_votes(path: Path) -> VoteSheet:
     elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
         sheet = _read_plain(read_json(path), path.name)
     else:
-        sheet = sheet_of_table(read_table(path), path.name)
+        sheet = sheet_of_table(read_table(path, texts=TEXT_COLUMNS), path.name)
     return replace(sheet, simulated=sheet.simulated or _manifest_says_simulated(path))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.disk.columns import find_votes_column, is_list, is_text, listed
+from avhcurate.disk.columns import MISSING, find_votes_column, is_list, is_text, listed
 from avhcurate.disk.formulas import plain_cells
 from avhcurate.errors import CurateError
 from avhcurate.votes.files.sheet import FORMS, SAMPLE_COLUMNS, VoteSheet, counts_of_lists, sheet_simulated
@@ -27,6 +27,9 @@ _EXPECTED = ("expected", "true_label", "true_category")
 _REACTION = ("reaction_ms", "reaction_time", "reaction_time_ms", "response_time_ms", "rt")
 _TASK = ("task", "hit_uuid", "session", "assignment_id")
 _AT = ("at", "timestamp", "created_at", "submitted_at", "answered_at")
+
+#: Columns of a CSV that are text whatever they look like: names, of which 01 is another than 1.
+TEXT_COLUMNS = (*SAMPLE_COLUMNS, *_ANSWER, *_SHOWN_CLASS, *_EXPECTED, *_ANNOTATOR)
 
 #: Answers that a table of counts may mean: some gigabytes of memory.
 _MOST_ANSWERS = 50_000_000
@@ -68,6 +71,8 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
         )
     named = {"selected": selected, "label" if selected is None else "class": answer} | _details(table)
     chosen = {new: table[old] for new, old in named.items() if old is not None}
+    if "annotator" in chosen:
+        chosen["annotator"] = _annotators(chosen["annotator"])
     answers = _times_and_numbers(pa.table(chosen).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get))
     rows, answers = _one_row_an_answer(table, answers)
     if len(rows) != len(table):
@@ -78,6 +83,14 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
 def _unescaped(table: pa.Table) -> pa.Table:
     """A file of our own without the apostrophes that keep spreadsheets from running its texts as formulas."""
     return pa.table({name: plain_cells(table[name]) for name in table.column_names})
+
+
+def _annotators(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names of annotators, null for what programs write where nobody is named."""
+    if not is_text(column.type):
+        return column
+    names = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.is_in(names, value_set=pa.array(MISSING, names.type)), pa.scalar(None, names.type), names)
 
 
 def _details(table: pa.Table) -> dict[str, str | None]:
