@@ -18,10 +18,9 @@ from avhcurate.disk.formulas import plain_cell
 from avhcurate.disk.tabular import read_table, table_of_frame
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.votes.files import VoteSheet
 from avhcurate.votes.files.label_studio import read_json
 from avhcurate.votes.files.sheet import SAMPLE_COLUMNS
-from avhcurate.votes.row_matching import match_samples
+from avhcurate.votes.row_matching import BY_END, BY_NAME, match_rows
 
 #: Columns of labels, the first pair of which the table has any: class names, and class indices.
 _PAIRS = (("curated_label_name", "curated_label"), ("label_name", "label"))
@@ -36,7 +35,8 @@ class LabelCounts:
 
     applied: samples with another label than before; same: they had it already. Left out: unknown_path, rows that name
     no sample; unknown_class, labels that are no class of the dataset; no_label, rows without a label; several_classes,
-    images of a COCO file with annotations of several classes.
+    images of a COCO file with annotations of several classes. by_end, by_file_name: rows whose path ends as that of
+    their sample, or which give no more than a file name.
     """
 
     applied: int
@@ -45,6 +45,8 @@ class LabelCounts:
     unknown_class: int
     no_label: int = 0
     several_classes: int = 0
+    by_end: int = 0
+    by_file_name: int = 0
 
     def __str__(self) -> str:
         """
@@ -58,6 +60,8 @@ class LabelCounts:
             f"{self.unknown_class} of an unknown class",
             *([f"{self.no_label} without a label"] if self.no_label else []),
             *([f"{self.several_classes} of several classes"] if self.several_classes else []),
+            *([f"{self.by_end} matched by the end of their path"] if self.by_end else []),
+            *([f"{self.by_file_name} matched by file name alone"] if self.by_file_name else []),
         ]
         return ", ".join(parts)
 
@@ -65,11 +69,12 @@ class LabelCounts:
 def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str = "") -> LabelCounts:
     """Relabels samples as a file or DataFrame says: one entry of the history, so that one undo takes it back.
 
-    A row names its sample by path, unique file name or id, and its class by `label_name` or by `label` (a name, or an
-    index from 0 where no value is a class); `curated_label_name` and `curated_label`, as our own exports have them, go
-    before these. A COCO file (.json) gives an image the category of its annotations. Everything is checked before
-    anything is written; rows that name no sample or no class are left out and counted. Raises CurateError where no row
-    names a sample, where two rows give one sample different labels, and where no label can be used.
+    A row names its sample by path (or so much of its end as no other has) or id, and its class by `label_name` or by
+    `label` (a name, or an index from 0 where no value is a class); `curated_label_name` and `curated_label`, as our own
+    exports have them, go before these. A COCO file (.json) gives an image the category of its annotations. Everything
+    is checked before anything is written; rows that name no sample or no class are left out and counted. Raises
+    CurateError where no row names a sample, where two rows give one sample different labels, and where no label can be
+    used.
     """
     if isinstance(labels, pd.DataFrame):
         rows, title, several = table_of_frame(labels, "the table"), "the table", 0
@@ -83,7 +88,8 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
     samples = {name: rows[name] for name in SAMPLE_COLUMNS if name in rows.column_names}
     if not samples:
         raise CurateError(f"{title} names no samples: its columns are {listed(rows.column_names)}; call one path or id")
-    ids, _ = match_samples(VoteSheet(samples), paths)
+    matches = match_rows(samples, paths)
+    ids = matches.ids
     usable = (ids >= 0) & (codes >= 0)
     _refuse_contradictions(ids[usable], codes[usable], paths, title)
     chosen, first = np.unique(ids[usable], return_index=True)
@@ -97,6 +103,8 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
         unknown_class=int(((codes == _UNKNOWN) & (ids >= 0)).sum()),
         no_label=int(((codes == _NONE) & (ids >= 0)).sum()),
         several_classes=several,
+        by_end=matches.count(BY_END),
+        by_file_name=matches.count(BY_NAME),
     )
     if not len(chosen):
         raise CurateError(f"{title} changes nothing: {counts}. The classes are {listed(table.classes)}")
@@ -200,14 +208,20 @@ def _code(text: str, codes: dict[str, int]) -> int:
 
 
 def _rows_of_coco(content: Any, title: str) -> tuple[pa.Table, int]:
-    """`path, file_name, label_name` of the images that have annotations of one category; how many have several."""
+    """`path, file_name, label_name` of the images that have annotations of one category; how many have several.
+
+    A folder `images` of all of them is the file's own, not the dataset's.
+    """
     try:
         categories = {category["id"]: str(category["name"]) for category in content["categories"]}
         said: dict[Any, set[str]] = {}
         for annotation in content["annotations"]:
             said.setdefault(annotation["image_id"], set()).add(categories[annotation["category_id"]])
         images = [image for image in content["images"] if len(said.get(image["id"], ())) == 1]
-        rows = [(_own_path(image), str(image["file_name"]), *said[image["id"]]) for image in images]
+        names = [str(image["file_name"]).replace("\\", "/") for image in images]
+        if all(name.startswith("images/") for name in names):
+            names = [name.removeprefix("images/") for name in names]
+        rows = [(_own_path(image), name, *said[image["id"]]) for image, name in zip(images, names, strict=True)]
     except (KeyError, TypeError) as problem:
         raise CurateError(
             f"{title} is no COCO file ({problem!r} is missing or no list): it has images, annotations and categories"

@@ -196,7 +196,7 @@ def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not is_text(column.type):
         return column
     texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+    texts = pc.if_else(pc.is_in(texts, value_set=pa.array(["", *MISSING])), pa.scalar(None, pa.string()), texts)
     if texts.null_count == len(texts):
         return column
     if _all_match(texts, _PLAIN_NUMBER):

@@ -282,7 +282,7 @@ def _check_column(dataset: DatasetFolder, by: str) -> None:
 def _match(dataset: DatasetFolder, texts: pa.ChunkedArray, by: str) -> np.ndarray:
     column = pq.read_table(dataset.samples_path, columns=[by])[by]
     if by == "path":
-        return SampleNames.of(column).match(texts)
+        return SampleNames(column).match(texts)
     known = column.cast(pa.string()).combine_chunks()
     if repeated := _repeated(known):
         raise CurateError(

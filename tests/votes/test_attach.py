@@ -134,13 +134,13 @@ def test_answers_by_name_are_counted(workspace: Workspace, dataset: DatasetFolde
     text = "sample,annotator,label\na/0.png,ann,cat\na/0.png,bob,dog\n2.png,ann,owl\na/0.png,cyd,cat\n"
     record = attach_votes(workspace, "d", csv(tmp_path, text))
     assert counts(dataset) == {0: [2, 1, 0], 2: [0, 0, 1]}
-    assert record.messages == []
+    assert record.messages == ["of 4 rows, 1 match by file name alone"]
 
 
 def test_file_name_that_two_samples_share_names_neither(
     workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
 ) -> None:
-    record = attach_votes(workspace, "d", csv(tmp_path, "image,label\n1.png,cat\n/else/where/2.png,dog\nb/1.png,owl\n"))
+    record = attach_votes(workspace, "d", csv(tmp_path, "image,label\n1.png,cat\n2.png,dog\nb/1.png,owl\n"))
     assert counts(dataset) == {2: [0, 1, 0], 3: [0, 0, 1]}
     assert "1 of 3 rows name no sample" in record.messages[0]
 
@@ -339,6 +339,7 @@ def test_label_studio_export_is_counted(workspace: Workspace, dataset: DatasetFo
     assert record.messages == [
         "1 annotations cancelled were left out",
         "1 annotations without one choice were left out",
+        "of 5 rows, 2 match by the end of their path and 2 match by file name alone",
     ]
 
 

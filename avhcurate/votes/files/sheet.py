@@ -17,10 +17,14 @@ FORMS = (
     "a count matrix (.npy, or a list column of a Parquet file), a long CSV or Parquet (sample, annotator, label; or "
     "sample, annotator, class, selected), a Label Studio JSON export, or tasks and answers as ImageNetV2 has them"
 )
+#: The place among CIFAR-10's test images, which counts whatever else a row says of its image.
+CIFAR10_INDEX = "cifar10_test_set_idx"
+#: Columns in which a number is an id, though a sample's path be a number.
+ID_COLUMNS = (CIFAR10_INDEX, "index", "idx", "id")
 #: Columns that may name the sample of an answer; those that hold paths go before those that hold numbers.
 SAMPLE_COLUMNS = (
     *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_filename", "img"),
-    *("url", "image_url", "sample", "sample_id", "image_id", "cifar10_test_set_idx", "index", "idx", "id"),
+    *("url", "image_url", "sample", "sample_id", "image_id", *ID_COLUMNS),
 )
 
 
