@@ -36,7 +36,7 @@ class TaskPool:
     """
 
     def __init__(self, table: DatasetTable) -> None:
-        self.annotated, self.classes = table.annotated, table.counter.classes
+        self.exclusions, self.classes = table.exclusions, table.counter.classes
         self._table, self._run = weakref.ref(table), table.run  # the pool of a table must not keep it alive
         frame = table.frame(columns=["path", "label", "excluded", "problem", "hsf", "votes", table.hardness])
         self.labels = frame["label"].fillna(-1).to_numpy(np.int64)
@@ -291,7 +291,7 @@ def task_pool(table: DatasetTable) -> TaskPool:
     """The pool of a table, made once, and again when samples were excluded or included since."""
     with _OPENING:
         pool = _POOLS.get(table)
-        if pool is None or pool.annotated != table.annotated:
+        if pool is None or pool.exclusions != table.exclusions:
             pool = _POOLS[table] = TaskPool(table)
         return pool
 

@@ -74,7 +74,6 @@ class AnnotationLog(DecisionLog):
         if (labels is None) == (action == IMPORT_LABELS):
             raise ValueError(f"labels go with the action {IMPORT_LABELS!r}, not with {action!r}")
         with self.engine.begin() as connection:
-            self._alone(connection, dataset)
             event = self._insert(connection, dataset, who, action, value=value, samples=len(paths))
             if classes is not None and (labels is not None or (action == "relabel" and value is not None)):
                 self._refuse_former(connection, dataset, classes)
@@ -89,7 +88,6 @@ class AnnotationLog(DecisionLog):
     def end_classes(self, dataset: str, classes: Sequence[str], *, who: str) -> int:
         """Writes that class indices up to here are of these classes, as an import gives them other numbers."""
         with self.engine.begin() as connection:
-            self._alone(connection, dataset)
             return self._insert(connection, dataset, who, CLASSES, value=json.dumps(list(classes)), samples=0)
 
     def class_lists(self, dataset: str, now: Sequence[str]) -> ClassLists:
@@ -117,11 +115,12 @@ class AnnotationLog(DecisionLog):
         """
         return self._revert_one(dataset, event, who)
 
-    def state(self, dataset: str, classes: ClassLists | None = None) -> pd.DataFrame:
+    def state(self, dataset: str, classes: ClassLists | None = None, *, since: int = 0) -> pd.DataFrame:
         """The current state: `path, tags (list), curated_label (Int64), excluded (bool)` of every annotated sample.
 
         Labels are indices of the newest of `classes`, by name; those of a class that is gone are none. Without
-        `classes` they are as they were written.
+        `classes` they are as they were written. With `since` only of the samples that entries after that one are
+        about: also of those of which nothing stands any more, as no tags, no label and not excluded.
         """
         standing = self._standing(dataset).subquery()
         own = sa.and_(EVENT_LABELS.c.event == standing.c.id, EVENT_LABELS.c.path == EVENT_SAMPLES.c.path)
@@ -137,9 +136,13 @@ class AnnotationLog(DecisionLog):
             .outerjoin(EVENT_LABELS, own)
             .order_by(standing.c.id)
         )
+        touched = _touched(dataset, since)
         with self.engine.connect() as connection:
+            paths = [path for (path,) in connection.execute(touched)] if since else None
+            if paths is not None:
+                query = query.where(EVENT_SAMPLES.c.path.in_(touched))
             rows = pd.DataFrame(connection.execute(query).all(), columns=["action", "value", "path", "id"])
-        return fold(rows if classes is None else _with_labels_of_now(rows, classes))
+        return fold(rows if classes is None else _with_labels_of_now(rows, classes), paths)
 
     def _standing(self, dataset: str) -> sa.Select[Any]:
         return super()._standing(dataset).where(EVENTS.c.action != CLASSES)
@@ -150,17 +153,16 @@ class AnnotationLog(DecisionLog):
         if newest != classes.newest:
             raise CurateError(f"dataset {dataset!r} was imported again with other classes: open it again, and relabel")
 
-    def _alone(self, connection: sa.Connection, dataset: str) -> None:
-        """Lets entries about a dataset become visible in order of their numbers; SQLite has one writer anyway."""
-        if self.engine.dialect.name == "postgresql":
-            connection.execute(_LOCK, {"name": f"annotations {dataset}"})
-
-
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-
 
 def _ends_classes(dataset: str) -> sa.ColumnElement[bool]:
     return sa.and_(EVENTS.c.dataset == dataset, EVENTS.c.action == CLASSES)
+
+
+def _touched(dataset: str, since: int) -> sa.Select[Any]:
+    """The paths of the entries after a number, and of those that they revert."""
+    newer = sa.select(sa.func.coalesce(EVENTS.c.reverts, EVENTS.c.id))
+    newer = newer.where(EVENTS.c.dataset == dataset, EVENTS.c.id > since)
+    return sa.select(EVENT_SAMPLES.c.path).where(EVENT_SAMPLES.c.event.in_(newer)).distinct()
 
 
 def _with_labels_of_now(rows: pd.DataFrame, classes: ClassLists) -> pd.DataFrame:
@@ -176,8 +178,10 @@ def _with_labels_of_now(rows: pd.DataFrame, classes: ClassLists) -> pd.DataFrame
     return rows
 
 
-def fold(rows: pd.DataFrame) -> pd.DataFrame:
+def fold(rows: pd.DataFrame, paths: Sequence[str] | None = None) -> pd.DataFrame:
     """The state after entries `action, value, path`, oldest first: for each tag, label and exclusion the last one.
+
+    `paths`: those to tell the state of, whether there are entries about them or not; all that have some by default.
 
     >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", None, "a"), ("include", None, "a")],
     ...                     columns=["action", "value", "path"])
@@ -190,7 +194,7 @@ def fold(rows: pd.DataFrame) -> pd.DataFrame:
     tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
     labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]
     exclusions = rows[is_exclusion].drop_duplicates("path", keep="last").set_index("path")["action"]
-    state = pd.DataFrame({"path": rows["path"].unique()})
+    state = pd.DataFrame({"path": rows["path"].unique() if paths is None else list(paths)})
     state["tags"] = [names if isinstance(names, list) else [] for names in state["path"].map(tags)]
     state["curated_label"] = pd.to_numeric(state["path"].map(labels)).astype("Int64")
     state["excluded"] = (state["path"].map(exclusions) == "exclude").astype(bool)

@@ -58,6 +58,9 @@ def log_table(name: str, metadata: sa.MetaData, *columns: sa.Column[Any]) -> sa.
     )
 
 
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
 class AppendOnlyLog:
     """Entries of one `log_table`. Nothing is updated or deleted: undo is an entry that reverts another.
 
@@ -83,6 +86,9 @@ class AppendOnlyLog:
         )
 
     def _insert(self, connection: sa.Connection, dataset: str, who: str, action: str, **values: Any) -> int:
+        if connection.dialect.name == "postgresql":
+            # Held to the commit, so that entries become visible in the order of their numbers; SQLite has one writer.
+            connection.execute(_LOCK, {"name": f"{self._table.name} {dataset}"})
         row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action} | values
         (key,) = connection.execute(self._table.insert().values(row)).inserted_primary_key or (0,)
         return int(key)

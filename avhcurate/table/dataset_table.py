@@ -65,6 +65,8 @@ class DatasetTable(SampleTable):
         )
         #: Number of the newest annotation that this table holds.
         self.annotated = -1
+        #: How often samples were excluded or included since this was opened.
+        self.exclusions = 0
         #: Number of the newest entry about stored sets, and the entry of each set.
         self._saved_version, self._set_entries = -1, dict[str, int]()
         self.refresh()
@@ -104,7 +106,8 @@ class DatasetTable(SampleTable):
         with self._refreshing:
             version = self.log.version(self.dataset.name)
             if version != self.annotated:
-                self.annotate(self.log.state(self.dataset.name, self.class_lists))
+                newer = self.log.state(self.dataset.name, self.class_lists, since=max(0, self.annotated))
+                self.exclusions += self.annotate(newer, whole=self.annotated <= 0)
                 self.annotated = version
             self._refresh_sets()
             if len(changed := self.counter.update()):

@@ -130,7 +130,6 @@ class SampleTable:
         create_samples(
             self._connection, select, files, classes=classes, scored=scored, votes=votes, predicted=predicted
         )
-        self._connection.execute("CREATE TABLE decided (path VARCHAR)")
         self._connection.execute("CREATE TABLE memberships (name VARCHAR, id BIGINT)")
         #: Names of the stored sets, for `Filters.sets`.
         self.sets: tuple[str, ...] = ()
@@ -201,10 +200,12 @@ class SampleTable:
         """Key of the score that stands for how hard a sample is: AVH, else the best that the run has."""
         return hardness_key(self.scores)
 
-    def annotate(self, state: pd.DataFrame) -> None:
+    def annotate(self, state: pd.DataFrame, *, whole: bool = True) -> bool:
         """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.
 
-        Only rows whose state may have changed are written: a join at every read costs more the more samples there are.
+        Samples that are not in it have no decision, unless `whole` is False: then they stay as they are. Only rows
+        whose state may have changed are written: a join at every read costs more the more samples there are. Returns
+        whether a sample in it was excluded or included.
         """
         defaults = {name: default.replace("s.", "samples.") for name, default in UNDECIDED.items()}
         undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
@@ -213,11 +214,15 @@ class SampleTable:
             cursor.register("incoming", state_table(state))
             names = {"classes": list(self.classes)}
             cursor.execute("BEGIN")
-            cursor.execute(f"UPDATE samples SET {undone} WHERE path IN (SELECT path FROM decided)", names)
+            moved = "SELECT count(*) FROM samples s JOIN incoming i USING (path) WHERE s.excluded <> i.excluded"
+            changed = bool(cursor.execute(moved).fetchall()[0][0])
+            if whole:
+                decided = "len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label"
+                cursor.execute(f"UPDATE samples SET {undone} WHERE {decided}", names)
             cursor.execute(DECIDE, names)
-            cursor.execute("CREATE OR REPLACE TABLE decided AS SELECT path FROM incoming")
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
+        return changed
 
     def update_sets(self, members: Mapping[str, pa.Array | None]) -> None:
         """Updates stored sets by name: the paths of each, None for one that is removed; the other sets stay.

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from avhcurate.annotate.task_pool import task_pool
 from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
@@ -102,11 +103,31 @@ def test_a_label_that_is_no_class_is_refused(own_digits):
             annotate(own_digits, [0], "relabel", value)
 
 
+def test_a_table_that_takes_over_what_changed_is_one_that_is_opened_anew(own_digits, own_demo_root):
+    for ids, action, value in ([0, 1], "tag", "odd"), ([1, 2], "relabel", 4), ([2, 3], "exclude", "blurred"):
+        annotate(own_digits, ids, action, value)
+    undo(own_digits)
+    annotate(own_digits, [1], "untag", "odd")
+    opened = open_table(Workspace(own_demo_root), "digits")
+    pd.testing.assert_frame_equal(own_digits.frame(None), opened.frame(None))
+    assert opened.frame(None)["excluded"].sum() == 0
+
+
+def test_annotators_are_asked_anew_after_an_exclusion_and_not_after_a_tag(own_digits):
+    pool = task_pool(own_digits)
+    annotate(own_digits, [0], "tag", "odd")
+    assert task_pool(own_digits) is pool
+    annotate(own_digits, [0], "exclude")
+    assert not task_pool(own_digits).eligible[0]
+    undo(own_digits)
+    assert task_pool(own_digits).eligible[0]
+
+
 def test_a_refresh_that_began_earlier_never_undoes_a_later_one(own_digits, monkeypatch):
     state, entered, go_on = own_digits.log.state, threading.Event(), threading.Event()
 
-    def slow_state(*asked):
-        found = state(*asked)
+    def slow_state(*asked, **more):
+        found = state(*asked, **more)
         if threading.current_thread() is slow:
             entered.set()
             go_on.wait(5)

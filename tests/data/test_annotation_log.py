@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 
@@ -64,14 +65,12 @@ def test_an_unknown_action_and_an_empty_choice_are_refused(log):
         log.append("d", "exclude", None, [], who="ann")
 
 
-ENTRIES = st.lists(
-    st.tuples(
-        st.sampled_from(["tag", "untag", "relabel", "exclude", "include"]),
-        st.sampled_from("123"),
-        st.sampled_from("ab"),
-    ),
-    max_size=25,
+ENTRY = st.tuples(
+    st.sampled_from(["tag", "untag", "relabel", "exclude", "include"]),
+    st.sampled_from("123"),
+    st.sampled_from("ab"),
 )
+ENTRIES = st.lists(ENTRY, max_size=25)
 
 
 @settings(max_examples=80, deadline=None)
@@ -92,6 +91,28 @@ def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
                 sample["tags"].add(value)
     folded = fold(pd.DataFrame(entries, columns=["action", "value", "path"])).set_index("path").to_dict("index")
     assert folded == {path: {**sample, "tags": sorted(sample["tags"])} for path, sample in replay.items()}
+
+
+@settings(max_examples=20, deadline=None)
+@given(steps=st.lists(st.one_of(st.none(), ENTRY), min_size=1, max_size=12), looks=st.integers(1, 4))
+def test_what_changed_since_leads_to_the_whole_state(steps, looks):
+    """None is an undo. A reader that looks now and then, and takes over what changed, has what a new one reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, kept, read = AnnotationLog(f"sqlite:///{folder}/annotations.db"), {}, 0
+        for number, step in enumerate(steps):
+            if step is None:
+                log.undo("d", who="ann")
+            else:
+                action, value, path = step
+                log.append("d", action, value, [path, "of all"], who="ann")
+            if number % looks == 0 or number == len(steps) - 1:
+                kept |= log.state("d", since=read).set_index("path").to_dict("index")
+                read = log.version("d")
+        nothing = {"tags": [], "curated_label": None, "excluded": False}
+        assert {path: one for path, one in kept.items() if one != nothing} == {
+            path: one for path, one in state(log).items() if one != nothing
+        }
+        log.engine.dispose()
 
 
 def test_writers_at_once_lose_nothing(log):
