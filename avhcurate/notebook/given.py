@@ -19,6 +19,7 @@ from avhcurate.disk.image_parquet import IMAGE
 from avhcurate.disk.tabular import table_of_frame
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
+from avhcurate.sources.hf_parquet import write_hugging_face
 from avhcurate.sources.service import import_dataset
 
 #: Images in memory at once while they are encoded.
@@ -287,7 +288,7 @@ def _write_hugging_face(folder: Path, name: str, source: Any) -> Path:
     def write(place: Path) -> None:
         for number, (split, dataset) in enumerate(splits.items()):
             file = "images.parquet" if split is None else f"{split}-{number:05d}-of-{len(splits):05d}.parquet"
-            dataset.to_parquet(str(place / file))
+            write_hugging_face(dataset, place / file)
 
     place = _kept(folder, name, write)
     return place if isinstance(source, dict) else place / "images.parquet"

@@ -17,8 +17,7 @@ from avhcurate.disk.remote import words_of
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import encode_png
 from avhcurate.sources.hf_hub import HubName, NoParquet, fetch_hub, folder_name
-
-_ROWS = 1000
+from avhcurate.sources.hf_parquet import write_hugging_face
 
 
 def prepare_download(workspace: Workspace, source: str, *, progress: Progress = SILENT) -> Path | str:
@@ -128,6 +127,4 @@ def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None
     for split in [name.split] if name.split else list(parts):
         if split not in parts:
             raise CurateError(f"hf:{name.repository} has no split {split!r}: it has {listed(parts)}")
-        whole = parts[split].with_format("arrow")
-        embedded = whole.map(datasets.table.embed_table_storage, batched=True, batch_size=_ROWS)
-        embedded.to_parquet(str(out / f"{split}-00000-of-00001.parquet"))
+        write_hugging_face(parts[split], out / f"{split}-00000-of-00001.parquet")

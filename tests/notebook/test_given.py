@@ -104,6 +104,21 @@ def test_a_hugging_face_dataset_keeps_class_names_and_splits(make):
         make(whole.to_iterable_dataset())
 
 
+def test_images_of_a_hugging_face_dataset_that_lie_in_files_are_taken_in(make, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    files = [tmp_path / f"{number}.png" for number in range(3)]
+    for file, image in zip(files, IMAGES, strict=False):
+        file.write_bytes(png(image))
+    rows = {"image": [str(file) for file in files], "label": [0, 1, 0]}
+    whole = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image())
+    pets = make(whole.select([2, 0]))
+    files[2].unlink()
+    assert [(pixels(pets, id) == IMAGES[of]).all() for id, of in enumerate([2, 0])] == [True, True]
+    assert pets.table["path"].tolist() == ["2.png", "0.png"]
+    with pytest.raises(CurateError, match=r"is not where it was.*2\.png"):
+        make(whole, force=True)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
