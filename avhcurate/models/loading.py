@@ -142,6 +142,8 @@ def _loaded(
     elif architecture.built_in:
         weights = architecture.built_in(module)
     else:
+        if spec.weights == "random":
+            _draw_zero_head(module, head)
         weights = own_weights(module, "random" if spec.weights == "random" else f"as {spec.name} makes them")
     module, linear = expose_head(module, head)
     _refuse_other_classes(linear.out_features, num_classes)
@@ -167,7 +169,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
     """The network of `spec` for `num_classes`, with random weights drawn from `spec.seed`, or with given ones.
 
     Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
-    another number of classes stays random. Raises CurateError for mistakes of the user's.
+    another number of classes stays random, as does one that the network starts at zero. Raises CurateError for mistakes
+    of the user's.
     """
     with torch.random.fork_rng(devices=[]):
         architecture = find_architecture(spec.name, prompts=spec.class_prompts())
@@ -177,6 +180,7 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         if pretrained and weights is None:
             weights = _published_weights(spec.name, architecture)
         architecture, module, head = _built(spec, architecture, num_classes)
+        _draw_zero_head(module, head)
     state, weight = module.state_dict(), f"{head.name}.weight"
     if len(state[weight]) != num_classes:
         raise CurateError(
@@ -208,6 +212,13 @@ def _built(
         return replace(architecture, preprocess=preprocess), module, find_features(module, images)
     head = find_head(module, images, name=spec.head)
     return replace(architecture, preprocess=preprocess), module, head
+
+
+def _draw_zero_head(module: nn.Module, head: Head) -> None:
+    """Draws a head that is all zero, as new vision transformers have: a class weight of no length has no angle."""
+    layer = module.get_submodule(head.name)
+    if isinstance(layer, nn.Linear | nn.Conv2d) and not layer.weight.any():
+        layer.reset_parameters()
 
 
 def _published_weights(name: str, architecture: Architecture, alternative: str = "") -> Weights:

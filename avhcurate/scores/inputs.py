@@ -43,7 +43,10 @@ def pair(features: Array, class_weights: Array) -> tuple[ModuleType, Array, Arra
     largest = xp.max(xp.abs(class_weights), axis=1)
     unusable = xp.nonzero(~(xp.isfinite(largest) & (largest > 0)))[0]
     if unusable.shape[0]:
-        raise CurateError(f"row {int(unusable[0])} of class_weights is zero or not finite, so no angle to it exists")
+        raise CurateError(
+            f"row {int(unusable[0])} of class_weights is zero or not finite, so no angle to it exists: give the weight "
+            "of a trained layer, or train the network first"
+        )
     return xp, features, class_weights
 
 

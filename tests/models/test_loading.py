@@ -17,7 +17,7 @@ from torch import nn
 from avhcurate.errors import CurateError
 from avhcurate.models import torchvision_zoo
 from avhcurate.models.head import FeatureTap
-from avhcurate.models.loading import LoadedModel, ModelSpec, load_model
+from avhcurate.models.loading import LoadedModel, ModelSpec, load_model, new_model
 from avhcurate.models.own import CIFAR_MEAN, CIFAR_STD, CifarResNet
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture, model_names
@@ -37,6 +37,12 @@ class Grey(nn.Module):
 
     def forward(self, x):
         return self.fc(self.conv(x).mean((2, 3)))
+
+class Zero(Grey):
+    """Starts with a head of zeros, as vision transformers do."""
+    def __init__(self, num_classes=5):
+        super().__init__(num_classes)
+        nn.init.zeros_(self.fc.weight)
 
 def make():
     torch.manual_seed(9)
@@ -363,6 +369,20 @@ def test_a_factory_that_takes_num_classes_is_given_the_datasets_or_the_files(her
     np.testing.assert_array_equal(again.class_weights, model.class_weights)
 
 
+def test_a_head_that_starts_at_zero_is_drawn_from_the_seed(here, tmp_path):
+    spec = ModelSpec(name=f"{here.name}:Zero", crop=16)
+    news = [new_model(spec.model_copy(update={"seed": seed}), 5).module.fc.weight for seed in (0, 0, 1)]
+    assert (news[0] != 0).any(dim=1).all()
+    assert torch.equal(news[0], news[1])
+    assert not torch.equal(news[0], news[2])
+    assert load(f"{here.name}:Zero", 5, weights="random", crop=16).class_weights.any(axis=1).all()
+    # A body's weights for other classes leave the head new.
+    save_file(new_model(spec, 9).module.state_dict(), tmp_path / "nine.safetensors")
+    given = new_model(spec.model_copy(update={"weights": tmp_path / "nine.safetensors"}), 5)
+    assert given.new_head
+    assert given.module.fc.weight.any()
+
+
 def test_a_network_with_one_input_channel_is_given_grey_images(here):
     preprocess = load(f"{here.name}:Grey", mean=(0.4,), std=(0.2,)).preprocess
     assert (preprocess.mean, preprocess.std) == (pytest.approx((0.4,)), pytest.approx((0.2,)))
@@ -380,7 +400,7 @@ def test_a_module_already_made_is_copied(here):
         ("SIZE", "is a int: give a function"),
         ("broken", "failed when called: RuntimeError: no such layer"),
         ("needs", "missing 1 required positional argument"),
-        ("mkae", "has no 'mkae': it has Grey, make, text"),
+        ("mkae", "has no 'mkae': it has Grey, Zero, make, text"),
     ],
 )
 def test_a_wrong_factory_is_refused_saying_why(here, factory, named):
