@@ -168,6 +168,7 @@ def _loaded(
 def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) -> NewModel:
     """The network of `spec` for `num_classes`, with random weights drawn from `spec.seed`, or with given ones.
 
+    A network of the user's own keeps the weights that its factory makes, unless others are given.
     Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
     another number of classes stays random, as does one that the network starts at zero. Raises CurateError for mistakes
     of the user's.
@@ -180,13 +181,17 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         if pretrained and weights is None:
             weights = _published_weights(spec.name, architecture)
         architecture, module, head = _built(spec, architecture, num_classes)
-        _draw_zero_head(module, head)
+        drawn = _draw_zero_head(module, head)
     state, weight = module.state_dict(), f"{head.name}.weight"
     if len(state[weight]) != num_classes:
         raise CurateError(
             f"{spec.name} tells {len(state[weight])} classes apart and the dataset has {num_classes}: "
             "let its factory take num_classes"
         )
+    if weights is None and architecture.keeps_weights:
+        # They may mean something, and tell the factory from what it was before an edit.
+        own = own_weights(module, f"as {spec.name} makes them")
+        return NewModel(module, architecture.preprocess, head.name, own.sha256, own.source, new_head=drawn)
     if weights is None:
         return NewModel(module, architecture.preprocess, head.name, "", "chance", new_head=True)
     tensors = architecture.adapt(without_prefixes(weights.tensors, state))
@@ -214,11 +219,16 @@ def _built(
     return replace(architecture, preprocess=preprocess), module, head
 
 
-def _draw_zero_head(module: nn.Module, head: Head) -> None:
-    """Draws a head that is all zero, as new vision transformers have: a class weight of no length has no angle."""
+def _draw_zero_head(module: nn.Module, head: Head) -> bool:
+    """Draws a head that is all zero, as new vision transformers have: a class weight of no length has no angle.
+
+    Whether it was so.
+    """
     layer = module.get_submodule(head.name)
-    if isinstance(layer, nn.Linear | nn.Conv2d) and not layer.weight.any():
-        layer.reset_parameters()
+    if not isinstance(layer, nn.Linear | nn.Conv2d) or layer.weight.any():
+        return False
+    layer.reset_parameters()
+    return True
 
 
 def _published_weights(name: str, architecture: Architecture, alternative: str = "") -> Weights:

@@ -75,7 +75,9 @@ def _of_plugin(name: str, made: Any) -> Architecture:
 
 
 def _prepared_as_imagenet(build: Callable[[int | None, int], nn.Module]) -> Architecture:
-    return Architecture(build, Preprocess(resize=256, crop=224), keeps_weights=True, any_channels=True)
+    without = "it keeps those that it is made with; give others by --weights FILE"
+    preprocess = Preprocess(resize=256, crop=224)
+    return Architecture(build, preprocess, without_weights=without, keeps_weights=True, any_channels=True)
 
 
 def model_names() -> list[str]:

@@ -383,6 +383,15 @@ def test_a_head_that_starts_at_zero_is_drawn_from_the_seed(here, tmp_path):
     assert given.module.fc.weight.any()
 
 
+def test_weights_that_a_factory_makes_are_named_by_their_digest_in_training_too(here):
+    spec = ModelSpec(name=f"{here.name}:make", resize=16, crop=16)
+    new, scored = new_model(spec, 4), load_model(spec)
+    assert (new.weights_sha256, new.source) == (scored.weights_sha256, scored.weights_source)
+    assert not new.new_head
+    with pytest.raises(CurateError, match="keeps those that it is made with"):
+        new_model(spec, 4, pretrained=True)
+
+
 def test_a_network_with_one_input_channel_is_given_grey_images(here):
     preprocess = load(f"{here.name}:Grey", mean=(0.4,), std=(0.2,)).preprocess
     assert (preprocess.mean, preprocess.std) == (pytest.approx((0.4,)), pytest.approx((0.2,)))
