@@ -47,6 +47,7 @@ def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     code, out, err = cli("score", "photos", "--model", "small_nets:tiny", "--crop", "32", "--weights", "random", *space)
     assert code == 0, err
     assert "1 skipped" in out
+    assert "avhcurate remove photos --run small_nets-tiny-" in out
     code, out, _ = cli("correlate", "photos", *space, "--csv", photos / "c.csv", "--json")
     table = pd.DataFrame(json.loads(out)["rows"])
     assert code == 0

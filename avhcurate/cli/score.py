@@ -102,6 +102,11 @@ def score(
         print(record.model_dump_json())
         return
     print(f"{record.samples} samples of {name} scored as {run.root.name}, {record.skipped} skipped")
+    if record.skipped:
+        print(
+            "The column problem says why. Once they can be read, or more memory is allowed, "
+            f"`avhcurate remove {name} --run {run.root.name}`, and score again"
+        )
     if record.backend and record.backend.why not in ("", FEW_IMAGES):
         print(f"The network ran as it is, which may be slower: {record.backend.why}")
     if record.rows is not None:

@@ -165,4 +165,8 @@ def _print(summaries: list[dict[str, Any]]) -> None:
             f"{row['seconds']:>8.1f}"
         )
     print(f"\nweights {summaries[-1]['weights']}")
+    if broken := first["broken_images"]:
+        print(f"{broken} images could not be read and were left out. Once they can be, train again after:")
+        for row in summaries:
+            print(f"  avhcurate remove {row['recorded_on']} --training {row['training']}")
     print(f"Now try:\n  avhcurate correlate {first['recorded_on']}\n  avhcurate serve")

@@ -18,20 +18,26 @@ def image_caches(workspace: Workspace, subsets: Sequence[Subset], preprocess: Pr
 
 
 def decode_images(
-    subsets: Sequence[Subset], caches: Sequence[ImageCache], group: ProcessGroup, progress: Progress
+    subsets: Sequence[Subset],
+    caches: Sequence[ImageCache],
+    group: ProcessGroup,
+    progress: Progress,
+    *,
+    again: bool = True,
 ) -> list[tuple[Subset, LabelledImages]]:
     """The readable samples of each subset with their images; the leader of the group decodes what is missing.
 
-    `progress` counts decoded images. Raises CurateError where none of a subset can be read.
+    Images that could not be read before are tried `again`. `progress` counts decoded images. Raises CurateError where
+    none of a subset can be read.
     """
     if group.leads:
-        missing = [len(cache.missing(subset.ids)) for subset, cache in zip(subsets, caches, strict=True)]
+        missing = [len(cache.missing(subset.ids, again=again)) for subset, cache in zip(subsets, caches, strict=True)]
         for number, (subset, cache) in enumerate(zip(subsets, caches, strict=True)):
 
             def tell(done: int, _: int, message: str, before: int = sum(missing[:number])) -> None:
                 progress.report(before + done, sum(missing), message)
 
-            cache.decode(subset.ids, progress=progress.through(tell))
+            cache.decode(subset.ids, again=again, progress=progress.through(tell))
     group.broadcast(None)  # the others wait until all is decoded
     return [_readable(subset, cache) for subset, cache in zip(subsets, caches, strict=True)]
 
@@ -39,5 +45,8 @@ def decode_images(
 def _readable(subset: Subset, cache: ImageCache) -> tuple[Subset, LabelledImages]:
     readable, shape = subset.readable(cache.whole(subset.ids)), cache.preprocess
     if not len(readable.ids):
-        raise CurateError(f"none of the {len(subset.ids)} images of {subset.dataset.name!r} could be read")
+        raise CurateError(
+            f"none of the {len(subset.ids)} images of {subset.dataset.name!r} could be read: check that "
+            "they still lie where they were imported from"
+        )
     return readable, LabelledImages(cache.images(), readable.labels, shape.mean, shape.std, rows=readable.ids)

@@ -35,7 +35,8 @@ class ImageCache:
     """The squares of one dataset for one preprocessing: (N, S, S, C) uint8 in a file that grows as rows are needed.
 
     `FOLDER/KEY.npy` holds the pixels and `FOLDER/KEY.state` a byte a sample: not there, whole or broken. A row counts
-    once its byte says so, which is written after its pixels: what is cut short is done again.
+    once its byte says so, which is written after its pixels: what is cut short is done again. A broken one may be whole
+    the next time: its network was down, or more memory is allowed now.
     """
 
     def __init__(self, folder: Path, dataset: DatasetFolder, preprocess: Preprocess) -> None:
@@ -48,15 +49,18 @@ class ImageCache:
         self.path, self._state_path = folder / f"{name}.npy", folder / f"{name}.state"
         self.shape = (record.samples, preprocess.crop, preprocess.crop, preprocess.channels)
 
-    def missing(self, ids: np.ndarray) -> np.ndarray:
-        """Those of the ids that are not decoded yet."""
-        return ids if not self._state_path.exists() else ids[self._state("r")[ids] == _MISSING]
+    def missing(self, ids: np.ndarray, *, again: bool = False) -> np.ndarray:
+        """Those of the ids that are not decoded yet, and with `again` those that were broken."""
+        if not self._state_path.exists():
+            return ids
+        state = self._state("r")[ids]
+        return ids[state != _WHOLE if again else state == _MISSING]
 
-    def decode(self, ids: np.ndarray, *, progress: Progress = SILENT) -> None:
+    def decode(self, ids: np.ndarray, *, again: bool = False, progress: Progress = SILENT) -> None:
         """Decodes what is missing of `ids` (ascending); `progress` counts these images. Raises Cancelled."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")):
-            ids = self.missing(ids)
+            ids = self.missing(ids, again=again)
             if not len(ids):
                 return
             self._check_room(len(ids))

@@ -95,6 +95,7 @@ def summary(training: TrainingFolder) -> dict[str, Any]:
         "train_sample": len(training.ids("learnt from")),
         "held_out_copies": record.held_out_copies,
         "weights": str(training.weights_path),
+        "broken_images": record.recipe.get("broken_images", 0),
     } | means
 
 
@@ -156,17 +157,24 @@ class _Training:
         device = find_device(settings.device)
         subsets = train, held_out
         caches = image_caches(self.workspace, subsets, model.preprocess)
-        missing = sum(len(cache.missing(part.ids)) for cache, part in zip(caches, subsets, strict=True))
+        # One that goes on has its samples, each with a place in its evaluations.
+        begun = training.begun
+        missing = sum(
+            len(cache.missing(part.ids, again=not begun)) for cache, part in zip(caches, subsets, strict=True)
+        )
         total = self.total = missing + recipe.epochs * len(train.ids)
         reading = self.progress.through(lambda done, _, message: self.progress.report(done, total, message))
-        (train, images), (held_out, held_out_images) = decode_images(subsets, caches, self.group, reading)
-        if leads and not training.begun:
+        parts = decode_images(subsets, caches, self.group, reading, again=not begun)
+        (train, images), (held_out, held_out_images) = parts
+        if begun:
+            _check_same_samples(training, train, held_out)
+        elif leads:
             chosen = self._sample_of(train).ids
             training.create(self._record(training, model, recipe, train, held_out, device), held_out.ids, chosen)
-        begun = checkpoint_step(training.checkpoint_path)
+        step = checkpoint_step(training.checkpoint_path)
         if leads:
-            training.truncate(begun)
-        with _tensorboard(training.root, begun) if settings.tensorboard and leads else nullcontext() as log:
+            training.truncate(step)
+        with _tensorboard(training.root, step) if settings.tensorboard and leads else nullcontext() as log:
 
             def on_eval(evaluation: EpochEval) -> None:
                 training.append(evaluation)
@@ -255,6 +263,17 @@ class _Training:
         spec = self._spec().model_copy(update={"weights": training.weights_path})
         score_dataset(
             self.workspace, dataset.name, spec, device=self.settings.device, progress=self.progress.through(tell)
+        )
+
+
+def _check_same_samples(training: TrainingFolder, train: Subset, held_out: Subset) -> None:
+    """Refuses to go on where other images can be read than when the training began."""
+    record, now_there = training.record, (len(train.ids), len(held_out.ids))
+    if now_there != (record.train_samples, record.held_out_samples):
+        raise CurateError(
+            f"training {training.name} began with {record.train_samples} images and {record.held_out_samples} held "
+            f"out, and now {now_there[0]} and {now_there[1]} can be read: remove it by `avhcurate remove "
+            f"{record.held_out} --training {training.name}`, and train again"
         )
 
 

@@ -382,6 +382,31 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
     assert training.record.train_samples + training.record.held_out_samples == 30
 
 
+def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path):
+    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
+    recipe = replace(RECIPE, epochs=2, batch_size=16)
+    first = TrainSettings("avhcurate:digits", recipe, early=(0,))
+    seeds = [replace(first, recipe=replace(recipe, seed=seed)) for seed in (0, 1, 2)]
+    for one in seeds[:2]:
+        with pytest.raises(Cancelled):
+            train_model(fresh, "photos", one, progress=Progress(should_stop=once_begun(fresh.dataset("photos"))))
+    for label in ("dark", "light", "mid"):
+        shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
+    resumed = train_model(fresh, "photos", seeds[0])
+    assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
+    whole = train_model(fresh, "photos", seeds[2])
+    assert whole.record.recipe["broken_images"] == 0
+    assert whole.record.train_samples + whole.record.held_out_samples == 33
+    with pytest.raises(CurateError, match=r"began with 28 images.* 30 and 3 can be read.*avhcurate remove photos"):
+        train_model(fresh, "photos", seeds[1])
+
+
+def once_begun(dataset):
+    """A function that is true once another training than those there are has a record."""
+    known = set(dataset.root.rglob("training.json"))
+    return lambda: set(dataset.root.rglob("training.json")) != known
+
+
 def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
     dataset = fresh.dataset("digits")
     store = ImageCache(tmp_path, dataset, new_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
