@@ -125,17 +125,6 @@ def _norm_biases(module: nn.Module) -> list[Tensor]:
     return [norm.bias for norm in norms if norm.bias is not None and norm.bias.requires_grad]
 
 
-def set_to_train(learner: nn.Module) -> None:
-    """Training mode, in which norms that are frozen keep their statistics."""
-    learner.train()
-    for layer in learner.modules():
-        frozen = isinstance(layer, nn.modules.batchnorm._BatchNorm) and not any(
-            p.requires_grad for p in layer.parameters()
-        )
-        if frozen and layer.affine:
-            layer.eval()
-
-
 def settle_head(learner: Learner) -> None:
     """After a directional loss: class weights of length 1, so that the network's own logits rank as the angles do."""
     if learner.loss is not None:

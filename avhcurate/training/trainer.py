@@ -20,6 +20,7 @@ from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import find_device, find_precision, keep_freed_memory
+from avhcurate.training.batch_norm import check_sync_batchnorm, set_to_train, share_batch_norm
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
 from avhcurate.training.evaluation import EACH_EPOCH, EvalSchedule, RunningMeans, evaluate
@@ -38,7 +39,6 @@ from avhcurate.training.learner import (
     fit_first_layer,
     make_learner,
     parameter_groups,
-    set_to_train,
     settle_head,
 )
 from avhcurate.training.recipe import Recipe, as_numbers
@@ -134,8 +134,8 @@ class _TrainingLoop:
         fit_first_layer(self.learner.module, self.data, seed=recipe.seed)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if sync_batchnorm:
-            check_sync_batchnorm(self.device)
-            self.learner.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.learner.module)
+            check_sync_batchnorm(self.device, self.learner.module)
+            self.learner.module = share_batch_norm(self.learner.module)
         self.average = WeightAverage(self.learner, recipe.ema) if recipe.ema is not None else None
         if self.objective is not None:
             self.objective.to(self.device)
@@ -430,12 +430,6 @@ class _TrainingLoop:
         loss, right, samples = state["running"]
         self.running = RunningMeans(loss, right, samples)
         set_random_states(state["chance"][self.group.rank], self.device)
-
-
-def check_sync_batchnorm(device: torch.device) -> None:
-    """Raises CurateError where batch norm cannot be shared between processes."""
-    if device.type != "cuda":
-        raise CurateError("--sync-batchnorm needs CUDA devices: leave it out")
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from avhcurate.scoring.service import score_dataset
 from avhcurate.table.subset import Subset
 from avhcurate.table.subset_images import decode_images, image_caches
 from avhcurate.training import trainer
+from avhcurate.training.batch_norm import check_sync_batchnorm
 from avhcurate.training.checkpoints import checkpoint_step, save_weights
 from avhcurate.training.distributed import ProcessGroup, joined
 from avhcurate.training.evaluation import EvalSchedule
@@ -113,8 +114,6 @@ class _Training:
     def train(self, name: str) -> TrainingFolder:
         settings, device = self.settings, find_device(self.settings.device)
         # What would stop the training once it has begun is checked before anything is written.
-        if settings.sync_batchnorm:
-            trainer.check_sync_batchnorm(device)
         if settings.tensorboard:
             _summary_writer()
         train, held_out = train_and_held_out(self.workspace, name, settings)
@@ -122,6 +121,8 @@ class _Training:
         if num_classes < 2 or len(np.unique(train.labels)) < 2:
             raise CurateError(f"{name!r} has samples of one class to train on: a network tells two or more apart")
         model = new_model(self._spec(), num_classes, pretrained=settings.weights == "pretrained")
+        if settings.sync_batchnorm:
+            check_sync_batchnorm(device, model.module)
         recipe = self._recipe(model)
         training = TrainingFolder.of(held_out.dataset, _name(settings, recipe, model, train, held_out, num_classes))
         with training.alone() if self.group.leads else nullcontext():
