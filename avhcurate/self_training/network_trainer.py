@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from avhcurate.data.workspace import Workspace
@@ -16,6 +15,7 @@ from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, NewModel, new_model
 from avhcurate.models.registry import find_architecture
 from avhcurate.models.runtime import find_device
+from avhcurate.models.weights import load_weights, read_weights
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
 from avhcurate.self_training.domains import domains
 from avhcurate.self_training.loop import PseudoLabelled
@@ -101,7 +101,7 @@ class FullTrainer:
 
     def restore(self, folder: Path) -> None:
         """Loads that file."""
-        self.module.load_state_dict(load_file(folder / FILE))
+        load_weights(self.module, read_weights(folder / FILE).tensors, source=str(folder / FILE))
 
     def _with(self, pseudo: PseudoLabelled) -> LabelledImages:
         """The source and the selected images, with soft labels."""

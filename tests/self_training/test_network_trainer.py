@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torchvision.models import mnasnet0_5
 
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.self_training.evaluation import TargetEvaluator
@@ -25,6 +26,18 @@ def halves(digit_halves):
     source, target = (half.part(np.arange(300)) for half in digit_halves)
     pale = (target.take(torch.arange(300)) * 0.4 + 60).to(torch.uint8)
     return source, LabelledImages(pale, target.labels, target.mean, target.std)
+
+
+def test_a_network_that_asks_for_the_version_of_its_weights_goes_on_from_a_round(tmp_path):
+    images = LabelledImages(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.arange(4) % 3, (0.5,) * 3, (0.5,) * 3)
+    trainers = [
+        FullTrainer(mnasnet0_5(num_classes=3), images, images, num_classes=3, recipe=RECIPE, checkpoints=tmp_path)
+        for _ in range(2)
+    ]
+    trainers[0].save(tmp_path)
+    trainers[1].restore(tmp_path)
+    states = [trainer.module.state_dict() for trainer in trainers]
+    assert all(map(torch.equal, states[0].values(), states[1].values()))
 
 
 @pytest.fixture
