@@ -19,6 +19,7 @@ from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.runtime import (
+    enough_memory,
     find_device,
     find_precision,
     fold_batch_norm,
@@ -79,10 +80,11 @@ class Network:
             raise CurateError("--precision tf32 is for NVIDIA GPUs: take float32, or bfloat16, on other devices")
         self.batch_size = batch_size or default_batch_size(model.preprocess.crop, self.device)
         module = _Features(_own_copy(model), model.preprocess, self.dtype).eval()
-        module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.backend = self._backend(module, model.preprocess, backend, images)
-        self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
-        self._bias = torch.from_numpy(model.bias).to(self.device)
+        with enough_memory(self.device, f"the network and {self.batch_size} images at once"):
+            module = module.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.backend = self._backend(module, model.preprocess, backend, images)
+            self._class_weights = torch.from_numpy(model.class_weights).to(self.device)
+            self._bias = torch.from_numpy(model.bias).to(self.device)
 
     def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
         if self.device.type == "cuda":
@@ -122,14 +124,10 @@ class Network:
 
     def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = torch.from_numpy(images)
-        try:
-            with torch.inference_mode(), self._products():
-                features = self.backend.run(batch.to(self.device, non_blocking=True))
-                return features, F.linear(features, self._class_weights, self._bias)
-        except torch.OutOfMemoryError as error:
-            raise CurateError(
-                f"{self.device} has too little memory for {len(images)} images at once: give a smaller --batch-size"
-            ) from error
+        what = f"{len(images)} images at once"
+        with enough_memory(self.device, what), torch.inference_mode(), self._products():
+            features = self.backend.run(batch.to(self.device, non_blocking=True))
+            return features, F.linear(features, self._class_weights, self._bias)
 
     def empty_batch(self, count: int, shape: tuple[int, int, int]) -> np.ndarray:
         """Black images (count, S, S, C) uint8, in memory from which a GPU fetches them while it is at work."""

@@ -79,6 +79,15 @@ def precision_name(name: str) -> str:
     return "float32" if name == "auto" else name
 
 
+@contextmanager
+def enough_memory(device: torch.device, what: str) -> Iterator[None]:
+    """Turns too little memory on the device for `what` into a mistake with its next step."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CurateError(f"{device} has too little memory for {what}: give a smaller --batch-size") from error
+
+
 def fold_batch_norm(module: nn.Module, images: Tensor) -> nn.Module:
     """A copy of a float32 module at rest, with each batch norm folded into the convolution whose output it takes.
 

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
-from avhcurate.models.runtime import find_device, find_precision, keep_freed_memory
+from avhcurate.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory
 from avhcurate.training.batch_norm import check_sync_batchnorm, set_to_train, share_batch_norm
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
 from avhcurate.training.distributed import ProcessGroup, joined, own_device
@@ -99,7 +99,7 @@ def train(
             checkpoint,
             checkpoint_seconds,
         )
-        with _enough_memory(this_device):
+        with enough_memory(this_device, "this batch"):
             training.prepare(sync_batchnorm=sync_batchnorm)
             training.run()
         return training.finished()
@@ -430,11 +430,3 @@ class _TrainingLoop:
         loss, right, samples = state["running"]
         self.running = RunningMeans(loss, right, samples)
         set_random_states(state["chance"][self.group.rank], self.device)
-
-
-@contextmanager
-def _enough_memory(device: torch.device) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise CurateError(f"{device} has too little memory for this batch: give a smaller --batch-size") from error

@@ -100,3 +100,13 @@ def test_a_gpu_gives_the_features_of_the_cpu(precision: str) -> None:
     error = np.linalg.norm(network(rgb)[0] - exact) / np.linalg.norm(exact)
     assert error < (1e-5 if precision == "float32" else 0.03)
     assert torch.from_numpy(network.empty_batch(2, (4, 4, 3))).is_pinned()
+
+
+def test_too_little_memory_for_the_network_is_said_with_the_next_step(monkeypatch) -> None:
+    def fails(function: Callable[[], None]) -> Callable[[], None]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    backend = lambda self, module, *_: gpu_backend(Mean(), images(8), record=fails)  # noqa: E731
+    monkeypatch.setattr(Network, "_backend", backend)
+    with pytest.raises(CurateError, match="cpu has too little memory for the network and 4 images at once: give a"):
+        Network(loaded(), device="cpu", batch_size=4)
