@@ -209,7 +209,8 @@ class Objective:
             return torch.ones(width, dtype=torch.float64)
         some, total = self.samples.some(_COVARIANCE_ROWS), torch.zeros(width, width, dtype=torch.float64)
         for x, _ in some.blocks():
-            scaled = ((x - self.centre) / self.scale).float()
+            # In float32 a direction in which samples hardly differ could come out below zero, and has no factor then.
+            scaled = (x - self.centre) / self.scale
             total += scaled.T @ scaled
         return total / len(some)
 

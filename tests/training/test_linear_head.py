@@ -56,6 +56,16 @@ def test_fewer_samples_than_the_features_are_wide_have_the_minimum_of_scikit_lea
     np.testing.assert_allclose(again.class_weights, head.class_weights, atol=1e-5)
 
 
+def test_features_that_nearly_all_follow_one_have_a_head_at_a_weak_penalty():
+    rng, n = np.random.default_rng(0), 20_000
+    targets = rng.integers(0, 2, n)
+    small = rng.normal(size=(n, 2)) + 6 * targets[:, None]
+    x = (rng.normal(size=(n, 1)) + 0.003 * small @ rng.normal(size=(2, 256))).astype(np.float32)
+    given = Samples(x, np.arange(n), targets, np.arange(n), 2)
+    objective = Objective(given, standardised=True)
+    assert given.loss(objective.head(objective.minimise(1e-3, tolerance=1e-3))) < 0.05
+
+
 def test_a_head_of_many_starts_from_one_of_some_and_ends_at_the_same_minimum(monkeypatch):
     given = samples()
     cold, choice = fit_head(given)
