@@ -127,6 +127,8 @@ def refuse_second(workspace: Path) -> None:
 
 def resume(workspace: Path, job: JobRecord) -> JobRecord:
     """Starts a stopped job again with the same arguments; what it had committed is not done twice."""
+    if not job.argv:
+        raise CurateError(f"{job.verb} {job.dataset} took what lay in a notebook's memory: run its cell there again")
     return start(workspace, job.argv, verb=job.verb, dataset=job.dataset, cwd=job.cwd)
 
 

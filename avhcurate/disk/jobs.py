@@ -100,7 +100,8 @@ SILENT = Progress()
 class JobRecord(StoredRecord):
     """What progress.json holds. Times are Unix seconds; `rate` is in samples a second, `eta_s` in seconds.
 
-    `cwd` is the folder from which the paths in `argv` count. `who` started it from the app, "" without a login.
+    `cwd` is the folder from which the paths in `argv` count. Without `argv` it cannot be started again: it took what
+    lay in the memory of a notebook. `who` started it from the app, "" without a login.
     """
 
     id: str

@@ -127,14 +127,16 @@ class Dataset(DecidedDataset):
         [0.032, 0.031, 0.037]
         >>> digits = avhcurate.example(fresh=True)
         """
-        from avhcurate.notebook.outputs import as_files
+        from avhcurate.notebook.outputs import as_files, in_memory
         from avhcurate.scoring.attach import attach_run
         from avhcurate.scoring.attached_arrays import AttachSpec
 
         arrays = {"features": features, "class_weights": class_weights, "bias": bias, "logits": logits, "probs": probs}
         with as_files(self.workspace, arrays | {"rows": rows}) as files:
             spec = AttachSpec(**files, by=by)
-            with running_job(self.workspace, self.name, "attach", files | {"by": by, "name": name}) as progress:
+            work = files | {"by": by, "name": name}
+            resumes = not in_memory([*arrays.values(), rows])
+            with running_job(self.workspace, self.name, "attach", work, resumes=resumes) as progress:
                 run = attach_run(self.workspace, self.name, spec, run_name=name, progress=progress)
         return self._on_run(run.name)
 
@@ -250,7 +252,7 @@ class Dataset(DecidedDataset):
         from avhcurate.table.predicted import PREDICTED_COLUMNS
 
         settings = service.PredictSettings((runs,) if isinstance(runs, str) else tuple(runs), level, seed=seed)
-        given = {"runs": ",".join(settings.runs), "level": level, "seed": seed}
+        given = {"runs": ",".join(settings.runs) or self._run_name(), "level": level, "seed": seed}
         with running_job(self.workspace, self.name, "predict", given) as progress:
             service.predict_hsf(self.sample_table, settings, progress=progress)
         return self.frame().filter(["id", "hsf", *PREDICTED_COLUMNS])
@@ -272,7 +274,8 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.suspects import service
 
-        table, given = self.sample_table, {"folds": folds, "seed": seed, "sources": sources, "out_of_fold": out_of_fold}
+        table, given = self.sample_table, {"model": self._run_name(), "folds": folds, "seed": seed}
+        given |= {"sources": sources, "out_of_fold": out_of_fold}
         with running_job(self.workspace, self.name, "suspects", given) as progress:
             folder = service.find_suspects(
                 table, sources=sources, honest=out_of_fold, folds=folds, seed=seed, progress=progress

@@ -11,9 +11,15 @@ from avhcurate.disk.jobs import Progress
 
 
 @contextmanager
-def running_job(workspace: Workspace, dataset: str, verb: str, given: Mapping[str, Any]) -> Iterator[Progress]:
-    """Runs the block as the job `verb` with the options `given`: the app shows it, cancels it and can resume it."""
+def running_job(
+    workspace: Workspace, dataset: str, verb: str, given: Mapping[str, Any], *, resumes: bool = True
+) -> Iterator[Progress]:
+    """Runs the block as the job `verb` with the options `given`: the app shows it, cancels it and can resume it.
+
+    Without `resumes` it has no command line: what lies in memory here is gone when another process would go on.
+    """
     argv = [verb, dataset, *(argument for name, value in given.items() for argument in _argument(name, value))]
+    argv = argv if resumes else []
     with terminal_reports() as show, background.run(workspace.root, verb, dataset, argv, on_report=show) as progress:
         yield progress
 

@@ -77,6 +77,11 @@ class OpenedDataset:
         """
         return self.sample_table.frame(filters_of(where) if isinstance(where, str) else where, columns=columns)
 
+    def _run_name(self) -> str | None:
+        """The run it is open on, by which a job of the app does the same work; None where there is none."""
+        run = self.sample_table.run
+        return run.name if run else None
+
     def _on_run(self, run: str) -> Self:
         """The dataset itself, now with that run."""
         self._model, self._opened = run, None

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,15 @@ def as_files(workspace: Workspace, given: dict[str, Any]) -> Iterator[dict[str, 
         yield {name: _as_file(Path(folder) / name, value) for name, value in given.items()}
 
 
+def in_memory(given: Iterable[Any]) -> bool:
+    """Whether any of what is given is neither a file nor a text, so that its file goes with the block."""
+    return any(value is not None and not isinstance(value, str | os.PathLike) for value in given)
+
+
 def _as_file(place: Path, value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str | os.PathLike):
+    if not in_memory([value]):
         return os.fspath(value)
     if isinstance(value, pd.DataFrame):
         file = place.with_suffix(".parquet")

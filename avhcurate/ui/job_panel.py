@@ -150,17 +150,11 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
             st.error(plain(job.message.removeprefix("avhcurate: ")))
         elif job.state == "interrupted":
             st.caption("Its process no longer runs, perhaps after a restart. Committed results are kept.")
+        if not job.argv:
+            st.caption("It took arrays from the memory of a notebook: run the cell again there.")
         with st.container(horizontal=True):
-            resumes = job.verb not in _START_OVER and job.done > 0
-            st.button(
-                "Resume" if resumes or job.state != "failed" else "Try again",
-                key="jobs.resume",
-                icon=":material/play_arrow:",
-                type="primary",
-                on_click=attempt,
-                args=(background.resume, root, job),
-                **for_curators("Running jobs"),
-            )
+            if job.argv:
+                _offer_again(root, job)
             for option, label in _OTHERWISE.items():
                 if job.verb == "score" and job.state == "failed" and option in job.message:
                     name = option.replace(" ", "=")
@@ -174,6 +168,19 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                         **for_curators("Running jobs"),
                     )
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
+
+
+def _offer_again(root: Path, job: JobRecord) -> None:
+    resumes = job.verb not in _START_OVER and job.done > 0
+    st.button(
+        "Resume" if resumes or job.state != "failed" else "Try again",
+        key="jobs.resume",
+        icon=":material/play_arrow:",
+        type="primary",
+        on_click=attempt,
+        args=(background.resume, root, job),
+        **for_curators("Running jobs"),
+    )
 
 
 def _cancel(root: Path, job: JobRecord) -> None:

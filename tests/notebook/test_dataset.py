@@ -48,6 +48,20 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     sys.modules.pop("tiny_nets", None)
 
 
+def test_a_job_goes_on_by_the_open_run(pets, monkeypatch):
+    rng = np.random.default_rng(0)
+    arrays = {"features": rng.normal(size=(12, 5)), "class_weights": rng.normal(size=(2, 5))}
+    for name in ("older", "newer"):
+        pets.attach(**arrays, name=name)
+    older = avhcurate.open(pets.workspace.root, "pets", "older")
+    older.suspects(sources=["angular"])
+    run = older.sample_table.run.name
+    assert Jobs(pets.workspace.root).newest().argv[:3] == ["suspects", "pets", f"--model={run}"]
+    with pytest.raises(CurateError):
+        older.predict()
+    assert Jobs(pets.workspace.root).newest().argv[:3] == ["predict", "pets", f"--runs={run}"]
+
+
 @pytest.mark.parametrize(
     "samples",
     [
@@ -107,6 +121,7 @@ def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
     rng = np.random.default_rng(0)
     features, class_weights = rng.normal(size=(12, 5)).astype("float32"), rng.normal(size=(2, 5)).astype("float32")
     pets.attach(torch.tensor(features, requires_grad=True), class_weights=class_weights, name="mine")
+    assert Jobs(pets.workspace.root).newest().argv == []  # its files are gone with the call
     expected = scores.avh(features, class_weights, pets.table["label"].to_numpy(int))
     assert np.allclose(pets.table["avh"].to_numpy(float), expected, atol=1e-6)
     np.save(tmp_path / "features.npy", features[::-1])
@@ -114,6 +129,9 @@ def test_outputs_in_memory_or_in_files_are_a_run(pets, tmp_path):
     pets.attach(tmp_path / "features.npy", class_weights=class_weights, by="path", rows=rows, name="turned")
     assert np.allclose(pets.table["avh"].to_numpy(float), expected, atol=1e-6)
     assert repr(pets).endswith("scored by attached:turned")
+    np.save(tmp_path / "weights.npy", class_weights)
+    pets.attach(tmp_path / "features.npy", class_weights=tmp_path / "weights.npy", name="of-files")
+    assert f"--features={tmp_path / 'features.npy'}" in Jobs(pets.workspace.root).newest().argv
     assert [path.name for path in pets.workspace.root.glob(".given-*")] == []
     with pytest.raises(CurateError, match="nothing to attach"):
         pets.attach()

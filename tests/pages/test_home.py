@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import avhcurate
+from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
@@ -221,6 +222,17 @@ def test_a_stopped_job_says_why_and_can_be_resumed_or_put_away(open_page, own_de
     assert no_process == [(record.argv, "score", "digits")]
     app.button(key="jobs.dismiss").click().run()
     assert "Scoring digits with" not in words(app)
+
+
+def test_a_stopped_job_of_arrays_in_a_notebook_is_not_offered_again(open_page, own_demo_root, words):
+    jobs = Jobs(own_demo_root)
+    record = jobs.create("attach", "digits", [])
+    jobs.write(record.model_copy(update={"state": "failed", "message": "no room"}))
+    app = open_page("home", own_demo_root)
+    assert "run the cell again there" in words(app)
+    assert "jobs.resume" not in [button.key for button in app.button]
+    with pytest.raises(CurateError, match="run its cell there again"):
+        background.resume(own_demo_root, record)
 
 
 def test_a_job_whose_process_is_gone_was_interrupted(open_page, own_demo_root, words):
