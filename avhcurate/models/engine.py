@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from avhcurate.errors import CurateError
 from avhcurate.models.cpu_backends import AS_IS, Backend, CpuBackends
-from avhcurate.models.gpu import gpu_backend, products_of
+from avhcurate.models.gpu import gpu_backend, products_on
 from avhcurate.models.head import FeatureTap
 from avhcurate.models.loading import LoadedModel
 from avhcurate.models.preprocess import Preprocess
@@ -88,7 +88,7 @@ class Network:
 
     def _backend(self, module: nn.Module, preprocess: Preprocess, name: str | None, images: int | None) -> Backend:
         if self.device.type == "cuda":
-            with self._products():
+            with products_on(self.device, self.precision):
                 return gpu_backend(module, _example(preprocess, self.batch_size).to(self.device), name)
         if self.device.type != "cpu":
             return Backend(AS_IS, module, concurrent=False)
@@ -96,10 +96,6 @@ class Network:
         example = _example(preprocess, max(self.batch_size, _FEWEST_TO_EXPORT))
         backends = CpuBackends(module, example, self.dtype, threads=_threads_per_worker())
         return backends.named(name) if name else backends.fastest(images=images)
-
-    def _products(self) -> AbstractContextManager[None]:
-        # A setting of the process: on a CPU, where it means nothing, several threads would change it at once.
-        return products_of(self.precision) if self.device.type == "cuda" else nullcontext()
 
     @property
     def device_name(self) -> str:
@@ -125,7 +121,8 @@ class Network:
     def _launch(self, images: np.ndarray) -> tuple[Tensor, Tensor]:
         batch = torch.from_numpy(images)
         what = f"{len(images)} images at once"
-        with enough_memory(self.device, what), torch.inference_mode(), self._products():
+        products = products_on(self.device, self.precision)
+        with enough_memory(self.device, what), torch.inference_mode(), products:
             features = self.backend.run(batch.to(self.device, non_blocking=True))
             return features, F.linear(features, self._class_weights, self._bias)
 

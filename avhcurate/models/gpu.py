@@ -1,7 +1,7 @@
 """What runs a network on an NVIDIA GPU: full batches by a CUDA graph, and products of exact float32 unless told."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -38,6 +38,11 @@ def products_of(precision: str) -> Iterator[None]:
     finally:
         for setting, value in zip(settings, before, strict=True):
             setting.fp32_precision = value
+
+
+def products_on(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """`products_of` on an NVIDIA GPU; nothing elsewhere, where it means nothing and threads would change it at once."""
+    return products_of(precision) if device.type == "cuda" else nullcontext()
 
 
 def gpu_backend(module: nn.Module, example: Tensor, name: str | None = None, record: Record | None = None) -> Backend:

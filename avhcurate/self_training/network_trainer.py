@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
+from avhcurate.models.gpu import products_on
 from avhcurate.models.loading import ModelSpec, NewModel, new_model
 from avhcurate.models.registry import find_architecture
 from avhcurate.models.runtime import find_device
@@ -88,7 +89,8 @@ class FullTrainer:
         device = own_device(self.device)
         learner.to(device).eval()
         parts = np.array_split(np.arange(len(self.target)), self.group.size)
-        features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), device))
+        with products_on(device, "float32"):
+            features = self.group.gather(_features(learner, self.target.part(parts[self.group.rank]), device))
         weights, bias = learner.class_weights.detach().cpu().numpy().copy(), learner.head.bias
         learner.hook.remove()
         self.module.to("cpu")

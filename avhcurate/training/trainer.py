@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.jobs import SILENT, Cancelled, Progress
 from avhcurate.errors import CurateError
+from avhcurate.models.gpu import products_on
 from avhcurate.models.runtime import enough_memory, find_device, find_precision, keep_freed_memory
 from avhcurate.training.batch_norm import check_sync_batchnorm, set_to_train, share_batch_norm
 from avhcurate.training.checkpoints import random_states, read_checkpoint, seeded, set_random_states, write_checkpoint
@@ -99,7 +100,8 @@ def train(
             checkpoint,
             checkpoint_seconds,
         )
-        with enough_memory(this_device, "this batch"):
+        # What is not cast to half precision is exact, as it is when the network is run.
+        with enough_memory(this_device, "this batch"), products_on(this_device, "float32"):
             training.prepare(sync_batchnorm=sync_batchnorm)
             training.run()
         return training.finished()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from avhcurate.errors import CurateError
 from avhcurate.models.cpu_backends import AS_IS
 from avhcurate.models.engine import Network
-from avhcurate.models.gpu import CUDA_GRAPH, ReplayedBatches, gpu_backend, products_of
+from avhcurate.models.gpu import CUDA_GRAPH, ReplayedBatches, gpu_backend, products_of, products_on
 from tests.models.test_engine import loaded
 
 
@@ -83,6 +83,9 @@ def test_products_are_exact_unless_told_otherwise_and_settings_come_back() -> No
         with products_of(precision):
             assert {setting.fp32_precision for setting in settings} == {expected}
     assert [setting.fp32_precision for setting in settings] == before
+    for kind, expected in (("cuda", ["ieee", "ieee"]), ("cpu", before)):
+        with products_on(torch.device(kind), "float32"):
+            assert [setting.fp32_precision for setting in settings] == expected
 
 
 def test_tf32_is_refused_without_a_gpu_of_nvidia() -> None:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch.optim import SGD
 from avhcurate import scores
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, load_model
+from avhcurate.training import trainer
 from avhcurate.training.checkpoints import read_checkpoint, save_weights
 from avhcurate.training.evaluation import EvalSchedule, accuracy
 from avhcurate.training.images import normalise
@@ -39,6 +41,28 @@ def test_training_learns_what_tells_the_classes_apart():
 def test_training_follows_the_type_of_the_module():
     module = train(linear().double(), stripes(), PLAIN, device="cpu")
     assert module[1].weight.dtype == torch.float64
+
+
+def test_products_are_exact_on_a_gpu_in_every_step_and_evaluation(monkeypatch):
+    entered, inside = [], []
+
+    @contextmanager
+    def products_on(device, precision):
+        entered.append((device.type, precision))
+        yield
+        entered.clear()
+
+    class Watching(nn.Linear):
+        def forward(self, x):
+            inside.append(list(entered))
+            return super().forward(x)
+
+    monkeypatch.setattr(trainer, "products_on", products_on)
+    module = nn.Sequential(nn.Flatten(), Watching(stripes().take(torch.arange(1)).numel(), 2))
+    train(module, stripes(), replace(PLAIN, epochs=1), held_out=stripes(), device="cpu")
+    # The first call looks for the head.
+    assert len(inside) > 5
+    assert all(one == [("cpu", "float32")] for one in inside[1:])
 
 
 def test_one_step_is_nesterov_sgd_by_hand():
