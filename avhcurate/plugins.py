@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -39,8 +39,20 @@ class Plugin:
     problem: str = ""
 
 
-#: Every plugin of the groups that were loaded, in the order in which it was found.
-found: dict[tuple[str, str], Plugin] = {}
+#: Every plugin of the groups that were loaded, by group, name and package, in the order in which it was found.
+found: dict[tuple[str, str, str], Plugin] = {}
+
+
+def adding(group: str, name: str) -> Plugin | None:
+    """The plugin that adds this name to the group: of several packages that bring it, the one that is not left out."""
+    same = [plugin for plugin in found.values() if (plugin.group, plugin.name) == (group, name)]
+    return next((plugin for plugin in same if not plugin.problem), same[0] if same else None)
+
+
+def note(group: str, name: str, problem: str) -> None:
+    """Records what was found wrong with the plugin that adds this name."""
+    if plugin := adding(group, name):
+        found[group, name, plugin.package] = replace(plugin, problem=" ".join(problem.split()))
 
 
 def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = ()) -> dict[str, T]:
@@ -57,7 +69,8 @@ def load(group: str, check: Callable[[str, Any], T], *, taken: Container[str] = 
             added[entry.name] = check(entry.name, entry.load())
         except (Exception, SystemExit) as error:
             problem = str(error) if isinstance(error, CurateError) else f"{type(error).__name__}: {error}"
-        found[group, entry.name] = _plugin(group, entry, " ".join(problem.split()))
+        plugin = _plugin(group, entry, " ".join(problem.split()))
+        found[group, entry.name, plugin.package] = plugin
     return added
 
 
@@ -71,7 +84,8 @@ def guarded(group: str, name: str, function: Callable[..., T]) -> Callable[..., 
         except CurateError:
             raise
         except Exception as error:
-            package = found[group, name].package if (group, name) in found else "a plugin"
+            plugin = adding(group, name)
+            package = plugin.package if plugin else "a plugin"
             raise CurateError(
                 f"{name}, which {package} adds to the {group}, failed ({type(error).__name__}: {error}): correct or "
                 "uninstall it"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,24 @@ def test_what_a_plugins_function_returns_is_checked_and_named(tmp_path, then, ma
     call = plugins.checked_function("exports", then)("mine", lambda *_: made)
     with pytest.raises(CurateError, match=f"mine, which a plugin adds to the exports, failed .*{said}"):
         call(None, None, out)
+
+
+def test_of_two_packages_with_one_name_the_first_adds_it_and_is_named_where_it_fails(monkeypatch):
+    def entry(package, function):
+        return SimpleNamespace(name="same", dist=SimpleNamespace(name=package, version="1"), load=lambda: function)
+
+    entries = [entry("first", lambda: 1 / 0), entry("second", len)]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: entries)
+    monkeypatch.setattr(plugins, "found", {})
+    added = plugins.load("models", plugins.checked_function("models"))
+    with pytest.raises(CurateError, match="same, which first adds to the models, failed"):
+        added["same"]()
+    assert [(one.package, one.problem) for one in plugins.found.values()] == [
+        ("first", ""),
+        ("second", "the name is taken"),
+    ]
+    plugins.note("models", "same", "it fails")
+    assert plugins.found["models", "same", "first"].problem == "it fails"
 
 
 def test_each_plugin_is_listed_and_tried_and_a_broken_one_is_named(installed):

@@ -1,6 +1,6 @@
 """The verb that lists and tries plugins."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from avhcurate import plugins as plugins_
 from avhcurate.cli import options
@@ -43,7 +43,7 @@ def _try_scores() -> None:
             try:
                 per_sample(features, class_weights, None, np.array([0, 1, 0, -1]), keys=[key])
             except CurateError as error:
-                _note("scores", key, error)
+                plugins_.note("scores", key, str(error))
 
 
 def _try_measures() -> None:
@@ -58,8 +58,4 @@ def _try_measures() -> None:
             try:
                 float(measure.pixels(pixels))
             except (CurateError, TypeError, ValueError) as error:
-                _note("measures", key, error)
-
-
-def _note(group: str, name: str, error: Exception) -> None:
-    plugins_.found[group, name] = replace(plugins_.found[group, name], problem=" ".join(str(error).split()))
+                plugins_.note("measures", key, str(error))
