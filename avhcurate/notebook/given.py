@@ -1,5 +1,6 @@
 """Sources that lie in memory (arrays, DataFrames, Hugging Face datasets), as files that an import can read."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -193,8 +194,8 @@ def _kept(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
     making.mkdir()
     try:
         write(making)
-        files = sorted(making.iterdir())
-        digest = sha256(files[0]) if len(files) == 1 else "".join(sha256(file)[:6] for file in files)
+        digests = [sha256(file) for file in sorted(making.iterdir())]
+        digest = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
         place = folder / f"{name}-{digest[:24]}"
         if not place.exists():
             making.rename(place)

@@ -100,6 +100,11 @@ def test_a_hugging_face_dataset_keeps_class_names_and_splits(make):
     split = make(parts, force=True)
     assert sorted(split.table["split"].tolist()) == ["test", "train", "train"]
     assert (pixels(split, int(split.frame("split = 'test'")["id"].iloc[0])) == IMAGES[1]).all()
+    # Of many splits the last counts too.
+    many = {f"part{number}": whole.select([number % 4]) for number in range(6)}
+    make(datasets.DatasetDict(many), force=True)
+    with pytest.raises(CurateError, match="the source has changed"):
+        make(datasets.DatasetDict(many | {"part5": whole.select([2])}))
     with pytest.raises(CurateError, match="without streaming"):
         make(whole.to_iterable_dataset())
 
