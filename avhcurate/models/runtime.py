@@ -49,13 +49,19 @@ def keep_freed_memory() -> bool:
 
 def find_device(name: str) -> torch.device:
     """The device of that name; "auto" takes a GPU where there is one. Raises CurateError when it is not there."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    present = {"cuda": gpus, "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     if name == "auto":
-        return torch.device(next(kind for kind, there in present.items() if there))
-    if not present.get(name.partition(":")[0], False):
-        have = ", ".join(kind for kind, there in present.items() if there)
-        raise CurateError(f"--device {name}: there is no such device here; choose from auto, {have}")
-    return torch.device(name)
+        return torch.device(next(kind for kind, count in present.items() if count))
+    kind, numbered, number = name.partition(":")
+    count = present.get(kind, 0)
+    if not numbered and count:
+        return torch.device(kind)
+    if number.isascii() and number.isdecimal() and int(number) < count:
+        return torch.device(kind, int(number))
+    several = {kind: f", {kind}:0 to {kind}:{count - 1}" for kind, count in present.items() if count > 1}
+    have = ", ".join(kind + several.get(kind, "") for kind, count in present.items() if count)
+    raise CurateError(f"--device {name}: there is no such device here; choose from auto, {have}")
 
 
 def find_precision(name: str) -> torch.dtype:

@@ -199,6 +199,18 @@ def test_an_unknown_precision_or_device_is_named() -> None:
         find_device("abacus")
 
 
+def test_a_device_of_a_number_that_is_not_there_is_named_with_those_that_are(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [find_device(name) for name in ("auto", "cuda", "cuda:1", "cpu", "cpu:0")] == [
+        *(torch.device("cuda"), torch.device("cuda"), torch.device("cuda:1")),
+        *(torch.device("cpu"), torch.device("cpu:0")),
+    ]
+    for name in ("cuda:2", "cpu:x", "cuda:", "cuda:-1"):
+        with pytest.raises(CurateError, match=f"--device {name}: there is no such .* auto, cuda, cuda:0 to cuda:1, "):
+            find_device(name)
+
+
 def test_small_images_come_in_large_batches() -> None:
     cpu = torch.device("cpu")
     sizes = [default_batch_size(side, cpu) for side in (8, 32, 64, 224, 600)]
