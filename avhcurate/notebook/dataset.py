@@ -274,11 +274,13 @@ class Dataset(DecidedDataset):
         """
         from avhcurate.suspects import service
 
-        table, given = self.sample_table, {"model": self._run_name(), "folds": folds, "seed": seed}
-        given |= {"sources": sources, "out_of_fold": out_of_fold}
+        names = [sources] if isinstance(sources, str) else sources
+        table = self.sample_table
+        given: dict[str, Any] = {"model": self._run_name(), "folds": folds, "seed": seed}
+        given |= {"sources": names, "out_of_fold": out_of_fold}
         with running_job(self.workspace, self.name, "suspects", given) as progress:
             folder = service.find_suspects(
-                table, sources=sources, honest=out_of_fold, folds=folds, seed=seed, progress=progress
+                table, sources=names, honest=out_of_fold, folds=folds, seed=seed, progress=progress
             )
         return service.export_table(table, folder.suspects(), folder.record)
 
