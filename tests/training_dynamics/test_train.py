@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from avhcurate import cli
+from avhcurate.cli.train import _print
 from avhcurate.curate.annotations import annotate
 from avhcurate.data import background
 from avhcurate.data.trainings import TrainingFolder
@@ -382,7 +383,7 @@ def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_
     assert training.record.train_samples + training.record.held_out_samples == 30
 
 
-def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path):
+def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path, capsys):
     import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
     recipe = replace(RECIPE, epochs=2, batch_size=16)
     first = TrainSettings("avhcurate:digits", recipe, early=(0,))
@@ -394,6 +395,10 @@ def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one
         shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
     resumed = train_model(fresh, "photos", seeds[0])
     assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
+    _print([summary(resumed)])
+    said = capsys.readouterr().out
+    assert "3 images could not be read and were left out." in said
+    assert f"avhcurate remove photos --training {resumed.name}\n" in said
     whole = train_model(fresh, "photos", seeds[2])
     assert whole.record.recipe["broken_images"] == 0
     assert whole.record.train_samples + whole.record.held_out_samples == 33
