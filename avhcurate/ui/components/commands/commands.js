@@ -32,8 +32,10 @@ function writes(event) {
   return node.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(node.tagName);
 }
 
-// True where a key has nothing else to do: nothing has the focus, or a button, to which letters mean nothing.
+// True where a key has nothing else to do: nobody has acted on it, and nothing has the focus, or a button, to which
+// letters mean nothing.
 function idle(event) {
+  if (event.defaultPrevented) return false;
   const node = event.target;
   if (node === document.body || node.matches?.("[data-testid=stMain]")) return true;
   const letter = event.key.length === 1 && event.key !== " ";

@@ -349,9 +349,9 @@ function createGrid(parent) {
 
   node.onkeydown = pressed;
 
-  // Keys that nothing else has the focus for are the grid's too.
+  // Keys that nothing else has the focus for are the grid's too, or the viewer's while details are open.
   function pressedBeside(event) {
-    if (idle(event) && data.actions && !document.querySelector("[role=dialog]")) pressed(event);
+    if (idle(event) && data.actions && !data.open && !document.querySelector("[role=dialog]")) pressed(event);
   }
   addEventListener("keydown", pressedBeside);
 

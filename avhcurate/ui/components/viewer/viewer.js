@@ -209,7 +209,7 @@ function createViewer(parent) {
   // Keys that nothing else around the viewer has a use for are its too.
   function pressedBeside(event) {
     const target = event.target;
-    if (root.contains(event.composedPath()[0])) return;
+    if (event.defaultPrevented || root.contains(event.composedPath()[0])) return;
     const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog], .st-key-details");
     const used = "[data-testid=stDataFrame], [role=grid], [role=slider], [role=listbox], .js-plotly-plot";
     const mine = around?.contains(target) && !target.shadowRoot && !target.closest(used);
