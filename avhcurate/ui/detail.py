@@ -189,9 +189,9 @@ def _act_by_key(frame: Opened) -> None:
 
 def _curate(frame: Opened, row: dict[str, Any], ids: Sequence[int]) -> None:
     table, id, look = frame.table, row["id"], for_curators()
-    st.markdown(f"`{row['path'].replace('`', '')}`")
+    st.markdown(f"`{' '.join(row['path'].replace('`', '').splitlines())}`")  # code ends with its paragraph
     if row["problem"]:
-        st.warning(f"The image could not be read: {row['problem']}", icon=":material/broken_image:")
+        st.warning(f"The image could not be read: {plain(row['problem'])}", icon=":material/broken_image:")
     st.selectbox(
         "Label",
         range(len(table.classes)),

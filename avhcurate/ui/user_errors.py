@@ -7,22 +7,24 @@ import streamlit as st
 from avhcurate.disk.room import full_disk
 from avhcurate.errors import CurateError
 
-_MARKUP = re.compile(r"([\\\[\]$:<>*_~#|])")
+_MARKUP = re.compile(r"([\\\[\]$:<>*_~#|`])")
+#: What Markdown takes for code whatever stands around it: a pair of single backticks in one line.
+_CODE = re.compile(r"((?<!`)`[^`\r\n]+`(?!`))")
 #: The @ of an e-mail address, which Markdown makes a link even where it is escaped.
 _AT = re.compile(r"@(?=[-\w]+\.)")
 
 
 def plain(text: str) -> str:
-    r"""Escapes text of files, addresses or people, so that Markdown shows it unchanged; `code` stays code.
+    r"""Escapes text of files, addresses or people, so that Markdown shows it unchanged; `code` in one line stays code.
 
     An e-mail address gets an invisible word joiner, so that it is no link.
 
     >>> print(plain("a_b [x](y)"), plain("run `a_b`"), ascii(plain("ann@x.org")))
     a\_b \[x\](y) run `a_b` 'ann@\u2060x.org'
     """
-    parts = text.split("`")
-    return "`".join(
-        part if index % 2 else _MARKUP.sub(r"\\\1", _AT.sub("@\u2060", part)) for index, part in enumerate(parts)
+    return "".join(
+        part if index % 2 else _MARKUP.sub(r"\\\1", _AT.sub("@\u2060", part))
+        for index, part in enumerate(_CODE.split(text))
     )
 
 

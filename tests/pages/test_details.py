@@ -1,5 +1,7 @@
 """The details of a sample: what lies beside it, what is done there, and where it goes on after it has left the list."""
 
+from dataclasses import replace
+
 import pytest
 
 from avhcurate.ui import detail
@@ -93,3 +95,18 @@ def test_more_like_this_orders_the_gallery_by_the_angle_to_what_is_open(details,
     app.button(key="detail.like").click().run()
     assert (asked(app, "gallery.like"), asked(app, "sample")) == ("4,9", "")
     assert {tile["id"] for tile in grids(app)["Samples"]["tiles"][:2]} == {4, 9}
+
+
+def test_the_path_and_the_problem_of_an_image_are_shown_as_text(details, monkeypatch):
+    read, image = detail.inspect, "![p](https://evil.example/t.png)"
+
+    def broken(table, id):
+        found = read(table, id)
+        return replace(found, row=found.row | {"problem": f"truncated {image}", "path": f"a\n\n{image}.png"})
+
+    monkeypatch.setattr(detail, "inspect", broken)
+    app, _ = details(sample="7")
+    assert [one.value for one in app.warning] == [
+        r"The image could not be read: truncated !\[p\](https\://evil.example/t.png)"
+    ]
+    assert f"`a  {image}.png`" in [one.value for one in app.markdown]

@@ -1,0 +1,42 @@
+"""What others wrote is shown as text: no link, no image and no other markup comes of it."""
+
+import random
+import re
+
+import pytest
+from markdown_it import MarkdownIt
+
+from avhcurate.ui.user_errors import plain
+
+RENDER = MarkdownIt("commonmark").render
+IMAGE = "![p](https://evil.example/t.png)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"`{IMAGE}",
+        f"a `b` c `{IMAGE}",
+        f"`{IMAGE}``",
+        f"``{IMAGE}`",
+        f"`\n\n{IMAGE}\n\n`",
+        f"\\`{IMAGE}",
+        f"`a\r{IMAGE}",
+    ],
+)
+def test_a_backtick_without_its_pair_hides_no_markup(text):
+    assert not re.search("<(img|a) ", RENDER(plain(text)))
+
+
+def test_code_in_a_pair_of_backticks_stays_code():
+    assert RENDER(plain("run `avhcurate score a_b`, or `x`")) == (
+        "<p>run <code>avhcurate score a_b</code>, or <code>x</code></p>\n"
+    )
+
+
+def test_whatever_the_backticks_nothing_but_text_and_code_is_shown():
+    draw = random.Random(0)
+    for _ in range(3000):
+        text = "x" + "".join(draw.choices(["`", "``", "\\", "\n\n", IMAGE, "*b*", "<i>", "<https://a.b>", " "], k=9))
+        tags = set(re.findall("<(/?[a-z]+)", RENDER(plain(text))))
+        assert tags <= {"p", "/p", "code", "/code"}, text
