@@ -317,17 +317,21 @@ class Filters:
         return cls(**values)
 
     def fit(self, table: Offered) -> tuple["Filters", list[str]]:
-        """The filters without what the table does not have, and a notice for each kind that lost something."""
+        """The filters without what the table does not have, and a notice for each kind that lost something.
+
+        Pages have one widget a column: of several filters by one column the last is kept.
+        """
         kept, notices = {}, []
         for name, entry in FILTERS.items():
             if entry.offered is None:
                 continue
             offered = entry.offered(table)
-            lost = [value for value in getattr(self, name) if _named(value) not in offered]
-            if lost:
-                kept[name] = tuple(value for value in getattr(self, name) if value not in lost)
-                names = ", ".join(str(_named(value)) for value in lost)
-                notices.append(f"This dataset has no {entry.noun} {names}: the filter was left out.")
+            there = [value for value in getattr(self, name) if _named(value) in offered]
+            kept[name] = tuple({_named(value): value for value in there}.values())
+            if lost := [value for value in getattr(self, name) if value not in there]:
+                notices.append(f"This dataset has no {entry.noun} {_names(lost)}: the filter was left out.")
+            if twice := [value for value in there if value not in kept[name]]:
+                notices.append(f"There are several filters by the {entry.noun} {_names(twice)}: the last one counts.")
         return self.with_(**kept), notices
 
     def with_(self, **changes: Any) -> "Filters":
@@ -341,6 +345,10 @@ class Filters:
 def _named(value: Any) -> Any:
     """What a value names: of a range its column."""
     return value[0] if isinstance(value, tuple) else value
+
+
+def _names(values: Sequence[Any]) -> str:
+    return ", ".join(dict.fromkeys(str(_named(value)) for value in values))
 
 
 #: Every filter by its field of `Filters`.

@@ -92,7 +92,7 @@ def _set_columns(table: DatasetTable) -> None:
 
 def _set_day(name: str, last: bool, key: str) -> None:
     day: datetime.date | None = st.session_state[key]
-    _, *ends = next(item for item in url_state.current().filters.dates if item[0] == name)
+    _, *ends = {item[0]: item for item in url_state.current().filters.dates}[name]
     ends[last] = day.isoformat() if day else ""
     _replace("dates", (name, *ends))
 

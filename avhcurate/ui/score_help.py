@@ -67,11 +67,13 @@ def value_text(kind: str, value: object) -> str:
 
     >>> value_text("number", 0.5), value_text("number", 12), value_text("yes or no", True), value_text("text", "")
     ('0.5', '12', 'yes', 'none')
+    >>> value_text("yes or no", "maybe")  # of an address
+    'maybe'
     """
     if value is None or value != value or value == "":
         return "none"
     if kind == "yes or no":
-        return {"true": "yes", "false": "no"}[str(value).lower()]
+        return {"true": "yes", "false": "no"}.get(str(value).lower(), str(value))
     if kind == "number":
         return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
     if kind == "date":

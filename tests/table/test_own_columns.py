@@ -179,6 +179,21 @@ def test_a_filter_of_a_column_that_is_not_there_or_of_another_type_is_left_out_a
         kinds.count(filters)
 
 
+def test_of_several_filters_by_one_column_the_last_is_kept_and_said(kinds):
+    twice = Filters(
+        ranges=(("number", 0.0, 1.0), ("whole", 1.0, 2.0), ("number", 0.2, 0.3)),
+        values=(("few", "a"), ("few", "b")),
+        dates=(("day", "2024-01-02", ""), ("day", "", "2024-01-05"), ("day", "", "2024-01-05")),
+    )
+    fitted, said = twice.fit(kinds)
+    assert {key: ends for key, *ends in fitted.ranges} == {"number": [0.2, 0.3], "whole": [1.0, 2.0]}
+    assert (fitted.values, fitted.dates) == ((("few", "b"),), (("day", "", "2024-01-05"),))
+    assert said == [
+        f"There are several filters by the {what}: the last one counts."
+        for what in ("score number", "column of values few", "column of dates day")
+    ]
+
+
 @pytest.mark.parametrize("query", [{"date": "day:2024-13-01:"}, {"date": "day"}, {"date": "day:yesterday:"}])
 def test_an_address_without_a_day_is_refused_by_name(query):
     with pytest.raises(CurateError, match="not a date filter"):

@@ -103,6 +103,16 @@ def test_an_address_that_does_not_fit_is_ignored_with_a_notice(open_app, demo, q
     assert "**1,797** of 1,797" in matching(app)
 
 
+def test_an_address_with_a_column_twice_or_a_value_that_no_column_has_opens_the_page(open_page, columns_root, facets):
+    twice = {"range": "avh:0:1,avh:0:0.3", "date": "taken:2024-01-02:,taken::2024-01-05"}
+    app = open_page("home", columns_root, value="seen:maybe", **twice)
+    assert app.warning[0].value.count("the last one counts") == 2
+    panels = facets(app)
+    assert panels["ranges:avh"]["chosen"] == [0, 0.3]
+    assert [bar["text"] for bar in panels["values:seen"]["bars"] if bar["on"]] == ["maybe"]
+    assert app.get_by_key("filter.date.from.taken").value is None
+
+
 @pytest.mark.parametrize("where", ["avh >", "nothing = 1", "id IN (SELECT 1)", "avh > 'high'"])
 def test_a_condition_that_does_not_fit_shows_no_sample_and_keeps_its_text(open_page, demo, where):
     app = open_page("gallery", demo.root, where=where)
