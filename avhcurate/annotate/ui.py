@@ -13,7 +13,7 @@ from avhcurate.ui.components.ticks import TickTile, tick_grid
 from avhcurate.ui.frame import Opened, mirrored
 from avhcurate.ui.image_routes import health_url, image_url
 from avhcurate.ui.page_choices import Choice
-from avhcurate.ui.signin import who
+from avhcurate.ui.signin import while_allowed, who
 from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 
@@ -71,6 +71,7 @@ def current_task(page: Opened, annotator: str, settings: CollectionSettings) -> 
 
 
 @st.fragment
+@while_allowed
 def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
     table = page.table
     session.hear(table, st.session_state.get("annotate.card"))
@@ -98,6 +99,7 @@ def _classify(page: Opened, settings: CollectionSettings, session: AnnotatorSess
 
 
 @st.fragment
+@while_allowed
 def _tick(page: Opened, settings: CollectionSettings, session: AnnotatorSession) -> None:
     table, wanted = page.table, CLASS.of(page.view)
     session.hear(table, st.session_state.get("annotate.grid"))

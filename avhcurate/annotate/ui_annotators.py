@@ -17,7 +17,7 @@ from avhcurate.data.people import Role
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.signin import for_curators, only_for, who
+from avhcurate.ui.signin import for_curators, only_for, while_allowed, who
 from avhcurate.ui.user_errors import plain
 
 #: Session state: whose answers somebody is about to remove.
@@ -179,6 +179,7 @@ def _ask(name: str | None = None) -> None:
 
 
 @st.dialog("Remove all answers of an annotator", icon=":material/delete_forever:", on_dismiss=_ask)
+@while_allowed
 def _confirm_withdrawal(page: Opened, rows: pd.DataFrame, name: str) -> None:
     answers = int(rows.loc[rows["annotator"] == name, "answers"].iloc[0])
     st.write(

@@ -22,7 +22,7 @@ from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.page_choices import Choice, number, one_of, page_of, turn_pages
 from avhcurate.ui.popovers import closing_popover
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators, while_allowed, who
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
 
@@ -156,6 +156,7 @@ def _bring_back(page: Opened, entry: int, name: str) -> None:
 
 
 @st.dialog("Rename", icon=":material/edit:", on_dismiss=_dismiss)
+@while_allowed
 def _rename_dialog(page: Opened, kind: Kind, name: str) -> None:
     new = st.text_input("New name", name, max_chars=LONGEST_NAME, key="saved.new_name")
     if not st.button("Rename", type="primary", key="saved.rename", disabled=new.strip() in ("", name)):
@@ -180,6 +181,7 @@ def _export_view(page: Opened, name: str, view: View) -> None:
 
 
 @st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
+@while_allowed
 def _export_dialog(table: DatasetTable, name: str, filters: Filters) -> None:
     st.markdown(f"**{plain(name)}**")
     try:

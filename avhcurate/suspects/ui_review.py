@@ -20,7 +20,7 @@ from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_pla
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_keys import act_by_key, key_data
 from avhcurate.ui.image_routes import health_url, image_url
-from avhcurate.ui.signin import say_why_not, who
+from avhcurate.ui.signin import say_why_not, while_allowed, who
 
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.
@@ -104,6 +104,7 @@ def task_of(suggested: int) -> str:
 
 
 @st.fragment
+@while_allowed
 def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
     """The card, which redraws itself after each decision, without the rest of the page.
 

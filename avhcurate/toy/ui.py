@@ -16,7 +16,7 @@ from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.signin import for_curators, while_allowed
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error
@@ -150,6 +150,7 @@ def _read(folder: str, asked: ToySettings, stamp: int) -> ToyResult | None:
 
 
 @st.fragment(run_every=0.4)
+@while_allowed
 def _wait(workspace: Path, asked: ToySettings) -> None:
     try:
         done = service.ensure(workspace, asked)
@@ -189,6 +190,7 @@ def summary_text(result: ToyResult) -> str:
 
 
 @st.fragment
+@while_allowed
 def explore(result: ToyResult) -> None:
     """A slider over the epochs, the maps at that epoch, and the curves with it marked."""
     last = result.settings.epochs

@@ -28,6 +28,7 @@ from avhcurate.ui.grid_actions import gallery_link, nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import explain_scores
+from avhcurate.ui.signin import while_allowed
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 
@@ -123,6 +124,7 @@ def curves(page: Opened, chosen: Sequence[TrainingFolder], *, live: bool) -> Non
     watch(page, [training.name for training in chosen], live)
 
 
+@while_allowed
 def _curves(page: Opened, names: list[str], live: bool) -> None:
     folder = page.table.dataset
     trainings = service.trainings(page.workspace, folder.name)

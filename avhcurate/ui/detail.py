@@ -28,7 +28,7 @@ from avhcurate.ui.more_like import LIKE
 from avhcurate.ui.neighbours_note import neighbours_note
 from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
 from avhcurate.ui.score_help import explain_scores, value_text
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.signin import for_curators, while_allowed
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
 
@@ -73,11 +73,13 @@ def _close() -> None:
 
 
 @st.dialog("Sample", width="large", icon=":material/image_search:", on_dismiss=_close)
+@while_allowed
 def _dialog(frame: Opened, listed: GridView | None) -> None:
     _details(frame, listed, panel=False)
 
 
 @st.fragment
+@while_allowed
 def _panel(frame: Opened, listed: GridView | None) -> None:
     _details(frame, listed, panel=True)
 

@@ -15,7 +15,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.popovers import close_popover
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.signin import for_curators, while_allowed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -185,6 +185,7 @@ def mirrored(key: str, value: Any) -> str:
 
 
 @st.fragment(run_every=1.0)
+@while_allowed
 def _wait_for_job(frame: Frame) -> None:
     job = Jobs(frame.workspace.root).newest()
     if job is None or not job.active:

@@ -18,7 +18,7 @@ from avhcurate.ui.grid_keys import acting_grid, counted_images, keys_form, say
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.more_like import more_like
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators, while_allowed, who
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -120,6 +120,7 @@ def _dismiss() -> None:
 
 
 @st.dialog("Export", icon=":material/download:", on_dismiss=_dismiss)
+@while_allowed
 def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
     sources = ["All shown", "Selection"] if chosen.count else ["All shown"]
     source = st.segmented_control("What", sources, default=sources[-1], required=True, key="gallery.export_what")
@@ -130,6 +131,7 @@ def _export(page: Opened, view: GridView, chosen: GridSelection) -> None:
 
 
 @st.dialog("Keys", icon=":material/keyboard:", on_dismiss=_dismiss)
+@while_allowed
 def _keys(table: DatasetTable) -> None:
     if keys_form(table):
         _dismiss()

@@ -19,7 +19,7 @@ from avhcurate.errors import CurateError
 from avhcurate.models.catalogue import network_names, refuse_unknown
 from avhcurate.models.factories import refuse_unlisted
 from avhcurate.ui.frame import attempt
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.signin import for_curators, while_allowed
 
 #: The usual models, first in a choice; any other name that the command line takes may be typed.
 MODELS = (
@@ -271,6 +271,7 @@ def await_more(count: Callable[[], int], *, known: int | None = None, every: flo
     """Runs the page again as soon as the number of results changes."""
     known = count() if known is None else known
 
+    @while_allowed
     def look() -> None:
         if count() != known:
             st.rerun()

@@ -10,7 +10,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
 from avhcurate.ui.frame import announce, attempt, show_error
-from avhcurate.ui.signin import for_curators
+from avhcurate.ui.signin import for_curators, while_allowed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 
@@ -111,6 +111,7 @@ def _phase(job: JobRecord | None) -> str:
     return "" if job is None else f"{job.id} {'active' if job.active else job.state}"
 
 
+@while_allowed
 def _watch(root: Path, drawn: str) -> None:
     job = Jobs(root).newest()
     if _phase(job) != drawn:

@@ -8,7 +8,7 @@ import pytest
 from avhcurate.annotate import annotators, setup
 from avhcurate.annotate.setup import CollectionSettings
 from avhcurate.curate.history import history_entries
-from avhcurate.curate.roles import grant
+from avhcurate.curate.roles import grant, revoke
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.table.dataset_table import open_table
@@ -109,6 +109,15 @@ def test_roles_are_kept_by_the_server_whatever_the_page_shows(page, team):
     grant(workspace, ANN, "viewer")
     open_at(page, f"{address}/annotate")
     expect(page.get_by_text("Answering is for annotators, curators and owners")).to_be_visible()
+
+    # An open page goes on as long as its person has a role.
+    open_at(page, f"{address}/gallery?sample=3")
+    revoke(workspace, ANN)
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("have no role in this workspace")).to_be_visible()
+    assert page.locator(f".viewer, {TILES}").count() == 0
+    grant(workspace, ANN, "viewer")
+    open_at(page, f"{address}/gallery")
 
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("button", name="End session").click()  # the provider asks too
