@@ -2,9 +2,12 @@
 
 import itertools
 import os
+import socket
 import sys
 
 import pytest
+
+from tests.fakes.web import free_port
 
 LOGIN = '[auth]\nredirect_uri = "https://curate.example/oauth2callback"\ncookie_secret = "{}"\n'
 
@@ -22,7 +25,8 @@ def told(cli, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "execve", start)
     monkeypatch.setattr(os, "chdir", lambda _: None)
-    return lambda *arguments: (cli("serve", *arguments, "--workspace", tmp_path), *(started or [((), {})])[-1])
+    place = ("--workspace", tmp_path, "--port", free_port())
+    return lambda *arguments: (cli("serve", *place, *arguments), *(started or [((), {})])[-1])
 
 
 def _login(folder, secret):
@@ -59,3 +63,19 @@ def test_a_login_that_cannot_work_is_refused_on_this_machine_too(told, monkeypat
     (tmp_path / ".streamlit" / "secrets.toml").write_text(LOGIN.format("x" * 40))
     monkeypatch.setitem(sys.modules, "authlib", None)
     assert "avhcurate[auth]" in told()[0].err
+
+
+def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ended, command, _ = told("--port", port)
+        assert (ended.code, command) == (2, ())
+        assert f"port {port} is taken: choose another with --port" in ended.err
+    assert told("--port", port)[0].code == 0
+
+
+@pytest.mark.parametrize("host", ["203.0.113.7", "no such host", "a..b", "[::1]"])
+def test_an_address_that_the_machine_does_not_have_is_refused(told, host):
+    ended, command, _ = told("--host", host, "--no-login")
+    assert (ended.code, command) == (2, ())
+    assert "is no address of this machine" in ended.err

@@ -1,9 +1,11 @@
 """The verb that opens the app."""
 
+import errno
 import importlib.util
 import ipaddress
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -50,6 +52,7 @@ def serve(
     space = options.open_workspace(workspace)
     if _check_login(host, [file for file in secrets if file.is_file()], no_login=no_login):
         _note_nobody(space)
+    _check_address(host, port)
     environment = {**os.environ, "AVHCURATE_WORKSPACE": str(space.root.absolute())}
     environment |= {_NO_LOGIN: "1"} if no_login else {}
     # -P: a module of the user's in this folder never takes the place of one of the server's.
@@ -88,6 +91,28 @@ def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> bool:
             "--no-login where something else keeps strangers out"
         )
     return bool(auth)
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuses an address at which no server of this machine can listen; binds it as Streamlit will."""
+    if host.startswith("unix://"):
+        return
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as tried:
+            if os.name == "posix":  # a port is free again as soon as its last listener is gone
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if tried.family == socket.AF_INET6:
+                tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            tried.bind((host, port))
+    except (OSError, UnicodeError) as problem:
+        code = problem.errno if isinstance(problem, OSError) else None
+        if code == errno.EADDRINUSE:
+            raise CurateError(f"port {port} is taken: choose another with --port, or stop what listens there") from None
+        if code == errno.EACCES:
+            raise CurateError(f"port {port} is closed to this account: choose one above 1023 with --port") from None
+        raise CurateError(
+            f"--host {host!r} is no address of this machine ({problem}): leave it out, or give 0.0.0.0 for all"
+        ) from None
 
 
 def _note_nobody(space: "Workspace") -> None:
