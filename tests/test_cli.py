@@ -110,6 +110,26 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(cli, own_demo_root, tmp_pat
     assert "Traceback" not in out + err
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["import", "new", ""],
+        ["votes", "digits", ""],
+        ["export", "digits", "--format", "csv", "--out", ""],
+        ["export", "digits", "--format", "csv", "--out", "/"],
+        ["votes-out", "digits", "--format", "counts", "--out", ""],
+        ["votes-out", "digits", "--format", "counts", "--out", "."],
+        ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", ""],
+        ["list", "--workspace", ""],
+    ],
+)
+def test_an_empty_path_is_never_the_current_folder(cli, demo_root, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*call, *([] if "--workspace" in call else ["--workspace", demo_root]))
+    assert (code, out, list(tmp_path.iterdir())) == (2, "", [])
+    assert "give " in err
+
+
 def test_an_unknown_option_is_exit_code_2(cli):
     assert cli("correlate", "digits", "--nothing")[0] == 2
 

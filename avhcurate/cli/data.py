@@ -24,7 +24,8 @@ def import_(
     split_column: Annotated[str | None, typer.Option(help="Column of the splits [found].")] = None,
     votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column with them.")] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Folder that relative paths start from [that of the list or manifest].")
+        Path | None,
+        typer.Option(parser=options.path, help="Folder that relative paths start from [that of the list or manifest]."),
     ] = None,
     classes: Annotated[
         str | None,
@@ -40,6 +41,7 @@ def import_(
     from avhcurate.sources.service import import_dataset
     from avhcurate.table.logs import open_response_log
 
+    options.path(source)
     columns = {"label_column": label_column, "image_column": image_column, "split_column": split_column}
     space = options.open_workspace(workspace)
     names = class_list(classes)
@@ -56,7 +58,11 @@ def import_(
 def votes(
     name: options.NameArgument,
     file: Annotated[
-        Path, typer.Argument(help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.")
+        Path,
+        typer.Argument(
+            parser=options.path,
+            help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.",
+        ),
     ],
     simulated: Annotated[
         bool, typer.Option("--simulated", help="Mark the votes as simulated wherever they show.")

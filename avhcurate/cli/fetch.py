@@ -19,9 +19,12 @@ def fetch(
     mirror: Annotated[
         str | None, typer.Option(help="Folder or address with the files, in place of the official ones.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to save the files in [the workspace's downloads].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=options.path, help="Folder to save the files in [the workspace's downloads].")
+    ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of images that may not be redistributed (imagenet-real).")
+        Path | None,
+        typer.Option(parser=options.path, help="Folder of images that may not be redistributed (imagenet-real)."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size without being asked.")] = False,
     force: options.ForceOption = False,

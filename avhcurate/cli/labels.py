@@ -28,7 +28,14 @@ Direction = Literal["desc", "asc", "view"]
 @options.app.command()
 def select(
     name: options.NameArgument,
-    out: Annotated[Path, typer.Option(help="Where to write: .csv, .jsonl or .parquet, or what --format says.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=options.new_path,
+            metavar="PATH",
+            help="Where to write: .csv, .jsonl or .parquet, or what --format says.",
+        ),
+    ],
     rule: Annotated[
         Rule | None, typer.Option(help="confidence (CBST), avc (Chen et al. 2020), CRST's lrent or mrkld, or both.")
     ] = None,
@@ -108,7 +115,14 @@ def _select_round(
 def export(
     name: options.NameArgument,
     format: Annotated[str, typer.Option(help=f"{_FORMATS}.")],
-    out: Annotated[Path, typer.Option(help="File or folder to write; a folder that ends in .zip is packed.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=options.new_path,
+            metavar="PATH",
+            help="File or folder to write; a folder that ends in .zip is packed.",
+        ),
+    ],
     model: options.ModelOption = None,
     where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
     sets: SetOption = None,
@@ -183,7 +197,12 @@ def _order(
 def split(
     name: options.NameArgument,
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
-    out: Annotated[Path | None, typer.Option(help="A .csv, .jsonl or .parquet; with --format a folder.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            parser=options.new_path, metavar="PATH", help="A .csv, .jsonl or .parquet; with --format a folder."
+        ),
+    ] = None,
     by: Annotated[
         str, typer.Option(help='Balanced across the parts: class, hsf, both, or "" for neither.')
     ] = "class,hsf",

@@ -47,8 +47,27 @@ def _version(
 ) -> None: ...
 
 
+def path(text: str) -> Path:
+    """A path that was given; an empty one, as of a variable without a value, would be the current folder.
+
+    >>> path("a.csv").name
+    'a.csv'
+    """
+    if not text:
+        raise CurateError("an empty text is no path: give a file or a folder, . for the current one")
+    return Path(text)
+
+
+def new_path(text: str) -> Path:
+    """A path at which something is made, which therefore has a name."""
+    if not (made := path(text)).name:
+        raise CurateError(f"{text} is a folder without a name of its own: give the name of what to write")
+    return made
+
+
 WorkspaceOption = Annotated[
-    Path | None, typer.Option("--workspace", help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].")
+    Path | None,
+    typer.Option("--workspace", parser=path, help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace]."),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
