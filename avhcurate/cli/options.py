@@ -47,6 +47,10 @@ def _version(
 ) -> None: ...
 
 
+#: The most entries that a verb lists; longer numbers would not fit into a query.
+MOST_ENTRIES = 1_000_000_000
+
+
 def path(text: str) -> Path:
     """A path that was given; an empty one, as of a variable without a value, would be the current folder.
 

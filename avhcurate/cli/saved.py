@@ -84,7 +84,7 @@ def history(
         list[str] | None, typer.Option(help='Only this action, as tag or "save set"; repeatable.')
     ] = None,
     sample: Annotated[int | None, typer.Option(help="Only what was decided of the sample with this id.")] = None,
-    limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="How many entries, newest first.", min=1, max=options.MOST_ENTRIES)] = 50,
     undo: Annotated[str | None, typer.Option(help="Take back the entry with this key.")] = None,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,

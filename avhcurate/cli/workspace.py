@@ -122,7 +122,7 @@ def rename(
 @options.app.command()
 def jobs(
     cancel: Annotated[str | None, typer.Option(help="Ask this job to stop: its id, or `running`.")] = None,
-    limit: Annotated[int, typer.Option(help="How many jobs, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many jobs, newest first.", min=1, max=options.MOST_ENTRIES)] = 20,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:

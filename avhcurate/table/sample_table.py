@@ -327,10 +327,10 @@ class SampleTable:
         """Paths of the samples with these ids; an unknown id is refused."""
         chosen = "unnest(?::BIGINT[]) WITH ORDINALITY AS chosen(id, place)"
         query = f"SELECT path FROM {chosen} JOIN samples USING (id) ORDER BY place"
-        paths = [row[0] for row in self._cursor().execute(query, [[int(id) for id in ids]]).fetchall()]
-        if len(paths) < len(ids):
-            raise CurateError(f"{len(ids) - len(paths)} of the chosen samples are not in the dataset: reload the page")
-        return paths
+        wanted = [int(id) for id in ids]
+        if missing := sum(not 0 <= id < self.size for id in wanted):  # before the query, which takes no longer number
+            raise CurateError(f"{missing} of the chosen samples are not in the dataset: reload the page")
+        return [row[0] for row in self._cursor().execute(query, [wanted]).fetchall()]
 
     def sample(self, id: int) -> dict[str, Any]:
         """One sample's row; an unknown id is refused."""
