@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
-from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, bare, faded, note_above
+from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, ORANGE, SERIES, SYMBOLS, as_text, bare, faded, note_above
 
 #: Annotators with a line of their own; the others are one line together.
 _LINES = 4
@@ -29,7 +29,7 @@ def votes_over_time(votes: pd.DataFrame) -> go.Figure:
             mode="lines" if len(place) > 1 else "markers",
             line={"shape": "hv", "width": 2, "color": GREY if name == _OTHERS else SERIES[number]},
             marker={"color": SERIES[number % len(SERIES)], "symbol": SYMBOLS[number % len(SYMBOLS)]},
-            name=str(name),
+            name=as_text(str(name)),
             hovertemplate="%{fullData.name}: %{y:,} votes by %{x}<extra></extra>",
         )
     bare(figure, height=250, y="votes", margin={"t": 30})

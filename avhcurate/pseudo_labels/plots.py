@@ -4,24 +4,22 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, SERIES, SYMBOLS, band, bare, faded
+from avhcurate.ui.chart_style import ABOVE, BLUE, GREY, SERIES, SYMBOLS, as_text, band, bare, faded
 
 
 def selected_per_class(classes: pd.DataFrame) -> go.Figure:
     """For each row of `label_name, candidates, selected` a pale bar of candidates with the selected ones in it."""
-    figure = go.Figure()
+    figure, names = go.Figure(), [as_text(name) for name in classes["label_name"]]
     for column, color in (("candidates", faded(GREY, 0.3)), ("selected", BLUE)):
         figure.add_bar(
             x=classes[column],
-            y=classes["label_name"],
+            y=names,
             orientation="h",
             name=column,
             marker={"color": color},
             hovertemplate=f"%{{y}}: %{{x:,}} {column}<extra></extra>",
         )
-    for name, candidates, selected in zip(
-        classes["label_name"], classes["candidates"], classes["selected"], strict=True
-    ):
+    for name, candidates, selected in zip(names, classes["candidates"], classes["selected"], strict=True):
         x, text = max(candidates, selected), f"{selected:,} of {candidates:,}"
         figure.add_annotation(x=x, y=name, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
     bare(figure, height=max(300, 22 * len(classes) + 30), margin={"r": 80})

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from avhcurate.stats.downsample import cut, downsample
-from avhcurate.ui.chart_style import GREY, add_region, bare, faded, of_hsf, ramp
+from avhcurate.ui.chart_style import GREY, add_region, as_text, bare, faded, of_hsf, ramp
 
 #: As many points as a browser draws and links with ease.
 MOST_POINTS = 20_000
@@ -117,7 +117,7 @@ def _points(
         showlegend=bool(name),
         ids=rows["id"].astype(str),
         customdata=np.stack([rows["id"].to_numpy(float), values], axis=1),
-        text=rows["label_name"].astype(str),
+        text=rows["label_name"].astype(str).map(as_text),
         marker={"size": 5 if len(rows) > 3000 else 6, "opacity": 0.55 if len(rows) > 3000 else 0.75} | marker,
         hovertemplate="image %{customdata[0]:.0f}, label %{text}<br>confidence %{y:.3f}, variability %{x:.3f}<br>"
         f"{measure} %{{customdata[1]:{form}}}<extra></extra>",

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from avhcurate.ui.chart_style import as_text
+
 #: With more classes than this, only those with the largest values are drawn.
 _MOST_CLASSES = 12
 
@@ -30,7 +32,7 @@ def class_bars(
     for position, (name, values, axis) in enumerate(shown):
         figure.add_bar(
             name=name,
-            x=[classes[index] for index in order],
+            x=[as_text(classes[index]) for index in order],
             y=values[order],
             yaxis=axis,
             offsetgroup=str(position),

@@ -28,6 +28,10 @@ def test_many_annotators_share_a_line_and_no_vote_is_left_out():
     assert sum(trace.y[-1] for trace in figure.data) == len(votes)
 
 
+def test_the_name_of_an_annotator_is_no_markup():
+    assert [trace.name for trace in votes_over_time(_votes(**{"<i>ann": 2})).data] == ["‹i›ann"]
+
+
 def test_bars_and_the_note_add_up_to_the_samples_and_those_with_the_target_stand_out():
     figure = votes_of_samples([0, 0, 1, 3, 5, 5, 6], target=5)
     bars = figure.data[0]

@@ -16,6 +16,11 @@ def test_selected_ones_stand_within_their_candidates():
     assert selected_per_class(classes).layout.barmode == "overlay"
 
 
+def test_the_name_of_a_class_is_no_markup():
+    figure = selected_per_class(pd.DataFrame({"label_name": ["<b>"], "candidates": [1], "selected": [1]}))
+    assert {*figure.data[0].y, *figure.data[1].y, figure.layout.annotations[0].y} == {"‹b›"}
+
+
 def test_a_line_a_rule_with_the_interval_of_the_rule_in_use():
     curve = pd.DataFrame(
         [

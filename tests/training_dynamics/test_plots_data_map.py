@@ -47,6 +47,12 @@ def test_points_lie_where_the_table_says_and_carry_their_id(color):
     assert drawn == dict(zip(points["id"], places, strict=True))
 
 
+def test_the_name_of_a_class_is_no_markup():
+    points = points_of().assign(label_name="<b>")
+    (drawn,) = scatters(data_map(points, points, color="avh", bins=BINS))
+    assert set(drawn.text) == {"‹b›"}
+
+
 def test_hard_is_orange_and_easy_is_blue_for_correctness_and_for_avh():
     hard, easy = ramp(2)
     points = points_of()

@@ -26,3 +26,8 @@ def test_of_many_classes_those_stay_that_are_large_in_any_series():
     shown = figure.data[0].x
     assert len(shown) == 5
     assert {"class 3", "class 700"} <= set(shown)
+
+
+def test_the_name_of_a_class_is_no_markup():
+    figure = class_bars(["<b>cat</b>", "dog"], votes=np.array([1, 0]), softmax=None, avc=None)
+    assert list(figure.data[0].x) == ["‹b›cat‹/b›", "dog"]
