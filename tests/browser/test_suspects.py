@@ -84,3 +84,15 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     table.refresh()
     row = table.sample(ids[3])
     assert (row["excluded"], list(row["tags"])) == (False, [])
+
+
+def test_arrow_keys_within_another_control_leave_the_card_alone_and_letters_decide(page, suspects_root, serve):
+    open_at(page, f"{serve(suspects_root)}/suspects")
+    judged(page, 0)
+    choice = settled(page).locator("[data-testid=stMain] [data-testid=stButtonGroup]").first.get_by_role("radio")
+    choice.first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(choice.nth(1)).to_be_focused()
+    judged(page, 0)
+    page.keyboard.press("s")
+    judged(page, 1)

@@ -120,10 +120,8 @@ function lostText(outbox) {
 
 // Where a key press means something to somebody else: a field, a menu, a dialog.
 function typingElsewhere(event, root) {
-  const path = event.composedPath();
-  if (path.includes(root)) return false;
-  if (document.querySelector("[role=dialog]")) return true;
-  return path.some((node) => node.matches?.("input, textarea, select, [contenteditable=true], [role=listbox]"));
+  if (event.composedPath().includes(root)) return false;
+  return Boolean(document.querySelector("[role=dialog]")) || takenElsewhere(event, root);
 }
 
 // Shows on a card what is not saved yet, and that the connection is lost.

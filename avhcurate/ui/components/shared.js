@@ -7,6 +7,20 @@ function element(tag, className, parent) {
   return node;
 }
 
+// What takes every key, and what takes the keys that move alone.
+const TAKES_KEYS = "input, textarea, select, [contenteditable=true], [role=listbox], [role=grid], "
+  + "[data-testid=stDataFrame]";
+const TAKES_ARROWS = "[role=radiogroup], [role=toolbar], [role=tablist], [role=slider], [role=menu], "
+  + "[data-testid=stButtonGroup], .js-plotly-plot";
+
+// True where a key is for what has the focus: something outside of `root` that takes it.
+function takenElsewhere(event, root) {
+  const path = event.composedPath();
+  if (path.includes(root)) return false;
+  const moves = /^(Arrow|Home|End|Page)/.test(event.key);
+  return path.some((node) => node.matches?.(TAKES_KEYS) || (moves && node.matches?.(TAKES_ARROWS)));
+}
+
 // The function that Streamlit calls for a component: one instance a place, a new one where the data's `scope`, if it
 // has one, is another.
 function mounted(create) {

@@ -211,8 +211,7 @@ function createViewer(parent) {
     const target = event.target;
     if (event.defaultPrevented || root.contains(event.composedPath()[0])) return;
     const around = parent.getRootNode().host?.closest?.("[data-testid=stDialog], .st-key-details");
-    const used = "[data-testid=stDataFrame], [role=grid], [role=slider], [role=listbox], .js-plotly-plot";
-    const mine = around?.contains(target) && !target.shadowRoot && !target.closest(used);
+    const mine = around?.contains(target) && !target.shadowRoot && !takenElsewhere(event, root);
     if (data && (mine || idle(event))) pressed(event);
   }
   addEventListener("keydown", pressedBeside);
