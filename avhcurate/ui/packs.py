@@ -24,7 +24,7 @@ from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 from avhcurate.ui.job_forms import start
 from avhcurate.ui.job_panel import progress_text
 from avhcurate.ui.save_set import own_set
-from avhcurate.ui.signin import for_curators, who
+from avhcurate.ui.signin import for_curators, while_allowed, who
 from avhcurate.ui.user_errors import plain
 
 Ids = Sequence[int] | None
@@ -77,6 +77,7 @@ def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> Non
     start(workspace.root, command)
 
 
+@while_allowed
 def _show_packs(dataset: str) -> None:
     workspace = find_workspace()
     job = Jobs(workspace.root).newest()
