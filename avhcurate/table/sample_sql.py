@@ -39,6 +39,11 @@ UNDECIDED = {
     "excluded": "FALSE",
 }
 
+#: Takes all annotations back.
+UNDO = f"""
+UPDATE samples SET {", ".join(f"{name} = {default.replace('s.', 'samples.')}" for name, default in UNDECIDED.items())}
+WHERE len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label
+"""
 #: Writes the annotations of the table `incoming` into the samples.
 DECIDE = f"""
 UPDATE samples SET

@@ -29,6 +29,7 @@ from avhcurate.table.sample_sql import (
     NAME_SQL,
     QUALITY_TYPES,
     UNDECIDED,
+    UNDO,
     joined_scores,
     ordering,
     parquet_types,
@@ -207,8 +208,6 @@ class SampleTable:
         whose state may have changed are written: a join at every read costs more the more samples there are. Returns
         whether a sample in it was excluded or included.
         """
-        defaults = {name: default.replace("s.", "samples.") for name, default in UNDECIDED.items()}
-        undone = ", ".join(f"{name} = {default}" for name, default in defaults.items())
         with self._lock:
             cursor = self._cursor()
             cursor.register("incoming", state_table(state))
@@ -217,8 +216,7 @@ class SampleTable:
             moved = "SELECT count(*) FROM samples s JOIN incoming i USING (path) WHERE s.excluded <> i.excluded"
             changed = bool(cursor.execute(moved).fetchall()[0][0])
             if whole:
-                decided = "len(tags) > 0 OR excluded OR curated_label IS DISTINCT FROM label"
-                cursor.execute(f"UPDATE samples SET {undone} WHERE {decided}", names)
+                cursor.execute(UNDO, names)
             cursor.execute(DECIDE, names)
             cursor.execute("COMMIT")
             cursor.unregister("incoming")
