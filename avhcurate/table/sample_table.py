@@ -204,9 +204,8 @@ class SampleTable:
     def annotate(self, state: pd.DataFrame, *, whole: bool = True) -> bool:
         """Updates the annotations: `path, tags, curated_label, excluded`, as `AnnotationLog.state` gives them.
 
-        Samples that are not in it have no decision, unless `whole` is False: then they stay as they are. Only rows
-        whose state may have changed are written: a join at every read costs more the more samples there are. Returns
-        whether a sample in it was excluded or included.
+        Samples that are not in it have no decision, unless `whole` is False: then they stay as they are. They are
+        written, since a join at every read costs more. Returns whether a sample in it was excluded or included.
         """
         with self._lock:
             cursor = self._cursor()
