@@ -25,7 +25,11 @@ def import_(
     votes: Annotated[str | None, typer.Option(help="A file of human votes, or the column with them.")] = None,
     root: Annotated[
         Path | None,
-        typer.Option(parser=options.path, help="Folder that relative paths start from [that of the list or manifest]."),
+        typer.Option(
+            parser=options.path,
+            metavar="<path>",
+            help="Folder that relative paths start from [that of the list or manifest].",
+        ),
     ] = None,
     classes: Annotated[
         str | None,
@@ -61,6 +65,7 @@ def votes(
         Path,
         typer.Argument(
             parser=options.path,
+            metavar="<path>",
             help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.",
         ),
     ],

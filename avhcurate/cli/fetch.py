@@ -20,11 +20,18 @@ def fetch(
         str | None, typer.Option(help="Folder or address with the files, in place of the official ones.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(parser=options.path, help="Folder to save the files in [the workspace's downloads].")
+        Path | None,
+        typer.Option(
+            parser=options.path, metavar="<path>", help="Folder to save the files in [the workspace's downloads]."
+        ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(parser=options.path, help="Folder of images that may not be redistributed (imagenet-real)."),
+        typer.Option(
+            parser=options.path,
+            metavar="<path>",
+            help="Folder of images that may not be redistributed (imagenet-real).",
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Agree to the licence and the size without being asked.")] = False,
     force: options.ForceOption = False,

@@ -32,7 +32,7 @@ def select(
         Path,
         typer.Option(
             parser=options.new_path,
-            metavar="PATH",
+            metavar="<path>",
             help="Where to write: .csv, .jsonl or .parquet, or what --format says.",
         ),
     ],
@@ -119,7 +119,7 @@ def export(
         Path,
         typer.Option(
             parser=options.new_path,
-            metavar="PATH",
+            metavar="<path>",
             help="File or folder to write; a folder that ends in .zip is packed.",
         ),
     ],
@@ -200,7 +200,7 @@ def split(
     out: Annotated[
         Path | None,
         typer.Option(
-            parser=options.new_path, metavar="PATH", help="A .csv, .jsonl or .parquet; with --format a folder."
+            parser=options.new_path, metavar="<path>", help="A .csv, .jsonl or .parquet; with --format a folder."
         ),
     ] = None,
     by: Annotated[

@@ -71,7 +71,12 @@ def new_path(text: str) -> Path:
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", parser=path, help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace]."),
+    typer.Option(
+        "--workspace",
+        parser=path,
+        metavar="<path>",
+        help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].",
+    ),
 ]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -18,7 +18,7 @@ def votes_out(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(parser=options.new_path, metavar="PATH", help="File to write, with a manifest beside it.")
+        Path, typer.Option(parser=options.new_path, metavar="<path>", help="File to write, with a manifest beside it.")
     ],
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
