@@ -34,7 +34,7 @@ _NOTES = {
     "classes": "The mean over classes is DerSimonian and Laird's, on the scale of Fisher's z, with Hartung and Knapp's "
     "interval: the class is the unit. Spread: standard deviation of Fisher's z between classes beyond chance; p: that "
     "they are all the same.",
-    "hard": "AUROC: how often a hard image has the harder score than another one; 0.5 is chance, and p that of the rank "
+    "hard": "AUROC: how often a hard image has the harder score than another one; 0.5 is chance, p that of the rank "
     "sum. DeLong's interval; below 50 images of either kind Newcombe's. Lift: how many times more hard images than by "
     "chance are in the tenth that the score finds hardest; Wilson's.",
     "votes": "A beta-binomial regression: every vote counts, an image has a chance of its own, and the class is an "
