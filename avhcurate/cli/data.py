@@ -26,8 +26,7 @@ def import_(
     root: Annotated[
         Path | None,
         typer.Option(
-            parser=options.path,
-            metavar="<path>",
+            **options.PATH,
             help="Folder that relative paths start from [that of the list or manifest].",
         ),
     ] = None,
@@ -64,8 +63,7 @@ def votes(
     file: Annotated[
         Path,
         typer.Argument(
-            parser=options.path,
-            metavar="<path>",
+            **options.PATH,
             help="Counts (.npy, list column), a long CSV or Parquet, Label Studio or ImageNetV2 JSON.",
         ),
     ],

@@ -21,15 +21,12 @@ def fetch(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            parser=options.path, metavar="<path>", help="Folder to save the files in [the workspace's downloads]."
-        ),
+        typer.Option(**options.PATH, help="Folder to save the files in [the workspace's downloads]."),
     ] = None,
     images: Annotated[
         Path | None,
         typer.Option(
-            parser=options.path,
-            metavar="<path>",
+            **options.PATH,
             help="Folder of images that may not be redistributed (imagenet-real).",
         ),
     ] = None,

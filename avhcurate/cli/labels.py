@@ -31,8 +31,7 @@ def select(
     out: Annotated[
         Path,
         typer.Option(
-            parser=options.new_path,
-            metavar="<path>",
+            **options.NEW_PATH,
             help="Where to write: .csv, .jsonl or .parquet, or what --format says.",
         ),
     ],
@@ -118,8 +117,7 @@ def export(
     out: Annotated[
         Path,
         typer.Option(
-            parser=options.new_path,
-            metavar="<path>",
+            **options.NEW_PATH,
             help="File or folder to write; a folder that ends in .zip is packed.",
         ),
     ],
@@ -199,9 +197,7 @@ def split(
     shares: Annotated[str, typer.Option(help="Shares of the parts, which sum to 1, as 0.8,0.1,0.1.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            parser=options.new_path, metavar="<path>", help="A .csv, .jsonl or .parquet; with --format a folder."
-        ),
+        typer.Option(**options.NEW_PATH, help="A .csv, .jsonl or .parquet; with --format a folder."),
     ] = None,
     by: Annotated[
         str, typer.Option(help='Balanced across the parts: class, hsf, both, or "" for neither.')

@@ -69,12 +69,15 @@ def new_path(text: str) -> Path:
     return made
 
 
+#: How a path, and one at which something is made, is given to an option.
+PATH: dict[str, Any] = {"parser": path, "metavar": "<path>"}
+NEW_PATH: dict[str, Any] = {"parser": new_path, "metavar": "<path>"}
+
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
         "--workspace",
-        parser=path,
-        metavar="<path>",
+        **PATH,
         help="Folder of the workspace [AVHCURATE_WORKSPACE, else ./workspace].",
     ),
 ]

@@ -12,7 +12,7 @@ from avhcurate.cli.workspace import size_text
 @options.app.command()
 def report(
     name: options.NameArgument,
-    out: Annotated[Path, typer.Option(parser=options.new_path, metavar="<path>", help="HTML file to write.")],
+    out: Annotated[Path, typer.Option(**options.NEW_PATH, help="HTML file to write.")],
     model: options.ModelOption = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Inline thumbnails.")] = True,
     force: options.ForceOption = False,

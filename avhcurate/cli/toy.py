@@ -20,7 +20,7 @@ def toy(
     seed: Annotated[int, typer.Option(help="Seed of data and training, 0 to 9999.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(parser=options.path, metavar="<path>", help="Folder of the result [toy in the workspace]."),
+        typer.Option(**options.PATH, help="Folder of the result [toy in the workspace]."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train again even if the result exists.")] = False,
     workspace: options.WorkspaceOption = None,

@@ -17,9 +17,7 @@ def votes_out(
             help="long-csv, long-parquet, counts (.npy or .parquet), label-studio or imagenetv2 (ticks only)."
         ),
     ],
-    out: Annotated[
-        Path, typer.Option(parser=options.new_path, metavar="<path>", help="File to write, with a manifest beside it.")
-    ],
+    out: Annotated[Path, typer.Option(**options.NEW_PATH, help="File to write, with a manifest beside it.")],
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
