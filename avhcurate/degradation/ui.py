@@ -244,7 +244,7 @@ def summary_text(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
         sentences.append(f"So AVH follows every degradation here, as the paper ({PAPER}) expects.")
     for of_these, says in (
         (against, f"Unlike in the paper ({PAPER}), AVH rises in a minority of images under {{}}."),
-        (unclear, "Whether it rises in most images cannot be said under {}: both are within chance."),
+        (unclear, "Under {} too few images tell whether AVH rises in most of them."),
     ):
         if of_these.any():
             named = ", ".join(KINDS[kind].name.lower() for kind in avh["kind"][of_these])

@@ -29,7 +29,7 @@ def column(*values):
         ("/home/me/photos/bird/1.png", 1, BY_END),
         ("C:\\photos\\bird\\1.png", 1, BY_END),
         ("https://host/photos/bird/1.png", 1, BY_END),
-        ("/new/root/train/cat/3.png", 3, BY_END),
+        ("/new/place/train/cat/3.png", 3, BY_END),
         ("any/where/5.png", 6, BY_END),
         ("2.png", 2, BY_NAME),
         ("fish/1.png", -1, None),
