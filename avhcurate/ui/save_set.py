@@ -1,6 +1,7 @@
 """The button that saves the samples of a page as a named set."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import streamlit as st
 
@@ -26,7 +27,12 @@ def save_set_button(page: Opened, ids: Sequence[int], *, key: str) -> None:
 
 def own_set(name: str) -> str:
     """The name of a set that a page overwrites without asking: each person has their own, on a shared server too."""
-    return f"{name} of {who()}" if who() else name
+    if not who():
+        return name
+    whole = f"{name} of {who()}"
+    # An address may be longer than a name of a set; what is cut off tells people apart all the same.
+    short = f"{whole[: saved.LONGEST_NAME - 11]} … {blake2b(whole.encode(), digest_size=4).hexdigest()}"
+    return whole if len(whole) <= saved.LONGEST_NAME else short
 
 
 def _save_set(page: Opened, ids: Sequence[int], key: str) -> None:
