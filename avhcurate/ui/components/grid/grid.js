@@ -404,8 +404,11 @@ function createGrid(parent) {
     if (place !== null && place !== focused) setFocused(place);
   });
 
+  // What lies above a grid may grow or go without the grid: the page is watched as well.
   const resize = new ResizeObserver(() => root.clientWidth && layOut());
   resize.observe(root);
+  const block = document.querySelector("[data-testid=stMainBlockContainer]");
+  if (block) resize.observe(block);
   addEventListener("resize", layOut);
 
   return {
