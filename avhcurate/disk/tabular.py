@@ -105,7 +105,30 @@ def read_table(path: Path, *, texts: Iterable[str] = (), without: Sequence[str] 
         raise _not_parquet(path, problem) from problem
 
 
+def padded_columns(path: Path) -> list[str]:
+    """The columns of a CSV that hold a whole number begun with a zero, as 007: codes, whose zeros count."""
+    delimiter, columns = _csv_header(path)
+    try:
+        table = _parse_csv(path, delimiter, columns)
+    except pa.ArrowInvalid:
+        return []
+    return [name for name in columns if pc.any(pc.match_substring_regex(table[name], r"^0\d+$")).as_py()]
+
+
 def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
+    delimiter, columns = _csv_header(path)
+    texts = [name for name in columns if name.casefold() in wanted]
+    for forced in (texts, columns):
+        try:
+            return _without_missing(_parse_csv(path, delimiter, forced), texts)
+        except pa.ArrowInvalid as problem:
+            # Types are guessed from the first rows: where later ones disagree, everything is text.
+            failure = problem
+    raise CurateError(f"{path} cannot be read as CSV: {failure}") from failure
+
+
+def _csv_header(path: Path) -> tuple[str, list[str]]:
+    """The delimiter and the columns of a CSV, from its first line."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline(_LONGEST_HEADER)
@@ -121,14 +144,7 @@ def _read_csv(path: Path, wanted: set[str]) -> pa.Table:
     if not any(columns):
         raise CurateError(f"{path} is empty: the first line of a CSV names its columns")
     _check_names(path, columns)
-    texts = [name for name in columns if name.casefold() in wanted]
-    for forced in (texts, columns):
-        try:
-            return _without_missing(_parse_csv(path, delimiter, forced), texts)
-        except pa.ArrowInvalid as problem:
-            # Types are guessed from the first rows: where later ones disagree, everything is text.
-            failure = problem
-    raise CurateError(f"{path} cannot be read as CSV: {failure}") from failure
+    return delimiter, columns
 
 
 def _parse_csv(path: Path, delimiter: str, texts: list[str]) -> pa.Table:

@@ -22,8 +22,9 @@ from avhcurate.disk.columns import (
     plain_values,
 )
 from avhcurate.disk.fingerprints import fingerprint_table
+from avhcurate.disk.formulas import plain_cells
 from avhcurate.disk.remote import URL_PATTERN, is_url
-from avhcurate.disk.tabular import has_parquet, parquet_schema, read_table
+from avhcurate.disk.tabular import has_parquet, padded_columns, parquet_schema, read_table
 from avhcurate.errors import CurateError
 from avhcurate.sources.labels import MAX_CLASSES
 from avhcurate.sources.list_columns import ListSource, number_lists
@@ -56,14 +57,17 @@ def read_manifest(path: Path, options: ImportOptions) -> SourceTable:
 
 
 def _read_csv(path: Path, options: ImportOptions) -> pa.Table:
-    """Paths and names of classes as they are written; other labels as numbers where all of them are plain numbers."""
+    """Paths, names of classes and codes such as 007 as they are written, also where an export made formulas safe.
+
+    Other labels are numbers where all of them are plain numbers.
+    """
     image, label = options.image_column or "path", options.label_column or "label"
     names = name_columns(label)
-    table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names))
+    table = read_table(path, texts=(image, label, *PATH_NAMES, *LABEL_NAMES, *names, *padded_columns(path)))
     numbers = {name.casefold() for name in (label, *PATH_NAMES, *LABEL_NAMES)} - {image.casefold(), *names}
     for place, name in enumerate(table.column_names):
-        if name.casefold() in numbers:
-            table = table.set_column(place, name, plain_values(table[name]))
+        column = plain_cells(table[name])
+        table = table.set_column(place, name, plain_values(column) if name.casefold() in numbers else column)
     return table
 
 

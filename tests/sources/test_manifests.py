@@ -187,6 +187,18 @@ def test_names_of_classes_and_images_keep_their_zeros(workspace: Workspace, tmp_
     assert folder.samples()["y"].tolist() == [7, 8]
 
 
+def test_codes_keep_their_zeros_and_an_exports_safe_cells_are_themselves_again(workspace: Workspace, tmp_path) -> None:
+    grey_images(tmp_path, "-a.png", "b.png")
+    source = write_csv(
+        tmp_path / "m.csv", "path,label,patient,age,note\n'-a.png,cat,007,7,'=1+1\nb.png,'-dog,12,70,'tis\n"
+    )
+    folder = import_dataset(workspace, "d", source)
+    assert rows(folder) == [("-a.png", None, "cat"), ("b.png", None, "-dog")]
+    assert folder.samples()["patient"].tolist() == ["007", "12"]
+    assert folder.samples()["age"].tolist() == [7, 70]
+    assert folder.samples()["note"].tolist() == ["=1+1", "'tis"]
+
+
 def test_nan_is_no_label_where_the_classes_are_declared(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path, "a.png", "b.png")
     source = write_csv(tmp_path / "m.csv", "path,label\na.png,dog\nb.png,nan\nnan,dog\n")
