@@ -26,14 +26,15 @@ def annotate(
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
     checked = _checked(table, action, value)
-    table.log.append(table.dataset.name, action, checked, paths, who=who or user(), classes=table.class_lists)
+    name = table.dataset.existing().name
+    table.log.append(name, action, checked, paths, who=who or user(), classes=table.class_lists)
     table.refresh()
     return len(paths)
 
 
 def undo(table: DatasetTable, *, who: str = "", actions: Sequence[str] = ACTIONS) -> Any | None:
     """Undoes the newest entry of `who` (by one of `actions`) that is not undone; its row, None when there is none."""
-    entry = table.log.undo(table.dataset.name, who=who or user(), actions=actions)
+    entry = table.log.undo(table.dataset.existing().name, who=who or user(), actions=actions)
     table.refresh()
     return entry
 

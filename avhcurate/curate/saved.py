@@ -47,6 +47,7 @@ def save_view(
     workspace: Workspace, dataset: str, name: str, query: Mapping[str, str], page: str, *, who: str = ""
 ) -> None:
     """Saves a page's address under a name: the file name of the page and its URL parameters."""
+    dataset = workspace.dataset(dataset).name
     open_saved(workspace).save_view(dataset, check_name(name), page, query, who=who or user())
 
 

@@ -16,6 +16,9 @@ from avhcurate.annotate import annotators, answers, queue
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
+from avhcurate.table.logs import open_response_log
+from avhcurate.table.renaming import rename_dataset
+from avhcurate.votes.named_rows import has_rows
 from tests.fakes.votes import collect, make_labelled, say, tick
 
 
@@ -61,6 +64,17 @@ def test_a_stale_answer_is_refused_and_says_so(pets):
     assert say(pets, "bob", first, 0).kind == "stale"
     assert answers.answer(pets, "ann", "made up", first.id, 0, nonce="n", reaction_ms=700).kind == "stale"
     assert annotators.responses(pets).empty
+
+
+def test_an_answer_in_a_window_held_open_over_a_renaming_is_refused(pets, workspace):
+    collect(pets)
+    (question,) = queue.next_questions(pets, "ann", ahead=1)
+    rename_dataset(workspace, "pets", "animals")
+    for write in (lambda: say(pets, "ann", question, 0), lambda: answers.skip(pets, "ann", question.task)):
+        with pytest.raises(CurateError):
+            write()
+    assert not has_rows(open_response_log(workspace), "pets")
+    assert say(open_table(workspace, "animals"), "ann", question, 0).accepted
 
 
 def test_an_impossibly_fast_answer_is_refused_and_the_image_stays(pets):
@@ -193,6 +207,9 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
         import threading, uuid
         from avhcurate.annotate import answers, queue
         from avhcurate.table.dataset_table import open_table
+from avhcurate.table.logs import open_response_log
+from avhcurate.table.renaming import rename_dataset
+from avhcurate.votes.named_rows import has_rows
         from avhcurate.data.workspace import Workspace
         table = open_table(Workspace({str(workspace.root)!r}), "pets")
         def annotate(who):

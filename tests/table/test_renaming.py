@@ -13,7 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from avhcurate.curate import saved
-from avhcurate.curate.annotations import annotate
+from avhcurate.curate.annotations import annotate, undo
+from avhcurate.curate.history import undo_entry
+from avhcurate.curate.keys import save_keys
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import write_json
 from avhcurate.disk.jobs import Jobs
@@ -24,6 +26,7 @@ from avhcurate.table.removal import people_work, remove_dataset, remove_result
 from avhcurate.table.renaming import rename_dataset
 from avhcurate.votes.attach import attach
 from avhcurate.votes.log_tables import RESPONSES
+from avhcurate.votes.named_rows import has_rows
 from tests.fakes.datasets import bare_dataset
 
 ANSWER = {
@@ -82,6 +85,31 @@ def test_a_renamed_dataset_keeps_everything_and_back_again(workspace):
     assert not len(table.response_log.columns("pets").rows)
     rename_dataset(workspace, "animals", "pets")
     check(workspace, "pets")
+
+
+def rename(workspace):
+    rename_dataset(workspace, "pets", "animals")
+
+
+def remove(workspace):
+    remove_dataset(workspace, "pets")
+
+
+@pytest.mark.parametrize("change", [rename, remove])
+def test_what_is_decided_in_a_table_held_open_meanwhile_is_refused(workspace, change):
+    table = fill(workspace)
+    change(workspace)
+    writes = (
+        lambda: annotate(table, [0], "tag", "late", who="ann"),
+        lambda: undo(table, who="ann"),
+        lambda: undo_entry(table, "label-1", who="ann"),
+        lambda: save_keys(table, "1 tag late", who="ann"),
+        lambda: saved.save_view(workspace, "pets", "late", {}, "gallery", who="ann"),
+    )
+    for write in writes:
+        with pytest.raises(CurateError, match=r"renamed or removed meanwhile|no dataset 'pets'"):
+            write()
+    assert not has_rows(open_response_log(workspace), "pets")
 
 
 class Died(BaseException):
