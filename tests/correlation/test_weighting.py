@@ -62,3 +62,7 @@ def test_what_does_not_vary_has_none_and_few_samples_have_no_interval():
     assert table.loc[("close", "all"), ["weighted_low", "weighted_high"]].isna().all()
     assert table.loc["far"].isna().all(axis=None)
     assert weighted_pairs(scores, hsf, np.ones(6), SIGNS).iloc[0, 2:].isna().all()
+    few = {"close": scores["close"], "far": np.array([2.0, 1.0, 3.0, 5.0, 4.0, 0.0])}
+    assert weighted_pairs(few, hsf, np.ones(6), SIGNS).iloc[0, 2:].isna().all()
+    twice = {key: np.concatenate([values, values]) for key, values in few.items()}
+    assert weighted_pairs(twice, np.concatenate([hsf, hsf]), np.ones(12), SIGNS).iloc[0, 2:].notna().all()

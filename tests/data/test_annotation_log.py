@@ -128,6 +128,19 @@ def test_writers_at_once_lose_nothing(log):
     assert len(state(log)["a"]["tags"]) == 120
 
 
+def test_entries_become_visible_in_the_order_of_their_numbers(database):
+    log = AnnotationLog(database)
+    later = threading.Thread(target=log.append, args=("d", "tag", "b", ["a"]), kwargs={"who": "bob"})
+    with log.engine.begin() as connection:
+        log._insert(connection, "d", "ann", "tag", value="a", samples=0)
+        later.start()
+        later.join(0.3)
+        assert later.is_alive(), "it waits for the entry before it"
+        assert state(log) == {}
+    later.join(20)
+    assert state(log)["a"]["tags"] == ["b"]
+
+
 def test_an_acknowledged_entry_outlives_kill_9(tmp_path):
     url = f"sqlite:///{tmp_path / 'annotations.db'}"
     script = f"""

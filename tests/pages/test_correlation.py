@@ -162,6 +162,10 @@ def test_the_summary_says_so_when_avh_wins_or_nothing_is_clear():
     assert "no clear difference" in text
     weak = summary(finding([("avh", -0.05, -0.2, 0.1)]))
     assert "its interval reaches 0" in weak
+    nan = float("nan")
+    few = summary(finding([("avh", -0.9, nan, nan)]))
+    assert "at 0.90, of 100 samples only" in few
+    assert "interval" not in few
 
 
 def test_a_pair_may_be_asked_for_in_either_order():
