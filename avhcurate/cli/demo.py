@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 @options.app.command()
 def demo(
     full: Annotated[
-        bool, typer.Option("--full", help="Also two trainings, predicted HSF, self-training, map, suspects, quality.")
+        bool,
+        typer.Option(
+            "--full", help="Trainings, predicted HSF, self-training, map, suspects, quality and degradation too."
+        ),
     ] = False,
     workspace: options.WorkspaceOption = None,
 ) -> None:
-    """Import, score and attach simulated votes to the embedded handwritten digits; --full fills every page.
+    """Import, score and attach simulated votes to the embedded handwritten digits; --full computes the rest too.
 
     The same call again resumes: finished steps are not repeated.
     """
@@ -58,7 +61,7 @@ def fill_pages(space: "Workspace", progress: "Progress") -> "DatasetFolder":
         tell(0, 1, "")
         progress.check()
         step(space, progress.through(tell))
-    progress.report(100 * len(STEPS), 100 * len(STEPS), "every page has content")
+    progress.report(100 * len(STEPS), 100 * len(STEPS), "all steps are done")
     return space.dataset(NAME)
 
 

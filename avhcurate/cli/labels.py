@@ -36,7 +36,10 @@ def select(
         ),
     ],
     rule: Annotated[
-        Rule | None, typer.Option(help="confidence (CBST), avc (Chen et al. 2020), CRST's lrent or mrkld, or both.")
+        Rule | None,
+        typer.Option(
+            help="avc (Chen et al. 2020), avc-centred, confidence (CBST), CRST's lrent or mrkld; avc-lrent, avc-mrkld."
+        ),
     ] = None,
     portion: Annotated[float | None, typer.Option(help="Share of each class to trust, in (0, 1].")] = None,
     self_training: Annotated[
@@ -202,7 +205,7 @@ def split(
     by: Annotated[
         str, typer.Option(help='Balanced across the parts: class, hsf, both, or "" for neither.')
     ] = "class,hsf",
-    group: Annotated[str | None, typer.Option(help="Column whose values stay in one part, as duplicates.")] = None,
+    group: Annotated[str | None, typer.Option(help="Column whose values stay in one part, as duplicate_group.")] = None,
     names: Annotated[str | None, typer.Option(help="Names of the parts [train,validation,test].")] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.", min=0)] = 0,
     format: Annotated[str | None, typer.Option(help=f"Each part as an export: {_FORMATS}.")] = None,

@@ -63,7 +63,7 @@ def train(
     split_seed: Annotated[int, typer.Option(help="Seed of the tenth held out where there is no split.")] = 0,
     seeds: Annotated[str, typer.Option(help="Seeds of weights and order, one training each, as 0,1,2.")] = "0",
     train_sample: Annotated[
-        int, typer.Option(help="So many samples trained on, evenly over classes, are evaluated too.", min=0)
+        int, typer.Option(help="So many samples trained on, a share of each class, are evaluated too.", min=0)
     ] = 2000,
     early: Annotated[str, typer.Option(help="Early evaluations, in epochs; 'none' for none.")] = "0,0.25,0.5,0.75",
     every: Annotated[int, typer.Option(help="Epochs between evaluations.", min=1)] = 1,

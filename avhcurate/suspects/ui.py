@@ -72,7 +72,7 @@ ambiguous or degraded image, whatever its label. **Open**: a source doubts the l
 
 A model that was trained on these samples may have memorised their labels. **Out of fold** judges each by a linear head
 on the run's features that was trained without it; a run with a fitted head is out of fold already. Copies with equal
-features share a fold, and so do near duplicates where Image quality has found them; the features themselves come from
+features share a fold, and so do near duplicates where *Quality* has found them; the features themselves come from
 the same model.
 """
 

@@ -62,7 +62,7 @@ def _where(_: DatasetTable, filters: Filters) -> None:
         "where",
         filters.where,
         placeholder="avh > 0.1 AND norm < 12",
-        help="Any condition over the columns of an export, your own columns among them. A class compared with text is "
+        help="Any condition over the columns of the sample table, your own among them. A class compared with text is "
         "meant by its name: label = 'dog' AND predicted <> 'dog'.",
     )
 
