@@ -207,9 +207,6 @@ def test_a_killed_server_loses_no_acknowledged_answer(workspace, database, monke
         import threading, uuid
         from avhcurate.annotate import answers, queue
         from avhcurate.table.dataset_table import open_table
-from avhcurate.table.logs import open_response_log
-from avhcurate.table.renaming import rename_dataset
-from avhcurate.votes.named_rows import has_rows
         from avhcurate.data.workspace import Workspace
         table = open_table(Workspace({str(workspace.root)!r}), "pets")
         def annotate(who):
