@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.disk.image_parquet import IMAGE, image_metadata
 from avhcurate.export.columns import Chosen, batches, export_columns
-from avhcurate.images.decoding import BrokenImage
+from avhcurate.export.images import image_bytes
 from avhcurate.table.dataset_table import DatasetTable
 
 #: Batches of so many samples in one Parquet file; a batch of images is held in memory.
@@ -42,7 +42,7 @@ def _hf_tables(table: DatasetTable, chosen: Chosen, columns: list[str], source: 
         ids = batch.column("id").to_pylist()
         paths = batch.column("path").to_pylist()
         images = [
-            {"bytes": None if isinstance(data, BrokenImage) else data, "path": PurePosixPath(path).name}
+            {"bytes": image_bytes(data), "path": PurePosixPath(path).name}
             for data, path in zip(source.read(ids), paths, strict=True)
         ]
         image = pa.array(images, IMAGE)

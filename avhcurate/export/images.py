@@ -10,7 +10,7 @@ import pandas as pd
 from avhcurate.disk.files import link
 from avhcurate.export.columns import Chosen, batches
 from avhcurate.export.text import csv_text, safe_name, text_file
-from avhcurate.images.decoding import BrokenImage
+from avhcurate.images.decoding import BrokenImage, read_header, stored_size
 from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
@@ -64,13 +64,34 @@ def _write_files(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
         place.parent.mkdir(exist_ok=True)
         if (file := source.local_file(id)) is None:
             inside.append(id)
-        else:
+        elif _is_image(file):
             link(place, file)
-    for id, data in zip(inside, source.read(inside), strict=True):
-        if isinstance(data, BrokenImage):
+        else:
+            yield id
+    for id, data in zip(inside, map(image_bytes, source.read(inside)), strict=True):
+        if data is None:
             yield id
         else:
             places[id].write_bytes(data)
+
+
+def image_bytes(data: bytes | BrokenImage) -> bytes | None:
+    """Bytes that are an image by their header, else None: a manifest may name any file that the server can read."""
+    try:
+        if isinstance(data, BrokenImage):
+            return None
+        read_header(data)
+    except BrokenImage:
+        return None
+    return data
+
+
+def _is_image(file: Path) -> bool:
+    try:
+        stored_size(file)
+    except BrokenImage:
+        return False
+    return True
 
 
 def _folder_names(classes: Sequence[str]) -> dict[str | None, str]:

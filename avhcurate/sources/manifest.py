@@ -234,7 +234,7 @@ def _lines(path: Path) -> tuple[list[str], list[int]]:
         parts = line.strip().rsplit(maxsplit=1)
         if len(parts) != 2 or not parts[1].isdecimal() or int(parts[1]) >= MAX_CLASSES:
             raise CurateError(
-                f"line {number} of {path} is {line.strip()[:60]!r}: each line is `path label_index`, the index from 0"
+                f"line {number} of {path} ends in no class index: each line is `path label_index`, the index from 0"
             )
         names.append(parts[0].removeprefix("./"))
         labels.append(int(parts[1]))

@@ -204,6 +204,20 @@ def test_class_names_and_paths_cannot_leave_the_folder(tmp_path, workspace):
     assert not (tmp_path / "escape").exists()
 
 
+def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
+    (tmp_path / "secrets.toml").write_text("cookie_secret = 's3cr3t'")
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "manifest.csv").write_text(f"path,label\na.png,cat\n{tmp_path}/secrets.toml,cat\n")
+    import_dataset(workspace, "pets", tmp_path / "manifest.csv")
+    table = open_table(workspace, "pets")
+    for format in ("folder", "hf", "coco", "fiftyone", "label-studio"):
+        export(table, Filters(), format, tmp_path / format)
+        files = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
+        assert files
+        assert not any(b"s3cr3t" in path.read_bytes() for path in files), format
+    assert json.loads((tmp_path / "folder" / "manifest.json").read_text())["left_out"] == 1
+
+
 def images(count):
     stream = io.BytesIO()
     Image.new("RGB", (2, 2)).save(stream, "PNG")

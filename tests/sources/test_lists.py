@@ -60,7 +60,7 @@ def test_a_list_without_class_folders_takes_names_from_the_option(workspace: Wor
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a.png cat\n", "line 1 .* is 'a.png cat': each line is `path label_index`"),
+        ("a.png cat\n", "line 1 .* ends in no class index: each line is `path label_index`"),
         ("a.png 0\na.png 1\n", "several rows that differ"),
         ("a.png\n", "line 1"),
         ("\n", "is empty"),
