@@ -74,7 +74,7 @@ def set_status(
     table: DatasetTable, annotator: str, action: Literal["exclude", "include"], *, why: str = "", who: str
 ) -> None:
     """Excludes an annotator, whose answers stay in the log and do not count; or includes them, whatever a rule says."""
-    with table.response_log.transaction(table.dataset.existing().name) as log:
+    with table.response_log.transaction(table.present_name()) as log:
         log.set_status(annotator_name(annotator), action, why=why.strip(), who=annotator_name(who), at=time.time())
     table.refresh()
 
@@ -95,7 +95,7 @@ def apply_rule(table: DatasetTable, rule: ExclusionRule, *, who: str) -> pd.Data
 
 def withdraw(table: DatasetTable, annotator: str) -> int:
     """Removes every entry under an annotator's name on this dataset, for good; returns the number of answers."""
-    removed = table.response_log.withdraw(table.dataset.existing().name, annotator_name(annotator), at=time.time())
+    removed = table.response_log.withdraw(table.present_name(), annotator_name(annotator), at=time.time())
     table.refresh()
     return removed
 

@@ -97,7 +97,7 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> Question 
     """
     queue, now = TaskQueue(table, annotator_name(annotator)), time.time()
     design, annotator = queue.design, queue.annotator
-    with table.response_log.transaction(table.dataset.existing().name, annotator=annotator) as log:
+    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
         old = log.answered_with(design, annotator, of) if of else log.newest(design, annotator)
         if old is None:
             return None
@@ -119,7 +119,7 @@ def take_back(table: DatasetTable, annotator: str, *, of: str = "") -> Question 
 def skip(table: DatasetTable, annotator: str, task: str) -> None:
     """Gives up a task whose image cannot be seen: the annotator is not asked about that image again."""
     annotator = annotator_name(annotator)
-    with table.response_log.transaction(table.dataset.existing().name, annotator=annotator) as log:
+    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
         leases = log.task(task, annotator)
         if leases and leases[0].class_name:
             log.release([task])
@@ -141,7 +141,7 @@ def _take(
     if not nonce:
         raise CurateError("an answer needs a nonce, so that sending it twice counts once")
     annotator = annotator_name(annotator)
-    with table.response_log.transaction(table.dataset.existing().name, annotator=annotator) as log:
+    with table.response_log.transaction(table.present_name(), annotator=annotator) as log:
         leases = log.task(task, annotator)
         if not leases:
             given = log.nonce(task, annotator)

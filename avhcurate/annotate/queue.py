@@ -162,7 +162,7 @@ class TaskQueue:
         """The annotator's images, with more time, and new ones up to `ahead`."""
         order, held = self._order(), np.zeros(len(self.pool.labels), bool)
         held[self.seen] = True
-        with self.table.response_log.transaction(self.table.dataset.existing().name, annotator=self.annotator) as log:
+        with self.table.response_log.transaction(self.table.present_name(), annotator=self.annotator) as log:
             leases = self._kept(log)
             paths = [lease.path for lease in leases] + log.aside("classify", self.annotator)
             held[list(self.pool.ids_of(paths).values())] = True
@@ -200,7 +200,7 @@ class TaskQueue:
         order = self._order()
         order = order[self.settings.scope(self.pool)[order]]
         unseen = np.setdiff1d(order, self.seen)
-        with self.table.response_log.transaction(self.table.dataset.existing().name, annotator=self.annotator) as log:
+        with self.table.response_log.transaction(self.table.present_name(), annotator=self.annotator) as log:
             leases = _first_task(self._kept(log))
             if leases and (wanted is None or leases[0].class_name == wanted):
                 return leases

@@ -83,7 +83,7 @@ def configure(table: DatasetTable, settings: CollectionSettings, *, who: str) ->
     settings = _drawing(table, settings)
     _check(table, settings)
     settings = _with_record(table, settings)
-    with table.response_log.transaction(table.dataset.existing().name) as log:
+    with table.response_log.transaction(table.present_name()) as log:
         log.choose(SETTINGS, json.dumps(asdict(settings)), who=annotator_name(who), at=time.time())
     return settings
 
@@ -150,7 +150,7 @@ def choose_source(
     if chosen not in SOURCES:
         raise CurateError(f"HSF has no source {chosen!r}: choose {', '.join(SOURCES)}")
     ExclusionRule(control_accuracy=control_filter)
-    with table.response_log.transaction(table.dataset.existing().name) as log:
+    with table.response_log.transaction(table.present_name()) as log:
         log.choose(CHOICE, SourceChoice(chosen, control_filter).text, who=annotator_name(who), at=time.time())
     return source(table)
 

@@ -10,10 +10,10 @@ from avhcurate.errors import CurateError
 from avhcurate.ui import url_state
 from avhcurate.ui.components.classify import Item, classify_card
 from avhcurate.ui.components.ticks import TickTile, tick_grid
-from avhcurate.ui.frame import Opened, mirrored
+from avhcurate.ui.frame import Opened, mirrored, while_allowed
 from avhcurate.ui.image_routes import health_url, image_url
 from avhcurate.ui.page_choices import Choice
-from avhcurate.ui.signin import while_allowed, who
+from avhcurate.ui.signin import who
 from avhcurate.ui.url_state import TILE_SIZES, View
 from avhcurate.ui.user_errors import plain
 

@@ -15,9 +15,9 @@ from avhcurate.annotate.vote_quality import VoteQuality
 from avhcurate.curate.annotations import user
 from avhcurate.data.people import Role
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened, attempt
+from avhcurate.ui.frame import Opened, attempt, while_allowed
 from avhcurate.ui.layout import fact, halves
-from avhcurate.ui.signin import for_curators, only_for, while_allowed, who
+from avhcurate.ui.signin import for_curators, only_for, who
 from avhcurate.ui.user_errors import plain
 
 #: Session state: whose answers somebody is about to remove.

@@ -77,7 +77,7 @@ def log_votes(table: DatasetTable, file: Path | str) -> Logged:
     standing.loc[votes_of(responses).index] = True
     responses = responses[standing].reset_index(drop=True)
     responses["at"] = responses["at"].fillna(pd.Timestamp(datetime.now(UTC)))
-    with table.response_log.transaction(table.dataset.existing().name) as log:
+    with table.response_log.transaction(table.present_name()) as log:
         naming = log.naming()
         rows = {name: _rows(naming, name, responses[responses["design"] == name]) for name in DESIGNS}
         new = sum(log.record_all(name, rows[name]) for name in DESIGNS if rows[name])

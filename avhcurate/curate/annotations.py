@@ -26,7 +26,7 @@ def annotate(
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]
     checked = _checked(table, action, value)
-    name = table.dataset.existing().name
+    name = table.present_name()
     table.log.append(name, action, checked, paths, who=who or user(), classes=table.class_lists)
     table.refresh()
     return len(paths)
@@ -34,7 +34,7 @@ def annotate(
 
 def undo(table: DatasetTable, *, who: str = "", actions: Sequence[str] = ACTIONS) -> Any | None:
     """Undoes the newest entry of `who` (by one of `actions`) that is not undone; its row, None when there is none."""
-    entry = table.log.undo(table.dataset.existing().name, who=who or user(), actions=actions)
+    entry = table.log.undo(table.present_name(), who=who or user(), actions=actions)
     table.refresh()
     return entry
 

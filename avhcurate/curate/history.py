@@ -64,7 +64,7 @@ def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
     log, _, number = key.partition("-")
     if log not in ("label", "saved") or not number.isdecimal():
         raise CurateError(f"no entry is called {key}: take one from `avhcurate history {table.dataset.name}`")
-    name, me = table.dataset.existing().name, who or user()
+    name, me = table.present_name(), who or user()
     if log == "label":
         event = table.log.revert(name, int(number), who=me)
         about = f"{event.action} on {event.samples:,} samples"

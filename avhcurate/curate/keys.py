@@ -35,7 +35,7 @@ def default_keys(classes: Sequence[str]) -> dict[str, str]:
 def save_keys(table: DatasetTable, text: str, *, who: str = "") -> dict[str, str]:
     """Keeps keys with the dataset, of a text with a line a key; a line that means nothing is refused."""
     keys = read_keys(text, table.classes)
-    table.saved.save_keys(table.dataset.existing().name, keys, who=who or user())
+    table.saved.save_keys(table.present_name(), keys, who=who or user())
     return keys
 
 

@@ -111,7 +111,7 @@ def relabel_from(table: DatasetTable, labels: Path | pd.DataFrame, *, who: str =
     if changed.any():
         changed_paths = paths.take(pa.array(chosen[changed])).to_pylist()
         table.log.append(
-            table.dataset.existing().name,
+            table.present_name(),
             IMPORT_LABELS,
             title,
             changed_paths,

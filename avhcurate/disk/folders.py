@@ -61,12 +61,6 @@ class RecordFolder(Generic[Record]):
                 f"the record of {self.WHAT} {self.name!r} cannot be read ({path}): {self.AGAIN}"
             ) from problem
 
-    def existing(self) -> Self:
-        """This folder, for writing about it elsewhere; `CurateError` where it was renamed or removed meanwhile."""
-        if not (self.root / self.FILE).exists():
-            raise CurateError(f"{self.WHAT} {self.name!r} was renamed or removed meanwhile: open it again")
-        return self
-
     def write_record(self, record: Record) -> None:
         """Replaces the record, whole or not at all."""
         write_json(self.root / self.FILE, record)

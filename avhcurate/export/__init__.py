@@ -120,6 +120,7 @@ def _export(
     with atomic_output(out, folder=format in FOLDERS, force=force) as output:
         write = partial(write_label_studio, image_prefix=image_prefix) if image_prefix else FORMATS[format]
         left_out = write(table, Chosen(filters, order), output.path) or 0
+        table.present_name()  # after an import the images would be those of others
         output.manifest |= describe_export(table, filters, format, count - left_out) | {"left_out": left_out}
         output.manifest |= about or {}
     return count - left_out

@@ -94,7 +94,7 @@ def save_parts(workspace: Workspace, table: DatasetTable, split: Split, name: st
     names = {part: check_name(f"{name} {part}") for part, count in split.counts.items() if count}
     for part, title in names.items():
         ids = split.rows.loc[split.rows["part"] == part, "id"].to_numpy(np.int64)
-        save_set(workspace, table.dataset.name, title, ids, who=who)
+        save_set(workspace, table.present_name(), title, ids, who=who)
     table.refresh()
     return list(names.values())
 

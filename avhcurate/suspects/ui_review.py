@@ -17,10 +17,10 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
 from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_keys import act_by_key, key_data
 from avhcurate.ui.image_routes import health_url, image_url
-from avhcurate.ui.signin import say_why_not, while_allowed, who
+from avhcurate.ui.signin import say_why_not, who
 
 _SESSION, _CARD = "suspects.session", "suspects.card"
 #: Suspects handed out at once, before and after the one on screen.

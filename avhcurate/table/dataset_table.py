@@ -40,6 +40,8 @@ class DatasetTable(SampleTable):
         record = dataset.record
         #: The dataset's classes and those that it had before an import.
         self.class_lists = replace(lists, now=tuple(record.classes))
+        #: The import whose samples these are.
+        self.fingerprint = record.fingerprint
         #: The training that the run's weights come from, whose scores the table has; None where there is none.
         self.training = training_of(dataset, run) if run else None
         #: The one that learnt from samples of this dataset and recorded some of them, held out here or elsewhere.
@@ -70,6 +72,23 @@ class DatasetTable(SampleTable):
         #: Number of the newest entry about stored sets, and the entry of each set.
         self._saved_version, self._set_entries = -1, dict[str, int]()
         self.refresh()
+        self.present_name()  # an import that came between would have mixed two
+
+    @property
+    def current(self) -> bool:
+        """Whether these are still the dataset's samples: it may be renamed, removed or imported again meanwhile."""
+        try:
+            self.present_name()
+        except CurateError:
+            return False
+        return True
+
+    def present_name(self) -> str:
+        """The dataset's name, for writing about its samples; `CurateError` where these are its samples no more."""
+        if not (self.dataset.root / self.dataset.FILE).exists():
+            raise CurateError(f"dataset {self.dataset.name!r} was renamed or removed meanwhile: open it again")
+        self.dataset.refuse_another_import(self.fingerprint, again="open it again")
+        return self.dataset.name
 
     @property
     def table(self) -> pd.DataFrame:

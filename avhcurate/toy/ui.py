@@ -14,9 +14,10 @@ from avhcurate.toy.service import HELD_OUT, LIMITS, LOSSES, ToyResult, ToySettin
 from avhcurate.toy.truth import SPACES
 from avhcurate.ui import url_state
 from avhcurate.ui.charts import show_chart
+from avhcurate.ui.frame import while_allowed
 from avhcurate.ui.layout import fact
 from avhcurate.ui.page_choices import Choice, one_of
-from avhcurate.ui.signin import for_curators, while_allowed
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.text import signed
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain, show_user_error

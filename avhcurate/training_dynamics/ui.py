@@ -23,12 +23,11 @@ from avhcurate.training_dynamics.plots import Course, courses
 from avhcurate.ui import url_state
 from avhcurate.ui.cache import HASH_FUNCS
 from avhcurate.ui.charts import show_chart
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_actions import gallery_link, nothing_matches
 from avhcurate.ui.job_panel import duration
 from avhcurate.ui.page_choices import Choice, one_of, some_of
 from avhcurate.ui.score_help import explain_scores
-from avhcurate.ui.signin import while_allowed
 from avhcurate.ui.user_errors import plain
 from avhcurate.votes.bins import bin_labels
 

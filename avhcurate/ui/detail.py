@@ -19,7 +19,7 @@ from avhcurate.ui.charts import show_chart
 from avhcurate.ui.components.grid import image_grid
 from avhcurate.ui.components.viewer import Nearby, Picture, image_viewer
 from avhcurate.ui.detail_plot import class_bars
-from avhcurate.ui.frame import Opened, attempt, show_messages
+from avhcurate.ui.frame import Opened, attempt, show_messages, while_allowed
 from avhcurate.ui.grid_actions import PAGES
 from avhcurate.ui.grid_keys import act, act_by_key, key_data, say_elsewhere
 from avhcurate.ui.grid_views import GridView
@@ -28,7 +28,7 @@ from avhcurate.ui.more_like import LIKE
 from avhcurate.ui.neighbours_note import neighbours_note
 from avhcurate.ui.open_images import in_panel, open_sample, open_side_by_side, put_in_panel, side_by_side
 from avhcurate.ui.score_help import explain_scores, value_text
-from avhcurate.ui.signin import for_curators, while_allowed
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.tiles import make_tiles, tile_columns
 from avhcurate.ui.user_errors import plain, show_user_error
 

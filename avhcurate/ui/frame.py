@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, NoReturn
+from functools import partial, wraps
+from typing import Any, NoReturn, ParamSpec
 
 import streamlit as st
 
 from avhcurate.data import background
+from avhcurate.data.people import acting
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
@@ -15,9 +16,11 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.popovers import close_popover
-from avhcurate.ui.signin import for_curators, while_allowed
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
+
+_P = ParamSpec("_P")
 
 _FRAME = "frame.here"
 _ERROR = "frame.error"
@@ -48,7 +51,7 @@ class Frame:
     @property
     def version(self) -> str:
         """Short fingerprint of the dataset, for image addresses."""
-        return self.table.dataset.record.fingerprint[:12] if self.table else ""
+        return self.table.fingerprint[:12] if self.table else ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,23 @@ def enter(frame: Frame) -> None:
     show_messages()
     if frame.problem:
         st.error(plain(f"No sample is shown until the SQL condition on the left is right: {frame.problem}"))
+
+
+def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
+    """The function of a fragment or dialog that shows nothing to who has lost their role since the page was drawn, and
+    nothing of samples that an import has replaced since.
+
+    Fragments run without the main script, which asks for a sign-in and opens the dataset: there it runs again.
+    """
+
+    @wraps(draw)
+    def asked(*args: _P.args, **keywords: _P.kwargs) -> None:
+        frame: Frame | None = st.session_state.get(_FRAME)
+        if acting().role is None or (frame and frame.table and not frame.table.current):
+            st.rerun(scope="app")
+        draw(*args, **keywords)
+
+    return asked
 
 
 def announce(text: str, icon: str = "check_circle") -> None:

@@ -13,12 +13,12 @@ from avhcurate.curate.history import history_entries
 from avhcurate.data.annotation_log import ACTIONS
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.ui.export_menu import export_choice
-from avhcurate.ui.frame import Opened
+from avhcurate.ui.frame import Opened, while_allowed
 from avhcurate.ui.grid_keys import acting_grid, counted_images, keys_form, say
 from avhcurate.ui.grid_views import GridView
 from avhcurate.ui.more_like import more_like
 from avhcurate.ui.selection import GridSelection
-from avhcurate.ui.signin import for_curators, while_allowed, who
+from avhcurate.ui.signin import for_curators, who
 
 #: Session state: the dialog that the bar has asked for, and the selection then, until it is dismissed.
 _DIALOG = "grid.dialog"
@@ -103,7 +103,7 @@ def _last_entry(table: DatasetTable) -> str:
 
 
 def _save_set(page: Opened, chosen: GridSelection, name: Any) -> None:
-    saved.save_set(page.workspace, page.table.dataset.name, str(name or ""), chosen.ids, who=who())
+    saved.save_set(page.workspace, page.table.present_name(), str(name or ""), chosen.ids, who=who())
     say(f"{counted_images(chosen.count)} saved as “{name}”")
 
 

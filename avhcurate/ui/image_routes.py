@@ -47,6 +47,10 @@ class NoSuchImage(CurateError):
     """There is no sample of that id in a dataset of that name."""
 
 
+class AnotherImport(CurateError):
+    """The address is of an import that another has replaced: the id may mean another sample now."""
+
+
 def image_url(dataset: str, id: int | str, *, version: str, size: Size = "") -> str:
     """Address of a sample's image; `version` lets the browser keep it until the dataset is imported again.
 
@@ -77,14 +81,17 @@ def image(request: Request) -> Response:
         return no
     dataset, id = request.path_params["dataset"], request.path_params["id"]
     try:
-        data = read_image(find_workspace(), dataset, _id_of(id), size=_size_of(request))
+        version = request.query_params.get("v", "")
+        data = read_image(find_workspace(), dataset, _id_of(id), size=_size_of(request), version=version)
     except NoSuchImage as error:
         return PlainTextResponse(str(error), status_code=404, headers=NEVER_KEPT)
+    except AnotherImport:
+        return Response(_PLACEHOLDER, status_code=409, media_type="image/svg+xml", headers=NEVER_KEPT)
     except BrokenImage:
         # A browser draws the body of a 404 in an <img>, so that a page full of broken images still looks like one.
         return Response(_PLACEHOLDER, status_code=404, media_type="image/svg+xml", headers=NEVER_KEPT)
     kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
-    return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, lasting="v" in request.query_params)
+    return kept(request, data, blake2b(data, digest_size=12).hexdigest(), kind, lasting=bool(version))
 
 
 def kept(request: Request, data: bytes, tag: str, kind: str, *, lasting: bool) -> Response:
@@ -112,12 +119,12 @@ def _id_of(text: str) -> int:
     return int(text)
 
 
-def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "") -> bytes:
+def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", version: str = "") -> bytes:
     """The thumbnail that scoring stored, else one made now; by `size` the image itself, at most 1600 pixels a side for
     "full" and 8192 for "whole".
 
-    It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, and BrokenImage where the
-    image cannot be read.
+    It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, AnotherImport where the import
+    is not that of a `version`, and BrokenImage where the image cannot be read.
     """
     try:
         check_name(dataset)
@@ -126,9 +133,11 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "") 
         raise NoSuchImage(f"there is no dataset {dataset!r}") from error
     try:
         with _OPENING:
-            folder, images = _open(workspace.root, dataset, stamp)
+            folder, images, fingerprint = _open(workspace.root, dataset, stamp)
     except CurateError as error:  # damaged, or of a newer version: the pages say so
         raise NoSuchImage(f"dataset {dataset!r} cannot be read") from error
+    if not fingerprint.startswith(version):
+        raise AnotherImport(f"dataset {dataset!r} was imported again meanwhile")
     if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
         return stored
     try:
@@ -140,10 +149,10 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "") 
 
 
 @lru_cache(maxsize=8)
-def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSource]:
-    """A dataset and its images; `stamp` changes when it is imported again."""
+def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSource, str]:
+    """A dataset, its images and its fingerprint; `stamp` changes when it is imported again."""
     folder = Workspace(root).dataset(dataset)
-    return folder, folder.images()
+    return folder, folder.images(), folder.record.fingerprint
 
 
 def health(_: Request) -> Response:

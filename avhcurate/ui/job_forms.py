@@ -18,8 +18,8 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.models.catalogue import network_names, refuse_unknown
 from avhcurate.models.factories import refuse_unlisted
-from avhcurate.ui.frame import attempt
-from avhcurate.ui.signin import for_curators, while_allowed
+from avhcurate.ui.frame import attempt, while_allowed
+from avhcurate.ui.signin import for_curators
 
 #: The usual models, first in a choice; any other name that the command line takes may be typed.
 MODELS = (

@@ -9,8 +9,8 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
-from avhcurate.ui.frame import announce, attempt, show_error
-from avhcurate.ui.signin import for_curators, while_allowed
+from avhcurate.ui.frame import announce, attempt, show_error, while_allowed
+from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
 

@@ -19,12 +19,12 @@ from avhcurate.export.packs import find_pack, pack_path, packs
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui.base_path import base_path
-from avhcurate.ui.frame import attempt
+from avhcurate.ui.frame import attempt, while_allowed
 from avhcurate.ui.image_routes import NEVER_KEPT, refusal
 from avhcurate.ui.job_forms import start
 from avhcurate.ui.job_panel import progress_text
 from avhcurate.ui.save_set import own_set
-from avhcurate.ui.signin import for_curators, while_allowed, who
+from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import plain
 
 Ids = Sequence[int] | None

@@ -6,10 +6,9 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any
 from weakref import WeakSet
 
 import streamlit as st
@@ -31,7 +30,6 @@ _PRIVATE = re.compile(r"/media/|/_stcore/(metrics$|upload_file/)|(?<!_stcore)/he
 NOBODY = Person("", None)
 #: Seconds for which Streamlit's cookie is kept.
 _COOKIE_S = 30 * 86_400
-_P = ParamSpec("_P")
 
 
 #: Servers of this process, by their runtime, that have asked for a login.
@@ -240,21 +238,6 @@ def ask_to_sign_in() -> None:
             label = f"Sign in with {provider}" if provider else "Sign in"
             st.button(label, type="primary", width="stretch", on_click=st.login, args=(provider or None,))
     st.stop()
-
-
-def while_allowed(draw: Callable[_P, None]) -> Callable[_P, None]:
-    """The function of a fragment or dialog that shows nothing to who has lost their role since the page was drawn.
-
-    Fragments run without the main script, which asks for a sign-in: there it runs again, and says what is missing.
-    """
-
-    @wraps(draw)
-    def asked(*args: _P.args, **keywords: _P.kwargs) -> None:
-        if acting().role is None:
-            st.rerun(scope="app")
-        draw(*args, **keywords)
-
-    return asked
 
 
 def _say_no_role() -> None:

@@ -53,7 +53,7 @@ class VoteCounter:
     def __init__(self, dataset: DatasetFolder, log: ResponseLog) -> None:
         self.dataset, self.log = dataset, log
         record = dataset.record
-        self.classes, self.labels = record.classes, dataset.labels()
+        self.classes, self.labels, self._fingerprint = record.classes, dataset.labels(), record.fingerprint
         self._attached = record.votes
         self._imported = _imported(dataset, self.labels)
         self._places: tuple[ResponseColumns | None, np.ndarray] = (None, np.empty(0, np.int64))
@@ -138,6 +138,7 @@ class VoteCounter:
             ids = np.empty(0, np.int64)
         if len(ids) < len(texts):
             if self._paths is None:
+                self.dataset.refuse_another_import(self._fingerprint, again="open it again")
                 self._paths = pd.Index(self.dataset.samples(["path"])["path"])
             ids = np.concatenate([ids, self._paths.get_indexer(pd.Index(texts[len(ids) :], dtype="str"))])
             self._places = (columns, ids)

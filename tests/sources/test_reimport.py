@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from avhcurate.annotate import queue, setup
+from avhcurate.annotate import answers, queue, setup
 from avhcurate.annotate.setup import NO_CLASS, CollectionSettings
 from avhcurate.curate import saved
 from avhcurate.curate.annotations import annotate, undo
 from avhcurate.curate.history import describe, history_entries, undo_entry
 from avhcurate.curate.label_files import relabel_from
 from avhcurate.errors import CurateError
+from avhcurate.export import export
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -125,17 +126,34 @@ def test_bare_integers_keep_their_number_when_they_get_names(workspace, tmp_path
     assert curated(open_table(workspace, "pets")) == {"a.png": "eel"}
 
 
-def test_a_table_that_was_opened_before_cannot_relabel_and_can_tag(workspace, pets, photos, tmp_path):
+def test_a_table_that_was_opened_before_writes_no_more_and_says_so(workspace, pets, photos, tmp_path):
     grey_images(photos, "ant/4.png")
+    assert pets.current
     again(workspace, photos)
-    with pytest.raises(CurateError, match="imported again with other classes"):
-        annotate(pets, [3], "relabel", 0, who="ann")
-    with pytest.raises(CurateError, match="imported again with other classes"):
-        relabel_from(pets, write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n"), who="ann")
-    annotate(pets, [3], "tag", "odd", who="ann")
-    table = open_table(workspace, "pets")
-    assert curated(table) == {}
-    assert words(table) == ["tagged odd"]
+    assert not pets.current
+    labels = write_csv(tmp_path / "labels.csv", "path,label_name\ncat/0.png,dog\n")
+    for write in (
+        lambda: annotate(pets, [3], "relabel", 0, who="ann"),
+        lambda: annotate(pets, [3], "tag", "odd", who="ann"),
+        lambda: relabel_from(pets, labels, who="ann"),
+        lambda: export(pets, Filters(), "folder", tmp_path / "out"),
+    ):
+        with pytest.raises(CurateError, match="imported again meanwhile: open it again"):
+            write()
+    assert not (tmp_path / "out").exists()
+    assert words(open_table(workspace, "pets")) == []
+
+
+def test_answers_over_an_import_are_about_the_images_that_were_shown(workspace, pets, photos):
+    setup.configure(pets, CollectionSettings(design="classify"), who="boss")
+    (question,) = queue.next_questions(pets, "ann", ahead=1)
+    shown = pets.paths_of([question.id])
+    grey_images(photos, "ant/4.png")
+    table = again(workspace, photos)
+    with pytest.raises(CurateError, match="imported again meanwhile"):
+        answers.answer(pets, "ann", question.task, question.id, 0, nonce="n", reaction_ms=700)
+    (same,) = queue.next_questions(table, "ann", ahead=1)
+    assert table.paths_of([same.id]) == shown
 
 
 # --- attached votes -----------------------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ def workspace(tmp_path_factory):
 
 
 @pytest.fixture
+def version(workspace):
+    """The import, as the pages give it to addresses."""
+    return workspace.dataset("cats").record.fingerprint[:12]
+
+
+@pytest.fixture
 def client(workspace, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
     return TestClient(Starlette(routes=image_routes.routes()))
@@ -94,15 +100,21 @@ def test_only_an_id_of_a_dataset_in_the_index_is_found(client, path):
     assert not answer.headers["content-type"].startswith("image/")
 
 
-def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client):
-    answer = client.get("/images/cats/1?v=1")
+def test_a_broken_image_gets_a_placeholder_that_is_never_kept(client, version):
+    answer = client.get(image_url("cats", 1, version=version))
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "image/svg+xml"
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_versioned_image_is_kept_for_good_and_privately(client):
-    answer = client.get(image_url("cats", 0, version="ab"))
+def test_an_address_of_an_import_that_was_replaced_shows_no_other_image(client):
+    answer = client.get(image_url("cats", 0, version="0123456789ab"))
+    assert (answer.status_code, answer.headers["content-type"]) == (409, "image/svg+xml")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_versioned_image_is_kept_for_good_and_privately(client, version):
+    answer = client.get(image_url("cats", 0, version=version))
     assert {"private", "immutable"} <= set(answer.headers["cache-control"].split(", "))
     assert client.get("/images/cats/0").headers["cache-control"] == "private, no-cache"
 
@@ -217,9 +229,9 @@ def test_without_a_role_nothing_is_served_and_a_group_may_give_one(guarded, work
     assert _get(guarded, _streamlit_user=elsewhere).status_code == 200
 
 
-def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(guarded):
+def test_behind_a_sign_in_the_browser_asks_for_an_image_each_time(guarded, version):
     guarded.cookies.update({"_streamlit_user": _cookie()})
-    assert guarded.get("/images/cats/0?v=1").headers["cache-control"] == "private, no-cache"
+    assert guarded.get(image_url("cats", 0, version=version)).headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ PARTS = {"fragment", "dialog"}
 def _page() -> None:
     import streamlit as st
 
-    from avhcurate.ui.signin import while_allowed
+    from avhcurate.ui.frame import while_allowed
 
     st.session_state["runs"] = st.session_state.get("runs", 0) + 1
     if st.session_state["runs"] == 1:
@@ -30,6 +30,23 @@ def test_without_a_role_the_whole_page_runs_again_instead_of_a_part(monkeypatch,
     monkeypatch.setattr(people, "_who", lambda: person)
     app = AppTest.from_function(_page, default_timeout=60).run()
     assert (app.session_state["runs"], [one.value for one in app.markdown]) == (runs, shown)
+
+
+def _stale_page() -> None:
+    from types import SimpleNamespace
+
+    import streamlit as st
+
+    from avhcurate.ui.frame import while_allowed
+
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.session_state["frame.here"] = SimpleNamespace(table=SimpleNamespace(current=st.session_state["runs"] > 1))
+    while_allowed(st.write)("samples")
+
+
+def test_after_another_import_the_whole_page_runs_again_instead_of_a_part():
+    app = AppTest.from_function(_stale_page, default_timeout=60).run()
+    assert (app.session_state["runs"], [one.value for one in app.markdown]) == (2, ["samples"])
 
 
 def test_every_part_of_a_page_that_is_drawn_alone_asks_for_the_role():
