@@ -18,7 +18,8 @@ def open_engine(url: str) -> sa.Engine:
     `CurateError` with the next step when its driver or the server is missing, or a newer version has written it.
     """
     try:
-        engine = sa.create_engine(url)
+        # A server may restart, or drop what rests: a connection is tried before it is used.
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (ImportError, sa.exc.ArgumentError) as problem:
         if isinstance(problem, ImportError) and "postgresql" in url:
             raise CurateError("PostgreSQL needs its driver: pip install 'avhcurate[postgres]'") from problem

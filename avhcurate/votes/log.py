@@ -14,6 +14,7 @@ from avhcurate.data.people import Role, acting, require
 from avhcurate.disk.database import configure_sqlite, open_engine
 from avhcurate.votes.log_columns import ResponseColumns
 from avhcurate.votes.log_tables import CHOICES, LEASES, LOGS, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
+from avhcurate.votes.pseudonyms import pseudonym, with_names
 from avhcurate.votes.responses import Design
 
 #: A dataset's newest entry of each log, in their order: changes whenever anything was written.
@@ -102,13 +103,13 @@ class ResponseLog:
     def withdraw(self, dataset: str, annotator: str, *, at: float) -> int:
         """Removes everything under an annotator's name, from the disk too; returns how many answers went.
 
-        Annotators may remove their own, owners those of anybody.
+        Annotators may remove their own, and stay excluded if they were; owners remove those of anybody.
         """
         theirs = annotator == acting().name
         if not theirs:
             require(Role.OWNER, "removing the answers of others")
         with self.transaction(dataset, annotator=annotator if theirs else None) as log:
-            answers = log.withdraw(annotator, at=at)
+            answers = log.withdraw(annotator, at=at, keep_exclusion=theirs)
         self.wipe()
         return answers
 
@@ -128,7 +129,9 @@ class ResponseLog:
     def columns(self, dataset: str) -> ResponseColumns:
         """What the log says, in memory, as of now; mostly the same object as before, brought up to date."""
         with self._reading, self._reader.connect() as connection:
-            self._columns[dataset] = _up_to_date(self._columns.get(dataset, ResponseColumns()), connection, dataset)
+            # Taken out meanwhile: where reading breaks off half-way, all is read again.
+            known = self._columns.pop(dataset, ResponseColumns())
+            self._columns[dataset] = _up_to_date(known, connection, dataset)
             return self._columns[dataset]
 
     def choices(self, dataset: str, kind: str) -> list[tuple[float, str]]:
@@ -318,8 +321,13 @@ class LogTransaction:
         entry = {"dataset": self._dataset, "kind": kind, "value": value, "who": who, "at": at}
         self._connection.execute(CHOICES.insert().values(entry))
 
-    def withdraw(self, annotator: str, *, at: float) -> int:
-        """Removes everything under an annotator's name; leaves how many answers went, and when."""
+    def withdraw(self, annotator: str, *, at: float, keep_exclusion: bool = False) -> int:
+        """Removes everything under an annotator's name; leaves how many answers went, and when.
+
+        keep_exclusion: an exclusion stays in force, under a pseudonym.
+        """
+        if keep_exclusion:
+            self._hide_exclusion(annotator)
         theirs = (RESPONSES.c.dataset == self._dataset, RESPONSES.c.annotator == annotator)
         tasks = sa.select(RESPONSES.c.task).where(*theirs)
         self._connection.execute(RETRACTIONS.delete().where(RETRACTIONS.c.task.in_(tasks)))
@@ -330,6 +338,14 @@ class LogTransaction:
             )
         self._connection.execute(WITHDRAWALS.insert().values(dataset=self._dataset, answers=answers, at=at))
         return answers
+
+    def _hide_exclusion(self, annotator: str) -> None:
+        about = (STATUSES.c.dataset == self._dataset, STATUSES.c.annotator == annotator)
+        newest = sa.select(STATUSES.c.id, STATUSES.c.action).where(*about).order_by(STATUSES.c.id.desc()).limit(1)
+        row = self._connection.execute(newest).one_or_none()
+        if row is not None and row.action == "exclude":
+            hidden = {"annotator": pseudonym(annotator), "why": ""}  # the reason may name the person
+            self._connection.execute(STATUSES.update().where(STATUSES.c.id == row.id).values(hidden))
 
     def _of(self, design: Design, annotator: str) -> tuple[sa.ColumnElement[bool], ...]:
         return RESPONSES.c.dataset == self._dataset, RESPONSES.c.design == design, RESPONSES.c.annotator == annotator
@@ -412,6 +428,8 @@ def _up_to_date(columns: ResponseColumns, connection: sa.Connection, dataset: st
         rows = connection.execute(query).all()
         columns.chosen_at = {row.kind: row.at for row in rows}
         columns.choices = {row.kind: row.value for row in rows}
+    if (version[0], version[2]) != (responses, statuses):
+        columns.statuses = with_names(columns.statuses, columns.annotators.texts)
     columns.version = version
     return columns
 

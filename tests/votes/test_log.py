@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from avhcurate.data import people
 from avhcurate.data.annotation_log import AnnotationLog
+from avhcurate.data.people import Person, Role
 from avhcurate.errors import CurateError
+from avhcurate.votes.hsf_source import left_out
 from avhcurate.votes.log import Lease, Response, ResponseLog
+from avhcurate.votes.log_columns import ResponseColumns
 
 NOW = 1_000_000.0
 
@@ -184,6 +188,58 @@ def test_what_is_withdrawn_leaves_a_number_and_no_name(box, database, tmp_path):
         kept = b"".join(path.read_bytes() for path in tmp_path.glob("annotations.db*"))
         assert b"Wilhelmina" not in kept
         assert b"bob" in kept
+
+
+def test_who_removes_their_answers_stays_excluded_without_a_name(box, database, tmp_path, monkeypatch):
+    name = "Wilhelmina Withdrawn"
+    vote(box, name, "a.png")
+    with box.transaction("d") as log:
+        log.set_status(name, "exclude", why="Wilhelmina guesses", who="boss", at=NOW)
+    monkeypatch.setattr(people, "_who", lambda: Person(name, Role.ANNOTATOR))
+    assert box.withdraw("d", name, at=NOW + 5) == 1
+    if database.startswith("sqlite"):
+        assert b"Wilhelmina" not in b"".join(path.read_bytes() for path in tmp_path.glob("annotations.db*"))
+    monkeypatch.undo()
+    vote(box, name, "b.png")
+    vote(box, "bob", "b.png")
+    columns = box.columns("d")
+    assert columns.statuses[name] == ("exclude", "", "boss")
+    assert left_out(columns, True, None).tolist() == [columns.annotators.number(name)]
+    with box.transaction("d") as log:
+        log.set_status(name, "include", why="", who="boss", at=NOW)
+    assert left_out(box.columns("d"), True, None).tolist() == []
+
+
+def test_a_read_that_breaks_off_counts_no_answer_twice(box, monkeypatch):
+    vote(box, "ann", "a.png")
+    box.columns("d")
+    vote(box, "ann", "b.png")
+    monkeypatch.setattr(ResponseColumns, "append", _then_break(ResponseColumns.append))
+    with pytest.raises(ConnectionError):
+        box.columns("d")
+    monkeypatch.undo()
+    assert len(box.columns("d").rows) == 2
+
+
+def test_a_connection_that_the_server_dropped_is_replaced(box, database):
+    vote(box, "ann", "a.png")
+    if not database.startswith("sqlite"):
+        with box._engine.connect() as connection:
+            pid = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
+        other = sa.create_engine(database)
+        with other.connect() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        other.dispose()
+    vote(box, "ann", "b.png")
+    assert len(box.columns("d").rows) == 2
+
+
+def _then_break(append):
+    def call(columns, rows):
+        append(columns, rows)
+        raise ConnectionError
+
+    return call
 
 
 def test_withdrawing_reaches_other_processes_and_later_ballots_still_come_in(box, database):
