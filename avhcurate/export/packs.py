@@ -20,11 +20,11 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,120}\.zip")
 
 
 def pack_path(workspace: Workspace, dataset: str, format: str) -> Path:
-    """Where a new pack of a dataset goes; packs of more than a week ago are removed."""
+    """Where a new pack of a dataset goes; older than a week, packs and what was left of making one are removed."""
     folder = workspace.exports / dataset
     for old in folder.glob("*.zip*"):
         if time.time() - old.stat().st_mtime > _KEPT_S:
-            old.unlink(missing_ok=True)
+            files.remove(old)
     return folder / f"{dataset}-{format}-{datetime.now(UTC):%Y%m%d-%H%M%S}.zip"
 
 

@@ -79,6 +79,18 @@ def test_a_selection_that_a_running_job_packs_is_not_replaced(own_demo_root, mon
     assert saved.sets(Workspace(own_demo_root), "digits") == []
 
 
+def test_packs_and_leftovers_of_more_than_a_week_ago_go_and_newer_ones_stay(own_demo_root):
+    workspace = Workspace(own_demo_root)
+    folder = pack_path(workspace, "digits", "folder").parent
+    (folder / ".old.zip.abc123-1-0123abcd.tmp" / "old").mkdir(parents=True)
+    (folder / "old.zip").write_bytes(b"")
+    (folder / "new.zip").write_bytes(b"")
+    for old in folder.glob("*old*"):
+        os.utime(old, (0, 0))
+    pack_path(workspace, "digits", "folder")
+    assert [path.name for path in folder.iterdir()] == ["new.zip"]
+
+
 def _no_process(*_, **__):
     raise CurateError("it would start")
 
