@@ -144,6 +144,8 @@ class _Download:
                 raise RemoteError(f"{total} bytes would come, and {expected} are expected")
             total = total or expected or 0
             check_room(self.part.parent, total - start, f"the rest of {self.wanted.name}")
+            if not start:  # before the tag: it must never be of another version than the part
+                self.part.unlink(missing_ok=True)
             write_atomic(self.tag, f"{place}\n{version}")
             with open(self.part, "r+b" if self.part.exists() else "wb") as stream:
                 stream.seek(start)
