@@ -65,7 +65,14 @@ def _zipped(place: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, b
         for info in archive.infolist():
             if not info.is_dir() and wanted(info.filename):
                 _check_size(info.filename, info.file_size)
+                check_packing(info)
                 yield info.filename, archive.read(info)
+
+
+def check_packing(info: zipfile.ZipInfo) -> None:
+    """Refuses members that are packed by another method than Deflate: few bytes of them unpack to gigabytes at once."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise CurateError(f"{info.filename[:80]!r} is not packed by Deflate, as zips mostly are: make the zip again")
 
 
 def _check_size(name: str, size: int) -> None:

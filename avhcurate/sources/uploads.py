@@ -1,6 +1,7 @@
 """Files that a browser sends: kept inside the workspace by their content, a zip of images unpacked with limits."""
 
 import hashlib
+import os
 import shutil
 import stat
 import zipfile
@@ -10,7 +11,8 @@ from typing import Any, BinaryIO, cast
 
 from avhcurate.data.people import Role, require
 from avhcurate.data.workspace import Workspace
-from avhcurate.disk.files import replacing
+from avhcurate.disk.archives import check_packing
+from avhcurate.disk.files import flush_folder, remove_leftovers, replacing, temporary_name
 from avhcurate.errors import CurateError
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 
@@ -54,8 +56,8 @@ def keep_upload(workspace: Workspace, name: str, file: BinaryIO) -> Path:
 
 def _unpack(file: BinaryIO, target: Path) -> None:
     """Unpacks a zip of images into `target`, whole or not at all."""
-    making = target.with_name(f".{target.name}.tmp")
-    shutil.rmtree(making, ignore_errors=True)
+    remove_leftovers(target.parent)
+    making = temporary_name(target)  # its own: another window may be giving the same zip
     making.mkdir(parents=True)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -63,11 +65,23 @@ def _unpack(file: BinaryIO, target: Path) -> None:
             left = min(MOST_BYTES, max(_SMALL, _MOST_RATIO * file.seek(0, 2)))
             for info, place in members:
                 left -= _write(archive, info, making / place, left)
-        making.rename(target)
+        _put(making, target)
     except _UNREADABLE as error:
         raise CurateError(f"the zip cannot be unpacked ({error}): make it again without a password") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _put(made: Path, target: Path) -> None:
+    """Gives the folder its name once all of it is on the disk; where another window was quicker, that one's stays."""
+    if hasattr(os, "sync"):  # once, in place of a flush of each of thousands of files
+        os.sync()
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+    flush_folder(target.parent)
 
 
 def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Path]]:
@@ -81,6 +95,7 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Path]]
             raise CurateError(f"the zip holds {info.filename[:80]!r}, which leaves its folder: make it again")
         if stat.S_ISLNK(info.external_attr >> 16):
             raise CurateError(f"the zip holds a link ({info.filename[:80]!r}): put the file itself into it")
+        check_packing(info)
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
         if info.is_dir() or hidden or path.suffix.lower() not in (*IMAGE_SUFFIXES, *TABLES):
             continue

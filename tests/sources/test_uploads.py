@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avhcurate.disk.archives import entries
 from avhcurate.errors import CurateError
 from avhcurate.sources import uploads
 from avhcurate.sources.service import import_dataset
@@ -96,6 +97,35 @@ def test_sizes_that_a_zip_lies_about_are_not_believed(workspace, monkeypatch):
     with pytest.raises(CurateError, match=r"cannot be unpacked|more than is taken"):
         keep_upload(workspace, "pets.zip", io.BytesIO(bytes(data).replace(true, false)))
     assert [path for path in workspace.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packing_that_unpacks_without_bounds_is_refused(workspace, tmp_path, method):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("cat/a.png", bytes(5000))
+    with pytest.raises(CurateError, match="not packed by Deflate"):
+        keep_upload(workspace, "pets.zip", stream)
+    (tmp_path / "a.zip").write_bytes(stream.getvalue())
+    with pytest.raises(CurateError, match="not packed by Deflate"):
+        list(entries(tmp_path / "a.zip", lambda name: True))
+
+
+def test_one_zip_given_in_two_windows_at_once_is_whole(workspace, monkeypatch):
+    files = {f"cat/{number}.png": png(number) for number in range(8)}
+    write, other = uploads._write, []
+
+    def and_the_other_window(*given):
+        if not other:  # before the first file of the first window, the second gives all of its own
+            other.append(None)
+            other.append(keep_upload(workspace, "pets.zip", zipped(files)))
+        return write(*given)
+
+    monkeypatch.setattr(uploads, "_write", and_the_other_window)
+    place = keep_upload(workspace, "pets.zip", zipped(files))
+    assert place == other[1]
+    assert len(list(place.rglob("*.png"))) == 8
+    assert not list(place.parent.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize(("name", "data"), [("pets.exe", b"x"), ("pets.zip", b"no zip"), ("pets.tar", b"")])
