@@ -87,6 +87,23 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(web, wanted, tmp_path):
     assert fetch_file(Wanted("a.bin", wanted.places), tmp_path).path.read_bytes() == other
 
 
+def test_a_kill_before_a_changed_file_begins_leaves_no_part_of_the_old_one(web, wanted, tmp_path, monkeypatch):
+    with pytest.raises(Cancelled):
+        fetch_file(wanted, tmp_path, progress=Progress(should_stop=lambda: True))
+    other = DATA[::-1]
+    (web.folder / "a.bin").write_bytes(other)
+
+    def killed(path, content, write=download.write_atomic):
+        write(path, content)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "write_atomic", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_file(Wanted("a.bin", wanted.places), tmp_path)
+    monkeypatch.undo()
+    assert fetch_file(Wanted("a.bin", wanted.places), tmp_path).path.read_bytes() == other
+
+
 def test_a_server_without_parts_sends_it_anew(web, wanted, tmp_path):
     web.faults["/a.bin"] = [("cut", 1000), "no parts"]
     assert fetch_file(wanted, tmp_path).path.read_bytes() == DATA
