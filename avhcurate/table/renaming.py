@@ -42,6 +42,10 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
         workspace.dataset(old)
         if new in workspace.names() or (workspace.datasets / new).exists():
             raise CurateError(f"there is a dataset {new!r} already: choose another name")
+        if (workspace.exports / new).exists():
+            raise CurateError(
+                f"there are exports of an earlier {new!r} ({workspace.exports / new}): move them away first"
+            )
         if has_rows(open_response_log(workspace), new):
             raise CurateError(
                 f"the database holds votes or decisions about an earlier dataset {new!r}: choose another name"
@@ -52,13 +56,13 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
 
 
 def finish_renaming(workspace: Workspace) -> None:
-    """Finishes a renaming that was cut short, if there is one; left for later while a job runs."""
+    """Finishes a renaming that was cut short, if there is one; left for later while a job runs, or the disk is full."""
     if (unfinished := _unfinished(workspace)) is None:
         return
     try:
         with _alone(workspace, unfinished.old, unfinished.new):
             _finish(workspace)
-    except CurateError:  # a job has its hands on the dataset: nothing is wrong but the name
+    except (CurateError, OSError):  # as a job has its hands on the dataset: nothing is wrong but the name
         return
 
 
@@ -108,7 +112,10 @@ def _rename_in_records(workspace: Workspace, old: str, new: str) -> None:
     """Trainings and self-trainings name the datasets that they learnt from, also those of other datasets."""
     for file, names in _FIELDS.items():
         for path in workspace.datasets.glob(f"*/*/*/{file}"):
-            record = json.loads(path.read_bytes())
+            try:
+                record = json.loads(path.read_bytes())
+            except ValueError:  # damaged, which its page says
+                continue
             changes = {name: new for name in names if record.get(name) == old}
             if changes:
                 write_atomic(path, json.dumps(record | changes, indent=2) + "\n")

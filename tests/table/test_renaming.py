@@ -204,6 +204,27 @@ def test_a_name_that_cannot_be_given_is_refused_and_nothing_changes(workspace):
     check(workspace, "pets")
 
 
+def test_a_damaged_record_and_old_exports_keep_nothing_from_opening(workspace, monkeypatch):
+    table = fill(workspace)
+    (table.dataset.root / "training" / "t1" / "training.json").write_text("{")
+    (workspace.exports / "pets").mkdir(parents=True)
+    (workspace.exports / "animals").mkdir()
+    with pytest.raises(CurateError, match="exports of an earlier 'animals'"):
+        rename_dataset(workspace, "pets", "animals")
+    (workspace.exports / "animals").rmdir()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "rename", _full)
+        with pytest.raises(OSError, match="no room"):
+            rename_dataset(workspace, "pets", "animals")
+        assert open_table(workspace, "pets").size == 2
+    finish(workspace)
+    assert workspace.names() == ["animals"]
+
+
+def _full(*_):
+    raise OSError("no room")
+
+
 def test_removing_a_dataset_leaves_nothing_of_it_and_all_of_the_others(workspace):
     fill(workspace)
     bare_dataset(workspace, ["a.png"], [0], ["cat"], "other")
