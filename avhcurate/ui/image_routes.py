@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlencode
 
+from anyio import CapacityLimiter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -33,6 +35,8 @@ _LONGEST_ID = 19
 _SIDES = {"": 256, "full": 1600, "whole": 8192}
 #: One dataset is opened at a time, and two images are decoded at a time: a large one takes half a gigabyte.
 _OPENING, _DECODING = threading.Lock(), threading.BoundedSemaphore(2)
+#: So many images are fetched from servers at a time: one that hangs takes no more of the threads that all routes share.
+_FETCHING = CapacityLimiter(8)
 _PLACEHOLDER = (
     b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 96 96"><rect width="96" height="96" fill="#8a93a6"/>'
     b'<path d="M24 66l14-18 10 12 8-10 16 16z" fill="#fff" opacity=".55"/>'
@@ -75,8 +79,29 @@ def refusal(request: Request) -> Response | None:
     return PlainTextResponse(answer[1], status_code=answer[0], headers=NEVER_KEPT)
 
 
-def image(request: Request) -> Response:
-    """A thumbnail, or the image itself with a `size`; runs in a thread, as Starlette does with plain functions."""
+async def image(request: Request) -> Response:
+    """A thumbnail, or the image itself with a `size`."""
+    if not await run_in_threadpool(_is_fetched, request):
+        return await run_in_threadpool(_image, request)
+    async with _FETCHING:
+        if await request.is_disconnected():
+            return Response(status_code=499)
+        return await run_in_threadpool(_image, request)
+
+
+def _is_fetched(request: Request) -> bool:
+    """Whether the image comes from a server; not so where there is none, or it may not be seen."""
+    if refusal(request) is not None:
+        return False
+    try:
+        folder, images, _ = _find(find_workspace(), request.path_params["dataset"])
+        id = _id_of(request.path_params["id"])
+        return images.is_remote(id) and (bool(_size_of(request)) or not folder.thumbnails.get(id))
+    except (CurateError, IndexError):
+        return False
+
+
+def _image(request: Request) -> Response:
     if (no := refusal(request)) is not None:
         return no
     dataset, id = request.path_params["dataset"], request.path_params["id"]
@@ -126,16 +151,7 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
     It is encoded again, so that no foreign byte reaches the browser. Raises NoSuchImage, AnotherImport where the import
     is not that of a `version`, and BrokenImage where the image cannot be read.
     """
-    try:
-        check_name(dataset)
-        stamp = (workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns
-    except (OSError, CurateError) as error:
-        raise NoSuchImage(f"there is no dataset {dataset!r}") from error
-    try:
-        with _OPENING:
-            folder, images, fingerprint = _open(workspace.root, dataset, stamp)
-    except CurateError as error:  # damaged, or of a newer version: the pages say so
-        raise NoSuchImage(f"dataset {dataset!r} cannot be read") from error
+    folder, images, fingerprint = _find(workspace, dataset)
     if not fingerprint.startswith(version):
         raise AnotherImport(f"dataset {dataset!r} was imported again meanwhile")
     if not size and id < len(images) and (stored := folder.thumbnails.get(id)):
@@ -148,9 +164,23 @@ def read_image(workspace: Workspace, dataset: str, id: int, *, size: Size = "", 
         return encode_thumbnail(decode(data), _SIDES[size])
 
 
+def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSource, str]:
+    """A dataset, its images and its fingerprint; NoSuchImage where there is none that can be read."""
+    try:
+        check_name(dataset)
+        stamp = (workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns
+    except (OSError, CurateError) as error:
+        raise NoSuchImage(f"there is no dataset {dataset!r}") from error
+    try:
+        with _OPENING:
+            return _open(workspace.root, dataset, stamp)
+    except CurateError as error:  # damaged, or of a newer version: the pages say so
+        raise NoSuchImage(f"dataset {dataset!r} cannot be read") from error
+
+
 @lru_cache(maxsize=8)
 def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSource, str]:
-    """A dataset, its images and its fingerprint; `stamp` changes when it is imported again."""
+    """As `_find`; `stamp` changes when it is imported again."""
     folder = Workspace(root).dataset(dataset)
     return folder, folder.images(), folder.record.fingerprint
 
