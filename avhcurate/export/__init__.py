@@ -44,6 +44,10 @@ FORMATS: dict[str, Callable[[DatasetTable, Chosen, Path], int | None]] = {
 }
 
 
+#: A folder for a download is packed in memory, up to so many bytes.
+MOST_BYTES = 512 << 20
+
+
 def _written(left_out: int | None, table: DatasetTable, chosen: Chosen, path: Path) -> int:
     """How many samples a plugin's function says that it left out; raises where it wrote nothing, or says no number."""
     if not path.exists():
@@ -141,11 +145,14 @@ def export_bytes(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / (f"export.{format}" if format not in FOLDERS else f"{safe_name(table.dataset.name)}")
         _export(table, filters, format, out, False, only, order() if order else None, None, None)
-        return zipped(out) if out.is_dir() else out.read_bytes()
+        return zipped(out, most=MOST_BYTES) if out.is_dir() else out.read_bytes()
 
 
-def zipped(folder: Path) -> bytes:
-    """A folder with all its files as ZIP."""
+def zipped(folder: Path, *, most: int | None = None) -> bytes:
+    """A folder with all its files as ZIP; `CurateError` where they have more than `most` bytes."""
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    if most is not None and size > most:
+        raise CurateError(f"the files have {size >> 20} MiB, and a download at most {most >> 20}: choose fewer samples")
     stream = io.BytesIO()
     pack(folder, stream, SILENT)
     return stream.getvalue()

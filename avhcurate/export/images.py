@@ -14,6 +14,7 @@ from avhcurate.images.decoding import BrokenImage, read_header, stored_size
 from avhcurate.images.source import ImageSource
 from avhcurate.sources.folder import IMAGE_SUFFIXES
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
 
 #: The table beside the folders of the classes.
 _SAMPLES = "samples.csv"
@@ -73,6 +74,13 @@ def _write_files(source: ImageSource, places: dict[int, Path]) -> Iterator[int]:
             yield id
         else:
             places[id].write_bytes(data)
+
+
+def bytes_of_images(table: DatasetTable, filters: Filters) -> int:
+    """Bytes of the samples' own files on this machine; images within other files and on servers count nothing."""
+    source = table.dataset.images()
+    files = filter(None, map(source.local_file, table.frame(filters, columns=["id"])["id"]))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def image_bytes(data: bytes | BrokenImage) -> bytes | None:

@@ -109,7 +109,8 @@ def interpret(
     users, renamed = user_columns(table.select([name for name in table.column_names if name not in used]))
     samples = pa.table(
         {
-            "path": _column(paths, pa.string()),
+            # A database cannot keep a NUL, and no file has one in its name.
+            "path": pc.replace_substring(_column(paths, pa.string()), "\0", "\ufffd"),
             "split": _column([None] * len(paths) if splits is None else splits, pa.string()),
             "label": labels.codes,
             **{name: users[name] for name in users.column_names},

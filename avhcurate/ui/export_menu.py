@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from avhcurate.export import FOLDERS, FORMATS, export_bytes
+from avhcurate.export import FOLDERS, FORMATS, MOST_BYTES, export_bytes
+from avhcurate.export.images import bytes_of_images
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
+from avhcurate.ui import cache
 from avhcurate.ui.packs import pack_choice
 
 #: Names of the formats.
@@ -25,7 +27,7 @@ ABOUT = {
     "cleanlab": "cleanlab arrays",
     "coco": "COCO",
 }
-#: Images of more samples are packed by a job.
+#: Images of more samples are packed by a job, and those of more bytes than a download takes.
 LARGEST_ZIP = 2000
 #: Media types that `mimetypes` may not know.
 _MIME = {"jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet", "tex": "application/x-tex"}
@@ -41,6 +43,11 @@ def download(label: str, data: Any, file_name: str, *, key: str, **look: Any) ->
 def samples_label(count: int, format: str) -> str:
     """The label of a download of samples; it names the format, so that it tells when another has been taken over."""
     return f"Download {count:,} samples as {ABOUT.get(format, format)}"
+
+
+@st.cache_data(max_entries=32, show_spinner=False, hash_funcs=cache.HASH_FUNCS)
+def _bytes_of_images(table: DatasetTable, filters: Filters, only: Sequence[int] | None) -> int:
+    return bytes_of_images(table, filters if only is None else Filters(excluded=None, ids=tuple(only)))
 
 
 def export_choice(
@@ -63,7 +70,7 @@ def export_choice(
         "Format", formats, format_func=lambda format: ABOUT.get(format, format), key=f"{key}.export_format"
     )
     name = table.dataset.name
-    if format in FOLDERS and count > LARGEST_ZIP:
+    if format in FOLDERS and (count > LARGEST_ZIP or _bytes_of_images(table, filters, only) > MOST_BYTES):
         pack_choice(table, filters, format, count, only, key=key)
         return
     data = partial(export_bytes, table, filters, format, only=only, order=order)

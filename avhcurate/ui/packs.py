@@ -60,7 +60,7 @@ def pack_choice(table: DatasetTable, filters: Filters, format: str, count: int, 
 
 
 def _start(table: DatasetTable, filters: Filters, format: str, only: Ids) -> None:
-    workspace, name = find_workspace(), table.dataset.name
+    workspace, name = find_workspace(), table.present_name()
     if only is not None:
         background.refuse_second(workspace.root)
         last = own_set("last exported selection")

@@ -5,18 +5,21 @@ import time
 import zipfile
 
 import pytest
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.testing.v1 import AppTest
 
+from avhcurate import export as exports
 from avhcurate.curate import saved
 from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
-from avhcurate.export import export
+from avhcurate.export import export, export_bytes
 from avhcurate.export.packs import pack, pack_path, packs
+from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import export_menu
@@ -58,6 +61,31 @@ def test_the_button_starts_a_job_whose_file_holds_what_the_page_shows(own_demo_r
     assert {f"{path.stem}/samples.csv", f"{path.stem}/manifest.json"} <= set(names)
     assert app.button(key="gallery.pack").label == f"Pack {len(names) - 2:,} images"
     assert any(path.name.replace("-", "") in link.value.replace("-", "") for link in app.run().markdown)
+
+
+def test_images_of_more_bytes_than_a_download_takes_are_packed_by_a_job(tmp_path, workspace, monkeypatch):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    Image.effect_noise((300, 300), 60).save(tmp_path / "photos" / "cat" / "a.png")
+    import_dataset(workspace, "digits", tmp_path / "photos")
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(workspace.root))
+    size = (tmp_path / "photos" / "cat" / "a.png").stat().st_size
+    for most, packed in ((size + 1000, False), (size - 1, True)):
+        monkeypatch.setattr(export_menu, "MOST_BYTES", most)
+        app = AppTest.from_function(_draw_all, kwargs={"root": workspace.root}, default_timeout=30).run()
+        app.selectbox(key="gallery.export_format").select("folder").run()
+        assert any(button.key == "gallery.pack" for button in app.button) == packed
+    monkeypatch.setattr(exports, "MOST_BYTES", size - 1)
+    with pytest.raises(CurateError, match="a download at most"):
+        export_bytes(open_table(workspace, "digits"), Filters(), "folder")
+
+
+def _draw_all(root):
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.table.filters import Filters
+    from avhcurate.ui.export_menu import export_choice
+
+    export_choice(open_table(Workspace(root), "digits"), Filters(), 1, key="gallery")
 
 
 def test_images_dated_before_zip_knows_dates_are_packed(tmp_path):
