@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.images.decoding import decode
 from avhcurate.sources.service import import_dataset
+from avhcurate.table.dataset_table import open_table
 from tests.fakes.sources import image_table, png, rows, said
 
 
@@ -191,3 +193,12 @@ def test_imagenet_sample_has_gaps_in_its_class_list(workspace: Workspace, shared
     record = import_dataset(workspace, "photos", shared_data / "imagenet_sample_300.parquet").record
     assert (record.samples, record.classes_declared, record.classes[1]) == (300, False, "goldfish")
     assert record.classes[2] == "2"
+
+
+def test_a_nul_in_a_path_keeps_no_database_from_its_sample(workspace, tmp_path, database, monkeypatch) -> None:
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    pq.write_table(image_table([1, 2], paths=["a\0b.png", "c.png"], label=["cat", "dog"]), tmp_path / "d.parquet")
+    import_dataset(workspace, "d", tmp_path / "d.parquet")
+    table = open_table(workspace, "d")
+    annotate(table, [0, 1], "tag", "odd", who="ann")
+    assert [list(tags) for tags in open_table(workspace, "d").frame()["tags"]] == [["odd"], ["odd"]]
