@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from scipy.special import expit
 
 from avhcurate.data.prediction import (
@@ -161,7 +162,7 @@ def predict_hsf(
         work = _Predicting(folder, inputs, voted, settings, progress)
         found = work.fit()
         work.predict(found, len(table.counter.labels))
-        work.finish(found, _beside_confidence(table, voted, found[0].crossed.odds), time.perf_counter() - started)
+        work.finish(found, _beside_confidence(runs[0], voted, found[0].crossed.odds), time.perf_counter() - started)
     for other in PredictionFolder.all_of(dataset):
         if other.name != folder.name:
             shutil.rmtree(other.root, ignore_errors=True)
@@ -309,13 +310,14 @@ def _voted(
     return Voted(ids, counts.hits[ids], counts.asked[ids], folds, known)
 
 
-def _beside_confidence(table: DatasetTable, voted: Voted, odds: np.ndarray) -> dict[str, float | None]:
-    """Spearman of the open run's confidence with HSF over the voted samples, the bar that a prediction has to pass, and
-    by how much predictions with these log odds (n,) pass it, over the samples that have a confidence.
+def _beside_confidence(run: RunFolder, voted: Voted, odds: np.ndarray) -> dict[str, float | None]:
+    """Spearman of the run's confidence with HSF over the voted samples, the bar that a prediction has to pass, and by
+    how much predictions with these log odds (n,) pass it, over the samples that have a confidence.
     """
-    if "confidence" not in table.scores:
+    if "confidence" not in pq.read_schema(run.scores_path).names:
         return {}
-    confidence = table.frame(columns=["confidence"])["confidence"].to_numpy(float)[voted.ids]
+    rows = pq.read_table(run.scores_path, columns=["id", "confidence"]).to_pandas().set_index("id")["confidence"]
+    confidence = rows.reindex(voted.ids).to_numpy(float)
     known = ~np.isnan(confidence)
     if known.sum() < 3:
         return {}

@@ -1,6 +1,7 @@
 """Predicted HSF of a dataset: its columns beside the votes, filters, export, resuming, and what is refused."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,17 @@ def test_the_record_says_what_was_reached(predicted):
         hsf, *others = (standard_ranks(values) for values in columns[:, rng.integers(250, size=250)])
         drawn.append(np.subtract(*(spearman(one, hsf) for one in others)))
     assert record.gain_high - record.gain_low == pytest.approx(2 * 1.96 * np.std(drawn), rel=0.15)
+
+
+def test_the_bar_to_pass_is_the_confidence_of_the_first_run_whichever_is_open(predicted_root, add_run, tmp_path):
+    root = shutil.copytree(predicted_root, tmp_path / "copy")
+    other = add_run(root, "other", lambda rows: rows.assign(confidence=rows["confidence"].to_numpy()[::-1]))
+    table = open_table(Workspace(root), "digits", model="avhcurate:digits")
+    assert table.run.name != other
+    record = predict_hsf(table, PredictSettings((other, table.run.name))).record
+    of_other = open_table(Workspace(root), "digits", model=other).frame(columns=["hsf", "confidence"]).dropna()
+    hsf, confidence = (standard_ranks(values) for values in of_other.to_numpy(float).T)
+    assert record.confidence_rho == pytest.approx(spearman(confidence, hsf))
 
 
 def test_filters_bins_and_order_use_predictions_where_there_are_no_votes(predicted):
