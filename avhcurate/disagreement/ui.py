@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +10,7 @@ from avhcurate.curate.annotations import annotate
 from avhcurate.disagreement.plots import MOST_POINTS, downsampled, gap_scatter
 from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 from avhcurate.disagreement.service import SETS, Gap, compared_points, disagree, gap_table, members_only
+from avhcurate.errors import CurateError
 from avhcurate.export.tabular import frame_text
 from avhcurate.scores import SCORES
 from avhcurate.table.dataset_table import DatasetTable
@@ -43,7 +43,9 @@ def _read_cuts(text: str) -> Cuts:
 
 
 def _write_cuts(cuts: Cuts) -> str:
-    return f"{'quantile' if cuts.quantile else 'value'}:{cuts.low:.6g}:{cuts.high:.6g}"
+    if cuts.quantile:
+        return f"quantile:{cuts.low:.6g}:{cuts.high:.6g}"
+    return f"value:{cuts.low!r}:{cuts.high!r}"  # in full: a rounded cut may leave out the sample that it lies at
 
 
 SCORE = one_of("gap.score", list(SCORES), "avh")
@@ -255,7 +257,7 @@ def _choose_score() -> None:
 
 
 def _cut_hsf() -> None:
-    low, high = st.session_state["gap.hsf"]
+    low, high = (round(end, 2) for end in st.session_state["gap.hsf"])
     BY_HSF.put(Cuts(low, high))
 
 
@@ -265,15 +267,21 @@ def _cut_score(key: str, quantile: bool) -> None:
 
 
 def _change_kind(table: DatasetTable, settings: GapSettings) -> None:
-    """Converts the cuts from quantiles to values, or returns to the default quantiles."""
+    """Converts the cuts from quantiles to the values that they are at, or returns to the default quantiles.
+
+    Where the quantiles make no sets, as those that ties make one value, the cuts are the ends of the scale.
+    """
     if st.session_state["gap.by"] == "quantile":
         BY_SCORE.put(BY_SCORE.default)
         return
     filters = url_state.current().filters
-    values = table.frame(filters, columns=[settings.key])[settings.key].dropna().to_numpy(float)
-    if len(values):
-        low, high = np.quantile(values, [settings.score_cuts.low, settings.score_cuts.high])
-        BY_SCORE.put(Cuts(float(low), float(high)))
+    try:
+        low, high = compare(table, filters, settings)[0].sets.score_cuts
+    except CurateError:
+        extent = table.histogram(settings.key, filters=filters, bins=1)
+        low, high = float(extent["low"].min()), float(extent["high"].max())
+    if low < high:
+        BY_SCORE.put(Cuts(low, high))
 
 
 def _tag(table: DatasetTable, gap: Gap, name: str) -> None:

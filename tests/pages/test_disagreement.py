@@ -67,6 +67,29 @@ def test_changing_to_values_starts_where_the_quantiles_stand(open_page, demo_roo
     assert not asked(app, "gap.cuts"), "cuts by value mean nothing for another score"
 
 
+def test_changing_to_values_leaves_both_sets_as_they_are(open_page, predicted_root, grids):
+    """Votes on 250 of 1797 digits: quantiles are over these alone."""
+
+    def sets(app):
+        return [[tile["id"] for tile in grids(app)[title]["tiles"]] for title in SETS.values()]
+
+    app = open_page("disagreement", predicted_root, gap__hsf="value:0.4:0.8", gap__cuts="quantile:0.4:0.6")
+    before = sets(app)
+    assert all(before)
+    app.segmented_control(key="gap.by").set_value("value").run()
+    assert sets(app) == before
+
+
+def test_quantiles_that_make_no_sets_change_to_the_ends_of_the_scale(open_page, demo_root, asked):
+    app = open_page("disagreement", demo_root, gap__cuts="quantile:0.5:0.5")
+    assert "must rise" in app.error[0].value
+    app.segmented_control(key="gap.by").set_value("value").run()
+    assert not app.error
+    low, high = map(float, asked(app, "gap.cuts").removeprefix("value:").split(":"))
+    avh = digits_of(demo_root).frame(columns=["avh"])["avh"]
+    assert (low, high) == (avh.min(), avh.max())
+
+
 def test_cuts_that_meet_are_a_message(open_page, demo_root):
     app = open_page("disagreement", demo_root)
     app.slider(key="gap.hsf").set_value((0.5, 0.5)).run()
