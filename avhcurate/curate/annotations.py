@@ -21,7 +21,8 @@ def annotate(
     """Applies `action` (tag, untag, relabel, exclude, include) to samples by id or by filter; returns how many.
 
     `value` is the tag, or the class index of a relabel (None restores the given label); an exclusion may have one as
-    its reason, which is a tag until the exclusion is undone. The entry is on the disk when this returns.
+    its reason, which is a tag until it is undone or the sample included again. The entry is on the disk when this
+    returns.
     """
     filters = chosen if isinstance(chosen, Filters) else None
     paths = table.paths(filters) if filters else table.paths_of(list(dict.fromkeys(chosen)))  # type: ignore[arg-type]

@@ -181,15 +181,19 @@ def _with_labels_of_now(rows: pd.DataFrame, classes: ClassLists) -> pd.DataFrame
 def fold(rows: pd.DataFrame, paths: Sequence[str] | None = None) -> pd.DataFrame:
     """The state after entries `action, value, path`, oldest first: for each tag, label and exclusion the last one.
 
-    `paths`: those to tell the state of, whether there are entries about them or not; all that have some by default.
+    The value of an exclusion is a tag until the sample is included again, unless it is tagged so as well. `paths`:
+    those to tell the state of, whether there are entries about them or not; all that have some by default.
 
-    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", None, "a"), ("include", None, "a")],
+    >>> rows = pd.DataFrame([("tag", "blurred", "a"), ("exclude", "dark", "a"), ("include", None, "a")],
     ...                     columns=["action", "value", "path"])
     >>> fold(rows).to_dict("records")
     [{'path': 'a', 'tags': ['blurred'], 'curated_label': None, 'excluded': False}]
     """
     is_relabel, is_exclusion = rows["action"] == "relabel", rows["action"].isin(["exclude", "include"])
-    is_tag = rows["action"].isin(["tag", "untag"]) | ((rows["action"] == "exclude") & rows["value"].notna())
+    includes = (rows["action"] == "include").astype(int)
+    ended = includes[::-1].groupby(rows["path"]).cummax() > 0  # by an include that follows
+    is_reason = (rows["action"] == "exclude") & rows["value"].notna() & ~ended
+    is_tag = rows["action"].isin(["tag", "untag"]) | is_reason
     last_tags = rows[is_tag].drop_duplicates(["path", "value"], keep="last")
     tags = last_tags[last_tags["action"] != "untag"].groupby("path")["value"].agg(sorted)
     labels = rows[is_relabel].drop_duplicates("path", keep="last").set_index("path")["value"]

@@ -78,19 +78,35 @@ ENTRIES = st.lists(ENTRY, max_size=25)
 def test_the_folded_state_equals_a_replay_one_entry_at_a_time(entries):
     replay = {}
     for action, value, path in entries:
-        sample = replay.setdefault(path, {"tags": set(), "curated_label": None, "excluded": False})
+        sample = replay.setdefault(path, {"tags": set(), "reasons": set(), "curated_label": None, "excluded": False})
         if action == "tag":
             sample["tags"].add(value)
         elif action == "untag":
             sample["tags"].discard(value)
+            sample["reasons"].discard(value)
         elif action == "relabel":
             sample["curated_label"] = int(value)
         else:
             sample["excluded"] = action == "exclude"
-            if sample["excluded"]:  # the reason of an exclusion is a tag
-                sample["tags"].add(value)
-    folded = fold(pd.DataFrame(entries, columns=["action", "value", "path"])).set_index("path").to_dict("index")
-    assert folded == {path: {**sample, "tags": sorted(sample["tags"])} for path, sample in replay.items()}
+            # The reason of an exclusion is a tag until the sample is included again.
+            sample["reasons"] = sample["reasons"] | {value} if sample["excluded"] else set()
+    for sample in replay.values():
+        sample["tags"] = sorted(sample["tags"] | sample.pop("reasons"))
+    assert fold(pd.DataFrame(entries, columns=["action", "value", "path"])).set_index("path").to_dict("index") == replay
+
+
+def test_the_reason_of_an_exclusion_is_a_tag_until_the_sample_is_included_again(log):
+    log.append("d", "tag", "dark", ["a"], who="ann")
+    for reason in ("blurred", "dark"):
+        log.append("d", "exclude", reason, ["a", "b"], who="ann")
+    assert state(log)["a"]["tags"] == ["blurred", "dark"]
+    before = log.version("d")
+    log.append("d", "include", None, ["a"], who="bob")
+    assert state(log)["a"] == {"tags": ["dark"], "curated_label": None, "excluded": False}
+    assert state(log)["b"]["tags"] == ["blurred", "dark"], "it is excluded still"
+    assert log.state("d", since=before)["tags"].to_list() == [["dark"]]
+    log.undo("d", who="bob")
+    assert state(log)["a"] == {"tags": ["blurred", "dark"], "curated_label": None, "excluded": True}
 
 
 @settings(max_examples=20, deadline=None)
