@@ -85,6 +85,8 @@ def degrade_dataset(
         "precision": record.precision if precision == "auto" else precision_name(precision),
         "ids": hashlib.sha256(ids.tobytes()).hexdigest(),
     }
+    if loaded.prompts:
+        settings["norm"] = None  # earlier versions kept one, of rounding alone
     folder = DegradationFolder.of(run, settings_digest(settings)[:12])
     dataset.refuse_another_import(record.dataset_fingerprint)
 
@@ -113,7 +115,7 @@ def degrade_dataset(
             dataset, folder, ids, SHARD, degraded, shape, images_per_sample=len(steps), progress=progress
         )
         fitted = run if record.fitted is not None else None
-        result = _DegradedScores(loaded.class_weights, dataset.labels(), steps, fitted)
+        result = _DegradedScores(loaded.class_weights, dataset.labels(), steps, fitted, bool(loaded.prompts))
         work = _Degrading(folder, images, record.dataset_fingerprint)
         images.run(engine, network, result, work.commit)
         work.finish()
@@ -232,12 +234,14 @@ class _DegradedScores:
     """The rows of a shard from a network's outputs, in whichever process it runs.
 
     `labels` are those of the whole dataset; `fitted` is the run where its heads score the samples, not `class_weights`.
+    `one_length` as of `score_columns`.
     """
 
     class_weights: np.ndarray
     labels: np.ndarray
     steps: list[tuple[str, int]]
     fitted: RunFolder | None
+    one_length: bool
 
     def __call__(self, outputs: "ShardOutputs") -> ShardResult:
         from avhcurate.scoring.fitted_heads import scores_by_head
@@ -258,7 +262,7 @@ class _DegradedScores:
             "id": pa.array(of_row, pa.int64()),
             "kind": pa.array(kinds[at], pa.string()),
             "level": pa.array(levels[at], pa.int32()),
-            **score_columns(scored, usable),
+            **score_columns(scored, usable, one_length=self.one_length),
             "problem": pa.array(why, pa.string()),
         }
         # Of an image that could not be read one row is enough; a level whose features are not finite keeps its own.

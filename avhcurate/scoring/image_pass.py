@@ -240,8 +240,15 @@ def _joined(parts: list[Embedded[_Samples]], seconds: float) -> ShardOutputs:
     )
 
 
-def score_columns(values: Mapping[str, np.ndarray], usable: np.ndarray) -> dict[str, pa.Array]:
-    """Prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1)."""
+def score_columns(
+    values: Mapping[str, np.ndarray], usable: np.ndarray, *, one_length: bool = False
+) -> dict[str, pa.Array]:
+    """Prediction and scores of the `usable` rows as columns; null where one is not defined (a prediction of -1).
+
+    `one_length`: all features have the same length, so that the order of their norms is that of rounding: it is null.
+    """
+    if one_length:
+        values = {**values, "norm": np.full_like(values["norm"], np.nan)}
     known = usable.copy()
     known[usable] = values["predicted"] >= 0
     columns = {"predicted": spread(values["predicted"][values["predicted"] >= 0], known, pa.int32())}

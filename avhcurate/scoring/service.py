@@ -338,9 +338,8 @@ class _FittedScoring(_Scoring):
         table = self.run.shard(shard)
         ids, usable = _scored_ids(table), table["problem"].is_null().to_numpy()
         values = scores_by_head(self.run, ids, self.run.features_of(ids), self.labels[ids])
-        if self.model.prompts:
-            values["norm"][:] = np.nan
-        columns = {"id": table["id"].combine_chunks()} | score_columns(values, usable)
+        columns = {"id": table["id"].combine_chunks()}
+        columns |= score_columns(values, usable, one_length=bool(self.model.prompts))
         return pa.table(columns | {"problem": table["problem"].combine_chunks()})
 
 

@@ -14,7 +14,7 @@ from avhcurate.scoring.shards import ShardResult
 class ShardScores:
     """Scores by one head: its `class_weights` (K, D) and the labels (N,) of all samples.
 
-    `one_length`: all features have the same length, so that their norm says nothing.
+    `one_length` as of `score_columns`.
     """
 
     class_weights: np.ndarray
@@ -25,10 +25,7 @@ class ShardScores:
         usable = _usable(outputs)
         logits, labels = outputs.logits[usable], self.labels[outputs.ids[usable]]
         values = scores.per_sample(outputs.features[usable], self.class_weights, logits, labels)
-        if self.one_length:
-            # All features have one length: what is left of its order is rounding.
-            values["norm"] = np.full(len(values["norm"]), np.nan, np.float32)
-        return _result(outputs, score_columns(values, usable))
+        return _result(outputs, score_columns(values, usable, one_length=self.one_length))
 
 
 def digest_rows(outputs: ShardOutputs) -> ShardResult:

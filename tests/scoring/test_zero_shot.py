@@ -8,6 +8,7 @@ import avhcurate
 from avhcurate import scores
 from avhcurate.curate.annotations import annotate
 from avhcurate.data.workspace import Workspace
+from avhcurate.degradation.service import degrade_dataset, read, summarise
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec
@@ -56,6 +57,13 @@ def test_the_length_that_all_features_share_is_no_score(run):
     assert pd.read_parquet(run.scores_path)["norm"].isna().all()
     lengths = np.linalg.norm(run.features(), axis=1)
     np.testing.assert_allclose(lengths, lengths[0], rtol=1e-5)
+
+
+def test_nor_is_it_of_degraded_images(unlabelled, run):
+    summary = summarise(read(open_table(unlabelled, "pets"), degrade_dataset(unlabelled, "pets", kinds=["contrast"])))
+    found = summary.set_index("score")["n"]
+    assert found["max_confidence"] == 6
+    assert found["norm"] == 0
 
 
 def test_the_record_holds_the_prompts_and_gives_the_model_back(run):
