@@ -43,9 +43,9 @@ def train_model(
 ) -> TrainingFolder:
     """Trains on dataset `name` and returns the complete training, which is stored with the dataset held out.
 
-    Training uses the curated labels of samples that are not excluded; evaluations and scores use the given ones. The
-    training is named by what decides its numbers: the same call resumes one that was cut short, and does nothing where
-    all is done. At the end the dataset held out is scored with the trained weights.
+    Training uses the curated labels of samples that are not excluded; evaluations and scores use the given ones, also
+    of samples learnt from. The training is named by what decides its numbers: the same call resumes one that was cut
+    short, and does nothing where all is done. At the end the dataset held out is scored with the trained weights.
 
     `progress` counts samples: those to decode, then all in each epoch. Raises Cancelled when asked to stop, after which
     the same call resumes, and CurateError for mistakes of the user's. Under `torchrun` every process calls this, and
@@ -183,12 +183,13 @@ class _Training:
                     log(evaluation)
 
             learnt = np.flatnonzero(np.isin(train.ids, self.group.broadcast(training.ids("learnt from"))))
+            given = _given(train)[learnt]
             module = trainer.train(
                 model.module,
                 images,
                 recipe,
                 held_out=held_out_images,
-                learnt=images.part(learnt) if len(learnt) else None,
+                learnt=replace(images.part(learnt), labels=given) if len(learnt) else None,
                 head=model.head_name,
                 device=device,
                 schedule=EvalSchedule(early=settings.early, every=settings.every),
@@ -299,8 +300,15 @@ def _name(
             hashlib.sha256(part.ids.tobytes() + part.labels.tobytes()).hexdigest() for part in (train, held_out)
         ],
     }
+    if (train.labels != _given(train)).any():
+        inputs["learnt"] = "given labels"  # earlier versions evaluated samples learnt from by the curated ones
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.model).strip("-.")[:40]
     return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
+
+
+def _given(subset: Subset) -> np.ndarray:
+    """The given labels (n,) int64 of its samples, -1 for none."""
+    return subset.dataset.labels()[subset.ids].astype(np.int64)
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from avhcurate.models.loading import ModelSpec, new_model
 from avhcurate.scoring.service import score_dataset
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 from avhcurate.training.checkpoints import checkpoint_step
 from avhcurate.training.image_cache import ImageCache
 from avhcurate.training.recipe import Recipe
@@ -177,6 +178,18 @@ def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(traine
     assert learnt["aum"].isna().all()
     assert frame.drop(ids)["train_aum"].isna().all()
     assert frame.loc[training.ids(), "aum"].notna().all()
+
+
+def test_samples_learnt_by_another_label_are_evaluated_by_the_given_one_as_their_run_is(fresh):
+    settings, table = replace(SETTINGS, recipe=replace(RECIPE, epochs=1), train_sample=901), open_table(fresh, "digits")
+    changed = table.frame(Filters(where="split = 'train' AND label <> 9"))["id"][:20].to_list()
+    annotate(table, changed, "relabel", 9, who="test")
+    training = train_model(fresh, "digits", settings)
+    last = training.samples(-1, part="learnt from").set_index("id")
+    scored = pd.read_parquet(fresh.dataset("digits").run().scores_path).set_index("id").loc[last.index]
+    for key in ("avh", "confidence", "margin"):
+        np.testing.assert_allclose(scored[key], last[key], rtol=2e-3, atol=2e-4, err_msg=key)
+    assert set(changed) < set(last.index)
 
 
 def test_samples_learnt_from_another_dataset_join_that_ones_table_once_its_run_has_the_weights(fresh, tmp_path):
