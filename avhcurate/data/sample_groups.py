@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import RunFolder
+from avhcurate.disk.provenance import settings_digest
 from avhcurate.stats.folds import identical_rows, joined_groups
 
 
@@ -30,11 +31,27 @@ def sample_groups(
     elif measured and quality.scores_path.exists():
         ways["files"] = quality.measures().set_index("id")["sha256"].reindex(ids).to_numpy(object)
     if measured:
-        table = pq.read_table(quality.columns_path, columns=["id", "duplicate_group"]).to_pandas()
-        ways["quality"] = table.set_index("id")["duplicate_group"].reindex(ids).to_numpy(float)
+        ways["quality"] = _near_duplicates(dataset).reindex(ids).to_numpy(float)
     if column:
         ways[column] = dataset.samples([column])[column].iloc[ids].to_numpy(object)
     return joined_groups(*ways.values()), {name: _joined(way) for name, way in ways.items() if name != column}
+
+
+def duplicates_digest(dataset: DatasetFolder) -> dict[str, str]:
+    """What the digest of settings needs where folds are made: `duplicates`, that of the near duplicates of Image
+    quality, which may be measured at any time; nothing where it found none.
+    """
+    if not dataset.quality.ready(dataset.record.fingerprint):
+        return {}
+    groups = _near_duplicates(dataset).dropna().sort_index()
+    members = [groups.index.tolist(), pd.factorize(groups)[0].tolist()]
+    return {"duplicates": settings_digest(members)} if len(groups) else {}
+
+
+def _near_duplicates(dataset: DatasetFolder) -> pd.Series:
+    """The group that Image quality found for each sample, by id; NaN for none."""
+    table = pq.read_table(dataset.quality.columns_path, columns=["id", "duplicate_group"]).to_pandas()
+    return table.set_index("id")["duplicate_group"]
 
 
 def _joined(grouping: np.ndarray) -> int:

@@ -19,7 +19,7 @@ from avhcurate.data.prediction import (
     StrengthRecord,
 )
 from avhcurate.data.runs import RunFolder
-from avhcurate.data.sample_groups import sample_groups
+from avhcurate.data.sample_groups import duplicates_digest, sample_groups
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.errors import CurateError
@@ -110,8 +110,8 @@ def predict_hsf(
     """Predicts HSF of every sample that has a label and that the runs have scored, from the samples with votes.
 
     A sample with votes is predicted by a model that did not know them; copies share a fold. The same call again resumes
-    or, where votes and runs are the same, does nothing; a prediction from other votes replaces the one before once it
-    is complete. Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
+    or, where votes, runs and copies are the same, does nothing; another prediction replaces the one before once it is
+    complete. Raises Cancelled when asked to stop, and CurateError for too few votes or no run.
     """
     settings = settings or PredictSettings()
     if not 0.5 <= settings.level <= 0.99:
@@ -129,6 +129,7 @@ def predict_hsf(
         "level": settings.level,
         "folds": settings.folds,
         "seed": settings.seed,
+        **duplicates_digest(dataset),
     }
     folder = PredictionFolder.of(dataset, settings_digest(named)[:12])
     with folder.alone():

@@ -16,6 +16,7 @@ from scipy import stats
 from avhcurate import scores
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import SHARD, DecoderRecord, FittedHeads, PromptsRecord, RankAgreement, RunFolder, RunRecord
+from avhcurate.data.sample_groups import duplicates_digest
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest
@@ -61,11 +62,12 @@ def score_dataset(
     sample is scored by a head that saw neither it nor its copies nor its group, and others by the head of all.
     `classes_from_model` takes the rows of the model's head whose class names are the dataset's.
 
-    The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit: the
-    same again resumes what was cut short, and does nothing where all is done. `limit` takes that many samples, spread
-    evenly over the dataset; thumbnails are stored by runs over all samples only. An image that cannot be scored is
-    recorded with its problem, and the run goes on. `decode` "nvjpeg" lets a GPU decode the JPEGs too, where a trial
-    finds that faster; such a run has another name, since its pixels differ a little, and tells how far its order does.
+    The run is named by the model and a fingerprint of dataset, weights, head, preprocessing, precision and limit, and
+    where heads are fitted the near duplicates: the same again resumes what was cut short, and does nothing where all is
+    done. `limit` takes that many samples, spread evenly over the dataset; thumbnails are stored by runs over all
+    samples only. An image that cannot be scored is recorded with its problem, and the run goes on. `decode` "nvjpeg"
+    lets a GPU decode the JPEGs too, where a trial finds that faster; such a run has another name, since its pixels
+    differ a little, and tells how far its order does.
 
     `engine` is where the network runs: in this process, or on a Ray cluster, which gives the same rows. `progress` is
     told at least once a batch, or once a shard of a cluster's. Raises Cancelled when asked to stop, after which the
@@ -90,7 +92,7 @@ def score_dataset(
     else:
         model, rows = _fitting_model(spec, dataset, labels)
     heads = fit.record() if fit else None
-    run = RunFolder.of(dataset, run_name(model, fingerprint, precision, limit, heads=heads, rows=rows, decode=decode))
+    run = RunFolder.of(dataset, run_name(model, dataset, precision, limit, heads=heads, rows=rows, decode=decode))
     with run.alone():
         if run.complete:
             add_scores(run, labels, progress=progress)
@@ -139,7 +141,7 @@ def score_dataset(
 
 def run_name(
     model: LoadedModel,
-    dataset_fingerprint: str,
+    dataset: DatasetFolder,
     precision: str,
     limit: int | None,
     *,
@@ -149,7 +151,7 @@ def run_name(
 ) -> str:
     """The model's name as a folder's, and eight hexadecimal digits of what decides the numbers of a run."""
     inputs: dict[str, Any] = {
-        "dataset": dataset_fingerprint,
+        "dataset": dataset.record.fingerprint,
         "weights": model.weights_sha256,
         "head": model.head_name,
         "preprocess": asdict(model.preprocess),
@@ -157,7 +159,7 @@ def run_name(
         "limit": limit,
     }
     if heads is not None:
-        inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"})
+        inputs["heads"] = heads.model_dump(include={"folds", "seed", "groups", "recipe"}) | duplicates_digest(dataset)
     if rows is not None:
         inputs["rows"] = rows
     if decode != nvjpeg.CPU:

@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from avhcurate import scores
 from avhcurate.data.runs import RunFolder
+from avhcurate.data.sample_groups import duplicates_digest
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
@@ -67,6 +68,7 @@ def find_suspects(
         "dataset": table.dataset.record.fingerprint,
         "out_of_fold": [folds, seed, out_of_fold.recipe()] if honest else None,
         "votes": votes.fingerprint if votes else None,
+        **(duplicates_digest(table.dataset) if honest else {}),
     }
     folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])
     with folder.alone():

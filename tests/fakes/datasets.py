@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord
+from avhcurate.data.quality import QualityRecord
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.provenance import now
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import DatasetTable, open_table
 
@@ -82,3 +84,14 @@ def bare_dataset(
     staged = workspace.create(name)
     staged.write(record, samples)
     return workspace.adopt(name, staged)
+
+
+def plant_duplicates(dataset: DatasetFolder, *groups: Sequence[int]) -> None:
+    """Puts down that Image quality has measured the dataset and found these groups of ids, and no other measures."""
+    size = dataset.record.samples
+    group_of = {id: number for number, group in enumerate(groups) for id in group}
+    columns = {"id": np.arange(size), "duplicate_group": pa.array([group_of.get(id) for id in range(size)], pa.int64())}
+    fingerprint = dataset.record.fingerprint
+    record = QualityRecord(dataset_fingerprint=fingerprint, samples=size, hashes=True, started=now())
+    dataset.quality.write_record(record)
+    dataset.quality.write_groups(pa.table(columns), pa.table({}))

@@ -19,6 +19,7 @@ from avhcurate.predicted_hsf.service import PredictSettings, predict_hsf
 from avhcurate.stats.ranks import spearman, standard_ranks
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from tests.fakes.datasets import plant_duplicates
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,14 @@ def test_the_same_call_does_nothing_and_a_cancelled_one_leaves_the_prediction_be
     with pytest.raises(Cancelled):
         predict_hsf(table, PredictSettings(seed=1), progress=Progress(lambda *_: None, lambda: True))
     assert reopened(table).prediction.name == table.prediction.name
+
+
+def test_near_duplicates_that_are_found_later_are_predicted_anew(own_predicted):
+    table, before = own_predicted, own_predicted.prediction.name
+    plant_duplicates(table.dataset)
+    assert predict_hsf(table).name == before, "none were found"
+    plant_duplicates(table.dataset, np.flatnonzero(table.counter.counts.asked > 0)[:20].tolist())
+    assert predict_hsf(table).name != before
 
 
 def test_a_killed_job_resumes_with_the_same_numbers(own_predicted):

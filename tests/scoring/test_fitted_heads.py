@@ -148,7 +148,8 @@ def test_near_duplicates_of_image_quality_share_a_fold(scored_root, tmp_path):
     folder = measure_dataset(workspace, "stripes", near=0.97, hashes=False)
     groups = pd.read_parquet(folder.columns_path).set_index("id")["duplicate_group"].dropna()
     several = groups[groups.index.isin(range(60))].groupby(groups).filter(lambda one: len(one) > 1)
-    run = score_dataset(workspace, "stripes", SPEC, fit=FitSettings(folds=3, seed=5))
+    run = score_dataset(workspace, "stripes", SPEC, fit=FIT)
+    assert run.name not in [one.name for one in Workspace(scored_root).dataset("stripes").runs()], "they were unknown"
     assert len(several) > 2
     assert (pd.Series(run.folds()[several.index]).groupby(several.to_numpy()).nunique() == 1).all()
     assert run.record.fitted.duplicates["quality"] == len(several)

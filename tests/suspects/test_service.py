@@ -27,6 +27,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.training.cross_fitting import fit_head
 from avhcurate.training.linear_head import Objective, Samples
 from avhcurate.training.probe import ProbeHead
+from tests.fakes.datasets import plant_duplicates
 
 
 def digits_of(root):
@@ -133,6 +134,19 @@ def test_the_list_that_was_last_asked_for_is_the_newest(blobs, workspace):
     assert suspects_of(table.run)[-1].name == second.name
     find_suspects(table, sources=["angular"])
     assert suspects_of(table.run)[-1].name == first.name
+
+
+def test_near_duplicates_that_are_found_later_count_for_what_is_judged_out_of_fold(blobs, workspace):
+    table, sources = open_table(workspace, "dots"), ["angular"]
+    own, oof = (find_suspects(table, sources=sources, honest=honest).name for honest in (False, True))
+    plant_duplicates(table.dataset)
+    assert find_suspects(table, sources=sources, honest=True).name == oof, "none were found"
+    plant_duplicates(table.dataset, [3, 4, 5])
+    again = find_suspects(table, sources=sources, honest=True)
+    assert again.name != oof
+    rows = pq.read_table(OutOfFoldFolder(table.run.root / "out_of_fold" / again.record.out_of_fold).scores_path)
+    assert rows.to_pandas().set_index("id")["fold"].loc[[3, 4, 5]].nunique() == 1
+    assert find_suspects(table, sources=sources).name == own, "a model's own head has no folds"
 
 
 # --- out of fold --------------------------------------------------------------------------------------------------
