@@ -25,8 +25,11 @@ from avhcurate.scoring.accuracy import accuracy_of
 from avhcurate.suspects.service import export_table
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import DatasetTable
+from avhcurate.table.filters import Filters
 from avhcurate.table.titles import title_of
 
+#: The samples that the report is about, as its commands are: those that nobody excluded.
+IN_VIEW = Filters()
 #: Images a gallery, groups of copies, and rows of a table at most.
 IMAGES, GROUPS, ROWS = 12, 6, 20
 
@@ -106,14 +109,15 @@ def command_of(table: DatasetTable, verb: str, *options: str) -> str:
 
 def describe_data(table: DatasetTable, images: bool) -> ReportSection:
     """Samples, classes and splits, and how many samples each class has."""
-    record = table.dataset.record
-    splits = table.group_counts("split").dropna()
+    record, samples = table.dataset.record, table.count(IN_VIEW)
+    splits = table.group_counts("split", IN_VIEW).dropna()
     parts = [
-        f"{record.samples:,} samples of {len(record.classes):,} classes",
+        f"{samples:,} samples of {len(record.classes):,} classes",
+        f"{record.samples - samples:,} more are excluded and left out here" if samples < record.samples else "",
         f"{record.skipped:,} files could not be read" if record.skipped else "",
         ", ".join(f"{row['n']:,} in {row['value']}" for row in records(splits)),
     ]
-    counts = table.group_counts("label_name", limit=ROWS + 1).dropna()
+    counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     text = "; ".join(filter(None, parts)) + "."
     if len(counts) > ROWS:
         text += f" The {ROWS} classes with the most samples:"
@@ -132,7 +136,8 @@ def describe_run(table: DatasetTable, images: bool) -> ReportSection:
         return ReportSection("Network", command_of(table, "score", "--model", "MODEL"), lacks="Not scored yet.")
     command = shlex.join(["avhcurate", "models", table.dataset.name])
     title, classes = title_of(table.dataset, table.run.name), table.run.record.num_classes
-    return ReportSection("Network", command, f"{title}, {classes:,} classes: {accuracy_of(table.dataset, table.run)}.")
+    accuracy = accuracy_of(table.dataset, table.run, table.frame(IN_VIEW, columns=["id"])["id"].to_numpy())
+    return ReportSection("Network", command, f"{title}, {classes:,} classes: {accuracy}.")
 
 
 def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
@@ -143,10 +148,10 @@ def describe_votes(table: DatasetTable, images: bool) -> ReportSection:
         return ReportSection(
             title, shlex.join(["avhcurate", "votes", table.dataset.name, "FILE"]), lacks="No votes yet."
         )
-    counts = table.group_counts("hsf_bin").dropna().sort_values("value")
-    votes = table.votes
-    kind = "simulated votes" if votes.simulated else "human votes"
-    text = f"{votes.total:,} {kind} on {votes.samples:,} samples. HSF is the share of votes for the given label: "
+    counts = table.group_counts("hsf_bin", IN_VIEW).dropna().sort_values("value")
+    votes = table.frame(IN_VIEW.with_(where="votes > 0"), columns=["votes"])["votes"]
+    kind = "simulated votes" if table.simulated else "human votes"
+    text = f"{votes.sum():,} {kind} on {len(votes):,} samples. HSF is the share of votes for the given label: "
     text += "small is hard for people."
     return ReportSection(title, command, text, bars=bars(counts), heads=("HSF", "samples"))
 

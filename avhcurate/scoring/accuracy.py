@@ -61,14 +61,16 @@ class Accuracy:
         return f"accuracy {100 * value:.1f} % (95 % interval {100 * low:.1f}–{100 * high:.1f} %, n {n:,})"
 
 
-def accuracy_of(dataset: DatasetFolder, run: RunFolder) -> Accuracy:
-    """The accuracy of a complete run on the dataset's given labels."""
+def accuracy_of(dataset: DatasetFolder, run: RunFolder, ids: np.ndarray | None = None) -> Accuracy:
+    """The accuracy of a complete run on the dataset's given labels: of all samples, or of those with `ids` (n,)."""
     if "predicted" not in pq.read_schema(run.scores_path).names:
         return Accuracy(0, 0, run.record.num_classes)
     table = pq.read_table(run.scores_path, columns=["id", "predicted"])
     predicted = table["predicted"].fill_null(-1).to_numpy()
     labels = dataset.labels()[table["id"].to_numpy()]
     known = (predicted >= 0) & (labels >= 0)
+    if ids is not None:
+        known &= np.isin(table["id"].to_numpy(), ids)
     return Accuracy(int(known.sum()), int(np.sum(predicted[known] == labels[known])), run.record.num_classes)
 
 

@@ -11,6 +11,7 @@ import typer
 import avhcurate
 from avhcurate.cli.options import app
 from avhcurate.correlation.service import correlate
+from avhcurate.curate.annotations import annotate, undo
 from avhcurate.disagreement.service import disagree
 from avhcurate.errors import CurateError
 from avhcurate.quality.service import measure_dataset
@@ -18,6 +19,7 @@ from avhcurate.report import service
 from avhcurate.suspects.service import find_suspects
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 
 BLACK = np.zeros((8, 8, 3), np.uint8)
 
@@ -52,6 +54,21 @@ def test_the_figures_are_those_of_the_verbs(digits):
     bins = {bar.name: bar.count for bar in service.describe_votes(digits, False).bars}
     hsf = digits.frame(columns=["hsf"])["hsf"].to_numpy(float)
     assert bins["[0.8, 1]"] == np.count_nonzero(hsf >= 0.8)
+
+
+def test_excluded_samples_are_in_no_figure(digits):
+    assert f"{digits.votes.total:,} simulated votes on 120 samples" in service.describe_votes(digits, False).text
+    wrong = digits.frame(Filters(mistakes=True))["id"].to_list()
+    annotate(digits, wrong, "exclude", who="test")
+    left, n = digits.frame(Filters()), 120 - len(wrong)
+    data, network, votes = (build(digits, False) for build in service.SECTIONS[:3])
+    assert data.text.startswith(f"{n} samples of 10 classes; {len(wrong)} more are excluded")
+    assert sum(bar.count for bar in data.bars) == n > 100
+    assert sum(bar.count for bar in votes.bars) == n
+    assert f"{left['votes'].sum():,} simulated votes on {n} samples" in votes.text
+    assert "accuracy 100.0 %" in network.text
+    undo(digits, who="test")
+    assert "excluded" not in service.describe_data(digits, False).text
 
 
 def test_every_command_can_be_given(digits):
