@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import avhcurate
+from avhcurate.curate.annotations import annotate
+from avhcurate.table.filters import Filters
 from tests.fakes.waiting import wait_until
 from tests.fakes.web import free_port
 
@@ -70,6 +73,19 @@ def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_r
     assert "SIMULATED" in out
     assert "noise ceiling" in out
     assert "n=1797" in out
+
+
+def test_quantile_bins_hold_equally_many_of_the_samples_that_are_correlated(cli, own_digits):
+    annotate(own_digits, Filters(where="hsf < 0.8"), "exclude", who="test")
+    root, where = own_digits.dataset.root.parents[1], "id < 900"
+    some = ("correlate", "digits", "--scores", "avh", "--where", where, "--bins", "q2", "--workspace", root)
+    rows = {row["bin"]: row["n"] for row in json.loads(cli(*some, "--json").out)["rows"]}
+    whole, *halves = rows.values()
+    assert len(halves) == 2
+    assert sum(halves) == whole
+    assert max(halves) < 0.6 * whole
+    found = avhcurate.open(root, "digits").correlate("avh", bins="q2", where=where)
+    assert dict(zip(found["bin"], found["n"], strict=True)) == rows
 
 
 def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_root):

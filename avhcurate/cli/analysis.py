@@ -19,7 +19,8 @@ def correlate(
     model: options.ModelOption = None,
     scores: Annotated[str | None, typer.Option(help="Scores and columns of yours, as avh,my_score [all].")] = None,
     bins: Annotated[
-        str | None, typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five quantile bins [0,0.2,...,1].")
+        str | None,
+        typer.Option(help="Edges of the HSF bins, as 0,0.5,1, or q5 for five of equally many samples [0,0.2,...,1]."),
     ] = None,
     bootstrap: Annotated[bool, typer.Option("--bootstrap", help="Bootstrap intervals instead of Fisher's.")] = False,
     against: Annotated[
@@ -44,7 +45,6 @@ def correlate(
     """Spearman correlation of every score with HSF, over all samples and per bin."""
     from avhcurate.correlation import service as correlation_service
     from avhcurate.table.filters import Filters
-    from avhcurate.votes.bins import edges_of
 
     table = options.open_run_table(workspace, name, model)
     keys = options.comma_separated(scores) if scores else None
@@ -52,7 +52,7 @@ def correlate(
     if chosen := _analysis(by, analysis, against):
         _further(table, chosen, keys, filters, below=below, csv=csv, force=force, as_json=as_json)
         return
-    edges = edges_of(bins, table.frame(columns=["hsf"])["hsf"].to_numpy(float)) if bins else None
+    edges = table.edges_from(bins, filters) if bins else None
     result = correlation_service.correlate(
         table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against
     )

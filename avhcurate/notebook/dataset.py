@@ -193,7 +193,8 @@ class Dataset(DecidedDataset):
         """Spearman of scores with HSF: a row a score and bin, columns `score, bin, n, spearman, ci_low, ci_high, ...`.
 
         `scores` None takes all; `against` another measure takes it in place of HSF; `bins` are edges from 0 to 1, or
-        "q5" for five of equally many samples. Raises CurateError without votes, without a run, and for unknown scores.
+        "q5" for five of equally many of these samples. Raises CurateError without votes, without a run, and for unknown
+        scores.
 
         >>> import avhcurate
         >>> table = avhcurate.example().correlate(["avh", "confidence"])
@@ -203,15 +204,15 @@ class Dataset(DecidedDataset):
         6  confidence  120      0.21
         """
         from avhcurate.correlation import service
-        from avhcurate.votes.bins import check_edges, edges_of
+        from avhcurate.votes.bins import check_edges
 
         table = self.sample_table
-        edges = None
-        if bins is not None:
-            hsf = table.frame(columns=["hsf"])["hsf"].to_numpy(float)
-            edges = edges_of(bins, hsf) if isinstance(bins, str) else check_edges(bins)
         keys = [scores] if isinstance(scores, str) else scores
         filters = filters_of(where)
+        if isinstance(bins, str):
+            edges = table.edges_from(bins, filters)
+        else:
+            edges = None if bins is None else check_edges(bins)
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 

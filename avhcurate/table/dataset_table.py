@@ -16,6 +16,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.neighbours.graph import NeighbourGraph
 from avhcurate.scores import SCORES
+from avhcurate.table.filters import Filters
 from avhcurate.table.logs import database_url, open_response_log, open_saved
 from avhcurate.table.predicted import predicted_frame
 from avhcurate.table.renaming import finish_renaming
@@ -118,6 +119,12 @@ class DatasetTable(SampleTable):
     def set_sizes(self) -> dict[str, int]:
         """Number of samples in each stored set, by name."""
         return dict.fromkeys(self.sets, 0) | dict(self.query("SELECT name, count(*) FROM memberships GROUP BY name"))
+
+    def edges_from(self, text: str, filters: Filters) -> tuple[float, ...]:
+        """Edges of HSF bins from text, as for `votes.bins.edges_of`: "q5" for five of about equally many samples, among
+        those that satisfy the filters.
+        """
+        return bins.edges_of(text, self.frame(filters, columns=["hsf"])["hsf"].to_numpy(float))
 
     def refresh(self) -> None:
         """Reads annotations, stored sets and votes that were written since, by any process."""

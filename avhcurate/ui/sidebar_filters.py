@@ -14,7 +14,6 @@ from avhcurate.ui.facets import panels_of, show_facets
 from avhcurate.ui.frame import attempt, mirrored
 from avhcurate.ui.score_help import score_name
 from avhcurate.ui.url_state import View
-from avhcurate.votes.bins import edges_of
 
 Widget = Callable[[DatasetTable, Filters], None]
 
@@ -87,8 +86,8 @@ def _edges(table: DatasetTable) -> None:
     if table.votes is not None:
         st.text_input(
             "HSF bin edges",
-            help="Rising numbers from 0 to 1, or q5 for five bins of about equally many samples. Bins hold their lower "
-            "edge; the last holds both.",
+            help="Rising numbers from 0 to 1, or q5 for five bins of about equally many of the samples in view. "
+            "Bins hold their lower edge; the last holds both.",
             key=mirrored("filter.edges", ", ".join(f"{edge:g}" for edge in table.edges)),
             on_change=attempt,
             args=(_set_edges, table),
@@ -133,8 +132,8 @@ def _set_ranges(table: DatasetTable) -> None:
 
 
 def _set_edges(table: DatasetTable) -> None:
-    edges = edges_of(st.session_state["filter.edges"], table.frame(columns=["hsf"])["hsf"].to_numpy(float))
-    url_state.change(edges=edges, filters=url_state.current().filters.with_(hsf_bins=()))
+    filters = url_state.current().filters.with_(hsf_bins=())
+    url_state.change(edges=table.edges_from(st.session_state["filter.edges"], filters), filters=filters)
 
 
 def _change(**changes: Any) -> None:
