@@ -62,10 +62,10 @@ def default_runs(runs: Sequence[RunFolder]) -> list[str]:
     and one on less than half of what the largest scored is left out.
     """
     largest = max((run.record.samples for run in runs), default=0)
-    best: dict[str, RunFolder] = {}
+    best: dict[tuple[str, str, str], RunFolder] = {}
     for run in sorted(runs, key=lambda run: -run.record.samples):  # stable: newest first among equals
         if 2 * run.record.samples >= largest:
-            best.setdefault(run.record.weights_sha256, run)
+            best.setdefault(run.record.network, run)
     chosen = {run.name for run in best.values()}
     return [run.name for run in runs if run.name in chosen][:MOST_RUNS]
 

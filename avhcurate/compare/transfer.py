@@ -54,18 +54,19 @@ class Transfer:
 def transfer(x: Side, y: Side) -> Transfer:
     """Compares the accuracy on two sides of every network that has scored both.
 
-    The same network means the same weights. Refused where the two tables were opened with different HSF bins.
+    The same network means the same weights and head; a head that a run fitted is of that run alone. Refused where the
+    two tables were opened with different HSF bins.
     """
     if x.table.edges != y.table.edges:
         raise CurateError("the two sides have different HSF bins: open both with the same edges")
-    sides = [(side, side.samples, _by_weights(side.table)) for side in (x, y)]
-    shared = [weights for weights in sides[0][2] if weights in sides[1][2]]
+    sides = [(side, side.samples, _by_network(side.table)) for side in (x, y)]
+    shared = [network for network in sides[0][2] if network in sides[1][2]]
     by_bin = all((samples.bin >= 0).any() for _, samples, _ in sides)
     called = titles(x.table.dataset)
     labels = bins.bin_labels(x.table.edges) if by_bin else (ALL,)
     rows, left_out = [], 0
-    for weights in shared:
-        each = [_accuracies(runs[weights], samples, len(labels) if by_bin else 0) for _, samples, runs in sides]
+    for network in shared:
+        each = [_accuracies(runs[network], samples, len(labels) if by_bin else 0) for _, samples, runs in sides]
         for number, label in enumerate(labels):
             (x_hits, x_n), (y_hits, y_n) = ((int(hits[number]), int(n[number])) for hits, n in each)
             if min(x_n, y_n) < LEAST_IN_BIN:
@@ -73,7 +74,7 @@ def transfer(x: Side, y: Side) -> Transfer:
                 continue
             x_low, x_high = map(float, wilson(x_hits, x_n))
             y_low, y_high = map(float, wilson(y_hits, y_n))
-            name = called[sides[0][2][weights].name]
+            name = called[sides[0][2][network].name]
             rows.append((name, label, x_hits / x_n, y_hits / y_n, x_n, y_n, x_low, x_high, y_low, y_high))
     names = ["model", "bin", "x", "y", "x_n", "y_n", "x_low", "x_high", "y_low", "y_high"]
     points = pd.DataFrame(rows, columns=names)
@@ -81,11 +82,11 @@ def transfer(x: Side, y: Side) -> Transfer:
     return Transfer(points, line, len(shared), left_out, by_bin)
 
 
-def _by_weights(table: DatasetTable) -> dict[str, RunFolder]:
+def _by_network(table: DatasetTable) -> dict[tuple[str, str, str], RunFolder]:
     """The run of each network that scored most samples, the newest of several."""
-    runs: dict[str, RunFolder] = {}
+    runs: dict[tuple[str, str, str], RunFolder] = {}
     for run in sorted(comparable_runs(table), key=lambda run: -run.record.samples):
-        runs.setdefault(run.record.weights_sha256, run)
+        runs.setdefault(run.record.network, run)
     return runs
 
 

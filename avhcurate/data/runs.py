@@ -155,6 +155,14 @@ class RunRecord(Provenance):
     #: Whether the weights name their classes, and these are the dataset's in its order.
     classes_named: bool = False
 
+    @property
+    def network(self) -> tuple[str, str, str]:
+        """Equal for runs of one network, prompts included, with one last layer, on any dataset.
+
+        A fitted head is of its run alone: one network has another for each dataset.
+        """
+        return self.weights_sha256, self.head, self.name if self.fitted else ""
+
 
 class RunFolder(ShardedFolder[RunRecord]):
     """The folder of one run.

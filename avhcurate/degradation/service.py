@@ -190,18 +190,22 @@ def example(table: DatasetTable, record: DegradationRecord, id: int) -> dict[tup
 
 
 def _run_of(dataset: DatasetFolder, model: str | None, weights: Literal["random"] | Path | None) -> RunFolder:
-    """The newest complete run of that name or model, of these weights where they are a file."""
+    """The complete run of that name, else the newest of that model, of these weights where they are a file.
+
+    Of runs with these weights one by the network's own head comes before one whose head was fitted.
+    """
     run = dataset.run(model)
     if not run.complete:
         raise CurateError(
             f"the run {run.name} is not finished: run `avhcurate score {dataset.name} ...` again to resume it"
         )
-    if isinstance(weights, Path):
+    if isinstance(weights, Path) and run.name != model:
         from avhcurate.models.weights import read_weights
 
         sha256 = read_weights(weights).sha256
         same = [r for r in dataset.runs() if r.complete and r.record.model == run.record.model]
-        run = next((r for r in reversed(same) if r.record.weights_sha256 == sha256), run)
+        same = [r for r in reversed(same) if r.record.weights_sha256 == sha256]
+        run = max(same, key=lambda r: r.record.fitted is None, default=run)  # the first, so the newest, of equals
     return run
 
 

@@ -107,8 +107,8 @@ def _range(ends: tuple[float, float]) -> str:
 
 
 def _scored(folder: DatasetFolder) -> bool:
-    """Whether a run of the network as the repository has it now covers every sample as it is now."""
+    """Whether a run of the network as the repository has it now, own head included, covers every sample as it is."""
     weights = sha256(DIGITS_WEIGHTS) if DIGITS_WEIGHTS.exists() else None
     wanted = (MODEL, weights, folder.record.fingerprint, None)
-    records = (run.record for run in folder.runs() if run.complete)
+    records = (run.record for run in folder.runs() if run.complete and run.record.fitted is None)
     return any((r.model, r.weights_sha256, r.dataset_fingerprint, r.limit) == wanted for r in records)

@@ -235,18 +235,18 @@ def _models(
 def _networks(table: DatasetTable, chosen: Sequence[TrainingFolder]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Name and rows `predicted, avh, norm` by id of each complete run with the classes of the open one, newest first.
 
-    Weights that were scored more than once count once. Of weights that a training has made from this dataset, only the
-    samples that it held out are there: the others it may know by heart.
+    Weights that were scored more than once count once, but for heads fitted on their features. Of weights that a
+    training has made from this dataset, only the samples that it held out are there: the others it may know by heart.
     """
     names = titles(table.dataset)
     complete = [run for run in table.dataset.runs() if run.complete][::-1]
     classes = [table.run.record.num_classes] if table.run else [training.record.num_classes for training in chosen]
-    by_weights: dict[str, RunFolder] = {}
+    by_network: dict[tuple[str, str, str], RunFolder] = {}
     for run in complete:
         if run.record.num_classes in classes and run.has_class_weights:
-            by_weights.setdefault(run.record.weights_sha256, run)
+            by_network.setdefault(run.record.network, run)
     learnt, held_out = learnt_here(table.dataset), _held_out(table.dataset)
-    for run in list(by_weights.values())[:MOST_MODELS]:
+    for run in list(by_network.values())[:MOST_MODELS]:
         rows = pq.read_table(run.scores_path, columns=["id", "predicted", "avh", "norm"]).to_pandas()
         rows = rows[rows["predicted"].notna()].set_index("id")
         if run.name in learnt:

@@ -199,10 +199,10 @@ def links(page: Opened, training: TrainingFolder) -> None:
 
 
 def run_of(table: DatasetTable, training: TrainingFolder) -> str | None:
-    """Name of the complete run of the network that this training made; None before there is one."""
+    """Name of the complete run of the network that this training made, by its own head; None before there is one."""
     weights = training.record.weights_sha256 if training.complete else None
     runs = [run for run in table.dataset.runs() if run.complete and run.record.weights_sha256 == weights]
-    return runs[-1].root.name if runs else None
+    return next((run.name for run in reversed(runs) if run.record.fitted is None), None)
 
 
 # --- the five discoveries ------------------------------------------------------------------------------------

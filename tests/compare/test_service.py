@@ -11,6 +11,7 @@ from avhcurate.compare import run_pair, samples, transfer
 from avhcurate.compare import service as compare_service
 from avhcurate.compare import statistics as compare_statistics
 from avhcurate.compare.transfer import Side
+from avhcurate.data.runs import FittedHeads
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.stats import correlation_tests
@@ -251,6 +252,20 @@ def test_one_split_against_the_other(table, names):
         transfer.transfer(sides[0], halves)
     few = transfer.transfer(*(Side(table, side.split, Filters(where="id < 60")) for side in sides))
     assert few.left_out > 0
+
+
+def test_a_head_fitted_on_one_side_is_not_the_network_of_the_other(demo_root, own_demo_root, add_run):
+    theirs = open_table(Workspace(demo_root), "digits")
+    weights = theirs.dataset.run("avhcurate:digits").record.weights_sha256
+    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
+    add_run(own_demo_root, "wrong-fit-1", lambda rows: rows.assign(predicted=-1), weights_sha256=weights, fitted=heads)
+    ours = open_table(Workspace(own_demo_root), "digits")
+    found = transfer.transfer(Side(ours, None, Filters()), Side(theirs, None, Filters()))
+    assert found.models == 1
+    assert found.points["x"].tolist() == found.points["y"].tolist()
+    assert "wrong-fit-1" in samples.default_runs(samples.comparable_runs(ours))
+    both = transfer.transfer(*(Side(ours, split, Filters()) for split in ("train", "test")))
+    assert both.models == 2
 
 
 def test_by_default_each_network_counts_once(own_demo_root, add_run):

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from avhcurate.data.runs import FittedHeads
 from avhcurate.data.workspace import Workspace
 from avhcurate.degradation.corruptions import KINDS, strengths
 from avhcurate.degradation.service import KEYS, degrade_dataset, example, read, summarise
@@ -214,6 +215,18 @@ def test_a_run_of_weights_from_a_file_needs_the_file_and_is_found_by_it(own_demo
     older = next(run for run in workspace.dataset("digits").runs() if run.name != other.name)
     found = degrade_dataset(workspace, "digits", "avhcurate:digits", weights=DIGITS_WEIGHTS, kinds=["jpeg"], limit=10)
     assert found.record.run == older.name
+
+
+def test_weights_are_those_of_the_run_with_the_networks_own_head_unless_another_is_named(own_demo_root, add_run):
+    workspace = Workspace(own_demo_root)
+    own = workspace.dataset("digits").run("avhcurate:digits").record
+    same = {"model": own.model, "weights_sha256": own.weights_sha256}
+    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
+    for name, fitted in (("zy-again-1", None), ("zz-fit-1", heads)):
+        add_run(own_demo_root, name, lambda rows: rows, **same, fitted=fitted)
+    for name, expected in (("avhcurate:digits", "zy-again-1"), ("zz-fit-1", "zz-fit-1"), (own.name, own.name)):
+        found = degrade_dataset(workspace, "digits", name, weights=DIGITS_WEIGHTS, kinds=["jpeg"], limit=10)
+        assert found.record.run == expected
 
 
 def test_a_run_that_a_training_made_takes_the_weights_from_there(trained_root, tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 
+from avhcurate.data.runs import FittedHeads
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
@@ -123,6 +124,15 @@ def test_a_demo_cut_short_is_completed_by_the_next_call(tmp_path):
     whole = prepare_demo(space)
     (whole.run().scores_path).unlink()
     assert prepare_demo(space).run().complete
+
+
+def test_a_head_fitted_on_the_demo_is_not_the_networks_own(tmp_path):
+    space = Workspace(tmp_path)
+    run = prepare_demo(space).run()
+    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
+    run.write_record(run.record.model_copy(update={"fitted": heads, "name": "digits-fit-1"}))
+    run.root.rename(run.root.with_name("digits-fit-1"))
+    assert sorted(one.record.fitted is None for one in prepare_demo(space).runs()) == [False, True]
 
 
 def test_real_votes_on_the_digits_are_kept(folder, space, tmp_path):

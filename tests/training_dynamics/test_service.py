@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from avhcurate.correlation import service as correlation_service
+from avhcurate.data.runs import FittedHeads
 from avhcurate.data.trainings import TrainingFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disagreement import service as disagreement_service
@@ -21,6 +22,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.table.sample_table import COLUMNS, DYNAMICS
 from avhcurate.training_dynamics import service as training_dynamics_service
 from avhcurate.training_dynamics.discovery_text import sentence
+from avhcurate.training_dynamics.ui import run_of
 from avhcurate.votes.bins import bin_labels
 
 
@@ -241,6 +243,19 @@ def test_a_network_that_learnt_the_samples_is_not_compared_on_them(
     monkeypatch.setattr(training_dynamics_service, "_held_out", lambda _: learnt)
     chosen = training_dynamics_service.trainings(Workspace(trained_root), "digits")
     assert training_dynamics_service.by_model(trained, chosen)["model"].tolist() == ["avhcurate:digits"]
+
+
+def test_a_head_fitted_on_a_trainings_features_does_not_stand_for_the_trained_network(
+    trained_root: Path, tmp_path: Path, add_run
+) -> None:
+    root = Path(shutil.copytree(trained_root, tmp_path / "fitted"))
+    chosen, own = training(root, 0), of_seed(root, 0).run.name
+    heads = FittedHeads(folds=2, seed=0, groups=None, recipe={})
+    add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=chosen.record.weights_sha256, fitted=heads)
+    table = open_table(Workspace(root), "digits", own)
+    assert run_of(table, chosen) == own
+    models = training_dynamics_service.by_model(table, [chosen])["model"].tolist()
+    assert {"digits · cross-entropy · seed 0", "digits · cross-entropy · seed 0 · fitted head"} < set(models)
 
 
 def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root: Path) -> None:
