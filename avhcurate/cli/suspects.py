@@ -21,12 +21,13 @@ def suspects(
     limit: Annotated[
         int | None, typer.Option(help="Number of suspects to print [as many as errors are expected].", min=0)
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write all suspects to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all undecided suspects to this file.")] = None,
     force: options.ForceOption = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Labels that are likely wrong, by rank, with what each source says; the same call again resumes."""
+    """Labels that are likely wrong and undecided, by rank, with what each source says; the same call again resumes."""
+    from avhcurate.suspects import decisions
     from avhcurate.suspects import service as suspects_service
 
     space, table = options.open_workspace(workspace), options.open_run_table(workspace, name, model)
@@ -40,12 +41,14 @@ def suspects(
             seed=seed,
             progress=progress,
         )
-    record, doubtful = folder.record, folder.suspects()
-    rows = suspects_service.export_table(table, doubtful, record)
-    cut = limit if limit is not None else round(record.expected) if record.expected is not None else len(rows)
+    record, every = folder.record, folder.suspects()
+    doubtful = decisions.undecided(table, every)
+    rows, left_out = suspects_service.export_table(table, doubtful, record), len(every) - len(doubtful)
+    first = round(record.expected) if record.expected is not None else len(every)
+    cut = limit if limit is not None else int((rows.index < first).sum())
     options.write_csv(rows, csv, force=force)
     if as_json:
-        options.print_json({"record": record.model_dump(mode="json"), "rows": rows.head(cut)})
+        options.print_json({"record": record.model_dump(mode="json"), "left_out": left_out, "rows": rows.head(cut)})
         return
     by = "by the run's own head"
     if record.folds:
@@ -57,6 +60,8 @@ def suspects(
     if record.expected is not None:
         interval = f"95 % interval {record.expected_low:.0f} to {record.expected_high:.0f}"
         print(f"about {record.expected:.0f} labels are wrong if the model is right where it is confident ({interval})")
+    if left_out:
+        print(f"left out: {left_out} that are decided or excluded")
     for source, why in record.missing.items():
         print(f"without {source}: {why}")
     if len(doubtful) and cut:

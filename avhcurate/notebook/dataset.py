@@ -263,9 +263,9 @@ class Dataset(DecidedDataset):
     ) -> pd.DataFrame:
         """Labels that are likely wrong, by rank: `id, path, label, suggested, verdict, ...`, a row a suspect.
 
-        `out_of_fold` judges by heads that were not trained on the sample, for a model that has seen these labels;
-        `sources`: some of angular, neighbours, cleanlab, votes. A job, like `score`. Raises CurateError without a run,
-        and for a source that is not available.
+        What people have decided or excluded is left out. `out_of_fold` judges by heads that were not trained on the
+        sample, for a model that has seen these labels; `sources`: some of angular, neighbours, cleanlab, votes. A job,
+        like `score`. Raises CurateError without a run, and for a source that is not available.
 
         >>> import avhcurate
         >>> suspects = avhcurate.example().suspects(sources=["angular", "votes"])
@@ -273,7 +273,7 @@ class Dataset(DecidedDataset):
            id  label  suggested verdict
         0  87      4          1    open
         """
-        from avhcurate.suspects import service
+        from avhcurate.suspects import decisions, service
 
         names = [sources] if isinstance(sources, str) else sources
         table = self.sample_table
@@ -283,7 +283,7 @@ class Dataset(DecidedDataset):
             folder = service.find_suspects(
                 table, sources=names, honest=out_of_fold, folds=folds, seed=seed, progress=progress
             )
-        return service.export_table(table, folder.suspects(), folder.record)
+        return service.export_table(table, decisions.undecided(table, folder.suspects()), folder.record)
 
     def select(
         self,

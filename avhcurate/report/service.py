@@ -22,6 +22,7 @@ from avhcurate.quality.odd_files import KINDS, odd_files
 from avhcurate.quality.service import find_duplicates
 from avhcurate.scores import SCORES
 from avhcurate.scoring.accuracy import accuracy_of
+from avhcurate.suspects.decisions import undecided
 from avhcurate.suspects.service import export_table
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import DatasetTable
@@ -197,12 +198,13 @@ def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
 
 
 def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
-    """The first of the labels in doubt."""
+    """The first of the labels in doubt that nobody has decided."""
     title, command = "Labels in doubt", command_of(table, "suspects")
     folders = suspects_of(table.run) if table.run else []
     if not folders:
         return ReportSection(title, command, lacks="Not looked for yet.")
-    record, doubtful = folders[-1].record, folders[-1].suspects()
+    record, every = folders[-1].record, folders[-1].suspects()
+    doubtful = undecided(table, every)
     listed = export_table(table, doubtful.head(IMAGES), record)
     captions = {
         row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in records(listed)
@@ -216,6 +218,8 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
         expected = f"{count} ({interval}). "
     sources = ", ".join(record.sources)
     text = f"{expected}{record.listed:,} of {record.samples:,} labels, {how}: {verdicts}. Evidence: {sources}."
+    if left_out := len(every) - len(doubtful):
+        text += f" {left_out:,} are decided or excluded and not shown."
     shown = gallery(table, "Most doubtful first", doubtful["id"].tolist(), images, captions=captions)
     return ReportSection(title, command, text, galleries=[shown])
 

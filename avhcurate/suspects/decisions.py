@@ -22,6 +22,13 @@ def decided(table: DatasetTable, ids: Sequence[int]) -> pd.Series:
     return pd.Series(decisions, index=rows["id"].astype("int64")).loc[list(ids)]
 
 
+def undecided(table: DatasetTable, suspects: pd.DataFrame) -> pd.DataFrame:
+    """The suspects, rows with an `id`, that nobody has decided or excluded: what is left to look at."""
+    ids = suspects["id"].tolist()
+    included = table.frame(Filters(ids=tuple(ids)), columns=["id"])["id"]
+    return suspects[suspects["id"].isin(included) & (decided(table, ids) == "").to_numpy()]
+
+
 def accept(table: DatasetTable, suggested: dict[int, int], *, who: str = "") -> int:
     """Relabels samples, by id, to what was suggested; one entry of the log a label, and how many entries."""
     labels = sorted(set(suggested.values()))

@@ -282,7 +282,7 @@ def _expected_text(suspects: SuspectsInView) -> str:
 
 def _export_menu(page: Opened, suspects: SuspectsInView) -> None:
     with st.popover("Export suspects", icon=":material/download:", key="suspects.export"):
-        undecided = st.toggle("Only those to decide", key="suspects.export_open")
+        undecided = st.toggle("Only those to decide", value=True, key="suspects.export_open")
         rows = suspects.open if undecided else suspects.in_view
         download(
             f"Download {len(rows):,} suspects",

@@ -1,6 +1,7 @@
 """Label suspects: planted errors in the digits, honest scores out of fold, resuming, decisions, and the files."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import avhcurate
 from avhcurate import scores
 from avhcurate.cli import main
+from avhcurate.curate.annotations import annotate
 from avhcurate.curate.history import history_entries
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.text import csv_text
+from avhcurate.report.service import describe_suspects
 from avhcurate.suspects import decisions
 from avhcurate.suspects import service as suspects_service
 from avhcurate.suspects.decisions import KEPT
@@ -323,6 +327,29 @@ def test_the_command_line_prints_and_writes_the_suspects(suspects_root, tmp_path
     with pytest.raises(SystemExit, match="2"):
         main()
     assert "--force" in capsys.readouterr().err
+
+
+def test_what_is_decided_or_excluded_is_left_out_of_every_list(made_up, workspace, cli, tmp_path):
+    labels = np.repeat([0, 1, 2], 20)
+    features = np.eye(3, 6)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(60, 6)) + 0.1
+    labels[[0, 1, 20, 21, 40]] = 1, 2, 0, 2, 0
+    made_up(features, labels)
+    table = open_table(workspace, "dots")
+    found = find_suspects(table, sources=["angular"]).suspects()
+    first, second, third, *others = found["id"]
+    decisions.keep(table, [first])
+    decisions.accept(table, {second: int(found["suggested"][1])})
+    annotate(table, [third], "exclude")
+    command = ["suspects", "dots", "--sources", "angular", "--workspace", workspace.root, "--limit", 100]
+    assert "left out: 3 that are decided or excluded" in cli(*command, "--csv", tmp_path / "out.csv").out
+    assert pd.read_csv(tmp_path / "out.csv")["id"].tolist() == others
+    printed = json.loads(cli(*command, "--json").out)
+    assert (printed["left_out"], [row["id"] for row in printed["rows"]]) == (3, others)
+    assert avhcurate.open(workspace.root, "dots").suspects(sources="angular")["id"].tolist() == others
+    section = describe_suspects(open_table(workspace, "dots"), False)
+    assert "3 are decided or excluded and not shown" in section.text
+    (shown,) = section.galleries
+    assert len(shown.tiles) + shown.more == len(others) > 1
 
 
 def test_a_file_bears_names_and_leaves_an_unknown_suggestion_empty(blobs, workspace):
