@@ -121,8 +121,8 @@ def by_class(table: DatasetTable, *, keys: Sequence[str] | None = None, filters:
 
     The columns of the correlation table, then `class, p_holm` (over the classes of a score), and of the rows
     `mean of classes`, which is DerSimonian and Laird's on the scale of Fisher's z with Hartung and Knapp's interval:
-    `classes`, the number of those with a correlation, over `n` samples; `spread`, the standard deviation of Fisher's z
-    between them; `differ_p`, that they are all the same.
+    `classes`, the number of those with a correlation and its standard error, over `n` samples; `spread`, the standard
+    deviation of Fisher's z between them; `differ_p`, that they are all the same.
     """
     voted = _Voted.of(table, keys, filters)
     labels = voted.frame["label"].to_numpy()
@@ -139,11 +139,12 @@ def by_class(table: DatasetTable, *, keys: Sequence[str] | None = None, filters:
     for key, of_score in rows.groupby("score", sort=False):
         errors = [standard_error(rho, n) for rho, n in zip(of_score["spearman"], of_score["n"], strict=True)]
         mean = random_effects(of_score["fisher_z"], errors)
+        counted = np.isfinite(of_score["fisher_z"]) & np.isfinite(errors)  # three samples have no standard error
         means.append(
             {
                 "score": key,
                 "class": ALL_CLASSES,
-                "n": int(of_score["n"][of_score["fisher_z"].notna()].sum()),
+                "n": int(of_score["n"][counted].sum()),
                 "spearman": np.tanh(mean.value),
                 "ci_low": np.tanh(mean.low),
                 "ci_high": np.tanh(mean.high),

@@ -127,19 +127,25 @@ def test_the_ceiling_is_that_of_the_samples_in_view_and_none_where_they_are_chos
         assert "chosen by their HSF" in correlate(digits, keys=["avh"], filters=chosen).ceiling.reason
 
 
-def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_correlation(make_dataset, workspace, tmp_path):
-    images = {f"{place}/{number}.png": "red" for place in ("all", "b", "c") for number in range(12)}
+def test_a_class_may_be_called_all_and_n_counts_the_classes_that_have_a_known_error(make_dataset, workspace, tmp_path):
+    sizes = {"all": 12, "b": 12, "c": 12, "d": 3}
+    images = {f"{place}/{number}.png": "red" for place, size in sizes.items() for number in range(size)}
     table = make_dataset(images)
     rng, rows = np.random.default_rng(0), table.size
     labels = table.dataset.labels()
-    votes = np.eye(3, dtype=int)[labels] * 10
-    # All agree on the images of c: no correlation.
+    votes, probs = np.eye(4, dtype=int)[labels] * 10, rng.dirichlet(np.ones(4), rows)
+    # All agree on the images of c: no correlation. Three images, as of d, have one of 0.5, without a standard error.
     spread = rng.integers(0, 5, rows) * (labels < 2)
-    votes[np.arange(rows), (labels + 1) % 3] += spread
-    for name, array in (("probs", rng.dirichlet(np.ones(3), rows)), ("votes", votes)):
+    spread[labels == 3], probs[labels == 3] = (
+        (2, 3, 1),
+        [[0.3, 0.3, 0.3, 0.1], [0.2, 0.2, 0.2, 0.4], [0.1, 0.1, 0.1, 0.7]],
+    )
+    votes[np.arange(rows), (labels + 1) % 4] += spread
+    for name, array in (("probs", probs), ("votes", votes)):
         np.save(tmp_path / f"{name}.npy", array)
     attach_run(workspace, "pets", AttachSpec(probs=str(tmp_path / "probs.npy")))
     attach_votes(workspace, "pets", tmp_path / "votes.npy")
     rows = analyses.by_class(open_table(workspace, "pets"), keys=["confidence"])
-    assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c"]
+    assert rows["class"].tolist() == [ALL_CLASSES, "all", "b", "c", "d"]
+    assert rows["spearman"].iloc[-1] == pytest.approx(0.5)
     assert rows[["n", "classes"]].iloc[0].tolist() == [24, 2]
