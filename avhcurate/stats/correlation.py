@@ -105,12 +105,11 @@ def correlate(
     votes = numbers(hsf)
     check_samples(columns, votes, ids)
     cells = _groups(votes, bin_index, bin_labels)
-    rng = np.random.default_rng(seed)
     rows = []
     for name, label, n, rho, p in _each(columns, cells, kept):
         if bootstrap and not np.isnan(rho):
             members = cells.members(label) & ~np.isnan(columns[name])
-            low, high = _bootstrap_interval(columns[name][members], votes[members], rng)
+            low, high = _bootstrap_interval(columns[name][members], votes[members], seed)
         else:
             low, high = fisher_interval(rho, n)
         fisher_z = float(np.arctanh(rho)) if abs(rho) < 1 else float("nan")
@@ -226,8 +225,9 @@ def _row(label: str, doubled: np.ndarray, codes: np.ndarray, cells: _Cells) -> _
     return _Row("", label, len(codes), rho, _p_value(rho, len(codes), x, y))
 
 
-def _bootstrap_interval(score: np.ndarray, hsf: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+def _bootstrap_interval(score: np.ndarray, hsf: np.ndarray, seed: int) -> tuple[float, float]:
     """95 % percentile interval over resamples of the samples, which must have a correlation."""
+    rng = np.random.default_rng(seed)  # the same resamples for every score: equal ranks have equal intervals
     x, y, drawn = Resampled(score), Resampled(hsf), []
     for _ in range(_RESAMPLES):
         times = resample(len(score), rng)

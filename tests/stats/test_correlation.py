@@ -185,6 +185,12 @@ def test_the_bootstrap_depends_on_its_seed_alone():
     scores, hsf, _ = voted(60)
     ends = [correlate(scores, hsf, bootstrap=True, seed=seed)["ci_low"][0] for seed in (1, 1, 2)]
     assert ends[0] == ends[1] != ends[2]
+    scores, hsf, index = voted(200)
+    name, values = next(iter(scores.items()))
+    table = correlate({"flat": np.ones(200), name: values, "twice": 2 * values}, hsf, index, LABELS, bootstrap=True)
+    alone, twice = correlate({name: values}, hsf, index, LABELS, bootstrap=True), table[table["score"] == "twice"]
+    for rows in (table[table["score"] == name], twice):
+        np.testing.assert_array_equal(rows[["ci_low", "ci_high"]], alone[["ci_low", "ci_high"]])
 
 
 def test_the_bootstrap_has_no_interval_where_there_is_no_correlation():
