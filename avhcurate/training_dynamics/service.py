@@ -33,8 +33,9 @@ MEASURES = {"avh": "avh", "norm": "norm", "accuracy": "correct", "loss": "loss",
 #: The newest models that are compared, so that many runs over many samples fit into memory.
 MOST_MODELS = 12
 
-#: Random parts of the samples that a curve's chance is worked out from.
-_PARTS = 64
+#: Random parts of the samples that a curve's chance is worked out from, fewer where they would hold less than so many
+#: samples: one without a value must not leave its part without.
+_PARTS, _LEAST_IN_PART = 64, 4
 
 
 def trainings(workspace: Workspace, name: str) -> list[TrainingFolder]:
@@ -179,7 +180,7 @@ def _training_curves(
     """The curves as means over random parts of the samples; one evaluation is in memory at a time."""
     samples, planned = _EvaluatedSamples(table, training, filters), training.record.epochs
     epochs, n = training.evaluations()["epoch"].to_numpy(float), len(samples.ids)
-    part = np.random.default_rng(0).permutation(n) % _PARTS
+    part = np.random.default_rng(0).permutation(n) % max(1, min(_PARTS, n // _LEAST_IN_PART))
     sizes = np.bincount(part)
     curves: dict[str, list[np.ndarray]] = {key: [] for key in ("avh", "accuracy", "loss", "norm")}
     first = change = None

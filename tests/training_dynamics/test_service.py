@@ -277,6 +277,24 @@ def test_the_five_findings_of_real_trainings(trained: DatasetTable, trained_root
         assert by_number[2].figure("accuracy", name).value == pytest.approx(row["accuracy"])
 
 
+def test_a_few_samples_without_an_angle_take_no_evaluation_from_a_hundred(
+    trained: DatasetTable, trained_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated = training_dynamics_service._EvaluatedSamples
+
+    class SomeOfZeros(evaluated):
+        def at(self, number: int) -> dict[str, np.ndarray]:
+            columns = super().at(number)
+            return columns | {"avh": np.where(np.isin(np.arange(len(self.ids)), (20, 40, 60)), np.nan, columns["avh"])}
+
+    monkeypatch.setattr(training_dynamics_service, "_EvaluatedSamples", SomeOfZeros)
+    folder = training(trained_root, 0)
+    hundred = Filters(ids=tuple(folder.ids()[:100].tolist()))
+    found = training_dynamics_service._training_curves(trained, folder, "a", hundred)
+    assert found.samples == 100
+    assert len(found.known().epochs) == len(folder.evaluations())
+
+
 def test_findings_without_votes_or_trainings_say_what_is_missing(trained_root: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(trained_root, tmp_path / "voteless"))
     dataset = Workspace(root).dataset("digits")
