@@ -62,6 +62,7 @@ def select(
     """Class-balanced pseudo-labels, with a manifest beside them."""
     from avhcurate.pseudo_labels import service as pseudo_labels_service
     from avhcurate.table.filters import Filters
+    from avhcurate.ui.head_notes import HEAD_SELECTS
 
     if self_training is not None:
         given = {"--rule": rule, "--portion": portion, "--model": model, "--soft": soft, "--where": where}
@@ -75,6 +76,8 @@ def select(
     result = pseudo_labels_service.select(table, rule=rule, portion=portion, filters=Filters(where=where))
     count = pseudo_labels_service.write_pseudo_labels(table, result, out, soft=soft, all=all, force=force)
     _note_left_out(result.left_out)
+    if table.run is not None and table.run.record.fitted is not None:
+        options.print_messages([HEAD_SELECTS])
     if as_json:
         options.print_json(pseudo_labels_service.describe_selection(table, result))
         return

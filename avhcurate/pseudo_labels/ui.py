@@ -29,7 +29,7 @@ from avhcurate.ui.components.grid import Tile
 from avhcurate.ui.export_menu import download, samples_label
 from avhcurate.ui.frame import Opened
 from avhcurate.ui.grid_views import GridView
-from avhcurate.ui.head_notes import HEAD_OF_ALL
+from avhcurate.ui.head_notes import HEAD_SELECTS
 from avhcurate.ui.layout import fact, halves
 from avhcurate.ui.page_choices import number, one_of
 from avhcurate.ui.sample_grid import narrow_grid
@@ -99,9 +99,7 @@ def headline(table: DatasetTable, result: PseudoLabels) -> None:
     if result.left_out:
         st.caption(f"{result.left_out:,} samples in view have no finite embedding and are left out.")
     if table.run is not None and table.run.record.fitted is not None:
-        st.caption(
-            f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than it would be on new ones."
-        )
+        st.caption(HEAD_SELECTS)
 
 
 def class_table(result: PseudoLabels) -> None:

@@ -32,6 +32,7 @@ from avhcurate.table.sample import inspect
 from avhcurate.table.titles import titles
 from avhcurate.training.cross_fitting import fit_head
 from avhcurate.training.linear_head import Samples
+from avhcurate.ui.head_notes import HEAD_SELECTS
 from tests.fakes.datasets import add_dataset
 
 SPEC = ModelSpec(name="avhcurate:digits")
@@ -229,6 +230,13 @@ def test_the_command_line_fits_and_says_how_well(scored_root, tmp_path, cli, mon
     }.items():
         ended = cli(*score, *wrong)
         assert (ended.code, message in ended.err) == (2, True), ended.err
+
+
+def test_a_selection_by_the_head_that_has_seen_every_label_says_so(scored_root, tmp_path, cli):
+    select = ("select", "stripes", "--rule", "avc", "--portion", 0.5, "--workspace", scored_root)
+    ended = cli(*select, "--out", tmp_path / "labels.csv")
+    assert "accuracy against the given labels" in ended.out
+    assert f"note: {HEAD_SELECTS}\n" in ended.err
 
 
 def test_a_notebook_fits_the_same_heads_and_the_app_can_resume_its_job(scored_root, tmp_path, table):
