@@ -25,6 +25,8 @@ subtitle(page, f"Which score follows people best? Spearman correlation with {wha
 if not page.count:
     nothing_matches()
 
+assert page.table.run is not None
+command = f"avhcurate correlate {page.table.dataset.name} --model {page.table.run.name} --bootstrap"
 wanted, possible = BOOTSTRAP.of(page.view), page.count <= MOST_TO_BOOTSTRAP
 with st.container(horizontal=True, vertical_alignment="bottom"):
     against = correlation_ui.choose_against(page)
@@ -50,8 +52,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         value=wanted and possible,
         disabled=not possible,
         help="Percentile intervals over 1,000 resamples of the samples, in place of Fisher's z with Bonett and "
-        "Wright's standard error. Takes some seconds; above 10,000 samples run "
-        f"`avhcurate correlate {page.table.dataset.name} --bootstrap`.",
+        f"Wright's standard error. Takes some seconds; above 10,000 samples run `{command}`.",
     )
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="xsmall"):
         explain_scores(

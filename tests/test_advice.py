@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from avhcurate.cli.options import app
+from avhcurate.data.workspace import Workspace
 from tests.conftest import ROOT
 
 #: What stands for the parts of an advised command that depend on the user's data, by the expression in the code.
@@ -20,7 +21,7 @@ FILLED = {
     "option": "features",
     "file_option": "--features FILE",
     "' '.join(result.settings.argv)": "toy",
-    "shlex.join(command.argv)": "toy",
+    "shlex.join(self.argv)": "toy",
 }
 COMMAND = re.compile(r"(?:^|`|\n)avhcurate ([a-z-]+)([^`\n]*)")
 #: Words of prose after a verb that is only named.
@@ -79,6 +80,18 @@ def _check(verb: str, given: list[str]) -> None:
 def test_a_command_without_what_it_needs_is_found(verb):
     with pytest.raises(Exception, match="model"):
         _check(verb, ["digits"])
+
+
+def test_a_command_shown_while_an_older_run_is_open_names_it(open_page, own_demo_root, add_run):
+    older = Workspace(own_demo_root).dataset("digits").run().name
+    add_run(own_demo_root, "zz-newer-1", lambda rows: rows)
+    apps = {page: open_page(page, own_demo_root, run=older) for page in ("map", "quality", "correlation")}
+    shown = {page: [code.value for code in app.code] for page, app in apps.items()}
+    assert f"avhcurate project digits --model={older}" in shown["map"]
+    assert f"avhcurate quality digits --model={older}" in shown["quality"]
+    assert f"avhcurate predict digits --runs={older}" in shown["correlation"]
+    help = apps["correlation"].toggle(key="correlation.bootstrap").help
+    assert f"`avhcurate correlate digits --model {older} --bootstrap`" in help
 
 
 def test_what_models_advises_on_the_demo_trains(open_page, own_demo_root, cli):

@@ -1,6 +1,7 @@
 """Jobs in a process of their own: started with the command line, found again, cancelled and resumed."""
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -30,6 +31,11 @@ class Command:
     def subject(self) -> str:
         """The dataset that the job is about: the first argument unless a verb says otherwise."""
         return self.argv[1] if len(self.argv) > 1 else ""
+
+    @property
+    def line(self) -> str:
+        """As it is given in a shell."""
+        return f"avhcurate {shlex.join(self.argv)}"
 
     @property
     def argv(self) -> list[str]:

@@ -83,15 +83,16 @@ def maps_of_run(page: Opened) -> list[MapFolder]:
 
 def first(page: Opened, *, busy: bool) -> None:
     """What the page is for, and the form; shown before there is a map, and while the first one is made."""
-    command = f"avhcurate project {page.table.dataset.name}"
-    empty_state("No map of this run yet", "bubble_chart", _WHY, partial(_first_form, page, busy=busy), command=command)
+    assert page.table.run is not None
+    usual = Project(page.table.dataset.name, page.table.run.name)
+    form = partial(_first_form, page, usual, busy=busy)
+    empty_state("No map of this run yet", "bubble_chart", _WHY, form, command=usual.line)
     if busy:
         await_map(page, 0)
 
 
-def _first_form(page: Opened, *, busy: bool) -> None:
-    assert page.table.run is not None
-    fill_page(page.workspace.root, Project(page.table.dataset.name, page.table.run.name), busy=busy)
+def _first_form(page: Opened, usual: Project, *, busy: bool) -> None:
+    fill_page(page.workspace.root, usual, busy=busy)
     form(page, busy=busy)
 
 

@@ -187,15 +187,16 @@ def _form(page: Opened, label: str, *, busy: bool) -> None:
     if page.table.run is None or asked < FEWEST:
         st.caption(f"Needs a scored run and votes on {FEWEST} images; {counted(asked, 'image')} have votes.")
         return
+    usual = Predict(page.table.dataset.name, page.table.run.name)
     form = JobForm(
         page.workspace.root,
         "predicted.",
         Predict,
         busy=busy,
-        dataset=page.table.dataset.name,
-        runs=page.table.run.name,
+        dataset=usual.dataset,
+        runs=usual.runs,
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form.ask("level")
         form.submit(label, button=st.button, key="predicted.start")
-        st.code(f"avhcurate predict {page.table.dataset.name}", language="bash", width="content")
+        st.code(usual.line, language="bash", width="content")

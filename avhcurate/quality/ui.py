@@ -94,17 +94,20 @@ class Quality(PlacedCommand):
     )
 
 
+def _usual(page: Opened) -> Quality:
+    return Quality(page.table.dataset.name, page.table.run.name if page.table.run else "")
+
+
 def _form(page: Opened, *, busy: bool) -> JobForm:
-    run = page.table.run.root.name if page.table.run else ""
-    return JobForm(page.workspace.root, "quality.", Quality, busy=busy, dataset=page.table.dataset.name, model=run)
+    usual = _usual(page)
+    return JobForm(page.workspace.root, "quality.", Quality, busy=busy, dataset=usual.dataset, model=usual.model)
 
 
 def empty(page: Opened, *, busy: bool) -> None:
     """Shown before the first job: what is measured, and the button."""
     about = _ABOUT if page.table.run else _ABOUT + _WITHOUT_RUN
-    command = f"avhcurate quality {page.table.dataset.name}"
     draw = partial(_first_form, page, busy=busy)
-    empty_state("The images are not measured yet", "filter_b_and_w", about, draw, command=command)
+    empty_state("The images are not measured yet", "filter_b_and_w", about, draw, command=_usual(page).line)
 
 
 def _first_form(page: Opened, *, busy: bool) -> None:

@@ -362,10 +362,10 @@ def _neighbours(frame: Opened, id: int) -> None:
     except CurateError as error:
         st.caption(plain(str(error)))
         return
-    if frame.table.neighbours is None and frame.table.size > EXACT_ROWS:
-        st.caption(
-            f"Compared with all. `avhcurate neighbours {frame.table.dataset.name}` finds those of every sample once."
-        )
+    run = frame.table.run
+    if run and frame.table.neighbours is None and frame.table.size > EXACT_ROWS:
+        command = f"avhcurate neighbours {frame.table.dataset.name} --model {run.name}"
+        st.caption(f"Compared with all. `{command}` finds those of every sample once.")
     if note := neighbours_note(frame.table.neighbours):
         st.caption(note)
     rows = rows_of(frame.table, near.ids.tolist(), columns=tile_columns(frame.table.hardness)).assign(angle=near.angles)

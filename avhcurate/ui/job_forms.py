@@ -1,7 +1,6 @@
 """Forms that start a job: a dataclass of a verb's options gives the widgets and the command line."""
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, field, fields
@@ -205,7 +204,7 @@ def fill_page(root: Path, command: Command, *, busy: bool) -> None:
         **for_curators(
             "Running jobs",
             disabled=busy,
-            help=_BUSY if busy else f"Runs `avhcurate {shlex.join(command.argv)}` in the background.",
+            help=_BUSY if busy else f"Runs `{command.line}` in the background.",
         ),
     )
     st.caption("Starts with the usual settings. Or choose your own:")
