@@ -43,6 +43,11 @@ class VotesRecord(BaseModel):
     #: notices about reading them: rows left out, names not found
     messages: list[str] = Field(default_factory=list)
 
+    @property
+    def key(self) -> str:
+        """Changes with the votes and with whether they are simulated; results are kept by it."""
+        return f"{self.fingerprint} simulated" if self.simulated else self.fingerprint
+
 
 class ListColumn(BaseModel):
     """A column of lists of numbers of one length, kept at import: embeddings, probabilities or logits, say.

@@ -125,7 +125,7 @@ def predict_hsf(
         "version": _VERSION,
         "dataset": dataset.record.fingerprint,
         "runs": [[run.name, run.scores_path.stat().st_mtime_ns] for run in runs],
-        "votes": votes.fingerprint,
+        "votes": votes.key,
         "level": settings.level,
         "folds": settings.folds,
         "seed": settings.seed,

@@ -66,7 +66,8 @@ def section(page: Opened) -> None:
         _form(page, "Predict HSF", busy=busy)
         return
     st.markdown(summary(record))
-    if page.table.votes and page.table.votes.fingerprint != record.votes_fingerprint:
+    votes = page.table.votes
+    if votes and (votes.fingerprint, votes.simulated) != (record.votes_fingerprint, record.votes_simulated):
         st.warning("The votes have changed since: predict again to use them all.", icon=":material/update:")
     left, right = halves()
     with left:

@@ -67,7 +67,7 @@ def find_suspects(
         "neighbours": NEIGHBOURS,
         "dataset": table.dataset.record.fingerprint,
         "out_of_fold": [folds, seed, out_of_fold.recipe()] if honest else None,
-        "votes": votes.fingerprint if votes else None,
+        "votes": votes.key if votes else None,
         **(duplicates_digest(table.dataset) if honest else {}),
     }
     folder = SuspectsFolder.of(table.run, settings_digest(settings)[:12])

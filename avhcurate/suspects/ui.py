@@ -261,8 +261,8 @@ def summary(page: Opened, suspects: SuspectsInView) -> None:
     lines += [f"Without {NAMES[name].lower()}: {why}." for name, why in record.missing.items()]
     if "neighbours" in record.sources and (note := neighbours_note(page.table.neighbours)):
         lines.append(note)
-    votes = page.table.votes
-    if "votes" in record.sources and (votes is None or votes.fingerprint != record.votes_fingerprint):
+    votes, known = page.table.votes, (record.votes_fingerprint, record.votes_simulated)
+    if "votes" in record.sources and (votes is None or (votes.fingerprint, votes.simulated) != known):
         lines.append("The votes have changed since: run again to include them.")
     st.caption(plain(" ".join(lines)))
 

@@ -35,7 +35,7 @@ def cache_key(table: DatasetTable) -> str:
     parts = [
         str(table.dataset.root),
         record.fingerprint,
-        table.votes.fingerprint if table.votes else "",
+        table.votes.key if table.votes else "",
         f"{run.root.name} {run.scores_path.stat().st_mtime_ns}" if run else "",
         str(table.neighbours.scores_path.stat().st_mtime_ns) if table.neighbours else "",
         f"{table.training.name} {table.training.dynamics_path.stat().st_mtime_ns}" if table.training else "",

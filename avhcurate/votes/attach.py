@@ -38,7 +38,8 @@ def attach_votes(
 ) -> VotesRecord:
     """Attaches the votes of a file (see `votes.files.read_votes`) in place of those attached before.
 
-    Votes of another kind, or simulated in place of real ones, are replaced only with `force`. Rows that name no
+    Votes of another kind, or simulated in place of real ones, are replaced only with `force`; the same votes lose the
+    mark of simulated ones only so. Rows that name no
     sample are left out and reported in the record's messages; when none does, the file is refused. Cancelled before
     they are written, it leaves the votes as they were.
     """
@@ -94,8 +95,9 @@ def attach(
     record = folder.record
     before = record.votes
     fingerprint = fingerprint_votes(votes)
+    if before is not None and not force:
+        _refuse_mixing(before, kind, simulated, same=before.fingerprint == fingerprint)
     if before is not None and before.fingerprint != fingerprint:
-        _refuse_mixing(before, kind, simulated, force)
         messages = [*messages, f"they replace {before.total} votes from {before.source}"]
     after = VotesRecord(
         kind=kind,
@@ -119,10 +121,16 @@ def from_column(record: VotesRecord) -> bool:
     return record.source.startswith(_COLUMN.split("{")[0])
 
 
-def _refuse_mixing(before: VotesRecord, kind: str, simulated: bool, force: bool) -> None:
+def _refuse_mixing(before: VotesRecord, kind: str, simulated: bool, *, same: bool) -> None:
+    """`same`: the counts are those attached before, whose mark does not go in silence."""
+    if same and before.simulated and not simulated:
+        raise CurateError(
+            f"the same votes are attached as simulated ones, from {before.source}: say --simulated again, or --force "
+            "where people gave them"
+        )
     differs = [f"{before.kind} votes"] if before.kind != kind else []
     differs += ["real votes"] if simulated and not before.simulated else []
-    if differs and not force:
+    if differs:
         raise CurateError(
             f"{' and '.join(differs)} from {before.source} are attached, and these are "
             f"{'simulated ' if simulated else ''}{kind} votes, which are not the same measure: --force replaces them"

@@ -124,6 +124,14 @@ def test_near_duplicates_that_are_found_later_are_predicted_anew(own_predicted):
     assert predict_hsf(table).name != before
 
 
+def test_the_same_votes_with_another_mark_are_predicted_from_again(own_predicted):
+    folder = own_predicted.dataset
+    votes = folder.record.votes
+    folder.write_record(folder.record.model_copy(update={"votes": votes.model_copy(update={"simulated": False})}))
+    with pytest.raises(Cancelled):
+        predict_hsf(reopened(own_predicted), progress=Progress(lambda *_: None, lambda: True))
+
+
 def test_a_killed_job_resumes_with_the_same_numbers(own_predicted):
     table, folder = own_predicted, own_predicted.prediction
     first, record = folder.table(), folder.record

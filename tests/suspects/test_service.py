@@ -272,6 +272,8 @@ def test_tick_votes_doubt_and_never_become_k_way_ones(blobs, workspace, tmp_path
     assert sorted(found.index) == [1, 2, 3]
     assert (found["suggested"] == -1).all()
     assert (found["votes_n"] == 5).all()
+    attach_votes(workspace, "dots", tmp_path / "v.csv", simulated=True, force=True)
+    assert find_suspects(open_table(workspace, "dots"), sources=["votes"]).record.votes_simulated
 
 
 def test_labels_beyond_the_runs_classes_need_heads_of_their_own(made_up, workspace):

@@ -379,6 +379,21 @@ def test_other_kind_or_simulated_votes_replace_only_by_force(
         attach_votes(workspace, "d", csv(tmp_path, "id,selected\n1,1\n"), simulated=True)
 
 
+def test_the_same_votes_change_their_mark_only_by_force(
+    workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
+) -> None:
+    file = csv(tmp_path, "id,label\n0,cat\n")
+    real = attach_votes(workspace, "d", file)
+    with pytest.raises(CurateError, match=r"real votes.*--force"):
+        attach_votes(workspace, "d", file, simulated=True)
+    simulated = attach_votes(workspace, "d", file, simulated=True, force=True)
+    with pytest.raises(CurateError, match=r"attached as simulated ones.*--force"):
+        attach_votes(workspace, "d", file)
+    assert dataset.record.votes == simulated
+    assert simulated.key != real.key == real.fingerprint
+    assert attach_votes(workspace, "d", file, force=True) == real
+
+
 def test_votes_for_an_unknown_dataset_or_from_no_file(
     workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
 ) -> None:
