@@ -441,10 +441,10 @@ class SampleTable:
         return f"({by_name(text)}\n)"
 
     def _example(self, name: str) -> str:
-        """What a column holds, and a condition on it with a value that occurs."""
-        query = f"SELECT any_value({quote(name)}) FROM samples"
-        ((value,),) = self._cursor().execute(query).fetchall()
-        return describe_column(name, self.types[name], value)
+        """What a column holds, whose name may be in any case, and a condition on it with a value that occurs."""
+        column = next(known for known in self.types if known.lower() == name.lower())
+        ((value,),) = self.query(f"SELECT any_value({quote(column)}) FROM samples")
+        return describe_column(column, self.types[column], value)
 
     def _list(self, columns: Sequence[str] | None) -> str:
         return ", ".join(self.column(name) for name in columns or self.columns)

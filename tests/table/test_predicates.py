@@ -145,6 +145,7 @@ def test_names_are_compared_and_not_indices(workspace, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("AVH > 'high'", r"avh is a number \(FLOAT\), as in avh > 0\.\d+"),
         ("avh > 'high'", r"avh is a number \(FLOAT\), as in avh > 0\.\d+"),
         ("tags = 5", r"tags is a list \(VARCHAR\[\]\), as in list_contains\(tags, 'blurred'\)"),
         ("excluded > 'b'", r"excluded is true or false \(BOOLEAN\), as in NOT excluded"),
