@@ -10,7 +10,7 @@ from avhcurate.errors import CurateError
 from avhcurate.self_training.settings import Settings
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.table.subset import Subset, read_subset, same_classes
+from avhcurate.table.subset import Subset, read_subset, rest_of, same_classes
 
 
 def check_pair(workspace: Workspace, settings: Settings) -> None:
@@ -55,7 +55,7 @@ def domains(
     names, conditions = (settings.source, settings.target), [settings.source_where, settings.target_where]
     same = names[0] == names[1]
     if same:  # with only one condition, the other part is the rest
-        conditions = [ours or f"NOT ({other})" for ours, other in zip(conditions, conditions[::-1], strict=True)]
+        conditions = [ours or rest_of(other) for ours, other in zip(conditions, conditions[::-1], strict=True)]
     tables = [open_table(workspace, name, runs[at].name if runs else None) for at, name in enumerate(names)]
     filters = [Filters(where=where) for where in conditions]
     scored = runs is not None
@@ -65,7 +65,7 @@ def domains(
     if same and (both := len(np.intersect1d(source.ids, target.ids))):
         raise CurateError(
             f"{both} samples satisfy both --source-where and --target-where: the labels of the target must not be "
-            "learnt from, so add NOT (...) to one of them"
+            "learnt from, so add (...) IS NOT TRUE to one of them"
         )
     if len(np.unique(source.labels)) < 2:
         raise CurateError(

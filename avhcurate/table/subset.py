@@ -44,6 +44,15 @@ def read_subset(table: DatasetTable, filters: Filters, *, label: str = "label", 
     return subset.readable(frame["predicted"].notna().to_numpy()) if scored else subset
 
 
+def rest_of(where: str) -> str:
+    """The condition of all other samples, also of those for which this one is neither true nor false.
+
+    >>> rest_of("domain = 'photo'")
+    "(domain = 'photo') IS NOT TRUE"
+    """
+    return f"({where}) IS NOT TRUE"
+
+
 def same_classes(record: DatasetRecord, other: DatasetRecord) -> bool:
     """Whether the other dataset has the same classes in the same order, or begins with them where it declares none.
 

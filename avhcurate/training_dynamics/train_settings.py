@@ -10,7 +10,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
-from avhcurate.table.subset import Subset, read_subset, same_classes
+from avhcurate.table.subset import Subset, read_subset, rest_of, same_classes
 from avhcurate.training.recipe import Recipe
 
 #: Evaluations within the first epoch, where angles move most, and one before it.
@@ -99,13 +99,13 @@ def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSetting
         if len(both):
             raise CurateError(
                 f"{len(both)} samples satisfy both --train-where and --held-out-where: what is held out must not be "
-                "trained on, so add NOT (...) to one of them"
+                "trained on, so add (...) IS NOT TRUE to one of them"
             )
         return train, held_out
     if settings.train_where:
-        return train, replace(_without(held_out, train.ids), where=f"NOT ({settings.train_where})")
+        return train, replace(_without(held_out, train.ids), where=rest_of(settings.train_where))
     if settings.held_out_where:
-        return replace(_without(train, held_out.ids), where=f"NOT ({settings.held_out_where})"), held_out
+        return replace(_without(train, held_out.ids), where=rest_of(settings.held_out_where)), held_out
     return _by_split(dataset, train, held_out) or _by_chance(train, held_out, settings.split_seed)
 
 

@@ -25,6 +25,7 @@ from avhcurate.disk.files import write_parquet
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.service import COLUMNS
 from avhcurate.self_training import results, round_export
+from avhcurate.self_training.domains import domains
 from avhcurate.self_training.loop import Schedule
 from avhcurate.self_training.probe_trainer import FILE
 from avhcurate.self_training.service import self_train_all, self_train_dataset
@@ -241,6 +242,13 @@ def test_mistakes_say_what_to_do(adapted_root, changes, said):
         self_train_dataset(Workspace(adapted_root), replace(SETTINGS, **changes))
 
 
+def test_samples_whose_condition_is_unknown_are_of_the_rest(demo_root):
+    unknown = "CASE WHEN id >= 100 THEN id < 700 END"
+    source, target = domains(Workspace(demo_root), replace(SETTINGS, target="digits", source_where=unknown))
+    assert (len(source.ids), len(target.ids)) == (600, 1197)
+    assert set(range(100)) <= set(target.ids.tolist())
+
+
 def test_without_a_model_and_a_run_the_message_names_the_option(shifted_root):
     with pytest.raises(CurateError, match=r"no model has scored both 'digits' and 'blurred'.*--model"):
         self_train_dataset(Workspace(shifted_root), replace(SETTINGS, model=None))
@@ -255,7 +263,7 @@ def test_one_dataset_in_two_parts_and_what_people_decided(own_root):
         workspace, replace(SETTINGS, target="digits", source_where="id < 700", rounds=1, schedule=Schedule(0.3, 0, 0.3))
     )
     assert found.record.source_samples == 699
-    assert found.record.target_where == "NOT (id < 700)"
+    assert found.record.target_where == "(id < 700) IS NOT TRUE"
     assert found.selection(1)["id"].tolist() == list(range(700, table.size))
 
 
