@@ -146,6 +146,24 @@ def test_an_empty_path_is_never_the_current_folder(cli, demo_root, tmp_path, mon
     assert "give " in err
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("import", "d", "~nobody-of-that-name/photos"),
+        ("import", "d", "list:~nobody-of-that-name/list.txt"),
+        ("import", "d", ".", "--classes", "~nobody-of-that-name/classes.txt"),
+        ("attach", "digits", "--features", "~nobody-of-that-name/features.npy"),
+        ("list", "--workspace", "~nobody-of-that-name/space"),
+    ],
+)
+def test_the_home_of_nobody_is_refused_with_the_next_step(cli, demo_root, monkeypatch, call):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
+    ended = cli(*call)
+    assert ended.code == 2
+    assert "~nobody-of-that-name" in ended.err
+    assert "write the whole path" in ended.err
+
+
 def test_an_unknown_option_is_exit_code_2(cli):
     assert cli("correlate", "digits", "--nothing")[0] == 2
 

@@ -155,4 +155,4 @@ def check_name(name: str) -> str:
 def find_workspace(option: Path | None = None) -> Workspace:
     """The workspace of the option, else of AVHCURATE_WORKSPACE, else ./workspace."""
     root = option or os.environ.get("AVHCURATE_WORKSPACE") or "workspace"
-    return Workspace(Path(root).expanduser().absolute())
+    return Workspace(files.user_path(root).absolute())

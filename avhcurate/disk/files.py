@@ -32,6 +32,16 @@ _SYSTEM = ("/dev", "/proc", "/sys")
 _AT_FDCWD = -100
 
 
+def user_path(text: Path | str) -> Path:
+    """A path as people write it, in which ~ is a home folder; CurateError for the home of nobody."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise CurateError(
+            f"{text} begins with the home of a user whom this machine does not know: write the whole path, or ./~NAME"
+        ) from None
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A stream whose content replaces `path` at the end of the block; an error or a crash leaves the old file."""

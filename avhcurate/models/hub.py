@@ -6,13 +6,13 @@ safetensors, or checkpoints read with `weights_only`, and what a configuration a
 
 import copy
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avhcurate.disk.files import user_path
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.extras import package
@@ -45,7 +45,7 @@ class HubModel:
         # Its warnings are of training and of files that are read well.
         self._library.utils.logging.set_verbosity_error()
         self._library.utils.logging.disable_progress_bar()
-        folder = Path(place).expanduser()
+        folder = user_path(place)
         self._local = folder.is_dir()
         self._place = str(folder) if self._local else place
         if not self._local and (not place or place.startswith((".", "/", "~")) or place.count("/") > 1):

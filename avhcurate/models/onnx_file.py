@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from avhcurate.disk.files import user_path
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture
 from avhcurate.models.extras import package
@@ -122,7 +123,7 @@ def onnx_classifier(path: Path) -> Architecture:
 
     Raises CurateError when onnx or onnxruntime is not installed, or the file is not such a classifier.
     """
-    name, path = f"onnx:{path}", path.expanduser()
+    name, path = f"onnx:{path}", user_path(path)
     onnx, runtime = package("onnx", name, "onnx"), package("onnxruntime", name, "onnx")
     content = _content(path)
     try:

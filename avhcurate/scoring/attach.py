@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.runs import SHARD, Attached, AttachedFile, RunFolder, RunRecord
 from avhcurate.data.workspace import Workspace, check_name
 from avhcurate.disk.columns import listed
-from avhcurate.disk.files import sha256
+from avhcurate.disk.files import sha256, user_path
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
 from avhcurate.disk.room import check_room
@@ -88,7 +87,7 @@ def _files(spec: AttachSpec, arrays: dict[Role, AttachedArray], progress: Progre
         shape, dtype = list(one.array.shape), str(one.array.dtype)
         described.append(AttachedFile(role=role, source=one.source, sha256=hashes[path], shape=shape, dtype=dtype))
     if spec.rows and spec.by != "order":
-        rows = Path(spec.rows).expanduser()
+        rows = user_path(spec.rows)
         described.append(
             AttachedFile(role="rows", source=str(rows.absolute()), sha256=sha256(rows), shape=[], dtype="")
         )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from avhcurate.data.datasets import DatasetFolder, ListColumn
 from avhcurate.disk.arrays import ArrayInFile, columns_of, open_array, read_texts
 from avhcurate.disk.columns import PATH_NAMES, listed
+from avhcurate.disk.files import user_path
 from avhcurate.disk.tabular import read_table
 from avhcurate.errors import CurateError
 from avhcurate.votes.row_matching import SampleNames
@@ -151,13 +152,13 @@ def open_arrays(dataset: DatasetFolder, spec: AttachSpec) -> tuple[dict[Role, At
 
 def _open(dataset: DatasetFolder, role: Role, text: str) -> AttachedArray:
     """The array that a text names: a file, an array of a file, or a kept column."""
-    path, kept = Path(text).expanduser(), dataset.lists
+    path, kept = user_path(text), dataset.lists
     if not path.is_file() and text in kept:
         title = f"column {text!r}"
         return AttachedArray(role, open_array(dataset.list_path(text), title=title), kept=kept[text])
     head, _, member = text.rpartition(":")
-    inside = not path.is_file() and head and Path(head).expanduser().is_file()
-    file = Path(head).expanduser() if inside else path
+    inside = not path.is_file() and head and user_path(head).is_file()
+    file = user_path(head) if inside else path
     if not file.is_file():
         columns = f"; columns that the dataset keeps: {listed(kept)}" if kept else ""
         option = f"--{role.replace('_', '-')}"
@@ -258,7 +259,7 @@ def _names_of_rows(one: AttachedArray, spec: AttachSpec) -> pa.ChunkedArray:
     """What the rows are called: a column of the table `rows`, else one beside the array in its file."""
     wanted = PATH_NAMES if spec.by == "path" else (spec.by,)
     if spec.rows:
-        path = Path(spec.rows).expanduser()
+        path = user_path(spec.rows)
         if not path.is_file():
             raise CurateError(f"--rows {spec.rows} is not a file: give a CSV or Parquet table with a row for each row")
         table = read_table(path, texts=wanted)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from avhcurate.disk.columns import bytes_leaf, listed
+from avhcurate.disk.files import user_path
 from avhcurate.disk.tabular import is_csv, is_parquet, parquet_schema
 from avhcurate.disk.tars import is_tar
 from avhcurate.errors import CurateError
@@ -26,12 +27,12 @@ def read_source(source: Path | str, options: ImportOptions) -> SourceTable:
         found = PLUGINS[scheme](rest, options)
         return found if isinstance(found, SourceTable) else read_source(found, options)
     if scheme == "list":
-        return read_list(Path(rest).expanduser(), options)
+        return read_list(user_path(rest), options)
     if scheme == "wds":
         if options.root is not None:
             raise CurateError("the images of tar shards lie in them: leave --root out")
         return read_webdataset(rest, options)
-    source = Path(source).expanduser()
+    source = user_path(source)
     if source.is_dir():
         return _read_directory(source, options)
     if not source.exists():

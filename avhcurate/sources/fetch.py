@@ -6,6 +6,7 @@ from pathlib import Path
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.download import fetch_file
+from avhcurate.disk.files import user_path
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.remote import is_url
 from avhcurate.errors import CurateError
@@ -55,7 +56,7 @@ def fetch_public(
     resumes. Progress is in megabytes.
     """
     public = find_public(name)
-    place = (out or workspace.downloads / "fetch" / name).expanduser().absolute()
+    place = user_path(out or workspace.downloads / "fetch" / name).absolute()
     fetched = _fetch_files(public, place, mirror, images, progress)
     if public.needs_images and images is None:
         hint = f"the labels lie in {place}; the images may not be redistributed: get them from {public.home} and run "
@@ -99,7 +100,7 @@ def _fetch_files(
 
 
 def _folder(option: str, path: Path) -> Path:
-    folder = path.expanduser().absolute()
+    folder = user_path(path).absolute()
     if not folder.is_dir():
         raise CurateError(f"{option} {path} is not a folder: give one, or an address where it may be one")
     return folder

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from avhcurate.disk.columns import listed
 from avhcurate.disk.download import Wanted, fetch_file
-from avhcurate.disk.files import link, write_atomic
+from avhcurate.disk.files import link, user_path, write_atomic
 from avhcurate.disk.jobs import Progress
 from avhcurate.disk.remote import RemoteError, open_http, patiently
 from avhcurate.errors import CurateError
@@ -45,7 +45,7 @@ class HubName:
         >>> HubName.of("ylecun/mnist:/test").split
         'test'
         """
-        match = None if Path(text).expanduser().is_dir() else _NAME.fullmatch(text.strip())
+        match = None if user_path(text).is_dir() else _NAME.fullmatch(text.strip())
         if match is None:
             return cls(text)
         return cls(match["repository"], match["revision"], match["config"] or None, match["split"])
@@ -243,12 +243,12 @@ def _file_names(files: list[_File]) -> list[str]:
 
 def _local_copy(name: HubName) -> Path | None:
     """The folder that holds the dataset already: named itself, or below the mirror that `HF_ENDPOINT` is."""
-    itself = Path(name.repository).expanduser()
+    itself = user_path(name.repository)
     if itself.is_dir():
         return itself
     endpoint = os.environ.get("HF_ENDPOINT", "").removeprefix("file://")
     if endpoint and not endpoint.startswith("http"):
-        mirror = Path(endpoint).expanduser()
+        mirror = user_path(endpoint)
         cached = mirror / f"datasets--{name.repository.replace('/', '--')}"
         reference = cached / "refs" / (name.revision or "main")
         commit = reference.read_text().strip() if reference.is_file() else name.revision or ""

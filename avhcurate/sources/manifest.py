@@ -21,6 +21,7 @@ from avhcurate.disk.columns import (
     name_columns,
     plain_values,
 )
+from avhcurate.disk.files import user_path
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.formulas import plain_cells
 from avhcurate.disk.remote import URL_PATTERN, is_url
@@ -264,7 +265,7 @@ def class_list(text: str | None) -> list[str] | None:
         return None
     if text in KNOWN_CLASSES:
         return list(KNOWN_CLASSES[text])
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.is_file():
         names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     else:

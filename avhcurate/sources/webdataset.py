@@ -12,6 +12,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from avhcurate.disk.columns import listed
+from avhcurate.disk.files import user_path
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.remote import RemoteError, is_url
 from avhcurate.disk.tars import Member, TarDamage, members, open_tar, read_member
@@ -100,7 +101,7 @@ def expand(pattern: str) -> list[str]:
     >>> expand("https://x.org/a-{08..11}.tar")[::3]
     ['https://x.org/a-08.tar', 'https://x.org/a-11.tar']
     """
-    places = [str(Path(text).expanduser().absolute()) if not is_url(text) else text for text in _braces(pattern)]
+    places = [str(user_path(text).absolute()) if not is_url(text) else text for text in _braces(pattern)]
     shards = []
     for place in places:
         local_glob = not is_url(place) and any(sign in place for sign in "*?[")
