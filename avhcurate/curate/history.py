@@ -10,6 +10,8 @@ from avhcurate.data.history_log import HistoryEntry, history_page, history_value
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
 
+#: A longer number is that of no entry, and no database takes it.
+_MOST_DIGITS = 18
 #: What undoing an old entry means where later ones decided about the same samples.
 RULE = (
     "Undo takes one entry out of the history. Where a later entry has decided the same tag, label or exclusion of a "
@@ -62,7 +64,7 @@ def filter_options(table: DatasetTable, column: Literal["who", "action"]) -> lis
 def undo_entry(table: DatasetTable, key: str, *, who: str = "") -> str:
     """Undoes one entry and returns what it was about; one undone already is refused."""
     log, _, number = key.partition("-")
-    if log not in ("label", "saved") or not number.isdecimal():
+    if log not in ("label", "saved") or not number.isdecimal() or len(number) > _MOST_DIGITS:
         raise CurateError(f"no entry is called {key}: take one from `avhcurate history {table.dataset.name}`")
     name, me = table.present_name(), who or user()
     if log == "label":

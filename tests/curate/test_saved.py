@@ -141,8 +141,9 @@ def test_history_says_in_words_who_did_what(own, own_digits):
     undo_entry(own_digits, found[2].key, who="zoe")
     assert own_digits.sample(3)["curated_label"] == own_digits.sample(3)["label"]
     assert history_entries(own_digits)[0][2].undone_by == "zoe"
-    with pytest.raises(CurateError, match="no entry is called 7"):
-        undo_entry(own_digits, "7")
+    for key in ("7", f"label-{10**20}"):
+        with pytest.raises(CurateError, match=f"no entry is called {key}"):
+            undo_entry(own_digits, key)
 
 
 # --- the command line ----------------------------------------------------------------------------------------
