@@ -225,11 +225,8 @@ def read_list(path: Path, options: ImportOptions) -> SourceTable:
 def _lines(path: Path) -> tuple[list[str], list[int]]:
     """Paths and labels; a line without a number at its end is refused, naming it."""
     names, labels = [], []
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise CurateError(f"{path} is not UTF-8 text: a list has a line `path label_index` an image") from problem
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = _text(path, "a list has a line `path label_index` an image").splitlines()
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         parts = line.strip().rsplit(maxsplit=1)
@@ -242,6 +239,14 @@ def _lines(path: Path) -> tuple[list[str], list[int]]:
     if not names:
         raise CurateError(f"{path} is empty: a list has a line `path label_index` an image")
     return names, labels
+
+
+def _text(path: Path, layout: str) -> str:
+    """The text of a file that a person wrote; CurateError with its layout where it is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise CurateError(f"{path} is not UTF-8 text: save it so; {layout}") from problem
 
 
 def _by_folders(paths: list[str], labels: list[int]) -> list[str] | None:
@@ -266,8 +271,9 @@ def class_list(text: str | None) -> list[str] | None:
     if text in KNOWN_CLASSES:
         return list(KNOWN_CLASSES[text])
     path = user_path(text)
-    if path.is_file():
-        names = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if _is_file(path):
+        names = [line.strip() for line in _text(path, "a file of class names has one a line").splitlines()]
+        names = [name for name in names if name]
     else:
         names = [name.strip() for name in text.split(",") if name.strip()]
         if len(names) < 2 or path.suffix:
@@ -278,3 +284,10 @@ def class_list(text: str | None) -> list[str] | None:
     if len(set(names)) < len(names):
         raise CurateError(f"--classes {text!r} names a class twice: give each class its own name")
     return names
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # names of many classes are longer together than that of a file may be
+        return False

@@ -85,7 +85,11 @@ def test_class_lists_come_from_a_file_or_from_the_text(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\n dog \n\n")
     assert class_list(str(tmp_path / "classes.txt")) == ["cat", "dog"]
     assert class_list("cat,dog") == ["cat", "dog"]
-    for text, words in {"gone.txt": "is no file", "cat,cat": "twice"}.items():
+    many = [f"class number {number}" for number in range(300)]
+    assert class_list(",".join(many)) == many
+    (tmp_path / "latin.txt").write_bytes("caf\xe9\n".encode("latin-1"))
+    refused = {"gone.txt": "is no file", "cat,cat": "twice", str(tmp_path / "latin.txt"): "latin.txt is not UTF-8"}
+    for text, words in refused.items():
         with pytest.raises(CurateError, match=words):
             class_list(text)
 
