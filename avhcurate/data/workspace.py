@@ -138,6 +138,12 @@ class Workspace:
             lock.release()
 
 
+def holds_workspace(folder: Path) -> bool:
+    """Whether a folder is the root of a workspace that has a dataset."""
+    records = (folder / "datasets").glob("*/dataset.json")
+    return any(DatasetFolder(record.parent).samples_path.exists() for record in records)
+
+
 def check_name(name: str) -> str:
     """The name itself when it can be a folder's name everywhere; `CurateError` otherwise.
 

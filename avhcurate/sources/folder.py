@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from avhcurate.data.workspace import holds_workspace
+from avhcurate.disk.columns import listed
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.tabular import PARQUET_SUFFIXES
 from avhcurate.errors import CurateError
@@ -25,7 +27,8 @@ SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 class FolderScan:
     """Files below a folder, as relative paths with "/"; links are followed, hidden names are not read.
 
-    `images` have their sizes in bytes and times in ns; `loops` are links that were not followed.
+    `images` have their sizes in bytes and times in ns; `loops` are links that were not followed, `workspaces` folders
+    of this program, which are not read.
     """
 
     images: list[tuple[str, int, int]] = field(default_factory=list)
@@ -34,13 +37,14 @@ class FolderScan:
     hidden: int = 0
     unreadable: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
+    workspaces: list[str] = field(default_factory=list)
 
 
 def scan_folder(root: Path) -> FolderScan:
     """Every file below `root`, sorted. Links may lead out of it: links to images are a common way to make a subset."""
     scan = FolderScan()
     _walk(root, scan)
-    for names in (scan.images, scan.parquet, scan.others, scan.loops):
+    for names in (scan.images, scan.parquet, scan.others, scan.loops, scan.workspaces):
         names.sort()
     return scan
 
@@ -68,6 +72,8 @@ def _walk(root: Path, scan: FolderScan) -> None:
                 scan.hidden += 1
             elif not _is_folder(entry):
                 _add_file(entry, name, scan)
+            elif holds_workspace(Path(entry.path)):
+                scan.workspaces.append(name)
             elif not entry.is_symlink():
                 waiting.append((entry.path, f"{name}/", above | {identity}, linked))
             elif (target := _identity(entry.path)) in above | {identity} or (linked and target in seen):
@@ -149,6 +155,8 @@ def _messages(scan: FolderScan, classes: list[str | None]) -> list[str]:
     if scan.loops:
         loops = f"{len(scan.loops)} links lead to folders that hold them or were read already"
         messages.append(f"{loops}, and were not followed, first {scan.loops[0]!r}")
+    if scan.workspaces:
+        messages.append(f"workspaces of this program are not read: {listed(scan.workspaces, 3)}")
     without = classes.count(None)
     if without:
         messages.append(f"{without} images lie in no class folder and are unlabelled")

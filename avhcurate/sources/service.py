@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, Harder
 from avhcurate.data.workspace import Workspace, check_name
-from avhcurate.disk.files import write_parquet
+from avhcurate.disk.files import user_path, write_parquet
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
@@ -38,17 +38,18 @@ def import_dataset(
     """Imports `source` as dataset `name`; the record's messages say what the user should know.
 
     `source`: a folder of classes, a CSV or Parquet manifest, a Parquet file or folder with image bytes, `list:FILE`,
-    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`. `votes`: a file, or a column of the source. `root`: the folder
-    from which the paths of a manifest or list count, in place of its own. `classes`: their names in order, where the
-    source holds indices alone. Importing the same source again changes nothing; a changed one is refused unless
-    `force`, which drops what was computed on the version before (runs, trainings, measures, predictions), but keeps
-    votes and what people decided, by path and class name. A dataset is imported whole, with its votes, or not at all.
-    Downloads report megabytes; the same call resumes them. Cancelled before it is written, it leaves everything as it
-    was.
+    `wds:PATTERN`, `torchvision:NAME` or `hf:REPO`; a folder that holds the workspace is refused. `votes`: a file, or a
+    column of the source. `root`: the folder from which the paths of a manifest or list count, in place of its own.
+    `classes`: their names in order, where the source holds indices alone. Importing the same source again changes
+    nothing; a changed one is refused unless `force`, which drops what was computed on the version before (runs,
+    trainings, measures, predictions), but keeps votes and what people decided, by path and class name. A dataset is
+    imported whole, with its votes, or not at all. Downloads report megabytes; the same call resumes them. Cancelled
+    before it is written, it leaves everything as it was.
     """
     check_name(name)
     votes_file, votes_column = _votes_file_or_column(votes)
     options = ImportOptions(image_column, label_column, split_column, votes_column, root, classes)
+    _refuse_within(workspace, source)
     place = prepare_download(workspace, str(source), progress=progress)
     progress.report(0, 0, "reading names and labels")
     with progress.interrupting(f"cancelled before dataset {name!r} was written"):
@@ -85,6 +86,15 @@ def import_dataset(
         if change is not None:
             change.end_old(workspace)
         return workspace.adopt(name, staged)
+
+
+def _refuse_within(workspace: Workspace, source: Path | str) -> None:
+    """Refuses a workspace below the folder to import, into which nothing is ever written."""
+    folder, root = user_path(source), workspace.root.resolve()
+    if folder.is_dir() and root.is_relative_to(folder.resolve()):
+        raise CurateError(
+            f"the workspace {root} lies inside {folder}, into which nothing is written: give another by --workspace DIR"
+        )
 
 
 def _votes_file_or_column(votes: str | Path | None) -> tuple[Path | None, str | None]:

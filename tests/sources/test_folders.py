@@ -57,6 +57,27 @@ def test_hidden_and_foreign_files_are_skipped_and_counted(workspace: Workspace, 
     assert "2 names could not be read" in record.messages[2]
 
 
+def test_a_workspace_below_the_images_is_refused_and_nothing_is_written(cli, tmp_path, monkeypatch):
+    grey_images(tmp_path, "cat/a.png", "dog/b.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AVHCURATE_WORKSPACE", raising=False)
+    for source in (".", tmp_path):
+        ended = cli("import", "pets", source)
+        assert (ended.code, "--workspace" in ended.err) == (2, True)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "dog"]
+
+
+def test_a_workspace_among_the_images_is_not_read_and_the_user_is_told(tmp_path):
+    photos = tmp_path / "photos"
+    grey_images(photos, "cat/a.png", "dog/b.png", "datasets/c.png")
+    inside = Workspace(photos / "ours")
+    import_dataset(inside, "cats", photos / "cat")
+    grey_images(inside.uploads, "x/d.png")
+    record = import_dataset(Workspace(tmp_path / "elsewhere"), "pets", photos).record
+    assert (record.samples, record.classes) == (3, ["cat", "datasets", "dog"])
+    assert "workspaces of this program are not read: ours" in record.messages
+
+
 def test_folders_full_of_links_to_each_other_end_soon(workspace: Workspace, tmp_path: Path) -> None:
     grey_images(tmp_path / "d", "a/1.png")
     for one in range(45):

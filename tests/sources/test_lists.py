@@ -101,14 +101,16 @@ def test_classes_name_the_indices_of_a_manifest(workspace: Workspace, tmp_path: 
 
 
 def test_the_command_line_takes_root_and_classes(workspace: Workspace, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(png(0))
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.png").write_bytes(png(0))
     listed = tmp_path / "lists" / "l.txt"
     listed.parent.mkdir()
     listed.write_text("a.png 1\n")
-    call = ["import", "d", f"list:{listed}", "--root", str(tmp_path), "--classes", "cat,dog"]
+    call = ["import", "d", f"list:{listed}", "--root", str(images), "--classes", "cat,dog"]
     done = CliRunner().invoke(app, [*call, "--workspace", str(workspace.root)])
     assert done.exit_code == 0, done.output
     assert class_names_of(workspace.dataset("d")) == ["dog"]
-    for source, option in {str(tmp_path): "--classes", f"wds:{tmp_path}/a.tar": "--root"}.items():
+    for source, option in {str(images): "--classes", f"wds:{tmp_path}/a.tar": "--root"}.items():
         refused = CliRunner().invoke(app, ["import", "e", source, *call[3:], "--workspace", str(workspace.root)])
         assert option in str(refused.exception)
