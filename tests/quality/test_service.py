@@ -180,9 +180,10 @@ def test_a_column_of_the_users_stands_before_a_measure_of_its_name(tmp_path):
 @pytest.mark.parametrize(("value", "said"), [(lambda: 1 / 0, "ZeroDivisionError"), (lambda: [1, 2], "TypeError")])
 def test_a_plugins_measure_that_fails_names_the_image_and_goes_on_once_corrected(tmp_path, monkeypatch, value, said):
     workspace, mending = Workspace(tmp_path / "ws"), []
+    (tmp_path / "blue").mkdir()
     for shade in range(4):
-        Image.new("RGB", (8, 6), (0, 0, 40 * shade)).save(tmp_path / f"{shade}.png")
-    import_dataset(workspace, "blue", tmp_path)
+        Image.new("RGB", (8, 6), (0, 0, 40 * shade)).save(tmp_path / "blue" / f"{shade}.png")
+    import_dataset(workspace, "blue", tmp_path / "blue")
     mine = replace(MEASURES["colour"], key="mine", pixels=lambda rgb: value() if rgb.max() == 80 and not mending else 5)
     monkeypatch.setitem(MEASURES, "mine", of_plugin("mine", mine))
     monkeypatch.setattr(quality_service, "SHARD", 1)
