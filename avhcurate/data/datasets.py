@@ -125,10 +125,11 @@ class DatasetFolder(RecordFolder[DatasetRecord]):
         patterns = (*results, "predictions/*/prediction.json")
         files = [
             self.root / "dataset.json",
+            self.samples_path,
             self.root / "quality" / "columns.parquet",
             *(file for pattern in patterns for file in sorted(self.root.glob(pattern))),
         ]
-        return " ".join(f"{file.parent.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
+        return " ".join(f"{file.parent.name}/{file.name}:{file.stat().st_mtime_ns}" for file in files if file.exists())
 
     def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
         """One row a sample in order of id (N rows): id, path, split, label, the user's columns, _file, _row.

@@ -209,10 +209,9 @@ class Dataset(DecidedDataset):
         table = self.sample_table
         keys = [scores] if isinstance(scores, str) else scores
         filters = filters_of(where)
-        if isinstance(bins, str):
-            edges = table.edges_from(bins, filters)
-        else:
-            edges = None if bins is None else check_edges(bins)
+        edges = None
+        if bins is not None:
+            edges = table.edges_from(bins, filters) if isinstance(bins, str) else check_edges(bins)
         result = service.correlate(table, keys=keys, filters=filters, edges=edges, bootstrap=bootstrap, against=against)
         return service.export_table(result)
 

@@ -168,7 +168,8 @@ def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSourc
     """A dataset, its images and its fingerprint; NoSuchImage where there is none that can be read."""
     try:
         check_name(dataset)
-        stamp = (workspace.datasets / dataset / "dataset.json").stat().st_mtime_ns
+        home = workspace.datasets / dataset
+        stamp = tuple((home / file).stat().st_mtime_ns for file in ("dataset.json", "samples.parquet"))
     except (OSError, CurateError) as error:
         raise NoSuchImage(f"there is no dataset {dataset!r}") from error
     try:
@@ -179,8 +180,8 @@ def _find(workspace: Workspace, dataset: str) -> tuple[DatasetFolder, ImageSourc
 
 
 @lru_cache(maxsize=8)
-def _open(root: Path, dataset: str, stamp: int) -> tuple[DatasetFolder, ImageSource, str]:
-    """As `_find`; `stamp` changes when it is imported again."""
+def _open(root: Path, dataset: str, stamp: tuple[int, ...]) -> tuple[DatasetFolder, ImageSource, str]:
+    """As `_find`; `stamp` changes when it is imported again, also from other places."""
     folder = Workspace(root).dataset(dataset)
     return folder, folder.images(), folder.record.fingerprint
 

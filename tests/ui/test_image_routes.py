@@ -141,6 +141,20 @@ def test_a_dataset_imported_again_shows_its_new_images(client, workspace, tmp_pa
     assert _size(client.get("/images/fresh/0")) == (30, 10)
 
 
+def test_files_that_have_moved_are_shown_from_their_new_place(client, workspace, tmp_path):
+    for root in ("before", "after"):
+        (tmp_path / root).mkdir()
+    Image.new("RGB", (20, 10)).save(tmp_path / "before" / "a.png")
+    (tmp_path / "m.csv").write_text("path,label\na.png,cat\n")
+    import_dataset(workspace, "moved", tmp_path / "m.csv", root=tmp_path / "before")
+    assert _size(client.get("/images/moved/0")) == (20, 10)
+    before = workspace.dataset("moved").stamp()
+    (tmp_path / "before" / "a.png").rename(tmp_path / "after" / "a.png")
+    import_dataset(workspace, "moved", tmp_path / "m.csv", root=tmp_path / "after")
+    assert _size(client.get("/images/moved/0")) == (20, 10)
+    assert workspace.dataset("moved").stamp() != before
+
+
 def test_of_a_dataset_of_a_newer_version_no_image_is_found(client, workspace):
     folder = shutil.copytree(workspace.dataset("cats").root, workspace.datasets / "newer")
     record = json.loads((folder / "dataset.json").read_text())
