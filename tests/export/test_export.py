@@ -215,7 +215,10 @@ def test_a_file_that_is_no_image_leaves_in_no_export(tmp_path, workspace):
         files = [path for path in (tmp_path / format).rglob("*") if path.is_file()]
         assert files
         assert not any(b"s3cr3t" in path.read_bytes() for path in files), format
-    assert json.loads((tmp_path / "folder" / "manifest.json").read_text())["left_out"] == 1
+        manifest = json.loads((tmp_path / format / "manifest.json").read_text())
+        assert (manifest["samples"], manifest["left_out"]) == (1, 1), format
+    (rows,) = (tmp_path / "hf" / "data").iterdir()
+    assert pq.read_table(rows)["id"].to_pylist() == [0]
 
 
 def images(count):
