@@ -99,6 +99,19 @@ def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_ro
     assert (code, "--by takes class" in said) == (2, True)
 
 
+def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, columns_root):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    at = ["digits", "--json", "--workspace", columns_root]
+    found = json.loads(cli("correlate", *at, "--against", "my_score", "--scores", "avh").out, parse_constant=refuse)
+    assert found["noise_ceiling"] is None
+    assert 0 < found["rows"][0]["p_value"] < 1e-10
+    described = {row["column"]: row for row in json.loads(cli("columns", *at).out)["columns"]}
+    assert (described["taken"]["low"], described["taken"]["high"]) == ("2024-01-01", "2024-12-31")
+    assert described["my_score"]["values"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

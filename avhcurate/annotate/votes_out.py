@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from avhcurate.annotate.annotators import responses
 from avhcurate.disk.files import write_atomic, write_parquet
+from avhcurate.disk.json_text import json_text
 from avhcurate.disk.provenance import versions
 from avhcurate.errors import CurateError
 from avhcurate.export.output import atomic_output
-from avhcurate.export.text import csv_text, json_text, text_file, write_items
+from avhcurate.export.text import csv_text, text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files.imagenetv2 import hits_of
 from avhcurate.votes.files.label_studio import label_config, tasks_of

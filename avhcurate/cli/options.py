@@ -1,7 +1,6 @@
 """Shared by the verbs: the application, options, opening workspaces and tables, jobs, and printing."""
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -246,7 +245,8 @@ def print_votes_note(table: "DatasetTable") -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    def plain(item: "pd.DataFrame | Any") -> Any:
-        return json.loads(item.to_json(orient="records")) if hasattr(item, "to_json") else item
+    """One line of JSON; data frames as lists of their rows."""
+    from avhcurate.disk.json_text import json_text, records
 
-    print(json.dumps({key: plain(item) for key, item in value.items()}))
+    plain = {key: records(item) if hasattr(item, "to_dict") else item for key, item in value.items()}
+    print(json_text(plain, ascii=True))

@@ -9,9 +9,10 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
+from avhcurate.disk.json_text import json_text
 from avhcurate.export.columns import Chosen, without_missing
 from avhcurate.export.images import place_images
-from avhcurate.export.text import json_text, text_file, write_items
+from avhcurate.export.text import text_file, write_items
 from avhcurate.images.decoding import BrokenImage, stored_size
 from avhcurate.table.dataset_table import DatasetTable
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from avhcurate.disk.json_text import json_text
 from avhcurate.export.columns import Chosen, without_missing
 from avhcurate.export.images import place_images
-from avhcurate.export.text import json_text, text_file, write_items
+from avhcurate.export.text import text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 
 #: Fields of FiftyOne's labels; columns of these names are exported as `sample_NAME`.

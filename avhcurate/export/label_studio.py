@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from avhcurate.disk.json_text import json_text
 from avhcurate.export.columns import Chosen, rows, without_missing
 from avhcurate.export.images import place_images
-from avhcurate.export.text import json_text, text_file, write_items
+from avhcurate.export.text import text_file, write_items
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.votes.files.label_studio import choice, curated, label_config
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.disk import files
+from avhcurate.disk.json_text import json_text
 from avhcurate.errors import CurateError
 from avhcurate.export.columns import Chosen, batches, frames, rows
 from avhcurate.export.output import atomic_output
-from avhcurate.export.text import csv_text, json_text, text_file
+from avhcurate.export.text import csv_text, text_file
 from avhcurate.table.dataset_table import DatasetTable
 
 #: Formats of a data frame.

@@ -1,13 +1,11 @@
-"""Text of exports: CSV that no spreadsheet runs as formulas, JSON on one line, safe file names."""
+"""Text of exports: CSV that no spreadsheet runs as formulas, lists of JSON, safe file names."""
 
-import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import pandas as pd
 
@@ -42,26 +40,6 @@ def text_file(path: Path) -> Iterator[TextIO]:
         yield stream
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def json_text(value: Any) -> str:
-    """JSON on one line; dates and the like as text, and null for numbers that JSON does not have.
-
-    >>> json_text({"area": float("inf"), "box": [1.5, float("nan")]})
-    '{"area": null, "box": [1.5, null]}'
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
-    except ValueError:
-        return json.dumps(_finite(value), ensure_ascii=False, default=str)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_items(stream: TextIO, items: Iterable[str]) -> None:
