@@ -50,10 +50,19 @@ def read_parquet(files: list[Path], base: Path, options: ImportOptions) -> Sourc
         splits=splits.take(files_of_rows),
         kind="parquet",
         image_column=column,
-        evidence=[fingerprint_file(file) for file in files],
+        evidence=[*(fingerprint_file(file) for file in files), *_named_column(schemas[0], column)],
         messages=messages,
         lists=_lists(files, schemas),
     )
+
+
+def _named_column(schema: pa.Schema, column: str) -> list[str]:
+    """The column of the images where it had to be named: the files are the same, and the images are others."""
+    try:
+        found, _ = find_bytes_column(schema)
+    except CurateError:
+        return [column]
+    return [] if column == found else [column]
 
 
 def _lists(files: list[Path], schemas: list[pa.Schema]) -> ListSource | None:

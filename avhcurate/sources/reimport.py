@@ -118,6 +118,8 @@ def _difference(before: DatasetFolder, table: SourceTable) -> str:
     parts = [f"{number} samples {change}" for change, number in changes.items() if number]
     if before.record.classes != table.classes:
         parts.append(f"classes {listed(before.record.classes, 4)} became {listed(table.classes, 4)}")
+    if (column := before.record.image_column) != table.image_column:
+        parts.append(f"the images are of column {table.image_column!r}, not {column!r}")
     return "; ".join(parts) or "files or columns differ, though paths and labels are the same"
 
 

@@ -55,7 +55,8 @@ SourceKind = Literal["folder", "manifest", "parquet", "list", "webdataset"]
 class SourceTable:
     """A source as read: `samples` has columns path, split, label, the user's own, _file, _row (N rows).
 
-    `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files.
+    `evidence` are hashes of what the table cannot show: sizes and times of files, blocks of Parquet files, a
+    named column of images.
     `votes` holds K counts a sample where the source has such a column; `lists` are columns of lists of numbers.
     """
 

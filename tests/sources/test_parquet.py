@@ -168,6 +168,18 @@ def test_votes_may_be_a_named_column_or_a_file(workspace: Workspace, tmp_path: P
     assert workspace.names() == ["file", "named", "open"]
 
 
+def test_another_column_of_images_is_another_dataset(workspace: Workspace, tmp_path: Path) -> None:
+    source, greys = tmp_path / "d.parquet", image_table([9, 8])["image"]
+    pq.write_table(image_table([0, 1], label=[0, 1]).append_column("depth", greys), source)
+    before = import_dataset(workspace, "d", source).record
+    assert import_dataset(workspace, "d", source, image_column="image").record == before
+    with pytest.raises(CurateError, match=r"the images are of column 'depth', not 'image'.*--force"):
+        import_dataset(workspace, "d", source, image_column="depth")
+    folder = import_dataset(workspace, "d", source, image_column="depth", force=True)
+    assert [int(decode(data)[0, 0, 0]) for data in folder.images().read(range(2))] == [9, 8]
+    assert folder.record.fingerprint != before.fingerprint
+
+
 def test_cifar10h_comes_with_its_human_counts(workspace: Workspace, shared_data: Path) -> None:
     folder = import_dataset(workspace, "cifar10h", shared_data / "cifar10h_test.parquet")
     record = folder.record
