@@ -99,6 +99,18 @@ def test_correlations_by_class_and_further_analyses_of_some_samples(cli, demo_ro
     assert (code, "--by takes class" in said) == (2, True)
 
 
+def test_disagreement_is_cut_by_value_where_values_are_given(cli, demo_root):
+    at = ["disagree", "digits", "--workspace", demo_root]
+    ended = cli(*at, "--json", "--hsf-cuts", "0.4,0.7", "--score", "confidence", "--score-cuts", "0.9,0.97")
+    rows = pd.DataFrame(json.loads(ended.out)["rows"])
+    humans, network = (rows[rows["set"] == name] for name in ("hard_for_humans", "hard_for_network"))
+    assert min(len(humans), len(network)) > 0
+    assert humans["hsf"].max() <= 0.4 < 0.97 <= humans["confidence"].min()
+    assert network["hsf"].min() >= 0.7
+    assert network["confidence"].max() <= 0.9
+    assert "two values, as 0.2,0.8" in cli(*at, "--score-cuts", "0.9").err
+
+
 def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, columns_root):
     def refuse(constant):
         raise AssertionError(constant)

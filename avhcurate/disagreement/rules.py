@@ -36,7 +36,8 @@ class Cuts:
         high = float(np.quantile(values, self.high, method="higher"))
         if low == high:
             raise CurateError(
-                f"the {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties: give values instead"
+                f"the {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties: give values instead, "
+                f"in the shell by --{name.lower()}-cuts LOW,HIGH"
             )
         return low, high
 

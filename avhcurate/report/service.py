@@ -162,7 +162,10 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     title, command = "Which score follows people", command_of(table, "correlate")
     if table.run is None or table.votes is None:
         return ReportSection(title, command, lacks="It takes a scored run and votes.")
-    result = correlate(table)
+    try:
+        result = correlate(table)
+    except CurateError as error:
+        return ReportSection(title, command, lacks=why_not(error))
     overall = result.table[result.table["bin"].astype(str) == "all"]
     rows = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
@@ -189,7 +192,10 @@ def describe_gap(table: DatasetTable, images: bool) -> ReportSection:
     title, command = "People against the network", command_of(table, "disagree")
     if table.run is None or table.votes is None:
         return ReportSection(title, command, lacks="It takes a scored run and votes.")
-    gap = disagree(table)
+    try:
+        gap = disagree(table)
+    except CurateError as error:
+        return ReportSection(title, command, lacks=why_not(error))
     score = SCORES[gap.key]
     text = f"Hardness for the network by {score.name}. {score.sentence} {score.harder.capitalize()} is hard. "
     text += f"{gap.sets.samples:,} samples have both."

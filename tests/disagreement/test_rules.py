@@ -94,7 +94,7 @@ def test_no_common_sample_gives_two_empty_sets():
         ({"hsf_cuts": Cuts(0.8, 0.2)}, "the HSF cuts must rise"),
         ({"score_cuts": Cuts(0.5, 0.5)}, "the score cuts must rise"),
         ({"score_cuts": Cuts(0.2, 20, True)}, "between 0 and 1"),
-        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are both 1, for ties: give values"),
+        ({"hsf_cuts": Cuts(0.7, 0.9, True)}, "are both 1, for ties: give values instead.*--hsf-cuts"),
         ({"score": [1.0]}, "one value a sample"),
     ],
 )

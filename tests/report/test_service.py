@@ -71,6 +71,17 @@ def test_excluded_samples_are_in_no_figure(digits):
     assert "excluded" not in service.describe_data(digits, False).text
 
 
+def test_a_section_that_cannot_be_made_says_why_and_the_others_stand(digits, tmp_path, monkeypatch):
+    def refuse(table):
+        raise CurateError("the score quantiles 0.2 and 0.8 are both 0, for ties")
+
+    for verb in ("correlate", "disagree"):
+        monkeypatch.setattr(service, verb, refuse)
+    text = written(digits, tmp_path / "report.html", images=False)
+    assert text.count("The score quantiles 0.2 and 0.8 are both 0, for ties.") == 2
+    assert "labels, by the run&#39;s own head" in text
+
+
 def test_every_command_can_be_given(digits):
     commands = typer.main.get_command(app).commands
     for build in service.SECTIONS:
