@@ -175,6 +175,10 @@ def export(
         options.print_json({"samples": count, "out": str(out), "format": format})
         return
     print(f"{count} samples of {name} written to {out}")
+    _note_simulated(table)
+
+
+def _note_simulated(table: DatasetTable) -> None:
     if table.simulated:
         print("The HSF columns come from simulated votes; the file says so.")
 
@@ -246,3 +250,5 @@ def split(
         return
     print(", ".join(f"{part} {count}" for part, count in parts.counts.items()))
     print(parts.strata.to_string(index=False))
+    if out is not None:
+        _note_simulated(table)

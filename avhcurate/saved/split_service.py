@@ -28,7 +28,8 @@ _NAMES = {2: ("train", "test"), 3: ("train", "validation", "test")}
 class Split:
     """`rows` (id, path, split, curated_label, curated_label_name, hsf_bin, part) by id; `strata` counts them.
 
-    `strata`: the columns of `by`, n, a column a part, and a note where a stratum is too small for every part.
+    `strata`: the columns of `by`, n, a column a part, and a note where a stratum is too small for every part. In both a
+    column `hsf_source` after `hsf_bin` marks simulated votes.
     """
 
     rows: pd.DataFrame
@@ -72,6 +73,8 @@ def make_split(
     for number, title in enumerate(titles):
         strata[title] = np.bincount(codes[parts == number], minlength=len(strata))
     strata["note"] = np.where(strata["n"] < len(titles), "fewer than parts", "")
+    if table.simulated:
+        rows, strata = _marked(rows), _marked(strata)
     return Split(rows, strata, titles, tuple(fractions.tolist()), tuple(by), seed, group, filters)
 
 
@@ -126,6 +129,13 @@ def _write_exports(table: DatasetTable, split: Split, out: Path, format: str, *,
         output.manifest |= describe_split(table, split, format)
 
 
+def _marked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the mark of simulated votes beside the HSF bins, where it has them."""
+    if "hsf_bin" in table:
+        table.insert(list(table).index("hsf_bin") + 1, "hsf_source", "simulated")
+    return table
+
+
 def _strata(rows: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, pd.DataFrame]:
     """The stratum of each row (N,), and the strata in order with their sizes `n`."""
     if not columns:
@@ -149,6 +159,6 @@ def _part_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     titles = tuple(names or _NAMES.get(count) or (f"part-{number + 1}" for number in range(count)))
     if len(titles) != count or len({safe_name(name).casefold() for name in titles}) < count or not all(titles):
         raise CurateError(f"{count} shares need {count} different names, not {', '.join(titles)}")
-    if taken := [name for name in titles if name in ("n", "note", *STRATA.values())]:
+    if taken := [name for name in titles if name in ("n", "note", "hsf_source", *STRATA.values())]:
         raise CurateError(f"a part cannot be called {taken[0]}: choose another name")
     return titles

@@ -31,6 +31,13 @@ def test_parts_are_alike_by_class_and_bin(digits):
     assert small.any()
 
 
+def test_strata_by_simulated_votes_are_marked(digits):
+    strata = make_split(digits, SHARES).strata
+    assert list(strata)[:3] == ["curated_label_name", "hsf_bin", "hsf_source"]
+    assert set(strata["hsf_source"]) == {"simulated"}
+    assert "hsf_source" not in make_split(digits, SHARES, by=("class",)).strata
+
+
 def test_without_strata_only_the_shares_count(digits):
     found = make_split(digits, (0.75, 0.25), by=(), filters=Filters(where="id < 1000"))
     assert found.counts == {"train": 750, "test": 250}
@@ -113,7 +120,8 @@ def test_a_split_is_made_from_a_shell(own_demo_root, tmp_path, cli):
     assert rows["part"].value_counts().to_dict() == said["parts"]
     assert said["sets"] == ["half learn", "half check"]
     again = rows["part"].tolist()
-    run("--names", "learn,check", "--force")
+    assert set(rows["hsf_source"]) == {"simulated"}
+    assert "come from simulated votes" in run("--names", "learn,check", "--force")
     assert pd.read_csv(out)["part"].tolist() == again
     run("--names", "learn,check", "--force", "--seed", "1")
     assert pd.read_csv(out)["part"].tolist() != again
