@@ -157,7 +157,12 @@ def export(
 
     folder = options.open_workspace(workspace)
     query = saved.view(folder, name, view).query if view is not None else {}
-    query |= dict(parse_qsl((address or "").rpartition("?")[2]))
+    asked = dict(parse_qsl((address or "").rpartition("?")[2]))
+    if asked.get("dataset", name) != name:
+        raise CurateError(
+            f"the address is a page of dataset {asked['dataset']!r}, whose classes and ids are others: export that one"
+        )
+    query |= asked
     edges = parse_edges(query["edges"]) if "edges" in query else None
     table = open_table(folder, name, model or query.get("run"), edges=edges)
     filters = Filters.from_query(query)

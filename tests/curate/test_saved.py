@@ -154,6 +154,14 @@ def run(own_demo_root, cli):
     return lambda *arguments: cli(*arguments, "--workspace", own_demo_root)
 
 
+def test_an_address_of_another_dataset_is_refused_and_one_of_this_dataset_is_exported(run, tmp_path):
+    call = ["export", "digits", "--format", "csv", "--out", tmp_path / "a.csv", "--address"]
+    ended = run(*call, "http://here/gallery?dataset=cats&class=1")
+    assert (ended.code, "dataset 'cats'" in ended.err, (tmp_path / "a.csv").exists()) == (2, True, False)
+    assert run(*call, "http://here/gallery?dataset=digits&class=1").code == 0
+    assert set(pd.read_csv(tmp_path / "a.csv")["label"]) == {1}
+
+
 def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tmp_path):
     assert "set   hard: 3 samples" in run("saved", "digits", "--save-set", "hard", "--where", "id < 3").out
     saved.save_view(own, "digits", "ones", {"dataset": "digits", "class": "1", "sort": "loss"}, "gallery")
