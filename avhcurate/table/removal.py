@@ -12,7 +12,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import Jobs
 from avhcurate.errors import CurateError
 from avhcurate.table.logs import open_response_log, open_saved
-from avhcurate.table.renaming import finish_renaming
+from avhcurate.table.renaming import cached_images, finish_renaming
 from avhcurate.votes.named_rows import count_rows, delete_rows
 
 
@@ -78,7 +78,7 @@ def remove_dataset(workspace: Workspace, name: str) -> None:
         delete_rows(open_response_log(workspace), name)
         _discard(workspace, folder.root, name)
         shutil.rmtree(workspace.exports / name, ignore_errors=True)
-        for path in [*(workspace.root / "cache").glob(f"{name}-*-*"), *([given] if given else [])]:
+        for path in [*cached_images(workspace, name), *([given] if given else [])]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

@@ -125,29 +125,45 @@ def _rename_in_jobs(workspace: Workspace, old: str, new: str) -> None:
     """Jobs resume by their arguments, in which the name is an argument or the value of an option."""
     jobs = Jobs(workspace.root)
     for job in jobs.all():
-        argv = _renamed_arguments(job.argv, old, new)
+        argv = _renamed_arguments(job.argv, old, new, about=job.dataset == old)
         if argv != job.argv or job.dataset == old:
             jobs.write(job.model_copy(update={"argv": argv, "dataset": new if job.dataset == old else job.dataset}))
 
 
-def _renamed_arguments(argv: list[str], old: str, new: str) -> list[str]:
-    """
+def _renamed_arguments(argv: list[str], old: str, new: str, *, about: bool = True) -> list[str]:
+    """`about`: the job is about that dataset, whose name may stand behind options.
+
     >>> _renamed_arguments(["train", "a", "--held-out", "a", "--weights=a"], "a", "b")
     ['train', 'b', '--held-out', 'b', '--weights=a']
-    >>> _renamed_arguments(["self-train", "--source=a", "--target=c"], "a", "b")
-    ['self-train', '--source=b', '--target=c']
+    >>> _renamed_arguments(["score", "--weights", "a", "--limit", "9", "a"], "a", "b")
+    ['score', '--weights', 'a', '--limit', '9', 'b']
+    >>> _renamed_arguments(["self-train", "--source=a", "--target=c", "--model", "a"], "a", "b")
+    ['self-train', '--source=b', '--target=c', '--model', 'a']
     """
     options = ("--held-out", "--source", "--target")
     whole = {f"{option}={old}": f"{option}={new}" for option in options}
-    return [
-        new if text == old and (place == 1 or argv[place - 1] in options) else whole.get(text, text)
-        for place, text in enumerate(argv)
-    ]
+    names = {place for place, text in enumerate(argv) if text == old and (place == 1 or argv[place - 1] in options)}
+    if about and 1 not in names and argv[0] != "self-train":  # which names its datasets by options alone
+        names |= set(_behind_options(argv, old, options))
+    return [new if place in names else whole.get(text, text) for place, text in enumerate(argv)]
+
+
+def _behind_options(argv: list[str], name: str, options: tuple[str, ...]) -> list[int]:
+    """The place of the argument `name` that is no value of an option; none where there is no such argument."""
+    places = [place for place, text in enumerate(argv) if place and text == name and argv[place - 1] not in options]
+    # Before it stands the value of an option or, where no place has one, an option without a value.
+    behind_value = [place for place in places if not argv[place - 1].startswith("-") or "=" in argv[place - 1]]
+    return (behind_value or places)[:1]
+
+
+def cached_images(workspace: Workspace, name: str) -> list[Path]:
+    """The files of the cache that hold a dataset's images, and not those of one whose name begins like its own."""
+    own = re.compile(rf"{re.escape(name)}-\d+-[0-9a-f]{{12}}\.\w+")
+    return [path for path in (workspace.root / "cache").glob("*") if own.fullmatch(path.name)]
 
 
 def _rename_in_cache(workspace: Workspace, old: str, new: str) -> None:
     if (workspace.exports / old).exists():
         (workspace.exports / old).rename(workspace.exports / new)
-    for path in (workspace.root / "cache").glob("*"):
-        if re.fullmatch(rf"{re.escape(old)}-\d+-[0-9a-f]{{12}}\.\w+", path.name):
-            path.rename(path.with_name(new + path.name[len(old) :]))
+    for path in cached_images(workspace, old):
+        path.rename(path.with_name(new + path.name[len(old) :]))

@@ -232,10 +232,12 @@ def test_removing_a_dataset_leaves_nothing_of_it_and_all_of_the_others(workspace
     work = people_work(workspace, "pets")
     assert (work.attached_votes, work.answers, work.annotators) == (4, 1, 1)
     assert (work.decisions, work.sets, work.views) == (1, 1, 1)
+    theirs = workspace.root / "cache" / "pets-large-8-0123456789ab.npy"
+    theirs.touch()
     remove_dataset(workspace, "pets")
     assert workspace.names() == ["other"]
     assert [path.name for path in workspace.datasets.iterdir() if path.is_dir()] == ["other"]
-    assert not list((workspace.root / "cache").iterdir())
+    assert list((workspace.root / "cache").iterdir()) == [theirs]
     assert [list(tags) for tags in open_table(workspace, "other").frame()["tags"]] == [["kept"]]
     bare_dataset(workspace, ["a.png", "b.png"], [0, 1], ["cat", "dog"], "pets")
     assert [list(tags) for tags in open_table(workspace, "pets").frame()["tags"]] == [[], []]
