@@ -24,8 +24,8 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     """Rows by name of the column, None for what is missing, for `json_text`."""
-    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return rows
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:
