@@ -1,5 +1,7 @@
 """The centred gate on other ground: shifts, both grounds from start to table, and the tests of the table."""
 
+from argparse import Namespace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -73,22 +75,28 @@ def test_the_digits_go_from_start_to_table_and_stop_between(tmp_path, capsys):
     assert "seed" not in capsys.readouterr().out.split("digits, 1 seeds")[0]
 
 
-def test_networks_of_cifar_are_a_ground_each(tmp_path, capsys):
-    rng, names = np.random.default_rng(0), ("train", "test")
-    for name in names:
+def written_images(folder):
+    """40 images of ten classes in each of two files; those of the second, (N, 32, 32, 3), and their labels."""
+    rng = np.random.default_rng(0)
+    for name in ("train", "test"):
         labels = np.tile(np.arange(10), 4)
         pixels = (25 * labels[:, None, None, None] + rng.integers(0, 20, (40, 32, 32, 3))).astype(np.uint8)
         rows = [
             {"image": {"bytes": encode_thumbnail(one)}, "label": int(k)} for one, k in zip(pixels, labels, strict=True)
         ]
-        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{name}.parquet")
+    return pixels, labels
+
+
+def test_networks_of_cifar_are_a_ground_each(tmp_path, capsys):
+    pixels, labels = written_images(tmp_path)
     torch.manual_seed(0)
     data = LabelledImages(
         torch.from_numpy(pixels).permute(0, 3, 1, 2), torch.from_numpy(labels), (0.5,) * 3, (0.25,) * 3
     )
     network = train(CifarResNet(20), data, Recipe(epochs=3, batch_size=8), device="cpu")
     save_weights(network, tmp_path / "net.safetensors")
-    files = [f"--{name}={tmp_path / name}.parquet" for name in names]
+    files = [f"--{name}={tmp_path / name}.parquet" for name in ("train", "test")]
     networks = ["--networks", f"resnet20={tmp_path / 'net.safetensors'}"]
     assert fresh_ground.main([f"--out={tmp_path / 'out'}", "--ground=cifar", "--seeds=1", *files, *networks]) == 0
     table = finished(tmp_path / "out" / "CIFAR-10, net")
@@ -121,3 +129,13 @@ def test_gates_are_compared_over_seeds_and_over_kinds_with_holm_over_all():
     leads = [(of("avc", kind) - of("confidence", kind)).mean() for kind in ("turn", "noise", "blur")]
     assert found.loc[("other", "avc", "all kinds"), "p"] == pytest.approx(stats.ttest_1samp(leads, 0).pvalue)
     np.testing.assert_allclose(found["holm"], holm(found["p"].to_numpy()))
+
+
+def test_a_network_may_be_a_factory_and_is_prepared_as_those_of_cifar(tmp_path):
+    written_images(tmp_path)
+    save_weights(fresh_ground.narrow_resnet18(), tmp_path / "thin.safetensors")
+    networks = [f"benchmarks.fresh_ground:narrow_resnet18={tmp_path / 'thin.safetensors'}"]
+    files = {name: tmp_path / f"{name}.parquet" for name in ("train", "test")}
+    (ground,) = fresh_ground.cifar(0, Namespace(**files, samples=20, networks=networks))
+    assert ground.name == "CIFAR-10, thin"
+    assert ground.data.features.shape == (3 * 20, 256)
