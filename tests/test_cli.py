@@ -181,8 +181,8 @@ def test_an_empty_path_is_never_the_current_folder(cli, demo_root, tmp_path, mon
         ("list", "--workspace", "~nobody-of-that-name/space"),
     ],
 )
-def test_the_home_of_nobody_is_refused_with_the_next_step(cli, demo_root, monkeypatch, call):
-    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
+def test_the_home_of_nobody_is_refused_with_the_next_step(cli, own_demo_root, monkeypatch, call):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     ended = cli(*call)
     assert ended.code == 2
     assert "~nobody-of-that-name" in ended.err
