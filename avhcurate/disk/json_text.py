@@ -23,9 +23,13 @@ def json_text(value: Any, *, ascii: bool = False) -> str:
 
 
 def records(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """Rows by name of the column, None for what is missing, for `json_text`."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    """`rows_of`, with None for what is missing, for `json_text`."""
+    return rows_of(frame.astype(object).where(frame.notna(), None))
+
+
+def rows_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Rows by name of the column."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _plain(value: Any) -> Any:

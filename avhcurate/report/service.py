@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -17,6 +16,7 @@ from avhcurate import __version__
 from avhcurate.correlation.service import Correlations, correlate
 from avhcurate.disagreement.service import SETS, disagree
 from avhcurate.disk.files import check_free, remove_leftovers, write_atomic
+from avhcurate.disk.json_text import rows_of
 from avhcurate.errors import CurateError
 from avhcurate.quality.odd_files import KINDS, odd_files
 from avhcurate.quality.service import find_duplicates
@@ -116,7 +116,7 @@ def describe_data(table: DatasetTable, images: bool) -> ReportSection:
         f"{samples:,} samples of {len(record.classes):,} classes",
         f"{record.samples - samples:,} more are excluded and left out here" if samples < record.samples else "",
         f"{record.skipped:,} files could not be read" if record.skipped else "",
-        ", ".join(f"{row['n']:,} in {row['value']}" for row in records(splits)),
+        ", ".join(f"{row['n']:,} in {row['value']}" for row in rows_of(splits)),
     ]
     counts = table.group_counts("label_name", IN_VIEW, limit=ROWS + 1).dropna()
     text = "; ".join(filter(None, parts)) + "."
@@ -169,7 +169,7 @@ def describe_correlation(table: DatasetTable, images: bool) -> ReportSection:
     overall = result.table[result.table["bin"].astype(str) == "all"]
     rows = [
         [result.ranked[row["score"]].name, f"{row['n']:,}", interval(row["spearman"], row["ci_low"], row["ci_high"])]
-        for row in records(_closest_first(overall, result))
+        for row in rows_of(_closest_first(overall, result))
     ]
     text = "Spearman's correlation with HSF and its 95 % interval, over all samples, the closest first; "
     text += "scores that go against people last, as those whose hard end is not known. n tells which scores are over "
@@ -213,7 +213,7 @@ def describe_suspects(table: DatasetTable, images: bool) -> ReportSection:
     doubtful = undecided(table, every)
     listed = export_table(table, doubtful.head(IMAGES), record)
     captions = {
-        row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in records(listed)
+        row["id"]: f"{row['label_name']} → {row['suggested_name']}, {row['verdict']}" for row in rows_of(listed)
     }
     how = f"out of {record.folds} folds" if record.folds else "by the run's own head"
     verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in record.verdicts.items())
@@ -245,7 +245,7 @@ def describe_copies(table: DatasetTable, images: bool) -> ReportSection:
     )
     shown = [
         gallery(table, group_title(**row), found.of([row["group"]])["id"].tolist(), images, ["split"])
-        for row in records(groups.head(GROUPS)[["group", "leak", "conflict"]])
+        for row in rows_of(groups.head(GROUPS)[["group", "leak", "conflict"]])
     ]
     return ReportSection(title, command, text, galleries=shown)
 
@@ -257,7 +257,7 @@ def describe_odd(table: DatasetTable, images: bool) -> ReportSection:
         found = odd_files(table)
     except CurateError as error:
         return ReportSection(title, command, lacks=why_not(error))
-    rows = [[str(row["id"]), row["path"], row["odd"]] for row in records(found.files.head(ROWS))]
+    rows = [[str(row["id"]), row["path"], row["odd"]] for row in rows_of(found.files.head(ROWS))]
     kinds = ", ".join(f"{n:,} {KINDS[kind].lower()}" for kind, n in found.counts.items() if n)
     text = f"{len(found.files):,} files{': ' if kinds else ''}{kinds}."
     return ReportSection(title, command, text, heads=["id", "path", "what"] if rows else (), rows=rows)
@@ -271,16 +271,11 @@ SECTIONS: tuple[Callable[[DatasetTable, bool], ReportSection], ...] = (
 # --- what they are made of ---------------------------------------------------------------------------------------
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows by name of the column."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
 def bars(counts: pd.DataFrame) -> list[ReportBar]:
     """Bars of `value, n`, the first `ROWS` of them."""
     shown = counts.head(ROWS)
     most = max(1, int(shown["n"].max() if len(shown) else 1))
-    return [ReportBar(str(row["value"]), row["n"], row["n"] / most) for row in records(shown)]
+    return [ReportBar(str(row["value"]), row["n"], row["n"] / most) for row in rows_of(shown)]
 
 
 def gallery(
