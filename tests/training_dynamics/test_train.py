@@ -1,6 +1,5 @@
 """Training as a job: what is held out, what is written, and that a training cut short comes to the same."""
 
-import io
 import json
 import os
 import shutil
@@ -14,11 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 from avhcurate import cli
-from avhcurate.cli.train import _print
 from avhcurate.curate.annotations import annotate
 from avhcurate.data import background
 from avhcurate.data.trainings import TrainingFolder
@@ -32,28 +29,10 @@ from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.checkpoints import checkpoint_step
-from avhcurate.training.image_cache import ImageCache
-from avhcurate.training.recipe import Recipe
 from avhcurate.training_dynamics.train import summary, train_model, train_seeds
 from avhcurate.training_dynamics.train_settings import TrainSettings, stratified, train_and_held_out
 from tests.fakes.waiting import wait_until
-
-RECIPE = Recipe(epochs=3, batch_size=100, learning_rate=0.05, clip=1.0)
-SETTINGS = TrainSettings("avhcurate:digits", RECIPE, early=(0, 0.5), train_sample=200)
-
-
-@pytest.fixture(scope="module")
-def imported(demo_root, tmp_path_factory):
-    """A workspace with the digits, not scored; for reading only."""
-    workspace = Workspace(tmp_path_factory.mktemp("imported"))
-    import_dataset(workspace, "digits", demo_root / "downloads" / "digits" / "digits.parquet")
-    return workspace
-
-
-@pytest.fixture
-def fresh(imported, tmp_path):
-    """A copy of it that the test may change."""
-    return Workspace(shutil.copytree(imported.root, tmp_path / "fresh"))
+from tests.training_dynamics.conftest import RECIPE, SETTINGS, photos
 
 
 @pytest.fixture(scope="module")
@@ -63,19 +42,6 @@ def trained(imported, tmp_path_factory):
     calls = []
     training = train_model(workspace, "digits", SETTINGS, progress=Progress(lambda *call: calls.append(call)))
     return workspace, training, calls
-
-
-def photos(root, name, sizes, classes=("dark", "light", "mid"), broken=0):
-    """Photographs of three tones in folders, some of them no images."""
-    rng = np.random.default_rng(0)
-    for label, tone in zip(classes, (40, 210, 120), strict=True):
-        (root / name / label).mkdir(parents=True)
-        for i in range(sizes):
-            pixels = np.clip(rng.normal(tone, 20, (12, 10, 3)), 0, 255).astype("uint8")
-            Image.fromarray(pixels).save(root / name / label / f"{i}.png")
-        for i in range(broken):
-            (root / name / label / f"broken{i}.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    return root / name
 
 
 # What is trained on and what is held out
@@ -368,76 +334,6 @@ def test_networks_of_torchvision_train_at_a_small_size(fresh, tmp_path):
     assert training.record.recipe["crop_padding"] == 4
     assert training.record.recipe["flip"] is True
     assert len(training.evaluations()) == 1
-
-
-# Images
-
-
-def test_images_are_decoded_once_as_the_network_wants_them_and_broken_ones_left_out(fresh, tmp_path):
-    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
-    dataset = fresh.dataset("photos")
-    model = new_model(ModelSpec(name="avhcurate:resnet20"), 3)
-    store = ImageCache(tmp_path / "cache", dataset, model.preprocess)
-    ids, counts = np.arange(len(dataset.labels())), []
-    progress = Progress(lambda done, total, _: counts.append((done, total)))
-    store.decode(ids[5:], progress=progress)
-    assert store.missing(ids).tolist() == [0, 1, 2, 3, 4]
-    store.decode(ids, progress=progress)
-    assert [done for done, total in counts if done == total] == [28, 5]
-    whole = store.whole(ids)
-    assert (~whole).sum() == 3
-    for id in (0, 20):
-        with Image.open(io.BytesIO(dataset.images().read_one(id))) as image:
-            expected = model.preprocess.prepare(np.asarray(image.convert("RGB")))
-        np.testing.assert_array_equal(store.images()[id].transpose(1, 2, 0), expected)
-    recipe = replace(RECIPE, epochs=1, batch_size=16)
-    training = train_model(fresh, "photos", TrainSettings("avhcurate:digits", recipe, early=()))
-    assert training.record.recipe["broken_images"] == 3
-    assert training.record.train_samples + training.record.held_out_samples == 30
-
-
-def test_an_image_that_failed_is_tried_again_by_the_next_training_and_not_by_one_that_goes_on(fresh, tmp_path, capsys):
-    import_dataset(fresh, "photos", photos(tmp_path, "photos", 10, broken=1))
-    recipe = replace(RECIPE, epochs=2, batch_size=16)
-    first = TrainSettings("avhcurate:digits", recipe, early=(0,))
-    seeds = [replace(first, recipe=replace(recipe, seed=seed)) for seed in (0, 1, 2)]
-    for one in seeds[:2]:
-        with pytest.raises(Cancelled):
-            train_model(fresh, "photos", one, progress=Progress(should_stop=once_begun(fresh.dataset("photos"))))
-    for label in ("dark", "light", "mid"):
-        shutil.copy(tmp_path / "photos" / label / "0.png", tmp_path / "photos" / label / "broken0.png")
-    resumed = train_model(fresh, "photos", seeds[0])
-    assert resumed.record.recipe["broken_images"] == summary(resumed)["broken_images"] == 3
-    _print([summary(resumed)])
-    said = capsys.readouterr().out
-    assert "3 images could not be read and were left out." in said
-    assert f"avhcurate remove photos --training {resumed.name}\n" in said
-    whole = train_model(fresh, "photos", seeds[2])
-    assert whole.record.recipe["broken_images"] == 0
-    assert whole.record.train_samples + whole.record.held_out_samples == 33
-    with pytest.raises(CurateError, match=r"began with 28 images.* 30 and 3 can be read.*avhcurate remove photos"):
-        train_model(fresh, "photos", seeds[1])
-
-
-def once_begun(dataset):
-    """A function that is true once another training than those there are has a record."""
-    known = set(dataset.root.rglob("training.json"))
-    return lambda: set(dataset.root.rglob("training.json")) != known
-
-
-def test_decoding_that_is_stopped_goes_on_where_it_was(fresh, tmp_path):
-    dataset = fresh.dataset("digits")
-    store = ImageCache(tmp_path, dataset, new_model(ModelSpec(name="avhcurate:digits"), 10).preprocess)
-
-    with pytest.raises(Cancelled):
-        store.decode(np.arange(1797), progress=Progress(should_stop=lambda: True))
-    assert 0 < len(store.missing(np.arange(1797))) < 1797
-
-
-def test_a_disk_without_room_is_refused_before_anything_is_decoded(fresh, tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(CurateError, match="make room"):
-        train_model(fresh, "digits", SETTINGS)
 
 
 # The command

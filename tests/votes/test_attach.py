@@ -15,7 +15,6 @@ from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.workspace import Workspace
 from avhcurate.errors import CurateError
 from avhcurate.votes.attach import attach_votes
-from avhcurate.votes.files import read_votes
 from tests.fakes.datasets import bare_dataset
 
 CLASSES = ["cat", "dog", "owl"]
@@ -401,38 +400,6 @@ def test_votes_for_an_unknown_dataset_or_from_no_file(
         attach_votes(workspace, "other", csv(tmp_path, "id,label\n0,cat\n"))
     with pytest.raises(CurateError, match="not a file"):
         attach_votes(workspace, "d", tmp_path / "gone.csv")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "[" * 200_000,
-        '[{"annotations": 5}]',
-        '[{"annotations": [1]}]',
-        '[{"annotations": [{"result": ["x"]}]}]',
-        '[{"data": [1], "annotations": [{"result": [{"type": "choices", "value": {"choices": ["3"]}}]}]}]',
-    ],
-)
-def test_json_that_is_no_export_is_refused_and_not_a_crash(tmp_path, content):
-    (tmp_path / "votes.json").write_text(content)
-    with pytest.raises(CurateError, match=r"votes\.json"):
-        read_votes(tmp_path / "votes.json")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "path,class,selected,shown\na.png,0,1,2000000000\n",
-        "path,label,count\na.png,0,2000000000\n",
-        "path,class,selected,shown\na.png,0,yes,10\n",
-        "path,label,is_attn_check\na.png,0,maybe\n",
-        "path," + "x" * 200_000 + "\n1,2\n",
-    ],
-)
-def test_a_table_of_votes_that_makes_no_sense_is_refused_before_it_takes_memory(tmp_path, content):
-    (tmp_path / "votes.csv").write_text(content)
-    with pytest.raises(CurateError):
-        read_votes(tmp_path / "votes.csv")
 
 
 def test_votes_killed_before_their_record_is_written_leave_those_before(own_demo_root, tmp_path, monkeypatch):
