@@ -108,7 +108,7 @@ def test_disagreement_is_cut_by_value_where_values_are_given(cli, demo_root):
     assert humans["hsf"].max() <= 0.4 < 0.97 <= humans["confidence"].min()
     assert network["hsf"].min() >= 0.7
     assert network["confidence"].max() <= 0.9
-    assert "two values, as 0.2,0.8" in cli(*at, "--score-cuts", "0.9").err
+    assert "--score-cuts takes two values" in cli(*at, "--score-cuts", "0.9").err
 
 
 def test_json_has_null_for_what_is_unknown_small_numbers_and_dates_as_text(cli, columns_root):

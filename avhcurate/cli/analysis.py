@@ -9,7 +9,6 @@ from avhcurate.cli import options
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
-    from avhcurate.disagreement.rules import Cuts
     from avhcurate.table.dataset_table import DatasetTable
     from avhcurate.table.filters import Filters
 
@@ -170,15 +169,15 @@ def disagree(
 ) -> None:
     """Samples hard for humans and easy for the network, and the reverse."""
     from avhcurate.disagreement import service as disagreement_service
-    from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS
+    from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 
     table = options.open_run_table(workspace, name, model)
     gap = disagreement_service.disagree(
         table,
         key=score,
         predicted=predicted,
-        hsf_cuts=_cuts("--hsf-cuts", hsf_cuts) or HSF_CUTS,
-        score_cuts=_cuts("--score-cuts", score_cuts) or SCORE_CUTS,
+        hsf_cuts=Cuts.at("--hsf-cuts", options.numbers("--hsf-cuts", hsf_cuts), HSF_CUTS),
+        score_cuts=Cuts.at("--score-cuts", options.numbers("--score-cuts", score_cuts), SCORE_CUTS),
     )
     rows = disagreement_service.gap_table(table, gap)
     options.write_csv(rows, csv, force=force)
@@ -192,15 +191,3 @@ def disagree(
         columns = list(dict.fromkeys(["id", "path", "label_name", "predicted_name", "hsf", gap.key]))
         if len(in_set):
             print(in_set[columns].head(10).to_string(index=False) + "\n")
-
-
-def _cuts(option: str, text: str | None) -> "Cuts | None":
-    """Cuts by value; None where none are given."""
-    from avhcurate.disagreement.rules import Cuts
-
-    ends = options.numbers(option, text)
-    if ends is None:
-        return None
-    if len(ends) != 2:
-        raise CurateError(f"{option} takes two values, as 0.2,0.8, not {text}")
-    return Cuts(*ends)

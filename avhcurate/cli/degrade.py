@@ -58,6 +58,9 @@ def degrade(
         options.print_json({"record": record.model_dump(mode="json"), "rows": summary})
         return
     print(f"{name}, {record.run}: {degraded.images} images at {record.steps} steps, {record.skipped} skipped")
+    if record.skipped:
+        print(folder.problems().head(10).to_string(index=False))
+        print("Check that they still lie where they were imported from\n")
     print("median Spearman with the level, and the share of images that go the expected way")
     cells = summary["median"].map("{:.2f}".format) + summary["expected"].map(" {:4.0%}".format)
     wide = summary.assign(cell=cells).pivot(index="score", columns="kind", values="cell")

@@ -1,10 +1,13 @@
 """Degradations of a run: record and scores of its degraded images, written shard by shard beside the run's own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from avhcurate.data.runs import BackendRecord, RunFolder
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Samples a shard, each with all its degraded images: what a killed job loses at most.
 SHARD = 64
@@ -53,6 +56,12 @@ class DegradationFolder(ShardedFolder[DegradationRecord]):
 
     HOME, FILE, KIND = "degradation", "degradation.json", DegradationRecord
     WHAT, AGAIN = "degradation", "remove the folder and run it again"
+
+    def problems(self) -> "pd.DataFrame":
+        """The images that could not be read, `id, problem`."""
+        import pandas as pd
+
+        return pd.read_parquet(self.scores_path, columns=["id", "problem"]).dropna()
 
 
 def degradations(run: RunFolder) -> list[DegradationFolder]:

@@ -1,5 +1,6 @@
 """The gap between humans and the network: samples hard for one and easy for the other, from HSF and any score."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,15 @@ class Cuts:
     high: float
     quantile: bool = False
 
+    @classmethod
+    def at(cls, name: str, values: Sequence[float] | None, default: "Cuts") -> "Cuts":
+        """Two values that a user gave, or the default for None; `name` is what they gave them as."""
+        if values is None:
+            return default
+        if len(values) != 2:
+            raise CurateError(f"{name} takes two values, low and high, not {len(values)}")
+        return cls(*values)
+
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
         """Both cuts as values; refused where the ends would meet, since a sample could then be in both."""
         if not self.low < self.high:
@@ -37,7 +47,7 @@ class Cuts:
         if low == high:
             raise CurateError(
                 f"the {name} quantiles {self.low:g} and {self.high:g} are both {low:g}, for ties: give values instead, "
-                f"in the shell by --{name.lower()}-cuts LOW,HIGH"
+                f"in the shell by --{name.lower()}-cuts LOW,HIGH, in a notebook by {name.lower()}_cuts=(LOW, HIGH)"
             )
         return low, high
 

@@ -72,14 +72,15 @@ def format_of(out: Path) -> str:
 
 
 def frame_text(frame: pd.DataFrame, format: str) -> str:
-    """A data frame as CSV, with lists as JSON, or as JSON lines.
+    """A data frame as CSV, with lists as JSON, or as JSON lines; dates as in ISO 8601.
 
     >>> print(frame_text(pd.DataFrame({"id": [1], "soft_label": [[0.5, 0.5]]}), "csv"), end="")
     id,soft_label
     1,"[0.5, 0.5]"
     """
     if format == "jsonl":
-        text: str = frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
+        digits = {"double_precision": 15, "date_format": "iso", "date_unit": "us"}
+        text: str = frame.to_json(orient="records", lines=True, force_ascii=False, **digits)
         return text
     lists = [str(name) for name in frame if frame[name].map(lambda value: isinstance(value, list)).any()]
     return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in lists}))

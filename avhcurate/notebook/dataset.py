@@ -216,13 +216,21 @@ class Dataset(DecidedDataset):
         return service.export_table(result)
 
     def disagree(
-        self, score: str | None = None, *, where: str | Filters | None = None, predicted: bool = False
+        self,
+        score: str | None = None,
+        *,
+        where: str | Filters | None = None,
+        predicted: bool = False,
+        hsf_cuts: Sequence[float] | None = None,
+        score_cuts: Sequence[float] | None = None,
     ) -> pd.DataFrame:
         """Samples that are hard for people and easy for the network, and the reverse, widest gap first.
 
         A row a sample: `set` (hard_for_humans or hard_for_network), `gap`, and the columns of an export. `predicted`
-        compares all samples by predicted HSF. Raises CurateError without votes, without a run, for an unknown score,
-        and where HSF is not predicted.
+        compares all samples by predicted HSF. `hsf_cuts` are the HSF at or below which people find a sample hard, and
+        at or above which easy (0.2, 0.8); `score_cuts` are values of the score where its two ends begin (the easiest
+        and the hardest fifth). Raises CurateError for cuts that do not rise, without votes, without a
+        run, for an unknown score, and where HSF is not predicted.
 
         >>> import avhcurate
         >>> gap = avhcurate.example().disagree()
@@ -231,9 +239,14 @@ class Dataset(DecidedDataset):
         0  hard_for_network  86          7  0.98
         """
         from avhcurate.disagreement import service
+        from avhcurate.disagreement.rules import HSF_CUTS, SCORE_CUTS, Cuts
 
         table = self.sample_table
-        gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted)
+        cuts = {
+            "hsf_cuts": Cuts.at("hsf_cuts", hsf_cuts, HSF_CUTS),
+            "score_cuts": Cuts.at("score_cuts", score_cuts, SCORE_CUTS),
+        }
+        gap = service.disagree(table, key=score, filters=filters_of(where), predicted=predicted, **cuts)
         return service.gap_table(table, gap)
 
     def predict(self, runs: Sequence[str] = (), *, level: float = 0.9, seed: int = 0) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Degrading a run's images: its own scores at level 0, a job that may be killed at any moment, refusals that help."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -356,6 +357,14 @@ def test_the_command_line_prints_the_table_and_writes_it(degraded_root, tmp_path
     assert set(written["score"]) == set(KEYS)
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, "--force" in done.stderr) == (2, True)
+
+
+def test_the_command_line_names_the_images_that_cannot_be_read(colours, tmp_path, cli):
+    workspace, _ = colours
+    (tmp_path / "images" / "cat" / "1.jpg").write_bytes(b"no image")
+    out = cli("degrade", "pets", "--kinds", "contrast", "--workspace", workspace.root).out
+    assert "7 images at 8 steps, 1 skipped" in out
+    assert re.search(r"\n +1 \S.*\nCheck that they still lie where", out)
 
 
 def test_an_unknown_kind_is_refused(demo_root):

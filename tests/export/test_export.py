@@ -290,6 +290,11 @@ def test_small_numbers_of_a_table_keep_their_digits_in_json_lines():
     assert json.loads(line) == {"p": 1.2e-12, "n": 0.1}
 
 
+def test_dates_of_a_table_are_text_in_json_lines():
+    (line,) = frame_text(pd.DataFrame({"taken": pd.to_datetime(["2026-01-02 03:04:05.678901"])}), "jsonl").splitlines()
+    assert json.loads(line) == {"taken": "2026-01-02T03:04:05.678901"}
+
+
 def test_a_users_column_called_file_stands_beside_the_exports_own(make_dataset, tmp_path):
     table = make_dataset(pa.table({"image": images(2), "label": ["a", "b"], "file": ["scan0", "scan1"]}), "own")
     export(table, Filters(), "folder", tmp_path / "out")

@@ -38,6 +38,13 @@ def test_from_images_to_a_label_file(pets, tmp_path, monkeypatch):
     table = pets.correlate("avh", bins="q2")
     assert table[["score", "n"]].values.tolist()[0] == ["avh", 12]
     assert set(pets.disagree("confidence")["set"]) <= {"hard_for_humans", "hard_for_network"}
+    low, high = pets.frame()["confidence"].quantile([0.4, 0.6])
+    sets = pets.disagree("confidence", hsf_cuts=(0.3, 0.5), score_cuts=(low, high)).groupby("set")["id"].agg(set)
+    assert sets.get("hard_for_humans", set()) == set(pets.frame(f"hsf <= 0.3 AND confidence >= {high}")["id"])
+    assert sets.get("hard_for_network", set()) == set(pets.frame(f"hsf >= 0.5 AND confidence <= {low}")["id"])
+    assert len(sets) > 0
+    with pytest.raises(CurateError, match="hsf_cuts takes two values"):
+        pets.disagree(hsf_cuts=[0.5])
     assert pets.select("confidence", 0.5, out=tmp_path / "pseudo.csv")["selected"].all()
     assert (tmp_path / "pseudo.csv.manifest.json").exists()
     hard = pets.frame("hsf < 0.5")
