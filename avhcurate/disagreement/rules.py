@@ -30,7 +30,7 @@ class Cuts:
             return default
         if len(values) != 2:
             raise CurateError(f"{name} takes two values, low and high, not {len(values)}")
-        return cls(*values)
+        return cls(values[0], values[1])
 
     def of(self, values: np.ndarray, name: str) -> tuple[float, float]:
         """Both cuts as values; refused where the ends would meet, since a sample could then be in both."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from avhcurate.disk import files
-from avhcurate.disk.json_text import json_text
+from avhcurate.disk.json_text import json_text, records
 from avhcurate.errors import CurateError
 from avhcurate.export.columns import Chosen, batches, frames, rows
 from avhcurate.export.output import atomic_output
@@ -72,16 +72,14 @@ def format_of(out: Path) -> str:
 
 
 def frame_text(frame: pd.DataFrame, format: str) -> str:
-    """A data frame as CSV, with lists as JSON, or as JSON lines; dates as in ISO 8601.
+    """A data frame as CSV, with lists as JSON, or as JSON lines.
 
     >>> print(frame_text(pd.DataFrame({"id": [1], "soft_label": [[0.5, 0.5]]}), "csv"), end="")
     id,soft_label
     1,"[0.5, 0.5]"
     """
     if format == "jsonl":
-        digits = {"double_precision": 15, "date_format": "iso", "date_unit": "us"}
-        text: str = frame.to_json(orient="records", lines=True, force_ascii=False, **digits)
-        return text
+        return "".join(f"{json_text(row)}\n" for row in records(frame))
     lists = [str(name) for name in frame if frame[name].map(lambda value: isinstance(value, list)).any()]
     return csv_text(frame.assign(**{name: frame[name].map(_list_text) for name in lists}))
 
