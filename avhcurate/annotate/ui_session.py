@@ -13,7 +13,7 @@ from avhcurate.annotate.setup import LONGEST_NAME, annotator_name
 from avhcurate.data.people import Role
 from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import DatasetTable
-from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.components.outbox import Act, Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.frame import Opened, attempt
 from avhcurate.ui.page_choices import Choice
 from avhcurate.ui.signin import say_why_not, who, why_not
@@ -114,6 +114,8 @@ class AnnotatorSession(Settling):
             case Broken():
                 self.broken.add(self._known_as(entry.task))
                 return ""
+            case Act():
+                return "This is no answer."
 
     def _answer(self, table: DatasetTable, entry: Answer | GridAnswer) -> str:
         task, nonce, ms = self._known_as(entry.task), entry.nonce, entry.ms

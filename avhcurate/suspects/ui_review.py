@@ -4,21 +4,21 @@ import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from avhcurate.curate.annotations import annotate
 from avhcurate.data.people import Role
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import SuspectsRecord
 from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.sample import rows_of
-from avhcurate.ui.components.outbox import Answer, Broken, Entry, GridAnswer, Retraction, Settling
+from avhcurate.ui.components.outbox import Act, Answer, Broken, Entry, GridAnswer, Retraction, Settling
 from avhcurate.ui.components.review import ACCEPT, Row, Strip, Suspect, read_place, review_card
 from avhcurate.ui.frame import Opened, while_allowed
-from avhcurate.ui.grid_keys import act_by_key, key_data
+from avhcurate.ui.grid_keys import key_data
 from avhcurate.ui.image_routes import health_url, image_url
 from avhcurate.ui.signin import say_why_not, who
 
@@ -62,6 +62,9 @@ class ReviewSession(Settling):
                     return self._answer(table, every, entry)
                 case Retraction():
                     return self._retract(table, entry)
+                case Act():
+                    annotate(table, [entry.id], entry.action, entry.value, who=who())
+                    return ""
                 case GridAnswer() | Broken():
                     return "This is no decision."
 
@@ -133,7 +136,6 @@ def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
         least_ms=_LEAST_MS,
         health=health_url(),
         actions=key_data(page.table, _CARD),
-        on_act=partial(act_by_key, page.table, _CARD),
     )
 
 

@@ -19,8 +19,8 @@ from avhcurate.ui.selection import GRID, GridSelection, selectable_grid, selecte
 from avhcurate.ui.signin import for_curators, who
 from avhcurate.ui.user_errors import show_user_error
 
-#: What the grid may ask for.
-_ACTIONS = ("tag", "untag", "relabel", "exclude", "include", "undo", "compare")
+#: What the grid may ask to be done to images.
+_ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 #: Classes whose names are sent for completion.
 _MOST_NAMES = 5000
 _NOTHING_MORE: Mapping[str, Any] = {}
@@ -48,37 +48,43 @@ def acting_grid(
 
 
 def key_data(table: DatasetTable, key: str = GRID) -> dict[str, Any]:
-    """What the component of a key needs to act by key: names of classes and tags, keys, and what was just done."""
+    """What the component of a key needs to act by key: names of classes and tags, keys, and what was just done.
+
+    `handled` is the number of the newest act that was done, or could not be.
+    """
     return {
         "classes": list(table.classes[:_MOST_NAMES]),
         "tags": table.group_counts("tags")["value"].tolist(),
         "keys": key_actions(keys_of(table), table.classes),
         "done": st.session_state.pop(_done(key), None),
+        "handled": st.session_state.get(_handled(key), 0),
     }
 
 
 def act_by_key(table: DatasetTable, key: str = GRID, *, more: Mapping[str, Doing] = _NOTHING_MORE) -> None:
-    """Does what the component of a key has just asked for, `more` included; to be called before the page runs.
+    """Does what the component of a key asks for, `more` included; to be called before the page runs.
 
-    It is about the places that the component names in its view, or about the one `id` that it names.
+    It asks until it hears what is handled, with growing numbers: each act is done once, in their order. An act is about
+    the places that it names in its view, or about the one `id` that it names; one that fails is said.
     """
     sent = (st.session_state.get(key) or {}).get("act")
-    if not isinstance(sent, Mapping) or sent.get("action") not in (*_ACTIONS, *more):
-        return
-    # A run that another one overtakes can hand the same message on: excluding twice would take the image back in.
-    if (at := sent.get("at")) is not None and st.session_state.get(f"{key}.at") == at:
-        return
-    st.session_state[f"{key}.at"] = at
-    action, value, id = str(sent["action"]), sent.get("value"), sent.get("id")
+    for asked in sent if isinstance(sent, list) else ():
+        at = asked.get("at") if isinstance(asked, Mapping) else None
+        if isinstance(at, int) and at > st.session_state.get(_handled(key), 0):
+            st.session_state[_handled(key)] = at
+            attempt(_do, table, asked, key, more)
+
+
+def _do(table: DatasetTable, asked: Mapping[str, Any], key: str, more: Mapping[str, Doing]) -> None:
+    action, value, id = str(asked.get("action")), asked.get("value"), asked.get("id")
     if action in more:
-        attempt(more[action], selected_in(sent), value)
+        more[action](selected_in(asked), value)
     elif action == "undo":
         undo_last(table, key)
     elif action == "compare":
-        open_side_by_side(selected_in(sent).ids)
-    else:
-        chosen = [id] if isinstance(id, int) else selected_in(sent).chosen
-        attempt(act, table, chosen, action, value, key=key)
+        open_side_by_side(selected_in(asked).ids)
+    elif action in _ACTIONS:
+        act(table, [id] if isinstance(id, int) else selected_in(asked).chosen, action, value, key=key)
 
 
 def keys_form(table: DatasetTable) -> bool:
@@ -135,6 +141,10 @@ def say_elsewhere() -> None:
 
 def _done(key: str) -> str:
     return f"{key}.done"
+
+
+def _handled(key: str) -> str:
+    return f"{key}.handled"
 
 
 def done_text(table: DatasetTable, action: str, value: Any, count: int) -> str:

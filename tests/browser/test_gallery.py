@@ -365,6 +365,17 @@ def test_keys_tag_label_exclude_and_undo_and_say_what_and_how_many(page, own_dem
     expect(page.locator(".badge", has_text="blurred")).to_have_count(0)
 
 
+def test_keys_faster_than_the_server_all_act(page, own_demo_root, serve, gallery):
+    gallery("sort=id&order=asc", serve(own_demo_root))
+    tiles(page).nth(1).focus()
+    for key in ("7", "ArrowRight", "8", "ArrowRight", "9", "ArrowRight", "7", "ArrowRight", "8", "Enter"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("dialog", name="Sample")).to_be_visible()
+    settled(page)
+    table = open_table(Workspace(own_demo_root), "digits")
+    assert table.page(sort="id", limit=6)["curated_label"].tolist() == [0, 7, 8, 9, 7, 8]
+
+
 def test_the_keys_are_listed_and_mean_nothing_in_a_text_field(gallery):
     page = gallery()
     settled(page).keyboard.press("?")

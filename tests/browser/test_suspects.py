@@ -6,6 +6,7 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.suspects import decisions
 from avhcurate.suspects.store import suspects_of
 from avhcurate.table.dataset_table import open_table
+from avhcurate.table.filters import Filters
 from tests.browser.pages import expect, open_at, settled
 
 
@@ -68,22 +69,41 @@ def test_keys_accept_keep_skip_and_undo(page, suspects_root, serve, tmp_path):
     page.reload()
     assert judged(page, 0) == ids[3]
     expect(page.locator(".place")).to_have_text(f"1 of {len(ids) - 3}")
-    message = page.locator(".message")
+    state = page.locator(".state")
     page.keyboard.press("t")
     page.keyboard.type("ask")  # letters that decide, elsewhere
     page.keyboard.press("Enter")
-    expect(message).to_contain_text("1 image tagged ask")
-    settled(page).keyboard.press("x")
+    expect(state).to_have_text("Tagged ask.")
+    page.keyboard.press("x")
     assert judged(page, 1) == ids[4]
-    expect(message).to_contain_text("1 image excluded")
-    page.keyboard.press("u")
+    expect(state).to_have_text(f"Excluded image {ids[3]}.")
+    page.keyboard.press("ArrowLeft")
     judged(page, 0)
-    expect(message).to_contain_text("1 image included again")
-    settled(page).keyboard.press("u")
-    expect(message).to_contain_text("Tag ask taken off 1 image")
+    page.keyboard.press("x")
+    expect(state).to_have_text("It is excluded already.")
+    for _ in range(2):
+        page.keyboard.press("u")
+        expect(state).to_have_text("Undone: decide again.")
+    judged(page, 0)
+    expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
     table.refresh()
     row = table.sample(ids[3])
     assert (row["excluded"], list(row["tags"])) == (False, [])
+
+
+def test_what_is_typed_faster_than_the_server_answers_is_all_done(page, suspects_root, serve, tmp_path):
+    root = shutil.copytree(suspects_root, tmp_path / "own")
+    open_at(page, f"{serve(root)}/suspects")
+    first = judged(page, 0)
+    for key in "xxxx":
+        page.keyboard.press(key)
+    page.keyboard.press("z")
+    expect(page.locator(".review")).to_have_attribute("data-place", "3")
+    last = int(page.locator(".review").get_attribute("data-suspect"))
+    expect(page.locator(".review")).to_have_attribute("data-unsaved", "0")
+    table = open_table(Workspace(root), "digits")
+    assert table.count(Filters(excluded=True)) == 3
+    assert (table.sample(first)["excluded"], table.sample(last)["excluded"]) == (True, False)
 
 
 def test_arrow_keys_within_another_control_leave_the_card_alone_and_letters_decide(page, suspects_root, serve):

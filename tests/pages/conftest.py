@@ -32,7 +32,8 @@ def act(grids):
         node = next(one for one in app.get("bidi_component") if json.loads(one.proto.json)["label"] == "Samples")
         data = grids(app)["Samples"]
         ranges = [[start, stop]] if stop > start else []
-        sent = {"view": data["view"], "ranges": ranges, "action": action, "value": value}
+        number = data["actions"]["handled"] + 1
+        sent = [{"view": data["view"], "ranges": ranges, "at": number, "action": action, "value": value}]
         states = app._tree.get_widget_states()
         event = json.dumps([{"event": "act", "value": sent}])
         states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)

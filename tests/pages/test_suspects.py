@@ -109,6 +109,31 @@ def test_accepting_keeping_and_undoing_write_the_log(open_page, own_root, found)
     assert history_entries(digits_of(own_root))[1] == events
 
 
+def test_tags_labels_and_exclusions_count_once_and_one_that_fails_is_refused(open_page, own_root):
+    app = open_page("suspects", own_root)
+    first, second = (one["id"] for one in card(app)["suspects"][:2])
+    acts = [
+        {"kind": "act", "id": first, "action": "exclude", "value": None},
+        {"kind": "act", "id": second, "action": "exclude", "value": None},
+        {"kind": "act", "id": second, "action": "include", "value": None},
+        {"kind": "act", "id": second, "action": "tag", "value": "blurred"},
+        {"kind": "act", "id": second, "action": "tag", "value": ""},
+    ]
+    sent = say(app, *acts)
+    assert [entry["nonce"] for entry in sent["refused"]] == ["n1.4"]
+    shown = [(one["excluded"], one["tags"]) for one in sent["suspects"][:2]]
+    assert shown == [(True, []), (False, ["blurred"])]
+    assert [entry.action for entry in history_entries(digits_of(own_root))[0]] == [
+        "tag",
+        "include",
+        "exclude",
+        "exclude",
+    ]
+    app.session_state["suspects.card"]["outbox"]["turn"] = "2"
+    app.run()
+    assert history_entries(digits_of(own_root))[1] == 4
+
+
 def test_what_was_decided_does_not_come_back(open_page, own_root, found):
     table = digits_of(own_root)
     decisions.accept(table, {int(found["id"][0]): int(found["suggested"][0])})

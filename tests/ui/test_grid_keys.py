@@ -1,5 +1,7 @@
 """What the grid's keys ask for reaches the annotations of what was chosen, and is said with the number of images."""
 
+import json
+
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.curate.keys import keys_of
@@ -17,7 +19,7 @@ def _script():
     from avhcurate.data.workspace import Workspace
     from avhcurate.table.dataset_table import open_table
     from avhcurate.ui.frame import Opened, show_messages
-    from avhcurate.ui.grid_keys import act_by_key
+    from avhcurate.ui.grid_keys import act_by_key, key_data
     from avhcurate.ui.grid_views import table_view
     from avhcurate.ui.selection import GRID, selectable_grid
     from avhcurate.ui.url_state import View
@@ -25,19 +27,22 @@ def _script():
     root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
     table = open_table(root, "digits")
     if sent := st.session_state.get("press"):  # as in the callback of the component, before the page
-        st.session_state[GRID] = {"act": {"view": st.session_state["selection.views"][0].key, **sent}}
+        view = st.session_state["selection.views"][0].key
+        st.session_state[GRID] = {
+            "act": [{"view": view, **asked} if isinstance(asked, dict) else asked for asked in sent]
+        }
         act_by_key(table)
-        st.json(st.session_state.pop("samples.done", None) or {})
+        st.json(st.session_state.get("samples.done") or {})
     show_messages()
     page = Opened(root, View("digits"), table, table.count(View().filters))
-    selectable_grid(table_view(page), tile_size=96)
+    selectable_grid(table_view(page), tile_size=96, actions=key_data(table) | {"bar": [], "sets": []})
 
 
 def press(root, monkeypatch, action, *ranges, value=None):
     """What is said after the grid has sent an action, and the errors shown."""
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(root))
     app = AppTest.from_function(_script).run(timeout=20)
-    app.session_state["press"] = {"action": action, "ranges": ranges, "value": value}
+    app.session_state["press"] = [{"action": action, "ranges": ranges, "value": value, "at": 1}]
     app.run(timeout=20)
     return [node.value for node in app.json], [error.value for error in app.error]
 
@@ -54,15 +59,28 @@ def test_an_action_is_about_the_places_that_it_names_and_can_be_undone(own_demo_
     assert table.count(Filters(tags=("blurred",))) == 0
 
 
-def test_a_message_that_is_handed_on_twice_acts_once(own_demo_root, monkeypatch):
+def test_each_act_of_a_list_is_done_once_in_order_however_often_it_is_handed_on(own_demo_root, monkeypatch):
     monkeypatch.setenv("AVHCURATE_WORKSPACE", str(own_demo_root))
     app = AppTest.from_function(_script).run(timeout=20)
-    entries = []
-    for at in (1, 1, 2):
-        app.session_state["press"] = {"action": "tag", "ranges": [(0, 2)], "value": f"t{at}", "at": at}
+    table = open_table(Workspace(own_demo_root), "digits")
+
+    def send(*asked):
+        """Entries of the log after a message of the browser, and the newest act that it may forget."""
+        app.session_state["press"] = list(asked)
         app.run(timeout=20)
-        entries.append(open_table(Workspace(own_demo_root), "digits").log.version("digits"))
-    assert entries[0] == entries[1] < entries[2]
+        grid = next(json.loads(node.proto.json) for node in app.get("bidi_component"))
+        return table.log.version("digits"), grid["actions"]["handled"]
+
+    tag, wrong = ({"action": "tag", "ranges": [(0, 2)], "value": value} for value in ("blurred", ""))
+    away = {"action": "untag", "ranges": [(0, 1)], "value": "blurred"}
+    assert send(tag | {"at": 5}) == (1, 5)
+    assert send(
+        tag | {"at": 5}, wrong | {"at": 6}, 7, {"at": "8"}, {"at": 8, "action": ["drop"]}, away | {"at": 9}
+    ) == (2, 9)
+    assert send(wrong | {"at": 6}, away | {"at": 9}) == (2, 9)
+    table.refresh()
+    first = table.page(sort="avh", descending=True, limit=2)
+    assert first["tags"].map(list).tolist() == [[], ["blurred"]]
 
 
 def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, monkeypatch):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avhcurate.ui.components.outbox import (
+    Act,
     Answer,
     Broken,
     GridAnswer,
@@ -16,8 +17,8 @@ ANYTHING = st.sampled_from(
     [None, True, -1, 0, 7, 2.5, "a", "", "x" * 500, [], [1, 2], [1, 1], [True], {"a": 1}, float("inf"), float("nan")]
 )
 ENTRY = ANYTHING | st.fixed_dictionaries(
-    {"kind": st.sampled_from(["answer", "grid", "back", "broken", "drop table"])},
-    optional=dict.fromkeys(("nonce", "id", "task", "choice", "ms", "ids", "ticked", "of"), ANYTHING),
+    {"kind": st.sampled_from(["answer", "grid", "back", "broken", "act", "drop table"])},
+    optional=dict.fromkeys(("nonce", "id", "task", "choice", "ms", "ids", "ticked", "of", "action", "value"), ANYTHING),
 )
 
 
@@ -31,6 +32,8 @@ def test_each_kind_is_read_in_the_order_given():
         {"kind": "back", "nonce": "2", "of": "1"},
         {"kind": "grid", "nonce": "3", "task": "t2", "ids": [4, 5], "ticked": [5], "ms": 9000},
         {"kind": "broken", "nonce": "4", "task": "t3", "id": 8},
+        {"kind": "act", "nonce": "5", "id": 9, "action": "tag", "value": "blurred"},
+        {"kind": "act", "nonce": "6", "id": 9, "action": "import labels", "value": None},
     )
     assert read_message(sent, "a") == Message(
         "t",
@@ -39,6 +42,7 @@ def test_each_kind_is_read_in_the_order_given():
             Retraction("2", "1"),
             GridAnswer("3", "t2", (4, 5), (5,), 9000),
             Broken("4", "t3"),
+            Act("5", 9, "tag", "blurred"),
         ),
     )
 

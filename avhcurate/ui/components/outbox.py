@@ -16,6 +16,8 @@ _SCRIPT, _STYLE = (Path(__file__).with_name(name).read_text(encoding="utf-8") fo
 
 #: Answers that one message may hold, and the length of a nonce or a task's name.
 _MOST, _LONGEST = 500, 120
+#: What may be done to an image besides answering.
+_ACTIONS = ("tag", "untag", "relabel", "exclude", "include")
 #: A day in milliseconds, the longest time to an answer that is read.
 _DAY_MS = 86_400_000
 
@@ -58,7 +60,17 @@ class Broken:
     task: str
 
 
-Entry = Answer | GridAnswer | Retraction | Broken
+@dataclass(frozen=True)
+class Act:
+    """An image is tagged, relabelled or excluded; `value` is as in `annotate`."""
+
+    nonce: str
+    id: int
+    action: str
+    value: str | int | None
+
+
+Entry = Answer | GridAnswer | Retraction | Broken | Act
 
 
 @dataclass(frozen=True)
@@ -123,18 +135,17 @@ def mount_task(
     key: str,
     card: bool = True,
     states: Sequence[str] = (),
-    on_act: Callable[[], None] | None = None,
+    acts: bool = False,
     **data: Any,
 ) -> None:
     """Draws the task component of the package `file` with `data` for its script; a `card` has the cards' style.
 
     With the next run the component's state has `outbox`, see `read_message`, and what else it keeps in `states`.
-    `on_act` is for one that has `commands`: it is called before the run when a key acts.
+    `acts`: its keys act on images, see `commands`.
     """
     callbacks = {f"on_{state}_change": nothing for state in ("outbox", *states)}
     script, style = _SCRIPT, _STYLE if card else ""
-    if on_act:
-        callbacks["on_act_change"] = on_act
+    if acts:
         script, style = commands.SCRIPT + script, commands.STYLE + style
     mount(file, html, script=script, style=style, key=key, data=data | asdict(receipt), **callbacks)
 
@@ -166,6 +177,8 @@ def _entry(sent: Any) -> Entry | None:
             return GridAnswer(nonce, task, tuple(ids), tuple(ticked), ms) if _is_name(task) else None
         case {"kind": "back", "of": str(of)} if len(of) <= _LONGEST:
             return Retraction(nonce, of)
+        case {"kind": "act", "id": id, "action": action, "value": None | str() | int() as value} if _is_count(id):
+            return Act(nonce, id, action, value) if action in _ACTIONS else None
         case {"kind": "broken"} if _is_name(task):
             return Broken(nonce, task)
     return None

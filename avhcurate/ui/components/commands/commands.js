@@ -42,6 +42,35 @@ function idle(event) {
   return letter && node.matches?.("button") && !node.closest("[data-testid=stPopoverBody]");
 }
 
+// What a component tells Python. At a server that is busy a newer message takes the place of an older one: each brings
+// all acts, with growing numbers, that Python has not said it has `handled`.
+function createTalk() {
+  let component = null;
+  let acts = [];
+  let newest = 0;
+
+  function tellActs() {
+    if (acts.length) component.setTriggerValue("act", acts);
+  }
+
+  return {
+    tell(name, value) {
+      tellActs();
+      component.setTriggerValue(name, value);
+    },
+    act(asked) {
+      newest = Math.max(newest + 1, Date.now());
+      acts.push({ ...asked, at: newest });
+      tellActs();
+    },
+    hear(next, handled) {
+      component = next;
+      newest = Math.max(newest, handled);
+      acts = acts.filter(({ at }) => at > handled);
+    },
+  };
+}
+
 // `act(action, value)` acts on what is chosen, `chosen()` counts it, `back()` returns the focus to the images. `own` are
 // the keys of the component itself, as [key, text]: it hears them first, so no class or tag has one of them.
 function createCommands(pane, { act, chosen, back, own }) {

@@ -23,9 +23,10 @@ function createGrid(parent) {
     countSelected();
   });
   const bar = createBar(part("bar"), { press, all: () => selection.set(everything()), none: () => selection.set([]) });
+  const talk = createTalk();
   const lines = new Map(); // row -> { node, tiles }
   const spare = []; // tiles out of sight, to be drawn into again
-  const rows = createRows(() => draw(), () => send.setTriggerValue("lost", data.view));
+  const rows = createRows(() => draw(), () => talk.tell("lost", data.view));
   const scroller = createScroller(node, part("sizer"), board, moved);
   const box = createBox(node, part("box"), scroller, {
     wanted: () => data.selectable,
@@ -42,7 +43,6 @@ function createGrid(parent) {
     hasFocus,
   });
   let data = null;
-  let send = null;
   let layout = flatLayout(0, 1, 1);
   let columns = 1;
   let columnWidth = 1;
@@ -60,7 +60,7 @@ function createGrid(parent) {
     const row = rows.at(place);
     if (!row) return;
     details.opened(place);
-    send.setTriggerValue("opened", row.id);
+    talk.tell("opened", row.id);
   }
 
   // What an action is about: the selection, or the image that has the focus.
@@ -72,7 +72,7 @@ function createGrid(parent) {
   async function act(action, value = null, alone = false) {
     await selection.settled();
     const ranges = alone ? selection.ranges() : targets();
-    send.setTriggerValue("act", { view: data.view, ranges, at: Date.now(), action, value });
+    talk.act({ view: data.view, ranges, action, value });
   }
 
   // A button of the bar: some ask for a name first, others are about the selection alone.
@@ -413,7 +413,7 @@ function createGrid(parent) {
 
   return {
     update(next, component) {
-      send = component;
+      talk.hear(component, next.actions?.handled ?? 0);
       const old = data;
       const other = old?.view !== next.view || old?.count !== next.count;
       data = next;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,13 +89,12 @@ def review_card(
     least_ms: int,
     health: str,
     actions: Mapping[str, Any],
-    on_act: Callable[[], None],
 ) -> None:
     """Draw the card with a stretch of a queue of `total` suspects, beginning at `place` when `queue` is a new one.
 
-    With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, and what is taken
-    back), and `at`, the place that the browser wants to see and has not got: see `read_place`. `actions` are as in
-    `image_grid`, and so is `on_act`; the message in the state `act` names the `id` that it is about.
+    With the next run the component's state has `outbox` (see `read_message`: choice ACCEPT or KEEP, what is taken
+    back, and other acts), and `at`, the place that the browser wants to see and has not got: see `read_place`.
+    `actions` are as in `image_grid`.
     """
     mount_task(
         __file__,
@@ -103,7 +102,7 @@ def review_card(
         receipt,
         key=key,
         states=["at"],
-        on_act=on_act,
+        acts=True,
         actions=actions,
         scope=scope,
         queue=queue,

@@ -25,23 +25,28 @@ function createCard(parent, first) {
   let data = first;
   let queue = "";
   let place = 0;
-  let given = []; // what was done here, newest last: { id, place, nonce, state } or { id, place, back }
+  let given = []; // what was done here, newest last: { id, place, nonce }, and `back`, what takes an act back
   let shownAt = null; // when the picture on screen could first be seen
   let drawn = null;
-  let send = null;
+  let told = null; // the component, which tells Python what it is asked to
   let asked = { place: -1, turn: 0 };
   let quiet = null;
   let said = "";
 
   const current = () => known.get(place) ?? null;
 
-  // What a suspect has become: decisions on their way count, in their order.
-  function stateOf(suspect) {
-    let state = suspect.state;
-    for (const entry of outbox.entries()) {
-      if (entry.id === suspect.id) state = entry.kind === "back" ? "" : ["accepted", "kept"][entry.choice];
+  // What a suspect has become: decisions and acts on their way count, in their order.
+  function standing(suspect) {
+    let { state, tags, excluded } = suspect;
+    for (const { id, kind, choice, action, value } of outbox.entries()) {
+      if (id !== suspect.id) continue;
+      if (kind !== "act") state = kind === "back" ? "" : ["accepted", "kept"][choice];
+      else if (action === "relabel") state = value === null ? "" : "accepted";
+      else if (action === "tag") tags = [...tags, value];
+      else if (action === "untag") tags = tags.filter((tag) => tag !== value);
+      else excluded = action === "exclude";
     }
-    return state;
+    return { state, tags, excluded };
   }
 
   // --- moving ----------------------------------------------------------------------------------
@@ -56,9 +61,9 @@ function createCard(parent, first) {
   function ask() {
     const wanted = [place, ...Array.from({ length: EDGE }, (_, i) => place + 1 + i), place - 1];
     const missing = wanted.some((at) => at >= 0 && at < data.total && !known.has(at));
-    if (!missing || !send || asked.place === place) return;
+    if (!missing || !told || asked.place === place) return;
     asked = { place, turn: asked.turn + 1 };
-    send.setStateValue("at", { queue, ...asked });
+    told.setStateValue("at", { queue, ...asked });
   }
 
   function fetchPicture(src) {
@@ -101,10 +106,10 @@ function createCard(parent, first) {
     if (performance.now() - shownAt < data.least_ms) return say("Too quick to have been seen: look again.");
     const state = ["accepted", "kept"][choice];
     if (choice === 0 && !suspect.suggested) return say("No source names another label: keep or skip.");
-    if (stateOf(suspect)) return say("Decided already: undo first.");
+    if (standing(suspect).state) return say("Decided already: undo first.");
     const ms = Math.round(performance.now() - shownAt);
     const nonce = outbox.put({ kind: "answer", id: suspect.id, task: suspect.task, choice, ms });
-    given = [...given, { id: suspect.id, place, nonce, state }].slice(-REMEMBERED);
+    given = [...given, { id: suspect.id, place, nonce }].slice(-REMEMBERED);
     say(state === "kept" ? `Kept ${suspect.given}.` : `${suspect.given} is now ${suspect.suggested}.`);
     if (place + 1 < data.total) go(place + 1);
     else draw();
@@ -115,26 +120,30 @@ function createCard(parent, first) {
     if (action === "undo") return undo();
     const suspect = current();
     if (!suspect) return;
-    if (action === "relabel" && stateOf(suspect)) return say("Decided already: undo first.");
-    if (action === "relabel" && value === null) return say("It has this label already.");
-    const has = suspect.tags.includes(value);
+    const { state, tags, excluded } = standing(suspect);
+    const label = value === null ? suspect.given : data.actions.classes[value] ?? value;
+    const has = tags.includes(value);
+    if (action === "relabel" && state) return say("Decided already: undo first.");
+    if (action === "relabel" && label === suspect.given) return say("It has this label already.");
     if (action === "tag" && has) return say("It has this tag already.");
     if (action === "untag" && !has) return say("It has no such tag.");
+    if (action === "exclude" && excluded) return say("It is excluded already.");
     const back = { action: BACK[action], value: action === "relabel" ? null : value };
-    given = [...given, { id: suspect.id, place, back }].slice(-REMEMBERED);
-    tell(suspect.id, action, value);
+    given = [...given, { id: suspect.id, place, nonce: send(suspect.id, action, value), back }].slice(-REMEMBERED);
+    const words = { tag: `Tagged ${value}.`, untag: `No longer ${value}.`, exclude: `Excluded image ${suspect.id}.` };
+    say(words[action] ?? `${suspect.given} is now ${label}.`);
     if (["relabel", "exclude"].includes(action) && place + 1 < data.total) go(place + 1);
     else paint();
   }
 
-  function tell(id, action, value) {
-    send.setTriggerValue("act", { id, at: Date.now(), action, value });
+  function send(id, action, value) {
+    return outbox.put({ kind: "act", id, action, value });
   }
 
   function undo() {
     const last = given.pop();
     if (!last) return say("There is nothing to undo here.");
-    if (last.back) tell(last.id, last.back.action, last.back.value);
+    if (last.back) send(last.id, last.back.action, last.back.value);
     else outbox.put({ kind: "back", id: last.id, of: last.nonce });
     say("Undone: decide again.");
     go(last.place);
@@ -234,10 +243,9 @@ function createCard(parent, first) {
 
   function paint() {
     const suspect = current();
-    const state = suspect ? stateOf(suspect) : "";
+    const { state, excluded } = suspect ? standing(suspect) : { state: "", excluded: false };
     placeText.textContent = `${(place + 1).toLocaleString("en")} of ${data.total.toLocaleString("en")}`;
-    const standing = { accepted: "relabelled", kept: "kept" }[state] ?? (suspect?.excluded ? "excluded" : "");
-    stateText.textContent = said || standing;
+    stateText.textContent = said || ({ accepted: "relabelled", kept: "kept" }[state] ?? (excluded ? "excluded" : ""));
     root.dataset.state = state;
     root.dataset.place = place;
     paintSaving(root, outbox);
@@ -288,7 +296,7 @@ function createCard(parent, first) {
     scope: first.scope,
     update(next, component) {
       data = next;
-      send = component;
+      told = component;
       if (next.queue !== queue) {
         queue = next.queue;
         known.clear();
@@ -301,8 +309,7 @@ function createCard(parent, first) {
       given = given.filter((entry) => !refused.has(entry.nonce));
       for (const suspect of next.suspects) known.set(suspect.place, suspect);
       outbox.hear(component, next.echo, next.taken);
-      const { done } = next.actions;
-      commands.update({ ...next.actions, done: done && { ...done, undo: given.length > 0 } });
+      commands.update(next.actions);
       if (lost) say(refused.get(lost.nonce));
       asked.place = -1;
       ask();

@@ -19,9 +19,9 @@ function createViewer(parent) {
   const buttons = Object.fromEntries([...root.querySelectorAll("[data-do]")].map((one) => [one.dataset.do, one]));
   const camera = createCamera();
   const light = createLight(part("light"), part("stages"), () => data && paint());
+  const talk = createTalk();
   const commands = createCommands(root, { act, chosen: () => 1, back: take, own: VIEWER_KEYS });
   let data = null;
-  let send = null;
   let stages = [];
   let active = 0; // of several side by side
   let place = null; // in the order of the view
@@ -71,7 +71,7 @@ function createViewer(parent) {
   function tell(id) {
     ahead = id;
     clearTimeout(telling);
-    telling = setTimeout(() => send.setTriggerValue("shown", id), TELL_MS);
+    telling = setTimeout(() => talk.tell("shown", id), TELL_MS);
   }
 
   // The grid marks the image that is shown here.
@@ -88,7 +88,8 @@ function createViewer(parent) {
   }
 
   function act(action, value = null) {
-    send.setTriggerValue("act", { id: current().id, at: Date.now(), action, value });
+    talk.act({ id: current().id, action, value });
+    if (ahead !== null) tell(ahead);
   }
 
   function take() {
@@ -164,7 +165,7 @@ function createViewer(parent) {
   function layout() {
     const as = data.panel ? "over" : "panel";
     document.cookie = `${data.cookie}=${as}; path=/; max-age=${YEAR_S}; samesite=lax`;
-    send.setTriggerValue("layout", as);
+    talk.tell("layout", as);
   }
 
   const does = {
@@ -175,10 +176,10 @@ function createViewer(parent) {
     fit: () => camera.fit(),
     one: () => camera.one(),
     light: toggleLight,
-    alone: () => send.setTriggerValue("alone", current().id),
+    alone: () => talk.tell("alone", current().id),
     layout,
     keys: () => commands.list(),
-    close: () => send.setTriggerValue("close", true),
+    close: () => talk.tell("close", true),
   };
   for (const [name, button] of Object.entries(buttons)) button.onclick = () => repaint(does[name]);
 
@@ -222,7 +223,7 @@ function createViewer(parent) {
   return {
     update(next, component) {
       const first = data === null;
-      send = component;
+      talk.hear(component, next.actions.handled);
       data = next;
       const wanted = next.images[next.active].id;
       const lags = ahead !== null && wanted !== ahead;
