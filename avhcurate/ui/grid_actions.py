@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -13,7 +12,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import url_state
 from avhcurate.ui.column_filters import filterable
-from avhcurate.ui.frame import Opened, announce, mirrored
+from avhcurate.ui.frame import Opened, announce, attempt, mirrored, with_data
 from avhcurate.ui.grid_keys import say_elsewhere
 from avhcurate.ui.layout import empty_state
 from avhcurate.ui.more_like import LIKE
@@ -118,17 +117,27 @@ def go_to_gallery(filters: Filters) -> NoReturn:
 def nothing_matches(
     title: str = "No sample matches", story: str = "Take a filter out on the left, or clear them all."
 ) -> NoReturn:
-    """Ends the page with what to do when the filters leave nothing."""
+    """Ends the page with what to do when the filters leave nothing, or every sample is excluded."""
     say_elsewhere()
-    clear: dict[str, Any] = {"on_click": url_state.change, "kwargs": {"filters": Filters()}}
-    empty_state(title, "filter_alt_off", story, partial(st.button, "Clear all filters", key="gallery.clear", **clear))
+    page = with_data()
+    label, filters = "Clear all filters", Filters()
+    if page.filters == filters and not page.count:
+        title, story = "Every sample is excluded", "Undo what you did last, or look at what is excluded."
+        label, filters = "Show excluded samples", Filters(excluded=None)
+
+    def ways_on() -> None:
+        with st.container(horizontal=True):
+            st.button(label, key="gallery.clear", on_click=url_state.change, kwargs={"filters": filters})
+            undo_button(page.table, key="gallery.undo", type="tertiary")
+
+    empty_state(title, "filter_alt_off", story, ways_on)
     st.stop()
 
 
 def undo_button(table: DatasetTable, *, key: str, help: str | None = _UNDO, **look: Any) -> None:
     """The button that undoes the user's last entry."""
     look = for_curators(help=help, **look)
-    st.button("Undo", icon=":material/undo:", key=key, on_click=_undo, args=(table,), **look)
+    st.button("Undo", icon=":material/undo:", key=key, on_click=attempt, args=(_undo, table), **look)
 
 
 # --- callbacks -----------------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def _on_selection(page: Opened, like: bool) -> list[BarAction]:
         BarAction("tag", "Tag", "label", asks="tag"),
         BarAction("relabel", "Relabel", "edit", asks="label"),
         BarAction("exclude", "Exclude", "block"),
-        BarAction("compare", "Side by side", "view_column", help="Opens the first four of them, at most."),
+        BarAction("compare", "Side by side", "view_column", help="Opens the first four of them, at most.", reads=True),
         BarAction("set", "Set", "bookmark_add", partial(_save_set, page), asks="set"),
     ]
     if like and page.table.run is not None:

@@ -10,8 +10,10 @@ import pytest
 from avhcurate.curate.annotations import annotate
 from avhcurate.curate.columns import set_harder
 from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.ui import grid_actions
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
 from tests.fakes.workspaces import HOSTILE_COLUMN
@@ -55,6 +57,28 @@ def test_filters_that_leave_nothing_say_how_to_go_on(open_gallery, demo):
     assert any("No sample matches" in heading.value for heading in app.header)
     app.button(key="gallery.clear").click().run()
     assert grid(app)["tiles"]
+
+
+def test_samples_that_are_all_excluded_can_be_seen_and_had_back(open_gallery, own, act, monkeypatch):
+    app = open_gallery(own)
+    act(app, "exclude", 0, grid(app)["count"])
+    assert "Every sample is excluded" in [heading.value for heading in app.header]
+    app.button(key="gallery.clear").click().run()
+    assert grid(app)["count"] == 1797
+    app.query_params.clear()
+    app.query_params["class"] = "4"
+    app.run()
+    assert "No sample matches" in [heading.value for heading in app.header]
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(grid_actions, "undo", _removed)
+        app.button(key="gallery.undo").click().run()
+        assert ([error.value for error in app.error], list(app.exception)) == (["it was removed"], [])
+    app.button(key="gallery.undo").click().run()
+    assert 0 < grid(app)["count"] < 1797
+
+
+def _removed(*_, **__):
+    raise CurateError("it was removed")
 
 
 def test_tag_relabel_exclude_and_undo(open_gallery, own, act, bar):

@@ -5,9 +5,13 @@ import json
 from streamlit.testing.v1 import AppTest
 
 from avhcurate.curate.keys import keys_of
+from avhcurate.data import people
+from avhcurate.data.people import Person, Role
 from avhcurate.data.workspace import Workspace
+from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
+from avhcurate.ui import grid_keys
 
 
 def _script():
@@ -89,6 +93,39 @@ def test_what_cannot_be_done_is_a_message_and_changes_nothing(own_demo_root, mon
         assert len(errors) == 1
     assert press(own_demo_root, monkeypatch, "drop", (0, 2)) == (["{}"], [])
     assert open_table(Workspace(own_demo_root), "digits").log.version("digits") == 0
+
+
+def test_undoing_in_a_dataset_that_is_gone_is_a_message(own_demo_root, monkeypatch):
+    def gone(*_, **__):
+        raise CurateError("it was removed")
+
+    monkeypatch.setattr(grid_keys, "undo", gone)
+    assert press(own_demo_root, monkeypatch, "undo") == (["{}"], ["it was removed"])
+
+
+def _bar():
+    import os
+    from pathlib import Path
+
+    from avhcurate.data.workspace import Workspace
+    from avhcurate.table.dataset_table import open_table
+    from avhcurate.ui.frame import Opened
+    from avhcurate.ui.grid_bar import actions_grid
+    from avhcurate.ui.grid_views import table_view
+    from avhcurate.ui.url_state import View
+
+    root = Workspace(Path(os.environ["AVHCURATE_WORKSPACE"]))
+    table = open_table(root, "digits")
+    page = Opened(root, View("digits"), table, table.count(View().filters))
+    actions_grid(page, table_view(page), tile_size=96)
+
+
+def test_viewers_have_the_buttons_that_change_nothing(demo_root, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_WORKSPACE", str(demo_root))
+    monkeypatch.setattr(people, "_who", lambda: Person("ann", Role.VIEWER))
+    app = AppTest.from_function(_bar).run(timeout=20)
+    buttons = json.loads(app.get("bidi_component")[0].proto.json)["actions"]["bar"]
+    assert [button["name"] for button in buttons if not button["disabled"]] == ["compare", "export", "keys"]
 
 
 def _form():
