@@ -16,6 +16,7 @@ function createOutbox(scope, health, changed) {
   let timer = null;
   let patience = PATIENCE_MS;
   let lost = false;
+  let gone = false; // destroyed: another one sends now
 
   // One key an entry, so that two tabs never write over each other; the nonce makes a second delivery harmless.
   const keyOf = (nonce) => `${PREFIX}${scope}:${nonce}`;
@@ -51,7 +52,7 @@ function createOutbox(scope, health, changed) {
   }
 
   function flush() {
-    if (!queue.size || !send) return;
+    if (gone || !queue.size || !send) return;
     awaited = `${mount}-${++turn}`;
     send.setStateValue("outbox", { scope, turn: awaited, entries: [...queue.values()] });
     wait();
@@ -65,6 +66,7 @@ function createOutbox(scope, health, changed) {
   // Nothing came back: is the server there? Either way the answers are sent again.
   async function look() {
     const there = await fetch(health, { cache: "no-store" }).then((answer) => answer.ok, () => false);
+    if (gone) return;
     patience = there ? Math.min(LONGEST_PATIENCE_MS, patience * 2) : PATIENCE_MS;
     if (lost !== !there) {
       lost = !there;
@@ -105,6 +107,7 @@ function createOutbox(scope, health, changed) {
       if (first || awaited === null) flush();
     },
     destroy() {
+      gone = true;
       clearTimeout(timer);
       window.removeEventListener("offline", offline);
       window.removeEventListener("online", look);

@@ -282,7 +282,8 @@ function createGrid(parent) {
     if (hadFocus && !hasFocus()) node.focus({ preventScroll: true });
     setFocused(Math.min(focused, data.count - 1));
     paintSelection();
-    placeText.textContent = `${(insight[0] + 1).toLocaleString("en")}–${insight[1].toLocaleString("en")} of ${data.count.toLocaleString("en")}`;
+    const [first, last, count] = [insight[0] + 1, insight[1], data.count].map((number) => number.toLocaleString("en"));
+    placeText.textContent = rows.failing() ? "The images do not come: trying again" : `${first}–${last} of ${count}`;
   }
 
   function drawLine(row, pictures) {
@@ -392,7 +393,7 @@ function createGrid(parent) {
     const number = Number(text.replace("=", ""));
     if (!text || Number.isNaN(number)) return;
     const place = data.value && /[=.]/.test(text) ? await rows.placeOf(number) : number - 1;
-    if (place === null) return;
+    if (place === null) return void (placeText.textContent = "The server does not answer: try again");
     const to = Math.max(0, Math.min(data.count - 1, Math.round(place)));
     scroller.to(layout.top(layout.rowOf(to)));
     moveFocus(to, false);

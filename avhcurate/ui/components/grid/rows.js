@@ -4,7 +4,10 @@ const CHUNK = 60; // rows a window; as many come with the page itself
 const KEPT_CHUNKS = 60;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
+const GONE = [401, 404, 409]; // nobody is signed in, the view is closed, the dataset has changed
+const FAILURES = 3; // in a row, after which the grid says so
 
+// `lost()` is called where the page can tell what has become of the rows, once until some come again.
 function createRows(changed, lost) {
   let source = "";
   let remote = false; // some rows do not come with the page
@@ -14,6 +17,8 @@ function createRows(changed, lost) {
   let loading = new Map(); // chunk -> its request
   let pause = FIRST_PAUSE_MS;
   let retry = null;
+  let failures = 0;
+  let toldLost = false;
 
   // Another view; of one with other decisions about the same samples the old tiles stand in.
   function set(address, total, first, standIn) {
@@ -56,14 +61,16 @@ function createRows(changed, lost) {
     try {
       const [start, stop] = [chunk * CHUNK, Math.min(count, (chunk + 1) * CHUNK)];
       const answer = await fetch(`${source}/rows?start=${start}&stop=${stop}`, { signal: request.signal });
-      if (answer.status === 404 || answer.status === 401) lost();
-      else if (!answer.ok) throw new Error(answer.status);
+      if (GONE.includes(answer.status) && !toldLost) {
+        toldLost = true;
+        lost();
+      } else if (!answer.ok) throw new Error(answer.status);
       else {
         const { tiles } = await answer.json();
         if (loading !== mine) return;
         known.set(chunk, tiles);
         stale.delete(chunk);
-        pause = FIRST_PAUSE_MS;
+        [pause, failures, toldLost] = [FIRST_PAUSE_MS, 0, false];
         changed();
       }
     } catch (error) {
@@ -75,15 +82,21 @@ function createRows(changed, lost) {
 
   // The server does not answer: another try after a pause that grows.
   function again() {
+    failures += 1;
     clearTimeout(retry);
     retry = setTimeout(changed, pause);
     pause = Math.min(LONGEST_PAUSE_MS, 2 * pause);
   }
 
+  // The first place at a value or beyond; null without an answer.
   async function placeOf(value) {
-    const answer = await fetch(`${source}/place?value=${encodeURIComponent(value)}`);
-    return answer.ok ? (await answer.json()).place : null;
+    try {
+      const answer = await fetch(`${source}/place?value=${encodeURIComponent(value)}`);
+      return answer.ok ? (await answer.json()).place : null;
+    } catch {
+      return null;
+    }
   }
 
-  return { set, at, want, placeOf, destroy: () => set("", 0, [], false) };
+  return { set, at, want, placeOf, failing: () => failures >= FAILURES, destroy: () => set("", 0, [], false) };
 }
