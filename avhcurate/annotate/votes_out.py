@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from avhcurate.annotate.annotators import responses
+from avhcurate.disk.arrays import create_npy
 from avhcurate.disk.files import write_atomic, write_parquet
 from avhcurate.disk.json_text import json_text
 from avhcurate.disk.provenance import versions
@@ -144,7 +145,7 @@ def _write_counts(table: DatasetTable, path: Path, suffix: str) -> tuple[int, di
         if table.votes.kind == "tick":
             raise CurateError("ticks have no matrix of counts by class: give --out a name that ends in .parquet")
         shape = (len(table.counter.labels), len(table.counter.classes))
-        matrix = np.lib.format.open_memmap(path, "w+", np.int32, shape)
+        matrix = create_npy(path, np.int32, shape)
         matrix[votes["id"].to_numpy()] = np.stack(votes["counts"].to_list())
         matrix.flush()
         return int(table.votes.total), {}

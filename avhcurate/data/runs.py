@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from avhcurate.disk.arrays import read_npy
+from avhcurate.disk.arrays import read_npy, write_zeros
 from avhcurate.disk.files import flush, replacing, write_array
 from avhcurate.disk.folders import ShardedFolder
 from avhcurate.disk.provenance import Provenance
-from avhcurate.disk.room import check_room, take_room
+from avhcurate.disk.room import check_room
 from avhcurate.errors import CurateError
 from avhcurate.stats.downsample import evenly_spread
 
@@ -288,7 +288,8 @@ class RunFolder(ShardedFolder[RunRecord]):
         self, file: Literal["features.npy", "logits.npy"], shape: tuple[int, int], *, some: bool = False
     ) -> None:
         """Places for the rows of all samples, zeros until written; their room is taken unless only `some` will be."""
-        _reserve(self.root / file, shape, some=some)
+        with replacing(self.root / file) as stream:
+            write_zeros(stream, "<f4", shape, some=some)
 
     def write_features(self, ids: np.ndarray, features: np.ndarray) -> None:
         """Puts features (n, D) into the rows `ids`, ascending, and on disk."""
@@ -306,18 +307,6 @@ class RunFolder(ShardedFolder[RunRecord]):
     def _check_rows(self, rows: int, record: RunRecord) -> None:
         if rows != record.samples:
             raise RuntimeError(f"run {self.name} has {rows} rows for {record.samples} samples")
-
-
-def _reserve(path: Path, shape: tuple[int, int], *, some: bool) -> None:
-    """A float32 .npy of zeros, with its room on the disk; where only `some` rows will come, they take it as they do."""
-    with replacing(path) as stream:
-        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        size = stream.tell() + 4 * shape[0] * shape[1]
-        if some:
-            stream.truncate(size)
-        else:
-            take_room(stream, size)
 
 
 def _data_offset(stream: BinaryIO) -> int:

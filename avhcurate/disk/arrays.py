@@ -1,7 +1,7 @@
 """Arrays of numbers in files of other people's: .npy, .npz, safetensors, Parquet and Arrow lists, read block by block.
 
 The header is checked against the file's size before a value is read, and nothing is ever unpickled. No more than a
-block of rows is in memory.
+block of rows is in memory. Those of our own are made with their room on the disk.
 """
 
 import io
@@ -19,9 +19,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
 from avhcurate.disk.columns import is_list, listed
+from avhcurate.disk.files import replacing
+from avhcurate.disk.room import take_room
 from avhcurate.errors import CurateError
 
 #: The forms that are read, as messages name them.
@@ -79,6 +82,30 @@ def read_npy(path: Path) -> np.memmap:
             return np.empty(shape, dtype)  # type: ignore[return-value]  # nothing can be mapped of it
         order: Any = "F" if fortran else "C"
         return np.memmap(path, dtype, "r", offset, shape, order)
+
+
+def create_npy(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap:
+    """A new .npy of zeros, mapped for writing.
+
+    Its room on the disk is taken first: a full disk is then an OSError, where writing into the map would end the
+    process.
+    """
+    with replacing(path) as stream:
+        write_zeros(stream, dtype, shape)
+    array: np.memmap = np.lib.format.open_memmap(path, "r+")
+    return array
+
+
+def write_zeros(stream: BinaryIO, dtype: DTypeLike, shape: tuple[int, ...], *, some: bool = False) -> None:
+    """A .npy of zeros, with its room on the disk; where only `some` rows will come, they take it as they do."""
+    dtype = np.dtype(dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    size = stream.tell() + math.prod(shape) * dtype.itemsize
+    if some:
+        stream.truncate(size)
+    else:
+        take_room(stream, size)
 
 
 def read_npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:

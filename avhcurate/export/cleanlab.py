@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import softmax
 
 from avhcurate.data.runs import RunFolder
+from avhcurate.disk.arrays import create_npy
 from avhcurate.errors import CurateError
 from avhcurate.export.columns import Chosen, frames
 from avhcurate.export.text import csv_text, text_file
@@ -54,7 +55,7 @@ def _write_rows(table: DatasetTable, run: RunFolder, chosen: Chosen, path: Path,
     num_classes, width = run.record.num_classes, run.record.width
 
     def array(name: str, kind: type, *width: int) -> np.memmap:
-        return np.lib.format.open_memmap(path / f"{name}.npy", "w+", kind, (n, *width))
+        return create_npy(path / f"{name}.npy", kind, (n, *width))
 
     labels, probs = array("labels", np.int64), array("pred_probs", np.float32, num_classes)
     embedded = array("features", np.float32, width) if run.has_features else None

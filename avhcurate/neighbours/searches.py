@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 
 from avhcurate.data.background import launch, reason
+from avhcurate.disk.arrays import create_npy
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
 from avhcurate.stats.neighbours import angles_sorted, nearest_of, unit
@@ -170,7 +171,7 @@ class DescentSearch(Search):
         self._progress.tell(0, len(self._features), "searching by pynndescent, without progress")
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as errors:
             rows, out = Path(folder) / "rows.npy", Path(folder) / "near.npy"
-            array = np.lib.format.open_memmap(rows, "w+", np.float32, (len(self._rows), self._features.shape[1]))
+            array = create_npy(rows, np.float32, (len(self._rows), self._features.shape[1]))
             start = 0
             for part in blocks(self._rows, array.shape[1]):
                 array[start : start + len(part)] = _directions(self._features, part)

@@ -1,6 +1,8 @@
 """A full or write-protected disk is told in one line, what is there can still be read, and nothing is lost."""
 
+import errno
 import gc
+import os
 import shutil
 import subprocess
 from contextlib import suppress
@@ -53,6 +55,7 @@ def full_disk(own_demo_root, disk):
     [
         ["export", "digits", "--format", "csv", "--out", "{}/a.csv"],
         ["export", "digits", "--format", "folder", "--out", "{}/out"],
+        ["export", "digits", "--format", "cleanlab", "--out", "{}/out"],
         ["select", "digits", "--rule", "avc", "--portion", "0.5", "--out", "{}/p.csv"],
         ["quality", "digits"],
         ["tag", "digits", "odd", "--ids", "1,2"],
@@ -95,6 +98,21 @@ def test_reading_works_on_a_write_protected_disk(cli, disk, unversioned):
     ended = cli("tag", "digits", "odd", "--ids", "1,2", "--workspace", root)
     assert ended.code == 2
     assert "write-protected" in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["export", "digits", "--format", "cleanlab"], ["votes-out", "digits", "--format", "counts"]]
+)
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot take room")
+def test_arrays_take_their_room_before_they_are_mapped(cli, own_demo_root, tmp_path, monkeypatch, arguments):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    ended = cli(*arguments, "--out", tmp_path / "out" / "votes.npy", "--workspace", own_demo_root)
+    assert ended.code == 2
+    assert "disk is full" in ended.err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_work_without_room_is_refused_before_it_begins(tmp_path):
