@@ -181,6 +181,23 @@ def test_column_of_counts_multiplies_answers(workspace: Workspace, dataset: Data
     assert counts(dataset) == {0: [41, 9, 0]}
 
 
+def test_counts_are_read_though_another_column_makes_the_whole_table_text(
+    workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
+) -> None:
+    votes = pa.table({"id": ["0", "0"], "label": ["cat", "dog"], "count": ["41", " 9"]})
+    pq.write_table(votes, tmp_path / "v.parquet")
+    attach_votes(workspace, "d", tmp_path / "v.parquet")
+    assert counts(dataset) == {0: [41, 9, 0]}
+
+
+def test_two_columns_may_give_the_same_answers_by_name_and_index(
+    workspace: Workspace, dataset: DatasetFolder, tmp_path: Path
+) -> None:
+    text = "id,chosen_category,chosen_label\n0,cat,0\n0,dog,1\n2,dog,1\n"
+    attach_votes(workspace, "d", csv(tmp_path, text))
+    assert counts(dataset) == {0: [1, 1, 0], 2: [0, 1, 0]}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -192,6 +209,10 @@ def test_column_of_counts_multiplies_answers(workspace: Workspace, dataset: Data
         ("sample,mood\na/0.png,good\n", "holds no answers"),
         ("sample,label,count\na/0.png,cat,-1\n", "negative"),
         ("sample,label,count\na/0.png,cat,0.5\n", "fractions"),
+        ("sample,label,count\na/0.png,cat,7\na/1.png,cat,-\n", "'count' holds text or missing values"),
+        ("sample,label,Count\na/0.png,cat,7\na/1.png,cat,n/a\n", "'Count' holds text or missing values"),
+        ("sample,label,response\na/0.png,cat,dog\na/0.png,cat,cat\n", "'label' and 'response', which differ"),
+        ("sample,Label,label\na/0.png,cat,dog\na/0.png,dog,cat\n", "'Label' and 'label', which differ"),
         ("sample,selected\na/0.png,maybe\n", "neither true nor false"),
         ("sample,selected,shown\na/0.png,3,2\n", "3 times but shown 2"),
         ("sample,selected\nb/1.png,1\n", "has a label"),

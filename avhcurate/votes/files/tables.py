@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from avhcurate.disk.columns import MISSING, find_votes_column, is_list, is_text, listed
+from avhcurate.disk.columns import MISSING, find_votes_column, is_list, is_text, listed, plain_values
 from avhcurate.disk.formulas import plain_cells
 from avhcurate.errors import CurateError
 from avhcurate.votes.files.sheet import FORMS, SAMPLE_COLUMNS, VoteSheet, counts_of_lists, sheet_simulated
@@ -63,7 +63,7 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
             f"{title} names no samples: its columns are {listed(table.column_names)}; call one sample, id or path"
         )
     selected = _first(table, _SELECTED)
-    answer = _first(table, _ANSWER) if selected is None else _first(table, _SHOWN_CLASS)
+    answer = _answer(table, title) if selected is None else _first(table, _SHOWN_CLASS)
     if selected is None and answer is None:
         raise CurateError(
             f"{title} holds no answers: its columns are {listed(table.column_names)}; call one label, or two class and "
@@ -78,6 +78,27 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
     if len(rows) != len(table):
         samples = {name: column.take(rows) for name, column in samples.items()}
     return VoteSheet(samples, answers=answers)
+
+
+def _answer(table: pa.Table, title: str) -> str | None:
+    """The column of answers; of several that differ none is taken, as one of them may be the given label."""
+    names = [name for name in _in_order(table, _ANSWER) if not pa.types.is_nested(table[name].type)]
+    for other in names[1:]:
+        if not _say_the_same(table[names[0]], table[other]):
+            raise CurateError(
+                f"{title} has columns {names[0]!r} and {other!r}, which differ, and both may be the answers: rename or "
+                "drop the one that is not"
+            )
+    return names[0] if names else None
+
+
+def _say_the_same(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    """Whether two columns agree in each row, perhaps in other words throughout, as an index and a name do."""
+    texts = pa.table({"one": one.cast(pa.string()), "other": other.cast(pa.string())})
+    pairs = texts.group_by(["one", "other"]).aggregate([]).to_pylist()
+    ones, others = {pair["one"] for pair in pairs}, {pair["other"] for pair in pairs}
+    in_other_words = len(ones) == len(others) == len(pairs) and ones.isdisjoint(others)
+    return in_other_words or all(pair["one"] == pair["other"] for pair in pairs)
 
 
 def _unescaped(table: pa.Table) -> pa.Table:
@@ -125,7 +146,7 @@ def _one_row_an_answer(table: pa.Table, answers: pd.DataFrame) -> tuple[np.ndarr
     """
     rows = np.arange(len(table))
     if "selected" not in answers:
-        times = next((name for name in _in_order(table, _TIMES) if not is_text(table[name].type)), None)
+        times = _first(table, _TIMES)
         if times is None:
             return rows, answers
         rows = np.repeat(rows, _times(table[times], times))
@@ -151,8 +172,11 @@ def _times(column: pa.ChunkedArray, title: str) -> np.ndarray:
 
 
 def _numbers(column: pa.ChunkedArray, title: str) -> np.ndarray:
+    column = plain_values(column)
     if column.null_count or is_text(column.type):
-        raise CurateError(f"column {title!r} holds text or missing values: it should hold counts")
+        raise CurateError(
+            f"column {title!r} holds text or missing values: write a count in each row, or give the column another name"
+        )
     return whole_counts(column.to_numpy(), f"column {title!r}")
 
 
@@ -200,8 +224,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _in_order(table: pa.Table, names: tuple[str, ...]) -> list[str]:
-    by_name = {name.casefold(): name for name in table.column_names}
-    return [by_name[name] for name in names if name in by_name]
+    return [column for name in names for column in table.column_names if column.casefold() == name]
 
 
 def _first(table: pa.Table, names: tuple[str, ...]) -> str | None:
