@@ -16,11 +16,13 @@ _LONGEST = 100
 
 
 def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
-    """A frame as CSV that no spreadsheet runs: see `disk.formulas`."""
+    """A frame as CSV that no spreadsheet runs: see `disk.formulas`. Lines end with LF on every system."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
     safe = frame.assign(**{name: frame[name].map(safe_cell) for name in texts}).rename(columns=safe_cell)
-    text: str = safe.to_csv(index=False, header=header)
-    return text
+    # Python quotes a text with \r only where lines end with one: they do at first, what is within quotes aside.
+    parts = safe.to_csv(index=False, header=header, lineterminator="\r\n").split('"')
+    parts[::2] = [part.replace("\r\n", "\n") for part in parts[::2]]
+    return '"'.join(parts)
 
 
 def safe_name(name: str) -> str:
