@@ -27,6 +27,8 @@ from avhcurate.errors import CurateError
 #: This machine in temporary names: a process number means something on its own machine only.
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _TEMPORARY = re.compile(r"\.(?P<host>[0-9a-f]{6})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp$")
+#: Names that Windows keeps for devices, whatever follows a dot.
+DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)", re.ASCII | re.IGNORECASE)
 #: Folders whose files are the system's own.
 _SYSTEM = ("/dev", "/proc", "/sys")
 _AT_FDCWD = -100

@@ -35,7 +35,11 @@ def write_hf(table: DatasetTable, chosen: Chosen, path: Path) -> int:
     for split in table.group_counts("split", chosen.filters)["value"]:
         split = split if isinstance(split, str) else ""
         members.setdefault(re.sub(r"\W+", "_", split) or "train", []).append(split)
-    for name, splits in members.items():
+    taken: set[str] = set()
+    for number, (name, splits) in enumerate(members.items()):
+        while name.casefold() in taken:  # where a disk would take two names for one
+            name = f"{name}_{number}"
+        taken.add(name.casefold())
         part = replace(chosen, filters=chosen.filters.with_(splits=tuple(splits)))
         tables = _hf_tables(table, part, columns, source, left_out)
         _write_hf_split(data, name, tables, image_metadata(table.classes))

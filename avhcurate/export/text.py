@@ -9,6 +9,7 @@ from typing import TextIO
 
 import pandas as pd
 
+from avhcurate.disk.files import DEVICE
 from avhcurate.disk.formulas import safe_cell
 
 #: Bytes of a safe name: file systems take 255, and a suffix that distinguishes files follows.
@@ -28,11 +29,12 @@ def csv_text(frame: pd.DataFrame, *, header: bool = True) -> str:
 def safe_name(name: str) -> str:
     """A name for a file or folder: nothing that leaves the folder, hides or upsets a file system.
 
-    >>> safe_name("../cat/dog"), safe_name("oil filter"), safe_name("...")
-    ('cat_dog', 'oil filter', '_')
+    >>> safe_name("../cat/dog"), safe_name("oil filter"), safe_name("..."), safe_name("CON"), safe_name("nul.1")
+    ('cat_dog', 'oil filter', '_', 'CON_', 'nul_.1')
     """
     cleaned = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", name).strip(" ._")
-    return cleaned.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .") or "_"
+    short = cleaned.encode()[:_LONGEST].decode(errors="ignore").rstrip(" .") or "_"
+    return f"{device[0]}_{short[device.end() :]}" if (device := DEVICE.match(short)) else short
 
 
 @contextmanager

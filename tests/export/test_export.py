@@ -264,6 +264,14 @@ def test_hf_keeps_every_sample_where_splits_are_missing_or_share_a_file_name(tmp
     assert sorted(ids) == list(range(count))
 
 
+def test_hf_gives_splits_that_differ_in_case_files_of_other_names(tmp_path, make_dataset):
+    table = make_dataset(pa.table({"image": images(3), "label": [0, 1, 0], "split": ["Train", "train", "test"]}), "own")
+    export(table, Filters(), "hf", tmp_path / "hf")
+    files = sorted((tmp_path / "hf" / "data").iterdir())
+    ids = {file.name.partition("-")[0]: pq.read_table(file)["id"].to_pylist() for file in files}
+    assert ids == {"Train": [0], "test": [2], "train_2": [1]}
+
+
 def test_classes_whose_names_a_folder_cannot_tell_apart_get_a_folder_each(tmp_path, make_dataset):
     names = ["a:b", "a*b", "Cat", "cat"]
     table = make_dataset(pa.table({"image": images(4), "label": names}), "own")

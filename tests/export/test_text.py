@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from avhcurate.disk.tabular import read_table
-from avhcurate.export.text import csv_text, text_file
+from avhcurate.export.text import csv_text, safe_name, text_file
 
 TEXTS = ["a\r=1+1", "a\rb", "a\r\nb", "a\nb", '"', '"\r\n"', ',"\r', "x"]
 
@@ -25,3 +25,10 @@ def test_texts_with_any_line_end_stay_in_their_row(tmp_path):
 @pytest.mark.parametrize("note", ["plain", "a,b"])
 def test_lines_end_with_a_line_feed_alone(note):
     assert "\r" not in csv_text(pd.DataFrame({"note": [note], "n": [1]}))
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"), [("Aux", "Aux_"), ("nul.txt", "nul_.txt"), ("com1 ", "com1_"), ("cone", "cone")]
+)
+def test_names_of_devices_become_names_of_files(name, safe):
+    assert safe_name(name) == safe
