@@ -80,9 +80,22 @@ class Workspace:
             "Run `avhcurate demo` for the embedded digits or `avhcurate import NAME SOURCE` for your own images"
         )
 
+    def check_new(self, name: str) -> None:
+        """Refuses a name that not every disk can hold beside those there are, unless a dataset has it already."""
+        check_name(name)
+        names = self.names()
+        if name in names:
+            return
+        if name.endswith(".") or files.DEVICE.match(name):
+            raise CurateError(f"{name!r} cannot name a dataset: Windows has no such folders; choose another name")
+        if alike := [other for other in names if other.casefold() == name.casefold()]:
+            raise CurateError(
+                f"there is a dataset {alike[0]!r}, and some disks do not tell {name!r} from it: choose another name"
+            )
+
     def create(self, name: str) -> DatasetFolder:
         """An empty staging folder for a new version of dataset `name`, which `adopt` puts in its place."""
-        check_name(name)
+        self.check_new(name)
         folder = self.datasets / f".{name}.{uuid.uuid4().hex[:8]}.staged"
         folder.mkdir(parents=True)
         return DatasetFolder(folder)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
-from avhcurate.data.workspace import Workspace, check_name
+from avhcurate.data.workspace import Workspace
 from avhcurate.disk.columns import listed
 from avhcurate.disk.files import replacing, sha256, temporary_name, write_parquet, write_tables
 from avhcurate.disk.image_parquet import IMAGE
@@ -50,7 +50,7 @@ def import_given(
     **given: Any,
 ) -> None:
     """Imports what lies in memory or at a place, see `avhcurate.dataset`; `given` goes to `source_of`."""
-    check_name(name)
+    workspace.check_new(name)
     found = source_of(workspace, name, source, labels, **given)
     import_dataset(
         workspace,

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.data.datasets import DatasetFolder, DatasetRecord, Harder
-from avhcurate.data.workspace import Workspace, check_name
+from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import user_path, write_parquet
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.jobs import SILENT, Progress
@@ -46,7 +46,7 @@ def import_dataset(
     imported whole, with its votes, or not at all. Downloads report megabytes; the same call resumes them. Cancelled
     before it is written, it leaves everything as it was.
     """
-    check_name(name)
+    workspace.check_new(name)
     votes_file, votes_column = _votes_file_or_column(votes)
     options = ImportOptions(image_column, label_column, split_column, votes_column, root, classes)
     _refuse_within(workspace, source)

@@ -42,6 +42,7 @@ def rename_dataset(workspace: Workspace, old: str, new: str) -> DatasetFolder:
         workspace.dataset(old)
         if new in workspace.names() or (workspace.datasets / new).exists():
             raise CurateError(f"there is a dataset {new!r} already: choose another name")
+        workspace.check_new(new)
         if (workspace.exports / new).exists():
             raise CurateError(
                 f"there are exports of an earlier {new!r} ({workspace.exports / new}): move them away first"

@@ -68,6 +68,33 @@ def test_name_that_is_no_folder_name_is_refused(workspace: Workspace, name: str)
         workspace.dataset(name)
 
 
+@pytest.mark.parametrize("name", ["pets.", "con", "NUL", "aux.v2", "Lpt1"])
+def test_a_name_that_windows_cannot_hold_is_refused_unless_a_dataset_has_it(
+    workspace: Workspace, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(CurateError, match="cannot name a dataset: Windows"):
+        workspace.create(name)
+    monkeypatch.setattr(Workspace, "check_new", lambda self, name: None)  # as earlier versions did
+    add(workspace, name, [0, 1])
+    monkeypatch.undo()
+    assert workspace.dataset(name).record.samples == 2
+    add(workspace, name, [0])
+    assert workspace.dataset(name).record.samples == 1
+
+
+@pytest.mark.parametrize("name", ["console", "nul-v2", "com10", "a.con"])
+def test_a_name_that_holds_a_device_among_others_is_free(workspace: Workspace, name: str) -> None:
+    add(workspace, name, [0])
+    assert workspace.names() == [name]
+
+
+def test_a_name_that_differs_in_case_alone_is_refused(workspace: Workspace) -> None:
+    add(workspace, "Pets", [0])
+    with pytest.raises(CurateError, match="there is a dataset 'Pets'"):
+        workspace.create("pets")
+    assert workspace.names() == ["Pets"]
+
+
 def test_staged_dataset_is_not_there_until_adopted(workspace: Workspace) -> None:
     add(workspace, "pets", [0, 1])
     staged = workspace.create("pets")

@@ -87,6 +87,15 @@ def test_a_renamed_dataset_keeps_everything_and_back_again(workspace):
     check(workspace, "pets")
 
 
+@pytest.mark.parametrize("new", ["Dogs", "nul", "pets."])
+def test_a_new_name_is_one_that_every_disk_can_hold(workspace, new):
+    fill(workspace)
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "dogs")
+    with pytest.raises(CurateError, match="choose another name"):
+        rename_dataset(workspace, "pets", new)
+    assert workspace.names() == ["dogs", "pets"]
+
+
 def rename(workspace):
     rename_dataset(workspace, "pets", "animals")
 
