@@ -62,6 +62,15 @@ def log_table(name: str, metadata: sa.MetaData, *columns: sa.Column[Any]) -> sa.
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
 
+def hold_entries(connection: sa.Connection, table: sa.Table, dataset: str) -> None:
+    """Lets nobody else write entries of a dataset up to the commit; SQLite has one writer anyway.
+
+    So they become visible in the order of their numbers.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"name": f"{table.name} {dataset}"})
+
+
 class AppendOnlyLog:
     """Entries of one `log_table`. Nothing is updated or deleted: undo is an entry that reverts another.
 
@@ -87,9 +96,7 @@ class AppendOnlyLog:
         )
 
     def _insert(self, connection: sa.Connection, dataset: str, who: str, action: str, **values: Any) -> int:
-        if connection.dialect.name == "postgresql":
-            # Held to the commit, so that entries become visible in the order of their numbers; SQLite has one writer.
-            connection.execute(_LOCK, {"name": f"{self._table.name} {dataset}"})
+        hold_entries(connection, self._table, dataset)
         row = {"dataset": dataset, "at": datetime.now(UTC), "who": who, "action": action} | values
         (key,) = connection.execute(self._table.insert().values(row)).inserted_primary_key or (0,)
         return int(key)

@@ -104,6 +104,8 @@ def _finish(workspace: Workspace) -> None:
         _rename_in_cache(workspace, old, new)
         rename_rows(open_response_log(workspace), old, new)
         os.rename(source, target)
+    if not source.exists():  # else a dataset that was imported since has the old name, and its own rows
+        rename_rows(open_response_log(workspace), old, new)  # which somebody wrote before the folder moved
     folder = DatasetFolder(target)
     folder.write_record(folder.record.model_copy(update={"name": new}))
     _note(workspace).unlink()

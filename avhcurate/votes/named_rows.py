@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from avhcurate.data.annotation_log import CLASSES, EVENT_LABELS, EVENT_SAMPLES, EVENTS
 from avhcurate.data.saved_log import ENTRIES, MEMBERS
+from avhcurate.disk.database import hold_entries
 from avhcurate.votes.log import ResponseLog
 from avhcurate.votes.log_tables import CHOICES, LEASES, RESPONSES, RETRACTIONS, STATUSES, WITHDRAWALS
 
@@ -41,16 +42,19 @@ def count_rows(log: ResponseLog, name: str) -> RowCounts:
 
 def has_rows(log: ResponseLog, name: str) -> bool:
     """Whether anything is under that name."""
-    queries = (sa.select(sa.literal(1)).where(table.c.dataset == name).limit(1) for table in _NAMED)
     with log.transaction(name) as transaction:
-        return any(transaction.connection.execute(query).first() for query in queries)
+        return any(_some(transaction.connection, table, name) for table in _NAMED)
 
 
 def rename_rows(log: ResponseLog, old: str, new: str) -> None:
-    """Puts all rows under another name; saved views lead there."""
+    """Puts all rows under another name; saved views lead there. Done again, it does so with those written since."""
     with log.transaction(old) as transaction:
         connection = transaction.connection
-        transaction.naming()
+        _hold(connection, old)
+        if not any(_some(connection, table, old) for table in _NAMED):
+            return
+        if not _some(connection, CHOICES, new):
+            transaction.naming()
         for table in _NAMED:
             connection.execute(table.update().where(table.c.dataset == old).values(dataset=new))
         views = sa.select(ENTRIES.c.id, ENTRIES.c.address).where(ENTRIES.c.dataset == new, ENTRIES.c.address != "")
@@ -66,6 +70,7 @@ def delete_rows(log: ResponseLog, name: str) -> None:
     """Deletes all rows, from the disk too."""
     with log.transaction(name) as transaction:
         connection = transaction.connection
+        _hold(connection, name)
         for key, whole in _PARTS.items():
             entries = sa.select(whole.c.id).where(whole.c.dataset == name)
             connection.execute(key.table.delete().where(key.in_(entries)))
@@ -73,6 +78,16 @@ def delete_rows(log: ResponseLog, name: str) -> None:
             connection.execute(table.delete().where(table.c.dataset == name))
         _mark(connection, name)
     log.wipe()
+
+
+def _some(connection: sa.Connection, table: sa.Table, name: str) -> bool:
+    return connection.execute(sa.select(sa.literal(1)).where(table.c.dataset == name).limit(1)).first() is not None
+
+
+def _hold(connection: sa.Connection, name: str) -> None:
+    """Waits for those who are writing entries of the other logs, so that no row is missed."""
+    for table in (EVENTS, ENTRIES):
+        hold_entries(connection, table, name)
 
 
 def _mark(connection: sa.Connection, *names: str) -> None:

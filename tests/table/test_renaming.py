@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -23,10 +24,10 @@ from avhcurate.errors import CurateError
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.logs import open_response_log
 from avhcurate.table.removal import people_work, remove_dataset, remove_result
-from avhcurate.table.renaming import rename_dataset
+from avhcurate.table.renaming import Renaming, rename_dataset
 from avhcurate.votes.attach import attach
 from avhcurate.votes.log_tables import RESPONSES
-from avhcurate.votes.named_rows import has_rows
+from avhcurate.votes.named_rows import has_rows, rename_rows
 from tests.fakes.datasets import bare_dataset
 
 ANSWER = {
@@ -119,6 +120,50 @@ def test_what_is_decided_in_a_table_held_open_meanwhile_is_refused(workspace, ch
         with pytest.raises(CurateError, match=r"renamed or removed meanwhile|no dataset 'pets'"):
             write()
     assert not has_rows(open_response_log(workspace), "pets")
+
+
+def test_what_is_decided_while_the_folder_moves_has_the_new_name(workspace, database, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    table, move = fill(workspace), os.rename
+
+    def late(source, target):
+        if source == workspace.datasets / "pets":
+            table.log.append("pets", "tag", "late", ["a.png"], who="bob")
+            table.saved.save_set("pets", "late", ["a.png"], who="bob")
+        move(source, target)
+
+    monkeypatch.setattr(os, "rename", late)
+    rename_dataset(workspace, "pets", "animals")
+    renamed = open_table(workspace, "animals")
+    assert [list(tags) for tags in renamed.frame()["tags"]] == [["late"], ["odd"]]
+    assert renamed.sets == ("few", "late")
+    with renamed.response_log.transaction("animals") as log:
+        assert log.naming() == "pets"
+    assert not has_rows(renamed.response_log, "pets")
+
+
+def test_a_dataset_of_the_old_name_keeps_its_own_rows_when_a_renaming_is_finished_late(workspace):
+    fill(workspace)
+    rename_dataset(workspace, "pets", "animals")
+    bare_dataset(workspace, ["c.png"], [0], ["cat"], "pets")
+    annotate(open_table(workspace, "pets"), [0], "tag", "new")
+    write_json(workspace.datasets / ".renaming.json", Renaming(old="pets", new="animals"))  # as before its last step
+    assert open_table(workspace, "animals").size == 2
+    assert not (workspace.datasets / ".renaming.json").exists()
+    assert [list(tags) for tags in open_table(workspace, "pets").frame()["tags"]] == [["new"]]
+
+
+def test_a_renaming_waits_for_entries_that_are_being_written(workspace, database, monkeypatch):
+    monkeypatch.setenv("AVHCURATE_DATABASE_URL", database)
+    table = fill(workspace)
+    with ThreadPoolExecutor() as pool:
+        with table.log.engine.begin() as connection:
+            table.log._insert(connection, "pets", "bob", "tag", value="late", samples=0)
+            renamed = pool.submit(rename_rows, table.response_log, "pets", "animals")
+            with pytest.raises(TimeoutError):
+                renamed.result(timeout=0.5)
+        renamed.result(timeout=60)
+    assert not has_rows(table.response_log, "pets")
 
 
 class Died(BaseException):
