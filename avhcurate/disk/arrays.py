@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import DTypeLike
 from safetensors import SafetensorError, safe_open
 
+from avhcurate.disk.archives import check_packing
 from avhcurate.disk.columns import is_list, listed
 from avhcurate.disk.files import replacing
 from avhcurate.disk.room import take_room
@@ -231,6 +232,7 @@ def _of_npz(path: Path) -> Iterator[ArrayInFile]:
             name = info.filename.removesuffix(".npy")
             if name == info.filename:
                 continue
+            check_packing(info)
             title = f"{path.name}:{name}"
             with archive.open(info) as stream:
                 try:
@@ -265,9 +267,11 @@ def _npz_blocks(path: Path, member: str, rows: int, *, turned: bool) -> Iterator
 
 
 def _whole_member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    with archive.open(member) as stream:
+    info = archive.getinfo(member)
+    check_packing(info)
+    with archive.open(info) as stream:
         shape, fortran, dtype = read_npy_header(stream)  # type: ignore[arg-type]
-        _check_size(member, shape, dtype, archive.getinfo(member).file_size - stream.tell())
+        _check_size(member, shape, dtype, info.file_size - stream.tell())
         flat = np.frombuffer(stream.read(math.prod(shape) * dtype.itemsize), dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
 

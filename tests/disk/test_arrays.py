@@ -105,6 +105,18 @@ def test_a_member_of_an_archive_that_promises_more_than_it_holds_is_refused(tmp_
         open_array(tmp_path / "x.npz")
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_may_unpack_without_bounds_is_refused_unread(tmp_path, packing, monkeypatch):
+    stream = io.BytesIO()
+    np.save(stream, MATRIX)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", packing) as archive:
+        archive.writestr("a.npy", stream.getvalue())
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", None)
+    for read in (open_array, lambda path: read_texts(path, "a")):
+        with pytest.raises(CurateError, match=r"'a\.npy' is not packed by Deflate"):
+            read(tmp_path / "x.npz")
+
+
 def test_lists_of_several_lengths_and_gaps_are_refused_with_their_row(tmp_path):
     for rows, why in (([[1.0, 2.0], [3.0]], "row 1 .* has 1 numbers"), ([[1.0], None], "row 1 .* has no list")):
         pq.write_table(pa.table({"e": pa.array(rows, pa.list_(pa.float32()))}), tmp_path / "x.parquet")
