@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from avhcurate.disk.columns import listed
+from avhcurate.disk.columns import listed, plain_values
 from avhcurate.disk.files import user_path
 from avhcurate.disk.fingerprints import fingerprint_table
 from avhcurate.disk.remote import RemoteError, is_url
@@ -202,17 +202,20 @@ def _fields(text: str) -> dict[str, Any]:
     content = json.loads(text)
     if not isinstance(content, dict):
         raise ValueError("no object")
-    return {
-        str(name): value
+    fields = {
+        name: value
         for name, value in content.items()
         if value is None or isinstance(value, str | bool | float) or (isinstance(value, int) and abs(value) < 1 << 62)
     }
+    if not all(_storable(text) for text in [*fields, *fields.values()] if isinstance(text, str)):
+        raise ValueError("no Unicode")
+    return fields
 
 
 def _table(index: _Index) -> pa.Table:
     """A column a field; one of several types is text."""
     columns = {name: values + [None] * (len(index.paths) - len(values)) for name, values in index.columns.items()}
-    return pa.table({name: _numbers(values) if name == "cls" else _column(values) for name, values in columns.items()})
+    return pa.table({name: _labels(values) if name == "cls" else _column(values) for name, values in columns.items()})
 
 
 def _column(values: list[Any]) -> pa.Array:
@@ -222,12 +225,11 @@ def _column(values: list[Any]) -> pa.Array:
         return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _numbers(values: list[Any]) -> pa.Array:
-    """Labels as numbers where all are, else as they are written."""
-    try:
-        return pa.array([None if value in (None, "") else int(value) for value in values], pa.int64())
-    except (ValueError, OverflowError, pa.ArrowInvalid):
-        return _column(values)
+def _labels(values: list[Any]) -> pa.Array | pa.ChunkedArray:
+    """Labels as numbers where all are plain ones, else as they are written: 007 is a name."""
+    texts = pa.array([None if value is None else str(value) for value in values], pa.string())
+    numbers = plain_values(pa.chunked_array([texts]))
+    return numbers if pa.types.is_integer(numbers.type) else _column(values)
 
 
 def split_of_shard(shard: str) -> str | None:
@@ -245,10 +247,10 @@ def _name(shard: str) -> str:
     return Path(shard.partition("?")[0] if is_url(shard) else shard).name
 
 
-def _storable(name: str) -> bool:
-    """Whether a table can hold the name: one that is no UTF-8 cannot be kept as text."""
+def _storable(text: str) -> bool:
+    """Whether a table can hold the text: a name that is no UTF-8 and half a surrogate pair of JSON it cannot."""
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         return False
     return True
