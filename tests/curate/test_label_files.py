@@ -177,3 +177,10 @@ def test_a_file_that_cannot_be_meant_is_refused_and_nothing_is_written(pets, tmp
 def test_json_that_is_no_coco_is_refused(pets, tmp_path, content):
     with pytest.raises(CurateError, match="no COCO file"):
         relabel_from(pets, write(tmp_path / "coco.json", content))
+
+
+def test_coco_whose_text_cannot_be_kept_is_refused(pets, tmp_path):
+    content = '{"images": [{"id": 1, "file_name": "\\ud800.png"}], "annotations": [{"image_id": 1, "category_id": 2}]'
+    content += ', "categories": [{"id": 2, "name": "cat"}]}'
+    with pytest.raises(CurateError, match=r"coco\.json is not JSON .* surrogates not allowed"):
+        relabel_from(pets, write(tmp_path / "coco.json", content))

@@ -183,8 +183,10 @@ def _sample_text(value: Any) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """JSON of a file, or `CurateError`."""
+    """JSON of a file, or `CurateError`, also where a text of it cannot be kept: half a surrogate pair."""
     try:
-        return json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()
+        return content
     except (ValueError, RecursionError) as problem:
         raise CurateError(f"{path.name} is not JSON ({problem}): export it again as JSON") from problem

@@ -14,6 +14,7 @@ from avhcurate.votes.files import read_votes
         '[{"annotations": [1]}]',
         '[{"annotations": [{"result": ["x"]}]}]',
         '[{"data": [1], "annotations": [{"result": [{"type": "choices", "value": {"choices": ["3"]}}]}]}]',
+        '[{"data":{"path":"\\ud800"},"annotations":[{"result":[{"type":"choices","value":{"choices":["3"]}}]}]}]',
     ],
 )
 def test_json_that_is_no_export_is_refused_and_not_a_crash(tmp_path, content):
