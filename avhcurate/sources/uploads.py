@@ -99,6 +99,8 @@ def _members(archive: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Path]]
         hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
         if info.is_dir() or hidden or path.suffix.lower() not in (*IMAGE_SUFFIXES, *TABLES):
             continue
+        if ":" in str(path):  # a file of another name, and a stream of it, on Windows
+            raise CurateError(f"the zip holds {info.filename[:80]!r}, which is no name on every system: rename it")
         found += 1
         if found > MOST_FILES:
             raise CurateError(f"the zip holds more than {MOST_FILES:,} files: import its folder by its path instead")

@@ -70,6 +70,7 @@ def link():
         ({"/etc/outside.png": png()}, "leaves its folder"),
         ({"cat\\..\\..\\outside.png": png()}, "leaves its folder"),
         ({"C:/outside.png": png()}, "leaves its folder"),
+        ({"cat/a.png:b.png": png()}, "no name on every system"),
         ({link(): "/etc/passwd"}, "holds a link"),
         ({"cat/A.png": png(), "cat/a.png": png()}, "twice"),
         ({"notes.pdf": b"x", "inner.zip": b"x"}, "holds no image"),
