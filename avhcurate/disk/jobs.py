@@ -188,16 +188,17 @@ class Jobs:
             name = self._running_name(but=record.id)
             self.write(record.model_copy(update={"state": "failed", "message": f"{name} is running"}))
             raise CurateError(f"{name} is running in this workspace: wait for it or cancel it first") from None
-        running = _RunningJob(self, record, on_report)
         try:
-            yield Progress(running.report, running.should_stop)
-            running.finish("done")
-        except (Cancelled, KeyboardInterrupt):
-            running.finish("cancelled")
-            raise
-        except BaseException as error:
-            running.finish("failed", full_disk(error) or str(error) or type(error).__name__)
-            raise
+            running = _RunningJob(self, record, on_report)
+            try:
+                yield Progress(running.report, running.should_stop)
+                running.finish("done")
+            except (Cancelled, KeyboardInterrupt):
+                running.finish("cancelled")
+                raise
+            except BaseException as error:
+                running.finish("failed", full_disk(error) or str(error) or type(error).__name__)
+                raise
         finally:
             self._lock.release()
 

@@ -1,5 +1,6 @@
 """Jobs as files: how they end, one at a time, and what is said of those that were killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -88,6 +89,22 @@ def test_cancel_is_seen_by_the_work(jobs):
         assert not progress.should_stop()
         jobs.request_cancel(record.id)
         assert progress.should_stop()
+
+
+def test_a_full_disk_at_the_start_leaves_the_next_job_free(jobs, tmp_path, monkeypatch):
+    record = jobs.create("score", "digits", [])
+
+    def full(record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "write", full)
+        with pytest.raises(OSError, match="No space"), jobs.running(record):
+            pass
+    later = Jobs(tmp_path)
+    with later.running(later.create("score", "digits", [])):
+        pass
+    assert later.newest().state == "done"
 
 
 def test_one_job_at_a_time_and_the_refused_one_names_the_other(jobs, other_process):
