@@ -81,8 +81,9 @@ def _sheet(table: pa.Table, title: str) -> VoteSheet:
 
 
 def _answer(table: pa.Table, title: str) -> str | None:
-    """The column of answers; of several that differ none is taken, as one of them may be the given label."""
+    """The column of answers: what is called chosen, or the only one; another that differs may be the given label."""
     names = [name for name in _in_order(table, _ANSWER) if not pa.types.is_nested(table[name].type)]
+    names = [name for name in names if name.lower().startswith("chosen")] or names
     for other in names[1:]:
         if not _say_the_same(table[names[0]], table[other]):
             raise CurateError(
