@@ -3,8 +3,9 @@
 efficientnet-lite0 with ImageNet weights is fine-tuned end to end on a source domain at 96 pixels, then adapts to a
 target domain without its labels in seven rounds, under the gates of AVH's paper (Chen et al. 2020,
 https://doi.org/10.48550/arXiv.1912.02279) and of centred AVC, by the trainer and the loop of `self-train --trainer
-full`. All rules begin at the same source's network of a seed; `source` is that network. Labels of the target are used
-for evaluation only; the rate was chosen on held-out images of the first source, epochs, portions and rounds beforehand.
+full`. All rules begin at the same source's network of a seed; `source` is that network. Training and selection use no
+label of the target. The rate was chosen on held-out photos, and photo is also the target of two pairs; epochs, portions
+and rounds were fixed beforehand.
 
     python -m benchmarks.self_training_full --data pacs_128.parquet --out FOLDER --minutes 150
 

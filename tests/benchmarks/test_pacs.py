@@ -1,5 +1,5 @@
-"""The PACS benchmark: every method from its start to the table, nothing chosen by the domain left out, what is stopped
-goes on, the figures are right.
+"""The PACS benchmark: every method from its start to the table, no constant chosen by the domain left out, what is
+stopped goes on, the figures are right.
 """
 
 from datetime import UTC, datetime
