@@ -4,9 +4,11 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from avhcurate.disk.files import write_atomic
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
 
@@ -44,6 +46,23 @@ def run_until(work: Callable[[Progress], bool], minutes: float | None) -> int:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def processor_time(path: Path) -> Iterator[Callable[[], float]]:
+    """Gives the processor's seconds of work so far, over all calls that it took: `path` keeps them from one to the
+    next. A call that is killed leaves none of its own.
+    """
+    earlier = float(path.read_text()) if path.exists() else 0.0
+    began = time.process_time()
+
+    def so_far() -> float:
+        return earlier + time.process_time() - began
+
+    try:
+        yield so_far
+    finally:
+        write_atomic(path, f"{so_far():.3f}")
 
 
 def say(text: str) -> None:

@@ -17,7 +17,6 @@ where it was stopped, within a round too, and returns 0 when all is done; run tw
 import argparse
 import shutil
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -48,7 +47,7 @@ from benchmarks.cost import Work, estimate, measure
 from benchmarks.gates import read_gate, read_gates
 from benchmarks.markdown import table
 from benchmarks.pacs_data import Pacs, read_pacs
-from benchmarks.resumable import add_results, run_until, say
+from benchmarks.resumable import add_results, processor_time, run_until, say
 from benchmarks.self_training import READ_GATES, Task, brief
 from benchmarks.self_training_results import GatesResult, Result, report_full
 
@@ -140,24 +139,25 @@ def make(task: Task, place: Place, progress: Progress) -> Result | GatesResult:
     """What a task ends with. Raises Cancelled when asked to stop; the next call then goes on."""
     classes = place.pacs.classes
     truth = place.pacs.labels[torch.from_numpy(place.pacs.domains == task.target)].numpy()
-    folder = SelfTrainingFolder(place.out / "under-way" / task.file.replace("/", "-").removesuffix(".json"))
+    folder = SelfTrainingFolder(under_way(task, place.out))
     folder.root.mkdir(parents=True, exist_ok=True)
-    trainer, began = trainer_of(task, place, folder.root, progress), time.process_time()
+    trainer = trainer_of(task, place, folder.root, progress)
     if task.method == READ_GATES:
         trainer.fit(0, None)
         gates = read_gates(trainer.outputs(), truth, task.seed)
-        found: Result | GatesResult = GatesResult(
-            source=task.source, target=task.target, seed=task.seed, classes=classes, gates=gates
-        )
-    else:
-        rule, rounds = ("confidence", 0) if task.method == "source" else (task.method, None)
-        evaluator = TargetEvaluator(truth, classes)
-        ids = np.arange(len(truth))
-        given = {"evaluator": evaluator, "folder": folder, "schedule": SCHEDULE, "rounds": rounds, "progress": progress}
+        return GatesResult(source=task.source, target=task.target, seed=task.seed, classes=classes, gates=gates)
+    rule, rounds = ("confidence", 0) if task.method == "source" else (task.method, None)
+    evaluator = TargetEvaluator(truth, classes)
+    ids = np.arange(len(truth))
+    given = {"evaluator": evaluator, "folder": folder, "schedule": SCHEDULE, "rounds": rounds, "progress": progress}
+    with processor_time(folder.root / "seconds") as so_far:
         self_train(trainer, ids, rule=rule, **given)  # type: ignore[arg-type]
-        found = result(task, folder, truth, place, time.process_time() - began)
-    shutil.rmtree(folder.root)
-    return found
+        return result(task, folder, truth, place, so_far())
+
+
+def under_way(task: Task, out: Path) -> Path:
+    """The folder of a task's rounds until its result is written."""
+    return out / "under-way" / task.file.replace("/", "-").removesuffix(".json")
 
 
 def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Place, seconds: float) -> Result:
@@ -219,6 +219,7 @@ def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
                     continue
                 found = make(task, place, progress)
                 write_json(out / task.file, found)
+                shutil.rmtree(under_way(task, out))
                 if isinstance(found, Result):
                     say(f"{task.file}: {found.accuracy:.1%} right, {found.seconds:.0f} s")
         except Timeout:

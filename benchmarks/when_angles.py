@@ -5,12 +5,12 @@
 
 Trains `NETWORKS`, and `FACTORS`, each of which differs from one network in one thing, with each seed in turn. The test
 images are evaluated after every epoch and never trained on. A training leaves its outputs (.npz) and what the tables
-need of it (.json), so the same call goes on where one was stopped, also within a training and where only the .json
-files are left, as in `benchmarks/records`; `--minutes` stops it.
+need of it (.json), so the same command goes on where it was stopped, also within a training and where only the .json
+files are left, as in `benchmarks/records`; `--minutes` stops it, and it returns 0 when all is done.
 """
 
 import argparse
-import time
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from avhcurate.data.trainings import EpochEval
 from avhcurate.disk.files import replacing
-from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.disk.jobs import Progress
 from avhcurate.models.own import CifarFast, Cnn9, VggSmall
 from avhcurate.stats.epoch_scores import NEEDED
 from avhcurate.training.images import LabelledImages
 from avhcurate.training.losses import AVHLoss, CosineLoss
 from avhcurate.training.recipe import RECIPES, Recipe
 from avhcurate.training.trainer import train
+from benchmarks.resumable import add_results, processor_time, run_until, say
 from benchmarks.train_cifar import read_images
 
 FAST = replace(RECIPES["cifar-fast"].recipe, epochs=4)
@@ -101,27 +102,27 @@ def run(
     folder = path.with_suffix("")
     torch.manual_seed(seed)
     module = study.make(int(max(learnt.labels)) + 1)
-    used = time.process_time()
 
     def keep(evaluation: EpochEval) -> None:
         with replacing(folder / f"{evaluation.step:08d}.npy") as stream:
             np.save(stream, np.stack([evaluation.samples[key].astype(np.float32) for key in NEEDED]))
         print(f"{name}, seed {seed}: epoch {evaluation.epoch:.0f}, {evaluation.accuracy:.4f} right", flush=True)
 
-    module = train(
-        module,
-        learnt,
-        recipe,
-        held_out=held_out,
-        device="cpu",
-        on_eval=keep,
-        checkpoint=folder / "training.checkpoint",
-        progress=progress,
-    )
-    arrays = outputs(module, recipe, held_out)
-    evaluations = np.stack([np.load(file) for file in sorted(folder.glob("*.npy"))])
-    with replacing(path) as stream:
-        np.savez(stream, evaluations=evaluations, cpu_seconds=time.process_time() - used, **arrays)
+    with processor_time(folder / "seconds") as so_far:
+        module = train(
+            module,
+            learnt,
+            recipe,
+            held_out=held_out,
+            device="cpu",
+            on_eval=keep,
+            checkpoint=folder / "training.checkpoint",
+            progress=progress,
+        )
+        arrays = outputs(module, recipe, held_out)
+        evaluations = np.stack([np.load(file) for file in sorted(folder.glob("*.npy"))])
+        with replacing(path) as stream:
+            np.savez(stream, evaluations=evaluations, cpu_seconds=so_far(), **arrays)
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
@@ -154,39 +155,43 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Networks on CIFAR-10, and how their scores follow CIFAR-10H.")
     parser.add_argument("--train", type=Path, help="Parquet file of training images")
     parser.add_argument("--test", type=Path, required=True, help="Parquet file of test images with human_counts")
-    parser.add_argument("--out", type=Path, required=True, help="folder of what is kept")
     parser.add_argument("--only", action="append", choices=STUDIES, help="a network or a factor; repeat it for more")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--epochs", type=int, help="in place of each recipe's")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--minutes", type=float, default=150, help="stop after so long; the same call goes on")
-    parser.add_argument("--report", action="store_true", help="print the tables of what is done")
+    add_results(parser)
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    from benchmarks.when_angles_results import keep, read_network, report
+def run_all(options: argparse.Namespace, progress: Progress) -> None:
+    """Trains what is not there yet, and keeps what the tables need of it."""
+    from benchmarks.when_angles_results import keep, read_network
+
+    torch.set_num_threads(options.threads)
+    learnt, held_out, hsf = read_images(options.train), read_images(options.test), read_hsf(options.test)
+    labels = torch.as_tensor(held_out.labels).numpy()
+    for seed in map(int, options.seeds.split(",")):
+        for name in options.only or STUDIES:
+            if not file_of(options.out, name, seed, ".json").exists():
+                run(name, seed, learnt, held_out, options.out, epochs=options.epochs, progress=progress)
+                keep(read_network(options.out, name, seed, labels, hsf), options.out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    from benchmarks.when_angles_results import report
 
     options = parsed(arguments)
-    if options.report:
-        print(report(options.out, read_hsf(options.test), torch.as_tensor(read_images(options.test).labels).numpy()))
-        return
-    torch.set_num_threads(options.threads)
-    end = time.monotonic() + 60 * options.minutes
-    learnt, held_out, hsf = read_images(options.train), read_images(options.test), read_hsf(options.test)
-    progress = Progress(should_stop=lambda: time.monotonic() > end)
-    try:
-        for seed in map(int, options.seeds.split(",")):
-            for name in options.only or STUDIES:
-                if not file_of(options.out, name, seed, ".json").exists():
-                    run(name, seed, learnt, held_out, options.out, epochs=options.epochs, progress=progress)
-                    keep(
-                        read_network(options.out, name, seed, torch.as_tensor(held_out.labels).numpy(), hsf),
-                        options.out,
-                    )
-    except Cancelled:
-        print("stopped: the same call goes on")
+
+    def work(progress: Progress) -> bool:
+        if options.report:
+            labels = torch.as_tensor(read_images(options.test).labels).numpy()
+            say(report(options.out, read_hsf(options.test), labels))
+        else:
+            run_all(options, progress)
+        return True
+
+    return run_until(work, options.minutes)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

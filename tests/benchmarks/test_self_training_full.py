@@ -86,6 +86,25 @@ def test_a_task_stopped_within_a_round_goes_on_to_the_same_result(benchmark, tmp
             with pytest.raises(Cancelled):
                 benchmark.make(task, place, progress)
             assert list((place.out / "under-way").glob("*/round-01*.pt"))
+            (benchmark.under_way(task, place.out) / "seconds").write_text("1000")
         found.append(benchmark.make(task, place, progress))
     one, other = (each.model_dump(exclude={"seconds", "finished"}) for each in found)
     assert one == other
+    assert found[0].seconds < 1000 < found[1].seconds  # those of the call that was stopped too
+
+
+def test_rounds_stay_until_the_result_is_written(benchmark, tmp_path, monkeypatch):
+    arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1", "--device", "cpu"]
+    task, write_json = benchmark.Task(0, "photo", "sketch", "full", "confidence"), benchmark.write_json
+    monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task])
+
+    def fail(path, record):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "write_json", fail)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.run(benchmark.parsed(arguments))
+    monkeypatch.setattr(benchmark, "write_json", write_json)
+    monkeypatch.setattr(benchmark.FullTrainer, "fit", None)  # no round is made again
+    assert benchmark.run(benchmark.parsed(arguments))
+    assert not any((tmp_path / "under-way").iterdir())
