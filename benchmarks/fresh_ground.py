@@ -12,8 +12,8 @@ first run.
 
 Of the digits, each seed has a network of its own, trained on one half; the source is that half, the target the other.
 Of CIFAR-10, the source are `--samples` training images and the target as many test images, drawn by the seed, for each
-network. One finished training is one file under FOLDER. The same command goes on where it was stopped. `--report`
-prints the tables of what is there.
+network. One finished training is one file in a folder of its ground under FOLDER. The same command goes on where it was
+stopped. `--report` prints the tables of what is there; p by Holm is over all grounds there, or those named by `--only`.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 from PIL import Image
+from pydantic import BaseModel
 from scipy import stats
 
 from avhcurate.degradation.corruptions import KINDS, degrade
@@ -45,7 +46,7 @@ from avhcurate.training.learner import make_learner
 from avhcurate.training.probe import train_probe
 from avhcurate.training.recipe import Recipe
 from benchmarks.markdown import table as markdown
-from benchmarks.resumable import add_results, run_until, say
+from benchmarks.resumable import add_results, run_until, say, settle
 from benchmarks.self_training import HEADS, Pacs, Task, train_one
 from benchmarks.self_training_results import finished
 
@@ -60,6 +61,15 @@ SOURCE = "source"
 def narrow_resnet18(num_classes: int = 10) -> CifarResNet18:
     """ResNet-18 of half its width, a fourth of its work, for `avhcurate train --model benchmarks.fresh_ground:...`."""
     return CifarResNet18(num_classes, width=32)
+
+
+class CifarSettings(BaseModel):
+    """What decides the numbers of a network on CIFAR-10, beside its weights, the shift and the seed."""
+
+    network: str
+    samples: int
+    train_sha256: str
+    test_sha256: str
 
 
 class Ground(NamedTuple):
@@ -126,14 +136,20 @@ def digits(seed: int) -> Ground:
     return Ground("digits", domains_of(module, *halves, DIGITS, (DIGITS_MEAN, DIGITS_STD), seed, "scikit-learn"))
 
 
+def settle_cifar(options: argparse.Namespace) -> None:
+    """Stores the settings of each network's results; CurateError when its folder holds those of others."""
+    if any(path is None or not path.is_file() for path in (options.train, options.test)):
+        raise CurateError("--ground cifar wants --train and --test, Parquet files of CIFAR-10 with `image` and `label`")
+    data = {"train_sha256": sha256(options.train), "test_sha256": sha256(options.test)}
+    for network in options.networks:
+        name = network.partition("=")[0]
+        settle(options.out / called(network), CifarSettings(network=name, samples=options.samples, **data))
+
+
 def cifar(seed: int, options: argparse.Namespace) -> Iterator[Ground]:
     """A network of each file, with images drawn by the seed."""
     parts = []
     for path in (options.train, options.test):
-        if path is None or not path.is_file():
-            raise CurateError(
-                "--ground cifar wants --train and --test, Parquet files of CIFAR-10 with `image` and `label`"
-            )
         table = pq.read_table(path, columns=["image", "label"])
         rows = np.sort(np.random.default_rng(seed).permutation(len(table))[: options.samples])
         images = [decode(one["bytes"].as_py()) for one in table["image"].take(rows)]
@@ -154,15 +170,25 @@ def grounds_of(options: argparse.Namespace) -> tuple[list[str], dict[str, tuple[
     return [called(network) for network in options.networks], CIFAR
 
 
+def targets_of(shifts: dict[str, tuple[int, ...]]) -> list[str]:
+    """The domains that shifts make of a target."""
+    return [f"{kind} {level}" for kind, levels in shifts.items() for level in levels]
+
+
 def called(network: str) -> str:
-    """The ground of a network NAME=FILE."""
-    return f"CIFAR-10, {Path(network.partition('=')[2]).stem}"
+    """The ground of a network NAME=FILE, which says its weights apart from others in a file of the same name."""
+    weights = Path(network.partition("=")[2])
+    if not weights.is_file():
+        raise CurateError(f"--networks {network}: {weights} does not exist, give NAME=FILE")
+    return f"CIFAR-10, {weights.stem} {sha256(weights)[:8]}"
 
 
 def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
     """Trains what is not there yet."""
     names, shifts = grounds_of(options)
-    targets = [f"{kind} {level}" for kind, levels in shifts.items() for level in levels]
+    if options.ground == "cifar":
+        settle_cifar(options)
+    targets = targets_of(shifts)
     for seed in range(options.seeds):
         files = [Task(seed, SOURCE, target, "paper", method).file for target in targets for method in METHODS]
         if all((options.out / name / file).exists() for name in names for file in files):
@@ -209,16 +235,24 @@ def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return found.assign(holm=holm(found["p"].to_numpy(float)))
 
 
-def whole_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the seeds that have every shift and method."""
+def whole_seeds(folder: Path) -> pd.DataFrame:
+    """The results in a ground's folder of the seeds that have every shift and method."""
+    table, targets = finished(folder), targets_of(DIGITS if folder.name == "digits" else CIFAR)
     sizes = table.groupby("seed")["seed"].transform("size")
-    return table[sizes == sizes.max()]
+    return table[sizes == len(targets) * len(METHODS)]
 
 
-def report(out: Path) -> str:
-    """Accuracies by kind of shift, and the gates compared, of the seeds that are whole."""
-    folders = [folder for folder in sorted(out.iterdir()) if any(folder.glob("*.json"))]
-    tables = {folder.name: whole_seeds(finished(folder)) for folder in folders}
+def report(out: Path, only: Sequence[str] | None = None) -> str:
+    """Accuracies by kind of shift, and the gates compared, of the seeds that are whole; Holm over the grounds `only`,
+    by default all.
+    """
+    folders = [folder for folder in sorted(out.glob("*/")) if any(folder.glob("*-*.json"))]
+    if unknown := set(only or ()) - {folder.name for folder in folders}:
+        raise CurateError(f"there is no {', '.join(unknown)} in {out}: it holds {', '.join(f.name for f in folders)}")
+    tables = {folder.name: whole_seeds(folder) for folder in folders if not only or folder.name in only}
+    tables = {name: table for name, table in tables.items() if len(table)}
+    if not tables:
+        raise CurateError(f"{out} holds no seed with every shift and method yet: let the benchmark run on")
     parts = []
     for ground, table in tables.items():
         kinds = table["target"].str.partition(" ")[0]
@@ -234,7 +268,7 @@ def report(out: Path) -> str:
         interval = f"{mean.value:+.2f} ({mean.low:+.2f} to {mean.high:+.2f})"
         better = f"{(one.lead > 0).sum()} of {len(one.lead)}"
         rows.append([one.ground, one.method, one.kind, interval, better, f"{one.p:.3f}", f"{one.holm:.3f}"])
-    parts.append("Less `confidence` (CBST), points with the 95 % interval; p of the paired t-test.")
+    parts.append("Less `confidence` (CBST), points with the 95 % interval; p of the paired t-test; Holm over all rows.")
     parts.append(markdown(["ground", "gate", "shift", "points", "better in", "p", "p by Holm"], rows))
     return "\n\n".join(parts)
 
@@ -249,6 +283,9 @@ def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--networks", nargs="*", default=[], help="NAME=FILE, networks of `avhcurate:NAME` or PACKAGE.MODULE:FACTORY"
     )
     parser.add_argument("--samples", type=int, default=2000, help="images of the source, and of the target")
+    parser.add_argument(
+        "--only", action="append", metavar="GROUND", help="a folder of --out that the tables are of; repeat it [all]"
+    )
     add_results(parser)
     return parser.parse_args(arguments)
 
@@ -258,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work(progress: Progress) -> bool:
         done = options.report or run(options, progress)
-        say(report(options.out))
+        say(report(options.out, options.only))
         return done
 
     return run_until(work, options.minutes)

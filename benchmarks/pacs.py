@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from avhcurate.disk.files import sha256, write_json
+from avhcurate.disk.files import sha256
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.errors import CurateError
 from avhcurate.models.runtime import find_device
@@ -38,7 +38,7 @@ from benchmarks.markdown import table
 from benchmarks.pacs_data import DOMAINS, Pacs, read_pacs
 from benchmarks.pacs_results import METHODS, Result, Settings, chosen, report
 from benchmarks.pacs_training import RESULT, Task, prepare, train_one
-from benchmarks.resumable import add_results, run_until, say
+from benchmarks.resumable import SETTINGS, add_results, run_until, say, settle
 
 #: The schedules: pixels a side, width of the first block, epochs, seeds, and the peak of the rate for each network.
 FULL = {"size": 128, "width": 64, "epochs": 100, "seeds": "0,1,2,3,4", "cnn9_rate": 0.1, "alexnet_rate": 0.01}
@@ -166,18 +166,6 @@ def left(plan: Plan, pacs: Pacs, device: torch.device) -> str:
     return estimate(works, device.type)
 
 
-def settle(out: Path, settings: Settings) -> None:
-    """Stores the settings of the folder's trainings; CurateError when it holds others."""
-    path = out / "settings.json"
-    if path.exists():
-        earlier = Settings.model_validate_json(path.read_bytes())
-        other = [f"{name} {value}" for name, value in earlier if value != getattr(settings, name)]
-        if other:
-            raise CurateError(f"{out} holds trainings with {', '.join(other)}: give those, or another --out")
-    else:
-        write_json(path, settings)
-
-
 def _listed(text: str, kind: Callable[[str], Any]) -> list[Any]:
     return [kind(part.strip()) for part in text.split(",") if part.strip()]
 
@@ -234,10 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.report:
-        if not (options.out / "settings.json").exists():
+        if not (options.out / SETTINGS).exists():
             print(f"{options.out} holds no results yet: run the benchmark without --report first", file=sys.stderr)
             return 2
-        tell(options.out, Settings.model_validate_json((options.out / "settings.json").read_bytes()))
+        tell(options.out, Settings.model_validate_json((options.out / SETTINGS).read_bytes()))
         return 0
     work = tell_rates if options.rates else run
     return run_until(lambda progress: work(options, progress), options.minutes)

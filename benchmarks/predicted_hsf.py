@@ -7,24 +7,26 @@ A dataset all of whose images have votes, as CIFAR-10H. Of each draw some images
 predicted as `avhcurate predict` predicts them: Spearman with their HSF, beside confidence; the share of HSF that the
 intervals hold, in all, by HSF bin and by fifth of the predicted HSF (1: the lowest). `--replay` asks in batches for
 images of one half, `--votes` votes of each drawn from the real ones, by the queue `informative` or at random, and
-compares Spearman over the other half. Results are lines of JSON in FILE; a call goes on where the last one stopped, and
-ends with the tables.
+compares Spearman over the other half. Results are lines of JSON in FILE; a call goes on where the last one of the same
+dataset and runs stopped, and ends with the tables of these.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from avhcurate.data.runs import RunFolder
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.files import write_atomic
 from avhcurate.predicted_hsf.conformal import coverage_by_bin
 from avhcurate.predicted_hsf.inputs import Inputs
-from avhcurate.predicted_hsf.service import LEVEL, PredictSettings, Voted, fit_prediction, runs_of
-from avhcurate.predicted_hsf.vote_model import Design, choose_strength, fit_votes, information
+from avhcurate.predicted_hsf.service import LEVEL, Voted, fit_prediction, runs_of
+from avhcurate.predicted_hsf.vote_model import Design, VoteModel, choose_strength, fit_votes, told
 from avhcurate.stats.folds import stratified_folds
 from avhcurate.stats.intervals import mean_over_seeds
 from avhcurate.stats.ranks import spearman, standard_ranks
@@ -40,9 +42,8 @@ STEPS = (150, 225, 338, 506, 759, 1139, 1709, 2563)
 class Replayed:
     """A dataset with votes on all images: its inputs, votes for the label and all, (N,) each by row of `ids`."""
 
-    def __init__(self, table: DatasetTable, runs: str) -> None:
-        chosen = runs_of(table, PredictSettings(tuple(runs.split(",")) if runs else ()).runs)
-        inputs, counts = Inputs(table.dataset, chosen), table.counter.counts
+    def __init__(self, table: DatasetTable, runs: Sequence[RunFolder]) -> None:
+        inputs, counts = Inputs(table.dataset, runs), table.counter.counts
         self.ids = inputs.ids[counts.asked[inputs.ids] > 0]
         self.design = inputs.design(self.ids)
         self.hits, self.votes = counts.hits[self.ids], counts.asked[self.ids]
@@ -90,7 +91,7 @@ def replay(data: Replayed, queue: str, draw: int, votes: int) -> list[dict[str, 
             break
         if step:
             left = np.setdiff1d(pool, asked)
-            wish = np.zeros(len(left)) if queue == "random" else wanted(model, data.design.of(left), votes)  # noqa: F821
+            wish = np.zeros(len(left)) if queue == "random" else worth(model, data.design.of(left), votes)  # noqa: F821
             rates = draw_rates(wish)
             asked = np.append(asked, left[np.argsort(draw_times(rates, draw * 100 + step))[: target - len(asked)]])
         some, folds = data.design.of(asked), np.arange(len(asked)) % 3
@@ -101,9 +102,9 @@ def replay(data: Replayed, queue: str, draw: int, votes: int) -> list[dict[str, 
     return rows
 
 
-def wanted(model: Any, design: Design, votes: int) -> np.ndarray:
+def worth(model: VoteModel, design: Design, votes: int) -> np.ndarray:
     """What so many votes on each image would tell the model, as the queue has it."""
-    return np.log1p(information(model.odds(design), model.log_precision, votes) * model.variance(design)) / 2
+    return told(model.odds(design), model.log_precision, votes, model.variance(design))
 
 
 def needed(asked: pd.Series, reached: pd.Series, target: float) -> float:
@@ -170,7 +171,16 @@ def replay_table(results: pd.DataFrame) -> str:
     return f"{len(part)} draws\n\n{markdown(head, rows)}"
 
 
-def main() -> None:
+def whole_lines(path: Path) -> list[dict[str, Any]]:
+    """The results in a file; what a killed call has left of its last line is cut off."""
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        write_atomic(path, whole)
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Predicted HSF from votes on few images.")
     parser.add_argument("workspace", type=Path)
     parser.add_argument("dataset")
@@ -180,9 +190,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--votes", type=int, default=10, help="votes an image in a replay")
     parser.add_argument("--replay", action="store_true")
-    given = parser.parse_args()
-    lines = given.out.read_text().splitlines() if given.out.exists() else []
-    results = [json.loads(line) for line in lines]
+    given = parser.parse_args(arguments)
+    table = open_table(Workspace(given.workspace), given.dataset)
+    runs = runs_of(table, given.runs.split(",") if given.runs else ())
+    learnt = {"dataset": table.dataset.record.fingerprint, "runs": [run.name for run in runs]}
+    results = [
+        row for row in whole_lines(given.out) if all(row.get(name, learnt[name]) == learnt[name] for name in learnt)
+    ]
     done = {
         json.dumps({key: row[key] for key in row if key in ("replay", "votes", "voted", "draw")}) for row in results
     }
@@ -190,11 +204,10 @@ def main() -> None:
     for key, make in work(given):
         if json.dumps(key) in done:
             continue
-        if data is None:
-            data = Replayed(open_table(Workspace(given.workspace), given.dataset), given.runs)
+        data = data or Replayed(table, runs)
         results.append(key | make(data))
         with given.out.open("a") as stream:
-            stream.write(json.dumps(results[-1]) + "\n")
+            stream.write(json.dumps(results[-1] | learnt) + "\n")
     print(
         replay_table(pd.DataFrame([row for row in results if row.get("votes") == given.votes]))
         if given.replay

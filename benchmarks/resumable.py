@@ -1,16 +1,24 @@
-"""Commands that are stopped and go on: by a signal or when their minutes are over, between two steps of the work."""
+"""Commands that are stopped and go on: by a signal or when their minutes are over, between two steps of the work, and
+by the same settings alone.
+"""
 
 import signal
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from avhcurate.disk.files import write_atomic
+from pydantic import BaseModel
+
+from avhcurate.disk.files import write_atomic, write_json
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
+
+#: What `settle` leaves in a folder of results.
+SETTINGS = "settings.json"
 
 
 def add_results(parser: ArgumentParser) -> None:
@@ -23,6 +31,24 @@ def add_results(parser: ArgumentParser) -> None:
 def add_minutes(parser: ArgumentParser) -> None:
     """The option `--minutes`."""
     parser.add_argument("--minutes", type=float, help="stop after so many; the same command then goes on [no limit]")
+
+
+def settle(out: Path, settings: BaseModel) -> None:
+    """Stores the settings of a folder's results; CurateError when it holds those of others.
+
+    A folder that has none yet, as one from before they were stored, takes these.
+    """
+    path = out / SETTINGS
+    if path.exists():
+        refuse_others(out, dict(type(settings).model_validate_json(path.read_bytes())), dict(settings))
+    else:
+        write_json(path, settings)
+
+
+def refuse_others(out: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """CurateError when a folder holds results of settings that are not the same now."""
+    if other := [f"{name} {value}" for name, value in earlier.items() if value != now.get(name)]:
+        raise CurateError(f"{out} holds results with {', '.join(other)}: give those, or another --out")
 
 
 def run_until(work: Callable[[Progress], bool], minutes: float | None) -> int:

@@ -49,7 +49,16 @@ from benchmarks.adaptation import METHODS
 from benchmarks.gates import GATES, Gated, gate_scores, read_gates
 from benchmarks.pacs_data import open_pacs
 from benchmarks.resumable import add_results, run_until, say
-from benchmarks.self_training_results import OF_OTHER_HEADS, OTHER_SEEDS, SHORT, GatesResult, Result, Round, report
+from benchmarks.self_training_results import (
+    OF_OTHER_HEADS,
+    OTHER_SEEDS,
+    SHORT,
+    GatesResult,
+    Result,
+    Round,
+    refuse_other_results,
+    report,
+)
 
 MODEL = "efficientnet-lite0"
 DOMAINS = tuple(SHORT)
@@ -195,11 +204,16 @@ def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
         precision_per_class=None if classes is None else classes["precision"].replace({np.nan: None}).tolist(),
         samples_per_class=np.bincount(truth, minlength=size).tolist(),
         seconds=round(seconds, 3),
-        recipe=asdict(HEADS[task.head]) | {"round_steps": ROUND_STEPS},
+        recipe=recipe_of(task.head),
         data_sha256=pacs.sha256,
         versions={name: version(name) for name in ("torch", "numpy", "scipy")},
         finished=datetime.now(UTC),
     )
+
+
+def recipe_of(head: str) -> dict[str, object]:
+    """What a result says of how it was trained."""
+    return asdict(HEADS[head]) | {"round_steps": ROUND_STEPS}
 
 
 def gates_of(task: Task, pacs: Pacs, begin: ProbeHead) -> GatesResult:
@@ -252,6 +266,7 @@ def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
     """Trains what is not there yet, and says whether all is done."""
     (options.out / "gates").mkdir(parents=True, exist_ok=True)
     pacs = read_pacs(options.data, options.out)
+    refuse_other_results(options.out, pacs.sha256, {head: recipe_of(head) for head in HEADS})
     wanted = tasks(options.seeds, min(options.seeds, OTHER_SEEDS))
     if options.only:
         wanted = [task for task in wanted if task.method in options.only.split(",")]

@@ -49,7 +49,7 @@ from benchmarks.markdown import table
 from benchmarks.pacs_data import Pacs, read_pacs
 from benchmarks.resumable import add_results, processor_time, run_until, say
 from benchmarks.self_training import READ_GATES, Task, brief
-from benchmarks.self_training_results import GatesResult, Result, report_full
+from benchmarks.self_training_results import GatesResult, Result, refuse_other_results, report_full
 
 MODEL = "efficientnet-lite0"
 #: Pairs that differ in kind.
@@ -182,11 +182,16 @@ def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Pla
         precision_per_class=classes["precision"].replace({np.nan: None}).tolist() if selecting else None,
         samples_per_class=classes["samples"].tolist(),
         seconds=round(seconds, 3),
-        recipe=as_numbers(RECIPE) | {"size": SIZE, "source_epochs": SOURCE_EPOCHS},
+        recipe=recipe(),
         data_sha256=place.sha256,
         versions={name: version(name) for name in ("torch", "numpy", "scipy")},
         finished=datetime.now(UTC),
     )
+
+
+def recipe() -> dict[str, object]:
+    """What a result says of how it was trained."""
+    return as_numbers(RECIPE) | {"size": SIZE, "source_epochs": SOURCE_EPOCHS}
 
 
 def gate_area(method: str, folder: SelfTrainingFolder, number: int, truth: np.ndarray) -> float | None:
@@ -210,6 +215,7 @@ def run(options: argparse.Namespace, progress: Progress = SILENT) -> bool:
     if not wanted:
         return True
     place = place_of(options)
+    refuse_other_results(out, place.sha256, {"full": recipe()})
     say(left(wanted, place) + "\n")
     for task in wanted:
         progress.check("stopped: the same command goes on")

@@ -4,7 +4,7 @@ The unit of every comparison is the ordered pair of domains: seeds are averaged 
 pairs, and p-values are corrected by Holm's method for everything that the table compares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from avhcurate.stats.multiple_testing import holm
 from benchmarks.gates import GateReading
 from benchmarks.markdown import cell
 from benchmarks.markdown import table as markdown
+from benchmarks.resumable import refuse_others
 
 #: The domains, and how they are called in tables.
 SHORT = {"art_painting": "A", "cartoon": "C", "photo": "P", "sketch": "S"}
@@ -100,7 +101,14 @@ def pair_name(source: str, target: str) -> str:
 
 def results_in(out: Path) -> list[Result]:
     """The results in a folder, in order of name."""
-    return [Result.model_validate_json(path.read_bytes()) for path in sorted(out.glob("*.json"))]
+    return [Result.model_validate_json(path.read_bytes()) for path in sorted(out.glob("*-*.json"))]
+
+
+def refuse_other_results(out: Path, data_sha256: str, recipes: Mapping[str, Mapping[str, object]]) -> None:
+    """CurateError when a folder holds results of other data, or of another recipe (`recipes`: by head)."""
+    for one in results_in(out):
+        earlier = {"data_sha256": one.data_sha256} | one.recipe
+        refuse_others(out, earlier, {"data_sha256": data_sha256} | dict(recipes[one.head]))
 
 
 def finished(out: Path) -> pd.DataFrame:

@@ -14,10 +14,12 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from avhcurate.data.trainings import EpochEval
@@ -29,7 +31,7 @@ from avhcurate.training.images import LabelledImages
 from avhcurate.training.losses import AVHLoss, CosineLoss
 from avhcurate.training.recipe import RECIPES, Recipe
 from avhcurate.training.trainer import train
-from benchmarks.resumable import add_results, processor_time, run_until, say
+from benchmarks.resumable import add_results, processor_time, run_until, say, settle
 from benchmarks.train_cifar import read_images
 
 FAST = replace(RECIPES["cifar-fast"].recipe, epochs=4)
@@ -74,6 +76,12 @@ FACTORS = {
 #: Factors whose loss is without label smoothing, so that the network without it is what they are compared with.
 UNSMOOTHED = ("AVH loss", "cosine softmax")
 STUDIES = NETWORKS | FACTORS
+
+
+class Settings(BaseModel):
+    """What decides the numbers, beside the study and the seed: the files of one folder have the same."""
+
+    epochs: int | Literal["of each recipe"]
 
 
 def file_of(out: Path, name: str, seed: int, suffix: str = ".npz") -> Path:
@@ -167,6 +175,7 @@ def run_all(options: argparse.Namespace, progress: Progress) -> None:
     """Trains what is not there yet, and keeps what the tables need of it."""
     from benchmarks.when_angles_results import keep, read_network
 
+    settle(options.out, Settings(epochs=options.epochs or "of each recipe"))
     torch.set_num_threads(options.threads)
     learnt, held_out, hsf = read_images(options.train), read_images(options.test), read_hsf(options.test)
     labels = torch.as_tensor(held_out.labels).numpy()

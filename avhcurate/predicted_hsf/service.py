@@ -33,7 +33,7 @@ from avhcurate.predicted_hsf.vote_model import (
     VoteModel,
     cross_fit,
     fit_votes,
-    information,
+    told,
 )
 from avhcurate.stats.folds import stratified_folds
 from avhcurate.stats.rank_influence import estimate, spearman_influence
@@ -98,10 +98,10 @@ class Prediction:
             # As if it had no votes: what a queue's chances rest on must not depend on who was asked about before.
             rows = np.flatnonzero(known & (self.voted.folds[place] == fold))
             variance[rows] = model.variance(design.of(rows))
-        said = information(odds, self.crossed.log_precision, self.voted.usual) * variance
         predicted = expit(odds)
         ends = {"hsf_predicted_low": np.minimum(low, predicted), "hsf_predicted_high": np.maximum(high, predicted)}
-        return {"hsf_predicted": predicted, **ends, "information": np.log1p(said) / 2}
+        information = told(odds, self.crossed.log_precision, self.voted.usual, variance)
+        return {"hsf_predicted": predicted, **ends, "information": information}
 
 
 def predict_hsf(

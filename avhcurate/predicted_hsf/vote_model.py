@@ -105,6 +105,11 @@ def fit_votes(design: Design, hits: np.ndarray, votes: np.ndarray, strength: Str
     return VoteModel(beta[:-1], float(beta[-1]), log_precision, strength, spread)
 
 
+def told(odds: np.ndarray, log_precision: float, votes: float, variance: np.ndarray) -> np.ndarray:
+    """What so many more votes on each sample would tell a model whose log odds have this variance, in nats, (n,)."""
+    return np.asarray(np.log1p(information(odds, log_precision, votes) * variance) / 2)
+
+
 def information(odds: np.ndarray, log_precision: float, votes: np.ndarray | float) -> np.ndarray:
     """What votes say of a sample's log odds, (n,): that of independent ones over their inflation of variance."""
     chance = expit(odds)

@@ -98,12 +98,54 @@ def test_networks_of_cifar_are_a_ground_each(tmp_path, capsys):
     save_weights(network, tmp_path / "net.safetensors")
     files = [f"--{name}={tmp_path / name}.parquet" for name in ("train", "test")]
     networks = ["--networks", f"resnet20={tmp_path / 'net.safetensors'}"]
-    assert fresh_ground.main([f"--out={tmp_path / 'out'}", "--ground=cifar", "--seeds=1", *files, *networks]) == 0
-    table = finished(tmp_path / "out" / "CIFAR-10, net")
+    arguments = [f"--out={tmp_path / 'out'}", "--ground=cifar", "--seeds=1", *files, *networks]
+    assert fresh_ground.main(arguments) == 0
+    table = finished(tmp_path / "out" / fresh_ground.called(networks[1]))
     assert set(table["target"]) == {"blur 2", "jpeg 5"}
     assert set(table["samples_per_class"].map(sum)) == {40}
     assert fresh_ground.main([f"--out={tmp_path / 'other'}", "--ground=cifar", *networks]) == 2
     assert "--ground cifar wants --train and --test" in capsys.readouterr().err
+    assert fresh_ground.main([*arguments, "--samples=30"]) == 2
+    assert "holds results with samples 2000: give those, or another --out" in capsys.readouterr().err
+    assert fresh_ground.main([*arguments[:-1], "resnet20=nowhere.safetensors"]) == 2
+    assert "nowhere.safetensors does not exist" in capsys.readouterr().err
+
+
+def test_networks_in_files_of_one_name_are_grounds_apart(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.safetensors").write_text(name)
+    named = [fresh_ground.called(f"resnet20={tmp_path / name}/weights.safetensors") for name in ("one", "other")]
+    assert len(set(named)) == 2
+    assert all(name.startswith("CIFAR-10, weights ") for name in named)
+
+
+def test_a_seed_that_lacks_methods_is_not_reported(tmp_path, capsys, monkeypatch):
+    arguments = [f"--out={tmp_path}", "--seeds=1"]
+    with monkeypatch.context() as some:
+        some.setattr(fresh_ground, "METHODS", ("source", "confidence"))
+        assert fresh_ground.run(fresh_ground.parsed(arguments))
+    assert fresh_ground.main([*arguments, "--report"]) == 2
+    assert "holds no seed with every shift and method yet" in capsys.readouterr().err
+
+
+def test_holm_is_over_the_grounds_asked_for(tmp_path, capsys):
+    assert fresh_ground.main([f"--out={tmp_path}", "--seeds=2"]) == 0
+    both = tmp_path / "CIFAR-10, net 12345678"
+    both.mkdir()
+    for path in (tmp_path / "digits").glob("*.json"):
+        shift = {"turn 30": "blur 2", "noise 3": "jpeg 5"}
+        name = next(name for name in shift if name in path.name)
+        (both / path.name.replace(name, shift[name])).write_text(path.read_text().replace(name, shift[name]))
+    capsys.readouterr()
+    rows = []
+    for only in ([], ["--only=digits"]):
+        assert fresh_ground.main([f"--out={tmp_path}", "--report", *only]) == 0
+        said = capsys.readouterr().out
+        rows.append([line for line in said.splitlines() if line.startswith(("| digits |", "| CIFAR-10, net"))])
+    assert [len(each) for each in rows] == [12, 6]
+    assert fresh_ground.main([f"--out={tmp_path}", "--report", "--only=dots"]) == 2
+    assert "there is no dots in" in capsys.readouterr().err
 
 
 def test_gates_are_compared_over_seeds_and_over_kinds_with_holm_over_all():
@@ -137,5 +179,5 @@ def test_a_network_may_be_a_factory_and_is_prepared_as_those_of_cifar(tmp_path):
     networks = [f"benchmarks.fresh_ground:narrow_resnet18={tmp_path / 'thin.safetensors'}"]
     files = {name: tmp_path / f"{name}.parquet" for name in ("train", "test")}
     (ground,) = fresh_ground.cifar(0, Namespace(**files, samples=20, networks=networks))
-    assert ground.name == "CIFAR-10, thin"
+    assert ground.name.startswith("CIFAR-10, thin ")
     assert ground.data.features.shape == (3 * 20, 256)

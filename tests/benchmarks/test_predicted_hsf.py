@@ -1,4 +1,7 @@
-"""The benchmark of predicted HSF: the share needed, and a replay that judges images nobody was asked about."""
+"""The benchmark of predicted HSF: the share needed, a replay that judges images nobody was asked about, resuming."""
+
+import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +28,40 @@ def test_the_table_of_a_replay_compares_within_draws():
     table = benchmark.replay_table(pd.DataFrame(rows))
     assert "0.200 (0.200 to 0.200)" in table  # the difference at 400
     assert table.endswith("| 0.50 |")  # 0.4 is reached at 200 of 400
+
+
+def test_a_call_goes_on_where_one_of_the_same_runs_stopped_within_a_line_too(monkeypatch, tmp_path, capsys):
+    made = []
+
+    def predicted(data, voted, draw):
+        made.append((voted, draw))
+        bins = [{"bin": name, "n": 5, "coverage": 0.9, "width": 0.2} for name in ("all", "fifth 1")]
+        return {"rho": 0.5, "confidence": 0.4, "strength": [1, 1], "bins": bins}
+
+    table = SimpleNamespace(dataset=SimpleNamespace(record=SimpleNamespace(fingerprint="f")))
+    faked = {"open_table": lambda *_: table, "Replayed": lambda *_: object(), "predicted": predicted}
+    faked |= {"runs_of": lambda _, names: [SimpleNamespace(name=name) for name in names]}
+    for name, value in faked.items():
+        monkeypatch.setattr(benchmark, name, value)
+    out = tmp_path / "results.jsonl"
+
+    def call(runs, voted="10"):
+        made.clear()
+        benchmark.main([str(tmp_path), "pets", f"--out={out}", f"--runs={runs}", f"--voted={voted}", "--draws=2"])
+        return len(made)
+
+    assert [call("one"), call("one"), call("other")] == [2, 0, 2]
+    whole = out.read_text()
+    out.write_text(whole + '{"voted": 20, "draw": 0, "rh')
+    assert call("one") == 0
+    assert out.read_text() == whole
+    earlier = [
+        {name: row[name] for name in row if name not in ("dataset", "runs")}
+        for row in map(json.loads, whole.splitlines())
+    ]
+    out.write_text("".join(json.dumps(row) + "\n" for row in earlier[:2]))
+    assert call("one") == 0  # results from before they named their runs
+    assert "| 10 | 2 |" in capsys.readouterr().out
 
 
 def test_a_replay_learns_and_asks_each_image_once(monkeypatch):

@@ -116,6 +116,21 @@ def test_a_run_fills_what_is_missing_and_the_report_tells_it(benchmark, pacs, tm
     assert f"{100 * accuracy:.1f}" in row
 
 
+def test_a_folder_of_other_data_or_steps_is_refused(benchmark, pacs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "ALL", ("source",))
+    monkeypatch.setattr(benchmark, "PAIRS", benchmark.PAIRS[:1])
+    monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs)
+    arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1", "--only", "source"]
+    assert benchmark.main(arguments) == 0
+    monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs._replace(sha256="1" * 64))
+    assert benchmark.main(arguments) == 2
+    assert f"holds results with data_sha256 {pacs.sha256}: give those, or another --out" in capsys.readouterr().err
+    monkeypatch.setattr(benchmark, "read_pacs", lambda data, out: pacs)
+    monkeypatch.setattr(benchmark, "ROUND_STEPS", 6)
+    assert benchmark.main(arguments) == 2
+    assert "holds results with round_steps 5" in capsys.readouterr().err
+
+
 def test_target_labels_change_no_head(benchmark, pacs):
     """The judge's numbers change, what is learnt does not."""
     features, labels = pacs.part("photo")

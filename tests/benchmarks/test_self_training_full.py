@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from avhcurate.disk.jobs import Cancelled, Progress
+from avhcurate.errors import CurateError
 from avhcurate.models.loading import ModelSpec, new_model
 from avhcurate.self_training.loop import Schedule
 from benchmarks import self_training_full as full
@@ -93,7 +94,7 @@ def test_a_task_stopped_within_a_round_goes_on_to_the_same_result(benchmark, tmp
     assert found[0].seconds < 1000 < found[1].seconds  # those of the call that was stopped too
 
 
-def test_rounds_stay_until_the_result_is_written(benchmark, tmp_path, monkeypatch):
+def test_rounds_stay_until_the_result_is_written_and_another_recipe_is_refused(benchmark, tmp_path, monkeypatch):
     arguments = ["--data", "x", "--out", str(tmp_path), "--seeds", "1", "--device", "cpu"]
     task, write_json = benchmark.Task(0, "photo", "sketch", "full", "confidence"), benchmark.write_json
     monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task])
@@ -108,3 +109,7 @@ def test_rounds_stay_until_the_result_is_written(benchmark, tmp_path, monkeypatc
     monkeypatch.setattr(benchmark.FullTrainer, "fit", None)  # no round is made again
     assert benchmark.run(benchmark.parsed(arguments))
     assert not any((tmp_path / "under-way").iterdir())
+    monkeypatch.setattr(benchmark, "tasks", lambda seeds: [task._replace(method="avc")])
+    monkeypatch.setattr(benchmark, "RECIPE", replace(benchmark.RECIPE, learning_rate=0.03))
+    with pytest.raises(CurateError, match=r"holds results with learning_rate 0\.02: give those, or another --out"):
+        benchmark.run(benchmark.parsed(arguments))

@@ -1,5 +1,7 @@
 """The study of angles beside softmax: what is stopped goes on, what is done is kept, the tables are right."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -56,6 +58,13 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_outputs(planted, done, t
     when_angles.file_of(tmp_path, "fast-16", 0).unlink()
     when_angles.main(options(planted, tmp_path, *only))
     assert when_angles_results.read(tmp_path)[0].images == 60
+
+
+def test_a_folder_takes_one_number_of_epochs(planted, done, tmp_path, capsys):
+    assert when_angles.main([*options(planted, done, "--seeds=0", "--only=fast-16"), "--epochs=1"]) == 2
+    assert "holds results with epochs 2: give those, or another --out" in capsys.readouterr().err
+    stored = (Path(when_angles.__file__).parent / "records/when_angles/settings.json").read_bytes()
+    assert when_angles.Settings.model_validate_json(stored).epochs == "of each recipe"
 
 
 def test_the_logits_are_those_of_the_loss(done):
