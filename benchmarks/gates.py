@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel
 from scipy.special import softmax
-from sklearn.metrics import roc_auc_score
 
 from avhcurate import scores
 from avhcurate.pseudo_labels.model_outputs import ModelOutputs
+from avhcurate.stats import detection
 
 #: Gates that are no rules, beside the rules; all train on hard labels. `random` shows what a gate's order is worth.
 GATES = ("centred", "gap", "tempered", "dropout", "neighbours", "random")
@@ -43,7 +43,7 @@ def gate_scores(name: str, outputs: ModelOutputs, seed: int) -> np.ndarray:
     """
     features, weights, logits = outputs.features, outputs.class_weights, logits_of(outputs)
     if name == "centred":
-        return np.asarray(scores.avc(features - features.mean(0), weights - weights.mean(0)))
+        return np.concatenate([score for _, score in outputs.blocks("avc-centred")])
     if name == "gap":
         return gaps(np.asarray(scores.angles(features, weights)))
     if name == "tempered":
@@ -117,4 +117,4 @@ def auroc(score: np.ndarray, right: np.ndarray) -> float | None:
     """
     if min(right.sum(), (~right).sum()) < FEWEST:
         return None
-    return float(roc_auc_score(right, score))
+    return detection.auroc(score, right).value

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from avhcurate.disk.files import remove_leftovers, temporary_name
 from avhcurate.disk.jobs import Progress
 from avhcurate.neighbours import searches
 from avhcurate.neighbours.graph import OUTLIER
@@ -40,12 +41,14 @@ def make(path: Path, samples: int, width: int, clusters: int) -> None:
     first = (rng.normal(size=(_LATENT, _BETWEEN)) / np.sqrt(_LATENT)).astype(np.float32)
     bias = (0.5 * rng.normal(size=_BETWEEN)).astype(np.float32)
     last = (rng.normal(size=(_BETWEEN, width)) / np.sqrt(_BETWEEN)).astype(np.float32)
-    rows = np.lib.format.open_memmap(path, "w+", np.float32, (samples, width))
+    made = temporary_name(path)
+    rows = np.lib.format.open_memmap(made, "w+", np.float32, (samples, width))
     for start in range(0, samples, _BLOCK):
         of = rng.integers(clusters, size=min(_BLOCK, samples - start))
         latent = centres[of] + _SPREAD * rng.normal(size=(len(of), _LATENT)).astype(np.float32)
         rows[start : start + len(of)] = np.maximum(np.maximum(latent @ first + bias, 0) @ last - _CUT, 0)
     rows.flush()
+    made.rename(path)
 
 
 def measure(path: Path, method: str) -> None:
@@ -84,11 +87,13 @@ def main() -> None:
     parser.add_argument("--method", choices=("exact", "faiss", "pynndescent"), action="append")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    path = arguments.features or arguments.out / f"made-up-{arguments.samples}-{arguments.width}.npy"
+    name = f"made-up-{arguments.samples}-{arguments.width}-{arguments.clusters}.npy"
+    path = arguments.features or arguments.out / name
     if arguments.here:
         measure(path, arguments.method[0])
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(arguments.out)
     if not path.exists():
         make(path, arguments.samples, arguments.width, arguments.clusters)
     print(

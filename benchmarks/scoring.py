@@ -398,9 +398,9 @@ def _spec(options: argparse.Namespace) -> ModelSpec:
 
 
 def _in_process(
-    options: argparse.Namespace, data: Path, what: str, *more: str, root: Path = Path(__file__).parents[1]
+    options: argparse.Namespace, data: Path, what: str, root: Path = Path(__file__).parents[1]
 ) -> dict[str, Any]:
-    command = [sys.executable, str(root / "benchmarks" / "scoring.py"), "--data", str(data), "--only", what, *more]
+    command = [sys.executable, str(root / "benchmarks" / "scoring.py"), "--data", str(data), "--only", what]
     command += ["--model", options.model, "--precision", options.precision, "--loop-images", str(options.loop_images)]
     command += ["--weights", options.weights] if options.weights else []
     # An older checkout does not know the device, nor does a CPU's benchmark need it.

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
@@ -159,14 +158,14 @@ class Trainer(ProbeTrainer):
         return Gated(plain.features, plain.class_weights, plain.bias, gate=gate_scores(self.gate, plain, self.seed))
 
 
-def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[RoundReport], pd.DataFrame | None]:
-    """The head of a method, and of self-training its rounds and the last one's table of classes."""
+def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[RoundReport]]:
+    """The head of a method, and of self-training its rounds."""
     (source, labels), (target, truth) = pacs.part(task.source), pacs.part(task.target)
     recipe, size = HEADS[task.head], len(pacs.classes)
     if task.method in ("source", *METHODS):
         penalty = None if task.method == "source" else METHODS[task.method](target)
         longer = replace(recipe, steps=SOURCE_STEPS + SCHEDULE.rounds * ROUND_STEPS)
-        return train_probe(source, labels, num_classes=size, recipe=longer, seed=task.seed, penalty=penalty), [], None
+        return train_probe(source, labels, num_classes=size, recipe=longer, seed=task.seed, penalty=penalty), []
     rounds = replace(recipe, steps=ROUND_STEPS)
     trainer = Trainer(source, labels, target, num_classes=size, recipe=rounds, seed=task.seed)
     trainer.begin, trainer.gate = begin, task.method if task.method in GATES else None
@@ -176,15 +175,14 @@ def adapt(task: Task, pacs: Pacs, begin: ProbeHead) -> tuple[ProbeHead, list[Rou
         evaluator = TargetEvaluator(truth, pacs.classes)
         self_train(trainer, np.arange(len(target)), rule=rule, evaluator=evaluator, folder=folder, schedule=SCHEDULE)
         reports = [folder.report(number) for number in folder.rounds()]
-        classes = folder.classes(folder.rounds()[-1])
     assert trainer.head is not None
-    return trainer.head, reports, classes
+    return trainer.head, reports
 
 
 def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
     """Trains by one method, and evaluates it."""
     started = time.process_time()
-    head, reports, classes = adapt(task, pacs, begin)
+    head, reports = adapt(task, pacs, begin)
     seconds = time.process_time() - started
     target, truth = pacs.part(task.target)
     right, size = head.logits(target).argmax(1) == truth, len(pacs.classes)
@@ -200,8 +198,6 @@ def train_one(task: Task, pacs: Pacs, begin: ProbeHead) -> Result:
         rounds=[brief(one) for one in reports[1:]],
         reach=reach,
         angles=angles,
-        selected_per_class=None if classes is None else classes["selected"].tolist(),
-        precision_per_class=None if classes is None else classes["precision"].replace({np.nan: None}).tolist(),
         samples_per_class=np.bincount(truth, minlength=size).tolist(),
         seconds=round(seconds, 3),
         recipe=recipe_of(task.head),
@@ -230,8 +226,6 @@ def brief(full: RoundReport) -> Round:
         portion=full.portion or 0.0,
         selected=full.selected,
         precision=full.precision.value,
-        mean_avc=full.mean_avc,
-        mean_confidence=full.mean_confidence,
         jaccard={one.gate: one.jaccard for one in full.overlaps},
         only_ours={one.gate: one.only_ours.value for one in full.overlaps},
         only_theirs={one.gate: one.only_theirs.value for one in full.overlaps},

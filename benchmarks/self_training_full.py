@@ -166,7 +166,6 @@ def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Pla
     first, last, classes = folder.report(0), folder.report(rounds[-1]), folder.classes(rounds[-1])
     assert last.accuracy.value is not None
     assert last.mean_accuracy is not None
-    selecting = rounds[-1] > 0
     return Result(
         **task._asdict(),
         accuracy=last.accuracy.value,
@@ -178,8 +177,6 @@ def result(task: Task, folder: SelfTrainingFolder, truth: np.ndarray, place: Pla
             brief(folder.report(number)).model_copy(update={"auroc": gate_area(task.method, folder, number, truth)})
             for number in rounds[1:]
         ],
-        selected_per_class=classes["selected"].tolist() if selecting else None,
-        precision_per_class=classes["precision"].replace({np.nan: None}).tolist() if selecting else None,
         samples_per_class=classes["samples"].tolist(),
         seconds=round(seconds, 3),
         recipe=recipe(),
@@ -195,7 +192,9 @@ def recipe() -> dict[str, object]:
 
 
 def gate_area(method: str, folder: SelfTrainingFolder, number: int, truth: np.ndarray) -> float | None:
-    """How the gate of a method ranked right candidates above wrong ones, within a class, in a round."""
+    """How the gate of a method ranked right candidates above wrong ones, within a class, in a round; of `lrent`, whose
+    gate is a sum over the classes, how confidence did.
+    """
     column = "avc" if RULES[method].gate.startswith("avc") else "confidence"  # type: ignore[index]
     rows = folder.selection(number, ["candidate", column])
     return read_gate(rows[column].to_numpy(), rows["candidate"].to_numpy(int), truth).within

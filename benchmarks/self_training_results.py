@@ -41,8 +41,6 @@ class Round(BaseModel):
     portion: float
     selected: int
     precision: float | None
-    mean_avc: float | None
-    mean_confidence: float | None
     jaccard: dict[str, float | None]
     only_ours: dict[str, float | None]
     only_theirs: dict[str, float | None]
@@ -55,7 +53,7 @@ class Result(BaseModel):
 
     start: accuracy of the source's head, from which self-training begins. reach: AVC of the predicted class on the
     target under the source's head, its quantiles at 0.05, 0.5, 0.95; angles: mean angle in degrees to the nearest class
-    and to all others. Of self-training alone: its rounds, and per class what the last one selected.
+    and to all others. Of self-training alone: its rounds.
     """
 
     source: str
@@ -71,8 +69,6 @@ class Result(BaseModel):
     rounds: list[Round]
     reach: list[float] | None = None
     angles: list[float] | None = None
-    selected_per_class: list[int] | None = None
-    precision_per_class: list[float | None] | None = None
     samples_per_class: list[int]
     seconds: float
     recipe: dict[str, object]
@@ -184,17 +180,22 @@ def compare_table(table: pd.DataFrame, measures: dict[str, str], methods: Sequen
 
 
 def selected_table(table: pd.DataFrame, methods: Sequence[str]) -> str:
-    """What self-training selects: how right it is in the first and last round, and its overlap with confidence's."""
+    """What self-training selects: how right it is in the first and last round; of the first also its overlap with what
+    confidence selects, and how right is what one of both alone selects.
+    """
     rows = []
     for method in methods:
         own = table[table["method"] == method]
         if own["last_precision"].isna().all():
             continue
         cells = [cell(own.groupby("pair")[f"{at}_precision"].mean()) for at in ("first", "last")]
-        overlap = [100 * one[REFERENCE] for one in own["first_jaccard"] if one and one.get(REFERENCE) is not None]
-        cells += [f"{own['last_selected'].mean():.0f}", f"{np.mean(overlap):.1f}" if overlap else "-"]
+        cells.append(f"{own['last_selected'].mean():.0f}")
+        for name in ("jaccard", "only_ours", "only_theirs"):
+            known = [100 * one[REFERENCE] for one in own[f"first_{name}"] if one and one.get(REFERENCE) is not None]
+            cells.append(f"{np.mean(known):.1f}" if known else "-")
         rows.append([method, *cells])
-    return markdown(["", "precision, round 1", "precision, last", "selected, last", "overlap, round 1"], rows)
+    beside = ["overlap, round 1", "only this", f"only {REFERENCE}"]
+    return markdown(["", "precision, round 1", "precision, last", "selected, last", *beside], rows)
 
 
 def read_gate_results(out: Path) -> pd.DataFrame:
@@ -287,8 +288,9 @@ def report(out: Path, methods: Sequence[str], heads: Sequence[str]) -> str:
         f"Less `{REFERENCE}` (CBST), points: mean over pairs of the means over seeds ± half of its 95 % interval over "
         "pairs; Holm over all rows.",
         compare_table(table, accuracies, methods),
-        f"Pseudo-labels: percent right among the selected, and the overlap (Jaccard) with what `{REFERENCE}` would "
-        "select from the same outputs in round 1; below, the differences.",
+        f"Pseudo-labels: percent right among the selected; of round 1 the overlap (Jaccard) with what `{REFERENCE}` "
+        "would select from the same outputs, and percent right among what one of both alone selects; below, the "
+        "differences.",
         selected_table(table, methods),
         compare_table(table, precisions, selecting),
         *gate_parts(out),
@@ -331,7 +333,8 @@ def report_full(out: Path, methods: Sequence[str]) -> str:
         compare_table(table, measures, methods),
         "Pseudo-labels, percent right among the selected, by round:",
         rounds_table(results, "precision", methods),
-        "How the gate ranked right candidates above wrong ones of the same class, by round: area under the ROC curve.",
+        "How the gate ranked right candidates above wrong ones of the same class, by round (of `lrent`: confidence, "
+        "not its own gate): area under the ROC curve.",
         rounds_table(results, "auroc", methods),
         *gate_parts(out),
         "Per class.",

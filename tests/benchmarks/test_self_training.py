@@ -70,10 +70,9 @@ def test_centring_spreads_the_avc_of_features_without_negatives(benchmark, outpu
     assert np.ptp(centred) > np.ptp(plain)
 
 
-def test_the_rule_avc_centred_is_the_gate_it_was_made_of(benchmark, outputs):
-    (_, of_rule), *rest = outputs.blocks("avc-centred")
-    assert not rest
-    np.testing.assert_allclose(of_rule, gates.gate_scores("centred", outputs, 0))
+def test_the_gate_that_became_the_rule_avc_centred_is_avc_less_the_means(benchmark, outputs):
+    features, weights = (values - values.mean(0) for values in (outputs.features, outputs.class_weights))
+    np.testing.assert_allclose(gates.gate_scores("centred", outputs, 0), scores.avc(features, weights))
     assert "avc-centred" not in benchmark.ALL
 
 
@@ -114,6 +113,11 @@ def test_a_run_fills_what_is_missing_and_the_report_tells_it(benchmark, pacs, tm
     accuracy = results.Result.model_validate_json(files[wanted[3].file]).accuracy
     row = next(line for line in text.splitlines() if line.startswith("| avc |"))
     assert f"{100 * accuracy:.1f}" in row
+    first = results.Result.model_validate_json(files[wanted[3].file]).rounds[0]
+    beside = (one["confidence"] for one in (first.jaccard, first.only_ours, first.only_theirs))
+    cells = " | ".join("-" if value is None else f"{100 * value:.1f}" for value in beside)
+    assert "| overlap, round 1 | only this | only confidence |" in text
+    assert any(line.startswith("| avc |") and line.endswith(f"| {cells} |") for line in text.splitlines())
 
 
 def test_a_folder_of_other_data_or_steps_is_refused(benchmark, pacs, tmp_path, monkeypatch, capsys):
