@@ -42,6 +42,8 @@ Type a part of a name and choose a match, or type a name in full: `torchvision:N
 `PACKAGE.MODULE:FACTORY` that the server's owner lists in `AVHCURATE_FACTORIES`.
 """
 _BUSY = "A job is running: wait for it or cancel it."
+#: Session state: the command line of the job that this session started last.
+STARTED = "jobs.started"
 
 
 # --- options of a verb, as fields of a Command ---------------------------------------------------------------
@@ -190,6 +192,7 @@ def start(root: Path, command: Command) -> None:
         if (check := known.metadata.get("check")) and (value := getattr(command, known.name)):
             check(value)
     background.start(root, command.argv, verb=command.verb, dataset=command.subject)
+    st.session_state[STARTED] = command.argv
 
 
 def fill_page(root: Path, command: Command, *, busy: bool) -> None:

@@ -9,7 +9,8 @@ from avhcurate.data import background
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.jobs import JobRecord, Jobs
 from avhcurate.ui import url_state
-from avhcurate.ui.frame import announce, attempt, show_error, while_allowed
+from avhcurate.ui.frame import announce, attempt, page, show_error, while_allowed
+from avhcurate.ui.job_forms import STARTED
 from avhcurate.ui.signin import for_curators
 from avhcurate.ui.url_state import View
 from avhcurate.ui.user_errors import plain
@@ -45,6 +46,8 @@ _STOPPED = {
 _NO_IMAGES = ("import", "export", "fetch", "project", "self-train", "attach")
 #: What a message of a failed scoring may advise, as a button.
 _OTHERWISE = {"--head fit": "Fit a head for these classes", "--classes-from-model": "Take the model's own classes"}
+#: Verbs that make the dataset that they name.
+_MAKES = ("import", "fetch")
 _START_OVER = ("import", "export", "votes", "project")
 #: Verbs of several steps, whose progress counts percents of them.
 _IN_PERCENT = ("demo",)
@@ -165,7 +168,7 @@ def _show_stopped(root: Path, job: JobRecord) -> None:
                         key=f"jobs.{name}",
                         icon=":material/model_training:",
                         on_click=attempt,
-                        args=(background.resume, root, otherwise),
+                        args=(_resume, root, otherwise),
                         **for_curators("Running jobs"),
                     )
             st.button("Dismiss", key="jobs.dismiss", on_click=_hide, args=(job.id,))
@@ -179,9 +182,14 @@ def _offer_again(root: Path, job: JobRecord) -> None:
         icon=":material/play_arrow:",
         type="primary",
         on_click=attempt,
-        args=(background.resume, root, job),
+        args=(_resume, root, job),
         **for_curators("Running jobs"),
     )
+
+
+def _resume(root: Path, job: JobRecord) -> None:
+    background.resume(root, job)
+    st.session_state[STARTED] = job.argv
 
 
 def _cancel(root: Path, job: JobRecord) -> None:
@@ -194,11 +202,13 @@ def _hide(job: str) -> None:
 
 
 def _notice_the_end(workspace: Workspace, job: JobRecord | None) -> None:
-    """Announces the end of a job that this session saw running, and opens the dataset that it made."""
+    """Announces the end of a job that this session saw running, and opens the dataset that its own job made."""
     if job is not None and job.active:
         st.session_state[_SEEN] = job.id
     elif job is not None and st.session_state.pop(_SEEN, None) == job.id and job.state == "done":
         announce(f"{describe(job)}: done in {duration(job.updated - job.started)}")
-        if job.dataset in workspace.names() and url_state.current().dataset != job.dataset:
+        made = job.verb in _MAKES and st.session_state.pop(STARTED, None) == job.argv
+        shown = page().table
+        if made and job.dataset in workspace.names() and (shown is None or shown.dataset.name != job.dataset):
             url_state.write(View(dataset=job.dataset))
         st.rerun()

@@ -1,5 +1,6 @@
 """Small datasets made by hand: images of a test's own, imported as a user would."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -84,6 +85,13 @@ def bare_dataset(
     staged = workspace.create(name)
     staged.write(record, samples)
     return workspace.adopt(name, staged)
+
+
+def copy_dataset(root: Path, name: str, source: str = "digits") -> None:
+    """Copies a dataset of the workspace in `root`, with its runs but not what people decided, under another name."""
+    target = Path(shutil.copytree(root / "datasets" / source, root / "datasets" / name))
+    record = (target / "dataset.json").read_text().replace(f'"name": "{source}"', f'"name": "{name}"')
+    (target / "dataset.json").write_text(record)
 
 
 def plant_duplicates(dataset: DatasetFolder, *groups: Sequence[int]) -> None:

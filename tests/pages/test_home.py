@@ -27,6 +27,7 @@ from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.ui import job_forms
 from avhcurate.ui.navigation import GROUPS
+from tests.fakes.datasets import copy_dataset
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
@@ -263,19 +264,43 @@ def test_a_running_job_shows_progress_and_can_be_cancelled(open_page, own_demo_r
     assert not submit(app, "Start scoring").disabled
 
 
-def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_page, own_demo_root, tmp_path):
-    kept = Jobs(own_demo_root)
-    with kept.running(kept.create("import", "more", ["import", "more", "x"])):
-        app = open_page("home", own_demo_root)
+def test_a_finished_job_refreshes_the_tables_and_turns_to_what_it_brought(open_page, own_demo_root, no_process):
+    app = open_page("home", own_demo_root)
+    app.segmented_control(key="home.have").set_value("images").run()
+    app.text_input(key="home.import_name").set_value("more")
+    app.text_input(key="home.import_source").set_value("/x")
+    submit(app, "Import").click().run()
+    ((argv, verb, name),), kept = no_process, Jobs(own_demo_root)
+    with kept.running(kept.create(verb, name, argv)):
+        app.run()
         assert app.title[0].value == "digits"
-        source, target = (own_demo_root / "datasets" / name for name in ("digits", "more"))
-        shutil.copytree(source, target)
-        record = (target / "dataset.json").read_text().replace('"name": "digits"', '"name": "more"')
-        (target / "dataset.json").write_text(record)
+        copy_dataset(own_demo_root, "more")
     app.run()
     assert not app.exception
     assert app.title[0].value == "more"
     assert "Importing more: done" in app.toast[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("argv", [["import", "more", "x"], ["score", "more", "--model=avhcurate:digits"]])
+def test_a_job_that_another_session_started_moves_nobody(open_page, own_demo_root, argv):
+    kept = Jobs(own_demo_root)
+    copy_dataset(own_demo_root, "more")
+    with kept.running(kept.create(argv[0], "more", argv)):
+        app = open_page("home", own_demo_root)
+    app.run()
+    assert "done" in app.toast[0].value
+    assert app.title[0].value == "digits"
+
+
+def test_a_job_on_the_dataset_in_view_leaves_the_filters(open_page, own_demo_root, no_process, asked):
+    app = open_page("home", own_demo_root, **{"class": "3"})
+    submit(app, "Start scoring").click().run()
+    ((argv, verb, name),), kept = no_process, Jobs(own_demo_root)
+    with kept.running(kept.create(verb, name, argv)):
+        app.run()
+    app.run()
+    assert "done" in app.toast[0].value
+    assert asked(app, "class") == "3"
 
 
 def test_an_unfinished_run_says_how_to_go_on(open_page, own_demo_root):
