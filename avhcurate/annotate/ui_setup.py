@@ -37,7 +37,11 @@ _ORIGINS = {"k-way": "K-way votes", "tick": "Ticks", "simulated": "Simulated vot
 
 
 def collection_form(page: Opened, before: CollectionSettings | None, *, key: str) -> None:
-    """Every setting of a collection, with a button that writes it for all annotators."""
+    """Every setting of a collection, with a button that writes it for all annotators; `key` begins the widgets' keys.
+
+    Each dataset has its own, as a widget that is on the page keeps its value.
+    """
+    key = f"{key}.{page.table.dataset.name}"
     start = before or CollectionSettings(design="classify", target=5)
     start = replace(start, classes=tuple(label for label in start.classes if label != setup.NO_CLASS))
     design = st.segmented_control(
@@ -214,13 +218,14 @@ def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> 
         number = st.column_config.NumberColumn(format="localized")
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="annotators.available", column_config={"Number": number})
     options = ["auto", *(key for key in SOURCES if key in available)]
-    with st.form("annotators.choose", border=False):
+    key = f"annotators.source.{page.table.dataset.name}"
+    with st.form(f"{key}.form", border=False):
         st.radio(
             "Source",
             options,
             index=options.index(source.chosen) if source.chosen in options else 0,
             format_func=lambda key: f"{_ORIGINS.get(key, 'Automatic')}: {SOURCES[key]}",
-            key="annotators.chosen",
+            key=f"{key}.chosen",
         )
         st.number_input(
             "Least control accuracy",
@@ -229,19 +234,19 @@ def _source_form(page: Opened, source: HsfSource, available: dict[str, int]) -> 
             source.control_filter,
             step=0.05,
             placeholder="off",
-            key="annotators.control_filter",
+            key=f"{key}.control_filter",
             help="Annotators below it are left out, now and as they come. Empty is off, which is ImageNetV2's way.",
         )
-        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page,), **for_curators())
+        st.form_submit_button("Use", type="primary", on_click=_save_source, args=(page, key), **for_curators())
     st.caption("K-way votes and ticks are different measures, so they are never added up; nor are simulated ones.")
 
 
-def _save_source(page: Opened) -> None:
+def _save_source(page: Opened, key: str) -> None:
     attempt(
         setup.choose_source,
         page.table,
-        chosen=st.session_state["annotators.chosen"],
-        control_filter=st.session_state["annotators.control_filter"],
+        chosen=st.session_state[f"{key}.chosen"],
+        control_filter=st.session_state[f"{key}.control_filter"],
         who=who() or user(),
         done="HSF uses these votes now",
     )

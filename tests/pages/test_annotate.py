@@ -62,7 +62,7 @@ def test_without_a_dataset_it_says_how_to_get_one(open_page, tmp_path):
 def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, words):
     app = open_page("annotate", own_demo_root)
     assert "Set up the collection" in words(app)
-    app.number_input(key="annotate.setup.target").set_value(3)
+    app.number_input(key="annotate.setup.digits.target").set_value(3)
     next(button for button in app.button if button.label == "Start the collection").click().run()
     assert not app.exception
     found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
@@ -72,10 +72,10 @@ def test_without_a_collection_it_offers_to_set_one_up(open_page, own_demo_root, 
 
 def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root):
     app = open_page("annotate", own_demo_root)
-    app.segmented_control(key="annotate.setup.design").set_value("select").run()
-    app.number_input(key="annotate.setup.candidates").set_value(12)
-    app.multiselect(key="annotate.setup.classes").set_value([1, 7])
-    app.text_area(key="annotate.setup.rule").set_value("Tick the sevens.")
+    app.segmented_control(key="annotate.setup.digits.design").set_value("select").run()
+    app.number_input(key="annotate.setup.digits.candidates").set_value(12)
+    app.multiselect(key="annotate.setup.digits.classes").set_value([1, 7])
+    app.text_area(key="annotate.setup.digits.rule").set_value("Tick the sevens.")
     next(button for button in app.button if button.label == "Start the collection").click().run()
     found = setup.settings_of(open_table(Workspace(own_demo_root), "digits"))
     assert (found.design, found.candidates, found.classes) == ("select", 12, (1, 7))
@@ -84,7 +84,7 @@ def test_a_grid_is_set_up_with_its_rule_and_its_numbers(open_page, own_demo_root
 
 def test_an_order_asks_for_what_it_goes_by_alone(open_page, own_demo_root):
     app = open_page("annotate", own_demo_root)
-    key = "annotate.setup"
+    key = "annotate.setup.digits"
     assert not {f"{key}.score", f"{key}.drawn"} & {widget.key for widget in [*app.selectbox, *app.toggle]}
     app.selectbox(key=f"{key}.queue").set_value("hardest").run()
     app.selectbox(key=f"{key}.score").set_value("confidence")

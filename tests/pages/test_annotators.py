@@ -15,6 +15,7 @@ from avhcurate.annotate.ui_annotators import table_key
 from avhcurate.annotate.ui_vote_quality import file_of
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
+from tests.fakes.datasets import copy_dataset
 
 NONCES = itertools.count()
 EACH = 12
@@ -171,12 +172,12 @@ def test_a_rule_is_previewed_and_nobody_is_excluded_until_it_is_applied(open_pag
 
 def test_what_hsf_is_made_of_can_be_chosen(open_page, own_root):
     app = open_page("annotators", own_root)
-    app.radio(key="annotators.chosen").set_value("simulated")
+    app.radio(key="annotators.source.digits.chosen").set_value("simulated")
     next(button for button in app.button if button.label == "Use").click().run()
     assert not app.exception
     assert table_of(own_root).simulated
-    app.radio(key="annotators.chosen").set_value("auto")
-    app.number_input(key="annotators.control_filter").set_value(0.7)
+    app.radio(key="annotators.source.digits.chosen").set_value("auto")
+    app.number_input(key="annotators.source.digits.control_filter").set_value(0.7)
     next(button for button in app.button if button.label == "Use").click().run()
     table = table_of(own_root)
     assert not table.simulated
@@ -217,10 +218,25 @@ def test_the_file_of_votes_holds_each_of_them(voted_root):
 
 def test_a_collection_that_is_changed_is_changed_for_everybody(open_page, own_root):
     app = open_page("annotators", own_root)
-    app.number_input(key="annotators.settings.target").set_value(9)
+    app.number_input(key="annotators.settings.digits.target").set_value(9)
     next(button for button in app.button if button.label == "Save for everybody").click().run()
     assert not app.exception
     assert setup.settings_of(table_of(own_root)).target == 9
+
+
+def test_the_forms_hold_the_settings_of_the_dataset_that_is_open(open_page, own_root):
+    copy_dataset(own_root, "more")
+    table = open_table(Workspace(own_root), "more")
+    setup.configure(table, CollectionSettings(design="classify", queue="fewest", target=7), who="lead")
+    setup.choose_source(table, chosen="simulated", control_filter=0.6, who="lead")
+    app = open_page("annotators", own_root)
+    app.selectbox(key="frame.dataset").set_value("more").run()
+    next(button for button in app.button if button.label == "Save for everybody").click().run()
+    next(button for button in app.button if button.label == "Use").click().run()
+    assert not app.exception
+    settings, source = setup.settings_of(table), setup.source(table)
+    assert (settings.queue, settings.target) == ("fewest", 7)
+    assert (source.chosen, source.control_filter) == ("simulated", 0.6)
 
 
 def test_images_whose_label_people_contradict_are_shown_with_what_they_say(open_page, own_demo_root, grids):
