@@ -43,6 +43,7 @@ def _read_window(text: str) -> Window:
     return left, right, low, high
 
 
+_LAYOUT = "map.layout"
 DRAWN = one_of("map.drawn", tuple(_DRAWN), "points")
 TOOL = one_of("map.tool", tuple(TOOLS), "Lasso")
 REGION = regions.region_choice("map")
@@ -149,7 +150,7 @@ cached_points = st.cache_resource(max_entries=6, show_spinner="Reading the map â
 
 
 def _layout(maps: Sequence[MapFolder]) -> Choice[str]:
-    return one_of("map.layout", [folder.name for folder in maps], maps[-1].name)
+    return one_of(_LAYOUT, [folder.name for folder in maps], maps[-1].name)
 
 
 def _color(options: Mapping[str, str]) -> Choice[str]:
@@ -185,7 +186,17 @@ def choose_colours(page: Opened, maps: Sequence[MapFolder], shown: MapInView) ->
     """Asks for map, colour, points or density, and tool; with a button back to the whole map."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         titles = {folder.name: _short(folder.record) for folder in reversed(maps)}
-        _layout(maps).show(st.selectbox, "Map", page.view, titles, value=shown.folder.name, width=160)
+        layout = _layout(maps)
+        layout.show(
+            st.selectbox,
+            "Map",
+            page.view,
+            titles,
+            value=shown.folder.name,
+            on_change=layout.restart,
+            args=(REGION.name, WINDOW.name),
+            width=160,
+        )
         colors = {key: _color_name(shown.options, key) for key in shown.options}
         _color(shown.options).show(st.selectbox, "Colour", page.view, colors, value=shown.color, width=165)
         FIND.show(
@@ -258,12 +269,21 @@ def whole(folder: MapFolder) -> Window:
     return left, right, bottom, top
 
 
-def take_over(chart: str) -> None:
-    """What was drawn, moved or clicked on a chart, by its key, goes into the address."""
+def take_over(chart: str, layout: str) -> None:
+    """What was drawn, moved or clicked on a chart, by its key, goes into the address.
+
+    A region or window takes the name of its map along: on one that is made later it would hold other samples.
+    """
     event = heard(chart)
     if event.clicked is not None:
         url_state.change(sample=event.clicked)
     elif event.region is not None:
+        _name_map(layout)
         regions.answer(REGION, event.region)
     elif event.window is not None:
+        _name_map(layout)
         WINDOW.put(event.window)
+
+
+def _name_map(layout: str) -> None:
+    url_state.write(url_state.current().choosing(_LAYOUT, layout))

@@ -1,6 +1,7 @@
 """The map as a Plotly figure: cells by density, or some of the points where a browser has no WebGL 2."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -94,7 +95,7 @@ def chart(page: Opened, shown: MapInView, *, note: str) -> None:
         groups=drawing.inside.names,
         value=value,
         score=score_name(page.table.hardness),
-        on_event=_take_over,
+        on_event=partial(take_over, _LISTENER, shown.folder.name),
     )
     caption(page, shown, " ".join(filter(None, [note, _counts(shown, drawing, density=density)])))
 
@@ -158,7 +159,3 @@ def _density(inside: MapPoints, colours: Scale | Legend, area: Window) -> Any:
         shades, share = cells.majorities(inside.shades, len(colours.entries))
     custom = np.stack([example, cells.counts, np.nan_to_num(100 * share)], axis=2).astype(np.int32)
     return plots.cells(cells.x, cells.y, custom, cells.counts, shades, colours)
-
-
-def _take_over() -> None:
-    take_over(_LISTENER)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -87,7 +88,7 @@ def chart(page: Opened, shown: MapInView) -> None:
         region=shown.region.outline(-FAR, FAR) if shown.region else None,
         axes=axes(shown.record),
         below=shown.region is not None,
-        on_event=_take_over,
+        on_event=partial(take_over, _CHART, shown.folder.name),
         on_unsupported=_note_unsupported,
     )
     number, part = len(shown.points), len(drawn.ids)
@@ -162,10 +163,6 @@ def _marks(folder: MapFolder, classes: Sequence[str]) -> Marks:
     x, y = places[placed].T.astype(float).tolist()
     title = f"class weights ({len(placed):,})"
     return Marks(x, y, names, len(placed) <= plots.NAMED, title, "class weight")
-
-
-def _take_over() -> None:
-    take_over(_CHART)
 
 
 def _note_unsupported() -> None:

@@ -15,6 +15,8 @@ from avhcurate.votes.bins import DEFAULT_EDGES, parse_edges
 TILE_SIZES = {"S": 96, "M": 140, "L": 200, "XL": 280}
 NO_FILTERS = Filters()
 _CHOICE = re.compile(r"[a-z]+\.[a-z_]+")
+#: Choices of pages that mean nothing with another run: a map, and places on it.
+_OF_A_RUN = ("map.layout", "map.region", "map.window")
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,12 @@ def write(view: View) -> None:
 
 def change(**changes: Any) -> None:
     """Changes fields of the view; a change of what is listed goes back to its first row."""
+    view = current()
     if {"dataset", "run", "edges", "filters", "sort", "descending"} & set(changes):
         changes = {"row": 1, "sample": None} | changes
-    write(replace(current(), **changes))
+    if "run" in changes:
+        changes = {"choices": tuple(one for one in view.choices if one[0] not in _OF_A_RUN)} | changes
+    write(replace(view, **changes))
 
 
 def _with_parameter(view: View, key: str, text: str) -> View:

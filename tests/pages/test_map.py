@@ -227,6 +227,51 @@ def test_zooming_in_and_back_is_kept_in_the_address(open_page, root, asked):
     assert asked(app, "map.region") == ""
 
 
+def hear(app, kind, value):
+    """Does what the browser does when a region is drawn or the map is moved."""
+    node = next(one for one in app.get("bidi_component") if "bounds" in json.loads(one.proto.json))
+    states = app._tree.get_widget_states()
+    event = json.dumps([{"event": kind, "value": value}])
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
+    app._run(states)
+    assert not app.exception
+
+
+def test_a_region_and_a_window_stay_with_their_map_when_another_is_made(
+    open_page, own_demo_root, plant_map, asked, words
+):
+    plant_map(own_demo_root)
+    app = open_page("map", own_demo_root)
+    hear(app, "region", {"box": [{"x": [29, 37], "y": [-1, 7]}]})
+    hear(app, "window", [9, 17, -1, 7])
+    plant_map(own_demo_root, name="umap-planted", layout="umap")
+    app.run()
+    assert app.selectbox(key="map.layout").value == "pca-planted"
+    assert "samples in the region" in words(app)
+    assert asked(app, "map.window") == "9:17:-1:7"
+
+
+def test_another_map_has_no_region_and_is_shown_whole(open_page, root, asked, words):
+    app = open_page("map", root, map__region=THREES, map__window="9:17:-1:7", sample="3")
+    app.selectbox(key="map.layout").set_value("pca-planted").run()
+    assert asked(app, "map.layout") == "pca-planted"
+    assert not any(asked(app, name) for name in ("map.region", "map.window", "sample"))
+    assert "samples in the region" not in words(app)
+
+
+def test_another_run_forgets_the_map_and_its_region(open_page, own_demo_root, plant_map, add_run, asked):
+    add_run(own_demo_root, "other", lambda rows: rows)
+    plant_map(own_demo_root)
+    chosen = {"map__layout": "pca-planted", "map__region": THREES, "map__color": "predicted"}
+    app = open_page("map", own_demo_root, **chosen)
+    runs = app.selectbox(key="frame.run")
+    other = next(run for run in Workspace(own_demo_root).dataset("digits").runs() if run.root.name != runs.value)
+    runs.set_value(other.root.name).run()
+    assert not app.exception
+    assert not any(asked(app, name) for name in ("map.layout", "map.region"))
+    assert asked(app, "map.color") == "predicted"
+
+
 def test_the_region_can_be_saved_as_a_set_and_opened_in_the_gallery(open_page, own_demo_root, plant_map, labels):
     plant_map(own_demo_root)
     app = open_page("map", own_demo_root, map__region=THREES)
