@@ -30,9 +30,8 @@ suspects = suspects_ui.suspects_in_view(page, folder)
 suspects_ui.choose_suspects(page, suspects)
 suspects_ui.summary(page, suspects)
 if suspects_ui.VIEW.of(page.view) == "one":
-    ui_review.one_by_one(
-        page, suspects.record, suspects.every, suspects.about, suspects.open["id"].astype(int).tolist()
-    )
+    ids = suspects.open["id"].astype(int).tolist()
+    ui_review.one_by_one(page, suspects.record, suspects.every, suspects.about, ids, nothing=suspects.nothing)
 else:
     show_details(page, suspects_ui.listing(page, suspects))
 with st.expander("Run again with other settings"):

@@ -157,6 +157,13 @@ class SuspectsInView:
     beyond: int
     about: str
 
+    @property
+    def nothing(self) -> str:
+        """What is said where none is open."""
+        if len(self.every) and self.in_view.empty:
+            return "No suspect matches: take a verdict, source or filter out, or ask for fewer that agree."
+        return "Nothing is left to decide here."
+
 
 def chosen_list(page: Opened) -> SuspectsFolder | None:
     """The list that the address asks for, else the newest; None where there is none."""
@@ -167,12 +174,14 @@ def chosen_list(page: Opened) -> SuspectsFolder | None:
 def suspects_in_view(page: Opened, folder: SuspectsFolder) -> SuspectsInView:
     """The suspects that the filters and the page's choices leave."""
     record, every = folder.record, _read(folder)
-    sources, verdicts, agree = SOURCE.of(page.view), VERDICT.of(page.view), AGREE.of(page.view)
+    # Of a list with other sources only those count that this one has, as its widgets show.
+    sources = [source for source in SOURCE.of(page.view) if source in record.sources]
+    verdicts, agree = VERDICT.of(page.view), min(AGREE.of(page.view), len(record.sources))
     frame_ids = page.table.frame(page.filters, columns=["id"])["id"]
     keep = every["id"].isin(frame_ids) & (every["agreement"] >= agree)
     keep &= every["verdict"].isin(verdicts or list(VERDICTS))
     for source in sources:
-        keep &= every[f"{source}_doubts"] if source in record.sources else False
+        keep &= every[f"{source}_doubts"]
     cut = round(record.expected or 0) or None  # where none is expected to be wrong, all that are doubted are shown
     shown, beyond = every[keep], 0
     if cut is not None and CUT.of(page.view) == "expected":
@@ -303,7 +312,7 @@ def listing(page: Opened, suspects: SuspectsInView) -> GridView:
     """The undecided suspects as a grid by rank, with actions on the selected."""
     rows = suspects.open
     if rows.empty:
-        st.info("Nothing is left to decide here.", icon=":material/task_alt:")
+        st.info(suspects.nothing, icon=":material/task_alt:")
     before = frozenset(suspects.every["id"][: suspects.cut])
     look = partial(_look, rows.set_index("id"), page.table.classes, before)
     ids = rows["id"].to_numpy(np.int64)

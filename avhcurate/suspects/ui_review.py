@@ -49,8 +49,8 @@ class ReviewSession(Settling):
     samples: dict[str, int] = field(default_factory=dict)
 
     def set_queue(self, about: str, ids: Sequence[int]) -> None:
-        """Takes another queue where `about` has changed."""
-        if about != self.about:
+        """Takes another queue where `about` has changed, or where there was none: decisions may have been undone."""
+        if about != self.about or not self.ids:
             self.about, self.queue, self.ids, self.place = about, uuid.uuid4().hex[:12], tuple(ids), 0
 
     def record(self, table: DatasetTable, every: pd.DataFrame, sent: Any) -> None:
@@ -108,10 +108,13 @@ def task_of(suggested: int) -> str:
 
 @st.fragment
 @while_allowed
-def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int]) -> None:
+def one_by_one(
+    page: Opened, record: SuspectsRecord, every: pd.DataFrame, about: str, ids: Sequence[int], *, nothing: str
+) -> None:
     """The card, which redraws itself after each decision, without the rest of the page.
 
-    `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn.
+    `every` has all suspects; `ids` are the undecided ones in view, by rank, when the page is drawn; `nothing` is said
+    where there are none.
     """
     say_why_not(Role.CURATOR, "Deciding on suspects")
     session = _session(f"{page.table.dataset.name}|{page.version}|{record.run}|{record.name}|{who()}")
@@ -122,7 +125,7 @@ def one_by_one(page: Opened, record: SuspectsRecord, every: pd.DataFrame, about:
     if request and request[1] != session.turn:
         session.place, session.turn = min(request[0], max(0, len(session.ids) - 1)), request[1]
     if not session.ids:
-        st.info("Nothing is left to decide here.", icon=":material/task_alt:")
+        st.info(nothing, icon=":material/task_alt:")
         return
     first = max(0, session.place - _BEHIND)
     review_card(

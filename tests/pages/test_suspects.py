@@ -206,6 +206,39 @@ def test_filters_source_verdict_and_agreement_narrow_the_queue(open_page, suspec
     assert card(app)["total"] == (rows["verdict"] == "ambiguous").sum()
 
 
+def test_a_source_that_the_list_lacks_narrows_nothing(open_page, own_root):
+    folder = suspects_of(digits_of(own_root).run)[-1]
+    record = folder.record.model_copy(update={"sources": ["angular", "neighbours"], "missing": {"votes": "none"}})
+    write_json(folder.root / folder.FILE, record)
+    rows = folder.suspects()
+    asked_for = {"suspects__source": "angular,votes", "suspects__agree": "4", "suspects__cut": "all"}
+    app = open_page("suspects", own_root, **asked_for)
+    assert card(app)["total"] == (rows["angular_doubts"] & (rows["agreement"] >= 2)).sum() > 0
+    assert app.pills(key="suspects.source").value == ["angular"]
+
+
+@pytest.mark.parametrize("view", ["one", "list"])
+def test_an_empty_view_is_told_from_one_that_is_decided(open_page, own_root, found, view):
+    id, table = int(found["id"][0]), digits_of(own_root)
+    decisions.keep(table, [id])
+    address = {"suspects__view": view, "where": f"id = {id}"}
+    app = open_page("suspects", own_root, **address)
+    assert "Nothing is left to decide here" in app.info[0].value
+    app = open_page("suspects", own_root, suspects__verdict="open", **address)
+    assert "No suspect matches" in app.info[0].value
+
+
+def test_suspects_come_back_where_all_were_decided_and_one_is_undone(open_page, own_root, found):
+    id, table = int(found["id"][0]), digits_of(own_root)
+    decisions.keep(table, [id])
+    app = open_page("suspects", own_root, where=f"id = {id}")
+    assert app.info
+    decisions.take_back(table, id)
+    app.run()
+    assert not app.info
+    assert [one["id"] for one in card(app)["suspects"]] == [id]
+
+
 def test_a_choice_goes_to_the_address_and_nonsense_is_said(open_page, suspects_root, asked):
     app = open_page("suspects", suspects_root, suspects__agree="many")
     assert "not understood" in app.warning[0].value
