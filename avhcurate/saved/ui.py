@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -258,16 +259,17 @@ _HISTORY_PAGE = number("saved.page", 1, low=1, high=10**9)
 
 def show_history(page: Opened) -> None:
     person, action, sample = _narrow(page)
-    start = (int(_HISTORY_PAGE.of(page.view)) - 1) * _ROWS
+    read = partial(
+        history_entries,
+        page.table,
+        who=person or None,
+        actions=[action] if action else (),
+        sample=None if sample < 0 else sample,
+    )
     try:
-        entries, count = history_entries(
-            page.table,
-            who=person or None,
-            actions=[action] if action else (),
-            sample=None if sample < 0 else sample,
-            offset=start,
-            limit=_ROWS,
-        )
+        _, count = read(limit=0)
+        places = page_of(_HISTORY_PAGE, page.view, count, _ROWS)
+        entries, _ = read(offset=places.start, limit=_ROWS)
     except CurateError as error:
         show_user_error(error)
         return
@@ -278,7 +280,7 @@ def show_history(page: Opened) -> None:
     if not entries:
         with st.container(border=True):
             st.write("No entry here: tag, relabel, exclude or save samples, or take a condition out above.")
-    turn_pages(_HISTORY_PAGE, range(start, start + len(entries)), count, _ROWS)
+    turn_pages(_HISTORY_PAGE, places, count, _ROWS)
 
 
 def _narrow(page: Opened) -> tuple[str, str, int]:
@@ -290,7 +292,16 @@ def _narrow(page: Opened) -> tuple[str, str, int]:
             ("Action", _ACTION, action, filter_options(page.table, "action")),
         ):
             listed = ["", *options] if chosen in ("", *options) else ["", chosen, *options]
-            choice.show(st.selectbox, label, page.view, listed, format_func=lambda text: text or "Any", width=220)
+            choice.show(
+                st.selectbox,
+                label,
+                page.view,
+                listed,
+                format_func=lambda text: text or "Any",
+                on_change=choice.restart,
+                args=(_HISTORY_PAGE.name,),
+                width=220,
+            )
         st.number_input(
             "Sample id",
             0,
@@ -306,6 +317,7 @@ def _narrow(page: Opened) -> tuple[str, str, int]:
 def _keep_sample() -> None:
     typed = st.session_state[_SAMPLE.name]
     _SAMPLE.put(_SAMPLE.default if typed is None else typed)
+    _HISTORY_PAGE.put(_HISTORY_PAGE.default)
 
 
 def _history_row(page: Opened, entry: HistoryEntry) -> None:

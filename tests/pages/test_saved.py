@@ -107,6 +107,30 @@ def test_history_is_narrowed_by_the_address(open_page, own, words):
     assert "**ann** excluded" in text
 
 
+def test_narrowing_the_history_begins_at_its_first_page(open_page, own, words, asked):
+    table = open_table(own, "digits")
+    for number in range(51):
+        annotate(table, [number], "tag", f"n{number}", who="bob")
+    annotate(table, [7], "exclude", who="ann")
+    app = open_page("saved", own.root, saved__part="history", saved__page="3")
+    assert "**bob** tagged n0" in words(app)
+    app.selectbox(key="saved.action").set_value("exclude").run()
+    assert "**ann** excluded" in words(app)
+    app = open_page("saved", own.root, saved__part="history", saved__page="3")
+    app.number_input(key="saved.sample").set_value(7).run()
+    assert "**ann** excluded" in words(app)
+    assert asked(app, "saved.page") == ""
+
+
+def test_a_page_of_the_history_beyond_the_last_is_the_last(open_page, own, words):
+    table = open_table(own, "digits")
+    for number in range(30):
+        annotate(table, [number], "tag", f"n{number}", who="bob")
+    text = words(open_page("saved", own.root, saved__part="history", saved__page="999"))
+    assert "**bob** tagged n4 " in text + " "
+    assert "26–33 of 33" in text
+
+
 def test_an_e_mail_address_in_the_history_is_no_link(open_page, own, words):
     annotate(open_table(own, "digits"), [7], "exclude", who="ann@example.org")
     text = words(open_page("saved", own.root, saved__part="history"))
