@@ -27,7 +27,8 @@ _MISSING = {"hsf_bins": "none", "splits": "no split"}
 _MISSING_VALUE = {int: NONE, str: ""}
 #: So many values of a facet have a number of all samples beside that of the matching ones.
 _KNOWN = 20_000
-_FIND = "facets.find"
+#: Session state, with a dataset's name: the texts looked for, by the facet's key.
+_FIND = "facets.find.{}"
 
 
 def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
@@ -46,10 +47,11 @@ def panels_of(table: DatasetTable, view: View) -> dict[str, Panel]:
     return {panel.key: panel for panel in panels if _worth_showing(panel)}
 
 
-def show_facets(panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
+def show_facets(table: DatasetTable, panels: dict[str, Panel], *, key: str = "facets", label: str = "Filters") -> None:
     """Draws some of the panels; nothing where there are none."""
     if panels:
-        facet_panels(list(panels.values()), key=key, label=label, on_event=lambda: _react(heard(key)))
+        dataset = table.dataset.name
+        facet_panels(list(panels.values()), key=key, label=label, on_event=lambda: _react(dataset, heard(key)))
 
 
 # --- what there is -------------------------------------------------------------------------------------------
@@ -66,7 +68,7 @@ def _facets(table: DatasetTable, view: View) -> list[Facet]:
     facets += [Facet("values", name) for name, *_ in view.filters.values]
     if table.run:
         facets.append(Facet("predicted", "predicted", names=table.classes))
-    find: dict[str, str] = st.session_state.get(_FIND, {})
+    find: dict[str, str] = st.session_state.get(_FIND.format(table.dataset.name), {})
     return [replace(facet, find=find.get(facet.key, "")) for facet in facets]
 
 
@@ -177,11 +179,12 @@ def _worth_showing(panel: Panel) -> bool:
 # --- what the user does --------------------------------------------------------------------------------------
 
 
-def _react(event: FacetEvent | None) -> None:
+def _react(dataset: str, event: FacetEvent | None) -> None:
     if event is None:
         return
     if event.kind == "find":
-        st.session_state[_FIND] = st.session_state.get(_FIND, {}) | {event.key: event.find}
+        looked_for = _FIND.format(dataset)
+        st.session_state[looked_for] = st.session_state.get(looked_for, {}) | {event.key: event.find}
         return
     view = url_state.current()
     changed = changed_filters(view.filters, event, sort=view.sort)

@@ -25,12 +25,12 @@ def show_filters(table: DatasetTable, view: View, *, unfolded: bool = False) -> 
     """The facets, and a widget for each filter without one, the rarer ones in an expander, which may be `unfolded`."""
     panels, filters = panels_of(table, view), view.filters
     rare = {key: panels.pop(key) for key in FOLDED_FACETS if key in panels}
-    show_facets(panels)
+    show_facets(table, panels)
     for widget in SHOWN.values():
         widget(table, filters)
     set_below = sum(bool(getattr(filters, field)) for field in (*FOLDED, *FOLDED_FACETS))
     with st.expander(f"More filters ({set_below})" if set_below else "More filters", expanded=unfolded):
-        show_facets(rare, key="facets.more", label="More filters")
+        show_facets(table, rare, key="facets.more", label="More filters")
         for widget in FOLDED.values():
             widget(table, filters)
         _edges(table)

@@ -16,6 +16,7 @@ from avhcurate.table.filters import Filters
 from avhcurate.ui import grid_actions
 from avhcurate.ui.components.facets import FacetEvent
 from avhcurate.ui.facets import changed_filters
+from tests.fakes.datasets import copy_dataset
 from tests.fakes.workspaces import HOSTILE_COLUMN
 
 
@@ -219,6 +220,20 @@ def test_an_own_number_sorts_and_is_ranged_and_shown_by_widgets_and_address(open
     assert not app.exception
     again = open_gallery(columns, **{key: asked(app, key) for key in ("sort", "range", "caption")})
     assert grid(again)["tiles"] == tiles
+
+
+def test_what_is_looked_for_in_a_facet_is_of_the_dataset_that_is_open(open_gallery, own, facets):
+    copy_dataset(own.root, "more")
+    app = open_gallery(own)
+    node = next(one for one in app.sidebar.get("bidi_component") if "classes" in one.proto.json)
+    states = app._tree.get_widget_states()
+    event = json.dumps([{"event": "event", "value": {"key": "classes", "kind": "find", "find": "7"}}])
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{node.proto.id}__events", json_trigger_value=event)
+    app._run(states)
+    assert facets(app)["classes"]["find"] == "7"
+    app.selectbox(key="frame.dataset").set_value("more").run()
+    assert facets(app)["classes"]["find"] == ""
+    assert not app.exception
 
 
 def test_texts_of_few_values_truths_and_days_filter_and_a_text_of_many_does_not(open_gallery, columns, asked, facets):
