@@ -58,7 +58,7 @@ def _rows(page: Opened, entries: Sequence[_T], show: Callable[[Opened, _T], None
 
 def show_sets(page: Opened) -> None:
     entries = saved.sets(page.workspace, page.table.dataset.name)
-    _removal(page)
+    _removal(page, "set", entries)
     with st.container(horizontal=True):
         _combine(page, [one.name for one in entries])
         _import(page)
@@ -71,7 +71,7 @@ def show_sets(page: Opened) -> None:
 
 def show_views(page: Opened) -> None:
     entries = saved.views(page.workspace, page.table.dataset.name)
-    _removal(page)
+    _removal(page, "view", entries)
     if not entries:
         empty_state("No view yet", "bookmark", "Set filters on any page and choose “Save view” on the left.")
     _rows(page, entries, _view_row)
@@ -141,10 +141,13 @@ def _remove(page: Opened, kind: Kind, name: str) -> None:
         url_state.change(filters=page.filters.with_(sets=tuple(one for one in page.filters.sets if one != name)))
 
 
-def _removal(page: Opened) -> None:
-    """The last removal of this session, with Undo."""
-    dataset, kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
-    if dataset != page.table.dataset.name:
+def _removal(page: Opened, kind: Kind, entries: Sequence[SavedEntry]) -> None:
+    """The last removal of this session, with Undo, while no entry of that kind has the name again."""
+    dataset, of_kind, name, entry = st.session_state.get(_REMOVED, ("", "", "", 0))
+    if (dataset, of_kind) != (page.table.dataset.name, kind):
+        return
+    if name in {one.name for one in entries}:
+        del st.session_state[_REMOVED]
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Removed the {kind} “{plain(name)}”.", width="content")

@@ -4,6 +4,7 @@ import pytest
 
 from avhcurate.curate import saved
 from avhcurate.curate.annotations import annotate
+from avhcurate.curate.history import undo_entry
 from avhcurate.data.workspace import Workspace
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
@@ -75,6 +76,20 @@ def test_sets_are_combined_on_the_page(open_page, own):
     app.run()
     assert not app.exception
     assert {one.name: one.n for one in saved.sets(own, "digits")} == {"a_b": 3, "all": 4, "few": 2}
+
+
+def test_a_removal_is_told_beside_its_kind_until_the_name_is_there_again(open_page, own, words):
+    app = open_page("saved", own.root)
+    app.menu_button(key="saved.set.few.more").click("remove").run()
+    assert "Removed the set “few”" in words(app)
+    app.segmented_control(key="saved.part").set_value("views").run()
+    assert "Removed the set" not in words(app)
+    app.segmented_control(key="saved.part").set_value("sets").run()
+    assert "Removed the set “few”" in words(app)
+    undo_entry(open_table(own, "digits"), "saved-4")
+    app.run()
+    assert "few" in links(app)
+    assert "Removed the set" not in words(app)
 
 
 def test_a_long_list_comes_in_pages(open_page, own):
