@@ -7,6 +7,8 @@ HEAD_OF_ALL = (
     "Class weights are those of the fitted head of all, which has seen every label; scores elsewhere come from heads "
     "that have not seen the image, so that angles differ a little."
 )
+#: Where the table has scores of the epochs, which a fitted head has not.
+EPOCHS_OF_NETWORK = "Scores of the epochs are those of the network's own training, with its own head."
 #: Where they select.
 HEAD_SELECTS = f"{HEAD_OF_ALL} It selects here: its accuracy on labelled images is better than it would be on new ones."
 

@@ -13,7 +13,7 @@ from avhcurate.table.dataset_table import DatasetTable
 from avhcurate.table.filters import Filters
 from avhcurate.ui import cache, navigation, url_state
 from avhcurate.ui.frame import SIMULATED, Frame, attempt, enter, mirrored
-from avhcurate.ui.head_notes import head_note
+from avhcurate.ui.head_notes import EPOCHS_OF_NETWORK, head_note
 from avhcurate.ui.popovers import closing_popover
 from avhcurate.ui.run_accuracy import run_titles, warn_of_chance
 from avhcurate.ui.sidebar_filters import show_filters
@@ -112,6 +112,7 @@ def _describe(table: DatasetTable) -> None:
     if table.run and (text := head_note(table.run.record)):
         badges.append(":gray-badge[Fitted head]" if table.run.record.fitted else ":gray-badge[Classes by name]")
         notes.append(plain(f"{text[0].upper()}{text[1:]}"))
+        notes += [EPOCHS_OF_NETWORK] if table.run.record.fitted and (table.training or table.learnt) else []
     if badges:
         st.markdown(" ".join(badges), help="  \n".join(notes) or None)
 

@@ -1,5 +1,8 @@
 """A run of fitted heads on the pages: which head speaks is said, details agree with the scores, and Home offers it."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,6 +33,16 @@ def test_home_and_every_frame_say_that_the_head_was_fitted(open_page, fitted_roo
     assert "scored by the one of 3 that saw nothing of its writer, nor its copies" in text
     row = app.dataframe[0].value.iloc[0]
     assert (row["Model"], row["Right"], row["Folds agree"]) == ("avhcurate:digits · fitted head", 0.985, 0.97)
+
+
+def test_every_frame_says_whose_the_scores_of_the_epochs_are(open_page, trained_root, tmp_path, add_run):
+    root = Path(shutil.copytree(trained_root, tmp_path / "fitted"))
+    (training, *_) = Workspace(root).dataset("digits").trainings()
+    heads, weights = FittedHeads(folds=2, seed=0, groups=None, recipe={}, samples=9), training.record.weights_sha256
+    add_run(root, "zz-fit-1", lambda rows: rows, weights_sha256=weights, fitted=heads)
+    app = open_page("gallery", root, run="zz-fit-1")
+    (badges,) = (one for one in app.sidebar.markdown if "Fitted head" in one.value)
+    assert "Scores of the epochs are those of the network's own training" in badges.proto.help
 
 
 def test_map_and_pseudo_labels_say_that_they_take_the_head_of_all(open_page, fitted_root, words, plant_map):
