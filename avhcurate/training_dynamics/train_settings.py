@@ -92,21 +92,21 @@ def train_and_held_out(workspace: Workspace, name: str, settings: TrainSettings)
 
 def _within(workspace: Workspace, dataset: DatasetFolder, settings: TrainSettings) -> tuple[Subset, Subset]:
     """Both subsets from one dataset."""
-    train = _labelled(workspace, dataset, settings.train_where, curated=True)
-    held_out = _labelled(workspace, dataset, settings.held_out_where, curated=False)
-    if settings.train_where and settings.held_out_where:
-        both = np.intersect1d(train.ids, held_out.ids)
-        if len(both):
-            raise CurateError(
-                f"{len(both)} samples satisfy both --train-where and --held-out-where: what is held out must not be "
-                "trained on, so add (...) IS NOT TRUE to one of them"
-            )
-        return train, held_out
-    if settings.train_where:
-        return train, replace(_without(held_out, train.ids), where=rest_of(settings.train_where))
-    if settings.held_out_where:
-        return replace(_without(train, held_out.ids), where=rest_of(settings.held_out_where)), held_out
-    return _by_split(dataset, train, held_out) or _by_chance(train, held_out, settings.split_seed)
+    conditions = settings.train_where, settings.held_out_where
+    # With only one condition, the other part is the rest.
+    train_where, held_out_where = (
+        ours or (rest_of(other) if other else "") for ours, other in zip(conditions, conditions[::-1], strict=True)
+    )
+    train = _labelled(workspace, dataset, train_where, curated=True)
+    held_out = _labelled(workspace, dataset, held_out_where, curated=False)
+    if not any(conditions):
+        return _by_split(dataset, train, held_out) or _by_chance(train, held_out, settings.split_seed)
+    if both := len(np.intersect1d(train.ids, held_out.ids)):
+        raise CurateError(
+            f"{both} samples satisfy both --train-where and --held-out-where: what is held out must not be trained "
+            "on, so add (...) IS NOT TRUE to one of them"
+        )
+    return train, held_out
 
 
 def _by_split(dataset: DatasetFolder, train: Subset, held_out: Subset) -> tuple[Subset, Subset] | None:

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -82,6 +84,24 @@ def test_conditions_choose_both_parts_or_one_and_the_rest(fresh):
         train_and_held_out(fresh, "digits", both)
     with pytest.raises(CurateError, match="no labelled samples to train on"):
         train_and_held_out(fresh, "digits", replace(SETTINGS, train_where="id < 0", held_out_where="id > 5"))
+
+
+def test_with_one_condition_what_satisfies_it_is_never_in_the_rest(fresh, demo_root, tmp_path):
+    rows = pq.read_table(demo_root / "downloads" / "digits" / "digits.parquet").slice(0, 60)
+    labels = [None if row == 3 else label for row, label in enumerate(rows["label"].to_pylist())]
+    place = rows.column_names.index("label")
+    pq.write_table(rows.set_column(place, "label", pa.array(labels, pa.int64())), tmp_path / "few.parquet")
+    import_dataset(fresh, "few", tmp_path / "few.parquet")
+    table, condition = open_table(fresh, "few"), "id % 6 < 4"
+    annotate(table, [0, 1], "exclude", who="test")
+    annotate(table, [3], "relabel", table.classes[0], who="test")
+    known, held = train_and_held_out(fresh, "few", replace(SETTINGS, train_where=condition))
+    assert (held.ids % 6 >= 4).all()
+    assert not {0, 1} & set(known.ids.tolist())
+    assert held.where == f"({condition}) IS NOT TRUE"
+    known, held = train_and_held_out(fresh, "few", replace(SETTINGS, held_out_where=condition))
+    assert (known.ids % 6 >= 4).all()
+    assert {0, 1} < set(held.ids.tolist())
 
 
 def test_excluded_samples_are_not_trained_on_and_relabelled_ones_by_their_new_label(fresh):
