@@ -222,6 +222,20 @@ def test_a_job_that_is_cancelled_resumes_without_measuring_an_image_twice(plante
     assert find_duplicates(open_table(Workspace(root), "pets")).groups["how"].tolist() == ["bytes"]
 
 
+def test_a_pass_begun_with_hashes_has_them_of_every_image_whoever_ends_it(own, monkeypatch):
+    workspace, folder = Workspace(own.dataset.root.parents[1]), own.dataset.quality
+    before = folder.pairs()
+    folder.clear()
+    monkeypatch.setattr(quality_service, "SHARD", 8)
+    seen, examine = [], quality_service.examine
+    monkeypatch.setattr(quality_service, "examine", lambda *a, **k: seen.append(a[1]) or examine(*a, **k))
+    with pytest.raises(Cancelled):
+        measure_dataset(workspace, "pets", progress=Progress(should_stop=lambda: len(seen) >= 16))
+    measure_dataset(workspace, "pets", hashes=False)
+    measure_dataset(workspace, "pets")
+    pd.testing.assert_frame_equal(folder.pairs(), before)
+
+
 def test_what_was_measured_of_another_import_does_not_count(planted_root, tmp_path):
     root = Path(shutil.copytree(planted_root, tmp_path / "planted"))
     space = Workspace(root)
