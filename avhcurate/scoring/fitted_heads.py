@@ -140,7 +140,8 @@ def scores_by_head(
 ) -> dict[str, np.ndarray]:
     """`scores.per_sample` of samples with their features (n, D), each by the head that has scored it in the run."""
     found: dict[str, np.ndarray] = {}
-    for places, class_weights, bias in run.heads_of(ids):
+    # No samples have no head, yet the columns of any.
+    for places, class_weights, bias in run.heads_of(ids) if len(ids) else [(slice(0), *run.head())]:
         x = features[places]
         values = scores.per_sample(x, class_weights, x @ class_weights.T + bias, labels[places], keys=keys)
         for key, column in values.items():

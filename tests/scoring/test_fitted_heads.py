@@ -23,7 +23,9 @@ from avhcurate.disk.jobs import Cancelled, Jobs, Progress
 from avhcurate.errors import CurateError
 from avhcurate.export.cleanlab import write_cleanlab
 from avhcurate.export.columns import Chosen
+from avhcurate.images import thumbnails
 from avhcurate.models.loading import ModelSpec
+from avhcurate.scoring import service as scoring_service
 from avhcurate.scoring.fitted_heads import FitSettings
 from avhcurate.scoring.service import score_dataset
 from avhcurate.table.dataset_table import open_table
@@ -130,6 +132,16 @@ def test_details_exports_and_degraded_images_take_the_head_that_scored_each_samp
     folder = degrade_dataset(workspace, "stripes", kinds=["noise"])
     plain = pd.read_parquet(folder.scores_path).query("level == 0").set_index("id").sort_index()
     np.testing.assert_allclose(plain["avh"], rows["avh"], rtol=1e-4)
+
+
+def test_a_shard_without_a_usable_image_has_no_scores_and_stops_nothing(workspace, tmp_path, monkeypatch):
+    for module in (scoring_service, thumbnails):
+        monkeypatch.setattr(module, "SHARD", 31)
+    images = stripes()["image"].to_pylist()
+    broken = stripes().set_column(0, "image", pa.array([*images[:62], {"bytes": b"no image", "path": None}]))
+    add_dataset(workspace, tmp_path, broken, "stripes")
+    rows = rows_of(score_dataset(workspace, "stripes", SPEC, fit=FIT))
+    assert (len(rows), rows["avc"].notna().sum(), rows.index[rows["problem"].notna()].tolist()) == (63, 62, [62])
 
 
 def test_labels_by_chance_are_predicted_by_chance(workspace, tmp_path):
