@@ -72,7 +72,7 @@ def course(curves: pd.DataFrame, settled: dict[str, int], *, epoch: int) -> go.F
     for key, (name, color) in _CURVES.items():
         values = curves[key].to_numpy(float)
         way = values[-1] - values[0]
-        if way == 0:
+        if way == 0 or np.isnan(way):
             continue
         share = (values - values[0]) / way
         figure.add_scatter(

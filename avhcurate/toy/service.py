@@ -34,7 +34,7 @@ LIMITS = {
 }
 
 #: To be raised when the same settings give another result than before.
-_VERSION = 1
+_VERSION = 2
 #: Results kept in a workspace, and trainings at the same time in one server.
 _KEPT, _AT_ONCE = 40, 2
 
@@ -225,7 +225,8 @@ def _compute(settings: ToySettings) -> ToyResult:
     curves = pd.DataFrame(
         {
             "epoch": np.arange(settings.epochs + 1),
-            "avh": samples.avh.mean(1, dtype=float),
+            # An embedding whose every ReLU is at 0 has no angle.
+            "avh": np.ma.masked_invalid(samples.avh).mean(1, dtype=float).filled(np.nan),
             "norm": samples.norm.mean(1, dtype=float),
             "loss": samples.loss.mean(1, dtype=float),
             "accuracy": (samples.predicted == held_labels).mean(1),

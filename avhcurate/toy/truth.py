@@ -160,19 +160,24 @@ class Blobs:
 
 
 def follows(values: np.ndarray, bayes_error: np.ndarray) -> float:
-    """Spearman of a map with the Bayes error over the same points (n,); NaN where either does not vary."""
-    return spearman(standard_ranks(values), standard_ranks(bayes_error))
+    """Spearman of a map with the Bayes error over the same points (n,), those where the map is NaN left out; NaN where
+    either does not vary.
+    """
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan")
+    return spearman(standard_ranks(values[known]), standard_ranks(bayes_error[known]))
 
 
 def settled(curve: np.ndarray, *, share: float = 0.95) -> int:
     """First index at which a curve (E,) has made `share` of its way from its first to its last value; the last index
-    where it makes none.
+    where it makes none, or either is NaN.
 
     >>> settled(np.array([1.0, 0.4, 0.1, 0.02, 0.0])), settled(np.array([0.0, 1.0, 2.0, 3.0]))
     (3, 3)
     """
     way = curve[-1] - curve[0]
-    if way == 0:
+    if way == 0 or np.isnan(way):
         return len(curve) - 1
     return int(np.argmax((curve - curve[0]) * np.sign(way) >= share * abs(way)))
 

@@ -218,7 +218,7 @@ def explore(result: ToyResult) -> None:
         norm=result.norm[epoch],
         bayes=result.bayes,
         predicted=result.predicted[epoch],
-        avh_ends=(float(result.avh.min()), float(result.avh.max())),
+        avh_ends=(float(np.nanmin(result.avh)), float(np.nanmax(result.avh))),
         norm_ends=(float(result.norm.min()), float(result.norm.max())),
         sphere=result.settings.space == "sphere",
     )

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from avhcurate import cli
 from avhcurate.errors import CurateError
@@ -72,6 +73,16 @@ def test_equal_settings_give_equal_results_and_are_trained_once(tmp_path):
     toy_service.run(tmp_path / "a", QUICK)
     assert toy_service.result_path(tmp_path / "a", QUICK).stat().st_mtime_ns == stamp
     assert len({replace(QUICK, seed=1).fingerprint, replace(QUICK, overlap=0.7).fingerprint, QUICK.fingerprint}) == 3
+
+
+def test_points_whose_embedding_is_zero_have_no_angle_and_do_not_count(tmp_path):
+    result = toy_service.run(tmp_path, ToySettings(width=8, seed=2, epochs=20))
+    known = np.isfinite(result.avh[-1])
+    assert 0 < known.sum() < known.size
+    assert np.isfinite(result.curves).all(axis=None)
+    by_hand = spearmanr(result.avh[-1][known], result.bayes[known]).statistic
+    assert result.curves["avh_map"].iloc[-1] == pytest.approx(by_hand, abs=0.02)  # kept as float16
+    assert result.settled["avh"] > 0
 
 
 def test_a_damaged_result_is_made_again(tmp_path):

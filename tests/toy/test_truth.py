@@ -103,12 +103,17 @@ def test_following_is_scipys_spearman():
     one, other = rng.integers(0, 9, 200).astype(float), rng.random(200)
     assert follows(one, other) == pytest.approx(spearmanr(one, other).statistic)
     assert np.isnan(follows(np.ones(200), other))
+    assert np.isnan(follows(np.full(200, np.nan), other))
+    known = np.where(np.arange(200) % 7 == 0, np.nan, one)
+    assert follows(known, other) == pytest.approx(spearmanr(known, other, nan_policy="omit").statistic)
 
 
 def test_settled_is_the_first_time_that_95_percent_of_the_way_are_made():
     assert settled(np.array([0.0, 0.9, 0.96, 0.9, 1.0])) == 2
     assert settled(np.array([1.0, 2.0, -0.2, 0.5, 0.0])) == 2
     assert settled(np.array([2.0, 2.0, 2.0])) == 2  # one that never moves must not come first
+    assert settled(np.array([0.0, 1.0, np.nan])) == 2
+    assert settled(np.array([0.0, np.nan, 1.0, 1.0])) == 2
 
 
 @pytest.mark.parametrize(
