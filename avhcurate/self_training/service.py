@@ -108,6 +108,9 @@ def _record(settings: Settings, setup: TrainerSetup) -> SelfTrainingRecord:
         "seed": settings.seed,
     }
     network = {key: setup.about[key] for key in ("model", "weights_sha256", "head", "preprocess", "precision")}
+    attached = [part.run.record.attached for part in (source, target) if part.run]
+    if any(attached):  # of the network's files the record of the run hashes the head alone
+        network["files"] = [[file.sha256 for file in one.files] if one else [] for one in attached]
     inputs = decisive | {"source": _digest(source), "target": _digest(target), "network": network}
     return SelfTrainingRecord(
         name=f"{settings.source}-{settings.rule}-seed{settings.seed}-{settings_digest(inputs)[:8]}",

@@ -24,6 +24,8 @@ from avhcurate.data.workspace import Workspace
 from avhcurate.disk.files import write_parquet
 from avhcurate.errors import CurateError
 from avhcurate.pseudo_labels.service import COLUMNS
+from avhcurate.scoring.attach import attach_run
+from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.self_training import results, round_export
 from avhcurate.self_training.domains import domains
 from avhcurate.self_training.loop import Schedule
@@ -33,6 +35,7 @@ from avhcurate.self_training.settings import Settings
 from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.training.probe import ProbeRecipe
+from tests.fakes.datasets import bare_dataset
 
 #: Trained on 300 digits, adapted to the other half, blurred.
 SETTINGS = Settings(
@@ -160,6 +163,25 @@ KILLED = """
     store.write_json = dying
     self_train_dataset(Workspace(sys.argv[1]), SETTINGS)
 """
+
+
+def test_features_attached_again_under_their_old_name_are_another_self_training(workspace, tmp_path):
+    labels, features = np.arange(80) % 2, tmp_path / "features.npy"
+    bare_dataset(workspace, [f"{id}.png" for id in range(80)], labels.tolist(), ["even", "odd"], "dots")
+    np.save(tmp_path / "head.npy", np.eye(2, dtype=np.float32))
+    spec = AttachSpec(str(features), str(tmp_path / "head.npy"))
+    settings = replace(SETTINGS, source="dots", target="dots", model=None, source_where="id < 40", rounds=1)
+
+    def adapted(seed):
+        np.save(features, (np.random.default_rng(seed).random((80, 2)) + np.eye(2)[labels]).astype(np.float32))
+        run = attach_run(workspace, "dots", spec, run_name="mine")
+        found = self_train_dataset(workspace, settings)
+        shutil.rmtree(run.root)
+        return found
+
+    first, again, corrected = adapted(0), adapted(0), adapted(1)
+    assert again.name == first.name
+    assert corrected.name != first.name
 
 
 def test_a_run_killed_in_mid_round_resumes_to_the_very_same_bits(own_root, adapted):
