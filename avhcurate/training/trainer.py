@@ -135,6 +135,7 @@ class _TrainingLoop:
         self.due = self.schedule.steps(recipe.epochs, self.steps_per_epoch)
         fit_first_layer(self.learner.module, self.data, seed=recipe.seed)
         self.learner.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.sync_batchnorm = sync_batchnorm
         if sync_batchnorm:
             check_sync_batchnorm(self.device, self.learner.module)
             self.learner.module = share_batch_norm(self.learner.module)
@@ -381,6 +382,8 @@ class _TrainingLoop:
         if self.objective is not None:
             shapes = {name: list(tensor.shape) for name, tensor in self.objective.state_dict().items()}
             inputs["objective"] = [repr(self.objective), shapes]
+        if self.sync_batchnorm:
+            inputs["sync_batchnorm"] = True
         return json.dumps(inputs, sort_keys=True)
 
     def _save(self) -> None:

@@ -31,7 +31,7 @@ from avhcurate.training.distributed import ProcessGroup, joined
 from avhcurate.training.evaluation import EvalSchedule
 from avhcurate.training.recipe import Recipe, as_numbers
 from avhcurate.training_dynamics.leaks import held_out_copies
-from avhcurate.training_dynamics.train_settings import TrainSettings, stratified, train_and_held_out
+from avhcurate.training_dynamics.train_settings import TRAIN_SAMPLE, TrainSettings, stratified, train_and_held_out
 
 
 def train_model(
@@ -302,6 +302,10 @@ def _name(
     }
     if (train.labels != _given(train)).any():
         inputs["learnt"] = "given labels"  # earlier versions evaluated samples learnt from by the curated ones
+    if settings.train_sample != TRAIN_SAMPLE:
+        inputs["train_sample"] = settings.train_sample
+    if settings.sync_batchnorm:
+        inputs["sync_batchnorm"] = True
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", settings.model).strip("-.")[:40]
     return f"{slug}-{recipe.loss}-seed{recipe.seed}-{settings_digest(inputs)[:8]}"
 

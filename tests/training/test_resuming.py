@@ -11,6 +11,7 @@ import pytest
 
 from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.errors import CurateError
+from avhcurate.training import trainer
 from avhcurate.training.checkpoints import checkpoint_step, read_checkpoint
 from avhcurate.training.evaluation import EvalSchedule
 from avhcurate.training.images import LabelledImages
@@ -129,11 +130,14 @@ def test_a_training_that_is_killed_resumes_to_the_same_file(tmp_path):
     assert set(files.values()) == {files["whole"]}
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "check_sync_batchnorm", lambda device, module: None)  # it asks for GPUs
     file = tmp_path / "c.pt"
     train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file)
     with pytest.raises(CurateError, match="other settings"):
         train(linear(), stripes(), replace(PLAIN, learning_rate=0.2), device="cpu", checkpoint=file)
+    with pytest.raises(CurateError, match="other settings"):
+        train(linear(), stripes(), PLAIN, device="cpu", checkpoint=file, sync_batchnorm=True)
 
 
 def test_a_finished_training_comes_back_from_its_checkpoint(tmp_path):

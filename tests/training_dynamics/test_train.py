@@ -31,8 +31,8 @@ from avhcurate.sources.service import import_dataset
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.training.checkpoints import checkpoint_step
-from avhcurate.training_dynamics.train import summary, train_model, train_seeds
-from avhcurate.training_dynamics.train_settings import TrainSettings, stratified, train_and_held_out
+from avhcurate.training_dynamics.train import _name, summary, train_model, train_seeds
+from avhcurate.training_dynamics.train_settings import TRAIN_SAMPLE, TrainSettings, stratified, train_and_held_out
 from tests.fakes.waiting import wait_until
 from tests.training_dynamics.conftest import RECIPE, SETTINGS, photos
 
@@ -148,6 +148,16 @@ def test_a_training_writes_its_record_looks_weights_and_a_scored_run(trained):
     for key in ("avh", "norm", "confidence", "margin"):
         np.testing.assert_allclose(scored[key], last[key], rtol=2e-3, atol=2e-4, err_msg=key)
     assert summary(training)["accuracy"] == pytest.approx(evaluations["accuracy"].iloc[-1], abs=1e-6)
+
+
+def test_the_name_holds_what_decides_numbers_and_samples(fresh):
+    train, held_out = train_and_held_out(fresh, "digits", SETTINGS)
+    model = new_model(ModelSpec(name=SETTINGS.model), 10)
+    usual = replace(SETTINGS, train_sample=TRAIN_SAMPLE)
+    other = [usual, replace(usual, train_sample=0), replace(usual, sync_batchnorm=True)]
+    names = [_name(settings, RECIPE, model, train, held_out, 10) for settings in other]
+    assert len(set(names)) == 3
+    assert _name(replace(usual, device="cpu"), RECIPE, model, train, held_out, 10) == names[0]
 
 
 def test_a_share_of_each_class_trained_on_is_evaluated_too_and_kept_apart(trained):
