@@ -258,13 +258,14 @@ def _ends(agreement: float, drawn: Sequence[float], *, about: bool) -> tuple[flo
 
 def _over_groups(voted: _Voted, group: np.ndarray, seed: int) -> tuple[int, dict[str, list[float]]]:
     """Number of groups, and for each score its agreement in resamples of whole groups, group (n,) 0 to G - 1."""
-    number, rng = int(group.max()) + 1, np.random.default_rng(seed)
-    draws = [resample(number, rng)[group] for _ in range(_RESAMPLES)]
+    number = int(group.max()) + 1
     values: dict[str, list[float]] = {}
     for key, frame in voted.each():
-        rows = frame.index.to_numpy()
+        of_row = group[frame.index.to_numpy()]
         x, y = (Resampled(frame[name].to_numpy(float)) for name in (key, HSF))
-        times = [draw[rows] for draw in draws]
+        # Every score has the same resamples, drawn again: of a million samples they would take gigabytes.
+        rng = np.random.default_rng(seed)
+        times = (resample(number, rng)[of_row] for _ in range(_RESAMPLES))
         values[key] = [spearman(x.standard_ranks(one), y.standard_ranks(one), one) for one in times]
     return number, values
 

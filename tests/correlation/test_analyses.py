@@ -1,5 +1,7 @@
 """Further analyses of a real table: signs, samples and formulas are those of the correlation table."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -12,6 +14,7 @@ from avhcurate.scoring.attach import attach_run
 from avhcurate.scoring.attached_arrays import AttachSpec
 from avhcurate.stats.multiple_testing import holm
 from avhcurate.stats.partial_correlation import partial_spearman
+from avhcurate.stats.ranks import Resampled, resample, spearman
 from avhcurate.table.dataset_table import open_table
 from avhcurate.table.filters import Filters
 from avhcurate.votes.attach import attach_votes
@@ -74,6 +77,25 @@ def test_resampling_of_samples_agrees_with_the_bootstrap_of_the_table(digits, fo
         [-table["ci_high"], -table["ci_low"]], abs=0.015
     )
     assert rows["annotators"].isna().all()
+
+
+def test_resamples_of_groups_are_shared_by_all_scores_and_not_kept(digits, monkeypatch):
+    monkeypatch.setattr(analyses, "_RESAMPLES", 100)
+    voted = analyses._Voted.of(digits, ["avh", "confidence"], None)
+    voted.frame.loc[:9, "avh"] = np.nan
+    codes = np.arange(len(voted.frame)) // 2
+    tracemalloc.start()
+    number, values = analyses._over_groups(voted, codes, 3)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 20 * 8 * len(codes)
+    rng = np.random.default_rng(3)
+    draws = [resample(number, rng)[codes] for _ in range(100)]
+    for key, frame in voted.each():
+        rows = frame.index.to_numpy()
+        x, y = (Resampled(frame[name].to_numpy(float)) for name in (key, "hsf"))
+        times = [draw[rows] for draw in draws]
+        assert values[key] == [spearman(x.standard_ranks(one), y.standard_ranks(one), one) for one in times]
 
 
 def test_an_interval_over_annotators_holds_the_agreement_and_covers_that_of_other_annotators():
