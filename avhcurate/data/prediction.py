@@ -49,11 +49,11 @@ class PredictionRecord(Provenance):
     `voted` samples have votes, `learnt` of them taught the model. The intervals are of HSF of `votes` votes (the median
     of the voted samples) at `level`. `folds` were cross-fitted by `seed`; `weighted`: queues with known chances asked
     for the votes, and each sample counts by the inverse of its chance. `chosen`: the strength of each fold's model and
-    last that of all. `within`: correlation between two votes of samples that the inputs do not tell apart. `coverage`
-    is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF. `confidence_rho`: Spearman of the
-    confidence of the first run with the same HSF; `gain`: that of the predictions, each without its own votes, less
-    this one, with the ends of its 95 % interval, paired by sample; `ceiling`: the highest that any score can be
-    expected to have, with its interval.
+    last that of all. `within`: correlation between two votes of samples that the inputs do not tell apart; None where
+    no sample has two. `coverage` is told by bins of HSF, `coverage_predicted` by fifths of the predicted HSF.
+    `confidence_rho`: Spearman of the confidence of the first run with the same HSF; `gain`: that of the predictions,
+    each without its own votes, less this one, with the ends of its 95 % interval, paired by sample; `ceiling`: the
+    highest that any score can be expected to have, with its interval.
     """
 
     name: str

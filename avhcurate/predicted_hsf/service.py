@@ -260,7 +260,8 @@ class _Predicting:
         strengths = [model.strength for model in (*found.crossed.models, found.model)]
         changes = {
             "chosen": [StrengthRecord(**asdict(strength)) for strength in strengths],
-            "within": float(1 / (1 + np.exp(found.crossed.log_precision))),
+            # Single votes say nothing of it.
+            "within": float(1 / (1 + np.exp(found.crossed.log_precision))) if self.voted.votes.max() > 1 else None,
             "curve": curve,
             "coverage": [CoverageRow.model_validate(row) for row in coverage.to_dict("records")],
             "coverage_predicted": [CoverageRow.model_validate(row) for row in by_predicted.to_dict("records")[1:]],

@@ -24,8 +24,8 @@ class VoteSlope(NamedTuple):
     """Log odds of a vote for the label by one standard deviation of the score, with its 95 % interval and p of 0.
 
     n, votes: samples and their votes. within: correlation between two votes of one sample with the same score and
-    class. gain: mean log likelihood of a sample over that of the class alone, in nats: the larger, the better the score
-    foretells votes, and comparable between scores on the same samples.
+    class, NaN where no sample has two. gain: mean log likelihood of a sample over that of the class alone, in nats: the
+    larger, the better the score foretells votes, and comparable between scores on the same samples.
     """
 
     n: int
@@ -54,7 +54,7 @@ def vote_slope(score: np.ndarray, hits: np.ndarray, votes: np.ndarray, classes: 
         return VoteSlope(n, total, *[float("nan")] * 6)
     gain = (model.loss(without)[0] - model.loss(with_score)[0]) / n
     p = float(2 * ndtr(-abs(slope) / error))
-    within = float(1 / (1 + np.exp(with_score[1])))
+    within = float(1 / (1 + np.exp(with_score[1]))) if votes.max() > 1 else float("nan")
     return VoteSlope(n, total, float(slope), float(slope - _Z * error), float(slope + _Z * error), p, within, gain)
 
 

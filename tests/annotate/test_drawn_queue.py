@@ -12,8 +12,10 @@ from avhcurate.correlation.analyses import analyse
 from avhcurate.correlation.service import correlate, export_table
 from avhcurate.correlation.ui import table_html, weighted_sentence
 from avhcurate.errors import CurateError
+from avhcurate.predicted_hsf.service import predict_hsf
 from avhcurate.ui.queue_note import queue_sentence
 from avhcurate.votes.queues import LAST, queue_use, read_record
+from avhcurate.votes.reliability import of_ticks
 from tests.fakes.votes import say
 
 DRAWN = CollectionSettings(design="classify", queue="hardest", target=1, control_share=0.0, drawn=True)
@@ -119,6 +121,27 @@ def test_intervals_over_annotators_are_of_those_who_voted_in_the_app(own_digits)
     annotators, ids, hits = own_digits.counter.by_annotator()
     assert (len(np.unique(annotators)), len(ids)) == (3, 75)
     assert np.bincount(ids, hits, own_digits.size).tolist() == own_digits.counter.counts.hits.tolist()
+
+
+def test_the_noise_ceiling_of_drawn_votes_is_of_the_samples_asked_about_and_no_weighted_number_has_it(own_digits):
+    setup.configure(own_digits, replace(DRAWN, target=3), who="lead")
+    for who in ("ann", "bob", "cid"):
+        give(own_digits, 40, who)
+    result, counts = correlate(own_digits, keys=["avh"]), own_digits.counter.counts
+    asked = np.flatnonzero(counts.asked)
+    assert result.weighted is not None
+    assert result.ceiling == of_ticks(counts.hits[asked], counts.asked[asked])
+    row = export_table(result).iloc[0]
+    assert row["disattenuated"] == pytest.approx(row["spearman"] / result.ceiling.ceiling)
+    record = predict_hsf(own_digits).record
+    assert record.weighted
+    assert (record.ceiling, record.ceiling_low, record.ceiling_high) == (None, None, None)
+
+
+def test_single_drawn_votes_are_predicted_from_without_a_correlation_of_two(own_digits):
+    setup.configure(own_digits, DRAWN, who="lead")
+    give(own_digits, 40)
+    assert predict_hsf(own_digits).record.within is None
 
 
 def test_strict_order_is_said_and_cannot_be_weighted(own_digits):

@@ -64,6 +64,15 @@ def test_unanimous_classes_have_no_infinite_effect_and_a_constant_no_slope():
     assert np.isnan(vote_slope(score[:5], hits[:5], votes[:5], classes[:5]).slope)
 
 
+def test_single_votes_say_nothing_of_two_votes_of_a_sample():
+    score, hits, votes, classes = votes_of(100, 5)
+    single = (np.random.default_rng(5).random(100) < hits / votes).astype(int)
+    found = vote_slope(score, single, np.ones(100, int), classes)
+    assert np.isfinite([found.slope, found.low, found.gain]).all()
+    assert np.isnan(found.within)
+    assert vote_slope(score, hits, votes, classes).within > 0
+
+
 def test_votes_that_a_score_foretells_without_a_mistake_have_no_slope():
     score, votes = np.arange(60.0) - 29.5, np.full(60, 20)
     found = vote_slope(score, np.where(score > 0, 20, 0), votes, np.zeros(60, int))
