@@ -98,12 +98,14 @@ class TargetEvaluator:
 
 
 def _means(ours: Selection, outputs: ModelOutputs) -> dict[str, Any]:
-    """Means over the selected samples, of the scores of their pseudo-labels."""
+    """Means over the selected samples, of the scores of their pseudo-labels; None where none has the score."""
     rows = np.flatnonzero(ours.selected)
     features = outputs.features[rows]
     avh = scores.avh(features, outputs.class_weights, ours.candidate[rows])
     values = {"avh": avh, "confidence": ours.confidence[rows], "avc": ours.avc[rows], "norm": scores.norm(features)}
-    return {f"mean_{key}": float(np.mean(value, dtype=np.float64)) for key, value in values.items()}
+    # An embedding of zeros has a confidence and no angle.
+    known = {f"mean_{key}": value[np.isfinite(value)] for key, value in values.items()}
+    return {key: float(np.mean(value, dtype=np.float64)) if len(value) else None for key, value in known.items()}
 
 
 def _mean_accuracy(classes: pd.DataFrame) -> dict[str, float]:

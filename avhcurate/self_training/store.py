@@ -108,9 +108,9 @@ class RoundReport(StoredRecord):
     embedding was not finite, which no rule selects. precision: share of the
     selected samples whose pseudo-label is their label, the paper's true-positive rate. recall: share of all samples
     with a label that are selected with it. Means are over the selected samples, of AVH and AVC of the pseudo-label,
-    its softmax probability, and the norm. mean_accuracy: mean over the classes that have a sample with a label, with
-    its 95 % interval. ece: expected calibration error of the largest probability, in [0, 1]. What needs labels is None
-    without any.
+    its softmax probability, and the norm, without those that have none. mean_accuracy: mean over the classes that have
+    a sample with a label, with its 95 % interval. ece: expected calibration error of the largest probability, in
+    [0, 1]. What needs labels is None without any.
     """
 
     round: int

@@ -257,6 +257,30 @@ def test_the_report_agrees_with_pandas(adapted):
         assert len(only) == 0 or other.only_theirs.value == pytest.approx((only["candidate"] == only["label"]).mean())
 
 
+def test_selected_embeddings_of_zeros_have_no_angle_and_do_not_count():
+    rng = np.random.default_rng(0)
+    features, weights = rng.normal(size=(40, WIDTH)), rng.normal(size=(K, WIDTH))
+    evaluator, bias = TargetEvaluator(np.arange(40) % K, CLASSES), np.arange(K) / 9
+
+    def means(features):
+        outputs = ModelOutputs(features, weights, bias)
+        chosen = {"confidence": outputs.select(rule="confidence", portion=1.0)}
+        selected = chosen["confidence"].selected
+        return evaluator.round(1, "confidence", chosen, outputs, outputs)[0], chosen["confidence"], selected
+
+    features[0] = 0
+    report, chosen, selected = means(features)
+    assert selected[0]
+    others = np.flatnonzero(selected)[1:]
+    avh = scores.avh(features[others], weights, chosen.candidate[others])
+    assert report.mean_avh == pytest.approx(avh.mean())
+    assert report.mean_avc == pytest.approx(chosen.avc[others].mean())
+    assert report.mean_norm == pytest.approx(np.linalg.norm(features[selected], axis=1).mean())
+    report, _, selected = means(np.zeros((40, WIDTH)))
+    assert selected.any()
+    assert (report.mean_avh, report.mean_avc, report.mean_norm) == (None, None, 0)
+
+
 def _unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
