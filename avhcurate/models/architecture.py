@@ -27,6 +27,8 @@ class Architecture:
     keeps_weights: the module is built with weights that mean something, as a user's own factory may.
     any_channels: one input channel or three, to be seen from the first convolution.
     adapt: renames the tensors of an older file to what the module calls them.
+    drawn: beginnings of the names that published weights lack and `adapt` draws, alike each time, so that what is
+        scored with them can be scored again; in a network to be trained they come from its seed.
     recognised: the weights file that was asked about is a published one, so that `pretrained.classes` are its names.
     built_in: hash and source of the weights of a module that cannot be built without them; it takes no others, and is
         not trained.
@@ -39,6 +41,7 @@ class Architecture:
     keeps_weights: bool = False
     any_channels: bool = False
     adapt: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
+    drawn: tuple[str, ...] = ()
     recognised: bool = False
     built_in: Callable[[nn.Module], Weights] | None = None
 

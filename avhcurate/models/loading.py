@@ -170,8 +170,8 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
 
     A network of the user's own keeps the weights that its factory makes, unless others are given.
     Weights come from the file of the spec or, with `pretrained`, are those that the name is published with. A head for
-    another number of classes stays random, as does one that the network starts at zero. Raises CurateError for mistakes
-    of the user's.
+    another number of classes stays random, as do one that the network starts at zero and layers that published weights
+    lack. Raises CurateError for mistakes of the user's.
     """
     with torch.random.fork_rng(devices=[]):
         architecture = find_architecture(spec.name, prompts=spec.class_prompts())
@@ -194,7 +194,9 @@ def new_model(spec: ModelSpec, num_classes: int, *, pretrained: bool = False) ->
         return NewModel(module, architecture.preprocess, head.name, own.sha256, own.source, new_head=drawn)
     if weights is None:
         return NewModel(module, architecture.preprocess, head.name, "", "chance", new_head=True)
-    tensors = architecture.adapt(without_prefixes(weights.tensors, state))
+    given = without_prefixes(weights.tensors, state)
+    tensors = architecture.adapt(given)
+    tensors |= {name: state[name] for name in tensors if name.startswith(architecture.drawn) and name not in given}
     new_head = weight not in tensors or tensors[weight].shape != state[weight].shape
     if new_head:
         tensors = tensors | {name: state[name] for name in state if name.startswith(f"{head.name}.")}

@@ -260,7 +260,8 @@ def _small(network: Callable[[int], nn.Module]) -> Architecture:
 def _visda() -> Architecture:
     """ResNet-101 with the paper's head for VisDA-17, 2048-512-ReLU-K: the features are the 512 outputs of the ReLU.
 
-    Published weights are ImageNet's; of the head they hold nothing, so `hidden` is drawn at random.
+    Published weights are ImageNet's; of the head they hold nothing, so `hidden` is drawn at random, for scoring
+    the same each time.
     """
     body = torchvision_zoo.architecture("resnet101")
 
@@ -278,7 +279,8 @@ def _visda() -> Architecture:
             hidden = nn.Linear(2048, 512).state_dict(prefix="fc.hidden.")
         return {name: value for name, value in tensors.items() if name not in ("fc.weight", "fc.bias")} | hidden
 
-    return Architecture(build, body.preprocess, body.pretrained and Pretrained(body.pretrained.load), adapt=adapt)
+    pretrained = body.pretrained and Pretrained(body.pretrained.load)
+    return Architecture(build, body.preprocess, pretrained, adapt=adapt, drawn=("fc.hidden.",))
 
 
 def _digits() -> Architecture:

@@ -6,11 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from avhcurate.models import own
+from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.head import FeatureTap
-from avhcurate.models.loading import ModelSpec, load_model
-from avhcurate.models.own import AlexNetSmall, CifarFast, CifarResNet18, Cnn9, VggSmall
+from avhcurate.models.loading import ModelSpec, load_model, new_model
+from avhcurate.models.own import OWN, AlexNetSmall, CifarFast, CifarResNet18, Cnn9, VggSmall
 from avhcurate.models.preprocess import Preprocess
 from avhcurate.models.registry import find_architecture
+from avhcurate.models.weights import own_weights
 
 NETWORKS = {"cnn9": Cnn9, "vgg-small": VggSmall, "alexnet-small": AlexNetSmall, "resnet18": CifarResNet18}
 WIDTHS = {"cnn9": 256, "vgg-small": 256, "alexnet-small": 512, "resnet18": 512}
@@ -37,6 +40,27 @@ def features(name, pixels, **options):
     model = load_model(ModelSpec(name=f"avhcurate:{name}", weights="random", **options))
     with torch.inference_mode():
         return FeatureTap(model.module, model.head)(pixels)
+
+
+def test_a_hidden_layer_that_published_weights_lack_is_of_the_seed_in_training_and_one_in_scoring(monkeypatch):
+    class Body(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 2048, 8), nn.Linear(2048, 1000)
+
+        def forward(self, x):
+            return self.fc(self.conv(x).flatten(1))
+
+    published = own_weights(Body(), "published")
+    body = Architecture(lambda *_: Body(), Preprocess(resize=8, crop=8), Pretrained(lambda: published))
+    monkeypatch.setattr(own.torchvision_zoo, "architecture", lambda name: body)
+    specs = [ModelSpec(name="avhcurate:resnet101-visda", seed=seed) for seed in (0, 0, 1)]
+    one, again, other = (new_model(spec, 5, pretrained=True).module for spec in specs)
+    assert torch.equal(one.fc.hidden.weight, again.fc.hidden.weight)
+    assert not torch.equal(one.fc.hidden.weight, other.fc.hidden.weight)
+    assert torch.equal(other.conv.weight, published.tensors["conv.weight"])
+    drawn = [OWN["resnet101-visda"]().adapt(dict(published.tensors))["fc.hidden.weight"] for _ in range(2)]
+    assert torch.equal(*drawn)
 
 
 def test_cnn9_has_the_layers_of_the_paper():
