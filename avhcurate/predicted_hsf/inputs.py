@@ -101,8 +101,9 @@ class Inputs:
             own[run.scored_ids()] = True
             scored &= own
         self.ids = np.flatnonzero(scored & (self._labels >= 0))
-        if not len(self.ids):
-            raise CurateError(f"no sample of {dataset.name} has a label and was scored by {_named(runs)}")
+        if len(self.ids) < 2:
+            count = "one" if len(self.ids) else "no"
+            raise CurateError(f"{count} sample of {dataset.name} has a label and was scored by {_named(runs)}")
         reference = self.ids[evenly_spread(len(self.ids), _REFERENCE)]
         tables = [_scores_of(run, len(self._labels)) for run in runs]
         self._columns = [(values, _Ranked(values[reference])) for table in tables for values in table.values()]

@@ -15,6 +15,7 @@ from avhcurate.disk.jobs import Cancelled, Progress
 from avhcurate.disk.schema import NewerVersion
 from avhcurate.errors import CurateError
 from avhcurate.export import export
+from avhcurate.predicted_hsf.inputs import Inputs
 from avhcurate.predicted_hsf.service import PredictSettings, predict_hsf
 from avhcurate.stats.ranks import spearman, standard_ranks
 from avhcurate.table.dataset_table import open_table
@@ -168,6 +169,12 @@ def test_too_few_votes_and_odd_levels_are_refused(own_predicted):
     table.counter.counts.asked[:] = np.where(np.arange(1797) < 20, 50, 0)
     with pytest.raises(CurateError, match="needs 30 or more"):
         predict_hsf(table, PredictSettings(seed=3))
+
+
+def test_a_dataset_with_one_label_is_refused(made_up):
+    dataset, run = made_up(np.random.default_rng(0).normal(size=(20, 4)), np.where(np.arange(20) == 7, 0, -1))
+    with pytest.raises(CurateError, match="one sample of dots has a label"):
+        Inputs(dataset, [run])
 
 
 def test_the_verb_prints_what_was_reached(predicted_root, cli):
