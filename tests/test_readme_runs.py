@@ -18,7 +18,9 @@ def blocks(title: str, language: str = "") -> list[str]:
 def test_the_ladder_of_your_own_images(cli, home):
     alone, classifier, votes_file, votes = blocks("Your own images")
     assert run_commands(cli, alone) == ["import", "score", "suspects", "export", "serve"]
-    assert pd.read_csv(home / "hard.csv")["label_name"].tolist() == ["cat"] * 6 + ["dog"] * 6
+    hard = pd.read_csv(home / "hard.csv")
+    assert len(hard) < 12
+    assert (hard["relative_avh"] > 1).all()
     assert {"id", "suggested_name", "verdict"} <= set(pd.read_csv(home / "suspects.csv"))
     assert run_commands(cli, classifier) == ["score", "models", "select"]
     assert pd.read_csv(home / "pseudo.csv")["pseudo_label_name"].isin(["cat", "dog"]).all()

@@ -128,7 +128,9 @@ def export(
         ),
     ],
     model: options.ModelOption = None,
-    where: Annotated[str, typer.Option(help='SQL condition over the columns, as "avh > 0.1 AND hsf < 0.4".')] = "",
+    where: Annotated[
+        str, typer.Option(help='SQL condition over the columns, as "relative_avh > 1 AND hsf < 0.4".')
+    ] = "",
     sets: SetOption = None,
     view: Annotated[str | None, typer.Option(help="The samples of this saved view.")] = None,
     sort: Annotated[str | None, typer.Option(help="Column to order by, as in the gallery's address.")] = None,

@@ -83,7 +83,7 @@ WorkspaceOption = Annotated[
 ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a model's or a run's name [newest].")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
-WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "avh > 0.1".')]
+WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 
 EngineOption = Annotated[

@@ -123,7 +123,7 @@ def _check_condition(text: str, columns: Iterable[str]) -> None:
     bare, _ = _parse(text), _parse(f"({text}\n)")
     extras = [name for name in ("group_expressions", "having", "qualify", "sample", "modifiers") if bare.get(name)]
     if bare.get("type") != "SELECT_NODE" or extras or bare.get("from_table", {}).get("type") != "BASE_TABLE":
-        raise CurateError(f"not a condition: {text!r}. Write one that is true or false of a sample, e.g. avh > 0.1")
+        raise CurateError(f"not a condition: {text!r}. Write what is true or false of a sample, e.g. relative_avh > 1")
     _check(bare["where_clause"], {column.lower(): column for column in columns if not column.startswith("_")})
     _check_texts(bare["where_clause"])
 
@@ -139,7 +139,7 @@ def _parse(condition: str) -> dict[str, Any]:
     parsed: dict[str, Any] = json.loads(serialised)
     if parsed["error"]:
         why = parsed.get("error_message", "not SQL")
-        raise CurateError(f"cannot read the condition: {why}. Write one such as avh > 0.1 AND label = 'cat'")
+        raise CurateError(f"cannot read the condition: {why}. Write one such as relative_avh > 1 AND label = 'cat'")
     if len(parsed["statements"]) != 1:
         raise CurateError("give one predicate, not several statements")
     node: dict[str, Any] = parsed["statements"][0]["node"]

@@ -60,7 +60,7 @@ def _where(_: DatasetTable, filters: Filters) -> None:
         "SQL condition",
         "where",
         filters.where,
-        placeholder="avh > 0.1 AND norm < 12",
+        placeholder="relative_avh > 1 AND norm < 12",
         help="Any condition over the columns of the sample table, your own among them. A class compared with text is "
         "meant by its name, label = 'dog' AND predicted <> 'dog', and with a number by its index from 0: label = 3.",
     )
