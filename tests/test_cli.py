@@ -1,6 +1,7 @@
 """The command line end to end: what it prints, what it writes, and how it ends."""
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -65,6 +66,18 @@ def test_from_a_folder_to_a_label_file(cli, photos, monkeypatch):
     )
     assert code == 0
     assert (pd.read_csv(photos / "labels.csv")["hsf"] < 0.6).all()
+
+
+@pytest.mark.parametrize(("votes", "verb"), [(True, "correlate"), (False, "suspects")])
+def test_what_is_to_be_tried_next_works_as_it_is_printed(cli, photos, monkeypatch, votes, verb):
+    monkeypatch.chdir(photos)
+    space = ("--workspace", "a space")
+    cli("import", "photos", "photos", *(["--votes", "votes.csv"] if votes else []), *space)
+    out = cli("score", "photos", "--model", "small_nets:tiny", "--crop", "32", "--weights", "random", *space).out
+    next_one, serve = (shlex.split(line) for line in out.partition("Now try:\n")[2].splitlines())
+    assert next_one == ["avhcurate", verb, "photos", *space]
+    assert serve == ["avhcurate", "serve", *space]
+    assert cli(*next_one[1:])[0] == 0
 
 
 def test_the_digits_correlate_and_say_that_their_votes_are_simulated(cli, demo_root):

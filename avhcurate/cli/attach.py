@@ -38,4 +38,4 @@ def attach(
         return
     print(f"{record.samples - record.skipped} samples of {name} attached as {record.name}")
     options.print_messages(record.attached.notes if record.attached else [])
-    print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")
+    options.print_next_of_run(name, workspace)

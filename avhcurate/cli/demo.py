@@ -35,8 +35,9 @@ def demo(
         folder = fill_pages(space, progress) if full else prepare_demo(space, progress=progress)
     open_response_log(space)
     options.print_dataset(folder)
-    more = [] if full else ["avhcurate demo --full"]
-    print("\nNow try:", "avhcurate serve", *more, "avhcurate correlate digits", "avhcurate disagree digits", sep="\n  ")
+    more = [] if full else [["demo", "--full"]]
+    print()
+    options.print_next([["serve"], *more, ["correlate", "digits"], ["disagree", "digits"]], workspace)
 
 
 #: What a step does; each does nothing where it is done already, and resumes where it was cut short.

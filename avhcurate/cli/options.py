@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -237,6 +238,25 @@ def print_dataset(folder: "DatasetFolder", *, as_json: bool = False) -> None:
 def print_messages(messages: list[str]) -> None:
     for message in messages:
         print(f"note: {message}", file=sys.stderr)
+
+
+def print_next(commands: Sequence[Sequence[str]], workspace: Path | None) -> None:
+    """Commands to try next, in the workspace that this one was given."""
+    given = ["--workspace", str(workspace)] if workspace else []
+    print("Now try:", *(shlex.join(["avhcurate", *command, *given]) for command in commands), sep="\n  ")
+
+
+def print_next_of_run(name: str, workspace: Path | None) -> None:
+    """What works with the newest run of a dataset: the correlation where there are votes, else the search for suspects
+    where it has what that needs; and the app.
+    """
+    from avhcurate.table.dataset_table import open_table
+
+    table = open_table(open_workspace(workspace), name)
+    labelled = bool((table.dataset.labels() >= 0).any())
+    searchable = table.run is not None and table.run.has_features and table.run.has_class_weights
+    verbs = ["correlate"] if table.votes else ["suspects"] if searchable else []
+    print_next([*([verb, name] for verb in verbs if labelled), ["serve"]], workspace)
 
 
 def print_votes_note(table: "DatasetTable") -> None:

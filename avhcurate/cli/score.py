@@ -122,4 +122,4 @@ def score(
     print(accuracy)
     if warning := chance_warning(dataset, run, accuracy):
         print(f"Warning: {warning}")
-    print(f"Now try:\n  avhcurate correlate {name}\n  avhcurate serve")
+    options.print_next_of_run(name, workspace)

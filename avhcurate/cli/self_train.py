@@ -75,7 +75,7 @@ def self_train(
     if summaries and as_json:
         options.print_json({"self_trainings": summaries})
     elif summaries:
-        _print(summaries)
+        _print(summaries, workspace)
 
 
 def _recipe(trainer: Trainer, hidden: int, clip: float, given: dict[str, Any]) -> Any:
@@ -108,7 +108,7 @@ def _schedule(text: str) -> Any:
     return Schedule(values[0], values[2], values[1]) if len(values) == 3 else Schedule(values[0], 0.0, values[0])
 
 
-def _print(summaries: list[dict[str, Any]]) -> None:
+def _print(summaries: list[dict[str, Any]], workspace: Path | None) -> None:
     first = summaries[0]
     print(
         f"{first['model']}, {first['source']} to {first['target']}: accuracy over {first['samples']} samples, from the "
@@ -127,7 +127,8 @@ def _print(summaries: list[dict[str, Any]]) -> None:
     options.print_messages([f"class {name} gave no pseudo-label in the last round of a run" for name in empty])
     if left_out := max(row["left_out"] for row in summaries):
         options.print_messages([f"{left_out} samples of the target have no finite embedding and are left out"])
-    print("\nNow try:\n  avhcurate serve")
+    print()
+    options.print_next([["serve"]], workspace)
 
 
 def _number(value: float | None) -> str:

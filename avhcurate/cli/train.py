@@ -146,10 +146,10 @@ def train(
     if summaries and as_json:
         options.print_json({"trainings": summaries})
     elif summaries:
-        _print(summaries)
+        _print(summaries, workspace)
 
 
-def _print(summaries: list[dict[str, Any]]) -> None:
+def _print(summaries: list[dict[str, Any]], workspace: Path | None) -> None:
     from avhcurate.training_dynamics.leaks import leak_text
 
     first = summaries[0]
@@ -169,4 +169,4 @@ def _print(summaries: list[dict[str, Any]]) -> None:
         print(f"{broken} images could not be read and were left out. Once they can be, train again after:")
         for row in summaries:
             print(f"  avhcurate remove {row['recorded_on']} --training {row['training']}")
-    print(f"Now try:\n  avhcurate correlate {first['recorded_on']}\n  avhcurate serve")
+    options.print_next_of_run(first["recorded_on"], workspace)

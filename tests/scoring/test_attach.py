@@ -235,6 +235,7 @@ def test_classes_in_another_order_and_a_missing_bias_are_told(cli, workspace, pe
     ended = cli("attach", "pets", "--logits", tmp_path / "turned.npy", "--workspace", workspace.root)
     assert ended.code == 0
     assert "in the dataset's order of classes (cat, dog, emu, fox)?" in ended.err
+    assert "Now try:\n  avhcurate serve" in ended.out  # without embeddings there are no suspects, without votes no HSF
     options = ["--features", files["f"], "--class-weights", files["w"], "--logits", files["z"]]
     ended = cli("attach", "pets", *options, "--json", "--workspace", workspace.root)
     notes = json.loads(ended.out)["attached"]["notes"]
