@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from avhcurate.disk.app_files import install_command
 from tests.fakes.web import free_port
 
 LOGIN = '[auth]\nredirect_uri = "https://curate.example/oauth2callback"\ncookie_secret = "{}"\n'
@@ -62,7 +63,7 @@ def test_a_login_that_cannot_work_is_refused_on_this_machine_too(told, monkeypat
     assert "no TOML" in told()[0].err
     (tmp_path / ".streamlit" / "secrets.toml").write_text(LOGIN.format("x" * 40))
     monkeypatch.setitem(sys.modules, "authlib", None)
-    assert "avhcurate[auth]" in told()[0].err
+    assert install_command("auth") in told()[0].err
 
 
 def test_a_port_that_is_taken_is_refused_before_a_server_starts(told):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from avhcurate.cli import options
-from avhcurate.disk.app_files import ROOT, SCRIPT
+from avhcurate.disk.app_files import ROOT, SCRIPT, install_command
 from avhcurate.errors import CurateError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _check_login(host: str, secrets: list[Path], *, no_login: bool) -> bool:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise CurateError(f"{file} is no TOML ({problem}): mend it or move it away") from problem
     if auth and importlib.util.find_spec("authlib") is None:
-        raise CurateError("a login needs one more package: pip install 'avhcurate[auth]'")
+        raise CurateError(f"a login needs one more package: {install_command('auth')}")
     if auth and len(str(auth.get("cookie_secret", "")).encode()) < _SECRET_BYTES:
         raise CurateError(
             f"cookie_secret in secrets.toml has fewer than {_SECRET_BYTES} bytes: take one of "

@@ -1,5 +1,7 @@
 """Where the app's own files lie: beside the package in a checkout, in it once it is installed from a wheel."""
 
+import shlex
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -11,3 +13,13 @@ ROOT = CHECKOUT or _INSTALLED
 #: What `streamlit run` serves, and the pages of the app.
 SCRIPT = ROOT / "app.py"
 PAGES = ROOT / "pages"
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an optional extra to this installation, for the Python that runs it.
+
+    >>> install_command("timm").endswith("[timm]'")
+    True
+    """
+    where = ["-e", f"{CHECKOUT}[{extra}]"] if CHECKOUT else [f"avhcurate[{extra}]"]
+    return shlex.join([sys.executable, "-m", "pip", "install", *where])

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.migration import bring_up_to_date
 from avhcurate.disk.room import can_write
 from avhcurate.errors import CurateError
@@ -22,7 +23,7 @@ def open_engine(url: str) -> sa.Engine:
         engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (ImportError, sa.exc.ArgumentError) as problem:
         if isinstance(problem, ImportError) and "postgresql" in url:
-            raise CurateError("PostgreSQL needs its driver: pip install 'avhcurate[postgres]'") from problem
+            raise CurateError(f"PostgreSQL needs its driver: {install_command('postgres')}") from problem
         raise CurateError(
             "AVHCURATE_DATABASE_URL is no address of a database, as postgresql://user@host/name"
         ) from problem

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from avhcurate.disk.app_files import install_command
 from avhcurate.errors import CurateError
 from avhcurate.models.architecture import Architecture, Pretrained
 from avhcurate.models.preprocess import Preprocess
@@ -131,4 +132,4 @@ def package(module: str, name: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
-        raise CurateError(f"{name} needs the package {module}: pip install 'avhcurate[{extra}]'") from None
+        raise CurateError(f"{name} needs the package {module}: {install_command(extra)}") from None

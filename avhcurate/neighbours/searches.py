@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 
 from avhcurate.data.background import launch, reason
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.arrays import create_npy
 from avhcurate.disk.jobs import Progress
 from avhcurate.errors import CurateError
@@ -154,7 +155,7 @@ class DescentSearch(Search):
             if not self.widen():
                 raise CurateError(
                     f"pynndescent finds {self._MOST - 1} neighbours at most, not {count}: ask for fewer, or "
-                    "pip install 'avhcurate[neighbours]'"
+                    f"run `{install_command('neighbours')}`"
                 )
         near = self._near[np.searchsorted(self._rows, ids)]
         return angles_sorted(self._features, ids, np.where(near >= 0, self._rows[near], -1), count=count)

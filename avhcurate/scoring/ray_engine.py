@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.folders import STAGING, ShardedFolder
 from avhcurate.disk.provenance import settings_digest
 from avhcurate.disk.remote import RemoteError
@@ -64,7 +65,7 @@ def ray_engine(address: str | None = None, *, staging: str | None = None) -> Ite
     try:
         import ray
     except ImportError:
-        raise CurateError("--engine ray needs the package ray: pip install 'avhcurate[ray]'") from None
+        raise CurateError(f"--engine ray needs the package ray: {install_command('ray')}") from None
     connected = ray.is_initialized()
     if not connected:
         _connect(address or os.environ.get("RAY_ADDRESS") or "local")

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.columns import (
     LABEL_NAMES,
     MISSING,
@@ -198,7 +199,7 @@ def _check_protocols(urls: pa.ChunkedArray) -> None:
             fsspec.get_filesystem_class(protocol)
         except (ImportError, ValueError) as problem:
             raise CurateError(
-                f"{protocol}:// addresses cannot be read here ({problem}): run `pip install 'avhcurate[remote]'` "
+                f"{protocol}:// addresses cannot be read here ({problem}): run `{install_command('remote')}` "
                 "or the fsspec package for it"
             ) from problem
 

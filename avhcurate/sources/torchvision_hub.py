@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.columns import listed
 from avhcurate.disk.image_parquet import LabelledImage, write_images
 from avhcurate.disk.jobs import SILENT, Progress
@@ -116,7 +117,7 @@ def _fetch_by_library(name: HubName, reason: str, out: Path, root: Path) -> None
     try:
         import datasets
     except ImportError as problem:
-        raise CurateError(f"{reason}: `pip install 'avhcurate[datasets]'` reads other forms") from problem
+        raise CurateError(f"{reason}: `{install_command('datasets')}` reads other forms") from problem
     try:
         parts = datasets.load_dataset(name.repository, name.config, revision=name.revision, cache_dir=str(root))
     except Exception as problem:

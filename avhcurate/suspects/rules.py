@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from avhcurate.disk.app_files import install_command
 from avhcurate.errors import CurateError
 from avhcurate.stats.intervals import wilson
 from avhcurate.stats.ranks import rank_shares
@@ -135,7 +136,7 @@ def confident_learning(probs: np.ndarray, labels: np.ndarray) -> Evidence:
         from cleanlab.rank import get_label_quality_scores
     except ImportError as error:
         raise CurateError(
-            "the source cleanlab needs the extra: run `pip install avhcurate[cleanlab]`, or name other --sources"
+            f"the source cleanlab needs the extra: run `{install_command('cleanlab')}`, or name other --sources"
         ) from error
     present, compact = np.unique(labels, return_inverse=True)
     score, doubts = np.full(len(labels), np.nan), np.zeros(len(labels), bool)

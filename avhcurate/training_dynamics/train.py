@@ -15,6 +15,7 @@ import torch
 from avhcurate.data.datasets import DatasetFolder
 from avhcurate.data.trainings import EpochEval, TrainingFolder, TrainingRecord
 from avhcurate.data.workspace import Workspace
+from avhcurate.disk.app_files import install_command
 from avhcurate.disk.files import sha256
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
@@ -341,5 +342,5 @@ def _summary_writer() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise CurateError("--tensorboard needs the package tensorboard: pip install 'avhcurate[tensorboard]'") from None
+        raise CurateError(f"--tensorboard needs the package tensorboard: {install_command('tensorboard')}") from None
     return SummaryWriter
