@@ -15,8 +15,9 @@ def import_(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of classes, a CSV or Parquet manifest, Parquet with images, list:FILE (lines of path and "
-            "class index), wds:PATTERN (tar shards), torchvision:NAME or hf:REPO[@REVISION][:CONFIG/SPLIT].",
+            help="A folder of classes (also below train, val and test: splits), a CSV or Parquet manifest, Parquet "
+            "with images, list:FILE (lines of path and class index), wds:PATTERN (tar shards), torchvision:NAME or "
+            "hf:REPO[@REVISION][:CONFIG/SPLIT].",
         ),
     ],
     label_column: Annotated[str | None, typer.Option(help="Column of the labels [found].")] = None,

@@ -278,9 +278,9 @@ def score_form(root: Path, table: DatasetTable, *, busy: bool) -> None:
 
 
 _SOURCE = """
-A path on the server: a folder with a sub-folder per class, a CSV or Parquet manifest, or a Parquet file or folder with
-image bytes; nothing is written there. Or `list:FILE` (lines of path and class index), `wds:shard-{000..099}.tar` (here
-or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
+A path on the server: a folder with a sub-folder per class, also below train, val and test; a CSV or Parquet manifest;
+or a Parquet file or folder with image bytes. Nothing is written there. Or `list:FILE` (lines of path and class index),
+`wds:shard-{000..099}.tar` (here or at an address), `torchvision:NAME`, or `hf:REPO[@REVISION][:CONFIG/SPLIT]`.
 """
 _VOTES = """
 A path on the server: counts (N, K) as .npy or a list column, a long CSV or Parquet (sample, annotator, label or class +
