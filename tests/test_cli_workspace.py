@@ -55,6 +55,13 @@ def test_remove_says_what_goes_and_asks(cli, call, workspace):
     assert workspace.names() == []
 
 
+@pytest.mark.parametrize(("option", "what"), [("--run", "no run"), ("--training", "no training")])
+def test_what_is_not_there_is_said_before_it_is_asked_about(cli, workspace, option, what):
+    bare_dataset(workspace, ["a.png"], [0], ["cat"], "pets")
+    code, _, err = cli("remove", "pets", option, "nope", "--workspace", workspace.root)
+    assert (code, f"{what} 'nope'" in err, "--yes" in err) == (2, True, False)
+
+
 def test_images_given_in_memory_go_with_the_last_dataset_made_of_them(call, workspace):
     images = np.zeros((2, 4, 4), np.uint8)
     avhcurate.dataset("pets", images, workspace=workspace.root)

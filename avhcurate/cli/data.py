@@ -75,7 +75,12 @@ def votes(
         bool,
         typer.Option("--log", help="Add each answer with its annotator to the log of those given in the app."),
     ] = False,
-    force: options.ForceOption = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace votes of another kind, or people's by simulated ones; others are replaced anyway."
+        ),
+    ] = False,
     workspace: options.WorkspaceOption = None,
     as_json: options.JsonOption = False,
 ) -> None:

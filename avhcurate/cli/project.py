@@ -15,7 +15,10 @@ def project(
     metric: Annotated[
         str, typer.Option(help="cosine: by angle, as the scores are; or euclidean: by length too.")
     ] = "cosine",
-    neighbors: Annotated[int, typer.Option(help="Neighbours of each sample: few show detail, many the whole.")] = 15,
+    neighbours: Annotated[
+        int,
+        typer.Option("--neighbours", "--neighbors", help="Neighbours of each sample: few show detail, many the whole."),
+    ] = 15,
     min_dist: Annotated[float, typer.Option(help="How close points may lie, from 0 to 1.")] = 0.1,
     pca: Annotated[
         str, typer.Option(help="Dimensions that UMAP gets: a number, none, or auto (50 above 10,000 samples).")
@@ -43,7 +46,7 @@ def project(
             name,
             model,
             metric=metric,
-            neighbours=neighbors,
+            neighbours=neighbours,
             min_dist=min_dist,
             pca=_dimensions(pca),
             seed=seed,

@@ -78,8 +78,8 @@ def remove(
     if run is not None and training is not None:
         raise CurateError("--run and --training: give one of them")
     if run is not None or training is not None:
-        space.dataset(name)
-        _confirm(f"Remove {'run' if run else 'training'} {run or training} of {name}?", yes)
+        found = removal.find_result(space.dataset(name), run=run, training=training)
+        _confirm(f"Remove {'training' if run is None else 'run'} {found.name} of {name}?", yes)
         folder = removal.remove_result(space, name, run=run, training=training)
         _print_done({"removed": folder.name, "dataset": name}, f"{folder.name} of {name} is removed", as_json)
         return

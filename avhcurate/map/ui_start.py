@@ -25,8 +25,8 @@ a group to see its images and to tag, relabel, exclude, export or save them.
 class Project(Command):
     """Options of `avhcurate project`; `pca` None means auto, 0 none.
 
-    >>> Project("pets", "resnet-1", neighbors=30, pca=0, seed=0).argv
-    ['project', 'pets', '--model=resnet-1', '--neighbors=30', '--pca=none', '--seed=0']
+    >>> Project("pets", "resnet-1", neighbours=30, pca=0, seed=0).argv
+    ['project', 'pets', '--model=resnet-1', '--neighbours=30', '--pca=none', '--seed=0']
     """
 
     verb = "project"
@@ -41,7 +41,7 @@ class Project(Command):
         required=True,
         help="A small angle, as the scores mean it; or a small distance.",
     )
-    neighbors: int = number(
+    neighbours: int = number(
         "Of each sample in UMAP: few show detail, many the whole.",
         low=2,
         max_value=200,
@@ -108,7 +108,7 @@ def form(page: Opened, *, busy: bool) -> None:
     with job_form(page.workspace.root, "map.start_", Project, busy=busy, **about) as fields:
         with row():
             fields.ask("metric", default="cosine")
-            fields.ask("neighbors", "min_dist")
+            fields.ask("neighbours", "min_dist")
             fields.submit("Make the map")
         with st.expander("More"), row():
             fields.ask("pca", "seed", "limit")

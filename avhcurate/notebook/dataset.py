@@ -58,9 +58,9 @@ class Dataset(DecidedDataset):
 
         `model` and the options are those of `avhcurate score`: `weights` a file, or "random"; `head` "fit" for linear
         heads fitted on any network's features; `prompts` (templates with {}) and `classes` (names in order) for a
-        zero-shot `clip:NAME`. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the kernel's)
-        stops it, and the same call resumes. Raises CurateError for an unknown model, for weights or classes that do not
-        fit, and while another job runs.
+        zero-shot `clip:FOLDER-or-HUB`. It is the workspace's job, which the app shows; an interrupt (Ctrl-C, or the
+        kernel's) stops it, and the same call resumes. Raises CurateError for an unknown model, for weights or classes
+        that do not fit, and while another job runs.
 
         >>> import avhcurate
         >>> avhcurate.example().score("avhcurate:digits").table["avh"].astype(float).round(3).head(3).tolist()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from avhcurate.disk.columns import (
+    check_column,
     class_names,
     declared_classes,
     find_label_column,
@@ -92,6 +93,7 @@ def interpret(
 
     `rows` are places within `files`, None for files that are images. A column of splits goes before `splits`.
     """
+    _check_columns(table, options, image_column)
     labels, label_columns = _labels(table, options, len(paths))
     votes_column = find_votes_column(table.schema, options.votes_column)
     if votes_column is not None:
@@ -132,6 +134,14 @@ def interpret(
         messages=[*messages, *labels.messages, *renamed],
         lists=lists,
     )
+
+
+def _check_columns(table: pa.Table, options: ImportOptions, image_column: str | None) -> None:
+    """Refuses a column that the source lacks, naming all that it has, also the one taken out for its images."""
+    names = [*filter(None, [image_column]), *table.column_names]
+    for option, wanted in (("--label-column", options.label_column), ("--split-column", options.split_column)):
+        if wanted is not None:
+            check_column(wanted, names, option)
 
 
 def _column(values: Column, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:

@@ -86,10 +86,14 @@ def remove_result(workspace: Workspace, name: str, *, run: str | None = None, tr
     """Removes a run with its maps and suspects, or a training; returns its folder. Nothing that people wrote goes."""
     require(Role.OWNER, "removing runs and trainings")
     with Jobs(workspace.root).idle(), workspace.lock(name):
-        dataset = workspace.dataset(name)
-        folder = _exact_run(dataset, run) if run is not None else dataset.training(training or "").root
+        folder = find_result(workspace.dataset(name), run=run, training=training)
         _discard(workspace, folder, name)
     return folder
+
+
+def find_result(dataset: DatasetFolder, *, run: str | None = None, training: str | None = None) -> Path:
+    """The folder of a run, by its name or that of the only one of its model, or of a training; others are refused."""
+    return _exact_run(dataset, run) if run is not None else dataset.training(training or "").root
 
 
 def _exact_run(dataset: DatasetFolder, run: str) -> Path:

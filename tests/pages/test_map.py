@@ -296,10 +296,10 @@ def test_the_empty_state_starts_the_job(open_page, own_demo_root, words, monkeyp
     app = open_page("map", own_demo_root)
     assert "No map of this run yet" in words(app)
     assert app.segmented_control(key="map.start_metric").value == "cosine"
-    app.number_input(key="map.start_neighbors").set_value(30)
+    app.number_input(key="map.start_neighbours").set_value(30)
     next(button for button in app.button if button.label == "Make the map").click().run()
     run = Workspace(own_demo_root).dataset("digits").run()
-    assert started == [(["project", "digits", f"--model={run.name}", "--neighbors=30"], "project")]
+    assert started == [(["project", "digits", f"--model={run.name}", "--neighbours=30"], "project")]
 
 
 def test_a_workspace_without_a_run_says_how_to_score(open_page, unscored_root, words):

@@ -70,6 +70,14 @@ def test_unclear_or_wrong_manifest_is_refused(
     assert workspace.names() == []
 
 
+@pytest.mark.parametrize("option", ["label_column", "split_column"])
+def test_a_column_that_is_not_there_is_refused_with_all_that_are(workspace: Workspace, tmp_path: Path, option) -> None:
+    grey_images(tmp_path, "a.png")
+    manifest = write_csv(tmp_path / "m.csv", "file,class\na.png,cat\n")
+    with pytest.raises(CurateError, match=f"--{option.replace('_', '-')} 'clas' .* its columns are file, class$"):
+        import_dataset(workspace, "d", manifest, **{option: "clas"})
+
+
 @pytest.mark.parametrize("text", ["", "path,label\n"])
 def test_manifest_without_rows_is_refused(workspace: Workspace, tmp_path: Path, text: str) -> None:
     with pytest.raises(CurateError, match=r"m\.csv"):
