@@ -12,7 +12,6 @@ from scipy.special import softmax
 from avhcurate import scores
 from avhcurate.data.runs import RunFolder
 from avhcurate.data.sample_groups import duplicates_digest
-from avhcurate.disk.app_files import install_command
 from avhcurate.disk.files import write_parquet
 from avhcurate.disk.jobs import SILENT, Progress
 from avhcurate.disk.provenance import now, settings_digest, versions
@@ -282,7 +281,7 @@ def _available(table: DatasetTable, search: _Search, wanted: Sequence[str] | Non
         raise CurateError(f"name one source or more: {', '.join(SOURCES)}")
     missing = {}
     if find_spec("cleanlab") is None:
-        missing["cleanlab"] = f"it is not installed: `{install_command('cleanlab')}`"
+        missing["cleanlab"] = "the extra cleanlab is not installed, see docs/install.md"
     elif len(search.ids) * search.num_classes > _MOST_PROBS:
         missing["cleanlab"] = f"{len(search.ids):,} x {search.num_classes:,} probabilities are more than it can hold"
     if table.votes is None:
