@@ -48,6 +48,16 @@ def test_a_relabel_takes_a_name_or_an_index_and_is_restored(call, space):
     assert pets(space).frame()["curated_label_name"].tolist()[:2] == ["cat", "cat"]
 
 
+def test_a_file_lists_the_samples_of_each_verb(call, space, tmp_path):
+    (tmp_path / "gap.csv").write_text("set,gap,id,path\nhard,0.9,2,c.png\nhard,0.8,0,a.png\n")
+    (tmp_path / "ids.txt").write_text("1\n")
+    assert call("tag", "odd", "--ids", tmp_path / "gap.csv")["samples"] == 2
+    assert pets(space).frame(Filters(tags=("odd",)))["id"].tolist() == [0, 2]
+    assert call("relabel", "cat", "--ids", tmp_path / "ids.txt")["samples"] == 1
+    assert call("exclude", "--ids", tmp_path / "ids.txt")["samples"] == 1
+    assert pets(space).frame(Filters(excluded=True))["curated_label_name"].tolist() == ["cat"]
+
+
 def test_undo_takes_back_the_newest_of_its_own_verb(call, space):
     call("relabel", "dog", "--ids", "0")
     call("exclude", "--ids", "1", "--reason", "blurred")

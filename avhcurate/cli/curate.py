@@ -12,7 +12,6 @@ from avhcurate.errors import CurateError
 if TYPE_CHECKING:
     from avhcurate.table.dataset_table import DatasetTable
 
-IdsOption = Annotated[str | None, typer.Option(help="Ids of the samples, as 3,17,20.")]
 UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry of this verb.")]
 
 
@@ -20,7 +19,7 @@ UndoOption = Annotated[bool, typer.Option("--undo", help="Undo your newest entry
 def tag(
     name: options.NameArgument,
     tag: Annotated[str | None, typer.Argument(metavar="TAG", help="The tag.")] = None,
-    ids: IdsOption = None,
+    ids: options.IdsOption = None,
     where: options.WhereOption = "",
     remove: Annotated[bool, typer.Option("--remove", help="Take the tag off instead.")] = False,
     undo: UndoOption = False,
@@ -51,7 +50,7 @@ def relabel(
             help="CSV, Parquet or COCO JSON with a label for each sample: `path` or `id`, and `label` or `label_name`.",
         ),
     ] = None,
-    ids: IdsOption = None,
+    ids: options.IdsOption = None,
     where: options.WhereOption = "",
     restore: Annotated[bool, typer.Option("--restore", help="Give the samples their given label again.")] = False,
     undo: UndoOption = False,
@@ -79,7 +78,7 @@ def relabel(
 @options.app.command()
 def exclude(
     name: options.NameArgument,
-    ids: IdsOption = None,
+    ids: options.IdsOption = None,
     where: options.WhereOption = "",
     reason: Annotated[str | None, typer.Option(help="Why: a tag until they are included again.")] = None,
     include: Annotated[bool, typer.Option("--include", help="Take excluded samples back in instead.")] = False,
@@ -106,9 +105,10 @@ def _decide(
     from avhcurate.table.filters import Filters
 
     if (ids is None) == (not where):
-        raise CurateError("say which samples: either --ids 3,17,20 or --where CONDITION")
+        raise CurateError("say which samples: either --ids LIST or --where CONDITION")
     by_condition = Filters(where=where, excluded=action == "include")
-    count = annotate(table, by_condition if ids is None else options.integers("--ids", ids), action, value)
+    chosen = by_condition if ids is None else options.sample_ids(table.dataset, ids)
+    count = annotate(table, chosen, action, value)
     if as_json:
         options.print_json({"action": action, "value": value, "samples": count})
         return

@@ -85,6 +85,12 @@ ModelOption = Annotated[str | None, typer.Option("--model", help="Which run: a m
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace what exists.")]
 WhereOption = Annotated[str, typer.Option(help='SQL condition that the samples satisfy, as "relative_avh > 1".')]
+IdsOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LIST", help="Ids, as 3,17,20, or a file that lists samples: CSV with `path` or `id`, or a line each."
+    ),
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 
 EngineOption = Annotated[
@@ -212,6 +218,23 @@ def integers(option: str, text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise CurateError(f"{option} takes whole numbers, as 0,1,2, not {text!r}") from None
+
+
+def sample_ids(dataset: "DatasetFolder", text: str) -> list[int]:
+    """The ids of `--ids`: numbers, or those of the samples that a file lists; what it has besides is noted."""
+    from avhcurate.curate.sample_lists import listed_ids
+
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        if not os.path.isfile(text):
+            raise CurateError(
+                f"--ids takes whole numbers, as 3,17,20, or a file that lists samples: {text!r} is neither"
+            ) from None
+    ids, unknown = listed_ids(dataset, Path(text).read_bytes())
+    if unknown:
+        print_messages([f"{len(unknown)} entries of {text} are not in {dataset.name}, as {unknown[0]}: left out"])
+    return ids
 
 
 def numbers(option: str, text: str | None) -> tuple[float, ...] | None:

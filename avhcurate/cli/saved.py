@@ -14,12 +14,7 @@ def saved(
     name: options.NameArgument,
     save_set: Annotated[str | None, typer.Option(help="Save a set under this name: see --where and --ids.")] = None,
     where: Annotated[str, typer.Option(help="SQL condition that its samples satisfy.")] = "",
-    ids: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="File that lists them: CSV with `path` or `id`, or a line each."
-        ),
-    ] = None,
+    ids: options.IdsOption = None,
     remove: Annotated[
         str | None, typer.Option(help="Take this set off the list; `history --undo` brings it back.")
     ] = None,
@@ -58,19 +53,15 @@ def saved(
         print(f"{name} has neither sets nor views")
 
 
-def _save(workspace: Path | None, name: str, title: str, where: str, ids: Path | None) -> None:
+def _save(workspace: Path | None, name: str, title: str, where: str, ids: str | None) -> None:
     from avhcurate.curate import saved as curate_saved
     from avhcurate.table.filters import Filters
 
     folder = options.open_workspace(workspace)
     if (ids is None) == (not where):
-        raise CurateError("say what is in the set: either --where CONDITION or --ids FILE")
+        raise CurateError("say what is in the set: either --where CONDITION or --ids LIST")
     if ids is not None:
-        _, unknown = curate_saved.import_set(folder, name, title, ids.read_bytes())
-        if unknown:
-            options.print_messages(
-                [f"{len(unknown)} entries of {ids.name} are not in {name}, as {unknown[0]}: left out"]
-            )
+        curate_saved.save_set(folder, name, title, options.sample_ids(folder.dataset(name), ids))
         return
     rows = options.open_run_table(workspace, name, None).frame(Filters(where=where), columns=["id"])
     curate_saved.save_set(folder, name, title, rows["id"].to_numpy())

@@ -1,7 +1,6 @@
 """Named sets of samples and named views of a dataset: saved, listed, combined, renamed and removed."""
 
-import csv
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -10,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from avhcurate.curate.annotations import user
+from avhcurate.curate.sample_lists import listed_ids
 from avhcurate.data.class_lists import ClassLists
 from avhcurate.data.saved_log import Kind, SavedEntry
 from avhcurate.data.workspace import Workspace
 from avhcurate.disk.database import seconds_of
-from avhcurate.disk.formulas import plain_cell
 from avhcurate.errors import CurateError
 from avhcurate.table.filters import FILTERS, NONE
 from avhcurate.table.logs import open_annotations, open_saved
@@ -122,42 +121,12 @@ def combine(
 def import_set(
     workspace: Workspace, dataset: str, name: str, content: bytes, *, who: str = ""
 ) -> tuple[int, list[str]]:
-    """Saves the samples that a file lists as a set: how many, and the entries that are not in the dataset.
-
-    The file's `content` is CSV with a column `path` or `id`, or text with a path or an id a line.
+    """Saves the samples that a file lists (see `listed_ids`) as a set: how many, and the entries that are not in the
+    dataset.
     """
-    paths = pq.read_table(workspace.dataset(dataset).samples_path, columns=["path"])["path"].to_pylist()
-    in_dataset = set(paths)
-    path_of = {text: _path_of(text, paths, in_dataset) for text in _listed(content)}
-    chosen = [path for path in path_of.values() if path is not None]
-    if not chosen:
-        raise CurateError(f"the file lists no sample of {dataset}: write a path or an id a line")
-    open_saved(workspace).save_set(dataset, check_name(name), chosen, who=who or user())
-    return len(set(chosen)), [text for text, path in path_of.items() if path is None]
-
-
-def _path_of(text: str, paths: Sequence[str], in_dataset: Set[str]) -> str | None:
-    """The path that a text is, as a CSV of ours may write it too, or the path of the sample whose id it is."""
-    if found := next((path for path in (text, plain_cell(text)) if path in in_dataset), None):
-        return found
-    number = int(text) if text.isdecimal() and len(text) < 20 else len(paths)
-    return paths[number] if number < len(paths) and text == str(number) else None
-
-
-def _listed(content: bytes) -> list[str]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise CurateError("the file is no text in UTF-8: give a CSV or text file") from problem
-    try:
-        rows = [row for row in csv.reader(text.splitlines()) if row]
-    except csv.Error as problem:
-        raise CurateError(f"the file is no CSV ({problem}): give a path or an id a line") from problem
-    header = [cell.strip() for cell in rows[0]] if rows else []
-    column = next((header.index(key) for key in ("path", "id") if key in header), None)
-    if column is None:
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    return [row[column].strip() for row in rows[1:] if len(row) > column and row[column].strip()]
+    ids, unknown = listed_ids(workspace.dataset(dataset), content)
+    save_set(workspace, dataset, name, ids, who=who)
+    return len(ids), unknown
 
 
 def check_name(name: str) -> str:

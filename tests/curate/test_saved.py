@@ -180,4 +180,13 @@ def test_sets_and_views_are_saved_exported_and_removed_from_a_shell(run, own, tm
     assert "neither" in run("saved", "digits", "--remove", "hard", "--remove-view", "ones").out
     assert run("history", "digits", "--action", "save set", "--json").out.count("hard") == 1
     assert "no view 'ones'" in run("export", "digits", "--view", "ones", "--format", "csv", "--out", out, "--force").err
-    assert "either --where CONDITION or --ids FILE" in run("saved", "digits", "--save-set", "hard").err
+    assert "either --where CONDITION or --ids LIST" in run("saved", "digits", "--save-set", "hard").err
+
+
+def test_a_set_takes_the_numbers_and_the_files_that_a_tag_takes(run, own, tmp_path):
+    (tmp_path / "listed.csv").write_text("id,why\n5,\n7,\nnowhere.png,\n")
+    assert "set   five: 2 samples" in run("saved", "digits", "--save-set", "five", "--ids", "5,7").out
+    listed = run("saved", "digits", "--save-set", "file", "--ids", tmp_path / "listed.csv")
+    assert "set   file: 2 samples" in listed.out
+    assert "1 entries of" in listed.err
+    assert "as nowhere.png: left out" in listed.err
